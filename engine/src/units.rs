@@ -1,0 +1,523 @@
+//! Units: times, durations, rates and media positions that cannot be mixed by mistake.
+//!
+//! Every clock has its own time type. Subtracting two times of the same clock gives [`Nanos`]; there is no way to
+//! subtract times of different clocks, because that difference means nothing without a map between the clocks
+//! (see [`crate::clock`]).
+//!
+//! ```compile_fail
+//! use engine::{LocalTime, PtpTime};
+//! let nonsense = LocalTime::from_nanos(5) - PtpTime::from_nanos(3);
+//! ```
+//!
+//! Overflow: [`LocalTime`], [`PtpTime`] and [`Nanos`] saturate; [`RtpTimestamp`] wraps, as RFC 3550 says it must;
+//! [`Frames`] is plain `i64` arithmetic, which at 96 kHz lasts three million years.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Neg, Sub};
+
+/// Nanoseconds in a second.
+pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// A time on the host's monotonic clock, in ns since an arbitrary start. Saturating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalTime(i64);
+
+impl LocalTime {
+    /// The earliest time there is.
+    pub const ZERO: Self = Self(0);
+
+    /// From nanoseconds.
+    #[must_use]
+    pub const fn from_nanos(ns: i64) -> Self {
+        Self(ns)
+    }
+
+    /// Nanoseconds since the clock's start.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// The time elapsed since `earlier`, never negative.
+    ///
+    /// ```
+    /// use engine::{LocalTime, Nanos};
+    /// let (a, b) = (LocalTime::from_nanos(10), LocalTime::from_nanos(30));
+    /// assert_eq!(b.since(a), Nanos::new(20));
+    /// assert_eq!(a.since(b), Nanos::ZERO);
+    /// ```
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Nanos {
+        let elapsed = self.0.saturating_sub(earlier.0);
+        Nanos(if elapsed < 0 { 0 } else { elapsed })
+    }
+}
+
+impl Add<Nanos> for LocalTime {
+    type Output = Self;
+    fn add(self, rhs: Nanos) -> Self {
+        Self(self.0.saturating_add(rhs.0))
+    }
+}
+
+impl Sub<Nanos> for LocalTime {
+    type Output = Self;
+    fn sub(self, rhs: Nanos) -> Self {
+        Self(self.0.saturating_sub(rhs.0))
+    }
+}
+
+impl Sub for LocalTime {
+    type Output = Nanos;
+    fn sub(self, rhs: Self) -> Nanos {
+        Nanos(self.0.saturating_sub(rhs.0))
+    }
+}
+
+/// A time on the grandmaster's timescale, in ns since that timescale's epoch, whatever the epoch is (TAI from 1970,
+/// UTC, or the grandmaster's uptime). 128 bits, because the 48-bit seconds of IEEE 1588-2008 5.3.3 do not fit in 64
+/// bits of nanoseconds. Saturating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PtpTime(i128);
+
+impl PtpTime {
+    /// The epoch.
+    pub const EPOCH: Self = Self(0);
+
+    /// From nanoseconds since the epoch.
+    #[must_use]
+    pub const fn from_nanos(ns: i128) -> Self {
+        Self(ns)
+    }
+
+    /// From the two fields of a PTP timestamp: seconds, and nanoseconds within the second.
+    #[must_use]
+    pub const fn from_timestamp(seconds: u64, nanoseconds: u32) -> Self {
+        Self(seconds as i128 * NANOS_PER_SECOND as i128 + nanoseconds as i128)
+    }
+
+    /// Nanoseconds since the epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> i128 {
+        self.0
+    }
+}
+
+impl Add<Nanos> for PtpTime {
+    type Output = Self;
+    fn add(self, rhs: Nanos) -> Self {
+        Self(self.0.saturating_add(i128::from(rhs.0)))
+    }
+}
+
+impl Sub<Nanos> for PtpTime {
+    type Output = Self;
+    fn sub(self, rhs: Nanos) -> Self {
+        Self(self.0.saturating_sub(i128::from(rhs.0)))
+    }
+}
+
+impl Sub for PtpTime {
+    type Output = Nanos;
+    fn sub(self, rhs: Self) -> Nanos {
+        let difference = self.0.saturating_sub(rhs.0);
+        Nanos(difference.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+    }
+}
+
+/// A duration in ns, positive or negative, on whichever clock it was measured. Saturating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nanos(i64);
+
+impl Nanos {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From nanoseconds.
+    #[must_use]
+    pub const fn new(ns: i64) -> Self {
+        Self(ns)
+    }
+
+    /// From microseconds.
+    #[must_use]
+    pub const fn from_micros(us: i64) -> Self {
+        Self(us.saturating_mul(1_000))
+    }
+
+    /// From milliseconds.
+    #[must_use]
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms.saturating_mul(1_000_000))
+    }
+
+    /// From seconds.
+    #[must_use]
+    pub const fn from_secs(s: i64) -> Self {
+        Self(s.saturating_mul(NANOS_PER_SECOND))
+    }
+
+    /// From seconds, rounded to the nearest ns; NaN counts as 0, infinities saturate.
+    #[must_use]
+    pub fn from_secs_f64(s: f64) -> Self {
+        Self(libm::round(s * NANOS_PER_SECOND as f64) as i64)
+    }
+
+    /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped to those.
+    ///
+    /// ```
+    /// use engine::Nanos;
+    /// assert_eq!(Nanos::from_log2_secs(-3), Nanos::from_millis(125));
+    /// ```
+    #[must_use]
+    pub const fn from_log2_secs(log2: i8) -> Self {
+        if log2 >= 0 {
+            let shift = if log2 > 30 { 30 } else { log2 };
+            Self(NANOS_PER_SECOND << shift)
+        } else {
+            let shift = if log2 < -30 { 30 } else { -log2 };
+            Self(NANOS_PER_SECOND >> shift)
+        }
+    }
+
+    /// Nanoseconds.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / NANOS_PER_SECOND as f64
+    }
+
+    /// `self` times an integer.
+    #[must_use]
+    pub const fn times(self, n: i64) -> Self {
+        Self(self.0.saturating_mul(n))
+    }
+
+    /// The size, without the sign.
+    #[must_use]
+    pub const fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
+}
+
+impl Add for Nanos {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Self(self.0.saturating_add(rhs.0))
+    }
+}
+
+impl AddAssign for Nanos {
+    fn add_assign(&mut self, rhs: Self) {
+        *self = *self + rhs;
+    }
+}
+
+impl Sub for Nanos {
+    type Output = Self;
+    fn sub(self, rhs: Self) -> Self {
+        Self(self.0.saturating_sub(rhs.0))
+    }
+}
+
+impl Neg for Nanos {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+}
+
+/// A relative frequency, in parts per billion: 1 ppb = 1 ns per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Ppb(f64);
+
+impl Ppb {
+    /// Exactly nominal.
+    pub const ZERO: Self = Self(0.0);
+
+    /// From parts per billion.
+    #[must_use]
+    pub const fn new(ppb: f64) -> Self {
+        Self(ppb)
+    }
+
+    /// From parts per million.
+    #[must_use]
+    pub const fn from_ppm(ppm: f64) -> Self {
+        Self(ppm * 1e3)
+    }
+
+    /// Parts per billion.
+    #[must_use]
+    pub const fn as_ppb(self) -> f64 {
+        self.0
+    }
+
+    /// Parts per million.
+    #[must_use]
+    pub const fn as_ppm(self) -> f64 {
+        self.0 * 1e-3
+    }
+
+    /// The factor by which a clock of this frequency runs faster than nominal: 1 + ppb / 10^9.
+    ///
+    /// ```
+    /// use engine::Ppb;
+    /// assert_eq!(Ppb::from_ppm(100.0).ratio(), 1.0001);
+    /// ```
+    #[must_use]
+    pub const fn ratio(self) -> f64 {
+        1.0 + self.0 * 1e-9
+    }
+
+    /// The frequency of which [`Ppb::ratio`] is `ratio`.
+    #[must_use]
+    pub const fn from_ratio(ratio: f64) -> Self {
+        Self((ratio - 1.0) * 1e9)
+    }
+}
+
+/// Frames per second of a media clock. Never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SampleRate(u32);
+
+impl SampleRate {
+    /// 48 kHz, which every AES67 device must support (AES67-2018, 7.1).
+    pub const HZ_48000: Self = Self(48_000);
+
+    /// From Hz; `None` for 0.
+    #[must_use]
+    pub const fn from_hz(hz: u32) -> Option<Self> {
+        if hz == 0 { None } else { Some(Self(hz)) }
+    }
+
+    /// Hz.
+    #[must_use]
+    pub const fn as_hz(self) -> u32 {
+        self.0
+    }
+
+    /// The duration of `frames` frames, rounded down to whole ns; exact over any length of time, because the product is
+    /// taken in 128 bits.
+    ///
+    /// ```
+    /// use engine::{Frames, Nanos, SampleRate};
+    /// assert_eq!(SampleRate::HZ_48000.duration(Frames::new(240)), Nanos::from_millis(5));
+    /// ```
+    #[must_use]
+    pub fn duration(self, frames: Frames) -> Nanos {
+        let ns = (i128::from(frames.0) * i128::from(NANOS_PER_SECOND)).div_euclid(i128::from(self.0));
+        Nanos(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+    }
+
+    /// How many frames (with fraction) last `duration`.
+    #[must_use]
+    pub fn frames_in(self, duration: Nanos) -> f64 {
+        duration.0 as f64 * f64::from(self.0) / NANOS_PER_SECOND as f64
+    }
+}
+
+/// A count of audio frames (one sample of every channel), or a position on an unwrapped media timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Frames(i64);
+
+impl Frames {
+    /// No frames.
+    pub const ZERO: Self = Self(0);
+
+    /// From a count.
+    #[must_use]
+    pub const fn new(frames: i64) -> Self {
+        Self(frames)
+    }
+
+    /// The count.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl Add for Frames {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Self(self.0 + rhs.0)
+    }
+}
+
+impl AddAssign for Frames {
+    fn add_assign(&mut self, rhs: Self) {
+        self.0 += rhs.0;
+    }
+}
+
+impl Sub for Frames {
+    type Output = Self;
+    fn sub(self, rhs: Self) -> Self {
+        Self(self.0 - rhs.0)
+    }
+}
+
+/// A position on an unwrapped media timeline with its fraction of a frame, exact over years: 64 bits of frames, and a
+/// fraction in [0, 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct MediaPosition {
+    frame: i64,
+    fraction: f64,
+}
+
+impl MediaPosition {
+    /// A position on a whole frame.
+    #[must_use]
+    pub const fn at_frame(frame: Frames) -> Self {
+        Self { frame: frame.0, fraction: 0.0 }
+    }
+
+    /// The frame that the position lies in.
+    #[must_use]
+    pub const fn frame(self) -> Frames {
+        Frames(self.frame)
+    }
+
+    /// How far into that frame, in [0, 1).
+    #[must_use]
+    pub const fn fraction(self) -> f64 {
+        self.fraction
+    }
+
+    /// The position `frames` later (earlier if negative). Non-finite distances do not move it.
+    ///
+    /// ```
+    /// use engine::{Frames, MediaPosition};
+    /// let position = MediaPosition::at_frame(Frames::new(10)).advanced(-0.25);
+    /// assert_eq!((position.frame(), position.fraction()), (Frames::new(9), 0.75));
+    /// ```
+    #[must_use]
+    pub fn advanced(self, frames: f64) -> Self {
+        if !frames.is_finite() {
+            return self;
+        }
+        let sum = self.fraction + frames;
+        let whole = libm::floor(sum);
+        let fraction = sum - whole;
+        // A tiny negative distance rounds up to a fraction of exactly 1.
+        if fraction >= 1.0 {
+            return Self { frame: self.frame.saturating_add(whole as i64).saturating_add(1), fraction: 0.0 };
+        }
+        Self { frame: self.frame.saturating_add(whole as i64), fraction }
+    }
+
+    /// `self - earlier`, in frames with fraction.
+    #[must_use]
+    pub fn frames_since(self, earlier: Self) -> f64 {
+        self.frame.saturating_sub(earlier.frame) as f64 + (self.fraction - earlier.fraction)
+    }
+}
+
+/// The 32-bit media timestamp of an RTP packet, in frames (RFC 3550 5.1). Wraps: after 24 h 51 m at 48 kHz.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RtpTimestamp(u32);
+
+impl RtpTimestamp {
+    /// From the header field.
+    #[must_use]
+    pub const fn new(timestamp: u32) -> Self {
+        Self(timestamp)
+    }
+
+    /// The header field.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The timestamp of the frame at `position` of an unwrapped timeline.
+    #[must_use]
+    pub const fn from_frames(position: Frames) -> Self {
+        Self(position.0 as u32)
+    }
+
+    /// The unwrapped position, among all that carry this timestamp, that lies nearest to `reference`.
+    ///
+    /// ```
+    /// use engine::{Frames, RtpTimestamp};
+    /// let reference = Frames::new((1 << 32) - 10);
+    /// assert_eq!(RtpTimestamp::new(20).unwrap_near(reference), Frames::new((1 << 32) + 20));
+    /// ```
+    #[must_use]
+    pub const fn unwrap_near(self, reference: Frames) -> Frames {
+        let distance = self.0.wrapping_sub(reference.0 as u32) as i32;
+        Frames(reference.0 + distance as i64)
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.unsigned_abs() {
+            0..=9_999 => write!(f, "{} ns", self.0),
+            10_000..=9_999_999 => write!(f, "{:.1} us", self.0 as f64 / 1e3),
+            10_000_000..=9_999_999_999 => write!(f, "{:.1} ms", self.0 as f64 / 1e6),
+            _ => write!(f, "{:.1} s", self.0 as f64 / 1e9),
+        }
+    }
+}
+
+impl fmt::Display for Ppb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+.3} ppm", self.as_ppm())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_saturate_instead_of_overflowing() {
+        assert_eq!(LocalTime::from_nanos(i64::MAX) + Nanos::new(1), LocalTime::from_nanos(i64::MAX));
+        let far = PtpTime::from_timestamp((1 << 48) - 1, 999_999_999);
+        assert_eq!(far - PtpTime::EPOCH, Nanos::new(i64::MAX));
+        assert_eq!(PtpTime::EPOCH - far, Nanos::new(i64::MIN));
+    }
+
+    #[test]
+    fn log_intervals_cover_every_byte() {
+        for log2 in i8::MIN..=i8::MAX {
+            assert!(Nanos::from_log2_secs(log2) >= Nanos::ZERO, "log2 {log2}");
+        }
+        assert_eq!(Nanos::from_log2_secs(1), Nanos::from_secs(2));
+    }
+
+    proptest! {
+        #[test]
+        fn unwrapping_finds_the_nearest_position(reference in -(1i64 << 40)..(1i64 << 40), distance in -(1i64 << 31)..(1i64 << 31)) {
+            let position = Frames::new(reference + distance);
+            prop_assert_eq!(RtpTimestamp::from_frames(position).unwrap_near(Frames::new(reference)), position);
+        }
+
+        #[test]
+        fn advancing_keeps_the_fraction_in_range(steps in proptest::collection::vec(-2000.0f64..2000.0, 1..50)) {
+            let start = MediaPosition::at_frame(Frames::new(1 << 50));
+            let mut position = start;
+            for &step in &steps {
+                position = position.advanced(step);
+                prop_assert!((0.0..1.0).contains(&position.fraction()));
+            }
+            let sum: f64 = steps.iter().sum();
+            prop_assert!((position.frames_since(start) - sum).abs() < 1e-6);
+        }
+
+        #[test]
+        fn durations_of_frames_never_lose_a_frame(frames in 0i64..(1 << 45)) {
+            let rate = SampleRate::HZ_48000;
+            let back = rate.frames_in(rate.duration(Frames::new(frames)));
+            prop_assert!((back - frames as f64).abs() < 0.01);
+        }
+    }
+}
