@@ -1,0 +1,3 @@
+#![forbid(unsafe_code)]
+//! Command line of the simulator.
+fn main() {}

@@ -1,0 +1,123 @@
+//! The typed trace of a run.
+//!
+//! A [`Recording`] holds one [`TraceRow`] per trace interval (1 s unless the scenario says otherwise), so its size
+//! grows with simulated time divided by the interval and not with packets. Everything that a row calls a truth comes from the simulator's
+//! own clocks; everything else is what the receiver said of itself or what it played.
+
+use serde::Serialize;
+
+/// What a receiver says of its PTP clock. The names are those of the engine's lock machine; a receiver with fewer
+/// states uses those that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockState {
+    /// No master is known.
+    Listening,
+    /// A master is known; the estimate is not yet good enough.
+    Acquiring,
+    /// The clock follows its master.
+    Locked,
+    /// The master is silent; the last rate is held, and the uncertainty grows.
+    Holdover,
+    /// The clock has lost its master's time.
+    Unlocked,
+}
+
+/// One trace interval of one receiver.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TraceRow {
+    /// End of the interval, in true seconds since the start of the run.
+    pub time_s: f64,
+    /// State of the receiver's PTP clock at the end of the interval.
+    pub clock_state: ClockState,
+    /// Error of the receiver's estimate of PTP time at the end of the interval (estimate - truth), if it has one.
+    pub clock_error_us: Option<f64>,
+    /// Standard deviation that the receiver claims for that estimate, if it claims one.
+    pub clock_sigma_us: Option<f64>,
+    /// The receiver's estimate of its host's rate against PTP time (host faster = positive).
+    pub host_rate_ppm: Option<f64>,
+    /// The truth of that rate, mean over the interval.
+    pub host_rate_truth_ppm: f64,
+    /// Mean playback ratio over the interval, as deviation from 1: media frames consumed per card frame.
+    pub ratio_ppm: f64,
+    /// The ratio that would keep the buffer level constant: true media rate / true card rate, as deviation from 1.
+    pub ratio_truth_ppm: f64,
+    /// Mean buffer depth over the interval: how long the first frame of a packet that arrives without jitter waits until the
+    /// callback that reads it. Truth, free of the saw-tooth of packets against callbacks.
+    pub depth_ms: f64,
+    /// Smallest fill found by a callback of the interval: contiguous audio from the read position on.
+    pub fill_min_ms: f64,
+    /// Largest fill found by a callback of the interval.
+    pub fill_max_ms: f64,
+    /// Callbacks of the interval that found less audio than they had to play.
+    pub underruns: u32,
+    /// Crackles heard in the interval (audible discontinuities against the reference).
+    pub crackles: u32,
+    /// Packets of the interval that arrived after their playout.
+    pub packets_late: u32,
+    /// Packets of the interval that the network lost.
+    pub packets_lost: u32,
+}
+
+/// Something that happened, for markers in plots and cues in WAV files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TraceEvent {
+    /// When, in true seconds since the start of the run.
+    pub time_s: f64,
+    /// What, in words a person understands: `"unlocked: drift of 57 ppm exceeds 50 ppm"`.
+    pub text: String,
+}
+
+/// A few hundred milliseconds of what a receiver played, beside what it should have played, first channel only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AudioExcerpt {
+    /// Start, in true seconds since the start of the run.
+    pub start_s: f64,
+    /// Sample rate of both series, in Hz.
+    pub sample_rate_hz: u32,
+    /// Samples that left the sound card, full scale = 1.
+    pub played: Vec<f32>,
+    /// Samples that a perfect receiver with the same card and latency would have played.
+    pub reference: Vec<f32>,
+}
+
+/// A span in which the scenario made the grandmaster silent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Outage {
+    /// Start, in true seconds since the start of the run.
+    pub from_s: f64,
+    /// End, likewise.
+    pub to_s: f64,
+}
+
+/// What one receiver did in one run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// The receiver's name in the scenario.
+    pub receiver: String,
+    /// One row per trace interval.
+    pub rows: Vec<TraceRow>,
+    /// What happened, in order of time.
+    pub events: Vec<TraceEvent>,
+    /// The receiver's worst moment (the start of its first crackle, or the middle of the run where there was none).
+    pub excerpt: Option<AudioExcerpt>,
+}
+
+/// All receivers of one run, and what they lived through.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunTrace {
+    /// Name of the scenario: its file name without the extension.
+    pub scenario: String,
+    /// What the scenario says of itself, one line.
+    pub title: String,
+    /// Length of the run in seconds.
+    pub duration_s: f64,
+    /// The buffer depth that the receivers were asked for.
+    pub target_depth_ms: f64,
+    /// When the grandmaster was silent.
+    pub outages: Vec<Outage>,
+    /// The scenario's own events (weather), in order of time.
+    pub weather: Vec<TraceEvent>,
+    /// One recording per receiver, in the scenario's order.
+    pub recordings: Vec<Recording>,
+}
