@@ -1,1 +1,50 @@
-fn main() {}
+#![forbid(unsafe_code)]
+//! The developer's commands, called as `cargo xtask <command>`.
+//!
+//! `cargo xtask test` runs everything that CI runs, in the same order and with the same commands: what passes here
+//! passes there. Every command works from the workspace's root, wherever it was called from.
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod cmd;
+mod error;
+mod interrupt;
+mod test;
+
+/// The developer's commands of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install or name what is missing, then run everything that CI runs
+    Test(test::TestArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    match cli.command {
+        Command::Test(args) => test::run(&args),
+    }
+}
+
+/// Makes the workspace's root the working directory, so that the commands printed by a step are the whole truth.
+///
+/// The root is asked for at run time, not at compile time: a checkout that was moved still finds itself.
+fn enter_workspace_root() -> Result<(), error::Error> {
+    let own_folder = env::var_os("CARGO_MANIFEST_DIR").ok_or(error::Error::NotThroughCargo)?;
+    let root = Path::new(&own_folder).ancestors().nth(2).ok_or(error::Error::NotThroughCargo)?;
+    env::set_current_dir(root).map_err(|source| error::Error::Root { root: root.to_path_buf(), source })
+}

@@ -1,0 +1,61 @@
+//! What can go wrong in a command of `xtask`, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Exit code of a program that Ctrl-C ended, by the shells' convention: 128 + SIGINT.
+const EXIT_INTERRUPTED: u8 = 130;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cargo did not say where the workspace is; call this program as `cargo xtask`")]
+    NotThroughCargo,
+
+    #[error("cannot enter the workspace's root {}: {source}", root.display())]
+    Root { root: PathBuf, source: io::Error },
+
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Listen(#[from] ctrlc::Error),
+
+    #[error("cannot start `{command}`: {source}")]
+    Start { command: String, source: io::Error },
+
+    /// `code` is absent if a signal ended the command.
+    #[error("`{command}` {}", ending(*code))]
+    Failed { command: String, code: Option<i32> },
+
+    #[error("{components} missing, and there is no rustup to add them; on Debian: apt-get install {packages}")]
+    Missing { components: String, packages: String },
+
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// The exit code that `xtask` passes on: the failed command's own where it has one.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed { code: Some(code), .. } => u8::try_from(*code).unwrap_or(1),
+            Self::Interrupted => EXIT_INTERRUPTED,
+            _ => 1,
+        }
+    }
+}
+
+fn ending(code: Option<i32>) -> String {
+    code.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with exit code {code}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_is_the_failed_commands_own() {
+        let failed = |code| Error::Failed { command: "cargo nextest run".to_owned(), code };
+        assert_eq!(failed(Some(100)).exit_code(), 100);
+        assert_eq!(failed(Some(-1)).exit_code(), 1, "a code that does not fit still means failure");
+        assert_eq!(failed(None).exit_code(), 1);
+        assert_eq!(Error::Interrupted.exit_code(), 130);
+    }
+}
