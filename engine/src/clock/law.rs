@@ -1,0 +1,52 @@
+//! The interface of a clock law: whatever turns PTP timestamps into an idea of PTP time.
+//!
+//! The engine's own law is [`super::SlaveClock`]; the simulator carries other receivers' laws behind the same trait, so that all are
+//! compared on the same packets.
+
+use super::estimator::Direction;
+use super::lock::{LockState, LockTransition};
+use super::map::PtpMap;
+use crate::units::{LocalTime, Nanos, PtpTime};
+
+/// The two timestamps of one event message, corrections already applied.
+///
+/// Forward (Sync): `remote` is t1 plus the correction fields, `local` is t2. Reverse (Delay_Req): `local` is t3, `remote` is t4 minus the
+/// correction field (IEEE 1588-2019, 11.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampPair {
+    /// Which way the message travelled.
+    pub direction: Direction,
+    /// The host's timestamp.
+    pub local: LocalTime,
+    /// The master's timestamp.
+    pub remote: PtpTime,
+}
+
+/// What a clock law says at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockReading {
+    /// Lock state.
+    pub state: LockState,
+    /// The map from host time to PTP time, if there is one; use it for playout only while [`LockState::is_usable`].
+    pub map: Option<PtpMap>,
+    /// Changes whenever PTP time was stepped: times of different epochs cannot be compared.
+    pub epoch: u32,
+}
+
+/// Turns PTP timestamps into an idea of PTP time.
+pub trait ClockLaw {
+    /// A timestamp pair of the present master.
+    fn observe(&mut self, pair: &TimestampPair);
+
+    /// The present master's Sync interval, as seen on the wire.
+    fn set_sync_interval(&mut self, interval: Nanos);
+
+    /// Time passes: called at least once per Sync interval, also when nothing is received.
+    fn advance(&mut self, now: LocalTime);
+
+    /// What the law says at `now`.
+    fn reading(&self, now: LocalTime) -> ClockReading;
+
+    /// The next change of lock state that was not yet told.
+    fn poll_transition(&mut self) -> Option<LockTransition>;
+}

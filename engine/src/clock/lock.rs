@@ -1,0 +1,262 @@
+//! The lock state machine.
+//!
+//! Model: states follow the *uncertainty* of the estimate, never a drift rate: a fast crystal is not an error, and a noisy
+//! network is a wide lock, not an unlock. The threshold T grows with the measured jitter; entering needs sigma < T, leaving
+//! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter. Every
+//! state is left by itself when its cause is gone.
+
+use crate::units::{LocalTime, Nanos};
+use std::fmt;
+
+/// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a quarter of a frame at 48 kHz).
+const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
+/// Share of the measured jitter that T grows by: 8 samples of pure jitter average to about a third of it.
+const THRESHOLD_JITTER_SHARE: f64 = 0.3;
+/// Unlocking needs an uncertainty this many times larger than locking.
+const HYSTERESIS: f64 = 4.0;
+/// Syncs and Delay_Resps needed before the first lock.
+const MIN_FORWARD: u32 = 8;
+const MIN_REVERSE: u32 = 2;
+/// Syncs needed to end a holdover.
+const MIN_FORWARD_AFTER_HOLDOVER: u32 = 4;
+/// Sync intervals of silence that begin a holdover.
+const SILENT_INTERVALS: i64 = 3;
+/// No state other than by silence or by step is left earlier than this.
+const MIN_DWELL: Nanos = Nanos::from_millis(500);
+
+/// State of a clock that follows a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockState {
+    /// No master has been heard.
+    Listening,
+    /// A master is heard; the estimate is not yet good enough.
+    Acquiring,
+    /// The estimate is good.
+    Locked,
+    /// The master is silent; the last rate is held, and the uncertainty grows.
+    Holdover,
+    /// The uncertainty is too large to be of use, or the master's time has stepped.
+    Unlocked,
+}
+
+impl LockState {
+    /// Whether PTP time may be used: locked or in holdover.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Locked | Self::Holdover)
+    }
+}
+
+impl fmt::Display for LockState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Listening => "LISTENING",
+            Self::Acquiring => "ACQUIRING",
+            Self::Locked => "LOCKED",
+            Self::Holdover => "HOLDOVER",
+            Self::Unlocked => "UNLOCKED",
+        })
+    }
+}
+
+/// Why a state was entered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LockCause {
+    /// The first timestamps of a master arrived.
+    MasterHeard,
+    /// The uncertainty fell below the threshold.
+    Converged {
+        /// Standard deviation of the estimate.
+        sigma: Nanos,
+        /// The threshold.
+        threshold: Nanos,
+    },
+    /// No Sync for this long.
+    MasterSilent {
+        /// Time since the last Sync.
+        silent_for: Nanos,
+    },
+    /// Syncs arrive again and agree with the held time.
+    MasterReturned {
+        /// How long the master was silent.
+        silent_for: Nanos,
+    },
+    /// The uncertainty grew too large.
+    TooUncertain {
+        /// Standard deviation of the estimate.
+        sigma: Nanos,
+        /// The limit.
+        limit: Nanos,
+    },
+    /// Several timestamps agree that the master's time has jumped.
+    MasterStepped {
+        /// By how much.
+        step: Nanos,
+    },
+    /// A receiver's own rule, other than the engine's, in the words of that receiver.
+    Foreign(&'static str),
+}
+
+impl fmt::Display for LockCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MasterHeard => write!(f, "a master is heard"),
+            Self::Converged { sigma, threshold } => write!(f, "uncertainty {sigma} is below {threshold}"),
+            Self::MasterSilent { silent_for } => write!(f, "no Sync for {silent_for}: holding the last rate"),
+            Self::MasterReturned { silent_for } => write!(f, "Syncs are back after {silent_for} and agree"),
+            Self::TooUncertain { sigma, limit } => write!(f, "uncertainty {sigma} exceeds {limit}"),
+            Self::MasterStepped { step } => write!(f, "the master's time stepped by {step}"),
+            Self::Foreign(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// A change of lock state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LockTransition {
+    /// When.
+    pub at: LocalTime,
+    /// The state that was left.
+    pub from: LockState,
+    /// The state that was entered.
+    pub to: LockState,
+    /// Why.
+    pub cause: LockCause,
+}
+
+/// The transitions that exist; anything else is a defect of the machine.
+const TRANSITIONS: [(LockState, LockState); 9] = [
+    (LockState::Listening, LockState::Acquiring),
+    (LockState::Acquiring, LockState::Locked),
+    (LockState::Acquiring, LockState::Listening),
+    (LockState::Locked, LockState::Holdover),
+    (LockState::Locked, LockState::Unlocked),
+    (LockState::Holdover, LockState::Locked),
+    (LockState::Holdover, LockState::Unlocked),
+    (LockState::Unlocked, LockState::Acquiring),
+    (LockState::Unlocked, LockState::Listening),
+];
+
+/// What the machine decides from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LockInputs {
+    pub(super) now: LocalTime,
+    pub(super) sigma_ns: f64,
+    pub(super) jitter: Nanos,
+    pub(super) sync_interval: Nanos,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LockMachine {
+    state: LockState,
+    entered_at: LocalTime,
+    last_forward: Option<LocalTime>,
+    /// Length of the silence that the present run of Syncs ended.
+    last_silence: Nanos,
+    forward: u32,
+    reverse: u32,
+    pending: Option<LockTransition>,
+}
+
+impl LockMachine {
+    pub(super) fn new() -> Self {
+        Self {
+            state: LockState::Listening,
+            entered_at: LocalTime::ZERO,
+            last_forward: None,
+            last_silence: Nanos::ZERO,
+            forward: 0,
+            reverse: 0,
+            pending: None,
+        }
+    }
+
+    pub(super) fn state(&self) -> LockState {
+        self.state
+    }
+
+    pub(super) fn poll_transition(&mut self) -> Option<LockTransition> {
+        self.pending.take()
+    }
+
+    pub(super) fn on_forward(&mut self, at: LocalTime) {
+        if self.state == LockState::Holdover && self.forward == 0 {
+            self.last_silence = self.last_forward.map_or(Nanos::ZERO, |last| at.since(last));
+        }
+        self.last_forward = Some(at);
+        self.forward = self.forward.saturating_add(1);
+    }
+
+    pub(super) fn on_reverse(&mut self) {
+        self.reverse = self.reverse.saturating_add(1);
+    }
+
+    /// A proven step of the master's time.
+    pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
+        if self.state.is_usable() {
+            self.enter(LockState::Unlocked, now, LockCause::MasterStepped { step });
+        }
+        self.forward = 0;
+        self.reverse = 0;
+    }
+
+    /// Lock threshold T for the given jitter, ns.
+    fn threshold_ns(jitter: Nanos) -> f64 {
+        THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64
+    }
+
+    pub(super) fn advance(&mut self, inputs: &LockInputs) {
+        if self.pending.is_some() {
+            return;
+        }
+        let Some(last_forward) = self.last_forward else { return };
+        let silent_for = inputs.now.since(last_forward);
+        let silent = silent_for > inputs.sync_interval.times(SILENT_INTERVALS);
+        let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
+        let threshold_ns = Self::threshold_ns(inputs.jitter);
+        let sigma = Nanos::new(inputs.sigma_ns as i64);
+        let uncertain = inputs.sigma_ns > HYSTERESIS * threshold_ns;
+        let too_uncertain = LockCause::TooUncertain { sigma, limit: Nanos::new((HYSTERESIS * threshold_ns) as i64) };
+        match self.state {
+            LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
+            LockState::Acquiring if silent => {
+                self.enter(LockState::Listening, inputs.now, LockCause::MasterSilent { silent_for });
+            }
+            LockState::Acquiring if dwelt && self.has_converged(inputs.sigma_ns, threshold_ns) => {
+                let cause = LockCause::Converged { sigma, threshold: Nanos::new(threshold_ns as i64) };
+                self.enter(LockState::Locked, inputs.now, cause);
+            }
+            LockState::Locked if silent => {
+                self.enter(LockState::Holdover, inputs.now, LockCause::MasterSilent { silent_for });
+            }
+            LockState::Locked | LockState::Holdover if dwelt && uncertain => {
+                self.enter(LockState::Unlocked, inputs.now, too_uncertain);
+            }
+            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AFTER_HOLDOVER => {
+                let cause = LockCause::MasterReturned { silent_for: self.last_silence };
+                self.enter(LockState::Locked, inputs.now, cause);
+            }
+            LockState::Unlocked if dwelt && silent => {
+                self.enter(LockState::Listening, inputs.now, LockCause::MasterSilent { silent_for });
+            }
+            LockState::Unlocked if dwelt => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
+            _ => {}
+        }
+    }
+
+    fn has_converged(&self, sigma_ns: f64, threshold_ns: f64) -> bool {
+        self.forward >= MIN_FORWARD && self.reverse >= MIN_REVERSE && sigma_ns < threshold_ns
+    }
+
+    fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {
+        debug_assert!(TRANSITIONS.contains(&(self.state, to)), "no transition from {} to {to}", self.state);
+        self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
+        // A lock needs evidence gathered since the last one was lost, and a holdover's end needs Syncs since it began.
+        if !matches!(to, LockState::Locked | LockState::Acquiring) {
+            self.forward = 0;
+            self.reverse = 0;
+        }
+        self.state = to;
+        self.entered_at = now;
+    }
+}

@@ -1,0 +1,22 @@
+//! Relating one clock to another from noisy timestamps.
+//!
+//! Purpose: PTP time, the sender's media clock and the sound card's clock are all described against one reference, the
+//! host's monotonic clock, as *(offset, rate, uncertainty)*: a [`ClockMap`]. One [`Estimator`] makes all of them.
+//! [`SlaveClock`] adds what only a clock with a master needs: lock, holdover and the proof of a step.
+//!
+//! Model: the host's clock is never steered, so there is no control loop to keep stable, only an estimate to keep good.
+//! This module knows no PTP, no RTP and no sound card; it takes timestamps from whoever has them.
+
+mod block;
+mod estimator;
+mod kalman;
+mod law;
+mod lock;
+mod map;
+mod slave;
+
+pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample, WARMING_CRYSTAL};
+pub use law::{ClockLaw, ClockReading, TimestampPair};
+pub use lock::{LockCause, LockState, LockTransition};
+pub use map::{ClockMap, MediaMap, PtpMap};
+pub use slave::{SlaveClock, SlaveClockConfig};

@@ -1,0 +1,120 @@
+use super::*;
+use crate::clock::LockState;
+
+const SYNC: Nanos = Nanos::from_millis(125);
+const DELAY: Nanos = Nanos::from_micros(50);
+
+/// Drives a clock with noiseless exchanges, PTP time = local time * (1 + rate) + offset.
+struct Bench {
+    clock: SlaveClock,
+    now: LocalTime,
+    rate: f64,
+    offset: Nanos,
+    round: u32,
+    transitions: Vec<LockTransition>,
+}
+
+impl Bench {
+    fn new(rate_ppm: f64) -> Self {
+        Self {
+            clock: SlaveClock::new(SlaveClockConfig::default()),
+            now: LocalTime::from_nanos(1_000_000_000),
+            rate: rate_ppm * 1e-6,
+            offset: Nanos::from_secs(1_700_000_000),
+            round: 0,
+            transitions: Vec::new(),
+        }
+    }
+
+    fn ptp(&self, t: LocalTime) -> PtpTime {
+        let drift = Nanos::new((t.as_nanos() as f64 * self.rate) as i64);
+        PtpTime::EPOCH + Nanos::new(t.as_nanos()) + drift + self.offset
+    }
+
+    fn silence(&mut self, time: Nanos) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = self.now + SYNC;
+            self.clock.advance(self.now);
+            self.transitions.extend(self.clock.poll_transition());
+        }
+    }
+
+    fn exchange(&mut self, time: Nanos) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = self.now + SYNC;
+            self.round += 1;
+            let (sent, received) = (self.ptp(self.now - DELAY), self.now);
+            self.clock.observe(&TimestampPair { direction: Direction::Forward, local: received, remote: sent });
+            self.transitions.extend(self.clock.poll_transition());
+            if self.round.is_multiple_of(8) {
+                let remote = self.ptp(self.now + DELAY);
+                self.clock.observe(&TimestampPair { direction: Direction::Reverse, local: self.now, remote });
+                self.transitions.extend(self.clock.poll_transition());
+            }
+        }
+    }
+
+    fn error(&self) -> Nanos {
+        self.clock.reading(self.now).map.expect("a map").ptp_at(self.now) - self.ptp(self.now)
+    }
+}
+
+#[test]
+fn locks_at_any_crystal_rate() {
+    for rate_ppm in [-90.0, -30.0, 0.0, 30.0, 90.0, 200.0] {
+        let mut bench = Bench::new(rate_ppm);
+        bench.exchange(Nanos::from_secs(30));
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked, "at {rate_ppm} ppm");
+        assert!(bench.error().abs() < Nanos::from_micros(1), "{} at {rate_ppm} ppm", bench.error());
+    }
+}
+
+#[test]
+fn holds_over_and_locks_again_without_losing_the_rate() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.transitions.clear();
+    bench.silence(Nanos::from_secs(20));
+    assert_eq!(bench.clock.reading(bench.now).state, LockState::Holdover);
+    assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
+    bench.exchange(Nanos::from_secs(2));
+    let states: Vec<_> = bench.transitions.iter().map(|t| t.to).collect();
+    assert_eq!(states, [LockState::Holdover, LockState::Locked]);
+}
+
+#[test]
+fn gives_up_a_holdover_that_has_become_too_uncertain() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(20));
+    bench.silence(Nanos::from_secs(3600));
+    let states: Vec<_> = bench.transitions.iter().map(|t| t.to).collect();
+    assert!(states.ends_with(&[LockState::Holdover, LockState::Unlocked, LockState::Listening]), "{states:?}");
+}
+
+#[test]
+fn proves_a_step_and_keeps_the_rate() {
+    for step in [Nanos::from_millis(1), Nanos::from_secs(3600), Nanos::from_millis(-1)] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        bench.transitions.clear();
+        bench.offset += step;
+        bench.exchange(Nanos::from_secs(10));
+        let states: Vec<_> = bench.transitions.iter().map(|t| t.to).collect();
+        assert_eq!(states, [LockState::Unlocked, LockState::Acquiring, LockState::Locked], "step {step}");
+        assert!(bench.error().abs() < Nanos::from_micros(5), "{} after a step of {step}", bench.error());
+    }
+}
+
+#[test]
+fn one_late_packet_proves_nothing() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.transitions.clear();
+    let late = bench.now + Nanos::from_millis(1);
+    let remote = bench.ptp(bench.now - DELAY);
+    bench.clock.observe(&TimestampPair { direction: Direction::Forward, local: late, remote });
+    assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
+    assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
+}

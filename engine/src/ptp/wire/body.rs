@@ -1,0 +1,245 @@
+//! The part of a message that depends on its type (IEEE 1588-2008 13.5 to 13.13, 15.4).
+
+use super::field::{Field, emit_timestamp, parse_timestamp};
+use super::header::{HEADER_LEN, four_bits};
+use super::{ClockIdentity, MessageType, PortIdentity, WireError};
+use crate::PtpTime;
+
+/// All messages with a timestamp start with it.
+pub(super) const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
+pub(super) const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
+/// Makes Pdelay_Req as long as its response, so that both are delayed alike.
+pub(super) const PDELAY_REQ_RESERVED: Field<10> = Field::at(TIMESTAMP.end());
+
+const CURRENT_UTC_OFFSET: Field<2> = Field::at(44);
+const PRIORITY_1: Field<1> = Field::at(47);
+const CLOCK_CLASS: Field<1> = Field::at(48);
+const CLOCK_ACCURACY: Field<1> = Field::at(49);
+const OFFSET_SCALED_LOG_VARIANCE: Field<2> = Field::at(50);
+const PRIORITY_2: Field<1> = Field::at(52);
+const GRANDMASTER_IDENTITY: Field<8> = Field::at(53);
+const STEPS_REMOVED: Field<2> = Field::at(61);
+pub(super) const TIME_SOURCE: Field<1> = Field::at(63);
+
+pub(super) const TARGET_PORT_IDENTITY: Field<10> = Field::at(HEADER_LEN);
+const STARTING_BOUNDARY_HOPS: Field<1> = Field::at(44);
+const BOUNDARY_HOPS: Field<1> = Field::at(45);
+const ACTION_FIELD: Field<1> = Field::at(46);
+pub(super) const MANAGEMENT_RESERVED: Field<1> = Field::at(47);
+
+/// What a message says besides its header and TLVs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Sync.
+    Sync {
+        /// When it was sent, or with [`super::Flags::TWO_STEP`] zero or an estimate.
+        origin_timestamp: PtpTime,
+    },
+    /// Delay_Req.
+    DelayReq {
+        /// Zero, or an estimate of when it was sent.
+        origin_timestamp: PtpTime,
+    },
+    /// Follow_Up.
+    FollowUp {
+        /// When the Sync with the same sequence id was sent.
+        precise_origin_timestamp: PtpTime,
+    },
+    /// Delay_Resp.
+    DelayResp {
+        /// When the Delay_Req with the same sequence id was received.
+        receive_timestamp: PtpTime,
+        /// Who sent that Delay_Req.
+        requesting_port_identity: PortIdentity,
+    },
+    /// Pdelay_Req.
+    PdelayReq {
+        /// Zero, or an estimate of when it was sent.
+        origin_timestamp: PtpTime,
+    },
+    /// Pdelay_Resp.
+    PdelayResp {
+        /// When the Pdelay_Req with the same sequence id was received.
+        request_receipt_timestamp: PtpTime,
+        /// Who sent that Pdelay_Req.
+        requesting_port_identity: PortIdentity,
+    },
+    /// Pdelay_Resp_Follow_Up.
+    PdelayRespFollowUp {
+        /// When the Pdelay_Resp with the same sequence id was sent.
+        response_origin_timestamp: PtpTime,
+        /// Who sent the Pdelay_Req.
+        requesting_port_identity: PortIdentity,
+    },
+    /// Announce.
+    Announce(Announce),
+    /// Signaling: what it says is in its TLVs.
+    Signaling {
+        /// Who is meant; all ones for everybody.
+        target_port_identity: PortIdentity,
+    },
+    /// Management: what it says is in its TLV.
+    Management {
+        /// Who is meant; all ones for everybody.
+        target_port_identity: PortIdentity,
+        /// `boundary_hops` as it was at first.
+        starting_boundary_hops: u8,
+        /// How many boundary clocks may still forward the message.
+        boundary_hops: u8,
+        /// GET, SET, RESPONSE, COMMAND or ACKNOWLEDGE (IEEE 1588-2008 table 38). 4 bits.
+        action_field: u8,
+    },
+}
+
+/// How good a clock is (IEEE 1588-2008 5.3.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClockQuality {
+    /// clockClass: 6 is locked to a primary reference, 248 the default, 255 slave-only (table 5).
+    pub clock_class: u8,
+    /// clockAccuracy: 0x21 is within 100 ns, 0xFE unknown (table 6).
+    pub clock_accuracy: u8,
+    /// offsetScaledLogVariance (7.6.3.3).
+    pub offset_scaled_log_variance: u16,
+}
+
+/// What an Announce says of its sender's grandmaster (IEEE 1588-2008 13.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Announce {
+    /// Zero, or an estimate of when it was sent.
+    pub origin_timestamp: PtpTime,
+    /// TAI - UTC in seconds; only with [`super::Flags::CURRENT_UTC_OFFSET_VALID`].
+    pub current_utc_offset: i16,
+    /// priority1 of the grandmaster.
+    pub grandmaster_priority_1: u8,
+    /// The grandmaster's quality.
+    pub grandmaster_clock_quality: ClockQuality,
+    /// priority2 of the grandmaster.
+    pub grandmaster_priority_2: u8,
+    /// The grandmaster.
+    pub grandmaster_identity: ClockIdentity,
+    /// How many boundary clocks lie between the grandmaster and the sender.
+    pub steps_removed: u16,
+    /// Where the grandmaster has its time from: 0x20 GPS, 0xA0 internal oscillator (table 7).
+    pub time_source: u8,
+}
+
+impl Body {
+    /// The type of the message.
+    #[must_use]
+    pub const fn message_type(&self) -> MessageType {
+        match self {
+            Self::Sync { .. } => MessageType::Sync,
+            Self::DelayReq { .. } => MessageType::DelayReq,
+            Self::FollowUp { .. } => MessageType::FollowUp,
+            Self::DelayResp { .. } => MessageType::DelayResp,
+            Self::PdelayReq { .. } => MessageType::PdelayReq,
+            Self::PdelayResp { .. } => MessageType::PdelayResp,
+            Self::PdelayRespFollowUp { .. } => MessageType::PdelayRespFollowUp,
+            Self::Announce(_) => MessageType::Announce,
+            Self::Signaling { .. } => MessageType::Signaling,
+            Self::Management { .. } => MessageType::Management,
+        }
+    }
+
+    pub(super) fn parse(message_type: MessageType, message: &[u8]) -> Result<Self, WireError> {
+        let timestamp = || parse_timestamp(TIMESTAMP.read(message)?);
+        let requesting_port = || Ok(PortIdentity::from_bytes(REQUESTING_PORT_IDENTITY.read(message)?));
+        Ok(match message_type {
+            MessageType::Sync => Self::Sync { origin_timestamp: timestamp()? },
+            MessageType::DelayReq => Self::DelayReq { origin_timestamp: timestamp()? },
+            MessageType::FollowUp => Self::FollowUp { precise_origin_timestamp: timestamp()? },
+            MessageType::DelayResp => {
+                Self::DelayResp { receive_timestamp: timestamp()?, requesting_port_identity: requesting_port()? }
+            }
+            MessageType::PdelayReq => Self::PdelayReq { origin_timestamp: timestamp()? },
+            MessageType::PdelayResp => Self::PdelayResp {
+                request_receipt_timestamp: timestamp()?,
+                requesting_port_identity: requesting_port()?,
+            },
+            MessageType::PdelayRespFollowUp => Self::PdelayRespFollowUp {
+                response_origin_timestamp: timestamp()?,
+                requesting_port_identity: requesting_port()?,
+            },
+            MessageType::Announce => Self::Announce(Announce::parse(message)?),
+            MessageType::Signaling => {
+                Self::Signaling { target_port_identity: PortIdentity::from_bytes(TARGET_PORT_IDENTITY.read(message)?) }
+            }
+            MessageType::Management => Self::parse_management(message)?,
+        })
+    }
+
+    fn parse_management(message: &[u8]) -> Result<Self, WireError> {
+        let [starting_boundary_hops] = STARTING_BOUNDARY_HOPS.read(message)?;
+        let [boundary_hops] = BOUNDARY_HOPS.read(message)?;
+        // The upper half of the byte is reserved.
+        let [action] = ACTION_FIELD.read(message)?;
+        Ok(Self::Management {
+            target_port_identity: PortIdentity::from_bytes(TARGET_PORT_IDENTITY.read(message)?),
+            starting_boundary_hops,
+            boundary_hops,
+            action_field: action & 0x0F,
+        })
+    }
+
+    pub(super) fn emit(&self, message: &mut [u8]) -> Result<(), WireError> {
+        match *self {
+            Self::Sync { origin_timestamp: timestamp }
+            | Self::DelayReq { origin_timestamp: timestamp }
+            | Self::PdelayReq { origin_timestamp: timestamp }
+            | Self::FollowUp { precise_origin_timestamp: timestamp } => {
+                TIMESTAMP.write(message, emit_timestamp(timestamp)?)
+            }
+            Self::DelayResp { receive_timestamp: timestamp, requesting_port_identity }
+            | Self::PdelayResp { request_receipt_timestamp: timestamp, requesting_port_identity }
+            | Self::PdelayRespFollowUp { response_origin_timestamp: timestamp, requesting_port_identity } => {
+                TIMESTAMP.write(message, emit_timestamp(timestamp)?)?;
+                REQUESTING_PORT_IDENTITY.write(message, requesting_port_identity.to_bytes())
+            }
+            Self::Announce(announce) => announce.emit(message),
+            Self::Signaling { target_port_identity } => {
+                TARGET_PORT_IDENTITY.write(message, target_port_identity.to_bytes())
+            }
+            Self::Management { target_port_identity, starting_boundary_hops, boundary_hops, action_field } => {
+                TARGET_PORT_IDENTITY.write(message, target_port_identity.to_bytes())?;
+                STARTING_BOUNDARY_HOPS.write(message, [starting_boundary_hops])?;
+                BOUNDARY_HOPS.write(message, [boundary_hops])?;
+                ACTION_FIELD.write(message, [four_bits("actionField", action_field)?])
+            }
+        }
+    }
+}
+
+impl Announce {
+    fn parse(message: &[u8]) -> Result<Self, WireError> {
+        let [grandmaster_priority_1] = PRIORITY_1.read(message)?;
+        let [clock_class] = CLOCK_CLASS.read(message)?;
+        let [clock_accuracy] = CLOCK_ACCURACY.read(message)?;
+        let offset_scaled_log_variance = u16::from_be_bytes(OFFSET_SCALED_LOG_VARIANCE.read(message)?);
+        let [grandmaster_priority_2] = PRIORITY_2.read(message)?;
+        let [time_source] = TIME_SOURCE.read(message)?;
+        Ok(Self {
+            origin_timestamp: parse_timestamp(TIMESTAMP.read(message)?)?,
+            current_utc_offset: i16::from_be_bytes(CURRENT_UTC_OFFSET.read(message)?),
+            grandmaster_priority_1,
+            grandmaster_clock_quality: ClockQuality { clock_class, clock_accuracy, offset_scaled_log_variance },
+            grandmaster_priority_2,
+            grandmaster_identity: ClockIdentity(GRANDMASTER_IDENTITY.read(message)?),
+            steps_removed: u16::from_be_bytes(STEPS_REMOVED.read(message)?),
+            time_source,
+        })
+    }
+
+    fn emit(&self, message: &mut [u8]) -> Result<(), WireError> {
+        let quality = self.grandmaster_clock_quality;
+        TIMESTAMP.write(message, emit_timestamp(self.origin_timestamp)?)?;
+        CURRENT_UTC_OFFSET.write(message, self.current_utc_offset.to_be_bytes())?;
+        PRIORITY_1.write(message, [self.grandmaster_priority_1])?;
+        CLOCK_CLASS.write(message, [quality.clock_class])?;
+        CLOCK_ACCURACY.write(message, [quality.clock_accuracy])?;
+        OFFSET_SCALED_LOG_VARIANCE.write(message, quality.offset_scaled_log_variance.to_be_bytes())?;
+        PRIORITY_2.write(message, [self.grandmaster_priority_2])?;
+        GRANDMASTER_IDENTITY.write(message, self.grandmaster_identity.0)?;
+        STEPS_REMOVED.write(message, self.steps_removed.to_be_bytes())?;
+        TIME_SOURCE.write(message, [self.time_source])
+    }
+}

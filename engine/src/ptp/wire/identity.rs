@@ -1,0 +1,64 @@
+//! Names of clocks and of their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
+
+use std::fmt;
+
+/// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Ordered as the best master clock algorithm compares it.
+///
+/// ```
+/// use engine::ptp::wire::ClockIdentity;
+/// let identity = ClockIdentity([0xDC, 0xA6, 0x00, 0xFF, 0xFE, 0xFF, 0x2E, 0xEA]);
+/// assert_eq!(identity.to_string(), "dca600fffeff2eea");
+/// assert_eq!(identity.sdp().to_string(), "DC-A6-00-FF-FE-FF-2E-EA");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClockIdentity(pub [u8; 8]);
+
+impl ClockIdentity {
+    /// As `a=ts-refclk` of SDP writes it: upper case, with hyphens (RFC 7273 4.8).
+    pub fn sdp(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            for (position, octet) in self.0.iter().enumerate() {
+                let hyphen = if position == 0 { "" } else { "-" };
+                write!(f, "{hyphen}{octet:02X}")?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Display for ClockIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+/// The identity of a port of a clock (IEEE 1588-2008 5.3.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortIdentity {
+    /// The clock that has the port.
+    pub clock_identity: ClockIdentity,
+    /// The port's number within its clock, from 1; 65535 means all ports.
+    pub port_number: u16,
+}
+
+impl PortIdentity {
+    pub(super) const fn from_bytes(bytes: [u8; 10]) -> Self {
+        let [c0, c1, c2, c3, c4, c5, c6, c7, port_number @ ..] = bytes;
+        Self {
+            clock_identity: ClockIdentity([c0, c1, c2, c3, c4, c5, c6, c7]),
+            port_number: u16::from_be_bytes(port_number),
+        }
+    }
+
+    pub(super) const fn to_bytes(self) -> [u8; 10] {
+        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.clock_identity.0;
+        let [p0, p1] = self.port_number.to_be_bytes();
+        [c0, c1, c2, c3, c4, c5, c6, c7, p0, p1]
+    }
+}
+
+impl fmt::Display for PortIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.clock_identity, self.port_number)
+    }
+}

@@ -1,0 +1,125 @@
+//! The types of messages, and what follows from the type alone.
+
+use std::fmt;
+
+use super::WireError;
+use super::body;
+
+/// messageType (IEEE 1588-2008 table 19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum MessageType {
+    /// A master's time, or with [`super::Flags::TWO_STEP`] the announcement of it.
+    Sync = 0x0,
+    /// End-to-end delay request, from slave to master.
+    DelayReq = 0x1,
+    /// Peer delay request.
+    PdelayReq = 0x2,
+    /// Peer delay response.
+    PdelayResp = 0x3,
+    /// When a two-step Sync was sent.
+    FollowUp = 0x8,
+    /// When a Delay_Req was received.
+    DelayResp = 0x9,
+    /// When a two-step Pdelay_Resp was sent.
+    PdelayRespFollowUp = 0xA,
+    /// A master describes its grandmaster.
+    Announce = 0xB,
+    /// TLVs from port to port.
+    Signaling = 0xC,
+    /// Reading and writing a clock's data sets.
+    Management = 0xD,
+}
+
+impl MessageType {
+    pub(super) const fn from_field(message_type: u8) -> Result<Self, WireError> {
+        Ok(match message_type {
+            0x0 => Self::Sync,
+            0x1 => Self::DelayReq,
+            0x2 => Self::PdelayReq,
+            0x3 => Self::PdelayResp,
+            0x8 => Self::FollowUp,
+            0x9 => Self::DelayResp,
+            0xA => Self::PdelayRespFollowUp,
+            0xB => Self::Announce,
+            0xC => Self::Signaling,
+            0xD => Self::Management,
+            _ => return Err(WireError::UnknownMessageType { message_type }),
+        })
+    }
+
+    /// Whether messages of this type are timestamped and go to UDP port 319; the others, general messages, go to 320
+    /// (IEEE 1588-2008 6.6.2.2 and annex D.2).
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        (self as u8) < 0x8
+    }
+
+    /// Length of header and body, without TLVs (IEEE 1588-2008 tables 25 to 33 and 37).
+    pub(super) const fn fixed_length(self) -> usize {
+        match self {
+            Self::Sync | Self::DelayReq | Self::FollowUp => body::TIMESTAMP.end(),
+            Self::PdelayReq => body::PDELAY_REQ_RESERVED.end(),
+            Self::DelayResp | Self::PdelayResp | Self::PdelayRespFollowUp => body::REQUESTING_PORT_IDENTITY.end(),
+            Self::Announce => body::TIME_SOURCE.end(),
+            Self::Signaling => body::TARGET_PORT_IDENTITY.end(),
+            Self::Management => body::MANAGEMENT_RESERVED.end(),
+        }
+    }
+
+    /// controlField, which only PTPv1 hardware still looks at (IEEE 1588-2008 table 23).
+    pub(super) const fn control_field(self) -> u8 {
+        match self {
+            Self::Sync => 0,
+            Self::DelayReq => 1,
+            Self::FollowUp => 2,
+            Self::DelayResp => 3,
+            Self::Management => 4,
+            _ => 5,
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    /// The standard's spelling, such as `Delay_Req`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sync => "Sync",
+            Self::DelayReq => "Delay_Req",
+            Self::PdelayReq => "Pdelay_Req",
+            Self::PdelayResp => "Pdelay_Resp",
+            Self::FollowUp => "Follow_Up",
+            Self::DelayResp => "Delay_Resp",
+            Self::PdelayRespFollowUp => "Pdelay_Resp_Follow_Up",
+            Self::Announce => "Announce",
+            Self::Signaling => "Signaling",
+            Self::Management => "Management",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_their_fields_match() {
+        let mut known = 0;
+        for field in 0..=u8::MAX {
+            match MessageType::from_field(field) {
+                Ok(message_type) => {
+                    known += 1;
+                    assert_eq!(message_type as u8, field);
+                }
+                Err(error) => assert_eq!(error, WireError::UnknownMessageType { message_type: field }),
+            }
+        }
+        assert_eq!(known, 10);
+    }
+
+    #[test]
+    fn event_messages_are_the_timestamped_ones() {
+        assert!(MessageType::PdelayResp.is_event());
+        assert!(!MessageType::FollowUp.is_event());
+    }
+}

@@ -1,0 +1,57 @@
+//! What the two halves of a stream hand to each other.
+
+use crate::clock::MediaMap;
+use crate::rtp::format::MAX_PAYLOAD;
+use crate::units::{Frames, MediaPosition, Nanos, Ppb};
+
+/// One packet's audio, still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
+/// of fixed size.
+#[derive(Clone, Copy, Debug)]
+pub struct MediaPacket {
+    pub(super) generation: u32,
+    pub(super) position: Frames,
+    pub(super) length: usize,
+    pub(super) payload: [u8; MAX_PAYLOAD],
+}
+
+/// The control half's newest knowledge, for the audio half.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ControlSnapshot {
+    /// Counts the restarts of the media timeline; positions of different generations cannot be compared.
+    pub generation: u32,
+    /// Host time to the media position whose packet arrives then without queueing.
+    pub arrivals: Option<MediaMap>,
+    /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is not usable.
+    pub reference: Option<MediaMap>,
+    /// Changes when the reference was stepped and must be aligned anew.
+    pub reference_epoch: u32,
+}
+
+/// What the audio half tells of itself after every callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlayoutStats {
+    /// Whether audio (or concealment of it) is being played.
+    pub started: bool,
+    /// Media position of the next frame to be played.
+    pub position: MediaPosition,
+    /// Deviation from the nominal ratio of media frames per card frame at the end of the last block.
+    pub ratio: Ppb,
+    /// Rate of the sound card against the host's clock.
+    pub card_rate: Ppb,
+    /// How far playout is behind its target position.
+    pub behind: Nanos,
+    /// Contiguous audio found by the last callback, from the position it played on.
+    pub fill: Nanos,
+    /// Callbacks that needed audio which had not arrived.
+    pub underruns: u64,
+    /// Frames that were concealed, for whichever reason.
+    pub concealed_frames: u64,
+    /// Packets that arrived after their playout.
+    pub late_packets: u64,
+    /// Packets that arrived twice.
+    pub duplicate_packets: u64,
+    /// Packets that lay further ahead than the buffer is long.
+    pub early_packets: u64,
+    /// Crossfaded jumps of the read position.
+    pub jumps: u64,
+}

@@ -1,0 +1,170 @@
+//! The jitter buffer: a ring indexed by media position, not a queue.
+//!
+//! Model: every frame has its place, so reordering, duplicates and loss are positions and not cases. A frame is present when the tag
+//! of its place names it; nothing is ever cleared, because an old tag can never name a new position. Memory is fixed at creation.
+
+use crate::units::Frames;
+
+/// Never a media position: positions start near 0 and move by 48 000 a second.
+const NO_FRAME: i64 = i64::MIN;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// At least one frame was new and still of use.
+    Stored,
+    /// All frames were there already.
+    Duplicate,
+    /// All frames had been played or given up before.
+    Late,
+    /// The packet lies further ahead than the buffer is long.
+    TooEarly,
+}
+
+/// Decoded audio on its way to the sound card, interleaved.
+#[derive(Debug)]
+pub struct JitterBuffer {
+    samples: Vec<f32>,
+    tags: Vec<i64>,
+    channels: usize,
+    mask: i64,
+    /// End of the newest packet seen.
+    end: i64,
+}
+
+impl JitterBuffer {
+    /// A buffer for at least `capacity_frames` frames (rounded up to a power of two) of `channels` samples.
+    #[must_use]
+    pub fn new(channels: usize, capacity_frames: usize) -> Self {
+        let capacity = capacity_frames.max(1).next_power_of_two();
+        Self {
+            samples: vec![0.0; capacity * channels],
+            tags: vec![NO_FRAME; capacity],
+            channels,
+            mask: capacity as i64 - 1,
+            end: NO_FRAME,
+        }
+    }
+
+    /// How many frames fit.
+    #[must_use]
+    pub fn capacity_frames(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// Stores interleaved `samples` that begin at `first`; `cursor` is the next position to be read, before which
+    /// everything is late.
+    pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
+        let frames = (samples.len() / self.channels) as i64;
+        if first.get() + frames <= cursor.get() {
+            return Insertion::Late;
+        }
+        if first.get() + frames > cursor.get() + self.tags.len() as i64 {
+            return Insertion::TooEarly;
+        }
+        let mut stored = false;
+        for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
+            let slot = (position & self.mask) as usize;
+            if position >= cursor.get() && self.tags[slot] != position {
+                self.tags[slot] = position;
+                self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
+                stored = true;
+            }
+        }
+        self.end = self.end.max(first.get() + frames);
+        if stored { Insertion::Stored } else { Insertion::Duplicate }
+    }
+
+    /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing (`false`), at most `limit` frames.
+    #[must_use]
+    pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
+        let present = self.is_present(first.get());
+        let length = (1..limit as i64).find(|&i| self.is_present(first.get() + i) != present);
+        (present, length.map_or(limit, |i| i as usize))
+    }
+
+    fn is_present(&self, position: i64) -> bool {
+        self.tags[(position & self.mask) as usize] == position
+    }
+
+    /// Copies the frames from `first` on, which must be present, into `out` (interleaved).
+    pub fn copy(&self, first: Frames, out: &mut [f32]) {
+        for (position, frame) in (first.get()..).zip(out.chunks_exact_mut(self.channels)) {
+            debug_assert!(self.is_present(position));
+            let slot = (position & self.mask) as usize;
+            frame.copy_from_slice(&self.samples[slot * self.channels..][..self.channels]);
+        }
+    }
+
+    /// Whether anything at or after `position` has arrived: what is missing before that is lost or late, what is missing
+    /// after it has not been sent yet.
+    #[must_use]
+    pub fn has_arrived_beyond(&self, position: Frames) -> bool {
+        self.end > position.get()
+    }
+
+    /// Frames present in one run from `first` on.
+    #[must_use]
+    pub fn contiguous_frames(&self, first: Frames) -> usize {
+        match self.run(first, self.tags.len()) {
+            (true, frames) => frames,
+            (false, _) => 0,
+        }
+    }
+
+    /// Forgets all audio.
+    pub fn clear(&mut self) {
+        self.tags.fill(NO_FRAME);
+        self.end = NO_FRAME;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(frame: i64) -> Frames {
+        Frames::new(frame)
+    }
+
+    #[test]
+    fn packets_are_told_apart() {
+        let mut buffer = JitterBuffer::new(1, 64);
+        assert_eq!(buffer.insert(at(0), at(8), &[1.0; 8]), Insertion::Stored);
+        assert_eq!(buffer.insert(at(0), at(8), &[2.0; 8]), Insertion::Duplicate);
+        assert_eq!(buffer.insert(at(20), at(8), &[2.0; 8]), Insertion::Late);
+        assert_eq!(buffer.insert(at(0), at(60), &[2.0; 8]), Insertion::TooEarly);
+        assert_eq!(buffer.run(at(0), 64), (false, 8));
+        assert_eq!(buffer.contiguous_frames(at(8)), 8);
+        assert!(buffer.has_arrived_beyond(at(15)) && !buffer.has_arrived_beyond(at(16)));
+    }
+
+    #[test]
+    fn the_useful_part_of_a_half_late_packet_is_kept() {
+        let mut buffer = JitterBuffer::new(1, 64);
+        assert_eq!(buffer.insert(at(4), at(0), &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), Insertion::Stored);
+        let mut out = [0.0; 2];
+        buffer.copy(at(4), &mut out);
+        assert_eq!(out.map(f32::to_bits), [4.0f32, 5.0].map(f32::to_bits));
+        assert_eq!(buffer.run(at(0), 8), (false, 4));
+    }
+
+    proptest! {
+        /// Whatever the order, the frames that come out are those that went in, at their own positions.
+        #[test]
+        fn order_does_not_matter(start in -(1i64 << 40)..(1i64 << 40), order in Just((0i64..16).collect::<Vec<_>>()).prop_shuffle()) {
+            let mut buffer = JitterBuffer::new(2, 128);
+            for packet in order {
+                let samples: Vec<f32> = (0..8).flat_map(|i| [(packet * 8 + i) as f32, -1.0]).collect();
+                prop_assert_eq!(buffer.insert(at(start), at(start + packet * 8), &samples), Insertion::Stored);
+            }
+            let mut out = vec![0.0; 256];
+            prop_assert_eq!(buffer.contiguous_frames(at(start)), 128);
+            buffer.copy(at(start), &mut out);
+            for (i, frame) in out.chunks_exact(2).enumerate() {
+                prop_assert_eq!(frame, [i as f32, -1.0]);
+            }
+        }
+    }
+}

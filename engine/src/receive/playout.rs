@@ -1,0 +1,316 @@
+//! The audio half of a stream: pulled by the sound card, fills its buffer, always.
+//!
+//! Model: the read position is a fractional media frame that moves by the resampling step, also through silence, so latency is restored by
+//! itself after an underrun. It is steered towards a *target position*: where the sender's timeline was `target_depth` ago, by way of
+//! PTP while that is usable, else by way of arrivals. When the way changes, the target is carried over without a step.
+//!
+//! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded loop.
+
+use super::card_clock::CardClock;
+use super::conceal::Concealer;
+use super::drift::{DriftInput, DriftLaw};
+use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::jitter_buffer::{Insertion, JitterBuffer};
+use super::stream::StreamConfig;
+use crate::resample::Resampler;
+use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb};
+
+/// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
+const START_SIGMA: Nanos = Nanos::from_micros(200);
+/// Errors beyond this are jumped over (crossfaded) rather than slewed.
+const JUMP: Nanos = Nanos::from_millis(2);
+/// PTP is followed from this age on: until then its estimate and that of arrivals still settle against each other.
+const FOLLOW_PTP_FROM: Nanos = Nanos::from_secs(30);
+/// How long an error must last before it is jumped over.
+const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
+
+/// By which clock the target position is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reference {
+    Arrivals,
+    Ptp { epoch: u32 },
+}
+
+/// Where playout should be: so many frames behind a reference.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    reference: Reference,
+    behind_frames: f64,
+    /// The same target by way of arrivals, as of the last callback: what a new reference is aligned with.
+    behind_arrivals_frames: f64,
+}
+
+/// Sound-card half of a stream.
+pub struct Playout<D> {
+    format: StreamFormat,
+    target_depth: Nanos,
+    nominal_step: f64,
+    resampler: Box<dyn Resampler>,
+    drift: D,
+    card: CardClock,
+    buffer: JitterBuffer,
+    concealer: Concealer,
+    /// Position of the next frame to be fed to the resampler; `None` until the first packets have come.
+    cursor: Option<Frames>,
+    target: Option<Target>,
+    age: Nanos,
+    erring_for: Nanos,
+    snapshot: ControlSnapshot,
+    stats: PlayoutStats,
+    input: Vec<f32>,
+    decoded: Vec<f32>,
+    packets: rtrb::Consumer<MediaPacket>,
+    control: triple_buffer::Output<ControlSnapshot>,
+    publisher: triple_buffer::Input<PlayoutStats>,
+}
+
+impl<D: DriftLaw> Playout<D> {
+    #[expect(clippy::too_many_arguments, reason = "called from one place, which makes all the parts")]
+    pub(super) fn new(
+        config: &StreamConfig,
+        nominal_step: f64,
+        capacity_frames: usize,
+        resampler: Box<dyn Resampler>,
+        drift: D,
+        packets: rtrb::Consumer<MediaPacket>,
+        control: triple_buffer::Output<ControlSnapshot>,
+        publisher: triple_buffer::Input<PlayoutStats>,
+    ) -> Self {
+        let channels = config.format.channels();
+        // Twice the nominal need: room for the filter's length and any step in range.
+        let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
+        Self {
+            format: config.format,
+            target_depth: config.target_depth,
+            nominal_step,
+            resampler,
+            drift,
+            card: CardClock::new(config.card_rate),
+            buffer: JitterBuffer::new(channels, capacity_frames),
+            concealer: Concealer::new(channels, config.format.sample_rate()),
+            cursor: None,
+            target: None,
+            age: Nanos::ZERO,
+            erring_for: Nanos::ZERO,
+            snapshot: ControlSnapshot::default(),
+            stats: PlayoutStats::default(),
+            input: vec![0.0; input_frames * channels],
+            decoded: vec![0.0; MAX_PAYLOAD / config.format.encoding().bytes_per_sample()],
+            packets,
+            control,
+            publisher,
+        }
+    }
+
+    /// Fills `out` (interleaved; a whole number of frames) with what the card is to play next; `now` is the time of the
+    /// callback. Silence before the first packets.
+    pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
+        let channels = self.format.channels();
+        let frames = out.len() / channels;
+        if frames == 0 {
+            out.fill(0.0);
+            return;
+        }
+        let played_at = self.card.callback(now, frames);
+        self.receive();
+        let Some(position) = self.begin(played_at) else {
+            out.fill(0.0);
+            self.publish();
+            return;
+        };
+        let block =
+            Nanos::from_secs_f64(frames as f64 * self.nominal_step / f64::from(self.format.sample_rate().as_hz()));
+        let behind = self.steer(played_at, position, block);
+        let step = self.step(block, behind);
+        self.render(out, step);
+        self.publish();
+    }
+
+    /// What this half last told of itself.
+    #[must_use]
+    pub fn stats(&self) -> &PlayoutStats {
+        &self.stats
+    }
+
+    /// Takes over the control half's newest knowledge and packets.
+    fn receive(&mut self) {
+        let snapshot = *self.control.read();
+        if snapshot.generation != self.snapshot.generation {
+            self.buffer.clear();
+            self.cursor = None;
+            self.target = None;
+            self.concealer.splice();
+        }
+        self.snapshot = snapshot;
+        // The ring is bounded, and so is this loop, even if packets keep coming.
+        for _ in 0..self.packets.buffer().capacity() {
+            match self.packets.peek() {
+                Ok(packet) if packet.generation == snapshot.generation => {}
+                // Left over from an older timeline, or ahead of the snapshot that tells of a newer one.
+                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
+                Ok(_) => {
+                    let _ = self.packets.pop();
+                    continue;
+                }
+                Err(_) => break,
+            }
+            if let Ok(packet) = self.packets.pop() {
+                self.store(&packet);
+            }
+        }
+    }
+
+    fn store(&mut self, packet: &MediaPacket) {
+        let Ok(frames) = self.format.decode_into(&packet.payload[..packet.length], &mut self.decoded) else { return };
+        let samples = &self.decoded[..frames * self.format.channels()];
+        let cursor = self.cursor.unwrap_or(packet.position);
+        match self.buffer.insert(cursor, packet.position, samples) {
+            Insertion::Stored => {}
+            Insertion::Duplicate => self.stats.duplicate_packets += 1,
+            Insertion::Late => self.stats.late_packets += 1,
+            Insertion::TooEarly => self.stats.early_packets += 1,
+        }
+    }
+
+    /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
+    fn begin(&mut self, now: LocalTime) -> Option<MediaPosition> {
+        let lead = self.resampler.lead_frames();
+        let cursor = match self.cursor {
+            Some(cursor) => cursor,
+            None => {
+                let sigma_ns = START_SIGMA.as_nanos() as f64;
+                let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
+                let depth_frames = self.format.sample_rate().frames_in(self.target_depth);
+                let position = arrivals.position_at(now).advanced(-depth_frames);
+                let cursor = position.advanced(lead + 0.5).frame();
+                self.cursor = Some(cursor);
+                self.target = Some(Target {
+                    reference: Reference::Arrivals,
+                    behind_frames: depth_frames,
+                    behind_arrivals_frames: depth_frames,
+                });
+                self.age = Nanos::ZERO;
+                self.stats.started = true;
+                cursor
+            }
+        };
+        Some(MediaPosition::at_frame(cursor).advanced(-lead))
+    }
+
+    /// Follows the best reference; returns how far playout is behind the target, after jumping there if it must.
+    fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
+        let Some(wanted) = self.aim(now) else { return Nanos::ZERO };
+        let rate = f64::from(self.format.sample_rate().as_hz());
+        let behind_frames = wanted.frames_since(position);
+        let behind = Nanos::from_secs_f64(behind_frames / rate);
+        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
+        self.age += block;
+        if self.erring_for < JUMP_PATIENCE {
+            return behind;
+        }
+        self.erring_for = Nanos::ZERO;
+        let jump = libm::round(behind_frames);
+        self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
+        self.concealer.splice();
+        self.stats.jumps += 1;
+        Nanos::from_secs_f64((behind_frames - jump) / rate)
+    }
+
+    /// The target position, by the best reference there is. A change of reference leaves the target where it is.
+    fn aim(&mut self, now: LocalTime) -> Option<MediaPosition> {
+        let mut target = self.target?;
+        let arrivals = self.snapshot.arrivals?.position_at(now);
+        let (reference, position) = match self.snapshot.reference.filter(|_| self.age >= FOLLOW_PTP_FROM) {
+            Some(map) => (Reference::Ptp { epoch: self.snapshot.reference_epoch }, map.position_at(now)),
+            None => (Reference::Arrivals, arrivals),
+        };
+        if reference != target.reference {
+            // The old reference may be gone or stepped; arrivals go on, and tell where the target was.
+            let present = arrivals.advanced(-target.behind_arrivals_frames);
+            target.reference = reference;
+            target.behind_frames = position.frames_since(present);
+        }
+        let wanted = position.advanced(-target.behind_frames);
+        target.behind_arrivals_frames = arrivals.frames_since(wanted);
+        self.target = Some(target);
+        Some(wanted)
+    }
+
+    fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {
+        let media_rate = self.snapshot.arrivals.map_or(Ppb::ZERO, |map| map.clock().rate());
+        let input = DriftInput {
+            block,
+            media_rate,
+            card_rate: self.card.rate(),
+            behind,
+            fill: self.fill(),
+            target: self.target_depth,
+        };
+        let ratio = self.drift.ratio(&input);
+        self.stats.ratio = ratio;
+        self.stats.card_rate = input.card_rate;
+        self.stats.behind = behind;
+        self.stats.fill = input.fill;
+        self.nominal_step * ratio.ratio()
+    }
+
+    /// Contiguous audio from the position being played on.
+    fn fill(&self) -> Nanos {
+        let Some(cursor) = self.cursor else { return Nanos::ZERO };
+        let frames = self.buffer.contiguous_frames(cursor) as f64;
+        let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
+        Nanos::from_secs_f64(ahead / f64::from(self.format.sample_rate().as_hz()))
+    }
+
+    fn render(&mut self, out: &mut [f32], step_end: f64) {
+        let channels = self.format.channels();
+        let mut starved = false;
+        for block in out.chunks_mut(self.resampler.max_frames() * channels) {
+            let needed = self.resampler.prepare(block.len() / channels, step_end);
+            // Taken out, so that reading the jitter buffer can borrow the rest.
+            let mut input = std::mem::take(&mut self.input);
+            let samples = &mut input[..needed * channels];
+            starved |= self.fetch(samples);
+            self.resampler.process(samples, block);
+            self.input = input;
+        }
+        if starved {
+            self.stats.underruns += 1;
+        }
+        self.stats.position = self.cursor.map_or(self.stats.position, |cursor| {
+            MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+        });
+    }
+
+    /// Reads the next frames, concealing what is missing. Returns whether audio was missing that had not arrived at all.
+    fn fetch(&mut self, samples: &mut [f32]) -> bool {
+        let channels = self.format.channels();
+        let Some(mut cursor) = self.cursor else {
+            samples.fill(0.0);
+            return false;
+        };
+        let mut starved = false;
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (present, frames) = self.buffer.run(cursor, rest.len() / channels);
+            let (run, after) = rest.split_at_mut(frames * channels);
+            if present {
+                self.buffer.copy(cursor, run);
+                self.concealer.present(run);
+            } else {
+                starved |= !self.buffer.has_arrived_beyond(cursor);
+                self.concealer.missing(run);
+                self.stats.concealed_frames += frames as u64;
+            }
+            cursor += Frames::new(frames as i64);
+            rest = after;
+        }
+        self.cursor = Some(cursor);
+        starved
+    }
+
+    fn publish(&mut self) {
+        self.publisher.write(self.stats);
+    }
+}

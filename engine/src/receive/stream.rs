@@ -1,0 +1,99 @@
+//! Making a receiver: one call gives the two halves of a stream, already connected.
+
+use super::handover::{ControlSnapshot, PlayoutStats};
+use super::ingest::Ingest;
+use super::playout::Playout;
+use super::{DriftLaw, FusedDrift};
+use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
+use crate::rtp::format::StreamFormat;
+use crate::units::{Nanos, SampleRate};
+use thiserror::Error;
+
+/// Packets on their way from the network thread to the audio thread: 64 ms of the shortest packets (125 us), more than any
+/// callback period.
+const RING_PACKETS: usize = 512;
+/// The jitter buffer holds this many times the target depth, and at least [`SMALLEST_BUFFER`].
+const BUFFER_DEPTHS: i64 = 4;
+const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
+/// Depths that can be asked for.
+const MAX_TARGET_DEPTH: Nanos = Nanos::from_secs(10);
+
+/// How the stream's RTP timestamps relate to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaClock {
+    /// Not at all, or unknown: classic Livewire, FFmpeg.
+    Unrelated,
+    /// `direct=offset` with `a=ts-refclk:ptp`: timestamp = PTP time x rate + offset, modulo 2^32.
+    Ptp {
+        /// Timestamp at the PTP epoch.
+        offset: u32,
+    },
+}
+
+/// What is known of a stream before its first packet, and what its listener wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Encoding, rate and channels, from the SDP.
+    pub format: StreamFormat,
+    /// The only payload type to accept; `None` accepts any.
+    pub payload_type: Option<u8>,
+    /// Relation of the timestamps to PTP.
+    pub media_clock: MediaClock,
+    /// How long the first frame of a packet that met no queue waits until the callback that plays it. A callback fetches a whole
+    /// block at once, so late packets have this minus one block.
+    pub target_depth: Nanos,
+    /// Nominal rate of the sound card.
+    pub card_rate: SampleRate,
+    /// Most frames that are resampled in one go; larger callbacks are served in several.
+    pub block_frames: usize,
+}
+
+/// A stream cannot be received as configured.
+#[derive(Debug, Error)]
+pub enum StreamError {
+    /// The depth is nothing, or too much.
+    #[error("the target depth must be more than 0 and at most {MAX_TARGET_DEPTH}, not {0}")]
+    TargetDepth(Nanos),
+    /// The near-unity resampler refused.
+    #[error(transparent)]
+    NearUnity(#[from] NearUnityError),
+    /// The resampler between different nominal rates refused.
+    #[error(transparent)]
+    Sinc(#[from] SincResamplerError),
+}
+
+/// The two halves of a receiver for one stream, with the engine's own drift law.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
+    stream_with(config, FusedDrift::default())
+}
+
+/// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
+fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
+    let channels = config.format.channels();
+    if config.format.sample_rate() == config.card_rate {
+        return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
+    }
+    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step)?))
+}
+
+/// The same with another drift law, for comparisons.
+fn stream_with<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
+    if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
+        return Err(StreamError::TargetDepth(config.target_depth));
+    }
+    let rate = config.format.sample_rate();
+    let nominal_step = f64::from(rate.as_hz()) / f64::from(config.card_rate.as_hz());
+    let resampler = resampler(&config, nominal_step)?;
+    let buffer = config.target_depth.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+    let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
+    let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
+    let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
+    let ingest = Ingest::new(&config, packets_in, snapshot_in, stats_out);
+    let capacity_frames = rate.frames_in(buffer) as usize;
+    let playout =
+        Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets_out, snapshot_out, stats_in);
+    Ok((ingest, playout))
+}

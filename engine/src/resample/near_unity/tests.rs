@@ -1,0 +1,256 @@
+//! The near-unity resampler against what it promises: bits, positions, distortion, and rubato.
+
+use super::super::SincResampler;
+use super::*;
+use core::f64::consts::TAU;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+const RATE: f64 = 48_000.0;
+/// Output frames before the filter is full of signal.
+const WARM_UP: usize = 256;
+
+/// Pulls one block of `source(frame, channel)` per `(frames, step)`. Returns the interleaved output and each block's media position.
+fn pull(
+    resampler: &mut dyn Resampler,
+    blocks: impl IntoIterator<Item = (usize, f64)>,
+    mut source: impl FnMut(usize, usize) -> f32,
+) -> (Vec<f32>, Vec<f64>) {
+    let (mut output, mut positions, mut fed) = (Vec::new(), Vec::new(), 0);
+    let channels = resampler.channels();
+    for (frames, step) in blocks {
+        positions.push(fed as f64 - resampler.lead_frames());
+        let needed = resampler.prepare(frames, step);
+        let input: Vec<f32> = (0..needed * channels).map(|i| source(fed + i / channels, i % channels)).collect();
+        let from = output.len();
+        output.resize(from + frames * channels, f32::NAN);
+        resampler.process(&input, &mut output[from..]);
+        fed += needed;
+    }
+    (output, positions)
+}
+
+/// White noise that depends on nothing but its place.
+fn noise(frame: usize, channel: usize) -> f32 {
+    let hash = ((frame as u64) << 8 | channel as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (hash >> 40) as f32 / (1 << 23) as f32 - 1.0
+}
+
+/// Blocks of all kinds of sizes, 1 to `most`.
+fn odd_sizes(most: usize, seed: u64) -> impl Iterator<Item = usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    core::iter::repeat_with(move || 1 + random.next_u32() as usize % most)
+}
+
+/// A tone of -1 dBFS.
+fn tone(hz: f64) -> impl Fn(f64) -> f64 {
+    move |frame| 0.891_250_938 * libm::sin(TAU * ((hz / RATE * frame) % 1.0))
+}
+
+/// Fits sine, cosine and offset of a known frequency (cycles per frame). Returns the amplitude and the residual's power relative to it, in dB.
+fn fit_sine(samples: &[f32], frequency: f64) -> (f64, f64) {
+    let basis = |n: usize| {
+        let phase = TAU * ((frequency * n as f64) % 1.0);
+        [libm::cos(phase), libm::sin(phase), 1.0]
+    };
+    // Normal equations, by Gauss and Jordan: rows of the matrix and, in the last column, the right-hand side.
+    let mut system = [[0.0; 4]; 3];
+    for (n, &sample) in samples.iter().enumerate() {
+        let [c, s, one] = basis(n);
+        for (row, b) in system.iter_mut().zip([c, s, one]) {
+            for (cell, term) in row.iter_mut().zip([c, s, one, f64::from(sample)]) {
+                *cell += b * term;
+            }
+        }
+    }
+    for pivot in 0..3 {
+        let scale = system[pivot][pivot];
+        system[pivot] = system[pivot].map(|cell| cell / scale);
+        for row in (0..3).filter(|row| *row != pivot) {
+            let factor = system[row][pivot];
+            system[row] = core::array::from_fn(|column| system[row][column] - factor * system[pivot][column]);
+        }
+    }
+    let [a, b, offset] = system.map(|row| row[3]);
+    let residual = |(n, sample): (usize, &f32)| {
+        let [c, s, _] = basis(n);
+        let error = f64::from(*sample) - (a * c + b * s + offset);
+        error * error
+    };
+    let power = samples.iter().enumerate().map(residual).sum::<f64>() / samples.len() as f64;
+    (libm::sqrt(a * a + b * b), 10.0 * libm::log10(power / (0.5 * (a * a + b * b))))
+}
+
+/// Amplitude and distortion (THD+N, dB) of a tone through a resampler.
+fn measure(resampler: &mut dyn Resampler, hz: f64, step: f64) -> (f64, f64) {
+    let signal = tone(hz);
+    // One frame brings the resampler to the step; from there on it is constant.
+    let blocks = core::iter::once((1, step)).chain(core::iter::repeat_n((480, step), 137));
+    let (output, _) = pull(resampler, blocks, |frame, _| signal(frame as f64) as f32);
+    fit_sine(&output[WARM_UP..], hz / RATE * step)
+}
+
+#[test]
+fn step_one_is_a_delay_of_the_lead_bit_for_bit() {
+    let mut resampler = NearUnityResampler::new(3, 100).unwrap();
+    let blocks = odd_sizes(100, 1).take(60).map(|frames| (frames, 1.0));
+    let (output, _) = pull(&mut resampler, blocks, noise);
+    assert_eq!(resampler.lead_frames().to_bits(), 48.0f64.to_bits());
+    for (i, sample) in output.iter().enumerate().skip(48 * 3) {
+        assert_eq!(sample.to_bits(), noise(i / 3 - 48, i % 3).to_bits(), "sample {i}");
+    }
+}
+
+#[test]
+fn every_output_is_the_ramp_at_its_position() {
+    let mut resampler = NearUnityResampler::new(1, 97).unwrap();
+    let steps = |i: usize| 1.0 + 1e-3 * libm::sin(i as f64);
+    let blocks: Vec<(usize, f64)> = odd_sizes(97, 2).take(300).enumerate().map(|(i, n)| (n, steps(i))).collect();
+    let (output, positions) = pull(&mut resampler, blocks.iter().copied(), |frame, _| frame as f32);
+    let (mut output, mut step) = (output.iter(), 1.0);
+    for (&(frames, step_end), mut position) in blocks.iter().zip(positions) {
+        for k in 1..=frames {
+            let sample = f64::from(*output.next().unwrap());
+            if position > 100.0 {
+                // A few units in the last place, and what the filter's ripple makes of the ramp's height.
+                assert!((sample - position).abs() < 2e-5 + 6e-7 * position, "{sample} at {position}");
+            }
+            position += step + (step_end - step) * k as f64 / frames as f64;
+        }
+        step = step_end;
+    }
+}
+
+#[test]
+fn the_lead_stays_in_its_band_and_keeps_count() {
+    let mut resampler = NearUnityResampler::new(1, 480).unwrap();
+    let (mut fed, mut ideal, mut step, mut output) = (0, -48.0, 1.0, [0.0; 480]);
+    let input = [0.0; 482];
+    for (i, frames) in odd_sizes(480, 3).take(50_000).enumerate() {
+        let step_end = 1.0 + 1e-3 * libm::sin(i as f64 * 0.01);
+        let needed = resampler.prepare(frames, step_end);
+        resampler.process(&input[..needed], &mut output[..frames]);
+        let n = frames as f64;
+        ideal += 0.5 * n * (step + step_end) + 0.5 * (step_end - step);
+        (step, fed) = (step_end, fed + needed);
+        let lead = resampler.lead_frames();
+        assert!(lead > 46.998 && lead < 48.002, "lead {lead} after {i} blocks");
+        assert!((fed as f64 - lead - ideal).abs() < 1e-4, "{} for {ideal}", fed as f64 - lead);
+    }
+}
+
+#[test]
+fn it_reports_the_same_positions_as_sinc() {
+    let steps = (0..2000).map(|i| (64, 1.0 + 5e-4 * libm::sin(f64::from(i) * 0.1)));
+    let (_, near) = pull(&mut NearUnityResampler::new(1, 64).unwrap(), steps.clone(), |_, _| 0.0);
+    let (_, sinc) = pull(&mut SincResampler::new(1, 64, 1.0).unwrap(), steps, |_, _| 0.0);
+    for (near, sinc) in near.iter().zip(&sinc) {
+        // Half a sinc of 128 taps, less the first step and one phase of rubato's.
+        assert!((near - sinc - 15.0 + 1.0 / 256.0).abs() < 1e-6, "{near} and {sinc}");
+    }
+}
+
+#[test]
+fn blocks_of_any_size_give_the_same_bits() {
+    for step in [1.0001, 0.9995, 1.001] {
+        let mut singly = NearUnityResampler::new(2, 1).unwrap();
+        let mut whole = NearUnityResampler::new(2, 480).unwrap();
+        // One frame brings either to the step; from there on it is constant.
+        let sizes: Vec<usize> = core::iter::once(1).chain(odd_sizes(480, 4).take(60)).collect();
+        let total: usize = sizes.iter().sum();
+        let (a, _) = pull(&mut whole, sizes.into_iter().map(|n| (n, step)), noise);
+        let (b, _) = pull(&mut singly, core::iter::repeat_n((1, step), total), noise);
+        assert!(a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits())), "step {step}");
+        assert_eq!(whole.lead_frames().to_bits(), singly.lead_frames().to_bits());
+    }
+}
+
+#[test]
+fn tones_stay_clean() {
+    for step in [1.0001, 0.9999, 1.001] {
+        for hz in [997.0, 10_000.0, 19_000.0] {
+            let (amplitude, distortion) = measure(&mut NearUnityResampler::new(1, 480).unwrap(), hz, step);
+            let (_, sinc) = measure(&mut SincResampler::new(1, 480, step).unwrap(), hz, step);
+            println!("{hz} Hz, step {step}: THD+N {distortion:.1} dB, rubato {sinc:.1} dB");
+            assert!(distortion < -130.0, "{distortion} dB at {hz} Hz");
+            assert!((20.0 * libm::log10(amplitude) + 1.0).abs() < 1e-5, "{amplitude} at {hz} Hz");
+        }
+    }
+}
+
+#[test]
+fn the_passband_is_flat() {
+    for (hz, limit) in [(20_000.0, 1e-4), (21_000.0, 1e-2), (21_500.0, 0.1), (22_000.0, 0.1), (22_500.0, 0.5)] {
+        let (amplitude, _) = measure(&mut NearUnityResampler::new(1, 480).unwrap(), hz, 1.000_1);
+        let gain = 20.0 * libm::log10(amplitude) + 1.0;
+        println!("{hz} Hz: {gain:.6} dB");
+        assert!(gain.abs() < limit, "{gain} dB at {hz} Hz");
+    }
+}
+
+#[test]
+fn direct_current_passes_at_every_phase() {
+    let blocks = core::iter::repeat_n((480, 1.001), 50);
+    let (output, _) = pull(&mut NearUnityResampler::new(1, 480).unwrap(), blocks, |_, _| 0.5);
+    let worst = output[WARM_UP..].iter().map(|sample| (sample - 0.5).abs()).fold(0.0, f32::max);
+    assert!(worst < 5e-7, "{worst}");
+}
+
+#[test]
+fn it_agrees_with_rubato() {
+    const STEP: f64 = 1.0001;
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut uniform = || f64::from(random.next_u32()) / f64::from(u32::MAX);
+    let tones: Vec<[f64; 2]> = (0..20).map(|_| [uniform() * 18_000.0 / RATE, uniform()]).collect();
+    let signal = |time: f64| {
+        let sines = tones.iter().map(|[frequency, phase]| libm::sin(TAU * ((frequency * time + phase) % 1.0)));
+        sines.sum::<f64>() / 20.0
+    };
+    let blocks = core::iter::once((1, STEP)).chain(core::iter::repeat_n((479, STEP), 100));
+    let (near, positions) =
+        pull(&mut NearUnityResampler::new(1, 480).unwrap(), blocks.clone(), |n, _| signal(n as f64) as f32);
+    // The signal has values between frames, so rubato's input is sampled where its output falls on the same moments.
+    let mut sinc = SincResampler::new(1, 480, STEP).unwrap();
+    let shift = positions[0] + sinc.lead_frames();
+    let (sinc, _) = pull(&mut sinc, blocks, |n, _| signal(n as f64 + shift) as f32);
+    let (near, sinc) = (&near[WARM_UP..], &sinc[WARM_UP..]);
+    let power = near.iter().map(|a| f64::from(*a) * f64::from(*a)).sum::<f64>();
+    let error = near.iter().zip(sinc).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum::<f64>();
+    let error_db = 10.0 * libm::log10(error / power);
+    println!("difference from rubato {error_db:.1} dB");
+    assert!(error_db < -100.0, "{error_db} dB");
+}
+
+#[test]
+fn channels_are_independent() {
+    let blocks = || odd_sizes(64, 6).take(50).map(|frames| (frames, 1.0003));
+    let (together, _) = pull(&mut NearUnityResampler::new(7, 64).unwrap(), blocks(), noise);
+    for channel in 0..7 {
+        let mut single = NearUnityResampler::new(1, 64).unwrap();
+        let (alone, _) = pull(&mut single, blocks(), |frame, _| noise(frame, channel));
+        let theirs = together.iter().skip(channel).step_by(7).map(|x| x.to_bits());
+        assert!(alone.iter().map(|x| x.to_bits()).eq(theirs), "channel {channel}");
+    }
+}
+
+#[test]
+fn absurd_steps_and_sizes_are_clamped() {
+    let mut resampler = NearUnityResampler::new(1, 480).unwrap();
+    let cases = [(1, f64::NAN, 1), (480, 3.0, 481), (480, 1e300, 481), (480, f64::INFINITY, 480), (480, 0.0, 480)];
+    for (frames, step, about) in cases {
+        let needed = resampler.prepare(frames, step);
+        assert!(needed.abs_diff(about) <= 1, "{needed} for {frames} frames at {step}");
+        resampler.process(&vec![0.0; needed], &mut vec![0.0; frames]);
+    }
+    assert!(resampler.prepare(10_000, 1.0).abs_diff(480) <= 1);
+    assert!(resampler.prepare(0, 1.0) <= 2);
+}
+
+#[test]
+fn impossible_parameters_are_refused() {
+    for (channels, max_frames) in [(0, 480), (65, 480), (2, 0), (2, MAX_FRAMES + 1)] {
+        assert_eq!(NearUnityResampler::new(channels, max_frames).err(), Some(NearUnityError { channels, max_frames }));
+    }
+    assert!(NearUnityResampler::new(64, 4096).is_ok());
+}

@@ -1,0 +1,6 @@
+//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads and the counting of sequence numbers.
+
+pub mod format;
+mod packet_time;
+pub mod sequence;
+pub mod wire;

@@ -1,0 +1,152 @@
+//! The audio half never allocates, whatever the network and PTP do, and fills every frame of its output.
+//!
+//! The allocator of this test counts what the thread that is inside of `pull` asks of it, freeing included: either may wait for a
+//! lock, and a sound card does not wait.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod rig;
+
+use engine::clock::{ClockMap, ClockReading, LockState, PtpMap};
+use engine::receive::{FusedDrift, MediaClock, Playout};
+use engine::{LocalTime, Nanos, Ppb, PtpTime};
+use rig::{Arrival, Rig, Sender, at_ms};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ops::Range;
+
+struct Counting;
+
+thread_local! {
+    static INSIDE_PULL: Cell<bool> = const { Cell::new(false) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    if INSIDE_PULL.get() {
+        CALLS.set(CALLS.get() + 1);
+    }
+}
+
+// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two thread-local cells, which are
+// initialised at compile time and so do not allocate themselves.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FIRST: Sender = Sender { ssrc: 1, timestamp: 0xFFFF_0000, frequency_hz: 440.0 };
+/// PTP time when the sender captures its first frame, s since the epoch.
+const PTP_AT_START_S: u64 = 1_790_000_000;
+
+/// Calls to the allocator that a stretch of playout made.
+fn calls_in(rig: &mut Rig, ms: Range<i64>, arrivals: &[Arrival]) -> usize {
+    CALLS.set(0);
+    rig.run(ms, arrivals, |playout: &mut Playout<FusedDrift>, now: LocalTime, out: &mut [f32]| {
+        INSIDE_PULL.set(true);
+        playout.pull(now, out);
+        INSIDE_PULL.set(false);
+    });
+    CALLS.get()
+}
+
+fn rig() -> Rig {
+    // Timestamp = PTP time x 48 kHz + offset, modulo 2^32.
+    let at_epoch = u64::from(FIRST.timestamp).wrapping_sub(PTP_AT_START_S * 48_000) as u32;
+    Rig::new(MediaClock::Ptp { offset: at_epoch })
+}
+
+/// PTP, `ahead` of the truth.
+fn reading(state: LockState, ahead: Nanos) -> ClockReading {
+    let clock = ClockMap::exact(at_ms(0), ahead.as_nanos() as f64, Ppb::ZERO);
+    let map = PtpMap::new(at_ms(0), PtpTime::from_timestamp(PTP_AT_START_S, 0), clock);
+    ClockReading { state, map: Some(map), epoch: 0 }
+}
+
+#[test]
+fn the_allocator_counts() {
+    INSIDE_PULL.set(true);
+    drop(std::hint::black_box(Box::new(1)));
+    INSIDE_PULL.set(false);
+    assert_eq!(CALLS.get(), 2);
+}
+
+#[test]
+fn start_and_steady_play() {
+    let mut rig = rig();
+    // The card runs before the first packet.
+    assert_eq!(calls_in(&mut rig, 0..2_000, &FIRST.packets(500..2_000)), 0);
+    let stats = *rig.playout.stats();
+    assert!(stats.started && stats.underruns == 0, "{stats:?}");
+}
+
+#[test]
+fn loss_and_reordering() {
+    let mut rig = rig();
+    let mut packets = FIRST.packets(0..3_000);
+    for (i, pair) in packets.chunks_exact_mut(2).enumerate() {
+        if i % 5 == 0 {
+            // Both come when the later one does, the other way round.
+            let [one, two] = pair else { unreachable!("chunks of two") };
+            std::mem::swap(&mut one.1, &mut two.1);
+            one.0 = two.0;
+        }
+    }
+    let mut index = 0;
+    // Single packets, and three in a row.
+    packets.retain(|_| {
+        index += 1;
+        index < 500 || index % 100 != 0 && !(1_000..1_003).contains(&index)
+    });
+    assert_eq!(calls_in(&mut rig, 0..3_000, &packets), 0);
+    assert!(rig.ingest.stats().sequence.lost > 20 && rig.ingest.stats().sequence.reordered > 200);
+    assert!(rig.playout.stats().concealed_frames > 1_000, "{:?}", rig.playout.stats());
+}
+
+#[test]
+fn starvation_and_return() {
+    let mut rig = rig();
+    let packets = [FIRST.packets(0..1_000), FIRST.packets(1_400..3_000)].concat();
+    assert_eq!(calls_in(&mut rig, 0..3_000, &packets), 0);
+    assert!(rig.playout.stats().underruns > 20, "{:?}", rig.playout.stats());
+}
+
+#[test]
+fn another_source_takes_over() {
+    let mut rig = rig();
+    let second = Sender { ssrc: 2, timestamp: 77, frequency_hz: 997.0 };
+    let packets = [FIRST.packets(0..1_000), second.packets(1_500..3_000)].concat();
+    assert_eq!(calls_in(&mut rig, 0..3_000, &packets), 0);
+    assert_eq!(rig.ingest.stats().generation, 2);
+}
+
+#[test]
+fn ptp_locks_steps_holds_and_unlocks() {
+    let mut rig = rig();
+    let packets = FIRST.packets(0..45_000);
+    // PTP is followed once playout has settled.
+    rig.ingest.set_clock(&reading(LockState::Locked, Nanos::ZERO));
+    assert_eq!(calls_in(&mut rig, 0..35_000, &packets), 0);
+    let jumps = rig.playout.stats().jumps;
+    // A silent step of PTP, which playout jumps after.
+    rig.ingest.set_clock(&reading(LockState::Locked, Nanos::from_millis(5)));
+    assert_eq!(calls_in(&mut rig, 35_000..37_000, &packets), 0);
+    assert_eq!(rig.playout.stats().jumps, jumps + 1);
+    rig.ingest.set_clock(&reading(LockState::Holdover, Nanos::from_millis(5)));
+    assert_eq!(calls_in(&mut rig, 37_000..40_000, &packets), 0);
+    rig.ingest.set_clock(&reading(LockState::Unlocked, Nanos::from_millis(5)));
+    assert_eq!(calls_in(&mut rig, 40_000..45_000, &packets), 0);
+    assert_eq!(rig.playout.stats().jumps, jumps + 1);
+}
