@@ -1,3 +1,177 @@
 #![forbid(unsafe_code)]
-//! Command line of the simulator.
-fn main() {}
+//! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
+
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use sim::models::programme;
+use sim::run::{Session, SessionError, first_difference, run};
+use sim::scenario::{Audio, Loaded, ScenarioError};
+use sim::world::{Control, RunError};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use terminal::Progress;
+
+/// A failed expectation, a violated invariant, or a run that could not be finished.
+const EXIT_FAILED: u8 = 1;
+/// Bad input.
+const EXIT_USAGE: u8 = 2;
+/// Ended by Ctrl-C: 128 + SIGINT, as shells have it.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// Simulates a whole network audio chain, and says what a listener would have heard.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    scenario: ScenarioArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sim scenarios/unlock_recover.toml
+  sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
+  sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
+  sim make-programme speech_and_music.wav
+
+Exit code: 0 if every expectation holds, 1 if one fails, 2 for bad input, 130 after Ctrl-C.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the speech-and-music-like programme that the scenarios use.
+    MakeProgramme {
+        /// The WAV file to write.
+        file: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct ScenarioArguments {
+    /// The scenario file.
+    scenario: Option<PathBuf>,
+
+    /// Folder for the reports; a folder named after the scenario is made in it.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+
+    /// Another seed than the scenario's.
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Changes a value of the scenario; may be given several times.
+    #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
+    overrides: Vec<String>,
+
+    /// Runs the scenario twice and compares the trajectories.
+    #[arg(long)]
+    check_determinism: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match (arguments.command, &arguments.scenario.scenario) {
+        (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
+        (None, Some(path)) => simulate(path, &arguments.scenario),
+        (None, None) => {
+            eprintln!("error: give a scenario file, such as scenarios/unlock_recover.toml");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn make_programme(file: &Path) -> ExitCode {
+    match programme::write(file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}: {error}", file.display());
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn simulate(path: &Path, arguments: &ScenarioArguments) -> ExitCode {
+    match load(path, arguments) {
+        Ok(loaded) => report(&loaded, arguments),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioError> {
+    let mut overrides = arguments.overrides.clone();
+    overrides.extend(arguments.seed.map(|seed| format!("seed={seed}")));
+    Loaded::read(path, &overrides)
+}
+
+fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
+    let control = Arc::new(Control::default());
+    let stop = Arc::clone(&control);
+    if let Err(error) = ctrlc::set_handler(move || stop.cancelled.store(true, Ordering::Relaxed)) {
+        eprintln!("warning: Ctrl-C will not finish the files: {error}");
+    }
+    let folder = arguments.reports.join(&loaded.name);
+    let progress = Progress::start(loaded, &control);
+    let session = run(loaded, Some(&folder), &control);
+    let elapsed = progress.finish();
+    match session {
+        Ok(session) if session.cancelled => {
+            eprintln!("interrupted: what was simulated so far is in {}", folder.display());
+            ExitCode::from(EXIT_INTERRUPTED)
+        }
+        Ok(session) => {
+            terminal::print(loaded, &session, &folder, elapsed);
+            let deterministic = !arguments.check_determinism || check_determinism(loaded, &session);
+            conclude(loaded, arguments, &session, deterministic)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }) = error {
+                eprintln!(
+                    "reproduce with: {}",
+                    terminal::command(loaded, &arguments.reports, arguments.check_determinism)
+                );
+            }
+            // A folder or file that cannot be written is the user's to mend.
+            let failed = matches!(error, SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }));
+            ExitCode::from(if failed { EXIT_FAILED } else { EXIT_USAGE })
+        }
+    }
+}
+
+fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, deterministic: bool) -> ExitCode {
+    if session.summary.passed && deterministic {
+        return ExitCode::SUCCESS;
+    }
+    terminal::print_failures(session);
+    eprintln!("reproduce with: {}", terminal::command(loaded, &arguments.reports, arguments.check_determinism));
+    ExitCode::from(EXIT_FAILED)
+}
+
+/// A second run without files must follow the same trajectory.
+fn check_determinism(loaded: &Loaded, first: &Session) -> bool {
+    let mut again = loaded.clone();
+    again.scenario.record.audio = Audio::None;
+    match run(&again, None, &Control::default()) {
+        Ok(second) => match first_difference(first, &second) {
+            Some(difference) => {
+                eprintln!("not deterministic: {difference}");
+                false
+            }
+            None => {
+                println!("deterministic: two runs, the same trajectory");
+                true
+            }
+        },
+        Err(error) => {
+            eprintln!("error: {error}");
+            false
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Counts the crackles in what was played.
+//!
+//! A black box: it knows the programme and the played samples, and nothing of the receiver, so that it also judges
+//! recordings of real hardware. Hop by hop (10 ms) it finds where in the programme the audio is (`align`), subtracts
+//! what should be there and looks for clicks in the rest (`residual`); where a hop does not fit, it looks for abrupt
+//! changes between the path before, silence, and the path after (`splice`).
+//!
+//! Not crackles: a constant or wandering pitch, a gain that fades over 3 ms or more, a crossfade of 3 ms or more, the
+//! dull sound of linear interpolation, quantisation noise of 16 bits, what happens while the programme is silent, and
+//! whatever precedes the first alignment.
+//!
+//! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains below 2. Clicks further
+//! than 15 ms apart are counted separately. The last hop and its lookahead, up to 15 ms, are not judged.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use engine::{Frames, MediaPosition};
+
+use super::align::{self, BLOCK, MARGIN, Track};
+use super::hop::{self, Hop, HopKind};
+use super::loss::{FADING, MISFIT_EXACT, trust};
+use super::residual::{Residual, Trust};
+use super::tally::{AUDIBLE, Crackle, CrackleKind, CrackleReport, Tally};
+use crate::models::{Interpolator, SourceSignal};
+
+/// Residual energy, as share of the played, above which a hop does not fit. White noise through linear interpolation
+/// half-way between samples has 0.19.
+const MISFIT_MAX: f64 = 0.25;
+/// A hop further off its path than this many frames has jumped.
+const JUMP_FRAMES: f64 = 0.3;
+/// Mean square of a residual that is taken as a fit whatever its share: -80 dBFS, for programmes that are nearly silent.
+const NEGLIGIBLE: f64 = 1e-8;
+/// Hops without a fit that are kept for the analysis of what happened.
+const MISSES_MAX: usize = 30;
+/// Flags nearer than this are one crackle.
+const CLUSTER_S: f64 = 0.015;
+
+/// Streaming detector; its memory does not grow with time, except for the list of crackles.
+#[derive(Clone, Debug)]
+pub struct CrackleDetector {
+    pub(super) reference: Interpolator,
+    pub(super) hop: usize,
+    expected: i64,
+    reach: u32,
+    /// Played samples by channel; the first is that of frame `base`.
+    pub(super) played: Vec<Vec<f32>>,
+    pub(super) base: i64,
+    /// First frame of the next hop to align.
+    next: i64,
+    track: Option<Track>,
+    /// Gain of the last exact hop.
+    pub(super) gain: f64,
+    misses: usize,
+    attempts: usize,
+    /// Hops that wait for judgement: a fitting one, and those after it that do not fit.
+    pub(super) pending: VecDeque<Hop>,
+    /// Position and gain on the border of the last judged hop and the next.
+    edge: Option<(MediaPosition, f64)>,
+    residuals: Vec<Residual>,
+    pub(super) flags: Vec<(u64, CrackleKind)>,
+    tally: Tally,
+}
+
+/// A hop against a track.
+struct Aligned {
+    hop: Hop,
+    /// By how much the hop's position is ahead of the track's.
+    moved: f64,
+    /// Variance of the offset, in frames squared.
+    variance: f64,
+}
+
+impl CrackleDetector {
+    /// For audio whose first frame is expected at media frame `expected_start` of `source`, or up to `search_frames`
+    /// away from it.
+    #[must_use]
+    pub fn new(source: Arc<SourceSignal>, expected_start: Frames, search_frames: u32) -> Self {
+        let channels = usize::from(source.channels());
+        // 10 ms in an even number of blocks, so that the middle of a hop is a border of blocks.
+        let hop = (source.sample_rate().as_hz() as usize / (200 * BLOCK)).max(4) * 2 * BLOCK;
+        let tally = Tally::default();
+        Self {
+            reference: Interpolator::new(source),
+            hop,
+            expected: expected_start.get(),
+            reach: search_frames,
+            played: vec![vec![0.0; MARGIN]; channels],
+            base: -(MARGIN as i64),
+            next: 0,
+            track: None,
+            gain: 1.0,
+            misses: 0,
+            attempts: 0,
+            pending: VecDeque::new(),
+            edge: None,
+            residuals: vec![Residual::default(); channels],
+            flags: Vec::new(),
+            tally,
+        }
+    }
+
+    /// Takes in played frames, interleaved; an incomplete last frame is ignored.
+    pub fn push(&mut self, played: &[f32]) {
+        let channels = self.played.len();
+        for (channel, plane) in self.played.iter_mut().enumerate() {
+            plane.extend(played.chunks_exact(channels).map(|frame| frame[channel]));
+        }
+        // A search looks at this hop and the next.
+        while self.available() >= self.next + 3 * self.hop as i64 {
+            self.step();
+        }
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub fn finish(mut self) -> CrackleReport {
+        while self.available() > self.next + self.hop as i64 {
+            self.step();
+        }
+        if self.pending.len() > 1 {
+            self.resolve_loss();
+        }
+        while let Some(hop) = self.pending.pop_front() {
+            self.judge(&hop, None, Trust::Rough);
+        }
+        self.drain_flags(u64::MAX);
+        self.tally.end_gap();
+        let rate = f64::from(self.reference.source().sample_rate().as_hz());
+        self.tally.report(rate)
+    }
+
+    pub(super) fn available(&self) -> i64 {
+        self.base + self.played[0].len() as i64
+    }
+
+    /// Played planes from `first` on, `frames` long.
+    pub(super) fn window(&self, first: i64, frames: usize) -> Vec<&[f32]> {
+        let at = (first - self.base) as usize;
+        self.played.iter().map(|plane| &plane[at..at + frames]).collect()
+    }
+
+    /// Aligns the next hop, and judges those whose case is clear.
+    fn step(&mut self) {
+        if self.track.is_none() {
+            self.track = self.acquire(self.expected + self.next, self.reach as usize, None);
+        }
+        if let Some(track) = self.track {
+            self.follow(track);
+        }
+        self.next += self.hop as i64;
+        if let Some(track) = &mut self.track {
+            track.advance(self.hop as f64);
+        }
+        let oldest = self.pending.front().map_or(self.next, |hop| hop.start as i64) - self.hop as i64;
+        self.drain_flags(oldest.max(0) as u64);
+        self.forget(oldest - 2 * self.hop as i64);
+    }
+
+    /// Drops played audio that no one will look at again.
+    fn forget(&mut self, before: i64) {
+        let old = before - self.base;
+        if old > 64 * self.hop as i64 {
+            for plane in &mut self.played {
+                plane.drain(..old as usize);
+            }
+            self.base = before;
+        }
+    }
+
+    fn follow(&mut self, track: Track) {
+        self.tally.hops += 1;
+        let aligned = self.align(&track);
+        if aligned.hop.kind == HopKind::Miss && self.misses > 0 && self.search_now(&aligned.hop) {
+            let reach =
+                self.reference.source().sample_rate().as_hz() as usize / 10 * if self.misses > 30 { 10 } else { 1 };
+            let around = track.position.advanced(-(self.hop as f64) / 2.0 * track.rate).frame();
+            if let Some(found) = self.acquire(around.get(), reach, Some(track.rate)) {
+                let there = self.align(&found);
+                if there.hop.kind == HopKind::Fit {
+                    let jumped = found.position.frames_since(track.position).abs() > JUMP_FRAMES;
+                    self.accept(there, found, jumped);
+                    return;
+                }
+            }
+        }
+        if aligned.hop.kind == HopKind::Fit {
+            self.accept(aligned, track, false);
+            return;
+        }
+        self.misses += 1;
+        self.pending.push_back(aligned.hop);
+        if self.pending.len() > MISSES_MAX {
+            self.resolve_loss();
+        }
+    }
+
+    /// Searching costs more than everything else, so a long loss is searched ever less often.
+    fn search_now(&self, hop: &Hop) -> bool {
+        let energy: f64 = hop.blocks.iter().map(|b| b.yy).sum();
+        let audible = energy > AUDIBLE * (self.hop * self.played.len()) as f64;
+        audible && (self.misses < 12 || self.misses.is_multiple_of(10))
+    }
+
+    /// Takes a fitting hop into the track, and judges all before it.
+    fn accept(&mut self, aligned: Aligned, mut track: Track, jumped: bool) {
+        let Aligned { mut hop, moved, variance } = aligned;
+        hop.offset = track.update(moved + hop.offset, variance) - moved;
+        self.track = Some(track);
+        self.tally.fitted(&track);
+        let steady = hop.misfit < MISFIT_EXACT / 5.0 && hop.slope.abs() < FADING;
+        if self.misses > 0 || jumped {
+            self.resolve(&hop, jumped);
+        } else if let Some(before) = self.pending.pop_front() {
+            let trust = trust(&before, hop.gain);
+            self.judge(&before, Some(&hop), trust);
+        }
+        if steady {
+            self.gain = hop.gain;
+        } else {
+            self.mute_edges(std::slice::from_ref(&hop));
+        }
+        self.misses = 0;
+        self.pending.push_back(hop);
+    }
+
+    /// Where the audio from the next hop on is in the programme, judged by that hop and the one after.
+    fn acquire(&mut self, around: i64, reach: usize, rate: Option<f64>) -> Option<Track> {
+        let frames = 2 * self.hop;
+        if self.available() < self.next + frames as i64 + 1 {
+            return None;
+        }
+        let at = (self.next - self.base) as usize;
+        let played: Vec<&[f32]> = self.played.iter().map(|plane| &plane[at..at + frames]).collect();
+        let energy: f64 = played.iter().flat_map(|p| p.iter()).map(|&x| f64::from(x) * f64::from(x)).sum();
+        self.attempts += 1;
+        let patient = rate.is_none() && self.attempts > 20 && !self.attempts.is_multiple_of(10);
+        if energy < AUDIBLE * (frames * played.len()) as f64 || patient {
+            return None;
+        }
+        let around = MediaPosition::at_frame(Frames::new(around));
+        let candidates = align::search(&played, &self.reference, around, reach);
+        let middle = self.hop as f64 / 2.0;
+        let mut best: Option<(Track, f64)> = None;
+        for start in candidates {
+            let Some((track, misfit)) = self.refine_both(start.advanced(middle), rate) else { continue };
+            // Nearest first: a farther one must be clearly better.
+            if best.is_none_or(|(_, least)| misfit < 0.3 * least - 1e-7) {
+                best = Some((track, misfit));
+            }
+        }
+        best.map(|(track, _)| track)
+    }
+
+    /// A track from a guess within a frame for the middle of the next hop, and the sum of its misfits.
+    fn refine_both(&mut self, guess: MediaPosition, known: Option<f64>) -> Option<(Track, f64)> {
+        // A deviation of 1000 ppm blurs the fit as much as a wrong place does: measure it first, then fit again.
+        let mut rate = known.unwrap_or(1.0);
+        let (mut first, mut misfit) = (guess, 0.0);
+        for _ in 0..if known.is_some() { 1 } else { 2 } {
+            let (here, a) = self.refine(0, first, rate)?;
+            let (there, b) = self.refine(self.hop, here.advanced(self.hop as f64 * rate), rate)?;
+            (first, misfit) = (here, a + b);
+            rate = known.unwrap_or(there.frames_since(here) / self.hop as f64);
+        }
+        let deviation = if known.is_some() { 2e-5 } else { 1e-4 };
+        ((rate - 1.0).abs() < 2e-3).then(|| (Track::new(first, rate, deviation), misfit))
+    }
+
+    /// The exact position of the middle of the hop `ahead` frames from the next one, from a guess within a frame.
+    fn refine(&mut self, ahead: usize, guess: MediaPosition, rate: f64) -> Option<(MediaPosition, f64)> {
+        let (mut centre, mut misfit) = (guess, 1.0);
+        for _ in 0..5 {
+            let start = centre.advanced(-(self.hop as f64) / 2.0 * rate);
+            let reference = hop::render(&mut self.reference, start, rate, self.hop);
+            let fit = align::solve(&align::sums(&self.window(self.next + ahead as i64, self.hop), &reference));
+            misfit = fit.misfit;
+            centre = centre.advanced(fit.offset.clamp(-0.7, 0.7));
+            if fit.offset.abs() < 1e-3 {
+                break;
+            }
+        }
+        (misfit < MISFIT_MAX).then_some((centre, misfit))
+    }
+
+    /// The next hop against a track.
+    fn align(&mut self, track: &Track) -> Aligned {
+        let mut moved = 0.0;
+        loop {
+            let position = track.position.advanced(moved - self.hop as f64 / 2.0 * track.rate);
+            let reference = hop::render(&mut self.reference, position, track.rate, self.hop);
+            let blocks = align::sums(&self.window(self.next, self.hop), &reference);
+            let fit = align::solve(&blocks);
+            let samples = (self.hop * self.played.len()) as f64;
+            let total = moved + fit.offset;
+            let silent =
+                fit.residual < NEGLIGIBLE * samples && blocks.iter().map(|b| b.rr).sum::<f64>() < AUDIBLE * samples;
+            let fits =
+                silent || (fit.misfit < MISFIT_MAX && total.abs() < JUMP_FRAMES && (0.02..2.0).contains(&fit.gain));
+            if fits && !silent && fit.offset.abs() > 0.03 && moved == 0.0 {
+                moved = fit.offset;
+                continue;
+            }
+            let hop = Hop {
+                start: self.next as u64,
+                kind: if fits { HopKind::Fit } else { HopKind::Miss },
+                position: track.position.advanced(-(self.hop as f64) / 2.0 * track.rate).advanced(moved),
+                step: track.rate,
+                offset: if fits && !silent { fit.offset } else { 0.0 },
+                gain: if fits && !silent { fit.gain } else { self.gain },
+                slope: if fits && !silent { fit.slope } else { 0.0 },
+                misfit: if silent { 0.0 } else { fit.misfit },
+                reference,
+                blocks,
+            };
+            return Aligned { hop, moved, variance: if silent { 1e6 } else { fit.variance } };
+        }
+    }
+
+    /// Looks for clicks in a hop; `next` is the one after it if it is on the same path.
+    pub(super) fn judge(&mut self, hop: &Hop, next: Option<&Hop>, trust: Trust) {
+        let frames = hop.frames();
+        let quiet = hop.quiet(self.played.len());
+        let heard: Vec<bool> = hop.blocks.iter().map(|b| b.rr > AUDIBLE * (BLOCK * self.played.len()) as f64).collect();
+        self.tally.gaps(hop, &quiet);
+        let mute: Vec<bool> = (0..quiet.len())
+            .map(|n| heard[n] && (n.saturating_sub(1)..(n + 2).min(quiet.len())).any(|n| quiet[n]))
+            .collect();
+        let begin = self.edge.take();
+        self.edge = next.map(|next| {
+            let middle = hop.centre().advanced(next.centre().frames_since(hop.centre()) / 2.0);
+            (middle, (hop.gain + next.gain) / 2.0)
+        });
+        let length = frames as f64 * hop.step;
+        let ahead = |edge: MediaPosition, at: f64| edge.frames_since(hop.position) - at;
+        let (o0, g0) = begin.map_or((hop.offset, hop.gain), |(p, g)| (ahead(p, 0.0), g));
+        let (o2, g2) = self.edge.map_or((hop.offset, hop.gain), |(p, g)| (ahead(p, length), g));
+        let offset = [o0 as f32, hop.offset as f32, o2 as f32];
+        // A neighbour that fades bends the gain of this hop.
+        let bent = (g0 - hop.gain).abs().max((g2 - hop.gain).abs()) > FADING / 2.0;
+        let trust = if bent && trust == Trust::Exact { Trust::Rough } else { trust };
+        let gain = [g0 as f32, hop.gain as f32, g2 as f32];
+        let at = (hop.start as i64 - 1 - self.base) as usize;
+        let (mut flags, mut energy) = (Vec::new(), 0.0);
+        for ((residual, plane), reference) in self.residuals.iter_mut().zip(&self.played).zip(&hop.reference) {
+            let played = &plane[at..at + frames + 2];
+            energy += residual.push(hop.start, played, reference, offset, gain, trust, &mute, &mut flags);
+        }
+        if trust == Trust::Exact {
+            self.tally.residual(energy / (frames * self.played.len()) as f64);
+        }
+        self.flags.extend(flags.into_iter().map(|at| (at, CrackleKind::Discontinuity)));
+    }
+
+    /// Makes crackles of the flags before `frame`.
+    fn drain_flags(&mut self, frame: u64) {
+        if self.flags.is_empty() {
+            return;
+        }
+        self.flags.sort_unstable();
+        let ready = self.flags.partition_point(|&(at, _)| at < frame);
+        let distance = (CLUSTER_S * f64::from(self.reference.source().sample_rate().as_hz())) as u64;
+        for (at, kind) in self.flags.drain(..ready) {
+            match self.tally.crackles.last_mut() {
+                Some(last) if at < last.at_frame + last.duration_frames + distance => {
+                    last.duration_frames = last.duration_frames.max(at.saturating_sub(last.at_frame) + 1);
+                    last.kind = last.kind.max(kind);
+                }
+                _ => self.tally.crackles.push(Crackle { at_frame: at, kind, duration_frames: 1 }),
+            }
+        }
+    }
+}

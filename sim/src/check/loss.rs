@@ -1,0 +1,155 @@
+//! What happened where hops did not fit: a mute, a jump, a loss that does not end; abrupt, or faded.
+//!
+//! A hop that fits ends the case: either the old path goes on, or there is a new one. Between two paths the audio is
+//! held against a blend of both; on one path against a blend with silence. What no blend explains is judged by how
+//! abruptly it left the old path.
+
+use engine::MediaPosition;
+
+use super::align::MARGIN;
+use super::crackle::CrackleDetector;
+use super::hop::{Hop, HopKind};
+use super::residual::Trust;
+use super::splice;
+use super::tally::CrackleKind;
+
+/// Below this misfit the path and gain of a hop are exact.
+pub(super) const MISFIT_EXACT: f64 = 0.05;
+/// Change of gain within a hop, or from one to the next, from which on it counts as a fade.
+pub(super) const FADING: f64 = 0.03;
+
+impl CrackleDetector {
+    /// Judges hops that did not fit, now that `hop` does: either the path goes on, or it jumped.
+    pub(super) fn resolve(&mut self, hop: &Hop, jumped: bool) {
+        let mut zone: Vec<Hop> = self.pending.iter().cloned().collect();
+        if jumped {
+            self.jump(&zone, hop);
+        } else {
+            zone.push(hop.clone());
+            self.lost_instants(&zone, true);
+            self.mute_edges(&zone);
+        }
+        while let Some(before) = self.pending.pop_front() {
+            let trust = if before.kind == HopKind::Fit { trust(&before, self.gain) } else { miss_trust(jumped) };
+            self.judge(&before, None, trust);
+        }
+    }
+
+    /// Judges a loss that does not end: its beginning, once, and all but the last hops of it.
+    pub(super) fn resolve_loss(&mut self) {
+        let zone: Vec<Hop> = self.pending.iter().cloned().collect();
+        if self.mute_edges(&zone) == 0 && zone.first().is_some_and(|hop| hop.kind == HopKind::Fit) {
+            self.lost_instants(&zone[..zone.len().min(4)], false);
+        }
+        while self.pending.len() > 3 {
+            if let Some(before) = self.pending.pop_front() {
+                self.judge(&before, None, Trust::None);
+            }
+        }
+    }
+
+    /// The programme on a path over a zone, times the gain, one plane per channel; and what was played there.
+    pub(super) fn zone_signals(
+        &mut self,
+        start: u64,
+        position: MediaPosition,
+        step: f64,
+        frames: usize,
+    ) -> [Vec<Vec<f32>>; 2] {
+        let gain = self.gain as f32;
+        let mut reference = vec![vec![0.0; frames]; self.played.len()];
+        self.reference.render_planes(position, step, &mut reference);
+        reference.iter_mut().flatten().for_each(|r| *r *= gain);
+        let played = self.window(start as i64, frames).into_iter().map(<[f32]>::to_vec).collect();
+        [reference, played]
+    }
+
+    /// Flags abrupt mutes and un-mutes of hops on one path; returns how many.
+    pub(super) fn mute_edges(&mut self, zone: &[Hop]) -> usize {
+        let (Some(first), Some(last)) = (zone.first(), zone.last()) else { return 0 };
+        // Half a hop before, so that an edge on the border of the zone has both its sides.
+        let before = (self.hop / 2) as i64;
+        let start = (first.start as i64 - before).max(self.base + MARGIN as i64);
+        let lead = first.start as i64 - start;
+        let end = (last.start as i64 + self.hop as i64 + before).min(self.available());
+        let position = first.position.advanced(-lead as f64 * first.step);
+        let [reference, played] = self.zone_signals(start as u64, position, first.step, (end - start) as usize);
+        self.flag_mutes(start as u64, &reference, &played)
+    }
+
+    pub(super) fn flag_mutes(&mut self, start: u64, reference: &[Vec<f32>], played: &[Vec<f32>]) -> usize {
+        let before = self.flags.len();
+        for (r, y) in reference.iter().zip(played) {
+            for at in splice::abrupt_changes(y, r, 0.0) {
+                // Eight frames of leeway around the block in which the change may lie anywhere.
+                let quiet = |s: &[f32]| s.iter().all(|x| x.abs() <= 3e-4);
+                if quiet(&y[at.saturating_sub(28)..at - 4]) || quiet(&y[at + 4..(at + 28).min(y.len())]) {
+                    self.flags.push((start + at as u64, CrackleKind::Dropout));
+                }
+            }
+        }
+        self.flags.len() - before
+    }
+
+    /// Flags the instant at which the audio abruptly left a path, and that at which it came back.
+    pub(super) fn lost_instants(&mut self, zone: &[Hop], returns: bool) {
+        let Some(first) = zone.first() else { return };
+        let (start, frames) = (first.start, zone.len() * self.hop);
+        let [reference, played] = self.zone_signals(start, first.position, first.step, frames);
+        for (r, y) in reference.iter().zip(&played) {
+            let mut e: Vec<f32> = y.iter().zip(r).map(|(y, r)| y - r).collect();
+            if let Some(at) = splice::abrupt_loss(&e, r) {
+                self.flags.push((start + at as u64, CrackleKind::Discontinuity));
+            }
+            if returns {
+                e.reverse();
+                let backwards: Vec<f32> = r.iter().rev().copied().collect();
+                if let Some(at) = splice::abrupt_loss(&e, &backwards) {
+                    self.flags.push((start + (frames - at) as u64, CrackleKind::Discontinuity));
+                }
+            }
+        }
+    }
+
+    /// Flags a jump from the path of `zone` to that of `hop`, unless it was faded.
+    pub(super) fn jump(&mut self, zone: &[Hop], hop: &Hop) {
+        let Some(first) = zone.first() else { return };
+        let (start, frames) = (first.start, (zone.len() + 1) * self.hop);
+        let [old, played] = self.zone_signals(start, first.position, first.step, frames);
+        let back = hop.position.advanced(-((zone.len() * self.hop) as f64) * hop.step);
+        let [new, _] = self.zone_signals(start, back, hop.step, frames);
+        let flagged = self.flag_mutes(start, &new, &played) + self.flag_mutes(start, &old, &played);
+        if first.kind != HopKind::Fit {
+            return;
+        }
+        let mut found = flagged > 0;
+        for channel in 0..played.len() {
+            let e: Vec<f32> = played[channel].iter().zip(&old[channel]).map(|(y, r)| y - r).collect();
+            let u: Vec<f32> = new[channel].iter().zip(&old[channel]).map(|(n, o)| n - o).collect();
+            let level = 0.015 * rms(&old[channel]);
+            for at in splice::abrupt_changes(&e, &u, level) {
+                self.flags.push((start + at as u64, CrackleKind::Discontinuity));
+                found = true;
+            }
+            found |= splice::explained(&e, &u);
+        }
+        if !found {
+            self.lost_instants(zone, false);
+        }
+    }
+}
+
+/// How far the model of a hop can be trusted, if `gain` is that of its neighbour.
+pub(super) fn trust(hop: &Hop, gain: f64) -> Trust {
+    let steady = hop.misfit < MISFIT_EXACT && (hop.gain - gain).abs() < FADING && hop.slope.abs() < FADING;
+    if steady { Trust::Exact } else { Trust::Rough }
+}
+
+const fn miss_trust(jumped: bool) -> Trust {
+    if jumped { Trust::None } else { Trust::Rough }
+}
+
+fn rms(samples: &[f32]) -> f64 {
+    let power: f64 = samples.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    (power / samples.len().max(1) as f64).sqrt()
+}

@@ -1,0 +1,108 @@
+//! The metrics of one receiver's run: what expectations are compared with.
+
+use super::CrackleReport;
+use crate::record::{ClockState, Recording, TraceRow};
+use crate::scenario::{Expectation, Metric};
+
+#[cfg(test)]
+mod tests;
+
+/// A clock counts as locked again once it has been so for this long.
+const LOCK_DWELL_S: f64 = 1.0;
+
+/// Everything that metrics are taken from.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The trace.
+    pub recording: &'a Recording,
+    /// Changes of the clock's state.
+    pub clock_states: &'a [(f64, ClockState)],
+    /// What a listener heard, and when (true seconds) it crackled.
+    pub heard: Option<(&'a CrackleReport, &'a [f64])>,
+    /// The depth that was asked for.
+    pub target_depth_ms: f64,
+    /// Length of the run.
+    pub duration_s: f64,
+}
+
+/// A span of time, in true seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// Start.
+    pub from_s: f64,
+    /// End.
+    pub to_s: f64,
+}
+
+impl Evidence<'_> {
+    /// The span that an expectation looks at.
+    #[must_use]
+    pub fn span_of(&self, expectation: &Expectation) -> Span {
+        Span { from_s: expectation.from_s.get(), to_s: expectation.to_s.map_or(self.duration_s, |to| to.get()) }
+    }
+
+    /// The value of a metric over a span; `None` if nothing was recorded that it could be taken from.
+    #[must_use]
+    pub fn measure(&self, metric: Metric, span: Span) -> Option<f64> {
+        // Of a span that holds no interval nothing is known: none is not the same as no row.
+        let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
+        match metric {
+            Metric::Crackles => {
+                let within = |at: &&f64| (span.from_s..span.to_s).contains(*at);
+                self.heard.map(|(_, times)| times.iter().filter(within).count() as f64)
+            }
+            Metric::LongestGapMs => self.heard.map(|(report, _)| report.longest_gap_ms),
+            Metric::Underruns => sum(|row| row.underruns),
+            Metric::PacketsLate => sum(|row| row.packets_late),
+            Metric::Unlocks => Some(self.unlocks(span)),
+            Metric::LockedShare => Some(self.share(ClockState::Locked, span)),
+            Metric::HoldoverShare => Some(self.share(ClockState::Holdover, span)),
+            Metric::LockTimeS => Some(self.lock_time(span)),
+            Metric::RatioErrorPpm => self.largest(span, |row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
+            Metric::DepthErrorMs => self.largest(span, |row| Some(row.depth_ms - self.target_depth_ms)),
+            Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
+        }
+    }
+
+    /// Rows whose whole interval lies in the span.
+    fn rows(&self, span: Span) -> impl Iterator<Item = &TraceRow> {
+        let rows = &self.recording.rows;
+        let interval = rows.first().map_or(0.0, |row| row.time_s);
+        rows.iter().filter(move |row| row.time_s - interval >= span.from_s - 1e-9 && row.time_s <= span.to_s + 1e-9)
+    }
+
+    fn largest(&self, span: Span, of: impl Fn(&TraceRow) -> Option<f64>) -> Option<f64> {
+        self.rows(span).filter_map(of).map(f64::abs).max_by(f64::total_cmp)
+    }
+
+    fn unlocks(&self, span: Span) -> f64 {
+        let unlocks = self
+            .clock_states
+            .iter()
+            .filter(|(at, state)| *state == ClockState::Unlocked && (span.from_s..span.to_s).contains(at));
+        unlocks.count() as f64
+    }
+
+    /// Stretches of constant clock state, cut to the span.
+    fn stretches(&self, span: Span) -> impl Iterator<Item = (ClockState, f64, f64)> {
+        let ends = self.clock_states.iter().skip(1).map(|change| change.0).chain([self.duration_s]);
+        self.clock_states.iter().zip(ends).filter_map(move |(&(from, state), to)| {
+            let (from, to) = (from.max(span.from_s), to.min(span.to_s));
+            (to > from).then_some((state, from, to))
+        })
+    }
+
+    fn share(&self, wanted: ClockState, span: Span) -> f64 {
+        let length = (span.to_s - span.from_s).max(f64::MIN_POSITIVE);
+        let stretches = self.stretches(span).filter(|(state, ..)| *state == wanted);
+        // Not `sum`, whose nothing is -0.
+        let total = stretches.fold(0.0, |total, (_, from, to)| total + (to - from));
+        total / length
+    }
+
+    fn lock_time(&self, span: Span) -> f64 {
+        let mut stretches = self.stretches(span);
+        let locked = stretches.find(|(state, from, to)| *state == ClockState::Locked && to - from >= LOCK_DWELL_S);
+        locked.map_or(f64::INFINITY, |(_, from, _)| from - span.from_s)
+    }
+}

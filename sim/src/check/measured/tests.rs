@@ -1,0 +1,192 @@
+use super::*;
+use crate::check::{Crackle, CrackleKind};
+
+/// Ten quiet seconds: locked from 2 s on, playing as asked.
+fn quiet() -> Recording {
+    let row = |second: u32| TraceRow {
+        time_s: f64::from(second),
+        clock_state: if second < 2 { ClockState::Acquiring } else { ClockState::Locked },
+        clock_error_us: (second > 1).then_some(3.0),
+        clock_sigma_us: Some(5.0),
+        host_rate_ppm: Some(10.0),
+        host_rate_truth_ppm: 10.0,
+        ratio_ppm: -20.0,
+        ratio_truth_ppm: -20.0,
+        depth_ms: 30.0,
+        fill_min_ms: 20.0,
+        fill_max_ms: 30.0,
+        underruns: 0,
+        crackles: 0,
+        packets_late: 0,
+        packets_lost: 0,
+    };
+    Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
+}
+
+const LOCKED_FROM_2: &[(f64, ClockState)] =
+    &[(0.0, ClockState::Listening), (0.5, ClockState::Acquiring), (2.0, ClockState::Locked)];
+
+fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)]) -> Evidence<'a> {
+    Evidence { recording, clock_states, heard: None, target_depth_ms: 30.0, duration_s: 10.0 }
+}
+
+fn span(from_s: f64, to_s: f64) -> Span {
+    Span { from_s, to_s }
+}
+
+const WHOLE: Span = Span { from_s: 0.0, to_s: 10.0 };
+
+#[track_caller]
+fn assert_measures(evidence: &Evidence<'_>, metric: Metric, span: Span, expected: Option<f64>) {
+    let measured = evidence.measure(metric, span);
+    let near = match (measured, expected) {
+        (Some(a), Some(b)) => a.total_cmp(&b).is_eq() || (a - b).abs() < 1e-9,
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    assert!(near, "{metric} over {span:?} is {measured:?}, not {expected:?}");
+}
+
+#[test]
+fn a_quiet_run_measures_nothing_bad() {
+    let recording = quiet();
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    let expected = [
+        (Metric::Crackles, None),
+        (Metric::LongestGapMs, None),
+        (Metric::Underruns, Some(0.0)),
+        (Metric::PacketsLate, Some(0.0)),
+        (Metric::Unlocks, Some(0.0)),
+        (Metric::LockedShare, Some(0.8)),
+        (Metric::HoldoverShare, Some(0.0)),
+        (Metric::LockTimeS, Some(2.0)),
+        (Metric::RatioErrorPpm, Some(0.0)),
+        (Metric::DepthErrorMs, Some(0.0)),
+        (Metric::ClockErrorUs, Some(3.0)),
+    ];
+    assert_eq!(expected.len(), Metric::ALL.len());
+    for (metric, value) in expected {
+        assert_measures(&evidence, metric, WHOLE, value);
+        // A report would show the sign of a negative zero.
+        assert!(evidence.measure(metric, WHOLE).is_none_or(f64::is_sign_positive), "{metric}");
+    }
+}
+
+/// One bad second, the fifth, changes each metric of the rows: in a span with it, and in no other.
+#[test]
+fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
+    type Change = fn(&mut TraceRow);
+    let bad: [(Metric, Change, f64, f64); 5] = [
+        (Metric::Underruns, |row| row.underruns = 2, 2.0, 0.0),
+        (Metric::PacketsLate, |row| row.packets_late = 3, 3.0, 0.0),
+        (Metric::RatioErrorPpm, |row| row.ratio_ppm = -27.5, 7.5, 0.0),
+        (Metric::DepthErrorMs, |row| row.depth_ms = 26.0, 4.0, 0.0),
+        (Metric::ClockErrorUs, |row| row.clock_error_us = Some(-90.0), 90.0, 3.0),
+    ];
+    for (metric, change, with, without) in bad {
+        let mut recording = quiet();
+        change(&mut recording.rows[4]);
+        let evidence = evidence(&recording, LOCKED_FROM_2);
+        assert_measures(&evidence, metric, WHOLE, Some(with));
+        assert_measures(&evidence, metric, span(4.0, 5.0), Some(with));
+        assert_measures(&evidence, metric, span(1.0, 4.0), Some(without));
+        assert_measures(&evidence, metric, span(5.0, 10.0), Some(without));
+        // Half of the bad second is not the bad second; what else the span holds counts.
+        assert_measures(&evidence, metric, span(4.5, 6.0), Some(without));
+        assert_measures(&evidence, metric, span(3.0, 4.5), Some(without));
+        // A span without a whole interval has nothing to measure, which is not the same as nothing bad.
+        assert_measures(&evidence, metric, span(4.2, 4.8), None);
+    }
+}
+
+#[test]
+fn an_estimate_that_never_was_has_no_error() {
+    let mut recording = quiet();
+    recording.rows.iter_mut().for_each(|row| row.clock_error_us = None);
+    assert_measures(&evidence(&recording, LOCKED_FROM_2), Metric::ClockErrorUs, WHOLE, None);
+}
+
+#[test]
+fn a_value_that_is_not_a_number_is_the_largest() {
+    let mut recording = quiet();
+    recording.rows[4].ratio_ppm = f64::NAN;
+    recording.rows[6].ratio_ppm = 1e9;
+    let measured = evidence(&recording, LOCKED_FROM_2).measure(Metric::RatioErrorPpm, WHOLE);
+    assert!(measured.is_some_and(f64::is_nan), "{measured:?}");
+}
+
+#[test]
+fn crackles_and_gaps_are_the_listeners() {
+    let recording = quiet();
+    let crackle = Crackle { at_frame: 48_000, kind: CrackleKind::Dropout, duration_frames: 10 };
+    let report = CrackleReport {
+        crackles: vec![crackle; 3],
+        longest_gap_ms: 12.0,
+        residual_dbfs: None,
+        pitch_deviation_cents: 0.0,
+        tracked_share: 1.0,
+    };
+    let times_s = [1.0, 4.0, 4.5];
+    let heard = Evidence { heard: Some((&report, &times_s)), ..evidence(&recording, LOCKED_FROM_2) };
+    assert_measures(&heard, Metric::Crackles, WHOLE, Some(3.0));
+    // The start belongs to a span, the end does not.
+    assert_measures(&heard, Metric::Crackles, span(1.0, 4.0), Some(1.0));
+    assert_measures(&heard, Metric::Crackles, span(4.0, 10.0), Some(2.0));
+    assert_measures(&heard, Metric::Crackles, span(5.0, 10.0), Some(0.0));
+    assert_measures(&heard, Metric::LongestGapMs, WHOLE, Some(12.0));
+}
+
+#[test]
+fn unlocks_and_shares_are_of_the_span() {
+    use ClockState::{Acquiring, Holdover, Listening, Locked, Unlocked};
+    let recording = quiet();
+    let states = [
+        (0.0, Listening),
+        (1.0, Locked),
+        (4.0, Unlocked),
+        (5.0, Acquiring),
+        (6.0, Locked),
+        (7.0, Holdover),
+        (9.0, Unlocked),
+    ];
+    let evidence = evidence(&recording, &states);
+    assert_measures(&evidence, Metric::Unlocks, WHOLE, Some(2.0));
+    assert_measures(&evidence, Metric::Unlocks, span(4.0, 9.0), Some(1.0));
+    assert_measures(&evidence, Metric::Unlocks, span(4.1, 9.0), Some(0.0));
+    assert_measures(&evidence, Metric::LockedShare, WHOLE, Some(0.4));
+    assert_measures(&evidence, Metric::LockedShare, span(2.0, 4.0), Some(1.0));
+    assert_measures(&evidence, Metric::LockedShare, span(3.0, 7.0), Some(0.5));
+    assert_measures(&evidence, Metric::LockedShare, span(4.0, 6.0), Some(0.0));
+    assert_measures(&evidence, Metric::HoldoverShare, WHOLE, Some(0.2));
+    assert_measures(&evidence, Metric::HoldoverShare, span(7.0, 8.5), Some(1.0));
+    assert_measures(&evidence, Metric::HoldoverShare, span(0.0, 7.0), Some(0.0));
+}
+
+#[test]
+fn lock_time_is_until_a_lock_that_lasts_a_second() {
+    use ClockState::{Acquiring, Listening, Locked};
+    let recording = quiet();
+    let chattering = [(0.0, Listening), (1.0, Locked), (1.9, Acquiring), (3.0, Locked), (4.0, Acquiring)];
+    let evidence_of = |states| evidence(&recording, states);
+    assert_measures(&evidence_of(&chattering), Metric::LockTimeS, WHOLE, Some(3.0));
+    // From the start of the span; a lock that is there already counts from there.
+    assert_measures(&evidence_of(&chattering), Metric::LockTimeS, span(2.0, 10.0), Some(1.0));
+    assert_measures(&evidence_of(LOCKED_FROM_2), Metric::LockTimeS, span(5.0, 10.0), Some(0.0));
+    // Only 0.9 s of the lock are left, or it comes too late, or never.
+    assert_measures(&evidence_of(&chattering), Metric::LockTimeS, span(3.1, 10.0), Some(f64::INFINITY));
+    assert_measures(&evidence_of(LOCKED_FROM_2), Metric::LockTimeS, span(0.0, 2.9), Some(f64::INFINITY));
+    assert_measures(&evidence_of(&[(0.0, Listening)]), Metric::LockTimeS, WHOLE, Some(f64::INFINITY));
+}
+
+#[test]
+fn a_span_is_the_whole_run_unless_it_is_given() {
+    let recording = quiet();
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    let span_of = |keys: &str| {
+        let text = format!("receiver = \"engine\"\nmetric = \"underruns\"\nmax = 0\n{keys}");
+        evidence.span_of(&toml::from_str(&text).unwrap())
+    };
+    assert_eq!(span_of(""), WHOLE);
+    assert_eq!(span_of("from_s = 3"), span(3.0, 10.0));
+    assert_eq!(span_of("to_s = 3"), span(0.0, 3.0));
+    assert_eq!(span_of("from_s = 3\nto_s = 4"), span(3.0, 4.0));
+}

@@ -1,0 +1,90 @@
+//! Abrupt changes from one signal to another: a mute, an un-mute, a jump without a crossfade.
+//!
+//! Model: played = old + r (new - old), where `r` goes from 0 to 1. With y = played - old and u = new - old, `r` over
+//! half a millisecond is <y, u> / <u, u>. A change is abrupt if `r` moves by more than 0.6 within two thirds of a
+//! millisecond, which a linear fade does if it is shorter than about 1.1 ms. Being a ratio, it finds a mute also where
+//! the waveform crosses zero.
+
+const BLOCK: usize = 8;
+/// Blocks of the windows before and after, which have one block between them.
+const WINDOW: usize = 3;
+/// Change of `r` that counts as abrupt.
+const ABRUPT: f64 = 0.6;
+/// Share of `u` that may remain unexplained.
+const UNEXPLAINED: f64 = 0.08;
+/// RMS below which a difference is inaudible: -60 dBFS.
+const AUDIBLE: f64 = 1e-3;
+
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    yy: f64,
+    yu: f64,
+    uu: f64,
+}
+
+/// Frames at which `y` changes abruptly from one share of `u` to another; nearby ones are the caller's to merge.
+/// Differences `u` whose RMS is below `level` are ignored.
+pub(super) fn abrupt_changes(y: &[f32], u: &[f32], level: f64) -> Vec<usize> {
+    let blocks = block_sums(y, u);
+    let floor = level.max(AUDIBLE);
+    let mut found = Vec::new();
+    for at in WINDOW..blocks.len().saturating_sub(WINDOW) {
+        let (before, after) = (window(&blocks, at - WINDOW), window(&blocks, at + 1));
+        let (Some(before), Some(after)) = (share(before, floor), share(after, floor)) else { continue };
+        if (after - before).abs() > ABRUPT {
+            found.push(at * BLOCK + BLOCK / 2);
+        }
+    }
+    found
+}
+
+/// The frame at which `y`, small against `reference` until then, abruptly is not: tracking was lost in an instant.
+pub(super) fn abrupt_loss(y: &[f32], reference: &[f32]) -> Option<usize> {
+    let blocks = block_sums(y, reference);
+    (WINDOW..blocks.len().saturating_sub(WINDOW))
+        .find(|&at| {
+            let (before, after) = (window(&blocks, at - WINDOW), window(&blocks, at + 1));
+            let audible = AUDIBLE * AUDIBLE * (WINDOW * BLOCK) as f64;
+            let heard = before.uu.max(after.uu) > audible;
+            heard && before.yy < 0.03 * before.uu && after.yy > 0.3 * after.uu.max(audible)
+        })
+        .map(|at| at * BLOCK + BLOCK / 2)
+}
+
+fn share(sums: Sums, floor: f64) -> Option<f64> {
+    if sums.uu < floor * floor * (WINDOW * BLOCK) as f64 {
+        return None;
+    }
+    let rest = sums.yy - sums.yu * sums.yu / sums.uu;
+    (rest < UNEXPLAINED * sums.uu).then_some(sums.yu / sums.uu)
+}
+
+fn window(blocks: &[Sums], first: usize) -> Sums {
+    blocks[first..first + WINDOW].iter().fold(Sums::default(), |a, b| Sums {
+        yy: a.yy + b.yy,
+        yu: a.yu + b.yu,
+        uu: a.uu + b.uu,
+    })
+}
+
+fn block_sums(y: &[f32], u: &[f32]) -> Vec<Sums> {
+    y.chunks_exact(BLOCK)
+        .zip(u.chunks_exact(BLOCK))
+        .map(|(y, u)| {
+            y.iter().zip(u).fold(Sums::default(), |s, (&y, &u)| {
+                let (y, u) = (f64::from(y), f64::from(u));
+                Sums { yy: s.yy + y * y, yu: s.yu + y * u, uu: s.uu + u * u }
+            })
+        })
+        .collect()
+}
+
+/// Whether `y` is mostly a smooth share of `u`: a crossfade, not something unknown.
+pub(super) fn explained(y: &[f32], u: &[f32]) -> bool {
+    let (mut rest, mut total) = (0.0, 0.0);
+    for s in block_sums(y, u).chunks_exact(WINDOW).map(|w| window(w, 0)) {
+        rest += s.yy - s.yu * s.yu / s.uu.max(1e-12);
+        total += s.yy;
+    }
+    rest < 0.1 * total
+}

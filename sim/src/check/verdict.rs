@@ -1,0 +1,125 @@
+//! Expectations against measurements.
+
+use super::measured::Evidence;
+use crate::report::Verdict;
+use crate::scenario::Expectation;
+use serde::Serialize;
+use std::fmt::Write;
+
+#[cfg(test)]
+mod tests;
+
+/// One expectation, judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judgement {
+    /// The receiver's name.
+    pub receiver: String,
+    /// The metric, and the span if it is not the whole run.
+    pub check: String,
+    /// The limit.
+    pub limit: String,
+    /// What was measured; nothing if there was nothing to measure it from.
+    pub measured: Option<f64>,
+    /// Whether the expectation holds.
+    pub holds: bool,
+    /// Whether it asserts a failure that is known of a baseline.
+    pub known_failure: bool,
+    /// By how much the limit is missed; 0 where it holds.
+    pub missed_by: f64,
+}
+
+impl Judgement {
+    /// Judges one expectation.
+    #[must_use]
+    pub fn of(expectation: &Expectation, evidence: &Evidence<'_>) -> Self {
+        let metric = *expectation.metric.as_ref();
+        let measured = evidence.measure(metric, evidence.span_of(expectation));
+        let missed_by = measured.map_or(f64::INFINITY, |value| miss(value, expectation.min, expectation.max));
+        Self {
+            receiver: expectation.receiver.as_ref().clone(),
+            check: describe(expectation),
+            limit: limit(expectation.min, expectation.max),
+            measured,
+            holds: missed_by <= 0.0,
+            known_failure: expectation.known_failure,
+            missed_by,
+        }
+    }
+
+    /// As the table says it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (self.known_failure, self.holds) {
+            (false, true) => Verdict::Pass,
+            (false, false) => Verdict::Fail,
+            (true, true) => Verdict::ExpectedFailure,
+            (true, false) => Verdict::UnexpectedPass,
+        }
+    }
+
+    /// The measurement as text.
+    #[must_use]
+    pub fn measured_text(&self) -> String {
+        self.measured.map_or_else(|| "not measured".to_owned(), number)
+    }
+
+    /// By how much the limit is missed, as text; nothing if it holds, or if that is no number.
+    #[must_use]
+    pub fn missed_text(&self) -> Option<String> {
+        (!self.holds && self.missed_by.is_finite()).then(|| number(self.missed_by))
+    }
+}
+
+/// By how much a value misses its limits.
+fn miss(value: f64, min: Option<f64>, max: Option<f64>) -> f64 {
+    let below = min.map_or(0.0, |min| min - value);
+    let above = max.map_or(0.0, |max| value - max);
+    let miss = below.max(above).max(0.0);
+    // A value that is not a number is within no limit.
+    if value.is_nan() { f64::INFINITY } else { miss }
+}
+
+fn describe(expectation: &Expectation) -> String {
+    let mut text = expectation.metric.as_ref().to_string();
+    let from = expectation.from_s.get();
+    match expectation.to_s {
+        Some(to) => {
+            let _ = write!(text, ", {} to {} s", number(from), number(to.get()));
+        }
+        None if from > 0.0 => {
+            let _ = write!(text, " from {} s", number(from));
+        }
+        None => {}
+    }
+    text
+}
+
+fn limit(min: Option<f64>, max: Option<f64>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) if min.total_cmp(&max).is_eq() => format!("= {}", number(min)),
+        (Some(min), Some(max)) => format!("{} to {}", number(min), number(max)),
+        (Some(min), None) => format!(">= {}", number(min)),
+        (None, Some(max)) => format!("<= {}", number(max)),
+        (None, None) => String::new(),
+    }
+}
+
+/// A number as a person writes it: up to four significant decimals, no trailing zeros. A small one is never written as 0, which it
+/// may have to be.
+fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "never".to_owned();
+    }
+    if value != 0.0 && value.abs() < 0.001 {
+        return format!("{value:.1e}");
+    }
+    let digits = match value.abs() {
+        size if size >= 100.0 => 1,
+        size if size >= 1.0 => 3,
+        _ => 4,
+    };
+    // Without the sign of a negative zero.
+    let text = format!("{:.digits$}", value + 0.0);
+    let trimmed = text.trim_end_matches('0').trim_end_matches('.');
+    trimmed.to_owned()
+}

@@ -1,0 +1,117 @@
+//! The PTP grandmaster: perfect time, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
+
+use super::crystal::TrueTime;
+use crate::scenario;
+use engine::ptp::wire::{Announce, Body, ClockQuality, Flags, Header, Message, PortIdentity, Tlvs, WireError};
+use engine::{NANOS_PER_SECOND, Nanos, PtpTime};
+
+/// clockAccuracy "within 100 ns" and timeSource GPS (IEEE 1588-2019, tables 5 and 6).
+const ACCURACY_100_NS: u8 = 0x21;
+const TIME_SOURCE_GPS: u8 = 0x20;
+const OFFSET_SCALED_LOG_VARIANCE: u16 = 0x4E5D;
+/// Difference between TAI and UTC since 2017.
+const TAI_MINUS_UTC_S: i16 = 37;
+/// Longest message: an Announce.
+const MAX_LENGTH: usize = 64;
+
+/// The grandmaster.
+#[derive(Clone, Debug)]
+pub struct GrandmasterModel {
+    config: scenario::Grandmaster,
+    port: PortIdentity,
+    announce_id: u16,
+    sync_id: u16,
+}
+
+impl GrandmasterModel {
+    /// A grandmaster.
+    #[must_use]
+    pub fn new(config: scenario::Grandmaster) -> Self {
+        let port = PortIdentity { clock_identity: config.identity.0, port_number: 1 };
+        Self { config, port, announce_id: 0, sync_id: 0 }
+    }
+
+    /// PTP time at true time `t`.
+    #[must_use]
+    pub fn time(&self, t: TrueTime) -> PtpTime {
+        PtpTime::from_nanos(i128::from(self.config.start_time_s) * i128::from(NANOS_PER_SECOND)) + Nanos::new(t)
+    }
+
+    /// Interval between Announces.
+    #[must_use]
+    pub fn announce_interval(&self) -> Nanos {
+        Nanos::from_log2_secs(self.config.log_announce_interval)
+    }
+
+    /// Interval between Syncs.
+    #[must_use]
+    pub fn sync_interval(&self) -> Nanos {
+        Nanos::from_log2_secs(self.config.log_sync_interval)
+    }
+
+    /// The next Announce.
+    pub fn announce(&mut self) -> Vec<u8> {
+        self.announce_id = self.announce_id.wrapping_add(1);
+        let announce = Announce {
+            origin_timestamp: PtpTime::EPOCH,
+            current_utc_offset: TAI_MINUS_UTC_S,
+            grandmaster_priority_1: self.config.priority_1,
+            grandmaster_clock_quality: ClockQuality {
+                clock_class: self.config.clock_class,
+                clock_accuracy: ACCURACY_100_NS,
+                offset_scaled_log_variance: OFFSET_SCALED_LOG_VARIANCE,
+            },
+            grandmaster_priority_2: 128,
+            grandmaster_identity: self.port.clock_identity,
+            steps_removed: 0,
+            time_source: TIME_SOURCE_GPS,
+        };
+        let flags = Flags::PTP_TIMESCALE | Flags::CURRENT_UTC_OFFSET_VALID | Flags::TIME_TRACEABLE;
+        self.emit(self.announce_id, flags, self.config.log_announce_interval, Body::Announce(announce))
+    }
+
+    /// The next Sync, sent at `t`, and its Follow_Up.
+    pub fn sync(&mut self, t: TrueTime) -> (Vec<u8>, Option<Vec<u8>>) {
+        self.sync_id = self.sync_id.wrapping_add(1);
+        let interval = self.config.log_sync_interval;
+        let sent = self.time(t);
+        if !self.config.two_step {
+            return (
+                self.emit(self.sync_id, Flags::PTP_TIMESCALE, interval, Body::Sync { origin_timestamp: sent }),
+                None,
+            );
+        }
+        let flags = Flags::PTP_TIMESCALE | Flags::TWO_STEP;
+        let sync = self.emit(self.sync_id, flags, interval, Body::Sync { origin_timestamp: PtpTime::EPOCH });
+        let body = Body::FollowUp { precise_origin_timestamp: sent };
+        (sync, Some(self.emit(self.sync_id, Flags::PTP_TIMESCALE, interval, body)))
+    }
+
+    /// The answer to a datagram that arrived at `t`, if that is a Delay_Req of our domain.
+    #[must_use]
+    pub fn answer(&self, t: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
+        let request = Message::parse(datagram).ok().filter(|m| m.header.domain_number == self.config.domain)?;
+        let Body::DelayReq { .. } = request.body else { return None };
+        let body = Body::DelayResp {
+            receive_timestamp: self.time(t),
+            requesting_port_identity: request.header.source_port_identity,
+        };
+        let interval = self.config.log_min_delay_req_interval;
+        Some(self.emit(request.header.sequence_id, Flags::PTP_TIMESCALE, interval, body))
+    }
+
+    fn emit(&self, sequence_id: u16, flags: Flags, log_message_interval: i8, body: Body) -> Vec<u8> {
+        let header = Header {
+            domain_number: self.config.domain,
+            flags,
+            source_port_identity: self.port,
+            sequence_id,
+            log_message_interval,
+            ..Header::default()
+        };
+        let mut bytes = vec![0; MAX_LENGTH];
+        let length: Result<usize, WireError> = Message { header, body, tlvs: Tlvs::default() }.emit(&mut bytes);
+        bytes.truncate(length.expect("every time of a run fits in 48 bits of seconds"));
+        bytes
+    }
+}

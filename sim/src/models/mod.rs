@@ -1,0 +1,19 @@
+//! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
+
+mod crystal;
+mod grandmaster;
+pub mod interpolate;
+mod path;
+pub mod programme;
+pub mod source;
+mod source_wav;
+mod streams;
+mod talker;
+
+pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
+pub use grandmaster::GrandmasterModel;
+pub use interpolate::Interpolator;
+pub use path::NetworkPath;
+pub use source::{SourceError, SourceSignal, Tone};
+pub use streams::RandomStream;
+pub use talker::{MediaTimeline, TalkerModel};

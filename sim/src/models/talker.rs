@@ -1,0 +1,160 @@
+//! The talker: packets of the programme at its media clock's pace.
+//!
+//! Model: frame n of the programme is captured when the media clock shows frame `first + n`; a packet leaves when its last frame was captured. A
+//! talker on PTP stamps PTP time (RFC 7273, `mediaclk:direct=0`); another stamps from its own origin.
+
+use super::crystal::{CrystalClock, TrueTime};
+use super::source::SourceSignal;
+use super::streams::RandomStream;
+use crate::scenario::{self, TalkerClock};
+use engine::rtp::format::StreamFormat;
+use engine::rtp::sequence::SequenceNumber;
+use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
+use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp};
+use std::sync::Arc;
+
+const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
+
+/// What paces the media clock.
+#[derive(Clone, Debug)]
+enum Pace {
+    /// True time, which PTP time is, from this many ns after the epoch on.
+    Ptp {
+        epoch_ns: i128,
+    },
+    Crystal(Box<CrystalClock>),
+}
+
+/// The talker's media clock: true time to media frames, counted from the first frame sent.
+#[derive(Clone, Debug)]
+pub struct MediaTimeline {
+    pace: Pace,
+    rate_hz: u32,
+    /// RTP timestamp of programme frame 0, unwrapped.
+    first: Frames,
+}
+
+impl MediaTimeline {
+    /// The timeline of a scenario's talker.
+    #[must_use]
+    pub fn new(talker: &scenario::Talker, grandmaster: &scenario::Grandmaster, seed: u64) -> Self {
+        let rate_hz = talker.sample_rate_hz;
+        match talker.clock {
+            TalkerClock::Grandmaster => {
+                let epoch_ns = i128::from(grandmaster.start_time_s) * i128::from(NANOS_PER_SECOND);
+                // The first packet boundary of the PTP timeline after the start.
+                let packet = i128::from(talker.packet_frames.max(1));
+                let started = epoch_ns * i128::from(rate_hz) / i128::from(NANOS_PER_SECOND);
+                let first = Frames::new(((started / packet + 1) * packet) as i64);
+                Self { pace: Pace::Ptp { epoch_ns }, rate_hz, first }
+            }
+            TalkerClock::Crystal(crystal) => {
+                let walk = RandomStream::new(seed, "talker/clock/walk");
+                let clock = Box::new(CrystalClock::new(crystal, Vec::new(), walk));
+                // Any origin will do; this one wraps after 20 s, so that every run passes a wrap.
+                Self { pace: Pace::Crystal(clock), rate_hz, first: Frames::new((1 << 32) - 960_000) }
+            }
+        }
+    }
+
+    /// RTP timestamp of programme frame 0, unwrapped.
+    #[must_use]
+    pub fn first(&self) -> Frames {
+        self.first
+    }
+
+    /// The true time at which programme frame `frame` begins.
+    pub fn time_of(&mut self, frame: i64) -> TrueTime {
+        let rate = i128::from(self.rate_hz);
+        match &mut self.pace {
+            Pace::Ptp { epoch_ns } => {
+                let ns = (i128::from(self.first.get() + frame) * i128::from(NANOS_PER_SECOND) + rate - 1) / rate;
+                (ns - *epoch_ns) as TrueTime
+            }
+            Pace::Crystal(clock) => clock.true_time_of(frame as f64 * NANOS_PER_SECOND as f64 / rate as f64),
+        }
+    }
+
+    /// The programme position that is being captured at true time `t`.
+    pub fn position_at(&mut self, t: TrueTime) -> MediaPosition {
+        let rate = f64::from(self.rate_hz);
+        match &mut self.pace {
+            Pace::Ptp { epoch_ns } => {
+                let ticks = (*epoch_ns + i128::from(t)) * i128::from(self.rate_hz)
+                    - i128::from(self.first.get()) * i128::from(NANOS_PER_SECOND);
+                let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND)) as i64;
+                let rest = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / NANOS_PER_SECOND as f64;
+                MediaPosition::at_frame(Frames::new(whole)).advanced(rest)
+            }
+            Pace::Crystal(clock) => {
+                let error_frames = clock.error_ns(t) * rate / NANOS_PER_SECOND as f64;
+                let ticks = i128::from(t) * i128::from(self.rate_hz);
+                let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND)) as i64;
+                let rest = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / NANOS_PER_SECOND as f64;
+                MediaPosition::at_frame(Frames::new(whole)).advanced(rest + error_frames)
+            }
+        }
+    }
+
+    /// Mean rate of the media clock against true time between two times.
+    pub fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        match &mut self.pace {
+            Pace::Ptp { .. } => 0.0,
+            Pace::Crystal(clock) => (clock.error_ns(to) - clock.error_ns(from)) / ((to - from).max(1) as f64 * 1e-9),
+        }
+    }
+}
+
+/// The talker.
+#[derive(Debug)]
+pub struct TalkerModel {
+    timeline: MediaTimeline,
+    source: Arc<SourceSignal>,
+    format: StreamFormat,
+    payload_type: PayloadType,
+    packet_frames: i64,
+    packets: i64,
+    samples: Vec<f32>,
+}
+
+impl TalkerModel {
+    /// A talker.
+    #[must_use]
+    pub fn new(
+        config: &scenario::Talker,
+        timeline: MediaTimeline,
+        source: Arc<SourceSignal>,
+        format: StreamFormat,
+    ) -> Self {
+        let packet_frames = i64::from(config.packet_frames);
+        let samples = vec![0.0; usize::from(config.packet_frames) * format.channels()];
+        let payload_type = config.payload_type.0;
+        Self { timeline, source, format, payload_type, packet_frames, packets: 0, samples }
+    }
+
+    /// When the next packet leaves.
+    pub fn next_departure(&mut self) -> TrueTime {
+        self.timeline.time_of((self.packets + 1) * self.packet_frames)
+    }
+
+    /// The next packet, as a datagram.
+    pub fn packet(&mut self) -> Vec<u8> {
+        let first = self.packets * self.packet_frames;
+        self.source.render(first, &mut self.samples);
+        let header = RtpHeader {
+            marker: false,
+            payload_type: self.payload_type,
+            sequence: SequenceNumber::new(self.packets as u16),
+            timestamp: RtpTimestamp::from_frames(self.timeline.first() + Frames::new(first)),
+            ssrc: SSRC,
+        };
+        let mut datagram = header.emit().to_vec();
+        let start = datagram.len();
+        datagram.resize(start + self.packet_frames as usize * self.format.bytes_per_frame(), 0);
+        self.format
+            .encode_into(&self.samples, &mut datagram[start..])
+            .expect("the payload was sized for these samples");
+        self.packets += 1;
+        datagram
+    }
+}

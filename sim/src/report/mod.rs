@@ -1,0 +1,14 @@
+//! What a person gets of a run: pictures, a table of verdicts, and the rows as CSV.
+//!
+//! Everything here is a pure function of a [`RunTrace`](crate::record::RunTrace) or of verdicts that someone else reached; nothing decides
+//! whether a run was good.
+
+mod csv;
+mod error;
+mod plots;
+mod table;
+
+pub use self::csv::write_csv;
+pub use error::ReportError;
+pub use plots::write_all;
+pub use table::{Check, Verdict, render_table};

@@ -1,0 +1,84 @@
+//! `drift.png`: how fast each receiver plays, how fast it should, and the difference.
+
+use super::axis::{Scale, decade_above, robust_range};
+use super::page::{Entry, Mark, Page, receivers};
+use super::panel::Panel;
+use super::theme::{GOAL, INK, OUTAGE};
+use crate::record::{RunTrace, TraceRow};
+use crate::report::ReportError;
+
+/// What the engine promises for its playback ratio.
+const PROMISE_PPM: f64 = 1.0;
+
+pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
+    let mut page = Page::new(trace, "Playback rate", &trace.title, 1000)?;
+    ratio(&mut page, 130.0, 500.0);
+    let lower = error(&mut page, 566.0, 916.0);
+    page.time_axis(&lower);
+    Ok(page)
+}
+
+fn ratio(page: &mut Page<'_>, top: f64, bottom: f64) {
+    let trace = page.trace;
+    let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
+    let values = rows().flat_map(|row| [row.ratio_ppm, row.ratio_truth_ppm]);
+    let (low, high) = robust_range(values, 4.0);
+    let mut legend = receivers(trace);
+    legend.push(Entry::new(Mark::Dashes, INK, "truth"));
+    legend.extend(outage_entry(trace));
+    let caption = "Playback ratio, deviation from 1 (ppm)";
+    let panel = page.panel(top, bottom, Scale::Linear { low, high }, caption, &legend);
+    for (index, recording) in trace.recordings.iter().enumerate().rev() {
+        let runs = panel.columns(&recording.rows, |row| Some(row.ratio_ppm));
+        panel.series(&mut page.canvas, &runs, index);
+    }
+    // Receivers with a card of their own have a truth of their own; equal truths lie on top of each other.
+    for recording in &trace.recordings {
+        panel.truth(&mut page.canvas, &panel.columns(&recording.rows, |row| Some(row.ratio_truth_ppm)));
+    }
+    finish(page, &panel);
+}
+
+/// The ratio's error on a scale that shows the promised band and a wobble a hundred times larger.
+pub(super) fn error(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
+    let trace = page.trace;
+    let off = |row: &TraceRow| row.ratio_ppm - row.ratio_truth_ppm;
+    let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
+    let (_, high) = robust_range(rows().map(|row| off(row).abs()), 0.0);
+    let scale = Scale::SymLog { linear: PROMISE_PPM, limit: (1.2 * high).max(10.0) };
+    let mut legend = receivers(trace);
+    legend.push(Entry::new(Mark::Box, GOAL.fade(0.25), "goal: within ±1 ppm"));
+    let caption = "Error of the playback ratio (ppm; logarithmic beyond ±1)";
+    let panel = page.panel(top, bottom, scale, caption, &legend);
+    panel.goal(&mut page.canvas, -PROMISE_PPM, PROMISE_PPM, GOAL.fade(0.16));
+    for (index, recording) in trace.recordings.iter().enumerate().rev() {
+        let runs = panel.columns(&recording.rows, |row| Some(off(row)));
+        panel.series(&mut page.canvas, &runs, index);
+    }
+    finish(page, &panel);
+    panel
+}
+
+/// The legend's entry for the shading, if there is any.
+pub(super) fn outage_entry(trace: &RunTrace) -> Option<Entry> {
+    (!trace.outages.is_empty()).then(|| Entry::new(Mark::Box, OUTAGE.fade(0.25), "grandmaster lost"))
+}
+
+/// Frame, and a note where there is no data.
+pub(super) fn finish(page: &mut Page<'_>, panel: &Panel) {
+    page.frame(panel);
+    if super::is_empty(page.trace) {
+        page.note(panel, "no data");
+    }
+}
+
+/// Smallest power of ten that holds most of what the calmest receiver shows: the linear part of a symmetric-log scale.
+pub(super) fn calm_decade(trace: &RunTrace, value: impl Fn(&TraceRow) -> Option<f64>) -> f64 {
+    let typical = trace.recordings.iter().filter_map(|recording| {
+        let mut sizes: Vec<f64> = recording.rows.iter().filter_map(&value).map(f64::abs).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.get(sizes.len() * 4 / 5).copied().filter(|size| size.is_finite())
+    });
+    let calmest = typical.fold(f64::INFINITY, f64::min);
+    if calmest.is_finite() { decade_above(calmest.max(0.1)) } else { 1.0 }
+}

@@ -1,0 +1,40 @@
+//! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four.
+//!
+//! Every picture has one time axis in minutes and seconds, the scenario's outages shaded, and the same colour for the same receiver.
+//! Series are reduced to one column per pixel first, so a day draws as fast as a minute. Nothing here can fail but the encoder:
+//! empty traces, missing values and flat ranges give pictures that say so.
+
+mod audio;
+mod axis;
+mod buffer;
+mod canvas;
+mod clock;
+mod drift;
+mod overview;
+mod page;
+mod panel;
+mod series;
+mod theme;
+
+use std::path::Path;
+
+use super::ReportError;
+use crate::record::RunTrace;
+
+/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists.
+///
+/// # Errors
+///
+/// [`ReportError::Picture`] names the first file that could not be written.
+pub fn write_all(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
+    drift::draw(trace)?.save(dir, "drift.png")?;
+    clock::draw(trace)?.save(dir, "clock.png")?;
+    buffer::draw(trace)?.save(dir, "buffer.png")?;
+    audio::draw(trace)?.save(dir, "audio.png")?;
+    overview::draw(trace)?.save(dir, "overview.png")
+}
+
+/// Whether no receiver has a row.
+fn is_empty(trace: &RunTrace) -> bool {
+    trace.recordings.iter().all(|recording| recording.rows.is_empty())
+}

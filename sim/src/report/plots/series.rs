@@ -1,0 +1,214 @@
+//! From rows of a trace to what is drawn: decimated runs, spans of lock states, bins of counts.
+
+use crate::record::{AudioExcerpt, ClockState, TraceRow};
+
+/// All values of a series that fall into one pixel column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Column {
+    pub(super) x: f64,
+    pub(super) low: f64,
+    pub(super) mean: f64,
+    pub(super) high: f64,
+}
+
+/// Runs of columns without gaps: `None` and values that are not finite end a run. A picture then costs its width and not its rows,
+/// and the extremes of each pixel survive.
+pub(super) fn decimate(points: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Vec<Column>> {
+    let mut runs = Vec::new();
+    let mut run = Vec::new();
+    let mut bucket = Bucket::default();
+    for (x, value) in points {
+        match value.filter(|value| value.is_finite() && x.is_finite()) {
+            Some(value) => {
+                if bucket.count > 0 && bucket.pixel != x.floor() as i64 {
+                    run.extend(bucket.take());
+                }
+                bucket.add(x, value);
+            }
+            None => {
+                run.extend(bucket.take());
+                runs.push(std::mem::take(&mut run));
+            }
+        }
+    }
+    run.extend(bucket.take());
+    runs.push(run);
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+#[derive(Default)]
+struct Bucket {
+    pixel: i64,
+    count: u32,
+    sum_x: f64,
+    sum: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Bucket {
+    fn add(&mut self, x: f64, value: f64) {
+        if self.count == 0 {
+            *self = Self { pixel: x.floor() as i64, low: value, high: value, ..Self::default() };
+        }
+        self.count += 1;
+        self.sum_x += x;
+        self.sum += value;
+        self.low = self.low.min(value);
+        self.high = self.high.max(value);
+    }
+
+    fn take(&mut self) -> Option<Column> {
+        let Self { count, sum_x, sum, low, high, .. } = std::mem::take(self);
+        let n = f64::from(count);
+        (count > 0).then(|| Column { x: sum_x / n, low, mean: sum / n, high })
+    }
+}
+
+/// A time during which the lock state did not change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct StateSpan {
+    pub(super) from_s: f64,
+    pub(super) to_s: f64,
+    pub(super) state: ClockState,
+}
+
+/// Rows of equal state, merged. A row speaks for the interval that it ends.
+pub(super) fn state_spans(rows: &[TraceRow]) -> Vec<StateSpan> {
+    let interval = rows.windows(2).map(|pair| pair[1].time_s - pair[0].time_s).next();
+    let Some(first) = rows.first() else { return Vec::new() };
+    let mut from_s = first.time_s - interval.unwrap_or(first.time_s);
+    let mut spans: Vec<StateSpan> = Vec::new();
+    for row in rows {
+        match spans.last_mut() {
+            Some(span) if span.state == row.clock_state => span.to_s = row.time_s,
+            _ => spans.push(StateSpan { from_s, to_s: row.time_s, state: row.clock_state }),
+        }
+        from_s = row.time_s;
+    }
+    spans
+}
+
+/// Sums of a count over bins of equal width from the start of the run. A row that ends on a bin's edge belongs to the bin that it ends.
+pub(super) fn bins(rows: &[TraceRow], width_s: f64, duration_s: f64, count: impl Fn(&TraceRow) -> u32) -> Vec<u64> {
+    let bins = (duration_s / width_s - 1e-9).ceil().max(1.0) as usize;
+    let mut sums = vec![0; bins];
+    for row in rows {
+        let index = ((row.time_s / width_s - 1e-6).floor().max(0.0) as usize).min(bins - 1);
+        sums[index] += u64::from(count(row));
+    }
+    sums
+}
+
+/// Width of the bins for a run: 10 s, or more when the bars would become thinner than a few pixels.
+pub(super) fn bin_width_s(duration_s: f64) -> f64 {
+    const MOST_BINS: f64 = 180.0;
+    let steps = [10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 86400.0];
+    steps.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
+}
+
+/// Where to look into an excerpt: a window around the first sample that differs audibly from the reference, and around the
+/// middle where none does. Start and end are indices.
+pub(super) fn excerpt_window(excerpt: &AudioExcerpt) -> (usize, usize) {
+    const WINDOW_MS: usize = 40;
+    const BEFORE_MS: usize = 12;
+    /// A tenth of the signal's peak: far above the noise of a good resampler, far below a click.
+    const AUDIBLE: f32 = 0.1;
+    let length = excerpt.played.len().max(excerpt.reference.len());
+    let per_ms = (excerpt.sample_rate_hz as usize / 1000).max(1);
+    let window = (WINDOW_MS * per_ms).min(length);
+    let peak = excerpt.reference.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let differs = |(played, reference): (&f32, &f32)| (played - reference).abs() > AUDIBLE * peak.max(1e-6);
+    let onset = excerpt.played.iter().zip(&excerpt.reference).position(differs);
+    let start = onset.map_or((length - window) / 2, |onset| onset.saturating_sub(BEFORE_MS * per_ms));
+    let start = start.min(length - window);
+    (start, start + window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(time_s: f64, clock_state: ClockState, crackles: u32) -> TraceRow {
+        TraceRow {
+            time_s,
+            clock_state,
+            clock_error_us: None,
+            clock_sigma_us: None,
+            host_rate_ppm: None,
+            host_rate_truth_ppm: 0.0,
+            ratio_ppm: 0.0,
+            ratio_truth_ppm: 0.0,
+            depth_ms: 50.0,
+            fill_min_ms: 50.0,
+            fill_max_ms: 50.0,
+            underruns: 0,
+            crackles,
+            packets_late: 0,
+            packets_lost: 0,
+        }
+    }
+
+    #[test]
+    fn decimation_keeps_extremes_and_splits_at_gaps() {
+        let values = [Some(1.0), Some(-4.0), Some(6.0), None, Some(2.0), Some(f64::NAN), Some(3.0)];
+        let points = [0.1, 0.5, 1.2, 1.4, 1.6, 2.0, 9.0].into_iter().zip(values);
+        let runs: Vec<Vec<_>> = decimate(points)
+            .into_iter()
+            .map(|run| run.into_iter().map(|c| (c.x, c.low, c.mean, c.high)).collect())
+            .collect();
+        assert_eq!(
+            runs,
+            [
+                vec![(0.3, -4.0, -1.5, 1.0), (1.2, 6.0, 6.0, 6.0)],
+                vec![(1.6, 2.0, 2.0, 2.0)],
+                vec![(9.0, 3.0, 3.0, 3.0)],
+            ]
+        );
+    }
+
+    #[test]
+    fn a_day_becomes_one_column_per_pixel() {
+        let day = (0..86_400_u32).map(|second| (f64::from(second) / 60.0, Some(f64::from(second % 60))));
+        let runs = decimate(day);
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].len(), 1440);
+        assert!(runs[0].iter().all(|column| column.low < 0.5 && column.high > 58.5));
+    }
+
+    #[test]
+    fn states_merge_into_spans() {
+        use ClockState::{Acquiring, Locked};
+        let rows = [(1.0, Acquiring), (2.0, Locked), (3.0, Locked), (4.0, Acquiring)];
+        let rows: Vec<_> = rows.into_iter().map(|(time_s, state)| row(time_s, state, 0)).collect();
+        let spans: Vec<_> = state_spans(&rows).into_iter().map(|s| (s.from_s, s.to_s, s.state)).collect();
+        assert_eq!(spans, [(0.0, 1.0, Acquiring), (1.0, 3.0, Locked), (3.0, 4.0, Acquiring)]);
+        assert_eq!(state_spans(&[]), []);
+    }
+
+    #[test]
+    fn counts_fall_into_the_bin_that_their_row_ends() {
+        let rows: Vec<_> = [1.0, 10.0, 11.0, 25.0, 99.0].map(|time_s| row(time_s, ClockState::Locked, 1)).into();
+        assert_eq!(bins(&rows, 10.0, 30.0, |row| row.crackles), [2, 1, 2]);
+        assert_eq!(bins(&[], 10.0, 0.0, |row| row.crackles), [0]);
+    }
+
+    #[test]
+    fn bins_widen_with_the_run() {
+        assert_eq!([0.0, 900.0, 3600.0, 86_400.0].map(|run| bin_width_s(run) as u32), [10, 10, 30, 600]);
+    }
+
+    #[test]
+    fn the_window_shows_the_first_difference() {
+        let reference = vec![0.5; 14_400];
+        let mut played = reference.clone();
+        played[9_600..].fill(0.0);
+        let mut excerpt = AudioExcerpt { start_s: 0.0, sample_rate_hz: 48_000, played, reference };
+        assert_eq!(excerpt_window(&excerpt), (9_024, 10_944));
+        excerpt.played = excerpt.reference.clone();
+        assert_eq!(excerpt_window(&excerpt), (6_240, 8_160));
+        (excerpt.played, excerpt.reference) = (Vec::new(), Vec::new());
+        assert_eq!(excerpt_window(&excerpt), (0, 0));
+    }
+}

@@ -1,0 +1,276 @@
+//! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
+
+mod summary;
+
+pub use summary::{ReceiverSummary, Summary};
+
+use crate::check::{CrackleReport, Evidence, Judgement};
+use crate::models::MediaTimeline;
+use crate::record::{Outage, RunTrace, TraceEvent};
+use crate::report::{self, ReportError};
+use crate::scenario::{Audio, Fault, FaultKind, Jitter, Loaded, Seconds};
+use crate::world::{
+    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, target_latency,
+};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use thiserror::Error;
+
+/// Name of the reference's WAV file.
+const REFERENCE: &str = "reference";
+
+/// A scenario was not run to the end.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The folder for the reports cannot be made.
+    #[error("{path}: the folder for the reports cannot be made: {source}; give another with --reports", path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A receiver's run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A WAV file could not be written or read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A report could not be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// `summary.json` could not be written.
+    #[error("{path}: {source}", path = .path.display())]
+    Summary {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub struct Session {
+    /// Everything that is in `summary.json`.
+    pub summary: Summary,
+    /// The trace of all receivers.
+    pub trace: RunTrace,
+    /// Whether it was stopped before its end. Then nothing was judged.
+    pub cancelled: bool,
+}
+
+/// One receiver's outcome, with the times of its crackles.
+struct Played {
+    outcome: Outcome,
+    crackle_times_s: Vec<f64>,
+}
+
+/// Runs a scenario; with a folder, WAV files, pictures, `trace.csv` and `summary.json` are written into it.
+///
+/// # Errors
+/// If a file cannot be written, or an invariant was violated.
+pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<Session, SessionError> {
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|source| SessionError::Folder { path: folder.to_owned(), source })?;
+    }
+    let receivers = loaded.scenario.receivers.len();
+    let (played, rendered) = rayon::join(
+        || {
+            (0..receivers)
+                .into_par_iter()
+                .map(|index| play(loaded, index, folder, control))
+                .collect::<Result<Vec<_>, _>>()
+        },
+        || render_reference(loaded, folder, control),
+    );
+    rendered?;
+    let mut played = played?;
+    let cancelled = played.iter().any(|played| played.outcome.cancelled);
+    for played in &mut played {
+        count_crackles(played);
+        if let (Some(folder), Some(heard)) = (folder, &played.outcome.heard) {
+            let heard = heard.clone();
+            cut_excerpt(loaded, folder, played, &heard)?;
+        }
+    }
+    let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
+    let trace = trace_of(loaded, &mut played);
+    let summary = Summary::new(loaded, &trace, &played, judgements, cancelled);
+    if let Some(folder) = folder {
+        report::write_all(&trace, folder)?;
+        report::write_csv(&trace, folder)?;
+        let path = folder.join("summary.json");
+        std::fs::write(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })?;
+    }
+    Ok(Session { summary, trace, cancelled })
+}
+
+fn wav_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.wav"))
+}
+
+fn capture(loaded: &Loaded, folder: &Path, name: &str, listen: bool) -> Result<Capture, CaptureError> {
+    let scenario = &loaded.scenario;
+    let rate_hz = scenario.card.sample_rate_hz;
+    let latency = target_latency(scenario);
+    let mut timeline = MediaTimeline::new(&scenario.talker, &scenario.grandmaster, scenario.seed);
+    let start = timeline.position_at(-latency.as_nanos()).frame();
+    let listen = listen.then(|| (loaded.source.clone(), start));
+    Capture::create(&wav_path(folder, name), scenario.record.wav_bits, scenario.talker.channels, rate_hz, listen)
+}
+
+fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
+    let name = loaded.scenario.receivers[index].name.as_ref();
+    let capture = match folder {
+        Some(folder) if loaded.scenario.record.audio == Audio::Full => Some(capture(loaded, folder, name, true)?),
+        _ => None,
+    };
+    let outcome = World::new(loaded, index, capture)?.run(control)?;
+    Ok(Played { outcome, crackle_times_s: Vec::new() })
+}
+
+fn render_reference(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<(), SessionError> {
+    let scenario = &loaded.scenario;
+    let Some(folder) = folder.filter(|_| scenario.record.audio == Audio::Full) else { return Ok(()) };
+    let mut capture = capture(loaded, folder, REFERENCE, false)?;
+    let timeline = MediaTimeline::new(&scenario.talker, &scenario.grandmaster, scenario.seed);
+    let rate_hz = scenario.card.sample_rate_hz;
+    let mut perfect =
+        reference(loaded.source.clone(), timeline, card_clock(scenario), rate_hz, target_latency(scenario));
+    let channels = usize::from(scenario.talker.channels);
+    let mut block = vec![0.0; usize::from(scenario.card.callback_frames) * channels];
+    let end = scenario.duration_s.nanos().as_nanos();
+    loop {
+        let at = perfect.render(&mut block, channels);
+        if at > end {
+            break;
+        }
+        capture.push(&block)?;
+        // A run that was stopped is worth listening to only beside its reference: as far as the receivers came.
+        let reached = control.reached_ms.load(Ordering::Relaxed) as i64 * 1_000_000;
+        if control.cancelled.load(Ordering::Relaxed) && at >= reached {
+            break;
+        }
+    }
+    capture.finish()?;
+    Ok(())
+}
+
+/// Places the crackles in true time, and in the rows of the trace.
+fn count_crackles(played: &mut Played) {
+    let Outcome { heard: Some(heard), row_frames, recording, .. } = &mut played.outcome else { return };
+    let interval_s = recording.rows.first().map_or(1.0, |row| row.time_s);
+    for crackle in &heard.crackles {
+        let row = row_frames.partition_point(|&end| end <= crackle.at_frame);
+        let Some(row_data) = recording.rows.get_mut(row) else { continue };
+        row_data.crackles += 1;
+        let start = if row == 0 { 0 } else { row_frames[row - 1] };
+        let share = (crackle.at_frame - start) as f64 / (row_frames[row] - start).max(1) as f64;
+        played.crackle_times_s.push(row_data.time_s - interval_s + share * interval_s);
+    }
+}
+
+/// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the run.
+fn cut_excerpt(loaded: &Loaded, folder: &Path, played: &mut Played, heard: &CrackleReport) -> Result<(), SessionError> {
+    let total = played.outcome.row_frames.last().copied().unwrap_or(0);
+    let rate_hz = f64::from(loaded.scenario.card.sample_rate_hz);
+    // How a receiver starts is another matter than how it goes on.
+    let later = heard.crackles.iter().filter(|crackle| crackle.at_frame as f64 > rate_hz);
+    let frame = later.max_by_key(|crackle| crackle.duration_frames).map_or(total / 2, |crackle| crackle.at_frame);
+    let name = &played.outcome.recording.receiver;
+    let cut = excerpt(&wav_path(folder, name), &wav_path(folder, REFERENCE), frame, |first| first as f64 / rate_hz)?;
+    played.outcome.recording.excerpt = Some(cut);
+    Ok(())
+}
+
+fn evidence<'a>(loaded: &Loaded, played: &'a Played) -> Evidence<'a> {
+    Evidence {
+        recording: &played.outcome.recording,
+        clock_states: &played.outcome.clock_states,
+        heard: played.outcome.heard.as_ref().map(|heard| (heard, played.crackle_times_s.as_slice())),
+        target_depth_ms: loaded.scenario.playout.target_depth_ms.get(),
+        duration_s: simulated_s(loaded, played),
+    }
+}
+
+/// How long a run was in the end: less than wanted if it was stopped.
+fn simulated_s(loaded: &Loaded, played: &Played) -> f64 {
+    match &played.outcome {
+        Outcome { cancelled: true, recording, .. } => recording.rows.last().map_or(0.0, |row| row.time_s),
+        _ => loaded.scenario.duration_s.get(),
+    }
+}
+
+fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
+    let listening = loaded.scenario.record.audio == Audio::Full;
+    let expectations = loaded.scenario.expectations.iter();
+    expectations
+        .filter(|expectation| listening || !expectation.metric.as_ref().needs_audio())
+        .filter_map(|expectation| {
+            let name = expectation.receiver.as_ref();
+            let played = played.iter().find(|played| played.outcome.recording.receiver == *name)?;
+            Some(Judgement::of(expectation, &evidence(loaded, played)))
+        })
+        .collect()
+}
+
+fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
+    let scenario = &loaded.scenario;
+    let duration_s = scenario.duration_s.get();
+    let ends =
+        |fault: &Fault| fault.for_s.map_or(duration_s, |length: Seconds| fault.at_s.as_ref().get() + length.get());
+    let outages = scenario.faults.iter().filter(|fault| matches!(fault.what, FaultKind::GrandmasterLost));
+    RunTrace {
+        scenario: loaded.name.clone(),
+        title: scenario.title.clone(),
+        duration_s,
+        target_depth_ms: scenario.playout.target_depth_ms.get(),
+        outages: outages.map(|fault| Outage { from_s: fault.at_s.as_ref().get(), to_s: ends(fault) }).collect(),
+        weather: weather(&scenario.faults),
+        recordings: played.iter().map(|played| played.outcome.recording.clone()).collect(),
+    }
+}
+
+fn weather(faults: &[Fault]) -> Vec<TraceEvent> {
+    let event = |fault: &Fault| TraceEvent { time_s: fault.at_s.as_ref().get(), text: describe(&fault.what) };
+    let mut events: Vec<TraceEvent> = faults.iter().map(event).collect();
+    events.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+    events
+}
+
+fn describe(fault: &FaultKind) -> String {
+    match fault {
+        FaultKind::GrandmasterLost => "grandmaster lost".to_owned(),
+        FaultKind::HostReceiveJitter(jitter) => format!("receive jitter {}", size(jitter)),
+        FaultKind::HostTransmitJitter(jitter) => format!("transmit jitter {}", size(jitter)),
+        FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),
+        FaultKind::HostClockRampPpm(change) => format!("host warms up {:+} ppm", change.get()),
+    }
+}
+
+fn size(jitter: &Jitter) -> String {
+    match jitter {
+        Jitter::None => "none".to_owned(),
+        Jitter::Uniform { min_us, max_us } => format!("{}-{} us", min_us.get(), max_us.get()),
+        Jitter::Exponential { mean_us } => format!("{} us (exponential)", mean_us.get()),
+        Jitter::Normal { mean_us, sigma_us } => format!("{} +- {} us", mean_us.get(), sigma_us.get()),
+    }
+}
+
+/// Position of the first difference of two sessions' trajectories, for `--check-determinism`.
+#[must_use]
+pub fn first_difference(a: &Session, b: &Session) -> Option<String> {
+    for (one, two) in a.summary.receivers.iter().zip(&b.summary.receivers) {
+        for (level, (x, y)) in ["wire", "timing", "audio"].iter().zip(one.hashes().iter().zip(two.hashes())) {
+            if *x != y {
+                let rows = a.trace.recordings.iter().zip(&b.trace.recordings).find(|(r, _)| r.receiver == one.name);
+                let row = rows.and_then(|(r, s)| r.rows.iter().zip(&s.rows).find(|(p, q)| p != q));
+                let when = row.map_or("no row of the trace".to_owned(), |(p, _)| format!("the row at {} s", p.time_s));
+                return Some(format!("receiver `{}` differs on level {level}, first in {when}", one.name));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,120 @@
+//! `summary.json`: what a script wants to know of a run.
+
+use super::Played;
+use crate::check::{Evidence, Judgement, Span};
+use crate::record::RunTrace;
+use crate::scenario::{Loaded, Metric};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Decimals of every number: enough for any unit in use, and the same digits on any machine.
+const DECIMALS: f64 = 1e6;
+
+/// A run in numbers.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Length of the run.
+    pub duration_s: f64,
+    /// What was set from the command line.
+    pub overrides: Vec<String>,
+    /// Whether the run was stopped before its end. Then nothing was judged, and metrics are of what was simulated.
+    pub interrupted: bool,
+    /// Whether the run came to its end and every expectation holds.
+    pub passed: bool,
+    /// Per receiver.
+    pub receivers: Vec<ReceiverSummary>,
+    /// Every expectation.
+    pub expectations: Vec<Judgement>,
+}
+
+/// One receiver in numbers.
+#[derive(Debug, Serialize)]
+pub struct ReceiverSummary {
+    /// Its name.
+    pub name: String,
+    /// Every metric over the whole run; `null` where nothing could be measured, or nothing ever happened.
+    pub metrics: BTreeMap<Metric, Option<f64>>,
+    /// Residual of the aligned audio against the programme.
+    pub residual_dbfs: Option<f64>,
+    /// Largest deviation from nominal pitch.
+    pub pitch_deviation_cents: Option<f64>,
+    /// Share of the audio that could be compared with the programme.
+    pub audio_tracked_share: Option<f64>,
+    /// Trace rows by the state that they ended in.
+    pub hash_wire: String,
+    /// Hash of when things happened.
+    pub hash_timing: String,
+    /// Hash of what was played.
+    pub hash_audio: String,
+    /// Events that were simulated.
+    pub events: u64,
+}
+
+impl ReceiverSummary {
+    /// The three hashes of the trajectory.
+    #[must_use]
+    pub fn hashes(&self) -> [&str; 3] {
+        [&self.hash_wire, &self.hash_timing, &self.hash_audio]
+    }
+
+    fn new(evidence: &Evidence<'_>, played: &Played) -> Self {
+        let whole = Span { from_s: 0.0, to_s: evidence.duration_s };
+        let measured = |metric| evidence.measure(metric, whole).filter(|value| value.is_finite()).map(rounded);
+        let heard = played.outcome.heard.as_ref();
+        let [wire, timing, audio] = played.outcome.hash.digests().map(|digest| format!("{digest:016x}"));
+        Self {
+            name: played.outcome.recording.receiver.clone(),
+            metrics: Metric::ALL.into_iter().map(|metric| (metric, measured(metric))).collect(),
+            residual_dbfs: heard.and_then(|heard| heard.residual_dbfs).map(rounded),
+            pitch_deviation_cents: heard.map(|heard| rounded(heard.pitch_deviation_cents)),
+            audio_tracked_share: heard.map(|heard| rounded(heard.tracked_share)),
+            hash_wire: wire,
+            hash_timing: timing,
+            hash_audio: audio,
+            events: played.outcome.events,
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn new(
+        loaded: &Loaded,
+        trace: &RunTrace,
+        played: &[Played],
+        expectations: Vec<Judgement>,
+        interrupted: bool,
+    ) -> Self {
+        Self {
+            scenario: loaded.name.clone(),
+            title: loaded.scenario.title.clone(),
+            seed: loaded.scenario.seed,
+            duration_s: trace.duration_s,
+            overrides: loaded.overrides.clone(),
+            interrupted,
+            passed: !interrupted && expectations.iter().all(|judgement| judgement.holds),
+            receivers: played
+                .iter()
+                .map(|played| ReceiverSummary::new(&super::evidence(loaded, played), played))
+                .collect(),
+            expectations,
+        }
+    }
+
+    /// As JSON, with a line feed at the end.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * DECIMALS).round() / DECIMALS
+}

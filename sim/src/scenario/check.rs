@@ -1,0 +1,100 @@
+//! Checks of a scenario that need more than one value.
+
+use super::load::File;
+use super::{Expectation, Metric, Scenario, ScenarioError};
+
+/// What the engine can be asked for.
+const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
+
+impl File<'_> {
+    /// Checks everything that a single value cannot check itself.
+    pub(super) fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        self.check_lengths(scenario)?;
+        self.check_receivers(scenario)?;
+        for fault in &scenario.faults {
+            let end = scenario.duration_s.get();
+            if fault.at_s.as_ref().get() > end {
+                let message = format!("this is after the end of the run at {end} s: choose an earlier time");
+                return Err(self.error(&fault.at_s.span(), message));
+            }
+        }
+        scenario.expectations.iter().try_for_each(|expectation| self.check_expectation(scenario, expectation))
+    }
+
+    fn check_lengths(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let interval = scenario.record.interval_s.get();
+        if interval <= 0.0 {
+            return Err(self.error(&self.find("[record]", "interval_s"), "interval_s must be more than 0 s"));
+        }
+        if scenario.duration_s.get() < interval {
+            let message = format!("duration_s must be at least record.interval_s, which is {interval} s");
+            return Err(self.error(&self.find("", "duration_s"), message));
+        }
+        if scenario.card.callback_frames == 0 {
+            return Err(self.error(&self.find("[card]", "callback_frames"), "callback_frames must be more than 0"));
+        }
+        let depth = scenario.playout.target_depth_ms.get();
+        if depth <= 0.0 || depth > MAX_TARGET_DEPTH_MS {
+            let message = format!("target_depth_ms must be more than 0 and at most {MAX_TARGET_DEPTH_MS} ms");
+            return Err(self.error(&self.find("[playout]", "target_depth_ms"), message));
+        }
+        Ok(())
+    }
+
+    fn check_receivers(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        if scenario.receivers.is_empty() {
+            return Err(self.error(&(0..0), "there is no [[receiver]]: add one, with `name` and `kind`"));
+        }
+        for (i, receiver) in scenario.receivers.iter().enumerate() {
+            let name = receiver.name.as_ref();
+            let usable = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            if !usable {
+                let message =
+                    format!("receiver name `{name}`: use letters, digits, - and _, because files are named after it");
+                return Err(self.error(&receiver.name.span(), message));
+            }
+            // Files of names that differ only by case are one file on some systems.
+            let same = |other: &str| other.eq_ignore_ascii_case(name);
+            if same("reference") || scenario.receivers[..i].iter().any(|other| same(other.name.as_ref())) {
+                let message = format!("receiver name `{name}` is taken; choose another");
+                return Err(self.error(&receiver.name.span(), message));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_expectation(&self, scenario: &Scenario, expectation: &Expectation) -> Result<(), ScenarioError> {
+        let name = expectation.receiver.as_ref();
+        let names: Vec<&str> = scenario.receivers.iter().map(|receiver| receiver.name.as_ref().as_str()).collect();
+        if !names.contains(&name.as_str()) {
+            let message = format!("there is no receiver `{name}`: there are {}", names.join(", "));
+            return Err(self.error(&expectation.receiver.span(), message));
+        }
+        let metric = *expectation.metric.as_ref();
+        let wrong = |message: String| Err(self.error(&expectation.metric.span(), message));
+        let limits = [expectation.min, expectation.max];
+        if limits == [None; 2] {
+            return wrong(format!("a limit on {metric} needs `min`, `max` or both"));
+        }
+        if limits.iter().flatten().any(|limit| !limit.is_finite()) {
+            return wrong(format!("a limit on {metric} must be a finite number; leave out the one that is not needed"));
+        }
+        if let [Some(min), Some(max)] = limits
+            && min > max
+        {
+            return wrong(format!("no {metric} is at least {min} and at most {max}: `min` must not exceed `max`"));
+        }
+        let end = scenario.duration_s.get();
+        let (from, to) = (expectation.from_s.get(), expectation.to_s.map_or(end, |to| to.get()));
+        if from >= to || to > end {
+            // Nothing happens in a span that is not simulated, and such a limit would always hold.
+            let message =
+                format!("{metric} from {from} to {to} s: from_s must be less than to_s, and to_s at most {end}");
+            return wrong(message);
+        }
+        if metric == Metric::LongestGapMs && (from > 0.0 || to < end) {
+            return wrong(format!("{metric} is of the whole run: leave out from_s and to_s"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Expectations: limits on what a receiver did, with the spans in which they hold.
+
+use super::value::Seconds;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use toml::Spanned;
+
+/// A limit. At least one of `min` and `max` is given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The receiver, by name.
+    pub receiver: Spanned<String>,
+    /// What is measured.
+    pub metric: Spanned<Metric>,
+    /// Least value that is right.
+    pub min: Option<f64>,
+    /// Largest value that is right.
+    pub max: Option<f64>,
+    /// Start of the span that is looked at; the start of the run if not given.
+    #[serde(default)]
+    pub from_s: Seconds,
+    /// End of the span; the end of the run if not given.
+    pub to_s: Option<Seconds>,
+    /// The limit describes a failure that is known of a baseline and asserted as such: the receiver fails as reported.
+    #[serde(default)]
+    pub known_failure: bool,
+}
+
+/// What can be measured. Units are in the names; counts and shares have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Crackles heard.
+    Crackles,
+    /// Callbacks that found less audio than they had to play.
+    Underruns,
+    /// Longest silence where the programme was not silent.
+    LongestGapMs,
+    /// Times that the clock became unlocked.
+    Unlocks,
+    /// Share of the span in which the clock was locked.
+    LockedShare,
+    /// Share of the span in which the clock was in holdover.
+    HoldoverShare,
+    /// Time from the start of the span until the clock was locked and stayed so for 1 s; infinite if it never was.
+    LockTimeS,
+    /// Largest |playback ratio - truth| of the trace intervals.
+    RatioErrorPpm,
+    /// Largest |buffer depth - target| of the trace intervals.
+    DepthErrorMs,
+    /// Largest |estimate of PTP time - truth|.
+    ClockErrorUs,
+    /// Packets that came after their playout.
+    PacketsLate,
+}
+
+impl Metric {
+    /// Every metric, in the order of reports.
+    pub const ALL: [Self; 11] = [
+        Self::Crackles,
+        Self::Underruns,
+        Self::LongestGapMs,
+        Self::Unlocks,
+        Self::LockedShare,
+        Self::HoldoverShare,
+        Self::LockTimeS,
+        Self::RatioErrorPpm,
+        Self::DepthErrorMs,
+        Self::ClockErrorUs,
+        Self::PacketsLate,
+    ];
+
+    /// Whether it needs the audio to be listened to.
+    #[must_use]
+    pub fn needs_audio(self) -> bool {
+        matches!(self, Self::Crackles | Self::LongestGapMs)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Crackles => "crackles",
+            Self::Underruns => "underruns",
+            Self::LongestGapMs => "longest_gap_ms",
+            Self::Unlocks => "unlocks",
+            Self::LockedShare => "locked_share",
+            Self::HoldoverShare => "holdover_share",
+            Self::LockTimeS => "lock_time_s",
+            Self::RatioErrorPpm => "ratio_error_ppm",
+            Self::DepthErrorMs => "depth_error_ms",
+            Self::ClockErrorUs => "clock_error_us",
+            Self::PacketsLate => "packets_late",
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! Loading a scenario file: reading, overrides, deserialising, and the programme.
+
+use super::explain::explain;
+use super::{Audio, Scenario, ScenarioError, Source, SourceTone};
+use crate::models::{SourceSignal, Tone};
+use engine::SampleRate;
+use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::Spanned;
+
+/// A scenario that can be run, with its programme.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// Its name: the file's name without extension.
+    pub name: String,
+    /// The overrides that were applied, as given.
+    pub overrides: Vec<String>,
+    /// What it says.
+    pub scenario: Scenario,
+    /// What the talker sends.
+    pub source: Arc<SourceSignal>,
+    /// The stream's format.
+    pub format: StreamFormat,
+}
+
+impl Loaded {
+    /// Reads and checks a scenario. `overrides` are of the form `key.key=value`, the value in TOML.
+    ///
+    /// # Errors
+    /// With file, line and what would be right.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+        let file = File { path, text: &text, overrides };
+        let scenario = file.parse(overrides)?;
+        file.check(&scenario)?;
+        let format = file.format(&scenario)?;
+        let source = Arc::new(file.source(&scenario)?.quantised(scenario.talker.encoding.bits()));
+        let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, source, format })
+    }
+}
+
+/// A scenario file and its text, to point at, and what was changed from the command line.
+pub(super) struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+    overrides: &'a [String],
+}
+
+impl File<'_> {
+    pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ScenarioError {
+        let mut message = message.into();
+        // The line shown may be right, and what was put in its place wrong.
+        if !self.overrides.is_empty() {
+            message += &format!(" (with --set {})", self.overrides.join(" --set "));
+        }
+        ScenarioError::at(self.path, self.text, span, message)
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> ScenarioError {
+        self.error(&error.span().unwrap_or(0..0), explain(error.message()))
+    }
+
+    fn parse(&self, overrides: &[String]) -> Result<Scenario, ScenarioError> {
+        let plain: Scenario = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
+        if overrides.is_empty() {
+            return Ok(plain);
+        }
+        let mut table: toml::Table = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
+        for assignment in overrides {
+            let failed = |message: String| ScenarioError::Override { assignment: assignment.clone(), message };
+            apply(&mut table, assignment).map_err(failed)?;
+            let checked: Result<Scenario, _> = toml::from_str(&table.to_string());
+            checked.map_err(|error| failed(explain(error.message())))?;
+        }
+        let mut changed: Scenario = toml::from_str(&table.to_string()).map_err(|error| self.toml_error(&error))?;
+        point_into(&mut changed, &plain);
+        Ok(changed)
+    }
+
+    fn format(&self, scenario: &Scenario) -> Result<StreamFormat, ScenarioError> {
+        let talker = &scenario.talker;
+        let rate = |hz: u32, section: &str| {
+            let plausible = (8_000..=384_000).contains(&hz).then(|| SampleRate::from_hz(hz)).flatten();
+            plausible.ok_or_else(|| {
+                let message = format!("sample_rate_hz = {hz} is out of range: it must be between 8000 and 384000 Hz");
+                self.error(&self.find(section, "sample_rate_hz"), message)
+            })
+        };
+        let sample_rate = rate(talker.sample_rate_hz, "[talker]")?;
+        rate(scenario.card.sample_rate_hz, "[card]")?;
+        let format = StreamFormat::new(talker.encoding.encoding(), sample_rate, usize::from(talker.channels))
+            .map_err(|error| self.error(&self.find("[talker]", "channels"), error.to_string()))?;
+        let payload = usize::from(talker.packet_frames) * format.bytes_per_frame();
+        if payload == 0 || payload > MAX_PAYLOAD {
+            let frames = MAX_PAYLOAD / format.bytes_per_frame();
+            let message = format!(
+                "packets of {} frames have a payload of {payload} bytes: packet_frames must be 1 to {frames} for this format",
+                talker.packet_frames
+            );
+            return Err(self.error(&self.find("[talker]", "packet_frames"), message));
+        }
+        Ok(format)
+    }
+
+    fn source(&self, scenario: &Scenario) -> Result<SourceSignal, ScenarioError> {
+        let talker = &scenario.talker;
+        let section = self.find("[talker]", "source");
+        let rate = SampleRate::from_hz(talker.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
+        match &talker.source {
+            Source::Wav(_) if scenario.record.audio == Audio::None => {
+                SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
+            }
+            Source::Wav(wav) => {
+                let path = self.path.parent().unwrap_or(Path::new("")).join(wav.as_ref());
+                SourceSignal::from_wav(&path, rate, talker.channels)
+                    .map_err(|error| self.error(&wav.span(), error.to_string()))
+            }
+            Source::Tones(tones) => {
+                let tones: Vec<Tone> = tones
+                    .iter()
+                    .map(|&SourceTone { frequency_hz, level_dbfs }| Tone { frequency_hz, level_dbfs })
+                    .collect();
+                SourceSignal::tones(rate, talker.channels, &tones)
+                    .map_err(|error| self.error(&section, error.to_string()))
+            }
+            Source::Silence => {
+                SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
+            }
+        }
+    }
+
+    /// The place of a key's line in a section, or of the section's heading, or the start of the file.
+    pub(super) fn find(&self, section: &str, key: &str) -> Range<usize> {
+        let (mut at, mut inside, mut place) = (0, section.is_empty(), 0..0);
+        for line in self.text.split_inclusive('\n') {
+            let start = at + line.len() - line.trim_start().len();
+            at += line.len();
+            let line = line.trim();
+            if line.starts_with('[') {
+                inside = line == section;
+                if inside {
+                    place = start..start + line.len();
+                }
+            }
+            let names = |rest: &str| rest.trim_start().starts_with(['=', '.']);
+            if inside && line.strip_prefix(key).is_some_and(names) {
+                return start..start + line.len();
+            }
+        }
+        place
+    }
+}
+
+/// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
+fn point_into(changed: &mut Scenario, plain: &Scenario) {
+    fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
+        let span = plain.map_or(0..0, Spanned::span);
+        *changed = Spanned::new(span, changed.get_ref().clone());
+    }
+    for (i, receiver) in changed.receivers.iter_mut().enumerate() {
+        same_place(&mut receiver.name, plain.receivers.get(i).map(|plain| &plain.name));
+    }
+    for (i, fault) in changed.faults.iter_mut().enumerate() {
+        same_place(&mut fault.at_s, plain.faults.get(i).map(|plain| &plain.at_s));
+    }
+    for (i, expectation) in changed.expectations.iter_mut().enumerate() {
+        let plain = plain.expectations.get(i);
+        same_place(&mut expectation.receiver, plain.map(|plain| &plain.receiver));
+        same_place(&mut expectation.metric, plain.map(|plain| &plain.metric));
+    }
+    if let Source::Wav(wav) = &mut changed.talker.source {
+        let plain = if let Source::Wav(plain) = &plain.talker.source { Some(plain) } else { None };
+        same_place(wav, plain);
+    }
+}
+
+/// Applies `key.key=value` to a table; numbers in the path index arrays.
+fn apply(table: &mut toml::Table, assignment: &str) -> Result<(), String> {
+    let (path, value) =
+        assignment.split_once('=').ok_or_else(|| "write key.key=value, such as card.callback_frames=480".to_owned())?;
+    let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
+        .map_err(|_| format!("`{value}` is no TOML value; quote text as '\"text\"'"))?;
+    let value = parsed.get("value").cloned().ok_or_else(|| "a value is missing".to_owned())?;
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    if keys.iter().any(|key| key.is_empty()) {
+        return Err(format!("`{}` is no path to a value: write key.key=value", path.trim()));
+    }
+    let last = keys.pop().unwrap_or_default();
+    let mut place = table;
+    let mut keys = keys.into_iter();
+    while let Some(key) = keys.next() {
+        let next = place.entry(key.to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = match next {
+            toml::Value::Table(section) => section,
+            toml::Value::Array(list) => {
+                let count = list.len();
+                let index = keys.next().and_then(|index| index.parse::<usize>().ok());
+                index.and_then(|index| list.get_mut(index)).and_then(toml::Value::as_table_mut).ok_or_else(|| {
+                    format!("there are {count} of `{key}`: name one by its number from 0, such as {key}.0.{last}")
+                })?
+            }
+            _ => return Err(format!("`{key}` is a value, not a section")),
+        };
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}

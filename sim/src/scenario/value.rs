@@ -1,0 +1,116 @@
+//! Numbers of a scenario file that check themselves, so that an error points at the line of the value.
+
+use engine::Nanos;
+use engine::ptp::wire::ClockIdentity;
+use engine::rtp::wire::PayloadType;
+use serde::{Deserialize, Serialize};
+
+/// Declares a checked number: name, doc, test, and what would be right.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident, |$value:ident| $test:expr, $right:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Deserialize, Serialize)]
+        #[serde(try_from = "f64", into = "f64")]
+        pub struct $name(f64);
+
+        impl $name {
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = String;
+            fn try_from($value: f64) -> Result<Self, String> {
+                if $value.is_finite() && $test { Ok(Self($value)) } else { Err(format!(concat!("{} is out of range: it must be ", $right), $value)) }
+            }
+        }
+
+        impl From<$name> for f64 {
+            fn from(value: $name) -> f64 {
+                value.0
+            }
+        }
+    };
+}
+
+checked!(
+    /// Seconds, from 0 to a year.
+    Seconds, |value| (0.0..=31_557_600.0).contains(&value), "between 0 and 31557600 s (a year)"
+);
+checked!(
+    /// Milliseconds, from 0 to an hour.
+    Millis, |value| (0.0..=3_600_000.0).contains(&value), "between 0 and 3600000 ms (an hour)"
+);
+checked!(
+    /// Microseconds, from 0 to ten seconds.
+    Micros, |value| (0.0..=10_000_000.0).contains(&value), "between 0 and 10000000 us (10 s)"
+);
+checked!(
+    /// A probability.
+    Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
+);
+checked!(
+    /// A relative frequency in ppm; 1000 ppm is more than any crystal's error.
+    PartsPerMillion, |value| (-1000.0..=1000.0).contains(&value), "between -1000 and 1000 ppm"
+);
+checked!(
+    /// A size of a frequency's wander in ppb, not negative.
+    WanderPpb, |value| (0.0..=100_000.0).contains(&value), "between 0 and 100000 ppb"
+);
+
+/// An RTP payload type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct RtpPayloadType(pub PayloadType);
+
+impl TryFrom<u8> for RtpPayloadType {
+    type Error = String;
+    fn try_from(number: u8) -> Result<Self, String> {
+        let known = PayloadType::new(number).map(Self);
+        known.ok_or_else(|| format!("{number} is no payload type: it is 0 to 127, and 96 to 127 for dynamic ones"))
+    }
+}
+
+/// A clock identity, 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Identity(pub ClockIdentity);
+
+impl TryFrom<String> for Identity {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(&text, 16).ok().filter(|_| digits);
+        let identity = number.map(|number| Self(ClockIdentity(number.to_be_bytes())));
+        identity.ok_or_else(|| {
+            format!("`{text}` is no clock identity: it has 16 hexadecimal digits, such as dca600fffeff2eea")
+        })
+    }
+}
+
+impl Seconds {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0)
+    }
+}
+
+impl Millis {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0 * 1e-3)
+    }
+}
+
+impl Micros {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0 * 1e-6)
+    }
+}

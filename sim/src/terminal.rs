@@ -1,0 +1,138 @@
+//! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce a failure.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sim::report::{Check, Verdict, render_table};
+use sim::run::Session;
+use sim::scenario::{Loaded, Metric};
+use sim::world::Control;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the bar moves.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// A progress bar that follows a run from its own thread.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    done: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Progress {
+    /// Starts the bar.
+    pub(crate) fn start(loaded: &Loaded, control: &Arc<Control>) -> Self {
+        let receivers = loaded.scenario.receivers.len() as f64;
+        let total_ms = loaded.scenario.duration_s.get() * receivers * 1e3;
+        let bar = ProgressBar::new(total_ms as u64);
+        let template = "{msg} [{bar:40}] {percent:>3} %  {elapsed} elapsed, {eta} to go";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(loaded.name.clone());
+        let (done, control) = (Arc::new(AtomicBool::new(false)), Arc::clone(control));
+        let (moving, finished) = (bar.clone(), Arc::clone(&done));
+        let thread = std::thread::spawn(move || {
+            while !finished.load(Ordering::Relaxed) {
+                moving.set_position(control.progress_ms.load(Ordering::Relaxed));
+                std::thread::sleep(REFRESH);
+            }
+        });
+        Self { bar, done, thread }
+    }
+
+    /// Removes the bar; returns how long it took.
+    pub(crate) fn finish(self) -> Duration {
+        let elapsed = self.bar.elapsed();
+        self.done.store(true, Ordering::Relaxed);
+        // A bar that panicked is no reason to lose the results.
+        let _ = self.thread.join();
+        self.bar.finish_and_clear();
+        elapsed
+    }
+}
+
+/// Prints verdicts, metrics and where the reports are.
+pub(crate) fn print(loaded: &Loaded, session: &Session, folder: &Path, elapsed: Duration) {
+    println!("{}", session.summary.title);
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    println!("{}", render_table(&checks(session), colours));
+    let simulated_s = session.summary.duration_s * session.summary.receivers.len() as f64;
+    let wall_s = elapsed.as_secs_f64();
+    println!(
+        "{} x {:.0} s simulated in {wall_s:.1} s: {:.0} times real time ({} events); seed {}",
+        session.summary.receivers.len(),
+        session.summary.duration_s,
+        simulated_s / wall_s.max(1e-3),
+        session.summary.receivers.iter().map(|receiver| receiver.events).sum::<u64>(),
+        loaded.scenario.seed,
+    );
+    println!("reports: {}", folder.display());
+}
+
+fn checks(session: &Session) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for receiver in &session.summary.receivers {
+        let judged = session.summary.expectations.iter().filter(|judgement| judgement.receiver == receiver.name);
+        checks.extend(judged.map(|judgement| Check {
+            receiver: judgement.receiver.clone(),
+            check: judgement.check.clone(),
+            limit: judgement.limit.clone(),
+            measured: judgement.measured_text(),
+            verdict: judgement.verdict(),
+        }));
+        let info = |check: &str, measured: Option<f64>| Check {
+            receiver: receiver.name.clone(),
+            check: check.to_owned(),
+            limit: String::new(),
+            measured: measured.map_or("not measured".to_owned(), |value| format!("{value:.2}")),
+            verdict: Verdict::Info,
+        };
+        checks.push(info("residual_dbfs", receiver.residual_dbfs));
+        checks.push(info("pitch_deviation_cents", receiver.pitch_deviation_cents));
+        checks.push(info("longest_gap_ms", receiver.metrics.get(&Metric::LongestGapMs).copied().flatten()));
+    }
+    checks
+}
+
+/// Says which expectations failed, and by how much.
+pub(crate) fn print_failures(session: &Session) {
+    for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds) {
+        let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
+        eprintln!(
+            "failed: {}: {} is {}, but must be {}{by}",
+            judgement.receiver,
+            judgement.check,
+            judgement.measured_text(),
+            judgement.limit,
+        );
+    }
+}
+
+/// The command that repeats the run, to be pasted into a shell.
+pub(crate) fn command(loaded: &Loaded, reports: &Path, check_determinism: bool) -> String {
+    let mut words = vec![loaded.path.display().to_string()];
+    if reports != Path::new("reports") {
+        words.extend(["--reports".to_owned(), reports.display().to_string()]);
+    }
+    for assignment in &loaded.overrides {
+        words.extend(["--set".to_owned(), assignment.clone()]);
+    }
+    if !loaded.overrides.iter().any(|assignment| assignment.starts_with("seed=")) {
+        words.extend(["--seed".to_owned(), loaded.scenario.seed.to_string()]);
+    }
+    if check_determinism {
+        words.push("--check-determinism".to_owned());
+    }
+    words.iter().fold("cargo run -p sim --".to_owned(), |command, word| command + " " + &quoted(word))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

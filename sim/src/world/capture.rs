@@ -1,0 +1,178 @@
+//! Capturing what left the sound card: a WAV file, and a listener who compares it with the programme.
+
+use crate::check::{CrackleDetector, CrackleReport};
+use crate::models::{CrystalClock, Interpolator, MediaTimeline, SourceSignal, TrueTime};
+use crate::record::AudioExcerpt;
+use crate::scenario::WavBits;
+use engine::{Frames, MediaPosition, Nanos};
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// How far from where it is expected a listener looks for the start of the programme.
+const SEARCH: Nanos = Nanos::from_millis(100);
+/// Length of an excerpt, and how much of it lies before the moment shown.
+const EXCERPT_S: f64 = 0.3;
+const EXCERPT_LEAD_S: f64 = 0.1;
+
+/// A WAV file could not be written or read back.
+#[derive(Debug, Error)]
+#[error("{path}: {source}", path = .path.display())]
+pub struct CaptureError {
+    path: PathBuf,
+    source: hound::Error,
+}
+
+/// Records and listens.
+pub struct Capture {
+    path: PathBuf,
+    writer: WavWriter<BufWriter<File>>,
+    scale: f32,
+    listener: Option<CrackleDetector>,
+    frames: u64,
+    channels: u16,
+}
+
+impl Capture {
+    /// Creates the file. With `listen`, the capture is compared with that programme, whose given position is expected first.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn create(
+        path: &Path,
+        bits: WavBits,
+        channels: u16,
+        sample_rate_hz: u32,
+        listen: Option<(Arc<SourceSignal>, Frames)>,
+    ) -> Result<Self, CaptureError> {
+        let bits_per_sample = match bits {
+            WavBits::Pcm16 => 16,
+            WavBits::Pcm24 => 24,
+        };
+        let spec = WavSpec { channels, sample_rate: sample_rate_hz, bits_per_sample, sample_format: SampleFormat::Int };
+        let failed = |source| CaptureError { path: path.to_owned(), source };
+        let writer = WavWriter::create(path, spec).map_err(failed)?;
+        let search_frames = (i64::from(sample_rate_hz) * SEARCH.as_nanos() / 1_000_000_000) as u32;
+        let listener = listen.map(|(source, start)| CrackleDetector::new(source, start, search_frames));
+        let scale = (1u32 << (bits_per_sample - 1)) as f32;
+        Ok(Self { path: path.to_owned(), writer, scale, listener, frames: 0, channels })
+    }
+
+    /// Takes what the card played next, interleaved.
+    ///
+    /// # Errors
+    /// If the disk is full, or the file would exceed 4 GiB.
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), CaptureError> {
+        for &sample in samples {
+            let value = (sample * self.scale).round_ties_even().clamp(-self.scale, self.scale - 1.0) as i32;
+            self.writer.write_sample(value).map_err(|source| CaptureError { path: self.path.clone(), source })?;
+        }
+        if let Some(listener) = &mut self.listener {
+            listener.push(samples);
+        }
+        self.frames += (samples.len() / usize::from(self.channels)) as u64;
+        Ok(())
+    }
+
+    /// Frames taken so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Completes the file, and tells what was heard.
+    ///
+    /// # Errors
+    /// If the file cannot be completed.
+    pub fn finish(self) -> Result<Option<CrackleReport>, CaptureError> {
+        self.writer.finalize().map_err(|source| CaptureError { path: self.path, source })?;
+        Ok(self.listener.map(CrackleDetector::finish))
+    }
+}
+
+/// Renders what a perfect receiver with the same card and the target depth would have played, callback by callback.
+pub struct Reference {
+    interpolator: Interpolator,
+    timeline: MediaTimeline,
+    card: CrystalClock,
+    latency: Nanos,
+    frames: i64,
+    rate_hz: u32,
+}
+
+/// A renderer of the reference: `latency` is the time from a frame's capture to its playout.
+#[must_use]
+pub fn reference(
+    source: Arc<SourceSignal>,
+    timeline: MediaTimeline,
+    card: CrystalClock,
+    card_rate_hz: u32,
+    latency: Nanos,
+) -> Reference {
+    Reference { interpolator: Interpolator::new(source), timeline, card, latency, frames: 0, rate_hz: card_rate_hz }
+}
+
+impl Reference {
+    fn position(&mut self, card_frame: i64) -> (TrueTime, MediaPosition) {
+        let t = self.card.true_time_of(card_frame as f64 * 1e9 / f64::from(self.rate_hz));
+        (t, self.timeline.position_at(t - self.latency.as_nanos()))
+    }
+
+    /// Renders the next frames into `out`; returns the true time at which they begin.
+    pub fn render(&mut self, out: &mut [f32], channels: usize) -> TrueTime {
+        let frames = (out.len() / channels) as i64;
+        let (t, start) = self.position(self.frames);
+        self.frames += frames;
+        let (_, end) = self.position(self.frames);
+        let step = end.frames_since(start) / frames.max(1) as f64;
+        self.interpolator.render_at(start, step, out);
+        // The programme begins at frame 0; before that there was silence.
+        if start.frame() < Frames::ZERO {
+            let before = ((-(start.frame().get())).min(frames)) as usize;
+            out[..before * channels].fill(0.0);
+        }
+        t
+    }
+}
+
+/// First channel of a WAV file and of the reference around one frame.
+///
+/// # Errors
+/// If a file cannot be read back.
+pub fn excerpt(
+    played: &Path,
+    reference: &Path,
+    frame: u64,
+    start_s: impl Fn(u64) -> f64,
+) -> Result<AudioExcerpt, CaptureError> {
+    let rate_hz = open(played)?.spec().sample_rate;
+    let lead = (EXCERPT_LEAD_S * f64::from(rate_hz)) as u64;
+    let first = frame.saturating_sub(lead);
+    let length = (EXCERPT_S * f64::from(rate_hz)) as usize;
+    Ok(AudioExcerpt {
+        start_s: start_s(first),
+        sample_rate_hz: rate_hz,
+        played: read_first_channel(played, first, length)?,
+        reference: read_first_channel(reference, first, length)?,
+    })
+}
+
+fn open(path: &Path) -> Result<WavReader<std::io::BufReader<File>>, CaptureError> {
+    WavReader::open(path).map_err(|source| CaptureError { path: path.to_owned(), source })
+}
+
+fn read_first_channel(path: &Path, first: u64, length: usize) -> Result<Vec<f32>, CaptureError> {
+    let failed = |source| CaptureError { path: path.to_owned(), source };
+    let mut reader = open(path)?;
+    let spec = reader.spec();
+    let scale = 1.0 / (1u32 << (spec.bits_per_sample - 1)) as f32;
+    // The file of a run that was stopped may be shorter than the other.
+    let first = reader.duration().min(u32::try_from(first).unwrap_or(u32::MAX));
+    let length = length.min((reader.duration() - first) as usize);
+    reader.seek(first).map_err(|error| failed(hound::Error::IoError(error)))?;
+    let samples = reader.samples::<i32>().take(length * usize::from(spec.channels)).step_by(usize::from(spec.channels));
+    samples.map(|sample| sample.map(|value| value as f32 * scale).map_err(failed)).collect()
+}

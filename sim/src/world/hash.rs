@@ -1,0 +1,52 @@
+//! Running hashes of a trajectory: if two runs differ anywhere, these differ, and tell on which level.
+
+use engine::LocalTime;
+use std::fmt;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Hashes of what was on the wire, when things happened, and what was played.
+#[derive(Clone, Default)]
+pub struct TrajectoryHash {
+    wire: Xxh3,
+    timing: Xxh3,
+    audio: Xxh3,
+}
+
+impl fmt::Debug for TrajectoryHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TrajectoryHash {
+    pub(super) fn datagram(&mut self, at: i64, bytes: &[u8]) {
+        self.wire.update(&at.to_le_bytes());
+        self.wire.update(bytes);
+    }
+
+    pub(super) fn callback(&mut self, at: LocalTime, ratio_inputs: &[f64]) {
+        self.timing.update(&at.as_nanos().to_le_bytes());
+        for value in ratio_inputs {
+            self.timing.update(&value.to_bits().to_le_bytes());
+        }
+    }
+
+    pub(super) fn audio(&mut self, samples: &[f32]) {
+        for sample in samples {
+            self.audio.update(&sample.to_bits().to_le_bytes());
+        }
+    }
+
+    /// The three hashes: wire, timing, audio.
+    #[must_use]
+    pub fn digests(&self) -> [u64; 3] {
+        [self.wire.digest(), self.timing.digest(), self.audio.digest()]
+    }
+}
+
+impl fmt::Display for TrajectoryHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [wire, timing, audio] = self.digests();
+        write!(f, "wire {wire:016x} timing {timing:016x} audio {audio:016x}")
+    }
+}

@@ -1,0 +1,95 @@
+//! From callbacks to trace rows: what a receiver really did in each interval, against the truth.
+
+use super::receiver::{Clock, Playback};
+use crate::record::{ClockState, TraceRow};
+use engine::MediaPosition;
+
+/// One callback, as the world saw it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallbackSeen {
+    /// Frames that the card took.
+    pub(super) frames: usize,
+    /// Playback after the callback.
+    pub(super) playback: Playback,
+    /// How long the first frame of a packet without jitter would have waited, had it arrived when the card ends this block, s.
+    pub(super) depth_s: Option<f64>,
+}
+
+/// Collects one interval.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interval {
+    moved_frames: f64,
+    card_frames: f64,
+    depth_sum_s: f64,
+    depths: u32,
+    fill_min_ms: Option<f64>,
+    fill_max_ms: f64,
+    underruns: u64,
+    late: u64,
+}
+
+/// Follows a receiver's playback from callback to callback.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter {
+    interval: Interval,
+    previous: Playback,
+}
+
+impl Meter {
+    pub(super) fn callback(&mut self, seen: &CallbackSeen) {
+        let now = seen.playback;
+        let undisturbed = now.discontinuities == self.previous.discontinuities;
+        let moved = |from: MediaPosition, to: MediaPosition| to.frames_since(from);
+        if let (Some(from), Some(to), true) = (self.previous.position, now.position, undisturbed) {
+            self.interval.moved_frames += moved(from, to);
+            self.interval.card_frames += seen.frames as f64;
+        }
+        if let Some(depth_s) = seen.depth_s {
+            self.interval.depth_sum_s += depth_s;
+            self.interval.depths += 1;
+        }
+        let fill_ms = now.fill.as_secs_f64() * 1e3;
+        self.interval.fill_min_ms = Some(self.interval.fill_min_ms.map_or(fill_ms, |least| least.min(fill_ms)));
+        self.interval.fill_max_ms = self.interval.fill_max_ms.max(fill_ms);
+        self.interval.underruns += now.underruns - self.previous.underruns;
+        self.interval.late += now.late_packets - self.previous.late_packets;
+        self.previous = now;
+    }
+
+    /// Closes the interval.
+    pub(super) fn row(&mut self, time_s: f64, truth: &Truth, clock: &Clock, lost: u64) -> TraceRow {
+        let interval = std::mem::take(&mut self.interval);
+        let ratio =
+            |moved: f64, card: f64| if card > 0.0 { (moved / card / truth.nominal_step - 1.0) * 1e6 } else { 0.0 };
+        TraceRow {
+            time_s,
+            clock_state: clock.state,
+            clock_error_us: truth.clock_error_us,
+            clock_sigma_us: truth.clock_sigma_us,
+            host_rate_ppm: clock
+                .map
+                .map(|map| -map.clock().rate().as_ppm())
+                .filter(|_| clock.state > ClockState::Listening),
+            host_rate_truth_ppm: truth.host_rate_ppm,
+            ratio_ppm: ratio(interval.moved_frames, interval.card_frames),
+            ratio_truth_ppm: truth.ratio_ppm,
+            depth_ms: if interval.depths > 0 { interval.depth_sum_s * 1e3 / f64::from(interval.depths) } else { 0.0 },
+            fill_min_ms: interval.fill_min_ms.unwrap_or(0.0),
+            fill_max_ms: interval.fill_max_ms,
+            underruns: interval.underruns as u32,
+            crackles: 0,
+            packets_late: interval.late as u32,
+            packets_lost: lost as u32,
+        }
+    }
+}
+
+/// What the world knows at the end of an interval.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Truth {
+    pub(super) nominal_step: f64,
+    pub(super) host_rate_ppm: f64,
+    pub(super) ratio_ppm: f64,
+    pub(super) clock_error_us: Option<f64>,
+    pub(super) clock_sigma_us: Option<f64>,
+}

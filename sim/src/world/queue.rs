@@ -1,0 +1,89 @@
+//! The event queue: integer time, then class, then order of scheduling. Nothing else decides what comes first.
+
+use crate::models::TrueTime;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What can happen. The order of the variants is the order at equal times: causes before those who look at them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Event {
+    /// A fault begins or ends: index into the scenario's faults.
+    Fault { index: usize, begins: bool },
+    /// The grandmaster's Announce is due.
+    Announce,
+    /// The grandmaster's Sync is due.
+    Sync,
+    /// The talker's next packet is complete.
+    Packet,
+    /// A Delay_Req reaches the grandmaster.
+    AtGrandmaster(Vec<u8>),
+    /// The receiver's program learns of a datagram.
+    AtReceiver(Port, Vec<u8>),
+    /// The receiver asked to be woken; stale if the number is not that of the latest wish.
+    Timer(u64),
+    /// The sound card wants audio.
+    Callback,
+    /// A row of the trace is due.
+    Row,
+}
+
+/// The receiver's threads: each reads its sockets in the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Port {
+    /// 319 and 320.
+    Ptp,
+    /// The stream's.
+    Media,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    heap: BinaryHeap<Reverse<(TrueTime, u8, u64, Event)>>,
+    scheduled: u64,
+}
+
+impl EventQueue {
+    pub(super) fn push(&mut self, at: TrueTime, event: Event) {
+        self.scheduled += 1;
+        self.heap.push(Reverse((at, class(&event), self.scheduled, event)));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(TrueTime, Event)> {
+        self.heap.pop().map(|Reverse((at, _, _, event))| (at, event))
+    }
+
+    /// How many events there have been.
+    pub(super) fn scheduled(&self) -> u64 {
+        self.scheduled
+    }
+}
+
+fn class(event: &Event) -> u8 {
+    match event {
+        Event::Fault { .. } => 0,
+        Event::Announce | Event::Sync | Event::Packet => 1,
+        Event::AtGrandmaster(_) => 2,
+        Event::AtReceiver(..) => 3,
+        Event::Timer(_) => 4,
+        Event::Callback => 5,
+        Event::Row => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_then_class_then_order_of_scheduling() {
+        let mut queue = EventQueue::default();
+        queue.push(5, Event::Row);
+        queue.push(5, Event::Callback);
+        queue.push(5, Event::AtReceiver(Port::Media, vec![2]));
+        queue.push(5, Event::AtReceiver(Port::Media, vec![1]));
+        queue.push(3, Event::Row);
+        let order: Vec<Event> = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
+        let media = |byte| Event::AtReceiver(Port::Media, vec![byte]);
+        assert_eq!(order, [Event::Row, media(2), media(1), Event::Callback, Event::Row]);
+    }
+}

@@ -1,0 +1,155 @@
+//! What the world can do with a receiver, and the engine as one.
+
+use crate::record::ClockState;
+use engine::clock::{LockState, PtpMap};
+use engine::ptp::wire::{ClockIdentity, PortIdentity};
+use engine::ptp::{Client, ClientConfig, ClientEvent, Transmit};
+use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
+use engine::{LocalTime, MediaPosition, Nanos};
+
+/// Identity of the receiver's PTP port.
+pub(crate) const RECEIVER_PORT: PortIdentity =
+    PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
+
+/// A receiver under test: everything it learns, it learns here.
+pub trait Receiver {
+    /// A datagram of the PTP ports, stamped `now`.
+    fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
+    /// A datagram of the stream, stamped `now`.
+    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]);
+    /// Time passes.
+    fn handle_timeout(&mut self, now: LocalTime);
+    /// When [`Receiver::handle_timeout`] is wanted next.
+    fn poll_timeout(&self) -> Option<LocalTime>;
+    /// The next Delay_Req.
+    fn poll_transmit(&mut self) -> Option<Transmit>;
+    /// It was stamped `sent`.
+    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime);
+    /// The sound card wants `out` filled.
+    fn pull(&mut self, now: LocalTime, out: &mut [f32]);
+    /// What the last pull did.
+    fn playback(&self) -> Playback;
+    /// What the receiver says of its clock.
+    fn clock(&self, now: LocalTime) -> Clock;
+    /// The next event that a user would be told.
+    fn poll_event(&mut self) -> Option<String>;
+}
+
+/// State of playback after a callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Playback {
+    /// Media position (RTP timestamp, unwrapped somehow) of the next frame; `None` while nothing is played.
+    pub position: Option<MediaPosition>,
+    /// Times that the position was moved other than by playing: jumps, mutes, restarts.
+    pub discontinuities: u64,
+    /// Audio that the callback found.
+    pub fill: Nanos,
+    /// Callbacks, so far, that found less than they had to play.
+    pub underruns: u64,
+    /// Packets, so far, that came after their playout.
+    pub late_packets: u64,
+}
+
+/// State of a receiver's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clock {
+    /// State.
+    pub state: ClockState,
+    /// Its idea of PTP time.
+    pub map: Option<PtpMap>,
+    /// Whether it claims an uncertainty.
+    pub claims_sigma: bool,
+}
+
+impl From<LockState> for ClockState {
+    fn from(state: LockState) -> Self {
+        match state {
+            LockState::Listening => Self::Listening,
+            LockState::Acquiring => Self::Acquiring,
+            LockState::Locked => Self::Locked,
+            LockState::Holdover => Self::Holdover,
+            LockState::Unlocked => Self::Unlocked,
+        }
+    }
+}
+
+/// The engine that ships: control half and audio half, driven from one thread.
+pub struct EngineReceiver {
+    client: Client,
+    ingest: Ingest,
+    playout: Playout<FusedDrift>,
+}
+
+impl EngineReceiver {
+    /// A receiver of one stream in a PTP domain.
+    ///
+    /// # Errors
+    /// If the stream cannot be received as configured.
+    pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
+        let (ingest, playout) = stream(config)?;
+        let client = Client::new(ClientConfig::media_profile(RECEIVER_PORT, domain_number));
+        Ok(Self { client, ingest, playout })
+    }
+
+    fn share_clock(&mut self, now: LocalTime) {
+        self.ingest.set_clock(&self.client.reading(now));
+    }
+}
+
+impl Receiver for EngineReceiver {
+    fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
+        // Refused datagrams are counted by the client; the simulated network sends none.
+        let _ = self.client.handle_datagram(now, datagram);
+        self.share_clock(now);
+    }
+
+    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
+        // Likewise.
+        let _ = self.ingest.handle_datagram(now, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: LocalTime) {
+        self.client.handle_timeout(now);
+        self.share_clock(now);
+    }
+
+    fn poll_timeout(&self) -> Option<LocalTime> {
+        self.client.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.client.poll_transmit()
+    }
+
+    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
+        self.client.handle_transmitted(sequence_id, sent);
+    }
+
+    fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
+        self.playout.pull(now, out);
+    }
+
+    fn playback(&self) -> Playback {
+        let stats = self.playout.stats();
+        Playback {
+            position: stats.started.then_some(stats.position),
+            discontinuities: stats.jumps,
+            fill: stats.fill,
+            underruns: stats.underruns,
+            late_packets: stats.late_packets,
+        }
+    }
+
+    fn clock(&self, now: LocalTime) -> Clock {
+        let reading = self.client.reading(now);
+        Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        Some(match self.client.poll_event()? {
+            ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
+            ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
+            ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
+        })
+    }
+}

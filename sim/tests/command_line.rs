@@ -1,0 +1,207 @@
+//! The program as a person or a script meets it: exit codes, messages, and the files that it leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod short;
+
+use short::{SCENARIO, with, write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// What every run with audio leaves behind.
+const FILES: [&str; 9] = [
+    "overview.png",
+    "drift.png",
+    "clock.png",
+    "buffer.png",
+    "audio.png",
+    "engine.wav",
+    "reference.wav",
+    "trace.csv",
+    "summary.json",
+];
+
+fn sim() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// Runs a scenario text in a folder of its own, with the reports beside it.
+fn run(folder: &TempDir, text: &str, arguments: &[&str]) -> Output {
+    let path = write(folder.path(), text);
+    sim().arg(path).arg("--reports").arg(folder.path().join("reports")).args(arguments).output().unwrap()
+}
+
+fn error_of(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", error_of(output));
+}
+
+fn summary(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap()
+}
+
+/// Frames of a WAV file, all of which can be read.
+fn frames(path: &Path) -> u32 {
+    let mut reader = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let spec = reader.spec();
+    assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (2, 48_000, 16));
+    let samples = reader.samples::<i32>().map(Result::unwrap).count();
+    let bytes = std::fs::metadata(path).unwrap().len() as usize;
+    assert!((2 * samples..2 * samples + 100).contains(&bytes), "{bytes} bytes for {samples} samples");
+    reader.duration()
+}
+
+#[test]
+fn a_run_that_holds_exits_with_0_and_leaves_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder, SCENARIO, &[]);
+    assert_exit(&output, 0);
+    let reports = folder.path().join("reports/short");
+    for name in FILES {
+        assert!(std::fs::metadata(reports.join(name)).is_ok_and(|file| file.len() > 1000), "{name}");
+    }
+    assert_eq!(std::fs::read_dir(&reports).unwrap().count(), FILES.len());
+    assert_eq!(frames(&reports.join("engine.wav")) / 48_000, 20);
+    assert_eq!(frames(&reports.join("reference.wav")) / 48_000, 20);
+    let summary = summary(&reports);
+    assert_eq!((&summary["passed"], &summary["interrupted"]), (&true.into(), &false.into()));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&format!("reports: {}", reports.display())), "{told}");
+    assert!(told.contains("pass") && !told.contains("FAIL"), "{told}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn a_run_without_audio_leaves_no_wav_files() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_exit(&run(&folder, SCENARIO, &["--set", "record.audio=\"none\""]), 0);
+    let reports = folder.path().join("reports/short");
+    assert!(reports.join("trace.csv").exists() && !reports.join("engine.wav").exists());
+}
+
+/// The last line is a command; a shell that runs it sees the same failure.
+#[test]
+fn a_run_that_fails_exits_with_1_and_tells_how_to_repeat_it() {
+    // Names that a shell would take apart.
+    let folder = tempfile::Builder::new().prefix("it's a test ").tempdir().unwrap();
+    let text = with("title = \"A tone", "title = \"A tone that is too low");
+    let arguments =
+        ["--seed", "5", "--set", "record.audio=\"none\"", "--set", "expect.0.max=10", "--set", "expect.0.min=2.5"];
+    let output = run(&folder, &text, &arguments);
+    assert_exit(&output, 1);
+    let error = error_of(&output);
+    let (failure, command) = error.trim_end().split_once('\n').unwrap();
+    assert_eq!(failure, "failed: engine: underruns is 0, but must be 2.5 to 10, missed by 2.5");
+    let command = command.strip_prefix("reproduce with: cargo run -p sim -- ").unwrap_or_else(|| panic!("{command}"));
+    let line = format!("exec \"$0\" {command}");
+    let again =
+        Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_sim")]).env("NO_COLOR", "1").output().unwrap();
+    assert_exit(&again, 1);
+    assert_eq!(error_of(&again), error);
+    let summary = summary(&folder.path().join("reports/short"));
+    assert_eq!((&summary["passed"], &summary["seed"]), (&false.into(), &5.into()));
+    assert_eq!(summary["expectations"][0]["missed_by"], 2.5);
+}
+
+#[test]
+fn determinism_is_checked_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder, SCENARIO, &["--check-determinism"]);
+    assert_exit(&output, 0);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.ends_with("deterministic: two runs, the same trajectory\n"), "{told}");
+}
+
+#[test]
+fn bad_input_exits_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder, &with("callback_frames", "callback_frame"), &[]);
+    assert_exit(&output, 2);
+    let error = error_of(&output);
+    assert!(error.starts_with("error: ") && error.contains("short.toml:46:1: unknown key `callback_frame`"), "{error}");
+
+    let output = sim().arg(folder.path().join("none.toml")).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(error_of(&output).contains("none.toml: cannot be read: "), "{}", error_of(&output));
+
+    for (bad, right) in [("card.frames=1", "did you mean `callback_frames`?"), ("seed", "write key.key=value")] {
+        let output = run(&folder, SCENARIO, &["--set", bad]);
+        assert_exit(&output, 2);
+        let error = error_of(&output);
+        assert!(error.starts_with(&format!("error: --set {bad}: ")) && error.contains(right), "{error}");
+    }
+
+    let output = run(&folder, SCENARIO, &["--seed", "x"]);
+    assert_exit(&output, 2);
+    assert!(!folder.path().join("reports").exists(), "bad input makes no reports");
+}
+
+#[test]
+fn reports_that_cannot_be_written_exit_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("reports"), "a file").unwrap();
+    let output = run(&folder, SCENARIO, &[]);
+    assert_exit(&output, 2);
+    let error = error_of(&output);
+    assert!(error.contains("reports/short: the folder for the reports cannot be made: "), "{error}");
+    assert!(error.ends_with("; give another with --reports\n"), "{error}");
+
+    // A folder where each file would be.
+    for name in ["engine.wav", "reference.wav", "overview.png", "trace.csv", "summary.json"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("reports/short").join(name)).unwrap();
+        let output = run(&folder, SCENARIO, &["--set", "duration_s=1", "--set", "fault=[]"]);
+        assert_exit(&output, 2);
+        assert!(error_of(&output).contains(name), "{name}: {}", error_of(&output));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_with_130_and_whole_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 86400"));
+    let reports = folder.path().join("reports");
+    let child = sim().arg(path).arg("--reports").arg(&reports).stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let child = child.unwrap();
+    // Not before there is something to interrupt: some MB of audio.
+    let wav = reports.join("short/engine.wav");
+    while std::fs::metadata(&wav).map_or(0, |file| file.len()) < 2_000_000 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_exit(&output, 130);
+    let reports = reports.join("short");
+    assert_eq!(error_of(&output), format!("interrupted: what was simulated so far is in {}\n", reports.display()));
+    let (played, reference) = (frames(&reports.join("engine.wav")), frames(&reports.join("reference.wav")));
+    assert!(played > 480_000 && reference > 480_000, "{played} and {reference} frames");
+    let summary = summary(&reports);
+    assert_eq!((&summary["passed"], &summary["interrupted"]), (&false.into(), &true.into()));
+    let rows = std::fs::read_to_string(reports.join("trace.csv")).unwrap().lines().count() as u32 - 1;
+    assert_eq!(rows, played / 48_000);
+    // Of what was simulated, not of the day that was asked for: a second at least without a lock, and one with it.
+    let locked = summary["receivers"][0]["metrics"]["locked_share"].as_f64().unwrap();
+    let second = 1.0 / f64::from(rows);
+    assert!((second..=1.0 - second).contains(&locked), "{locked} of {rows} s");
+    assert!(FILES.iter().all(|name| reports.join(name).exists()));
+}
+
+#[test]
+fn the_programme_is_made_and_can_be_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("programme.wav");
+    assert_exit(&sim().arg("make-programme").arg(&wav).output().unwrap(), 0);
+    assert!(hound::WavReader::open(&wav).unwrap().duration() > 48_000);
+    let output = sim().arg("make-programme").arg(folder.path().join("none/programme.wav")).output().unwrap();
+    assert_exit(&output, 2);
+    assert!(error_of(&output).contains("none/programme.wav: "), "{}", error_of(&output));
+}

@@ -1,0 +1,239 @@
+//! What a person is told of a scenario file that is wrong: file, line, column, and what would be right.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod short;
+
+use short::{with, write};
+use sim::scenario::{Loaded, ScenarioError};
+use std::path::Path;
+
+/// The message about a scenario text, after its place; the place must be the line that holds `at`, and its column that of `at`.
+#[track_caller]
+fn message_at(at: &str, text: &str, overrides: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), text);
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    let error = Loaded::read(&path, &overrides).map(|loaded| loaded.name).unwrap_err().to_string();
+    let offset = text.find(at).unwrap();
+    let line = text[..offset].matches('\n').count() + 1;
+    let column = offset - text[..offset].rfind('\n').map_or(0, |end| end + 1) + 1;
+    let place = format!("{}:{line}:{column}: ", path.display());
+    let rest = error.strip_prefix(&place).unwrap_or_else(|| panic!("not at {line}:{column}: {error}"));
+    let (message, shown) = rest.split_once("\n  |  ").unwrap();
+    assert_eq!(shown, text.lines().nth(line - 1).unwrap());
+    message.replace(&folder.path().display().to_string(), "DIR")
+}
+
+#[track_caller]
+fn message(line: &str, replacement: &str, at: &str) -> String {
+    message_at(at, &with(line, replacement), &[])
+}
+
+#[test]
+fn shipped_scenarios_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let mut loaded = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            Loaded::read(&path, &[]).map(drop).unwrap_or_else(|error| panic!("{error}"));
+            loaded += 1;
+        }
+    }
+    assert!(loaded > 0, "no scenario was found");
+}
+
+#[test]
+fn a_wrong_key_gets_a_suggestion() {
+    let said = message("callback_frames =", "calback_frames =", "calback_frames");
+    assert!(said.starts_with("unknown key `calback_frames`: did you mean `callback_frames`? There are "), "{said}");
+    let said = message("[playout]", "[playuot]", "playuot]");
+    assert!(said.starts_with("unknown key `playuot`: did you mean `playout`?"), "{said}");
+}
+
+#[test]
+fn a_wrong_unit_is_named() {
+    let said = message("target_depth_ms = 30", "target_depth_us = 30_000", "target_depth_us");
+    assert_eq!(said, "unknown key `target_depth_us`: its unit is not right here, write `target_depth_ms`");
+    let said = message("{ mean_us = 20 }", "{ mean_ms = 0.02 }", "mean_ms");
+    assert_eq!(said, "unknown key `mean_ms`: its unit is not right here, write `mean_us`");
+}
+
+#[test]
+fn a_number_out_of_range_is_pointed_at() {
+    let said = message("offset_ppm = 20", "offset_ppm = 20_000", "20_000");
+    assert_eq!(said, "20000 is out of range: it must be between -1000 and 1000 ppm");
+    let said = message("duration_s = 20", "duration_s = -20", "-20");
+    assert_eq!(said, "-20 is out of range: it must be between 0 and 31557600 s (a year)");
+    let said = message("priority_1 = 128", "priority_1 = 256", "256");
+    assert_eq!(said, "integer 256 is not right here: it must be a whole number from 0 to 255");
+    let said = message("payload_type = 96", "payload_type = 128", "128\nclock = ");
+    assert_eq!(said, "128 is no payload type: it is 0 to 127, and 96 to 127 for dynamic ones");
+    let said = message("\"dca600fffeff2eea\"", "\"dca6\"", "\"dca6\"");
+    assert_eq!(said, "`dca6` is no clock identity: it has 16 hexadecimal digits, such as dca600fffeff2eea");
+    let text = with("sample_rate_hz = 48_000\npacket", "sample_rate_hz = 48\npacket");
+    let said = message_at("sample_rate_hz = 48\n", &text, &[]);
+    assert_eq!(said, "sample_rate_hz = 48 is out of range: it must be between 8000 and 384000 Hz");
+    let said = message("channels = 2", "channels = 65", "channels = 65");
+    assert_eq!(said, "65 channels, a stream has 1 to 64");
+    let said = message("interval_s = 1\n", "interval_s = 0\n", "interval_s = 0");
+    assert_eq!(said, "interval_s must be more than 0 s");
+    let said = message("interval_s = 1\n", "interval_s = 30\n", "duration_s = 20");
+    assert_eq!(said, "duration_s must be at least record.interval_s, which is 30 s");
+    let said = message("callback_frames = 480", "callback_frames = 0", "callback_frames = 0");
+    assert_eq!(said, "callback_frames must be more than 0");
+    for depth in ["target_depth_ms = 0", "target_depth_ms = 10001"] {
+        let said = message("target_depth_ms = 30", depth, depth);
+        assert_eq!(said, "target_depth_ms must be more than 0 and at most 10000 ms");
+    }
+}
+
+#[test]
+fn a_wrong_type_is_said_in_a_persons_words() {
+    let said = message("callback_frames = 480", "callback_frames = \"480\"", "\"480\"");
+    assert_eq!(said, "string \"480\" is not right here: it must be a whole number from 0 to 65535");
+    let said = message("duration_s = 20", "duration_s = \"20\"", "\"20\"");
+    assert_eq!(said, "string \"20\" is not right here: it must be a number");
+    let said = message("two_step = true", "two_step = 1", "1\nstart");
+    assert_eq!(said, "integer 1 is not right here: it must be true or false");
+}
+
+#[test]
+fn a_missing_section_key_or_receiver_is_named() {
+    let section = "[playout]\ntarget_depth_ms = 30\n";
+    let said = message(section, "", "title");
+    assert_eq!(said, "the section [playout] is missing: add it, as in scenarios/unlock_recover.toml");
+    let said = message("callback_frames = 480\n", "", "[card]");
+    assert_eq!(said, "the key `callback_frames` is missing here: add it, as in scenarios/unlock_recover.toml");
+    let said = message_at("title", &with("[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n", ""), &[]);
+    assert_eq!(said, "there is no [[receiver]]: add one, with `name` and `kind`");
+    let none =
+        with("[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n", "").replace("seed = 3", "seed = 3\nreceiver = []");
+    assert_eq!(message_at("title", &none, &[]), "there is no [[receiver]]: add one, with `name` and `kind`");
+}
+
+#[test]
+fn an_expectation_that_cannot_be_judged_is_refused() {
+    let said = message("\"underruns\"", "\"underrun\"", "\"underrun\"");
+    assert!(said.starts_with("`underrun` is unknown here: did you mean `underruns`? There are `crackles`, "), "{said}");
+    let said = message("receiver = \"engine\"", "receiver = \"engin\"", "\"engin\"");
+    assert_eq!(said, "there is no receiver `engin`: there are engine");
+    let said = message("max = 0", "", "\"underruns\"");
+    assert_eq!(said, "a limit on underruns needs `min`, `max` or both");
+    let said = message("max = 0", "max = nan", "\"underruns\"");
+    assert_eq!(said, "a limit on underruns must be a finite number; leave out the one that is not needed");
+    let said = message("max = 0", "min = 2\nmax = 1", "\"underruns\"");
+    assert_eq!(said, "no underruns is at least 2 and at most 1: `min` must not exceed `max`");
+    for (span, shown) in [("from_s = 20", "20 to 20"), ("from_s = 9\nto_s = 8", "9 to 8"), ("to_s = 21", "0 to 21")] {
+        let said = message("max = 0", &format!("max = 0\n{span}"), "\"underruns\"");
+        let right = "from_s must be less than to_s, and to_s at most 20";
+        assert_eq!(said, format!("underruns from {shown} s: {right}"));
+    }
+    let said = message("metric = \"underruns\"", "metric = \"longest_gap_ms\"\nfrom_s = 2", "\"longest_gap_ms\"");
+    assert_eq!(said, "longest_gap_ms is of the whole run: leave out from_s and to_s");
+}
+
+#[test]
+fn a_fault_after_the_end_is_refused() {
+    let said = message("at_s = 15", "at_s = 25", "25");
+    assert_eq!(said, "this is after the end of the run at 20 s: choose an earlier time");
+    let said = message("what = \"grandmaster_lost\"", "what = \"grandmaster_gone\"", "\"grandmaster_gone\"");
+    assert!(said.starts_with("`grandmaster_gone` is unknown here: did you mean `grandmaster_lost`?"), "{said}");
+}
+
+#[test]
+fn a_wav_file_that_cannot_be_played_is_named() {
+    const TONES: &str = "source.tones = [{ frequency_hz = 440, level_dbfs = -12 }]";
+    let said = message(TONES, "source.wav = \"none.wav\"", "\"none.wav\"");
+    assert!(said.starts_with("DIR/none.wav: cannot be read ("), "{said}");
+    assert!(said.ends_with("; give the path of an existing, complete WAV file"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 44_100,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let wav = folder.path().join("cd.wav");
+    let mut writer = hound::WavWriter::create(&wav, spec).unwrap();
+    (0..200).for_each(|sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    let source = format!("source.wav = '{}'", wav.display());
+    let said = message(TONES, &source, &format!("'{}'", wav.display()));
+    let right = "has 44100 Hz but the stream has 48000 Hz; convert the file to 48000 Hz";
+    assert_eq!(said, format!("{}: {right}", wav.display()));
+}
+
+#[test]
+fn a_packet_too_large_is_refused() {
+    let said = message("packet_frames = 48", "packet_frames = 480", "packet_frames = 480");
+    assert_eq!(
+        said,
+        "packets of 480 frames have a payload of 2880 bytes: packet_frames must be 1 to 240 for this format"
+    );
+}
+
+#[test]
+fn receivers_need_names_that_files_can_have() {
+    let said = message("name = \"engine\"", "name = \"a/b\"", "\"a/b\"");
+    assert_eq!(said, "receiver name `a/b`: use letters, digits, - and _, because files are named after it");
+    let said = message("name = \"engine\"", "name = \"reference\"", "\"reference\"");
+    assert_eq!(said, "receiver name `reference` is taken; choose another");
+    let twice = with("[[fault]]", "[[receiver]]\nname = \"Engine\"\nkind = \"prototype\"\n\n[[fault]]");
+    let said = message_at("\"Engine\"", &twice, &[]);
+    assert_eq!(said, "receiver name `Engine` is taken; choose another");
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_named() {
+    let error = Loaded::read(Path::new("nowhere.toml"), &[]).map(|loaded| loaded.name).unwrap_err().to_string();
+    assert!(error.starts_with("nowhere.toml: cannot be read: "), "{error}");
+    assert!(error.ends_with("; give the path of a scenario file, such as scenarios/unlock_recover.toml"), "{error}");
+    let said = message("seed = 3", "seed 3", "3\n");
+    assert!(said.contains("expected"), "{said}");
+}
+
+#[test]
+fn an_override_that_is_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), short::SCENARIO);
+    let said = |assignment: &str| {
+        let error = Loaded::read(&path, &[assignment.to_owned()]).map(|loaded| loaded.name).unwrap_err();
+        assert!(matches!(error, ScenarioError::Override { .. }), "{error}");
+        error.to_string().strip_prefix(&format!("--set {assignment}: ")).unwrap().to_owned()
+    };
+    assert_eq!(said("seed"), "write key.key=value, such as card.callback_frames=480");
+    assert_eq!(said("record.audio=none"), "`none` is no TOML value; quote text as '\"text\"'");
+    assert!(said("card.frames=480").starts_with("unknown key `frames`: did you mean `callback_frames`?"));
+    assert_eq!(said("seed.x=1"), "`seed` is a value, not a section");
+    assert_eq!(said("card..x=1"), "`card..x` is no path to a value: write key.key=value");
+    assert_eq!(
+        said("receiver.1.name=\"x\""),
+        "there are 1 of `receiver`: name one by its number from 0, such as receiver.0.name"
+    );
+    assert_eq!(said("host.clock.offset_ppm=5000"), "5000 is out of range: it must be between -1000 and 1000 ppm");
+}
+
+#[test]
+fn an_override_changes_what_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), short::SCENARIO);
+    let overrides = ["card.callback_frames=960", "receiver.0.name=\"other\"", "expect.0.receiver=\"other\"", "seed=9"];
+    let loaded = Loaded::read(&path, &overrides.map(str::to_owned)).unwrap();
+    assert_eq!((loaded.scenario.card.callback_frames, loaded.scenario.seed), (960, 9));
+    assert_eq!(loaded.scenario.receivers[0].name.as_ref(), "other");
+    assert_eq!(loaded.name, "short");
+}
+
+/// A check that needs the whole file points into the file, also when its values were changed from the command line.
+#[test]
+fn an_override_does_not_move_the_places_of_errors() {
+    let said = message_at("15\n", short::SCENARIO, &["duration_s=10"]);
+    assert_eq!(said, "this is after the end of the run at 10 s: choose an earlier time (with --set duration_s=10)");
+    let said = message_at("\"underruns\"", short::SCENARIO, &["expect.0.to_s=30"]);
+    assert!(said.starts_with("underruns from 0 to 30 s: "), "{said}");
+    let said = message_at("\"engine\"\nmetric", short::SCENARIO, &["receiver.0.name=\"x\""]);
+    assert_eq!(said, "there is no receiver `engine`: there are x (with --set receiver.0.name=\"x\")");
+}
