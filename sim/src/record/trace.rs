@@ -68,7 +68,8 @@ pub struct TraceEvent {
     pub text: String,
 }
 
-/// A few hundred milliseconds of what a receiver played, beside what it should have played, first channel only.
+/// A few hundred milliseconds of what a receiver played, beside what it should have played, first channel only. The moment that it was cut for is in the
+/// middle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioExcerpt {
     /// Start, in true seconds since the start of the run.

@@ -16,7 +16,7 @@ use thiserror::Error;
 const SEARCH: Nanos = Nanos::from_millis(100);
 /// Length of an excerpt, and how much of it lies before the moment shown.
 const EXCERPT_S: f64 = 0.3;
-const EXCERPT_LEAD_S: f64 = 0.1;
+const EXCERPT_LEAD_S: f64 = 0.15;
 
 /// A WAV file could not be written or read back.
 #[derive(Debug, Error)]

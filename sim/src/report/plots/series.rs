@@ -108,21 +108,14 @@ pub(super) fn bin_width_s(duration_s: f64) -> f64 {
     steps.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
 }
 
-/// Where to look into an excerpt: a window around the first sample that differs audibly from the reference, and around the
-/// middle where none does. Start and end are indices.
+/// Where to look into an excerpt: its middle, where the moment lies that it was cut for. A receiver that has drifted away differs from the
+/// reference everywhere, so the difference cannot tell. Start and end are indices.
 pub(super) fn excerpt_window(excerpt: &AudioExcerpt) -> (usize, usize) {
     const WINDOW_MS: usize = 40;
-    const BEFORE_MS: usize = 12;
-    /// A tenth of the signal's peak: far above the noise of a good resampler, far below a click.
-    const AUDIBLE: f32 = 0.1;
     let length = excerpt.played.len().max(excerpt.reference.len());
     let per_ms = (excerpt.sample_rate_hz as usize / 1000).max(1);
     let window = (WINDOW_MS * per_ms).min(length);
-    let peak = excerpt.reference.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    let differs = |(played, reference): (&f32, &f32)| (played - reference).abs() > AUDIBLE * peak.max(1e-6);
-    let onset = excerpt.played.iter().zip(&excerpt.reference).position(differs);
-    let start = onset.map_or((length - window) / 2, |onset| onset.saturating_sub(BEFORE_MS * per_ms));
-    let start = start.min(length - window);
+    let start = (length - window) / 2;
     (start, start + window)
 }
 
@@ -200,13 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn the_window_shows_the_first_difference() {
+    fn the_window_shows_the_middle() {
         let reference = vec![0.5; 14_400];
-        let mut played = reference.clone();
-        played[9_600..].fill(0.0);
+        let played = reference.clone();
         let mut excerpt = AudioExcerpt { start_s: 0.0, sample_rate_hz: 48_000, played, reference };
-        assert_eq!(excerpt_window(&excerpt), (9_024, 10_944));
-        excerpt.played = excerpt.reference.clone();
         assert_eq!(excerpt_window(&excerpt), (6_240, 8_160));
         (excerpt.played, excerpt.reference) = (Vec::new(), Vec::new());
         assert_eq!(excerpt_window(&excerpt), (0, 0));
