@@ -315,6 +315,28 @@ impl SampleRate {
         Nanos(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
+    /// The duration of `frames` frames with fraction, rounded to the nearest ns; for differences, not for positions of a long timeline.
+    #[must_use]
+    pub fn duration_f64(self, frames: f64) -> Nanos {
+        Nanos::from_secs_f64(frames / f64::from(self.0))
+    }
+
+    /// The position that a media clock of exactly this rate has reached `elapsed_ns` ns after position 0; exact over any length of time, because the
+    /// product is taken in 128 bits.
+    ///
+    /// ```
+    /// use engine::{Frames, SampleRate};
+    /// let position = SampleRate::HZ_48000.position_after(1_000_000_000 + 31_250);
+    /// assert_eq!((position.frame(), position.fraction()), (Frames::new(48_001), 0.5));
+    /// ```
+    #[must_use]
+    pub fn position_after(self, elapsed_ns: i128) -> MediaPosition {
+        let ticks = elapsed_ns * i128::from(self.0);
+        let second = i128::from(NANOS_PER_SECOND);
+        let fraction = ticks.rem_euclid(second) as f64 / NANOS_PER_SECOND as f64;
+        MediaPosition { frame: ticks.div_euclid(second) as i64, fraction }
+    }
+
     /// How many frames (with fraction) last `duration`.
     #[must_use]
     pub fn frames_in(self, duration: Nanos) -> f64 {

@@ -228,10 +228,4 @@ impl Estimator {
             member.blocks = [Block::new(reduction); 2];
         }
     }
-
-    /// How many samples were taken.
-    #[must_use]
-    pub fn samples(&self) -> u64 {
-        self.samples
-    }
 }

@@ -135,13 +135,11 @@ impl MediaMap {
     /// The media clock's position at host time `t`.
     #[must_use]
     pub fn position_at(&self, t: LocalTime) -> MediaPosition {
-        let elapsed = t - self.origin_local;
-        let fs = i128::from(self.sample_rate.as_hz());
-        let product = i128::from(elapsed.as_nanos()) * fs;
-        let whole = product.div_euclid(i128::from(NANOS_PER_SECOND));
-        let rest = product.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / NANOS_PER_SECOND as f64;
-        let drifted = self.map.offset_ns(t) * fs as f64 / NANOS_PER_SECOND as f64;
-        MediaPosition::at_frame(self.origin_frame + Frames::new(whole as i64)).advanced(rest + drifted)
+        let elapsed = self.sample_rate.position_after(i128::from((t - self.origin_local).as_nanos()));
+        let fs = f64::from(self.sample_rate.as_hz());
+        let drifted = self.map.offset_ns(t) * fs / NANOS_PER_SECOND as f64;
+        let origin = MediaPosition::at_frame(self.origin_frame + elapsed.frame());
+        origin.advanced(elapsed.fraction() + drifted)
     }
 
     /// The host time at which the media clock reaches `frame`, rounded to 1 ns.

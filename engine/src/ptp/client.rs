@@ -102,6 +102,24 @@ pub struct Transmit {
     pub sequence_id: u16,
 }
 
+impl Transmit {
+    /// A Delay_Req from `port`; `None` if it could not be written, which its fixed size rules out.
+    #[must_use]
+    pub fn delay_req(port: PortIdentity, domain_number: u8, sequence_id: u16) -> Option<Self> {
+        let header = Header {
+            domain_number,
+            source_port_identity: port,
+            sequence_id,
+            log_message_interval: NO_INTERVAL,
+            ..Header::default()
+        };
+        let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
+        let mut datagram = [0; DELAY_REQ_LENGTH];
+        let written = Message { header, body, tlvs: Tlvs::default() }.emit(&mut datagram);
+        written.ok().map(|_| Self { datagram, sequence_id })
+    }
+}
+
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClientEvent {
@@ -336,18 +354,7 @@ impl<L: ClockLaw> Client<L> {
             return;
         }
         let sequence_id = self.delay.request();
-        let header = Header {
-            domain_number: self.config.domain_number,
-            source_port_identity: self.config.identity,
-            sequence_id,
-            log_message_interval: NO_INTERVAL,
-            ..Header::default()
-        };
-        let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
-        let mut datagram = [0; DELAY_REQ_LENGTH];
-        if (Message { header, body, tlvs: Tlvs::default() }).emit(&mut datagram).is_ok() {
-            self.transmit = Some(Transmit { datagram, sequence_id });
-        }
+        self.transmit = Transmit::delay_req(self.config.identity, self.config.domain_number, sequence_id);
         self.schedule_delay_request(now);
     }
 

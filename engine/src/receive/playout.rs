@@ -119,8 +119,7 @@ impl<D: DriftLaw> Playout<D> {
             self.publish();
             return;
         };
-        let block =
-            Nanos::from_secs_f64(frames as f64 * self.nominal_step / f64::from(self.format.sample_rate().as_hz()));
+        let block = self.format.sample_rate().duration_f64(frames as f64 * self.nominal_step);
         let behind = self.steer(played_at, position, block);
         let step = self.step(block, behind);
         self.render(out, step);
@@ -175,7 +174,6 @@ impl<D: DriftLaw> Playout<D> {
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
     fn begin(&mut self, now: LocalTime) -> Option<MediaPosition> {
-        let lead = self.resampler.lead_frames();
         let cursor = match self.cursor {
             Some(cursor) => cursor,
             None => {
@@ -183,7 +181,7 @@ impl<D: DriftLaw> Playout<D> {
                 let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
                 let depth_frames = self.format.sample_rate().frames_in(self.target_depth);
                 let position = arrivals.position_at(now).advanced(-depth_frames);
-                let cursor = position.advanced(lead + 0.5).frame();
+                let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
                 self.cursor = Some(cursor);
                 self.target = Some(Target {
                     reference: Reference::Arrivals,
@@ -195,15 +193,20 @@ impl<D: DriftLaw> Playout<D> {
                 cursor
             }
         };
-        Some(MediaPosition::at_frame(cursor).advanced(-lead))
+        Some(self.position_of(cursor))
+    }
+
+    /// The media position of the next frame to be played, when `cursor` is the next to be fed to the resampler.
+    fn position_of(&self, cursor: Frames) -> MediaPosition {
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
     /// Follows the best reference; returns how far playout is behind the target, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
         let Some(wanted) = self.aim(now) else { return Nanos::ZERO };
-        let rate = f64::from(self.format.sample_rate().as_hz());
+        let rate = self.format.sample_rate();
         let behind_frames = wanted.frames_since(position);
-        let behind = Nanos::from_secs_f64(behind_frames / rate);
+        let behind = rate.duration_f64(behind_frames);
         self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
         self.age += block;
         if self.erring_for < JUMP_PATIENCE {
@@ -214,7 +217,7 @@ impl<D: DriftLaw> Playout<D> {
         self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
         self.concealer.splice();
         self.stats.jumps += 1;
-        Nanos::from_secs_f64((behind_frames - jump) / rate)
+        rate.duration_f64(behind_frames - jump)
     }
 
     /// The target position, by the best reference there is. A change of reference leaves the target where it is.
@@ -260,7 +263,7 @@ impl<D: DriftLaw> Playout<D> {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = self.buffer.contiguous_frames(cursor) as f64;
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
-        Nanos::from_secs_f64(ahead / f64::from(self.format.sample_rate().as_hz()))
+        self.format.sample_rate().duration_f64(ahead)
     }
 
     fn render(&mut self, out: &mut [f32], step_end: f64) {
@@ -278,9 +281,7 @@ impl<D: DriftLaw> Playout<D> {
         if starved {
             self.stats.underruns += 1;
         }
-        self.stats.position = self.cursor.map_or(self.stats.position, |cursor| {
-            MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
-        });
+        self.stats.position = self.cursor.map_or(self.stats.position, |cursor| self.position_of(cursor));
     }
 
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that had not arrived at all.

@@ -1,9 +1,9 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
+use super::FusedDrift;
 use super::handover::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
-use super::{DriftLaw, FusedDrift};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, SampleRate};
@@ -67,20 +67,6 @@ pub enum StreamError {
 /// # Errors
 /// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
-    stream_with(config, FusedDrift::default())
-}
-
-/// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
-fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
-    let channels = config.format.channels();
-    if config.format.sample_rate() == config.card_rate {
-        return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
-    }
-    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step)?))
-}
-
-/// The same with another drift law, for comparisons.
-fn stream_with<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
     if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
         return Err(StreamError::TargetDepth(config.target_depth));
     }
@@ -93,7 +79,17 @@ fn stream_with<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, P
     let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
     let ingest = Ingest::new(&config, packets_in, snapshot_in, stats_out);
     let capacity_frames = rate.frames_in(buffer) as usize;
+    let drift = FusedDrift::default();
     let playout =
         Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets_out, snapshot_out, stats_in);
     Ok((ingest, playout))
+}
+
+/// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
+fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
+    let channels = config.format.channels();
+    if config.format.sample_rate() == config.card_rate {
+        return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
+    }
+    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step)?))
 }

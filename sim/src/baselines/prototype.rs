@@ -10,10 +10,10 @@ use super::{PrototypeClock, PrototypeDrift};
 use crate::world::{Clock, Playback, RECEIVER_PORT, Receiver};
 use engine::clock::{ClockLaw, Direction, TimestampPair};
 use engine::ptp::Transmit;
-use engine::ptp::wire::{Body, Flags, Header, Message, Tlvs};
+use engine::ptp::wire::{Body, Flags, Message};
 use engine::receive::{DriftInput, DriftLaw, StreamConfig};
 use engine::rtp::wire::RtpPacket;
-use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb, PtpTime, RtpTimestamp};
+use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 use std::collections::VecDeque;
 
 /// Shares of the queue's capacity.
@@ -152,8 +152,7 @@ impl Receiver for PrototypeReceiver {
             return;
         }
         match message.body {
-            Body::Sync { origin_timestamp } if header.flags.contains(Flags::TWO_STEP) => {
-                let _ = origin_timestamp;
+            Body::Sync { .. } if header.flags.contains(Flags::TWO_STEP) => {
                 self.sync = Some((header.sequence_id, now));
                 self.next_request.get_or_insert(now + DELAY_REQUEST_INTERVAL);
             }
@@ -191,18 +190,7 @@ impl Receiver for PrototypeReceiver {
         self.next_request = Some(now + DELAY_REQUEST_INTERVAL);
         let sequence_id = self.request.0.wrapping_add(1);
         self.request = (sequence_id, None);
-        let header = Header {
-            domain_number: self.domain_number,
-            source_port_identity: RECEIVER_PORT,
-            sequence_id,
-            log_message_interval: 0x7F,
-            ..Header::default()
-        };
-        let mut datagram = [0; 44];
-        let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
-        if (Message { header, body, tlvs: Tlvs::default() }).emit(&mut datagram).is_ok() {
-            self.transmit = Some(Transmit { datagram, sequence_id });
-        }
+        self.transmit = Transmit::delay_req(RECEIVER_PORT, self.domain_number, sequence_id);
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {

@@ -10,7 +10,7 @@ use crate::scenario::{self, TalkerClock};
 use engine::rtp::format::StreamFormat;
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
-use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp};
+use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};
 use std::sync::Arc;
 
 const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
@@ -29,7 +29,7 @@ enum Pace {
 #[derive(Clone, Debug)]
 pub struct MediaTimeline {
     pace: Pace,
-    rate_hz: u32,
+    rate: SampleRate,
     /// RTP timestamp of programme frame 0, unwrapped.
     first: Frames,
 }
@@ -38,21 +38,22 @@ impl MediaTimeline {
     /// The timeline of a scenario's talker.
     #[must_use]
     pub fn new(talker: &scenario::Talker, grandmaster: &scenario::Grandmaster, seed: u64) -> Self {
-        let rate_hz = talker.sample_rate_hz;
+        // The loader has checked it.
+        let rate = SampleRate::from_hz(talker.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
         match talker.clock {
             TalkerClock::Grandmaster => {
                 let epoch_ns = i128::from(grandmaster.start_time_s) * i128::from(NANOS_PER_SECOND);
                 // The first packet boundary of the PTP timeline after the start.
                 let packet = i128::from(talker.packet_frames.max(1));
-                let started = epoch_ns * i128::from(rate_hz) / i128::from(NANOS_PER_SECOND);
+                let started = i128::from(rate.position_after(epoch_ns).frame().get());
                 let first = Frames::new(((started / packet + 1) * packet) as i64);
-                Self { pace: Pace::Ptp { epoch_ns }, rate_hz, first }
+                Self { pace: Pace::Ptp { epoch_ns }, rate, first }
             }
             TalkerClock::Crystal(crystal) => {
                 let walk = RandomStream::new(seed, "talker/clock/walk");
                 let clock = Box::new(CrystalClock::new(crystal, Vec::new(), walk));
                 // Any origin will do; this one wraps after 20 s, so that every run passes a wrap.
-                Self { pace: Pace::Crystal(clock), rate_hz, first: Frames::new((1 << 32) - 960_000) }
+                Self { pace: Pace::Crystal(clock), rate, first: Frames::new((1 << 32) - 960_000) }
             }
         }
     }
@@ -65,7 +66,7 @@ impl MediaTimeline {
 
     /// The true time at which programme frame `frame` begins.
     pub fn time_of(&mut self, frame: i64) -> TrueTime {
-        let rate = i128::from(self.rate_hz);
+        let rate = i128::from(self.rate.as_hz());
         match &mut self.pace {
             Pace::Ptp { epoch_ns } => {
                 let ns = (i128::from(self.first.get() + frame) * i128::from(NANOS_PER_SECOND) + rate - 1) / rate;
@@ -77,21 +78,15 @@ impl MediaTimeline {
 
     /// The programme position that is being captured at true time `t`.
     pub fn position_at(&mut self, t: TrueTime) -> MediaPosition {
-        let rate = f64::from(self.rate_hz);
         match &mut self.pace {
             Pace::Ptp { epoch_ns } => {
-                let ticks = (*epoch_ns + i128::from(t)) * i128::from(self.rate_hz)
-                    - i128::from(self.first.get()) * i128::from(NANOS_PER_SECOND);
-                let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND)) as i64;
-                let rest = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / NANOS_PER_SECOND as f64;
-                MediaPosition::at_frame(Frames::new(whole)).advanced(rest)
+                let ptp = self.rate.position_after(*epoch_ns + i128::from(t));
+                MediaPosition::at_frame(ptp.frame() - self.first).advanced(ptp.fraction())
             }
             Pace::Crystal(clock) => {
-                let error_frames = clock.error_ns(t) * rate / NANOS_PER_SECOND as f64;
-                let ticks = i128::from(t) * i128::from(self.rate_hz);
-                let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND)) as i64;
-                let rest = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / NANOS_PER_SECOND as f64;
-                MediaPosition::at_frame(Frames::new(whole)).advanced(rest + error_frames)
+                let error_frames = clock.error_ns(t) * f64::from(self.rate.as_hz()) / NANOS_PER_SECOND as f64;
+                let elapsed = self.rate.position_after(i128::from(t));
+                MediaPosition::at_frame(elapsed.frame()).advanced(elapsed.fraction() + error_frames)
             }
         }
     }

@@ -10,6 +10,8 @@ pub struct TrajectoryHash {
     wire: Xxh3,
     timing: Xxh3,
     audio: Xxh3,
+    /// The last samples as bytes, kept for its memory.
+    bytes: Vec<u8>,
 }
 
 impl fmt::Debug for TrajectoryHash {
@@ -24,17 +26,16 @@ impl TrajectoryHash {
         self.wire.update(bytes);
     }
 
-    pub(super) fn callback(&mut self, at: LocalTime, ratio_inputs: &[f64]) {
+    pub(super) fn callback(&mut self, at: LocalTime, depth_s: f64) {
         self.timing.update(&at.as_nanos().to_le_bytes());
-        for value in ratio_inputs {
-            self.timing.update(&value.to_bits().to_le_bytes());
-        }
+        self.timing.update(&depth_s.to_bits().to_le_bytes());
     }
 
     pub(super) fn audio(&mut self, samples: &[f32]) {
-        for sample in samples {
-            self.audio.update(&sample.to_bits().to_le_bytes());
-        }
+        // One long update: sample by sample, hashing costs as much as resampling.
+        self.bytes.clear();
+        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_bits().to_le_bytes()));
+        self.audio.update(&self.bytes);
     }
 
     /// The three hashes: wire, timing, audio.

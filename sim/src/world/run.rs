@@ -380,8 +380,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn callback(&mut self, ideal_or_late: TrueTime) -> Result<(), RunError> {
-        let now = ideal_or_late;
+    fn callback(&mut self, now: TrueTime) -> Result<(), RunError> {
         let frames = self.buffer.len() / self.channels;
         let local = self.local(now);
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -398,7 +397,7 @@ impl<'a> World<'a> {
         let playback = self.receiver.playback();
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
         self.meter.callback(&CallbackSeen { frames, playback, depth_s });
-        self.hash.callback(local, &[depth_s.unwrap_or(0.0)]);
+        self.hash.callback(local, depth_s.unwrap_or(0.0));
         self.hash.audio(&buffer);
         if let Some(capture) = &mut self.capture {
             capture.push(&buffer)?;
