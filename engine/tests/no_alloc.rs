@@ -7,7 +7,7 @@
 
 mod rig;
 
-use engine::clock::{ClockMap, ClockReading, LockState, PtpMap};
+use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap};
 use engine::receive::{FusedDrift, MediaClock, Playout};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use rig::{Arrival, Rig, Sender, at_ms};
@@ -72,7 +72,7 @@ fn rig() -> Rig {
 fn reading(state: LockState, ahead: Nanos) -> ClockReading {
     let clock = ClockMap::exact(at_ms(0), ahead.as_nanos() as f64, Ppb::ZERO);
     let map = PtpMap::new(at_ms(0), PtpTime::from_timestamp(PTP_AT_START_S, 0), clock);
-    ClockReading { state, map: Some(map), epoch: 0 }
+    ClockReading { state, map: Some(map), epoch: 0, path_delay: PathDelay::Measured }
 }
 
 #[test]

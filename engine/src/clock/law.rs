@@ -31,12 +31,30 @@ pub struct ClockReading {
     pub map: Option<PtpMap>,
     /// Changes whenever PTP time was stepped: times of different epochs cannot be compared.
     pub epoch: u32,
+    /// Where the path delay in the map comes from.
+    pub path_delay: PathDelay,
+}
+
+/// Where a clock's path delay comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathDelay {
+    /// From Delay_Req and Delay_Resp.
+    #[default]
+    Measured,
+    /// The master does not answer: a stated prior stands in, and the uncertainty says so.
+    Assumed,
 }
 
 /// Turns PTP timestamps into an idea of PTP time.
 pub trait ClockLaw {
     /// A timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
+
+    /// The timestamps that follow are another master's, or came by another path.
+    fn change_master(&mut self, _now: LocalTime) {}
+
+    /// A Delay_Req got no answer in time.
+    fn request_unanswered(&mut self, _now: LocalTime) {}
 
     /// The present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);

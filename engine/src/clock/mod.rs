@@ -16,7 +16,7 @@ mod map;
 mod slave;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample, WARMING_CRYSTAL};
-pub use law::{ClockLaw, ClockReading, TimestampPair};
+pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
 pub use slave::{SlaveClock, SlaveClockConfig};

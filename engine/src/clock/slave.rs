@@ -9,7 +9,7 @@
 //! master's, is kept. Late packets prove nothing.
 
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample, WARMING_CRYSTAL};
-use super::law::{ClockLaw, ClockReading, TimestampPair};
+use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -164,7 +164,7 @@ impl ClockLaw for SlaveClock {
 
     fn reading(&self, _now: LocalTime) -> ClockReading {
         let map = self.origin.zip(self.estimator.map()).map(|((local, remote), map)| PtpMap::new(local, remote, map));
-        ClockReading { state: self.lock.state(), map, epoch: self.epoch }
+        ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: PathDelay::Measured }
     }
 
     fn poll_transition(&mut self) -> Option<LockTransition> {

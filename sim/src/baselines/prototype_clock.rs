@@ -9,7 +9,7 @@
 //! within 50 ppm locks again at once; nothing is locked before the 32 offsets are there.
 
 use engine::clock::{
-    ClockLaw, ClockMap, ClockReading, Direction, LockCause, LockState, LockTransition, PtpMap, TimestampPair,
+    ClockLaw, ClockMap, ClockReading, Direction, LockCause, LockState, LockTransition, PathDelay, PtpMap, TimestampPair,
 };
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::collections::VecDeque;
@@ -124,7 +124,7 @@ impl ClockLaw for PrototypeClock {
             let at = local + Nanos::from_secs_f64(t_s);
             PtpMap::new(local, remote, ClockMap::exact(at, offset_ns, self.rate.unwrap_or_default()))
         });
-        ClockReading { state: self.state, map, epoch: 0 }
+        ClockReading { state: self.state, map, epoch: 0, path_delay: PathDelay::Measured }
     }
 
     fn poll_transition(&mut self) -> Option<LockTransition> {
