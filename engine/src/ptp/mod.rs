@@ -3,9 +3,9 @@
 //! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
 
 mod bmca;
-mod client;
 mod exchange;
+mod port;
 pub mod wire;
 
 pub use bmca::DataSet;
-pub use client::{Client, ClientConfig, ClientEvent, PortState, Transmit};
+pub use port::{Port, PortConfig, PortEvent, PortState, Transmit};

@@ -3,7 +3,7 @@
 use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{Client, ClientConfig, ClientEvent, Transmit};
+use engine::ptp::{Port, PortConfig, PortEvent, Transmit};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
 use engine::{LocalTime, MediaPosition, Nanos};
 
@@ -75,7 +75,7 @@ impl From<LockState> for ClockState {
 
 /// The engine that ships: control half and audio half, driven from one thread.
 pub struct EngineReceiver {
-    client: Client,
+    port: Port,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
 }
@@ -87,19 +87,19 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let client = Client::new(ClientConfig::media_profile(RECEIVER_PORT, domain_number));
-        Ok(Self { client, ingest, playout })
+        let port = Port::new(PortConfig::media_profile(RECEIVER_PORT, domain_number));
+        Ok(Self { port, ingest, playout })
     }
 
     fn share_clock(&mut self, now: LocalTime) {
-        self.ingest.set_clock(&self.client.reading(now));
+        self.ingest.set_clock(&self.port.reading(now));
     }
 }
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the client; the simulated network sends none.
-        let _ = self.client.handle_datagram(now, datagram);
+        // Refused datagrams are counted by the port; the simulated network sends none.
+        let _ = self.port.handle_datagram(now, datagram);
         self.share_clock(now);
     }
 
@@ -109,20 +109,20 @@ impl Receiver for EngineReceiver {
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
-        self.client.handle_timeout(now);
+        self.port.handle_timeout(now);
         self.share_clock(now);
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {
-        self.client.poll_timeout()
+        self.port.poll_timeout()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
+        self.port.poll_transmit()
     }
 
     fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        self.client.handle_transmitted(sequence_id, sent);
+        self.port.handle_transmitted(sequence_id, sent);
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
@@ -141,15 +141,15 @@ impl Receiver for EngineReceiver {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        let reading = self.client.reading(now);
+        let reading = self.port.reading(now);
         Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        Some(match self.client.poll_event()? {
-            ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
-            ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
-            ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
+        Some(match self.port.poll_event()? {
+            PortEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
+            PortEvent::MasterLost(sender) => format!("master {sender} is silent"),
+            PortEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
         })
     }
 }

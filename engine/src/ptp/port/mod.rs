@@ -1,8 +1,8 @@
 //! A PTP slave: port and clock together.
 //!
-//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Client::handle_datagram`] with its receive timestamp; after that, and
-//! whenever [`Client::poll_timeout`] is due, call [`Client::handle_timeout`], then drain [`Client::poll_transmit`] and
-//! [`Client::poll_event`]. Tell when an event message left the host with [`Client::handle_transmitted`].
+//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with its receive timestamp; after that, and
+//! whenever [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and
+//! [`Port::poll_event`]. Tell when an event message left the host with [`Port::handle_transmitted`].
 //!
 //! Model: an ordinary clock that is slave only, with end-to-end delay (IEEE 1588-2019, 9.2 and 11.3). Intervals are taken from
 //! the wire. What the timestamps mean is the [`ClockLaw`]'s business.
@@ -27,7 +27,7 @@ const MAX_EVENTS: usize = 64;
 
 /// What a slave is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientConfig {
+pub struct PortConfig {
     /// Our own port; also seeds the random spacing of Delay_Reqs.
     pub identity: PortIdentity,
     /// Messages of other domains are ignored.
@@ -38,7 +38,7 @@ pub struct ClientConfig {
     pub log_min_delay_req_interval: i8,
 }
 
-impl ClientConfig {
+impl PortConfig {
     /// The media profile's defaults (AES67-2018, annex A) for a domain.
     #[must_use]
     pub fn media_profile(identity: PortIdentity, domain_number: u8) -> Self {
@@ -98,7 +98,7 @@ impl Timers {
 pub struct Transmit {
     /// The datagram.
     pub datagram: [u8; DELAY_REQ_LENGTH],
-    /// To be given to [`Client::handle_transmitted`] with the time at which the message left.
+    /// To be given to [`Port::handle_transmitted`] with the time at which the message left.
     pub sequence_id: u16,
 }
 
@@ -122,7 +122,7 @@ impl Transmit {
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ClientEvent {
+pub enum PortEvent {
     /// The best master has changed.
     MasterSelected(DataSet),
     /// The selected master is silent, and there is no other.
@@ -132,8 +132,8 @@ pub enum ClientEvent {
 }
 
 /// A PTP slave. The clock law is the engine's own unless another is given for comparison.
-pub struct Client<L = SlaveClock> {
-    config: ClientConfig,
+pub struct Port<L = SlaveClock> {
+    config: PortConfig,
     law: L,
     masters: ForeignMasters,
     master: Option<DataSet>,
@@ -144,21 +144,21 @@ pub struct Client<L = SlaveClock> {
     timers: Timers,
     spacing: ChaCha8Rng,
     transmit: Option<Transmit>,
-    events: VecDeque<ClientEvent>,
+    events: VecDeque<PortEvent>,
     malformed: u64,
 }
 
-impl Client<SlaveClock> {
+impl Port<SlaveClock> {
     /// A slave with the engine's clock.
     #[must_use]
-    pub fn new(config: ClientConfig) -> Self {
+    pub fn new(config: PortConfig) -> Self {
         Self::with_law(config, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
-impl<L: ClockLaw> Client<L> {
+impl<L: ClockLaw> Port<L> {
     /// A slave with another clock law.
-    pub fn with_law(config: ClientConfig, law: L) -> Self {
+    pub fn with_law(config: PortConfig, law: L) -> Self {
         let port = config.identity;
         let seed = u64::from_be_bytes(port.clock_identity.0) ^ u64::from(port.port_number);
         Self {
@@ -216,7 +216,7 @@ impl<L: ClockLaw> Client<L> {
         self.drain_law();
     }
 
-    /// When [`Client::handle_timeout`] is due next.
+    /// When [`Port::handle_timeout`] is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
         let expiry = self.masters.next_expiry(i64::from(self.config.announce_receipt_timeout));
@@ -236,7 +236,7 @@ impl<L: ClockLaw> Client<L> {
     }
 
     /// The next event that was not yet told.
-    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+    pub fn poll_event(&mut self) -> Option<PortEvent> {
         self.events.pop_front()
     }
 
@@ -302,13 +302,13 @@ impl<L: ClockLaw> Client<L> {
         self.sync = SyncExchange::default();
         match (best, lost) {
             (Some(data), _) => {
-                self.push_event(ClientEvent::MasterSelected(data));
+                self.push_event(PortEvent::MasterSelected(data));
                 self.schedule_delay_request(now);
                 self.timers.set(Timer::Clock, now + self.sync_interval);
             }
             (None, Some(lost)) => {
                 self.timers.stop(Timer::DelayRequest);
-                self.push_event(ClientEvent::MasterLost(lost.sender));
+                self.push_event(PortEvent::MasterLost(lost.sender));
             }
             (None, None) => {}
         }
@@ -367,11 +367,11 @@ impl<L: ClockLaw> Client<L> {
 
     fn drain_law(&mut self) {
         while let Some(transition) = self.law.poll_transition() {
-            self.push_event(ClientEvent::Lock(transition));
+            self.push_event(PortEvent::Lock(transition));
         }
     }
 
-    fn push_event(&mut self, event: ClientEvent) {
+    fn push_event(&mut self, event: PortEvent) {
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
         }
