@@ -3,13 +3,17 @@
 use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{Port, PortConfig, PortEvent, Transmit};
+use engine::ptp::{PeerAddress, Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
 use engine::{LocalTime, MediaPosition, Nanos};
+use std::net::Ipv4Addr;
 
 /// Identity of the receiver's PTP port.
 pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
+
+/// Where the grandmaster's datagrams come from (RFC 5737, 3).
+const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
@@ -24,7 +28,7 @@ pub trait Receiver {
     /// The next Delay_Req.
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// It was stamped `sent`.
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
     /// The sound card wants `out` filled.
     fn pull(&mut self, now: LocalTime, out: &mut [f32]);
     /// What the last pull did.
@@ -87,7 +91,8 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let port = Port::new(PortConfig::media_profile(RECEIVER_PORT, domain_number));
+        let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
+        let port = Port::new(config, LocalTime::ZERO);
         Ok(Self { port, ingest, playout })
     }
 
@@ -99,7 +104,7 @@ impl EngineReceiver {
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         // Refused datagrams are counted by the port; the simulated network sends none.
-        let _ = self.port.handle_datagram(now, datagram);
+        let _ = self.port.handle_datagram(now, GRANDMASTER_ADDRESS, datagram);
         self.share_clock(now);
     }
 
@@ -121,8 +126,8 @@ impl Receiver for EngineReceiver {
         self.port.poll_transmit()
     }
 
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        self.port.handle_transmitted(sequence_id, sent);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.port.handle_transmitted(token, sent);
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
@@ -146,10 +151,8 @@ impl Receiver for EngineReceiver {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        Some(match self.port.poll_event()? {
-            PortEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
-            PortEvent::MasterLost(sender) => format!("master {sender} is silent"),
-            PortEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
-        })
+        // The state of the port follows from the other events.
+        let told = |event: &PortEvent| !matches!(event, PortEvent::State(_));
+        std::iter::from_fn(|| self.port.poll_event()).find(told).map(|event| event.to_string())
     }
 }

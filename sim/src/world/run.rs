@@ -353,7 +353,9 @@ impl<'a> World<'a> {
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
             let stamped = self.local(now);
-            self.receiver.handle_transmitted(transmit.sequence_id, stamped);
+            if let Some(token) = transmit.timestamp {
+                self.receiver.handle_transmitted(token, stamped);
+            }
             let leaves = now + self.streams.transmit.lateness(&self.transmit_jitter).as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
             if let Some(arrival) = self.ptp_up.send(leaves) {

@@ -1,202 +1,128 @@
-//! A PTP slave: port and clock together.
+//! A PTP port of an ordinary clock, together with its clock: slave when there is a better clock, master when there is none.
 //!
-//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with its receive timestamp; after that, and
-//! whenever [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and
-//! [`Port::poll_event`]. Tell when an event message left the host with [`Port::handle_transmitted`].
+//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with its receive timestamp and its source; after
+//! that, and whenever [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and
+//! [`Port::poll_event`]. Where [`Transmit::timestamp`] asks for it, tell [`Port::handle_transmitted`] when the message left.
 //!
-//! Model: an ordinary clock that is slave only, with end-to-end delay (IEEE 1588-2019, 9.2 and 11.3). Intervals are taken from
-//! the wire. What the timestamps mean is the [`ClockLaw`]'s business.
+//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals of others are taken from the wire.
+//! What the timestamps mean is the [`ClockLaw`]'s business.
+//!
+//! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
+//! PTP's ports are fixed.
 
-use super::bmca::{DataSet, ForeignMasters};
+mod master;
+mod slave;
+#[cfg(test)]
+mod tests;
+
+use super::bmca::{Candidate, DataSet, ForeignMasters};
+use super::config::{PortConfig, Timeline};
+use super::counters::PortCounters;
+use super::event::PortEvent;
 use super::exchange::{DelayExchange, SyncExchange};
-use super::wire::{Body, Flags, Header, Message, PortIdentity, Tlvs, WireError};
-use crate::clock::{ClockLaw, ClockReading, LockTransition, SlaveClock, SlaveClockConfig, TimestampPair};
-use crate::units::{LocalTime, Nanos, PtpTime};
+use super::state::{self, PortState, Recommendation, StateCause, StateChange};
+use super::time_properties::TimeProperties;
+use super::timers::{Timer, Timers};
+use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
+use super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
+use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::units::{LocalTime, Nanos};
+use master::Service;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use slave::Pursuit;
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
-/// logMessageInterval of messages that have none, or do not tell (IEEE 1588-2019, 13.3.2.14).
-const NO_INTERVAL: i8 = 0x7F;
 /// Scale of a 32-bit draw.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Length of a Delay_Req.
-const DELAY_REQ_LENGTH: usize = 44;
 /// Events that nobody has polled; older ones are dropped first.
 const MAX_EVENTS: usize = 64;
+/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept for long.
+const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
 
-/// What a slave is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortConfig {
-    /// Our own port; also seeds the random spacing of Delay_Reqs.
-    pub identity: PortIdentity,
-    /// Messages of other domains are ignored.
-    pub domain_number: u8,
-    /// Announce intervals of silence after which a master is given up.
-    pub announce_receipt_timeout: u8,
-    /// Mean interval between Delay_Reqs until a Delay_Resp tells, 2^n s.
-    pub log_min_delay_req_interval: i8,
-}
-
-impl PortConfig {
-    /// The media profile's defaults (AES67-2018, annex A) for a domain.
-    #[must_use]
-    pub fn media_profile(identity: PortIdentity, domain_number: u8) -> Self {
-        Self { identity, domain_number, announce_receipt_timeout: 3, log_min_delay_req_interval: 0 }
-    }
-}
-
-/// State of the port (IEEE 1588-2019, 9.2.5; the states of a slave-only port).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PortState {
-    /// No master is qualified.
-    Listening,
-    /// A master is selected; its clock is not followed yet.
-    Uncalibrated,
-    /// The clock of the selected master is followed.
-    Slave,
-}
-
-/// The timers of the port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    /// The next Delay_Req.
-    DelayRequest,
-    /// The clock law looks at the time.
-    Clock,
-}
-
-/// When each [`Timer`] is due.
-#[derive(Clone, Copy, Debug, Default)]
-struct Timers([Option<LocalTime>; 2]);
-
-impl Timers {
-    fn set(&mut self, timer: Timer, at: LocalTime) {
-        self.0[timer as usize] = Some(at);
-    }
-
-    fn stop(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
-    }
-
-    fn next(&self) -> Option<LocalTime> {
-        self.0.iter().flatten().min().copied()
-    }
-
-    /// Whether the timer is due; if so, it is stopped.
-    fn take(&mut self, timer: Timer, now: LocalTime) -> bool {
-        let due = self.0[timer as usize].is_some_and(|at| at <= now);
-        if due {
-            self.stop(timer);
-        }
-        due
-    }
-}
-
-/// A message to be sent to the event port (319) of 224.0.1.129.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// The datagram.
-    pub datagram: [u8; DELAY_REQ_LENGTH],
-    /// To be given to [`Port::handle_transmitted`] with the time at which the message left.
-    pub sequence_id: u16,
-}
-
-impl Transmit {
-    /// A Delay_Req from `port`; `None` if it could not be written, which its fixed size rules out.
-    #[must_use]
-    pub fn delay_req(port: PortIdentity, domain_number: u8, sequence_id: u16) -> Option<Self> {
-        let header = Header {
-            domain_number,
-            source_port_identity: port,
-            sequence_id,
-            log_message_interval: NO_INTERVAL,
-            ..Header::default()
-        };
-        let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
-        let mut datagram = [0; DELAY_REQ_LENGTH];
-        let written = Message { header, body, tlvs: Tlvs::default() }.emit(&mut datagram);
-        written.ok().map(|_| Self { datagram, sequence_id })
-    }
-}
-
-/// Something that a user would want to know.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PortEvent {
-    /// The best master has changed.
-    MasterSelected(DataSet),
-    /// The selected master is silent, and there is no other.
-    MasterLost(PortIdentity),
-    /// The clock's lock state has changed.
-    Lock(LockTransition),
-}
-
-/// A PTP slave. The clock law is the engine's own unless another is given for comparison.
+/// A PTP port with its clock. The clock law is the engine's own unless another is given for comparison.
+///
+/// ```
+/// use engine::LocalTime;
+/// use engine::ptp::{Port, PortConfig, PortState, Profile};
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+///
+/// let identity = PortIdentity { clock_identity: ClockIdentity([0, 27, 33, 255, 254, 10, 103, 1]), port_number: 1 };
+/// let mut port = Port::new(PortConfig::new(&Profile::AES67_MEDIA, identity), LocalTime::ZERO);
+/// assert_eq!(port.state(), PortState::Listening);
+///
+/// // Nobody announces a better clock, so this one serves.
+/// let due = port.poll_timeout().unwrap();
+/// port.handle_timeout(due);
+/// assert_eq!(port.state(), PortState::Master);
+/// assert_eq!(port.poll_transmit().map(|announce| announce.datagram.len()), Some(64));
+///
+/// // What is no PTP message is refused and counted.
+/// assert!(port.handle_datagram(due, [192, 0, 2, 1].into(), b"noise").is_err());
+/// assert_eq!(port.counters().malformed, 1);
+/// ```
 pub struct Port<L = SlaveClock> {
     config: PortConfig,
     law: L,
+    state: PortState,
     masters: ForeignMasters,
-    master: Option<DataSet>,
-    sync: SyncExchange,
-    delay: DelayExchange,
-    delay_interval: Nanos,
-    sync_interval: Nanos,
+    /// Become master at this time if nobody announces.
+    listen_until: Option<LocalTime>,
+    pursuit: Pursuit,
+    service: Service,
     timers: Timers,
     spacing: ChaCha8Rng,
-    transmit: Option<Transmit>,
+    outbox: Outbox,
     events: VecDeque<PortEvent>,
-    malformed: u64,
+    counters: PortCounters,
 }
 
 impl Port<SlaveClock> {
-    /// A slave with the engine's clock.
+    /// A port with the engine's clock, which begins to listen at `now`.
     #[must_use]
-    pub fn new(config: PortConfig) -> Self {
-        Self::with_law(config, SlaveClock::new(SlaveClockConfig::default()))
+    pub fn new(config: PortConfig, now: LocalTime) -> Self {
+        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
 impl<L: ClockLaw> Port<L> {
-    /// A slave with another clock law.
-    pub fn with_law(config: PortConfig, law: L) -> Self {
-        let port = config.identity;
-        let seed = u64::from_be_bytes(port.clock_identity.0) ^ u64::from(port.port_number);
-        Self {
+    /// A port with another clock law.
+    pub fn with_law(config: PortConfig, now: LocalTime, law: L) -> Self {
+        let identity = config.identity;
+        let seed = u64::from_be_bytes(identity.clock_identity.0) ^ u64::from(identity.port_number);
+        let mut port = Self {
             config,
             law,
+            state: PortState::Listening,
             masters: ForeignMasters::default(),
-            master: None,
-            sync: SyncExchange::default(),
-            delay: DelayExchange::default(),
-            delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
-            sync_interval: SlaveClockConfig::default().sync_interval,
+            listen_until: None,
+            pursuit: Pursuit::new(&config),
+            service: Service::default(),
             timers: Timers::default(),
             spacing: ChaCha8Rng::seed_from_u64(seed),
-            transmit: None,
+            outbox: Outbox::new(),
             events: VecDeque::with_capacity(MAX_EVENTS),
-            malformed: 0,
-        }
+            counters: PortCounters::default(),
+        };
+        port.listen(now);
+        port
     }
 
-    /// Takes a datagram that was received at `now` (its receive timestamp). Messages that are not for us are ignored.
+    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages that are not for us are counted and ignored.
     ///
     /// # Errors
     /// If it is not a PTP message; it is counted, and nothing else happens.
-    pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) -> Result<(), WireError> {
-        let message = Message::parse(datagram).inspect_err(|_| self.malformed += 1)?;
+    pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
+        let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
         let header = message.header;
-        // AirPlay's and 802.1AS's clocks (majorSdoId 1) may share the wire.
-        let ours = header.domain_number == self.config.domain_number
-            && header.major_sdo_id == 0
-            && header.source_port_identity.clock_identity != self.config.identity.clock_identity
-            && !header.flags.contains(Flags::ALTERNATE_MASTER);
-        if !ours {
+        if !self.is_for_us(&header) {
             return Ok(());
         }
-        if let Body::Announce(announce) = message.body {
-            self.announce(now, &header, &announce);
-        } else if self.is_master(header.source_port_identity) {
-            self.master_message(now, &header, &message.body);
+        match message.body {
+            Body::Announce(announce) => self.handle_announce(now, source, &header, &announce),
+            Body::DelayReq { .. } => self.answer(now, source, &header),
+            body => self.handle_master_message(now, &header, &body),
         }
         self.drain_law();
         Ok(())
@@ -204,14 +130,18 @@ impl<L: ClockLaw> Port<L> {
 
     /// Does whatever is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
-        self.masters.expire(now, i64::from(self.config.announce_receipt_timeout));
-        self.select(now);
-        if self.timers.take(Timer::DelayRequest, now) {
+        self.decide(now);
+        if self.timers.take(Timer::DelayRequest, now).is_some() {
             self.request_delay(now);
         }
-        if self.timers.take(Timer::Clock, now) {
-            self.law.advance(now);
-            self.timers.set(Timer::Clock, now + self.sync_interval);
+        if self.timers.take(Timer::Clock, now).is_some() {
+            self.advance_clock(now);
+        }
+        if let Some(due) = self.timers.take(Timer::Announce, now) {
+            self.send_announce(now, due);
+        }
+        if let Some(due) = self.timers.take(Timer::Sync, now) {
+            self.send_sync(now, due);
         }
         self.drain_law();
     }
@@ -219,19 +149,20 @@ impl<L: ClockLaw> Port<L> {
     /// When [`Port::handle_timeout`] is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<LocalTime> {
-        let expiry = self.masters.next_expiry(i64::from(self.config.announce_receipt_timeout));
-        self.timers.next().into_iter().chain(expiry).min()
+        self.timers.next()
     }
 
     /// The next message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmit.take()
+        self.outbox.pop()
     }
 
-    /// A message left the host at `sent`.
-    pub fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        if let Some(pair) = self.delay.transmitted(sequence_id, sent) {
-            self.observe(&pair);
+    /// The message that `token` stands for left the host at `sent`.
+    pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        match token.message_type {
+            MessageType::DelayReq => self.request_left(token.sequence_id, sent),
+            MessageType::Sync => self.sync_left(token.sequence_id, sent),
+            _ => {}
         }
     }
 
@@ -240,10 +171,20 @@ impl<L: ClockLaw> Port<L> {
         self.events.pop_front()
     }
 
-    /// What the clock says at `now`.
+    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference that is outranked) the time that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
-        self.law.reading(now)
+        let law = self.law.reading(now);
+        let epoch = law.epoch.wrapping_add(self.service.steps());
+        match self.state {
+            PortState::Master | PortState::Passive => ClockReading {
+                state: LockState::Locked,
+                map: Some(*self.service.map()),
+                epoch,
+                path_delay: PathDelay::Measured,
+            },
+            _ => ClockReading { epoch, ..law },
+        }
     }
 
     /// The clock law.
@@ -255,120 +196,128 @@ impl<L: ClockLaw> Port<L> {
     /// The master that is followed.
     #[must_use]
     pub fn master(&self) -> Option<&DataSet> {
-        self.master.as_ref()
+        self.pursuit.parent().map(|parent| &parent.data)
+    }
+
+    /// What is known of the timescale of [`Port::reading`]: the master says it, or as master we do.
+    #[must_use]
+    pub fn time_properties(&self) -> Option<&TimeProperties> {
+        match self.state {
+            PortState::Master | PortState::Passive => Some(self.service.properties()),
+            _ => self.pursuit.parent().map(|parent| &parent.properties),
+        }
     }
 
     /// State of the port.
     #[must_use]
-    pub fn port_state(&self, now: LocalTime) -> PortState {
-        match self.master {
-            None => PortState::Listening,
-            Some(_) if self.law.reading(now).state.is_usable() => PortState::Slave,
-            Some(_) => PortState::Uncalibrated,
-        }
+    pub fn state(&self) -> PortState {
+        self.state
     }
 
-    /// Datagrams that were not PTP messages.
+    /// What the port has seen.
     #[must_use]
-    pub fn malformed(&self) -> u64 {
-        self.malformed
+    pub fn counters(&self) -> &PortCounters {
+        &self.counters
     }
 
-    fn is_master(&self, port: PortIdentity) -> bool {
-        self.master.is_some_and(|master| master.sender == port)
+    /// Whether the message is of our domain and from somebody else.
+    fn is_for_us(&mut self, header: &Header) -> bool {
+        let counters = &mut self.counters;
+        let reason = if header.major_sdo_id != self.config.sdo_id {
+            &mut counters.other_sdo
+        } else if header.domain_number != self.config.domain_number {
+            &mut counters.other_domain
+        } else if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
+            &mut counters.own
+        } else if header.flags.contains(Flags::ALTERNATE_MASTER) {
+            &mut counters.alternate_master
+        } else {
+            return true;
+        };
+        *reason += 1;
+        false
     }
 
-    fn announce(&mut self, now: LocalTime, header: &Header, announce: &super::wire::Announce) {
-        let data = DataSet::of(header.source_port_identity, announce);
+    fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
+        self.counters.announces += 1;
         let interval = match header.log_message_interval {
-            // An announce interval beyond AES67's longest (2^4 s) would keep a dead master for long.
-            log2 @ -7..=4 => Nanos::from_log2_secs(log2),
+            log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
             _ => Nanos::from_secs(1),
         };
-        self.masters.announce(now, data, interval, self.master.map(|master| master.sender));
-        self.select(now);
-    }
-
-    /// State decision: follow the best master (IEEE 1588-2019, 9.3.3).
-    fn select(&mut self, now: LocalTime) {
-        let best = self.masters.best();
-        let sender = |data: Option<DataSet>| data.map(|data| (data.sender, data.grandmaster));
-        let changed = sender(best) != sender(self.master);
-        let lost = self.master.filter(|_| best.is_none());
-        self.master = best;
-        if !changed {
-            return;
-        }
-        self.sync = SyncExchange::default();
-        match (best, lost) {
-            (Some(data), _) => {
-                self.push_event(PortEvent::MasterSelected(data));
-                self.schedule_delay_request(now);
-                self.timers.set(Timer::Clock, now + self.sync_interval);
-            }
-            (None, Some(lost)) => {
-                self.timers.stop(Timer::DelayRequest);
-                self.push_event(PortEvent::MasterLost(lost.sender));
-            }
-            (None, None) => {}
-        }
-    }
-
-    fn master_message(&mut self, now: LocalTime, header: &Header, body: &Body) {
-        let pair = match *body {
-            Body::Sync { origin_timestamp } => {
-                self.learn_sync_interval(header.log_message_interval);
-                self.sync.sync(now, header, origin_timestamp)
-            }
-            Body::FollowUp { precise_origin_timestamp } => self.sync.follow_up(header, precise_origin_timestamp),
-            Body::DelayResp { receive_timestamp, requesting_port_identity }
-                if requesting_port_identity == self.config.identity =>
-            {
-                if header.log_message_interval != NO_INTERVAL {
-                    self.delay_interval = Nanos::from_log2_secs(header.log_message_interval.clamp(-7, 5));
-                }
-                self.delay.response(header.sequence_id, receive_timestamp, header.correction_field)
-            }
-            _ => None,
+        let candidate = Candidate {
+            data: DataSet::of(header.source_port_identity, self.config.identity, announce),
+            properties: TimeProperties::of(header.flags, announce),
+            address: source,
+            interval,
         };
-        if let Some(pair) = pair {
-            self.observe(&pair);
-        }
+        self.masters.announce(now, candidate, self.master().map(|master| master.sender));
+        self.decide(now);
     }
 
-    fn learn_sync_interval(&mut self, log2: i8) {
-        if log2 == NO_INTERVAL {
+    /// Begins to listen, for the announce receipt timeout and a random share of one more interval (IEEE 1588-2019, 9.2.6.12), so that the
+    /// clocks of a network do not all become master at once.
+    fn listen(&mut self, now: LocalTime) {
+        if self.config.slave_only {
             return;
         }
-        self.sync_interval = Nanos::from_log2_secs(log2.clamp(-7, 4));
-        self.law.set_sync_interval(self.sync_interval);
+        let interval = Nanos::from_log2_secs(self.config.log_announce_interval);
+        let timeout = interval.times(i64::from(self.config.announce_receipt_timeout));
+        let more = Nanos::from_secs_f64(self.draw() * interval.as_secs_f64());
+        self.listen_until = Some(now + timeout + more);
+        self.timers.set(Timer::AnnounceReceipt, self.listen_until);
     }
 
-    fn observe(&mut self, pair: &TimestampPair) {
-        self.law.observe(pair);
-        self.drain_law();
-    }
-
-    fn request_delay(&mut self, now: LocalTime) {
-        if self.master.is_none() {
-            return;
+    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of the others calls for.
+    fn decide(&mut self, now: LocalTime) {
+        self.masters.expire(now, self.config.announce_receipt_timeout);
+        let best = self.masters.best();
+        let own = self.config.data_set();
+        let data = best.as_ref().map(|best| &best.data);
+        match (state::recommend(self.config.slave_only, &own, data, self.state), best) {
+            (Recommendation::Slave, Some(best)) => self.follow(now, best),
+            (Recommendation::Passive, _) => self.be_passive(now),
+            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BestOfAll),
+            (Recommendation::Master, None) => self.serve(now, StateCause::AnnounceReceiptTimeout),
+            _ if self.listen_until.is_some_and(|end| end <= now) => {
+                self.serve(now, StateCause::AnnounceReceiptTimeout);
+            }
+            _ => self.give_up(now),
         }
-        let sequence_id = self.delay.request();
-        self.transmit = Transmit::delay_req(self.config.identity, self.config.domain_number, sequence_id);
-        self.schedule_delay_request(now);
+        let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
+        self.timers.set(Timer::AnnounceReceipt, expiry.into_iter().chain(self.listen_until).min());
     }
 
-    /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do not ask in chorus.
-    fn schedule_delay_request(&mut self, now: LocalTime) {
-        let share = f64::from(self.spacing.next_u32()) / TWO_POW_32;
-        let wait = Nanos::from_secs_f64(2.0 * share * self.delay_interval.as_secs_f64());
-        self.timers.set(Timer::DelayRequest, now + wait);
+    /// Changes the state as the table has it.
+    fn transition(&mut self, now: LocalTime, cause: StateCause) {
+        let next = state::next(self.config.slave_only, self.state, cause);
+        debug_assert!(next.is_some(), "no transition from {} by: {cause}", self.state);
+        let Some(to) = next else { return };
+        let from = std::mem::replace(&mut self.state, to);
+        self.listen_until = None;
+        self.push_event(PortEvent::State(StateChange { at: now, from, to, cause }));
     }
 
-    fn drain_law(&mut self) {
-        while let Some(transition) = self.law.poll_transition() {
-            self.push_event(PortEvent::Lock(transition));
+    /// Uniform over [0, 1).
+    fn draw(&mut self) -> f64 {
+        f64::from(self.spacing.next_u32()) / TWO_POW_32
+    }
+
+    /// The header of a message of ours.
+    fn header(&self, sequence_id: u16, flags: Flags, log_message_interval: i8) -> Header {
+        Header {
+            major_sdo_id: self.config.sdo_id,
+            domain_number: self.config.domain_number,
+            flags,
+            source_port_identity: self.config.identity,
+            sequence_id,
+            log_message_interval,
+            ..Header::default()
         }
+    }
+
+    fn send(&mut self, header: Header, body: Body, destination: Destination) {
+        let sent = self.outbox.push(&Message { header, body, tlvs: Tlvs::default() }, destination);
+        self.counters.unsent += u64::from(!sent);
     }
 
     fn push_event(&mut self, event: PortEvent) {
@@ -378,6 +327,3 @@ impl<L: ClockLaw> Port<L> {
         self.events.push_back(event);
     }
 }
-
-#[cfg(test)]
-mod tests;
