@@ -5,6 +5,8 @@
 pub struct PortCounters {
     /// Datagrams that are no PTPv2 message.
     pub malformed: u64,
+    /// Datagrams from elsewhere than the only peer of a session.
+    pub other_source: u64,
     /// Messages of another domain.
     pub other_domain: u64,
     /// Messages of another majorSdoId, such as those of gPTP and AirPlay.

@@ -4,6 +4,7 @@
 //! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
 
 mod bmca;
+pub mod bmca_yield;
 mod config;
 mod counters;
 mod event;

@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn every_parameter_is_checked() {
         let profile = Profile::AES67_MEDIA;
-        let cases: [(&str, fn(&mut PortConfig)); 5] = [
+        type Spoil = fn(&mut PortConfig);
+        let cases: [(&str, Spoil); 5] = [
             ("domainNumber is 128, AES67 media allows 0 to 127", |c| c.domain_number = 128),
             ("logAnnounceInterval is 5, AES67 media allows 0 to 4", |c| c.log_announce_interval = 5),
             ("logSyncInterval is -5, AES67 media allows -4 to 1", |c| c.log_sync_interval = -5),
