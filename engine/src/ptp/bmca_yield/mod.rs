@@ -38,6 +38,9 @@ const LISTEN: Nanos = Nanos::from_secs(3);
 /// Silence after which a peer that we follow is gone: three of its announce intervals of 1 s.
 const ANNOUNCE_TIMEOUT: Nanos = Nanos::from_secs(3);
 const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
+/// Sync intervals of peers that are believed, 2^n s.
+const SHORTEST_SYNC_INTERVAL: i8 = -7;
+const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
 /// A data set from here on is too far away (IEEE 1588-2019, 9.3.2.5).
 const MAX_STEPS_REMOVED: u16 = 255;
@@ -320,6 +323,9 @@ impl<L: ClockLaw> YieldSession<L> {
         let forward = match *body {
             Body::Sync { origin_timestamp } => {
                 counters.syncs += 1;
+                if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
+                    self.law.set_sync_interval(Nanos::from_log2_secs(log2));
+                }
                 pursuit.sync.sync(now, header, origin_timestamp, counters)
             }
             Body::FollowUp { precise_origin_timestamp } => {

@@ -49,7 +49,7 @@ impl HomePod {
             flags: flags | Flags::UNICAST | Flags::PTP_TIMESCALE,
             source_port_identity: self.identity,
             sequence_id: self.sequence_id,
-            log_message_interval: 0,
+            log_message_interval: -3,
             ..Header::default()
         };
         let mut bytes = [0; 128];
@@ -261,7 +261,9 @@ impl ClockLaw for OneWay {
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered += 1;
     }
-    fn set_sync_interval(&mut self, _interval: Nanos) {}
+    fn set_sync_interval(&mut self, interval: Nanos) {
+        assert_eq!(interval, SYNC_INTERVAL);
+    }
     fn advance(&mut self, _now: LocalTime) {}
     fn reading(&self, _now: LocalTime) -> ClockReading {
         let state = if self.unanswered > 0 { LockState::Locked } else { LockState::Acquiring };
