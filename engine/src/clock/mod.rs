@@ -14,11 +14,14 @@ mod kalman;
 mod law;
 mod lock;
 mod map;
+mod reference;
 mod slave;
+mod slew;
 mod step;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
+pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use slave::{SlaveClock, SlaveClockConfig};
