@@ -227,6 +227,8 @@ fn yields_to_a_home_pod_and_follows_its_uptime_one_way() {
     assert!(requests.clone().all(|message| matches!(message.body, Body::DelayReq { .. })));
     assert_eq!(requests.count() as u64, session.counters().follow_ups);
     assert_eq!(session.counters().unanswered_requests, session.counters().follow_ups - 1);
+    let converged = SyncOutcome::Converged { by: Convergence::OneWay };
+    assert_eq!(session.sync_outcome(at(60_000), at(60_000)), converged);
     // What it knows is the peer's uptime, apart from the path's delay, which nobody can tell.
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
@@ -244,6 +246,21 @@ fn a_peer_that_answers_is_followed_both_ways() {
     let error = Nanos::new((estimate - peer.time(deadline).as_nanos()) as i64);
     assert!(error.abs() < Nanos::from_micros(2), "{error}");
     assert_eq!(session.counters().unanswered_requests, 0);
+}
+
+#[test]
+fn an_answer_after_all_refines_the_estimate() {
+    let (mut session, mut peer) = (session(), HomePod::new());
+    peer.run(&mut session, 0, 20_000);
+    let error = |session: &YieldSession, ms: i64| {
+        (session.receiver_time_ns(at(ms)).unwrap() - peer.time(at(ms)).as_nanos()).abs()
+    };
+    let one_way = error(&session, 20_000);
+    HomePod { answers: true, ..peer }.run(&mut session, 20_000, 40_000);
+    let converged = SyncOutcome::Converged { by: Convergence::TwoWay };
+    assert_eq!(session.sync_outcome(at(40_000), at(40_000)), converged);
+    let two_way = error(&session, 40_000);
+    assert!(two_way < 5_000 && two_way < one_way, "{one_way} ns one-way, {two_way} ns two-way");
 }
 
 /// A law that is locked one way once it has heard of an unanswered request.
