@@ -47,6 +47,15 @@ fn becomes_master_when_nobody_announces() {
 }
 
 #[test]
+fn ports_that_start_together_do_not_all_become_master_together() {
+    let starts = [1, 2, 3].map(|identity| {
+        let config = PortConfig { identity: port_identity(identity), ..full_config() };
+        new_port(config).poll_timeout().unwrap()
+    });
+    assert!(starts[0] != starts[1] && starts[1] != starts[2], "{starts:?}");
+}
+
+#[test]
 fn a_slave_never_becomes_master() {
     let mut port = new_port(slave_config());
     let mut now = LocalTime::ZERO;

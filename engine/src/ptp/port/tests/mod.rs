@@ -190,6 +190,8 @@ struct Notes {
     pairs: Vec<TimestampPair>,
     changes_of_master: u32,
     unanswered: u32,
+    /// Whether the time is too uncertain.
+    unlocked: bool,
 }
 
 impl ClockLaw for Notes {
@@ -205,7 +207,8 @@ impl ClockLaw for Notes {
     fn set_sync_interval(&mut self, _interval: Nanos) {}
     fn advance(&mut self, _now: LocalTime) {}
     fn reading(&self, _now: LocalTime) -> ClockReading {
-        ClockReading { state: LockState::Locked, map: None, epoch: 0, path_delay: PathDelay::Measured }
+        let state = if self.unlocked { LockState::Unlocked } else { LockState::Locked };
+        ClockReading { state, map: None, epoch: 0, path_delay: PathDelay::Measured }
     }
     fn poll_transition(&mut self) -> Option<LockTransition> {
         None

@@ -25,6 +25,25 @@ fn one_announce_is_not_enough() {
     assert!(port.master().is_some());
 }
 
+/// Announces are not time: a port is slave of a master only once it has heard its Syncs, however well the law knows the time of the one before.
+#[test]
+fn a_selected_master_is_not_followed_before_its_time_is_heard() {
+    let (mut port, mut now) = (noting_port(slave_config()), LocalTime::ZERO);
+    let announce = |port: &mut Port<Notes>, master: &Master, now: &mut LocalTime| {
+        for _ in 0..4 {
+            master.announce(port, *now);
+            silence(port, now, Nanos::from_secs(1));
+        }
+    };
+    let (mut master, better) = (Master::new(2), Master::better(3));
+    announce(&mut port, &master, &mut now);
+    assert_eq!(port.state(), PortState::Uncalibrated);
+    master.sync(&mut port, now);
+    assert_eq!(port.state(), PortState::Slave);
+    announce(&mut port, &better, &mut now);
+    assert_eq!(port.state(), PortState::Uncalibrated);
+}
+
 #[test]
 fn the_law_hears_of_another_master_but_not_of_the_same_one() {
     let (mut port, mut now) = (noting_port(slave_config()), LocalTime::ZERO);

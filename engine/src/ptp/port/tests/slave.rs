@@ -29,6 +29,19 @@ fn gives_up_a_silent_master_and_returns_to_it_with_the_lock_held() {
     assert_eq!(port.reading(now).state, LockState::Locked);
 }
 
+#[test]
+fn a_port_is_slave_only_while_the_clock_vouches_for_its_time() {
+    let (mut port, mut master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
+    let second = Nanos::from_secs(1);
+    run(&mut [&mut master], &mut port, &mut now, second.times(5));
+    port.law.unlocked = true;
+    let events = run(&mut [&mut master], &mut port, &mut now, second);
+    assert_eq!(events[0].to_string(), "SLAVE -> UNCALIBRATED: the master's time is too uncertain");
+    port.law.unlocked = false;
+    let events = run(&mut [&mut master], &mut port, &mut now, second);
+    assert_eq!(events[0].to_string(), "UNCALIBRATED -> SLAVE: the master's time is known");
+}
+
 /// "Locked to a grandmaster that no longer exists": whatever it was that went on, without Announces nobody is followed, and without Syncs nothing is
 /// locked.
 #[test]
