@@ -11,7 +11,7 @@ pub struct PortCounters {
     pub other_domain: u64,
     /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
     pub other_sdo: u64,
-    /// Our own messages, come back.
+    /// Our own messages, come back, and Announces of others that name us as grandmaster.
     pub own: u64,
     /// Messages of alternate masters.
     pub alternate_master: u64,

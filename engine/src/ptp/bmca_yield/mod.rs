@@ -257,6 +257,11 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     fn handle_announce(&mut self, now: LocalTime, header: &Header, announce: &Announce) {
+        if announce.grandmaster_identity == self.config.identity.clock_identity {
+            // The peer follows us, and says so.
+            self.counters.own += 1;
+            return;
+        }
         self.counters.announces += 1;
         let data = DataSet::of(header.source_port_identity, self.config.identity, announce);
         let is_better = data.compare(&self.config.data_set()).ordering() == Ordering::Less;

@@ -29,6 +29,7 @@ fn session() -> YieldSession {
 #[derive(Clone, Copy)]
 struct HomePod {
     identity: PortIdentity,
+    grandmaster: ClockIdentity,
     priority_1: u8,
     answers: bool,
     sequence_id: u16,
@@ -36,7 +37,7 @@ struct HomePod {
 
 impl HomePod {
     fn new() -> Self {
-        Self { identity: PORT_9, priority_1: 248, answers: false, sequence_id: 0 }
+        Self { identity: PORT_9, grandmaster: PORT_9.clock_identity, priority_1: 248, answers: false, sequence_id: 0 }
     }
 
     fn time(&self, now: LocalTime) -> PtpTime {
@@ -61,7 +62,7 @@ impl HomePod {
         let announce = Announce {
             grandmaster_priority_1: self.priority_1,
             grandmaster_clock_quality: ClockQuality { clock_class: 6, ..ClockQuality::default() },
-            grandmaster_identity: self.identity.clock_identity,
+            grandmaster_identity: self.grandmaster,
             ..Announce::default()
         };
         self.send(session, now, Flags::default(), Body::Announce(announce));
@@ -210,6 +211,13 @@ fn a_worse_peer_follows_us() {
     let receive_timestamp = PtpTime::EPOCH + Nanos::new(at(4_000).as_nanos());
     let body = Body::DelayResp { receive_timestamp, requesting_port_identity: PORT_9 };
     assert_eq!(Message::parse(&answer.datagram).unwrap().body, body);
+}
+
+#[test]
+fn a_peer_that_names_us_as_grandmaster_is_not_followed() {
+    let (mut session, mut peer) = (session(), HomePod { grandmaster: ClockIdentity([2; 8]), ..HomePod::new() });
+    peer.run(&mut session, 0, 4_000);
+    assert_eq!(session.state(), YieldState::OwnTimeline);
 }
 
 #[test]

@@ -239,6 +239,11 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
+        if announce.grandmaster_identity == self.config.identity.clock_identity {
+            // A boundary clock tells us of ourselves, or somebody pretends to.
+            self.counters.own += 1;
+            return;
+        }
         self.counters.announces += 1;
         let interval = match header.log_message_interval {
             log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),

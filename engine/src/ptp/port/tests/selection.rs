@@ -25,6 +25,17 @@ fn one_announce_is_not_enough() {
     assert!(port.master().is_some());
 }
 
+#[test]
+fn nobody_who_names_us_as_grandmaster_is_followed() {
+    for config in [slave_config(), full_config()] {
+        let (mut port, mut now) = (new_port(config), LocalTime::ZERO);
+        let mut mirror = Master { grandmaster: 9, ..Master::better(1) };
+        run(&mut [&mut mirror], &mut port, &mut now, Nanos::from_secs(20));
+        assert_eq!(port.master(), None);
+        assert_eq!(port.counters().own, 20);
+    }
+}
+
 /// Announces are not time: a port is slave of a master only once it has heard its Syncs, however well the law knows the time of the one before.
 #[test]
 fn a_selected_master_is_not_followed_before_its_time_is_heard() {
