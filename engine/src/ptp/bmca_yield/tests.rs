@@ -215,7 +215,10 @@ fn a_worse_peer_follows_us() {
 
 #[test]
 fn a_peer_that_names_us_as_grandmaster_is_not_followed() {
-    let (mut session, mut peer) = (session(), HomePod { grandmaster: ClockIdentity([2; 8]), ..HomePod::new() });
+    // Its identity is below ours: with steps_removed 0 it would win the tie.
+    let identity = PortIdentity { clock_identity: ClockIdentity([1; 8]), port_number: 1 };
+    let mut peer = HomePod { identity, grandmaster: ClockIdentity([2; 8]), ..HomePod::new() };
+    let mut session = session();
     peer.run(&mut session, 0, 4_000);
     assert_eq!(session.state(), YieldState::OwnTimeline);
 }
@@ -317,7 +320,7 @@ fn the_law_hears_of_another_clock_at_the_same_address() {
     peer.run(&mut session, 0, 2_000);
     assert_eq!(session.law().changes_of_master, 0);
     let identity = PortIdentity { clock_identity: ClockIdentity([8; 8]), port_number: 1 };
-    HomePod { identity, ..peer }.run(&mut session, 2_000, 4_000);
+    HomePod { identity, grandmaster: identity.clock_identity, ..peer }.run(&mut session, 2_000, 4_000);
     assert_eq!(session.law().changes_of_master, 1);
 }
 
