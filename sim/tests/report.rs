@@ -33,9 +33,9 @@ fn a_day_and_a_second_are_drawn() {
 
 #[test]
 fn nothing_is_drawn_as_nothing() {
-    draw(&RunTrace::default());
+    draw(&RunTrace { target_depth_ms: Some(50.0), ..RunTrace::default() });
     let silent = Recording { receiver: "silent".into(), ..Recording::default() };
-    draw(&RunTrace { recordings: vec![silent], duration_s: 60.0, ..RunTrace::default() });
+    draw(&RunTrace { recordings: vec![silent], duration_s: 60.0, target_depth_ms: Some(50.0), ..RunTrace::default() });
 }
 
 #[test]

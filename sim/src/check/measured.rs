@@ -19,8 +19,8 @@ pub struct Evidence<'a> {
     pub clock_states: &'a [(f64, ClockState)],
     /// What a listener heard, and when (true seconds) it crackled.
     pub heard: Option<(&'a CrackleReport, &'a [f64])>,
-    /// The depth that was asked for.
-    pub target_depth_ms: f64,
+    /// The depth that was asked for; `None` if only clocks were simulated.
+    pub target_depth_ms: Option<f64>,
     /// Length of the run.
     pub duration_s: f64,
 }
@@ -44,6 +44,9 @@ impl Evidence<'_> {
     /// The value of a metric over a span; `None` if nothing was recorded that it could be taken from.
     #[must_use]
     pub fn measure(&self, metric: Metric, span: Span) -> Option<f64> {
+        if metric.needs_chain() && self.target_depth_ms.is_none() {
+            return None;
+        }
         // Of a span that holds no interval nothing is known: none is not the same as no row.
         let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
         match metric {
@@ -59,7 +62,7 @@ impl Evidence<'_> {
             Metric::HoldoverShare => Some(self.share(ClockState::Holdover, span)),
             Metric::LockTimeS => Some(self.lock_time(span)),
             Metric::RatioErrorPpm => self.largest(span, |row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
-            Metric::DepthErrorMs => self.largest(span, |row| Some(row.depth_ms - self.target_depth_ms)),
+            Metric::DepthErrorMs => self.largest(span, |row| self.target_depth_ms.map(|target| row.depth_ms - target)),
             Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
         }
     }

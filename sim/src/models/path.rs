@@ -1,4 +1,4 @@
-//! A one-way network path: delay, queueing jitter, loss, stalls. Packets of one path never overtake each other.
+//! A one-way network path: delay, queueing jitter, loss, stalls. Packets of one path overtake each other only if they may.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
@@ -13,6 +13,7 @@ pub struct NetworkPath {
     loss: RandomStream,
     stalls: Stalls,
     last_arrival: TrueTime,
+    cut: bool,
     lost: u64,
 }
 
@@ -27,6 +28,7 @@ impl NetworkPath {
             stalls,
             config,
             last_arrival: 0,
+            cut: false,
             lost: 0,
         }
     }
@@ -35,8 +37,9 @@ impl NetworkPath {
     pub fn send(&mut self, sent: TrueTime) -> Option<TrueTime> {
         let queued = sent + self.min_delay().as_nanos() + self.jitter.lateness(&self.config.jitter).as_nanos();
         let lost = self.loss.uniform() < self.config.loss.get();
-        let arrival = self.stalls.release(queued).max(self.last_arrival);
-        if lost {
+        let released = self.stalls.release(queued);
+        let arrival = if self.config.may_reorder { released } else { released.max(self.last_arrival) };
+        if lost || self.cut {
             self.lost += 1;
             return None;
         }
@@ -55,6 +58,11 @@ impl NetworkPath {
         self.stalls.config = stall;
         self.stalls.next = None;
         self.stalls.from = now;
+    }
+
+    /// From now on, nothing passes, or everything again. What is under way arrives.
+    pub fn set_cut(&mut self, cut: bool) {
+        self.cut = cut;
     }
 
     /// Takes the number of packets lost since the last call.
@@ -117,6 +125,7 @@ mod tests {
         scenario::Path {
             delay_us: Micros::try_from(200.0).unwrap(),
             jitter: Jitter::Exponential { mean_us: Micros::try_from(100.0).unwrap() },
+            may_reorder: false,
             loss: Probability::try_from(0.1).unwrap(),
             stall: Some(Stall {
                 mean_interval_s: Seconds::try_from(2.0).unwrap(),

@@ -78,6 +78,15 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Whether it needs an audio chain.
+    #[must_use]
+    pub fn needs_chain(self) -> bool {
+        matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
+            || self.needs_audio()
+    }
+}
+
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,7 +1,7 @@
 //! Turns what the deserialiser says into what a person can act on.
 
 /// Sections without which there is no world; a missing one is said to be a section, not a field.
-const SECTIONS: [&str; 6] = ["grandmaster", "talker", "network", "host", "card", "playout"];
+const SECTIONS: [&str; 3] = ["grandmaster", "network", "host"];
 
 /// Rust's names of types, as the deserialiser says them, and a person's.
 const TYPES: [(&str, &str); 8] = [
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_a_section_a_receiver_or_a_key() {
-        assert!(explain("missing field `card`").starts_with("the section [card] is missing: add it"));
+        assert!(explain("missing field `host`").starts_with("the section [host] is missing: add it"));
         assert!(explain("missing field `receiver`").starts_with("there is no [[receiver]]: add one"));
         assert!(explain("missing field `seed`").starts_with("the key `seed` is missing here: add it"));
     }

@@ -15,8 +15,8 @@ pub(crate) const RECEIVER_PORT: PortIdentity =
 pub trait Receiver {
     /// A datagram of the PTP ports, stamped `now`.
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
-    /// A datagram of the stream, stamped `now`.
-    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]);
+    /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
+    fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// Time passes.
     fn handle_timeout(&mut self, now: LocalTime);
     /// When [`Receiver::handle_timeout`] is wanted next.
@@ -26,9 +26,13 @@ pub trait Receiver {
     /// It was stamped `sent`.
     fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime);
     /// The sound card wants `out` filled.
-    fn pull(&mut self, now: LocalTime, out: &mut [f32]);
+    fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
+        out.fill(0.0);
+    }
     /// What the last pull did.
-    fn playback(&self) -> Playback;
+    fn playback(&self) -> Playback {
+        Playback::default()
+    }
     /// What the receiver says of its clock.
     fn clock(&self, now: LocalTime) -> Clock;
     /// The next event that a user would be told.
@@ -146,10 +150,15 @@ impl Receiver for EngineReceiver {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        Some(match self.client.poll_event()? {
-            ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
-            ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
-            ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
-        })
+        self.client.poll_event().map(|event| tell(&event))
+    }
+}
+
+/// An event in words.
+pub(super) fn tell(event: &ClientEvent) -> String {
+    match event {
+        ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
+        ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
+        ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
     }
 }

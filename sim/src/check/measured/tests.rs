@@ -27,7 +27,7 @@ const LOCKED_FROM_2: &[(f64, ClockState)] =
     &[(0.0, ClockState::Listening), (0.5, ClockState::Acquiring), (2.0, ClockState::Locked)];
 
 fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)]) -> Evidence<'a> {
-    Evidence { recording, clock_states, heard: None, target_depth_ms: 30.0, duration_s: 10.0 }
+    Evidence { recording, clock_states, heard: None, target_depth_ms: Some(30.0), duration_s: 10.0 }
 }
 
 fn span(from_s: f64, to_s: f64) -> Span {
