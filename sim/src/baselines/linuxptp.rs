@@ -17,7 +17,7 @@ use engine::clock::{
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 
 /// The comparison's slaves start with their clock off by so much.
-const START_OFFSET: Nanos = Nanos::from_millis(10);
+pub(super) const START_OFFSET: Nanos = Nanos::from_millis(10);
 /// `first_step_threshold`, default 20 us; `step_threshold` is 0: never again.
 pub(super) const FIRST_STEP_THRESHOLD_NS: f64 = 20_000.0;
 /// `max_frequency`, default.

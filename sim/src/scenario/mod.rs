@@ -247,12 +247,19 @@ pub enum ReceiverKind {
     /// The regression servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpLinreg,
     /// The Kalman filter of statime; a clock without playout.
+    #[cfg(feature = "statime")]
     Statime,
 }
 
 impl ReceiverKind {
     /// The clocks that are worth comparing.
-    pub const CLOCK_LAWS: &[Self] = &[Self::Engine, Self::LinuxptpPi, Self::LinuxptpLinreg];
+    pub const CLOCK_LAWS: &[Self] = &[
+        Self::Engine,
+        Self::LinuxptpPi,
+        Self::LinuxptpLinreg,
+        #[cfg(feature = "statime")]
+        Self::Statime,
+    ];
 
     /// Whether it can play audio.
     #[must_use]
@@ -268,6 +275,7 @@ impl fmt::Display for ReceiverKind {
             Self::Prototype => "prototype",
             Self::LinuxptpPi => "linuxptp_pi",
             Self::LinuxptpLinreg => "linuxptp_linreg",
+            #[cfg(feature = "statime")]
             Self::Statime => "statime",
         })
     }

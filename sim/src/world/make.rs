@@ -20,7 +20,8 @@ pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<d
         (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),
-        (ReceiverKind::Statime, _) => bare(PrototypeClock::default(), domain),
+        #[cfg(feature = "statime")]
+        (ReceiverKind::Statime, _) => bare(crate::baselines::StatimeClock::default(), domain),
     })
 }
 
