@@ -199,6 +199,7 @@ fn evidence<'a>(loaded: &Loaded, played: &'a Played) -> Evidence<'a> {
     Evidence {
         recording: &played.outcome.recording,
         clock_states: &played.outcome.clock_states,
+        grandmasters: &played.outcome.grandmasters,
         heard: played.outcome.heard.as_ref().map(|heard| (heard, played.crackle_times_s.as_slice())),
         target_depth_ms: target_depth_ms(&loaded.scenario),
         duration_s: simulated_s(loaded, played),
@@ -260,6 +261,14 @@ fn weather(faults: &[Fault]) -> Vec<TraceEvent> {
 fn describe(fault: &FaultKind) -> String {
     match fault {
         FaultKind::GrandmasterLost => "grandmaster lost".to_owned(),
+        FaultKind::RivalsLost => "other masters lost".to_owned(),
+        FaultKind::GrandmasterStepUs(by) => format!("grandmaster steps by {:+}", by.nanos()),
+        FaultKind::GrandmasterRestart(restart) => format!("grandmaster restarts at {} s", restart.time_s.get()),
+        FaultKind::DelayRequestsUnanswered => "Delay_Reqs unanswered".to_owned(),
+        FaultKind::PtpDelay(extra) => {
+            format!("PTP delay +{} us down, +{} us up", extra.down_us.get(), extra.up_us.get())
+        }
+        FaultKind::LateSyncUs(late) => format!("one Sync late by {} us", late.get()),
         FaultKind::NetworkLost => "network lost".to_owned(),
         FaultKind::HostReceiveJitter(jitter) => format!("receive jitter {}", size(jitter)),
         FaultKind::HostTransmitJitter(jitter) => format!("transmit jitter {}", size(jitter)),

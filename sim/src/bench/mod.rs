@@ -143,8 +143,8 @@ fn one(series: &Series<'_>, seed: u64, control: &Control) -> Result<Option<RunFi
 }
 
 /// Whether a fault makes a receiver unlock for a reason.
-fn steps_time(_what: &FaultKind) -> bool {
-    false
+fn steps_time(what: &FaultKind) -> bool {
+    matches!(what, FaultKind::GrandmasterStepUs(_) | FaultKind::GrandmasterRestart(_))
 }
 
 /// The first outage that ends.

@@ -14,6 +14,7 @@ pub struct NetworkPath {
     stalls: Stalls,
     last_arrival: TrueTime,
     cut: bool,
+    extra: Nanos,
     lost: u64,
 }
 
@@ -29,13 +30,15 @@ impl NetworkPath {
             config,
             last_arrival: 0,
             cut: false,
+            extra: Nanos::ZERO,
             lost: 0,
         }
     }
 
     /// When a packet sent at `sent` arrives; `None` if it is lost. Calls must come in order of time.
     pub fn send(&mut self, sent: TrueTime) -> Option<TrueTime> {
-        let queued = sent + self.min_delay().as_nanos() + self.jitter.lateness(&self.config.jitter).as_nanos();
+        let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter);
+        let queued = sent + delay.as_nanos();
         let lost = self.loss.uniform() < self.config.loss.get();
         let released = self.stalls.release(queued);
         let arrival = if self.config.may_reorder { released } else { released.max(self.last_arrival) };
@@ -58,6 +61,11 @@ impl NetworkPath {
         self.stalls.config = stall;
         self.stalls.next = None;
         self.stalls.from = now;
+    }
+
+    /// From now on, every packet takes longer by so much.
+    pub fn set_extra_delay(&mut self, extra: Nanos) {
+        self.extra = extra;
     }
 
     /// From now on, nothing passes, or everything again. What is under way arrives.

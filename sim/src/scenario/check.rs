@@ -12,6 +12,7 @@ impl File<'_> {
         self.check_chain(scenario)?;
         self.check_lengths(scenario)?;
         self.check_receivers(scenario)?;
+        self.check_masters(scenario)?;
         for fault in &scenario.faults {
             let end = scenario.duration_s.get();
             if fault.at_s.as_ref().get() > end {
@@ -88,6 +89,19 @@ impl File<'_> {
                 );
                 return Err(self.error(&receiver.name.span(), message));
             }
+        }
+        Ok(())
+    }
+
+    /// Masters are told apart by their identity.
+    fn check_masters(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut known = vec![scenario.grandmaster.identity];
+        for rival in &scenario.rivals {
+            if known.contains(&rival.identity) {
+                let message = format!("clock identity {} is taken; give every master its own", rival.identity.0);
+                return Err(self.error(&self.find("[[rival]]", "identity"), message));
+            }
+            known.push(rival.identity);
         }
         Ok(())
     }

@@ -10,17 +10,19 @@ mod expect;
 mod explain;
 mod fault;
 mod load;
+mod master;
 mod value;
 
 pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, TalkerEncoding};
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use fault::{Fault, FaultKind};
+pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
 pub use load::{Loaded, Stream};
+pub use master::Grandmaster;
 pub use value::{
     Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, RtpPayloadType, SampleRateHz, Seconds,
-    WanderPpb,
+    StepMicros, WanderPpb,
 };
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,9 @@ pub struct Scenario {
     pub record: Record,
     /// The PTP grandmaster.
     pub grandmaster: Grandmaster,
+    /// Other masters on the same network; the receivers are in the grandmaster's domain.
+    #[serde(default, rename = "rival")]
+    pub rivals: Vec<Grandmaster>,
     /// The sender. It, the media path, the sound card and the playout are there together, or not at all: then only clocks are
     /// simulated.
     pub talker: Option<Talker>,
@@ -114,30 +119,6 @@ pub enum WavBits {
     /// 24-bit PCM.
     #[serde(rename = "pcm24")]
     Pcm24,
-}
-
-/// The PTP grandmaster. Its clock is the truth.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grandmaster {
-    /// Clock identity.
-    pub identity: Identity,
-    /// PTP domain.
-    pub domain: u8,
-    /// Priority 1.
-    pub priority_1: u8,
-    /// Clock class: 6 for a locked GPS receiver.
-    pub clock_class: u8,
-    /// Announce interval, 2^n s.
-    pub log_announce_interval: i8,
-    /// Sync interval, 2^n s.
-    pub log_sync_interval: i8,
-    /// Interval that slaves are to keep between Delay_Reqs, 2^n s.
-    pub log_min_delay_req_interval: i8,
-    /// Whether a Follow_Up tells when the Sync was sent.
-    pub two_step: bool,
-    /// PTP time at the start of the run, seconds since the epoch.
-    pub start_time_s: u32,
 }
 
 /// The network, one path per kind of traffic, so that a switch may treat them differently.

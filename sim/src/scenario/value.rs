@@ -50,6 +50,10 @@ checked!(
     Micros, |value| (0.0..=10_000_000.0).contains(&value), "between 0 and 10000000 us (10 s)"
 );
 checked!(
+    /// Microseconds of either sign, up to a year: what a clock's time can be off by, or step.
+    StepMicros, |value| (-31_557_600e6..=31_557_600e6).contains(&value), "between -31557600000000 and 31557600000000 us (a year)"
+);
+checked!(
     /// A probability.
     Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
 );
@@ -147,6 +151,14 @@ impl Millis {
     #[must_use]
     pub fn nanos(self) -> Nanos {
         Nanos::from_secs_f64(self.0 * 1e-3)
+    }
+}
+
+impl StepMicros {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0 * 1e-6)
     }
 }
 

@@ -5,6 +5,7 @@
 use super::receiver::{Clock, RECEIVER_PORT, Receiver, tell};
 use engine::LocalTime;
 use engine::clock::ClockLaw;
+use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Client, ClientConfig, Transmit};
 
 /// A PTP port with a clock law.
@@ -46,6 +47,10 @@ impl<L: ClockLaw> Receiver for ClockReceiver<L> {
     fn clock(&self, now: LocalTime) -> Clock {
         let reading = self.client.reading(now);
         Clock { state: reading.state.into(), map: reading.map, claims_sigma: self.claims_sigma }
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.client.master().map(|master| master.grandmaster)
     }
 
     fn poll_event(&mut self) -> Option<String> {

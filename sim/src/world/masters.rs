@@ -1,65 +1,73 @@
-//! The PTP masters of a run, each with its path to and from the receiver.
+//! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
 use crate::models::{GrandmasterModel, NetworkPath, TrueTime};
-use crate::scenario::{Grandmaster, Path};
-use engine::Nanos;
+use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Path, Scenario};
+use engine::{Nanos, PtpTime};
 
 /// Not on the full second, where everything else would be, too.
 const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
 const FIRST_SYNC: Nanos = Nanos::from_millis(17);
+/// Masters are not in step with each other.
+const APART: Nanos = Nanos::from_micros(13_700);
 
 /// A master and its path.
 pub(super) struct Master {
+    config: Grandmaster,
     pub(super) model: GrandmasterModel,
     down: NetworkPath,
     up: NetworkPath,
     may_reorder: bool,
     silent: bool,
+    mute: bool,
     /// When the host's program handled the last datagram of this path: a thread is a queue.
     handled: TrueTime,
 }
 
 impl Master {
     /// A master; the random streams of its path are named after `path_name`.
-    pub(super) fn new(config: &Grandmaster, path: &Path, seed: u64, path_name: &str) -> Self {
+    fn new(config: &Grandmaster, path: &Path, seed: u64, path_name: &str) -> Self {
         Self {
+            config: config.clone(),
             model: GrandmasterModel::new(config.clone()),
             down: NetworkPath::new(path.clone(), seed, &format!("{path_name}/down")),
             up: NetworkPath::new(path.clone(), seed, &format!("{path_name}/up")),
             may_reorder: path.may_reorder,
             silent: false,
+            mute: !config.answers_delay_requests,
             handled: 0,
         }
     }
 
-    /// When its first Announce leaves.
-    pub(super) fn first_announce(&self) -> TrueTime {
-        FIRST_ANNOUNCE.as_nanos()
-    }
-
-    /// When its first Sync leaves.
-    pub(super) fn first_sync(&self) -> TrueTime {
-        FIRST_SYNC.as_nanos()
-    }
-
-    pub(super) fn set_silent(&mut self, silent: bool) {
-        self.silent = silent;
+    fn is_there(&self, now: TrueTime) -> bool {
+        let (from, to) = (self.config.present_from_s, self.config.present_to_s);
+        let (from, to) = (from.nanos().as_nanos(), to.map_or(TrueTime::MAX, |to| to.nanos().as_nanos()));
+        !self.silent && (from..to).contains(&now)
     }
 
     /// Cuts its path, or mends it.
-    pub(super) fn set_cut(&mut self, cut: bool) {
+    fn set_cut(&mut self, cut: bool) {
         self.down.set_cut(cut);
         self.up.set_cut(cut);
     }
 
+    fn set_extra_delay(&mut self, extra: ExtraDelay) {
+        self.down.set_extra_delay(extra.down_us.nanos());
+        self.up.set_extra_delay(extra.up_us.nanos());
+    }
+
     /// When a message that it sends now arrives, if it does.
     pub(super) fn send(&mut self, now: TrueTime) -> Option<TrueTime> {
-        if self.silent { None } else { self.down.send(now) }
+        if self.is_there(now) { self.down.send(now) } else { None }
     }
 
     /// When a message that leaves the host at `leaves` arrives here, if it does.
     pub(super) fn receive(&mut self, leaves: TrueTime) -> Option<TrueTime> {
         self.up.send(leaves)
+    }
+
+    /// Its answer to a message that arrives now.
+    pub(super) fn answer(&self, now: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
+        if self.mute { None } else { self.model.answer(now, datagram) }
     }
 
     /// When the host's program handles a datagram that it could handle at `ready`.
@@ -69,5 +77,77 @@ impl Master {
             return self.handled;
         }
         ready
+    }
+}
+
+/// All masters; the scenario's grandmaster is the first.
+pub(super) struct Masters {
+    all: Vec<Master>,
+    /// The one whose time was the truth last.
+    best: usize,
+    /// Lateness of the grandmaster's next Sync.
+    late_sync: Nanos,
+}
+
+impl Masters {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let (path, seed) = (&scenario.network.ptp, scenario.seed);
+        let first = Master::new(&scenario.grandmaster, path, seed, "network/ptp");
+        let rivals = scenario.rivals.iter().enumerate();
+        let rivals = rivals.map(|(i, rival)| Master::new(rival, path, seed, &format!("network/ptp/rival/{i}")));
+        Self { all: [first].into_iter().chain(rivals).collect(), best: 0, late_sync: Nanos::ZERO }
+    }
+
+    /// When the first Announce and the first Sync of each are due.
+    pub(super) fn first(&self) -> impl Iterator<Item = (usize, TrueTime, TrueTime)> {
+        let later = |index: usize| APART.times(index as i64);
+        (0..self.all.len())
+            .map(move |i| (i, (FIRST_ANNOUNCE + later(i)).as_nanos(), (FIRST_SYNC + later(i)).as_nanos()))
+    }
+
+    pub(super) fn get(&mut self, index: usize) -> &mut Master {
+        &mut self.all[index]
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Master)> {
+        self.all.iter_mut().enumerate()
+    }
+
+    /// What the Sync that is sent now comes later by.
+    pub(super) fn take_late_sync(&mut self, index: usize) -> Nanos {
+        if index == 0 { std::mem::take(&mut self.late_sync) } else { Nanos::ZERO }
+    }
+
+    /// True PTP time: that of the best master of the domain that is there, or was last.
+    pub(super) fn time(&mut self, now: TrueTime) -> PtpTime {
+        let domain = self.all[0].config.domain;
+        let there = self.all.iter().enumerate();
+        let there = there.filter(|(_, master)| master.config.domain == domain && master.is_there(now));
+        if let Some((best, _)) = there.min_by_key(|(_, master)| master.config.rank()) {
+            self.best = best;
+        }
+        self.all[self.best].model.time(now)
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        match *what {
+            FaultKind::GrandmasterLost => self.all[0].silent = begins,
+            FaultKind::RivalsLost => self.all[1..].iter_mut().for_each(|master| master.silent = begins),
+            FaultKind::GrandmasterStepUs(by) if begins => self.all[0].model.step(by.nanos()),
+            FaultKind::GrandmasterRestart(restart) if begins => {
+                self.all[0].model.restart(now, PtpTime::EPOCH + restart.time_s.nanos());
+            }
+            FaultKind::DelayRequestsUnanswered => {
+                self.all.iter_mut().for_each(|master| master.mute = begins || !master.config.answers_delay_requests);
+            }
+            FaultKind::PtpDelay(extra) => {
+                let extra = if begins { extra } else { ExtraDelay::default() };
+                self.all.iter_mut().for_each(|master| master.set_extra_delay(extra));
+            }
+            FaultKind::LateSyncUs(lateness) if begins => self.late_sync = lateness.nanos(),
+            FaultKind::NetworkLost => self.all.iter_mut().for_each(|master| master.set_cut(begins)),
+            _ => {}
+        }
     }
 }

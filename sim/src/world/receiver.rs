@@ -35,6 +35,10 @@ pub trait Receiver {
     }
     /// What the receiver says of its clock.
     fn clock(&self, now: LocalTime) -> Clock;
+    /// The grandmaster that it follows, if it tells.
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        None
+    }
     /// The next event that a user would be told.
     fn poll_event(&mut self) -> Option<String>;
 }
@@ -147,6 +151,10 @@ impl Receiver for EngineReceiver {
     fn clock(&self, now: LocalTime) -> Clock {
         let reading = self.client.reading(now);
         Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.client.master().map(|master| master.grandmaster)
     }
 
     fn poll_event(&mut self) -> Option<String> {

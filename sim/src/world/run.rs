@@ -7,7 +7,7 @@ use super::capture::{Capture, CaptureError};
 use super::chain::{CallbackError, ChainWorld};
 use super::hash::TrajectoryHash;
 use super::make::make_receiver;
-use super::masters::Master;
+use super::masters::Masters;
 use super::measure::{Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
@@ -15,6 +15,7 @@ use crate::check::CrackleReport;
 use crate::models::{CrystalClock, Ramp, RandomStream, TrueTime};
 use crate::record::{ClockState, Recording, TraceEvent};
 use crate::scenario::{FaultKind, Jitter, Loaded, Scenario};
+use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::{LocalTime, Nanos};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub heard: Option<CrackleReport>,
     /// Card frames at the end of every row, to place what was heard.
     pub row_frames: Vec<u64>,
+    /// Every grandmaster that was followed after another, and since when (true seconds).
+    pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
     /// Hashes of the trajectory.
@@ -85,7 +88,7 @@ pub struct World<'a> {
     queue: EventQueue,
     host: CrystalClock,
     chain: Option<ChainWorld<'a>>,
-    masters: Vec<Master>,
+    masters: Masters,
     receive_jitter: Jitter,
     transmit_jitter: Jitter,
     streams: HostStreams,
@@ -97,6 +100,7 @@ pub struct World<'a> {
     recording: Recording,
     row_frames: Vec<u64>,
     clock_states: Vec<(f64, ClockState)>,
+    grandmasters: Vec<(f64, ClockIdentity)>,
 }
 
 /// The host's random streams.
@@ -136,7 +140,7 @@ impl<'a> World<'a> {
             queue: EventQueue::default(),
             host: host_clock(scenario),
             chain: chain.map(|(chain, stream)| ChainWorld::new(chain, &scenario.grandmaster, stream, seed, capture)),
-            masters: vec![Master::new(&scenario.grandmaster, &scenario.network.ptp, seed, "network/ptp")],
+            masters: Masters::new(scenario),
             receive_jitter: scenario.host.receive_jitter,
             transmit_jitter: scenario.host.transmit_jitter,
             streams: HostStreams {
@@ -150,6 +154,7 @@ impl<'a> World<'a> {
             recording: Recording { receiver: receiver.name.as_ref().clone(), ..Recording::default() },
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
+            grandmasters: Vec::new(),
             scenario,
         };
         world.schedule_first();
@@ -164,9 +169,9 @@ impl<'a> World<'a> {
                 self.queue.push(at + length.nanos().as_nanos(), Event::Fault { index, begins: false });
             }
         }
-        for (master, at) in self.masters.iter().enumerate() {
-            self.queue.push(at.first_announce(), Event::Announce(master));
-            self.queue.push(at.first_sync(), Event::Sync(master));
+        for (master, announce, sync) in self.masters.first() {
+            self.queue.push(announce, Event::Announce(master));
+            self.queue.push(sync, Event::Sync(master));
         }
         if let Some(chain) = &mut self.chain {
             self.queue.push(chain.next_departure(), Event::Packet);
@@ -206,9 +211,9 @@ impl<'a> World<'a> {
             }
         }
         let events = self.queue.scheduled();
-        let Self { recording, row_frames, clock_states, hash, chain, .. } = self;
+        let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
         let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
-        Ok(Outcome { recording, heard, row_frames, clock_states, hash, events, cancelled })
+        Ok(Outcome { recording, heard, row_frames, grandmasters, clock_states, hash, events, cancelled })
     }
 
     fn violated(&self, at: TrueTime, what: String) -> RunError {
@@ -219,23 +224,16 @@ impl<'a> World<'a> {
         match event {
             Event::Fault { index, begins } => self.fault(now, index, begins),
             Event::Announce(master) => {
-                let message = self.masters[master].model.announce();
-                self.send_as_master(now, master, message);
-                self.queue
-                    .push(now + self.masters[master].model.announce_interval().as_nanos(), Event::Announce(master));
+                let message = self.masters.get(master).model.announce();
+                self.send_as_master(now, master, message, Nanos::ZERO);
+                let interval = self.masters.get(master).model.announce_interval();
+                self.queue.push(now + interval.as_nanos(), Event::Announce(master));
             }
-            Event::Sync(master) => {
-                let (sync, follow_up) = self.masters[master].model.sync(now);
-                self.send_as_master(now, master, sync);
-                if let Some(follow_up) = follow_up {
-                    self.send_as_master(now, master, follow_up);
-                }
-                self.queue.push(now + self.masters[master].model.sync_interval().as_nanos(), Event::Sync(master));
-            }
+            Event::Sync(master) => self.sync(now, master),
             Event::Packet => self.packet(now),
             Event::AtMaster(master, datagram) => {
-                if let Some(answer) = self.masters[master].model.answer(now, &datagram) {
-                    self.send_as_master(now, master, answer);
+                if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
+                    self.send_as_master(now, master, answer, Nanos::ZERO);
                 }
             }
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
@@ -270,12 +268,24 @@ impl<'a> World<'a> {
         self.queue.push(departure, Event::Packet);
     }
 
-    /// A master sends; the host's program learns of it later.
-    fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>) {
-        let Some(arrival) = self.masters[master].send(now) else { return };
+    fn sync(&mut self, now: TrueTime, master: usize) {
+        let late = self.masters.take_late_sync(master);
+        let model = &mut self.masters.get(master).model;
+        let (sync, follow_up) = model.sync(now);
+        let next = now + model.sync_interval().as_nanos();
+        self.send_as_master(now, master, sync, late);
+        if let Some(follow_up) = follow_up {
+            self.send_as_master(now, master, follow_up, Nanos::ZERO);
+        }
+        self.queue.push(next, Event::Sync(master));
+    }
+
+    /// A master sends; the message is late by so much more than others, and the host's program learns of it later still.
+    fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos) {
+        let Some(arrival) = self.masters.get(master).send(now) else { return };
         let lateness = self.streams.receive[Port::Ptp as usize].lateness(&self.receive_jitter);
-        let handled = self.masters[master].handle(arrival + lateness.as_nanos());
-        self.queue.push(handled, Event::AtReceiver(Port::Ptp, message));
+        let handled = self.masters.get(master).handle(arrival + lateness.as_nanos());
+        self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message));
     }
 
     fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
@@ -295,7 +305,7 @@ impl<'a> World<'a> {
             self.receiver.handle_transmitted(transmit.sequence_id, stamped);
             let leaves = now + self.streams.transmit.lateness(&self.transmit_jitter).as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
-            for (index, master) in self.masters.iter_mut().enumerate() {
+            for (index, master) in self.masters.iter_mut() {
                 if let Some(arrival) = master.receive(leaves) {
                     self.queue.push(arrival, Event::AtMaster(index, transmit.datagram.to_vec()));
                 }
@@ -308,6 +318,11 @@ impl<'a> World<'a> {
         let state = self.receiver.clock(local).state;
         if self.clock_states.last().is_none_or(|last| last.1 != state) {
             self.clock_states.push((now as f64 / 1e9, state));
+        }
+        if let Some(followed) = self.receiver.grandmaster()
+            && self.grandmasters.last().is_none_or(|last| last.1 != followed)
+        {
+            self.grandmasters.push((now as f64 / 1e9, followed));
         }
         let wish = self.receiver.poll_timeout();
         if wish != self.timer.1 {
@@ -338,7 +353,7 @@ impl<'a> World<'a> {
         let host_ppb = (self.host.error_ns(now) - self.host.error_ns(from)) / ((now - from) as f64 * 1e-9);
         let local = self.local(now);
         let clock = self.receiver.clock(local);
-        let true_ptp = self.masters[0].model.time(now);
+        let true_ptp = self.masters.time(now);
         let mut truth = Truth {
             nominal_step: 1.0,
             host_rate_ppm: host_ppb * 1e-3,
@@ -364,12 +379,8 @@ impl<'a> World<'a> {
 
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
         let normal = self.scenario;
+        self.masters.fault(now, &self.scenario.faults[index].what, begins);
         match self.scenario.faults[index].what {
-            FaultKind::GrandmasterLost => self.masters[0].set_silent(begins),
-            FaultKind::NetworkLost => {
-                self.masters.iter_mut().for_each(|master| master.set_cut(begins));
-                self.chain.iter_mut().for_each(|chain| chain.set_cut(begins));
-            }
             FaultKind::HostReceiveJitter(jitter) => {
                 self.receive_jitter = if begins { jitter } else { normal.host.receive_jitter };
             }
@@ -380,8 +391,9 @@ impl<'a> World<'a> {
                 let stall = begins.then_some(stall);
                 self.chain.iter_mut().for_each(|chain| chain.set_stall(now, stall));
             }
-            // Built into the host's crystal from the start.
-            FaultKind::HostClockRampPpm(_) => {}
+            FaultKind::NetworkLost => self.chain.iter_mut().for_each(|chain| chain.set_cut(begins)),
+            // A ramp is built into the host's crystal from the start; the rest happens to masters.
+            _ => {}
         }
     }
 }

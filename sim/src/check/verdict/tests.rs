@@ -32,6 +32,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
     let evidence = Evidence {
         recording: &recording,
         clock_states: states,
+        grandmasters: &[],
         heard: None,
         target_depth_ms: Some(30.0),
         duration_s: 10.0,
