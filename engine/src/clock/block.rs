@@ -1,16 +1,13 @@
 //! Reducing a block of samples to one.
 //!
 //! Model: packets are late, never early. Of N packets with exponential jitter J the least late one errs by J / N, any average by J / sqrt(N); with normal
-//! jitter it is the other way round. So a block is reduced in both ways, and what follows finds out which is steadier. Blocks are short at first,
-//! so that the first seconds are not wasted, and grow with the age of the estimate.
+//! jitter it is the other way round. So samples are reduced in both ways, and what follows finds out which is steadier.
+//!
+//! Either way a block is late by some mean amount, J / N for the least of N. It cancels between the two directions of travel if their blocks hold
+//! the same number of samples, whatever the distribution, as long as that is the same both ways.
 
-use super::estimator::Sample;
+use super::estimator::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
-
-/// Longest block: longer ones would be more exact, and answer later to a crystal that wanders.
-const LONGEST: Nanos = Nanos::from_secs(4);
-/// Share of the estimate's age that a block may take.
-const AGE_SHARE: i64 = 8;
 
 /// How a block becomes one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,40 +18,125 @@ pub(super) enum Reduction {
     Mean,
 }
 
+/// A block's samples, reduced to one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reduced {
+    pub(super) at: LocalTime,
+    pub(super) offset_ns: f64,
+    pub(super) direction: Direction,
+    pub(super) count: u32,
+}
+
 /// A block that is being filled. All its samples travelled the same way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     reduction: Reduction,
-    start: Option<LocalTime>,
-    samples: f64,
-    /// Least lateness, or sum of latenesses.
-    lateness_ns: f64,
+    direction: Direction,
+    count: u32,
+    /// Time and offset of the first sample; the others are counted from these.
+    start: LocalTime,
+    base_ns: f64,
+    /// Of the least late sample, or summed over all samples.
+    time_s: f64,
+    offset_ns: f64,
 }
 
 impl Block {
-    pub(super) fn new(reduction: Reduction) -> Self {
-        Self { reduction, start: None, samples: 0.0, lateness_ns: 0.0 }
+    pub(super) fn new(reduction: Reduction, direction: Direction) -> Self {
+        Self { reduction, direction, count: 0, start: LocalTime::ZERO, base_ns: 0.0, time_s: 0.0, offset_ns: 0.0 }
     }
 
-    /// Adds a sample that is late by `lateness_ns` against the present estimate, which is `age` old. When this ends the block, returns the
-    /// lateness that stands for it.
-    pub(super) fn add(&mut self, sample: &Sample, lateness_ns: f64, age: Nanos) -> Option<f64> {
-        let start = *self.start.get_or_insert(sample.at);
-        self.lateness_ns = match self.reduction {
-            Reduction::Mean => self.lateness_ns + lateness_ns,
-            Reduction::Least if self.samples > 0.0 => self.lateness_ns.min(lateness_ns),
-            Reduction::Least => lateness_ns,
-        };
-        self.samples += 1.0;
-        let length = Nanos::new(age.as_nanos() / AGE_SHARE).min(LONGEST);
-        if sample.at.since(start) < length {
-            return None;
+    /// Adds a sample and returns how many there are. `rate_ppb` tells how the offset changes, so that samples of different times can be compared.
+    pub(super) fn add(&mut self, sample: &Sample, rate_ppb: f64) -> u32 {
+        if self.count == 0 {
+            (self.start, self.base_ns) = (sample.at, sample.offset_ns);
+            (self.time_s, self.offset_ns) = (0.0, 0.0);
+        } else {
+            let time_s = (sample.at - self.start).as_secs_f64();
+            self.reduce(time_s, sample.offset_ns - self.base_ns, rate_ppb);
         }
-        let reduced = match self.reduction {
-            Reduction::Mean => self.lateness_ns / self.samples,
-            Reduction::Least => self.lateness_ns,
+        self.count = self.count.saturating_add(1);
+        self.count
+    }
+
+    fn reduce(&mut self, time_s: f64, offset_ns: f64, rate_ppb: f64) {
+        match self.reduction {
+            Reduction::Mean => {
+                self.time_s += time_s;
+                self.offset_ns += offset_ns;
+            }
+            Reduction::Least => {
+                let above = (offset_ns - self.offset_ns) - rate_ppb * (time_s - self.time_s);
+                if self.direction.sign() * above < 0.0 {
+                    (self.time_s, self.offset_ns) = (time_s, offset_ns);
+                }
+            }
+        }
+    }
+
+    /// Time from the first sample to `now`; nothing if there is none.
+    pub(super) fn length(&self, now: LocalTime) -> Nanos {
+        if self.count == 0 { Nanos::ZERO } else { now.since(self.start) }
+    }
+
+    /// Forgets its samples.
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Ends the block.
+    pub(super) fn take(&mut self) -> Reduced {
+        let n = match self.reduction {
+            Reduction::Mean => f64::from(self.count.max(1)),
+            Reduction::Least => 1.0,
         };
-        *self = Self::new(self.reduction);
-        Some(reduced)
+        let at = self.start + Nanos::from_secs_f64(self.time_s / n);
+        let offset_ns = self.base_ns + self.offset_ns / n;
+        let reduced = Reduced { at, offset_ns, direction: self.direction, count: self.count };
+        self.clear();
+        reduced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples on a line of 1000 ppb, late by the given amounts, one a second.
+    fn reduce(reduction: Reduction, direction: Direction, late_ns: &[f64]) -> Reduced {
+        let mut block = Block::new(reduction, direction);
+        for (i, late) in late_ns.iter().enumerate() {
+            let at = LocalTime::ZERO + Nanos::from_secs(i as i64);
+            let offset_ns = 1000.0 * i as f64 + direction.sign() * late;
+            assert_eq!(block.add(&Sample { at, offset_ns, direction }, 1000.0), i as u32 + 1);
+        }
+        block.take()
+    }
+
+    #[test]
+    fn the_least_late_sample_of_a_block_is_found_in_both_directions_despite_drift() {
+        for direction in [Direction::Forward, Direction::Reverse] {
+            let reduced = reduce(Reduction::Least, direction, &[50.0, 40.0, 7.0, 90.0]);
+            assert_eq!(reduced.at, LocalTime::ZERO + Nanos::from_secs(2), "{direction:?}");
+            assert!((reduced.offset_ns - (2000.0 + direction.sign() * 7.0)).abs() < 1e-9, "{direction:?}");
+            assert_eq!(reduced.count, 4);
+        }
+    }
+
+    #[test]
+    fn the_mean_is_that_of_times_and_offsets() {
+        let reduced = reduce(Reduction::Mean, Direction::Reverse, &[10.0, 20.0, 60.0]);
+        assert_eq!(reduced.at, LocalTime::ZERO + Nanos::from_secs(1));
+        assert!((reduced.offset_ns - 1030.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_block_begins_anew_after_it_was_taken() {
+        let mut block = Block::new(Reduction::Least, Direction::Forward);
+        let sample = Sample { at: LocalTime::from_nanos(5), offset_ns: 3.0, direction: Direction::Forward };
+        block.add(&sample, 0.0);
+        block.take();
+        assert_eq!(block.length(LocalTime::from_nanos(500)), Nanos::ZERO);
+        assert_eq!(block.add(&sample, 0.0), 1);
     }
 }

@@ -1,28 +1,33 @@
 //! The one clock estimator: PTP exchanges, RTP arrivals and sound-card callbacks all go through it.
 //!
-//! Purpose: from noisy pairs (host time, other clock's time) to a [`ClockMap`].
+//! Purpose: from noisy pairs (host time, other clock's time) to a [`ClockMap`] whose uncertainty is true.
 //!
-//! Model: packets are late, never early, but how late is sometimes exponential, sometimes normal, and changes while we listen. Samples are gathered in
-//! [blocks](super::block) of up to 4 s, which are reduced in two ways, to the least late sample and to the average; a [Kalman filter](super::kalman) follows each.
-//! The one whose blocks are steadier speaks, with hysteresis, because the two are apart by the mean of the jitter.
+//! Model: packets are late, never early, but how late is sometimes exponential, sometimes normal, and changes while we listen; and crystals wander, sometimes a
+//! little, sometimes a lot. Nobody tells which. So samples are gathered in [blocks](super::block), which are reduced to the least late sample and, apart from that, to the mean; each
+//! reduction feeds a [bank](super::bank) of [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks that predicts
+//! best; of the two banks the one with the smaller uncertainty, with hysteresis, because they are apart by the mean of the jitter.
 //!
-//! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now).
+//! The uncertainty is that of the filter that speaks, plus its distance from the most agile one.
+//!
+//! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now). Delays that differ
+//! between the two directions cannot be told from an offset by anybody; half their difference is not in the uncertainty.
 
-use super::block::{Block, Reduction};
+use super::bank::Bank;
+use super::block::Reduction;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// A challenger's noise variance must be smaller by this factor to take over.
-const SWITCH_FACTOR: f64 = 4.0;
-/// Age before the bank's noise figures are compared at all: earlier they hold the error of the starting point.
+/// A challenger's variance must be smaller by this factor to take over.
+const SWITCH_FACTOR: f64 = 2.0;
+/// Age before the banks' variances are compared at all: earlier they hold the error of the starting point.
 const ELECT_FROM: Nanos = Nanos::from_secs(60);
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
-
-/// How the rate between two PC crystals is assumed to wander, ppb^2 per second: 17 ppb per square root of a second. A crystal at rest does ten times better,
-/// but one that warms up moves by 20 ppb every second, and the filters' memory (some 10 to 50 s at this value) must be short enough for that.
-pub const WARMING_CRYSTAL: f64 = 300.0;
+/// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
+const LEAST: usize = 0;
+/// Index of the bank that follows the average.
+const MEAN: usize = 1;
 
 /// Which way a timestamped packet travelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,24 @@ pub enum Direction {
     Forward,
     /// From the host to the other clock: PTP Delay_Req.
     Reverse,
+}
+
+impl Direction {
+    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction measures.
+    pub(super) fn sign(self) -> f64 {
+        match self {
+            Self::Forward => -1.0,
+            Self::Reverse => 1.0,
+        }
+    }
+
+    /// Place in a table of both directions.
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Forward => 0,
+            Self::Reverse => 1,
+        }
+    }
 }
 
 /// What is known of the path delay.
@@ -50,8 +73,6 @@ pub enum DelayModel {
 pub struct EstimatorConfig {
     /// Standard deviation of the rate between the clocks: crystals are within +-100 ppm.
     pub rate_sigma: Ppb,
-    /// How the rate wanders, as the growth of its variance in ppb^2 per second (1 = 1 ppb per square root of a second).
-    pub rate_wander: f64,
     /// First guess of the timestamps' jitter.
     pub jitter: Nanos,
     /// The path delay.
@@ -75,7 +96,7 @@ pub struct Sample {
 /// use engine::clock::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 /// use engine::{LocalTime, Nanos, Ppb};
 /// let mut estimator = Estimator::new(EstimatorConfig {
-///     rate_sigma: Ppb::from_ppm(100.0), rate_wander: 1.0, jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
+///     rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
 /// assert!(estimator.map().is_none());
 /// for i in 0..400 {
 ///     let at = LocalTime::from_nanos(i * 20_000_000);
@@ -88,24 +109,14 @@ pub struct Sample {
 #[derive(Clone, Debug)]
 pub struct Estimator {
     config: EstimatorConfig,
-    bank: Option<[Member; 2]>,
-    /// Index of the member that speaks: [`LEAST`] or the other.
+    /// [`LEAST`] and [`MEAN`].
+    banks: Option<[Bank; 2]>,
+    /// Index of the bank that speaks.
     speaker: usize,
     started_at: LocalTime,
     updated_at: LocalTime,
     samples: u64,
     jitter_ns: f64,
-}
-
-/// The bank's member that follows the least late samples. The first to speak: queueing noise is the rule.
-const LEAST: usize = 0;
-const REDUCTIONS: [Reduction; 2] = [Reduction::Least, Reduction::Mean];
-
-/// A filter and the blocks that feed it: forward, reverse.
-#[derive(Clone, Debug)]
-struct Member {
-    blocks: [Block; 2],
-    filter: Kalman,
 }
 
 impl Estimator {
@@ -114,7 +125,7 @@ impl Estimator {
     pub fn new(config: EstimatorConfig) -> Self {
         Self {
             config,
-            bank: None,
+            banks: None,
             speaker: LEAST,
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
@@ -126,28 +137,21 @@ impl Estimator {
     /// Takes one timestamp pair.
     pub fn update(&mut self, sample: Sample) {
         self.samples += 1;
-        let elapsed_s = sample.at.since(self.updated_at).as_secs_f64();
-        let age = sample.at.since(self.started_at);
-        let Some(bank) = &mut self.bank else {
-            self.bank = Some(self.begin(&sample));
+        let Some(banks) = &mut self.banks else {
+            self.banks = Some(self.begin(&sample));
             self.started_at = sample.at;
             self.updated_at = sample.at;
             return;
         };
-        let index = usize::from(sample.direction == Direction::Reverse);
-        for member in bank.iter_mut() {
-            let lateness_ns = member.filter.lateness(elapsed_s, sample.offset_ns, sample.direction);
-            member.filter.predict(elapsed_s);
-            if let Some(reduced_ns) = member.blocks[index].add(&sample, lateness_ns, age) {
-                member.filter.update(reduced_ns, sample.direction);
-            }
-        }
         self.updated_at = self.updated_at.max(sample.at);
+        for bank in banks {
+            bank.take(&sample, self.updated_at);
+        }
         self.learn_jitter(&sample);
-        self.elect(age);
+        self.elect();
     }
 
-    fn begin(&self, sample: &Sample) -> [Member; 2] {
+    fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let prior = Prior {
             rate_sigma_ppb: self.config.rate_sigma.as_ppb(),
             delay_sigma_ns: match self.config.delay {
@@ -155,20 +159,26 @@ impl Estimator {
                 DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
             },
             jitter_ns: self.jitter_ns,
-            rate_wander: self.config.rate_wander,
+            rate_wander: 0.0,
         };
-        REDUCTIONS.map(|reduction| Member {
-            blocks: [Block::new(reduction); 2],
-            filter: Kalman::new(prior, sample.offset_ns, sample.direction),
-        })
+        [Reduction::Least, Reduction::Mean].map(|reduction| Bank::new(reduction, prior, sample))
+    }
+
+    /// The filter of the least late samples that is to be believed.
+    fn envelope(&self) -> Option<&Kalman> {
+        self.banks.as_ref().map(|banks| banks[LEAST].speaker())
     }
 
     /// Lateness of a sample against the envelope of the samples so far: positive is late. Zero before the first sample.
     #[must_use]
     pub fn lateness(&self, sample: &Sample) -> f64 {
-        let elapsed_s = sample.at.since(self.updated_at).as_secs_f64();
-        let least = self.bank.as_ref().map(|bank| &bank[LEAST].filter);
-        least.map_or(0.0, |filter| filter.lateness(elapsed_s, sample.offset_ns, sample.direction))
+        self.envelope().map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
+    }
+
+    /// Lateness of a sample against the average of the samples so far. Zero before the first sample.
+    pub(super) fn lateness_beyond_average(&self, sample: &Sample) -> f64 {
+        let average = self.banks.as_ref().map(|banks| banks[MEAN].speaker());
+        average.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
     fn learn_jitter(&mut self, sample: &Sample) {
@@ -176,35 +186,45 @@ impl Estimator {
         self.jitter_ns += gain * (self.lateness(sample).abs() - self.jitter_ns);
     }
 
-    fn elect(&mut self, age: Nanos) {
-        let Some(bank) = &self.bank else { return };
-        let noise = |member: &Member| member.filter.noise_variance(Direction::Forward);
-        if age >= ELECT_FROM && noise(&bank[1 - self.speaker]) * SWITCH_FACTOR < noise(&bank[self.speaker]) {
-            self.speaker = 1 - self.speaker;
+    fn elect(&mut self) {
+        let Some(banks) = &self.banks else { return };
+        let variance = |index: usize| banks[index].speaker().covariance()[0][0];
+        let challenger = LEAST + MEAN - self.speaker;
+        let grown_up = self.updated_at.since(self.started_at) >= ELECT_FROM;
+        if grown_up && variance(challenger) * SWITCH_FACTOR < variance(self.speaker) {
+            self.speaker = challenger;
         }
     }
 
     /// The estimate; `None` before the first sample.
     #[must_use]
     pub fn map(&self) -> Option<ClockMap> {
-        let filter = &self.bank.as_ref()?[self.speaker].filter;
+        let bank = &self.banks.as_ref()?[self.speaker];
+        let filter = bank.speaker();
         let (x, p) = (filter.state(), filter.covariance());
-        let lag_ns = filter.lag_ns();
         Some(ClockMap {
-            at: self.updated_at,
+            at: filter.at(),
             offset_ns: x[0],
             rate_ppb: x[1],
-            variance_offset: p[0][0] + lag_ns * lag_ns,
+            variance_offset: p[0][0] + bank.disagreement(self.updated_at),
             covariance: p[0][1],
             variance_rate: p[1][1],
-            rate_wander: self.config.rate_wander,
+            rate_wander: filter.rate_wander(),
         })
+    }
+
+    /// Standard deviation at `now` of what forward packets measure, ns: of the offset if the path delay were known. Infinite before the first sample.
+    #[must_use]
+    pub fn forward_sigma_ns(&self, now: LocalTime) -> f64 {
+        let Some(banks) = &self.banks else { return f64::INFINITY };
+        let bank = &banks[self.speaker];
+        libm::sqrt(bank.speaker().variance(now, Direction::Forward) + bank.disagreement(now))
     }
 
     /// Estimated one-way path delay; meaningful with [`DelayModel::Estimated`] only.
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {
-        let delay_ns = self.bank.as_ref().map_or(0.0, |bank| bank[self.speaker].filter.state()[2]);
+        let delay_ns = self.banks.as_ref().map_or(0.0, |banks| banks[self.speaker].speaker().state()[2]);
         Nanos::new(libm::round(delay_ns) as i64)
     }
 
@@ -214,18 +234,40 @@ impl Estimator {
         Nanos::new(self.jitter_ns as i64)
     }
 
-    /// Standard deviation of the envelope's blocks: how early a packet may be that queueing never makes early, ns.
+    /// Standard deviation of a single forward packet, ns.
     #[must_use]
-    pub(super) fn envelope_noise_ns(&self) -> f64 {
-        let variance = self.bank.as_ref().map_or(0.0, |bank| bank[LEAST].filter.noise_variance(Direction::Forward));
+    pub(super) fn packet_noise_ns(&self) -> f64 {
+        let variance =
+            self.banks.as_ref().map_or(0.0, |banks| banks[MEAN].speaker().block_noise(Direction::Forward, 1));
         libm::sqrt(variance)
     }
 
-    /// After a proven step of the other clock: moves the offset by `step_ns`, knowing it then to `sigma_ns`; keeps rate and delay.
-    pub fn step_offset(&mut self, step_ns: f64, sigma_ns: f64) {
-        for (member, reduction) in self.bank.iter_mut().flatten().zip(REDUCTIONS) {
-            member.filter.step(step_ns, sigma_ns);
-            member.blocks = [Block::new(reduction); 2];
+    /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`; keeps rate and delay.
+    pub fn step_offset(&mut self, step_ns: f64, count: u32) {
+        // A few packets are late by their mean lateness, too.
+        self.change(|filter| filter.step(step_ns, 2.0 * libm::sqrt(filter.block_noise(Direction::Forward, count))));
+    }
+
+    /// The packets now come by another path, perhaps from another source of the same time: their delay differs from the old one by something like
+    /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept.
+    pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos) {
+        let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
+        self.change(|filter| filter.change_path(delay_ns, offset_ns));
+    }
+
+    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take `sigma`, and the offset is as uncertain as that.
+    pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos) {
+        self.change(|filter| filter.assume_delay(mean.as_nanos() as f64, sigma.as_nanos() as f64));
+    }
+
+    fn change(&mut self, change: impl Fn(&mut Kalman)) {
+        let now = self.updated_at;
+        for bank in self.banks.iter_mut().flatten() {
+            bank.predict(now);
+            bank.change(&change);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

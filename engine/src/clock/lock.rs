@@ -4,6 +4,9 @@
 //! network is a wide lock, not an unlock. The threshold T grows with the measured jitter; entering needs sigma < T, leaving
 //! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter. Every
 //! state is left by itself when its cause is gone.
+//!
+//! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock, which judges only what Syncs can tell then; the uncertainty that
+//! is published holds the delay's.
 
 use crate::units::{LocalTime, Nanos};
 use std::fmt;
@@ -17,8 +20,10 @@ const HYSTERESIS: f64 = 4.0;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
-/// Syncs needed to end a holdover.
-const MIN_FORWARD_AFTER_HOLDOVER: u32 = 4;
+/// Delay_Resps needed after another master's time turned out to be another one: its path may be, too.
+const MIN_REVERSE_AFTER_CHANGE: u32 = 1;
+/// Syncs needed to end a holdover, or to lock again when the path delay is known.
+const MIN_FORWARD_AGAIN: u32 = 4;
 /// Sync intervals of silence that begin a holdover.
 const SILENT_INTERVALS: i64 = 3;
 /// No state other than by silence or by step is left earlier than this.
@@ -93,6 +98,11 @@ pub enum LockCause {
         /// By how much.
         step: Nanos,
     },
+    /// Another master's time differs from the last one's.
+    MasterChanged {
+        /// By how much.
+        step: Nanos,
+    },
     /// A receiver's own rule, other than the engine's, in the words of that receiver.
     Foreign(&'static str),
 }
@@ -106,6 +116,7 @@ impl fmt::Display for LockCause {
             Self::MasterReturned { silent_for } => write!(f, "Syncs are back after {silent_for} and agree"),
             Self::TooUncertain { sigma, limit } => write!(f, "uncertainty {sigma} exceeds {limit}"),
             Self::MasterStepped { step } => write!(f, "the master's time stepped by {step}"),
+            Self::MasterChanged { step } => write!(f, "the new master's time differs by {step}"),
             Self::Foreign(reason) => f.write_str(reason),
         }
     }
@@ -144,6 +155,8 @@ pub(super) struct LockInputs {
     pub(super) sigma_ns: f64,
     pub(super) jitter: Nanos,
     pub(super) sync_interval: Nanos,
+    /// Whether Delay_Resps can be expected.
+    pub(super) two_way: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -155,6 +168,8 @@ pub(super) struct LockMachine {
     last_silence: Nanos,
     forward: u32,
     reverse: u32,
+    /// Syncs and Delay_Resps that a lock needs.
+    needed: (u32, u32),
     pending: Option<LockTransition>,
 }
 
@@ -167,6 +182,7 @@ impl LockMachine {
             last_silence: Nanos::ZERO,
             forward: 0,
             reverse: 0,
+            needed: (MIN_FORWARD, MIN_REVERSE),
             pending: None,
         }
     }
@@ -191,10 +207,21 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// A proven step of the master's time.
+    /// A proven step of the master's time; the path delay is what it was.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
+        self.lose(now, LockCause::MasterStepped { step });
+        self.needed = (MIN_FORWARD_AGAIN, 0);
+    }
+
+    /// Another master turned out to have another time.
+    pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
+        self.lose(now, LockCause::MasterChanged { step });
+        self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AFTER_CHANGE);
+    }
+
+    fn lose(&mut self, now: LocalTime, cause: LockCause) {
         if self.state.is_usable() {
-            self.enter(LockState::Unlocked, now, LockCause::MasterStepped { step });
+            self.enter(LockState::Unlocked, now, cause);
         }
         self.forward = 0;
         self.reverse = 0;
@@ -222,7 +249,7 @@ impl LockMachine {
             LockState::Acquiring if silent => {
                 self.enter(LockState::Listening, inputs.now, LockCause::MasterSilent { silent_for });
             }
-            LockState::Acquiring if dwelt && self.has_converged(inputs.sigma_ns, threshold_ns) => {
+            LockState::Acquiring if dwelt && self.has_converged(inputs, threshold_ns) => {
                 let cause = LockCause::Converged { sigma, threshold: Nanos::new(threshold_ns as i64) };
                 self.enter(LockState::Locked, inputs.now, cause);
             }
@@ -232,7 +259,7 @@ impl LockMachine {
             LockState::Locked | LockState::Holdover if dwelt && uncertain => {
                 self.enter(LockState::Unlocked, inputs.now, too_uncertain);
             }
-            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AFTER_HOLDOVER => {
+            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AGAIN => {
                 let cause = LockCause::MasterReturned { silent_for: self.last_silence };
                 self.enter(LockState::Locked, inputs.now, cause);
             }
@@ -244,8 +271,10 @@ impl LockMachine {
         }
     }
 
-    fn has_converged(&self, sigma_ns: f64, threshold_ns: f64) -> bool {
-        self.forward >= MIN_FORWARD && self.reverse >= MIN_REVERSE && sigma_ns < threshold_ns
+    fn has_converged(&self, inputs: &LockInputs, threshold_ns: f64) -> bool {
+        let (forward, reverse) = self.needed;
+        let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
+        heard && inputs.sigma_ns < threshold_ns
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {

@@ -7,16 +7,21 @@
 //! Model: the host's clock is never steered, so there is no control loop to keep stable, only an estimate to keep good.
 //! This module knows no PTP, no RTP and no sound card; it takes timestamps from whoever has them.
 
+mod bank;
 mod block;
 mod estimator;
 mod kalman;
 mod law;
 mod lock;
 mod map;
+mod reference;
 mod slave;
+mod slew;
+mod step;
 
-pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample, WARMING_CRYSTAL};
+pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
+pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use slave::{SlaveClock, SlaveClockConfig};

@@ -4,23 +4,31 @@
 //! uncertainty. In holdover nothing is done at all: the map simply goes on at the last *estimated* rate (never the last noisy
 //! command), and its uncertainty grows by itself.
 //!
-//! A step of the master makes the packets of one direction arrive impossibly early. Several such packets in a row that
-//! agree with each other prove it; then the offset starts anew, and the rate, which is the crystals' and not the
-//! master's, is kept. Late packets prove nothing.
+//! A [proven step](super::step) of the master's time starts the offset anew, and keeps the rate, which is the crystals' and not the master's, and the path's delay.
+//! Another master's first packets are compared with the time that is held: if they agree, the time goes on, and only the path is another; if not, it is a step.
+//!
+//! A master that answers no Delay_Req leaves only an assumed delay, and an uncertainty that says so.
 
-use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample, WARMING_CRYSTAL};
+use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
+use super::step::{Judgement, StepDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Consecutive early packets of one direction that prove a step.
-const STEP_PROOF: usize = 4;
-/// How early, in multiples of the envelope's noise and of the estimate's own uncertainty.
-const STEP_NOISES: f64 = 10.0;
+/// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the estimate, and at least.
+const STEP_NOISES: f64 = 4.0;
 const STEP_SIGMAS: f64 = 6.0;
 /// Steps below this are followed by the filter itself.
 const STEP_FLOOR_NS: f64 = 20_000.0;
+/// Packets of another master that are compared with the held time.
+const CHANGE_PROOF: u32 = 4;
+/// How much longer or shorter than the old one the path to another master may well be, ns: some switches.
+const PATH_DIFFERENCE_NS: f64 = 200_000.0;
+/// What a path to another master is uncertain by, at least.
+const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
+/// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
+const UNANSWERED: u32 = 8;
 
 /// What a [`SlaveClock`] assumes before it has heard a master.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +37,8 @@ pub struct SlaveClockConfig {
     pub estimator: EstimatorConfig,
     /// Sync interval until the wire tells it.
     pub sync_interval: Nanos,
+    /// Path delay to a master that does not answer, and its standard deviation.
+    pub assumed_delay: (Nanos, Nanos),
 }
 
 impl Default for SlaveClockConfig {
@@ -37,51 +47,38 @@ impl Default for SlaveClockConfig {
             estimator: EstimatorConfig {
                 // PC crystals: +-50 ppm typical, +-100 ppm worst.
                 rate_sigma: Ppb::from_ppm(100.0),
-                rate_wander: WARMING_CRYSTAL,
                 jitter: Nanos::from_micros(100),
                 delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
+            // A LAN takes some 100 us, a wireless one some ms.
+            assumed_delay: (Nanos::from_micros(500), Nanos::from_millis(1)),
         }
     }
 }
 
-/// Consecutive impossible packets of one direction.
-#[derive(Clone, Debug, Default)]
-struct StepEvidence {
-    early_by_ns: [f64; STEP_PROOF],
-    count: usize,
-}
-
-impl StepEvidence {
-    /// The size of the step once it is proven, ns.
-    fn add(&mut self, early_by_ns: f64, limit_ns: f64) -> Option<f64> {
-        if early_by_ns < limit_ns {
-            self.count = 0;
-            return None;
-        }
-        self.early_by_ns[self.count] = early_by_ns;
-        self.count += 1;
-        if self.count < STEP_PROOF {
-            return None;
-        }
-        self.count = 0;
-        let least = self.early_by_ns.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = self.early_by_ns.iter().copied().fold(0.0, f64::max);
-        // Packets that disagree by as much as they are early are a storm, not a step.
-        (most - least < 0.5 * most).then_some(most)
-    }
+/// The first packets of another master, against the time held from the last one.
+#[derive(Clone, Copy, Debug)]
+struct NewMaster {
+    count: u32,
+    least_late_ns: f64,
 }
 
 /// PTP time as a slave sees it.
 #[derive(Clone, Debug)]
 pub struct SlaveClock {
+    config: SlaveClockConfig,
     estimator: Estimator,
     lock: LockMachine,
     origin: Option<(LocalTime, PtpTime)>,
     sync_interval: Nanos,
-    evidence: [StepEvidence; 2],
+    steps: StepDetector,
+    new_master: Option<NewMaster>,
+    path_delay: PathDelay,
+    /// Whether the present master has ever answered.
+    answered: bool,
+    unanswered: u32,
     epoch: u32,
 }
 
@@ -90,11 +87,16 @@ impl SlaveClock {
     #[must_use]
     pub fn new(config: SlaveClockConfig) -> Self {
         Self {
+            config,
             estimator: Estimator::new(config.estimator),
             lock: LockMachine::new(),
             origin: None,
             sync_interval: config.sync_interval,
-            evidence: Default::default(),
+            steps: StepDetector::default(),
+            new_master: None,
+            path_delay: PathDelay::Measured,
+            answered: false,
+            unanswered: 0,
             epoch: 0,
         }
     }
@@ -117,34 +119,91 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
     }
 
-    /// The signed step of the offset, once this sample proves one.
-    fn proven_step(&mut self, sample: &Sample) -> Option<f64> {
-        let sigma_ns = self.estimator.map()?.sigma_ns(sample.at);
-        let limit = (STEP_NOISES * self.estimator.envelope_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS);
-        let early_by = -self.estimator.lateness(sample);
-        let (evidence, sign) = match sample.direction {
-            Direction::Forward => (&mut self.evidence[0], 1.0),
-            Direction::Reverse => (&mut self.evidence[1], -1.0),
-        };
-        evidence.add(early_by, limit).map(|step| sign * step)
+    /// How far off a packet at `at` may be by noise, ns.
+    fn noise_limit_ns(&self, at: LocalTime) -> f64 {
+        let sigma_ns = self.estimator.map().map_or(0.0, |map| map.sigma_ns(at.max(map.estimated_at())));
+        (STEP_NOISES * self.estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
+    }
+
+    fn take(&mut self, sample: Sample) {
+        if self.estimator.map().is_none() {
+            self.estimator.update(sample);
+            return;
+        }
+        let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
+        if let Some(mut change) = self.new_master {
+            if sample.direction == Direction::Forward {
+                change.count += 1;
+                change.least_late_ns = change.least_late_ns.min(late_ns);
+                self.new_master = Some(change).filter(|change| change.count < CHANGE_PROOF);
+                if self.new_master.is_none() {
+                    self.follow_new_master(sample.at, change.least_late_ns, limit_ns);
+                }
+            }
+            return;
+        }
+        let beyond_ns = self.estimator.lateness_beyond_average(&sample);
+        match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
+            Judgement::Plain => self.estimator.update(sample),
+            Judgement::Suspect => {}
+            Judgement::Step(step_ns) => {
+                self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
+                self.step(step_ns);
+                self.estimator.update(sample);
+            }
+        }
+    }
+
+    /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
+    fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
+        if late_ns.abs() < limit_ns + PATH_DIFFERENCE_NS {
+            // Whether the path or the time is another only Delay_Resps can tell.
+            let half = Nanos::new((late_ns.abs() / 2.0) as i64);
+            self.estimator.change_path(half + NEW_PATH_SIGMA, half);
+        } else {
+            self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
+            self.step(-late_ns);
+            self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO);
+        }
+    }
+
+    fn step(&mut self, step_ns: f64) {
+        self.estimator.step_offset(step_ns, CHANGE_PROOF);
+        self.epoch = self.epoch.wrapping_add(1);
     }
 }
 
 impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
-        if let Some(step_ns) = self.proven_step(&sample) {
-            let jitter_ns = self.estimator.jitter().as_nanos() as f64;
-            self.estimator.step_offset(step_ns, jitter_ns);
-            self.lock.on_step(pair.local, Nanos::new(step_ns as i64));
-            self.epoch = self.epoch.wrapping_add(1);
-        }
-        self.estimator.update(sample);
+        self.take(sample);
         match pair.direction {
             Direction::Forward => self.lock.on_forward(pair.local),
-            Direction::Reverse => self.lock.on_reverse(),
+            Direction::Reverse => {
+                self.lock.on_reverse();
+                self.path_delay = PathDelay::Measured;
+                self.answered = true;
+                self.unanswered = 0;
+            }
         }
         self.advance(pair.local);
+    }
+
+    fn change_master(&mut self, _now: LocalTime) {
+        self.new_master = self.origin.map(|_| NewMaster { count: 0, least_late_ns: f64::INFINITY });
+        self.steps = StepDetector::default();
+        self.answered = false;
+        self.unanswered = 0;
+    }
+
+    fn request_unanswered(&mut self, _now: LocalTime) {
+        self.unanswered = self.unanswered.saturating_add(1);
+        // A delay that was measured once is better than any assumption.
+        if self.unanswered == UNANSWERED && !self.answered && self.origin.is_some() {
+            let (mean, sigma) = self.config.assumed_delay;
+            self.path_delay = PathDelay::Assumed;
+            self.estimator.assume_delay(mean, sigma);
+        }
     }
 
     fn set_sync_interval(&mut self, interval: Nanos) {
@@ -153,18 +212,21 @@ impl ClockLaw for SlaveClock {
 
     fn advance(&mut self, now: LocalTime) {
         let Some(map) = self.estimator.map() else { return };
+        let two_way = self.path_delay == PathDelay::Measured;
+        let now = now.max(map.estimated_at());
         let inputs = LockInputs {
             now,
-            sigma_ns: map.sigma_ns(now.max(map.estimated_at())),
+            sigma_ns: if two_way { map.sigma_ns(now) } else { self.estimator.forward_sigma_ns(now) },
             jitter: self.estimator.jitter(),
             sync_interval: self.sync_interval,
+            two_way,
         };
         self.lock.advance(&inputs);
     }
 
     fn reading(&self, _now: LocalTime) -> ClockReading {
         let map = self.origin.zip(self.estimator.map()).map(|((local, remote), map)| PtpMap::new(local, remote, map));
-        ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: PathDelay::Measured }
+        ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: self.path_delay }
     }
 
     fn poll_transition(&mut self) -> Option<LockTransition> {

@@ -4,7 +4,7 @@
 //! other clock relates frames played to host time. A card that was stopped (suspend, device error) comes back late by the length of the stop for good:
 //! several callbacks that agree on that restart the offset and keep the rate.
 
-use crate::clock::{DelayModel, Direction, Estimator, EstimatorConfig, MediaMap, Sample, WARMING_CRYSTAL};
+use crate::clock::{DelayModel, Direction, Estimator, EstimatorConfig, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
 /// A callback this late is more than scheduling.
@@ -12,12 +12,8 @@ const STOPPED: Nanos = Nanos::from_millis(100);
 /// Callbacks in a row that prove a stop.
 const STOP_PROOF: u32 = 5;
 
-const CARD: EstimatorConfig = EstimatorConfig {
-    rate_sigma: Ppb::from_ppm(100.0),
-    rate_wander: WARMING_CRYSTAL,
-    jitter: Nanos::from_micros(100),
-    delay: DelayModel::Absorbed,
-};
+const CARD: EstimatorConfig =
+    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(100), delay: DelayModel::Absorbed };
 
 #[derive(Debug)]
 pub(super) struct CardClock {
@@ -49,7 +45,7 @@ impl CardClock {
         let late_ns = self.estimator.lateness(sample);
         self.stopped = if late_ns > STOPPED.as_nanos() as f64 { self.stopped + 1 } else { 0 };
         if self.stopped >= STOP_PROOF {
-            self.estimator.step_offset(-late_ns, Nanos::from_millis(1).as_nanos() as f64);
+            self.estimator.step_offset(-late_ns, 1);
             self.stopped = 0;
         }
     }

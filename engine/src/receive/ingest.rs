@@ -8,7 +8,6 @@ use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{
     ClockMap, ClockReading, DelayModel, Direction, Estimator, EstimatorConfig, MediaMap, PtpMap, Sample,
-    WARMING_CRYSTAL,
 };
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceTracker};
@@ -264,12 +263,8 @@ impl Ingest {
 }
 
 /// Starting point for the sender's media clock: crystals, or clocks disciplined by better ones.
-const ARRIVALS: EstimatorConfig = EstimatorConfig {
-    rate_sigma: Ppb::from_ppm(100.0),
-    rate_wander: WARMING_CRYSTAL,
-    jitter: Nanos::from_micros(300),
-    delay: DelayModel::Absorbed,
-};
+const ARRIVALS: EstimatorConfig =
+    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(300), delay: DelayModel::Absorbed };
 
 /// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273, 5.2); of the timelines that
 /// this allows, the one nearest to the packets received is meant.

@@ -1,0 +1,179 @@
+use super::*;
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+const DELAY_NS: f64 = 100_000.0;
+
+/// A link to a clock that is always 0 ns ahead of a host whose crystal runs at `rate_ppb`, changing by `ramp` ppb/s after 300 s.
+struct Link {
+    random: ChaCha8Rng,
+    rate_ppb: f64,
+    ramp: f64,
+    /// Lateness of a packet from two uniform draws, ns.
+    lateness: fn(f64, f64) -> f64,
+}
+
+fn exponential(u: f64, _: f64) -> f64 {
+    -100_000.0 * libm::log(1.0 - u)
+}
+
+fn normal(u: f64, v: f64) -> f64 {
+    500_000.0 + 100_000.0 * libm::sqrt(-2.0 * libm::log(1.0 - u)) * libm::cos(core::f64::consts::TAU * v)
+}
+
+impl Link {
+    fn new(lateness: fn(f64, f64) -> f64) -> Self {
+        Self { random: ChaCha8Rng::seed_from_u64(5), rate_ppb: 40_000.0, ramp: 0.0, lateness }
+    }
+
+    fn uniform(&mut self) -> f64 {
+        f64::from(self.random.next_u32()) / 4_294_967_296.0
+    }
+
+    fn offset_ns(&self, t_s: f64) -> f64 {
+        let warm_s = (t_s - 300.0).max(0.0);
+        self.rate_ppb * t_s + self.ramp * warm_s * warm_s / 2.0
+    }
+
+    fn sample(&mut self, t_s: f64, direction: Direction) -> Sample {
+        let (u, v) = (self.uniform(), self.uniform());
+        let late_ns = DELAY_NS + (self.lateness)(u, v);
+        let at = LocalTime::ZERO + Nanos::from_secs_f64(t_s);
+        Sample { at, offset_ns: self.offset_ns(t_s) + direction.sign() * late_ns, direction }
+    }
+
+    /// 8 Syncs and one Delay_Req a second for `seconds`; returns the errors at whole seconds from `from_s` on, with the claimed sigma, ns.
+    fn run(&mut self, estimator: &mut Estimator, seconds: u32, from_s: u32) -> Vec<(f64, f64)> {
+        let mut errors = Vec::new();
+        for second in 0..seconds {
+            for eighth in 0..8 {
+                let sample = self.sample(f64::from(second) + f64::from(eighth) / 8.0, Direction::Forward);
+                estimator.update(sample);
+            }
+            let sample = self.sample(f64::from(second) + 0.9, Direction::Reverse);
+            estimator.update(sample);
+            if second >= from_s {
+                let now = LocalTime::ZERO + Nanos::from_secs(i64::from(second) + 1);
+                let map = estimator.map().unwrap();
+                errors.push((map.offset_ns(now) - self.offset_ns(f64::from(second) + 1.0), map.sigma_ns(now)));
+            }
+        }
+        errors
+    }
+}
+
+fn estimator() -> Estimator {
+    Estimator::new(EstimatorConfig {
+        rate_sigma: Ppb::from_ppm(100.0),
+        jitter: Nanos::from_micros(100),
+        delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },
+    })
+}
+
+fn rms(errors: &[(f64, f64)]) -> f64 {
+    libm::sqrt(errors.iter().map(|(error, _)| error * error).sum::<f64>() / errors.len() as f64)
+}
+
+fn covered(errors: &[(f64, f64)]) -> f64 {
+    errors.iter().filter(|(error, sigma)| error.abs() <= 3.0 * sigma).count() as f64 / errors.len() as f64
+}
+
+#[test]
+fn the_lower_envelope_is_followed_when_queues_make_packets_late() {
+    let mut estimator = estimator();
+    let errors = Link::new(exponential).run(&mut estimator, 1200, 600);
+    // 100 us of jitter; the mean of a minute would err by 4 us.
+    assert!(rms(&errors) < 1_700.0, "{}", rms(&errors));
+    assert!(covered(&errors) >= 0.99);
+    assert_eq!(estimator.speaker, LEAST);
+}
+
+#[test]
+fn the_average_is_followed_when_noise_is_symmetric() {
+    let mut estimator = estimator();
+    let errors = Link::new(normal).run(&mut estimator, 1200, 600);
+    assert!(rms(&errors) < 5_000.0, "{}", rms(&errors));
+    assert!(covered(&errors) >= 0.99);
+    assert_eq!(estimator.speaker, MEAN);
+}
+
+#[test]
+fn a_crystal_that_warms_up_is_followed_by_a_more_agile_filter() {
+    let mut link = Link { ramp: 20.0, ..Link::new(exponential) };
+    let errors = link.run(&mut estimator(), 600, 360);
+    // From 300 s on the rate changes by 20 ppb every second: the steadiest filter would be 1 ms behind.
+    assert!(rms(&errors) < 20_000.0, "{}", rms(&errors));
+}
+
+#[test]
+fn the_path_delay_is_measured() {
+    let mut estimator = estimator();
+    Link::new(exponential).run(&mut estimator, 600, 0);
+    assert!(
+        (estimator.mean_path_delay().as_nanos() as f64 - DELAY_NS).abs() < 5_000.0,
+        "{}",
+        estimator.mean_path_delay()
+    );
+}
+
+#[test]
+fn a_single_late_packet_moves_nothing() {
+    let mut estimator = estimator();
+    let mut link = Link::new(exponential);
+    link.run(&mut estimator, 600, 0);
+    let mut late = link.sample(600.05, Direction::Forward);
+    late.offset_ns -= 1e6;
+    let before = estimator.map().unwrap().offset_ns(late.at);
+    estimator.update(late);
+    let after = estimator.map().unwrap().offset_ns(late.at);
+    assert!((after - before).abs() < 1_000.0, "{}", after - before);
+}
+
+#[test]
+fn a_step_keeps_the_rate_and_the_delay() {
+    let mut estimator = estimator();
+    Link::new(exponential).run(&mut estimator, 600, 0);
+    let (before, delay) = (estimator.map().unwrap(), estimator.mean_path_delay());
+    estimator.step_offset(-5e6, 4);
+    let after = estimator.map().unwrap();
+    let now = after.estimated_at();
+    assert!((after.offset_ns(now) - before.offset_ns(now) + 5e6).abs() < 1.0);
+    assert_eq!((after.rate(), estimator.mean_path_delay()), (before.rate(), delay));
+    assert!(after.sigma_ns(now) > before.sigma_ns(now));
+}
+
+#[test]
+fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
+    let mut estimator = estimator();
+    Link::new(exponential).run(&mut estimator, 60, 0);
+    let sample = |estimator: &Estimator| {
+        estimator.lateness(&Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction: Direction::Forward })
+    };
+    let before = sample(&estimator);
+    estimator.assume_delay(Nanos::from_micros(500), Nanos::from_millis(1));
+    assert!((sample(&estimator) - before).abs() < 1.0, "Syncs are where they were");
+    let now = LocalTime::ZERO + Nanos::from_secs(60);
+    assert!(estimator.map().unwrap().sigma_ns(now) >= 1e6);
+    assert!(estimator.forward_sigma_ns(now) < 50_000.0);
+}
+
+/// A clock is a few kB, whatever it is fed.
+const _: () = assert!(size_of::<Estimator>() <= 8 * 1024);
+
+proptest! {
+    #[test]
+    fn no_samples_make_the_estimate_anything_but_a_number(
+        samples in proptest::collection::vec((0i64..20_000_000_000, -1e18f64..1e18, any::<bool>()), 1..200),
+    ) {
+        let mut estimator = estimator();
+        for (at_ns, offset_ns, reverse) in samples {
+            let direction = if reverse { Direction::Reverse } else { Direction::Forward };
+            estimator.update(Sample { at: LocalTime::from_nanos(at_ns), offset_ns, direction });
+            let map = estimator.map().unwrap();
+            let now = map.estimated_at();
+            prop_assert!(map.offset_ns(now).is_finite() && map.rate().as_ppb().is_finite());
+            prop_assert!(map.sigma_ns(now).is_finite() && estimator.forward_sigma_ns(now).is_finite());
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The clock that the user asked for, its fallback and its return: one timeline for everything that plays or sends.
+//!
+//! Model: whatever the source, consumers see one [slewed](super::slew) timeline. When the source that was asked for has been of no use for the fallback time, the timeline goes
+//! on by another one's *rate*: that of the system clock if somebody disciplines it, else the last one that was known. Its phase is not touched, so nothing is heard. When the
+//! source returns, the difference is slewed; only one too large for that is a step, with a new epoch.
+//!
+//! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing of RTP timestamps; see [`Reference::reading`].
+
+use super::law::{ClockReading, PathDelay};
+use super::lock::LockState;
+use super::map::{ClockMap, PtpMap};
+use super::slew::Slew;
+use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// How long a source must be of use before the timeline returns to it: a flapping source is not followed.
+const RETURN_DWELL: Nanos = Nanos::from_secs(1);
+/// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a few ms.
+const USABLE_SIGMA_NS: f64 = 1e6;
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 16;
+
+/// The clocks that a user can choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockMode {
+    /// PTP, by our own client.
+    #[default]
+    Ptp,
+    /// The system's clock, which somebody else (ptp4l with phc2sys, PTPd, NTP) disciplines.
+    System,
+    /// The arrival of packets: Livewire, and every stream whose sender is not on PTP.
+    Livewire,
+    /// The host's own crystal, at the last rate that was known.
+    FreeRunning,
+}
+
+impl fmt::Display for ClockMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ptp => "PTP",
+            Self::System => "the system clock",
+            Self::Livewire => "packet arrivals",
+            Self::FreeRunning => "free-running",
+        })
+    }
+}
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferenceConfig {
+    /// The clock.
+    pub mode: ClockMode,
+    /// How long it may be of no use before another one is taken; `None` for ever.
+    pub fallback_after: Option<Nanos>,
+}
+
+impl Default for ReferenceConfig {
+    fn default() -> Self {
+        Self { mode: ClockMode::Ptp, fallback_after: Some(Nanos::from_secs(5)) }
+    }
+}
+
+/// What the sources say at the moment; `None` for those that are not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sources {
+    /// The PTP client's.
+    pub ptp: Option<ClockReading>,
+    /// The system clock's.
+    pub system: Option<ClockReading>,
+    /// That of packet arrivals.
+    pub arrivals: Option<ClockReading>,
+}
+
+impl Sources {
+    fn get(&self, mode: ClockMode) -> Option<ClockReading> {
+        match mode {
+            ClockMode::Ptp => self.ptp,
+            ClockMode::System => self.system,
+            ClockMode::Livewire => self.arrivals,
+            ClockMode::FreeRunning => None,
+        }
+    }
+
+    /// The map of a source that is of use.
+    fn usable(&self, mode: ClockMode) -> Option<PtpMap> {
+        self.get(mode).filter(|reading| reading.state.is_usable())?.map
+    }
+}
+
+/// Something that a user would want to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ReferenceEvent {
+    /// The clock that was asked for is of no use; another is taken.
+    FellBack {
+        /// The one that was asked for.
+        from: ClockMode,
+        /// The one that is taken.
+        to: ClockMode,
+        /// For how long it has been of no use.
+        after: Nanos,
+    },
+    /// The clock that was asked for is followed (again).
+    Followed(ClockMode),
+    /// The timeline had to be stepped.
+    Stepped(Nanos),
+}
+
+impl fmt::Display for ReferenceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FellBack { from, to, after } => write!(f, "no use of {from} for {after}: now {to}"),
+            Self::Followed(mode) => write!(f, "following {mode}"),
+            Self::Stepped(step) => write!(f, "time stepped by {step}"),
+        }
+    }
+}
+
+/// The timeline of a receiver or sender.
+///
+/// ```
+/// use engine::clock::{ClockMap, ClockMode, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
+/// use engine::{LocalTime, Nanos, PtpTime};
+/// let mut reference = Reference::new(ReferenceConfig::default());
+/// let map = PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(100, 0), ClockMap::default());
+/// let locked = ClockReading { state: LockState::Locked, map: Some(map), epoch: 0, path_delay: PathDelay::Measured };
+/// reference.advance(LocalTime::ZERO, &Sources { ptp: Some(locked), ..Sources::default() });
+/// assert_eq!(reference.source(), ClockMode::Ptp);
+/// // The network is gone. After 5 s the timeline goes on alone.
+/// for s in 1..=10 {
+///     reference.advance(LocalTime::ZERO + Nanos::from_secs(s), &Sources::default());
+/// }
+/// assert_eq!(reference.source(), ClockMode::FreeRunning);
+/// let now = LocalTime::ZERO + Nanos::from_secs(10);
+/// assert_eq!(reference.timeline().unwrap().ptp_at(now), PtpTime::from_timestamp(110, 0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reference {
+    config: ReferenceConfig,
+    slew: Slew,
+    source: ClockMode,
+    /// Last map of the source that was asked for; its uncertainty grows while it is not renewed.
+    last: Option<PtpMap>,
+    /// The state and delay that the source told last.
+    state: LockState,
+    path_delay: PathDelay,
+    /// Since when the source that was asked for has been of no use, or of use again.
+    useless_since: Option<LocalTime>,
+    useful_since: Option<LocalTime>,
+    events: VecDeque<ReferenceEvent>,
+}
+
+impl Reference {
+    /// A timeline that has not begun.
+    #[must_use]
+    pub fn new(config: ReferenceConfig) -> Self {
+        Self {
+            config,
+            slew: Slew::default(),
+            source: config.mode,
+            last: None,
+            state: LockState::Listening,
+            path_delay: PathDelay::Measured,
+            useless_since: None,
+            useful_since: None,
+            events: VecDeque::with_capacity(MAX_EVENTS),
+        }
+    }
+
+    /// Takes what the sources say at `now`. To be called at least once a second.
+    pub fn advance(&mut self, now: LocalTime, sources: &Sources) {
+        let asked = sources.get(self.config.mode);
+        self.state = asked.map_or(LockState::Listening, |reading| reading.state);
+        self.path_delay = asked.map_or(PathDelay::Measured, |reading| reading.path_delay);
+        let usable = sources.usable(self.config.mode);
+        self.select(now, usable.is_some(), sources);
+        match usable.filter(|_| self.source == self.config.mode) {
+            Some(map) => {
+                self.last = Some(map);
+                if let Some(step) = self.slew.follow(now, &map) {
+                    self.push(ReferenceEvent::Stepped(step));
+                }
+            }
+            None => self.coast(now, sources),
+        }
+    }
+
+    fn select(&mut self, now: LocalTime, usable: bool, sources: &Sources) {
+        if usable {
+            self.useless_since = None;
+            let since = *self.useful_since.get_or_insert(now);
+            let first = self.last.is_none() && self.source == self.config.mode;
+            if first || self.source != self.config.mode && now.since(since) >= RETURN_DWELL {
+                self.source = self.config.mode;
+                self.push(ReferenceEvent::Followed(self.source));
+            }
+            return;
+        }
+        self.useful_since = None;
+        let after = now.since(*self.useless_since.get_or_insert(now));
+        let Some(fallback_after) = self.config.fallback_after else { return };
+        if self.config.mode == ClockMode::FreeRunning || after < fallback_after {
+            return;
+        }
+        let disciplined = self.config.mode != ClockMode::System && sources.usable(ClockMode::System).is_some();
+        let to = if disciplined { ClockMode::System } else { ClockMode::FreeRunning };
+        if to != self.source {
+            self.source = to;
+            self.push(ReferenceEvent::FellBack { from: self.config.mode, to, after });
+        }
+    }
+
+    /// Goes on without the source that was asked for.
+    fn coast(&mut self, now: LocalTime, sources: &Sources) {
+        let held = self.last.map(|map| *map.clock());
+        let substitute = sources.usable(self.source).filter(|_| self.source != self.config.mode);
+        let begun = self.slew.published().is_some();
+        let may_begin = self.source != self.config.mode || self.config.mode == ClockMode::FreeRunning;
+        if !begun && !may_begin {
+            return;
+        }
+        let rate = substitute.map(|map| map.clock().rate()).or(held.map(|clock| clock.rate())).unwrap_or(Ppb::ZERO);
+        let uncertainty = held.unwrap_or_else(|| ClockMap::exact(now, 0.0, Ppb::ZERO));
+        let uptime = PtpTime::EPOCH + (now - LocalTime::ZERO);
+        self.slew.coast(now, rate, &uncertainty, uptime);
+    }
+
+    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP (or a system clock that tells PTP time) has been met.
+    #[must_use]
+    pub fn reading(&self) -> ClockReading {
+        let traceable = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System) && self.last.is_some();
+        let fell_back = self.source != self.config.mode;
+        let coasting = fell_back || !self.state.is_usable();
+        let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
+        let state = match (traceable && coasting, sigma_ns < USABLE_SIGMA_NS) {
+            (true, true) => LockState::Holdover,
+            (true, false) => LockState::Unlocked,
+            _ => self.state,
+        };
+        ClockReading {
+            state,
+            map: self.slew.published().copied().filter(|_| traceable),
+            epoch: self.slew.epoch(),
+            path_delay: self.path_delay,
+        }
+    }
+
+    /// The timeline, whatever its origin; `None` until it has begun.
+    #[must_use]
+    pub fn timeline(&self) -> Option<&PtpMap> {
+        self.slew.published()
+    }
+
+    /// The clock that is followed at the moment.
+    #[must_use]
+    pub fn source(&self) -> ClockMode {
+        self.source
+    }
+
+    /// The next event that was not yet told.
+    pub fn poll_event(&mut self) -> Option<ReferenceEvent> {
+        self.events.pop_front()
+    }
+
+    fn push(&mut self, event: ReferenceEvent) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! A timeline that never jumps unless it must.
+//!
+//! Model: the published timeline approaches its target exponentially, with a time constant of [`TIME_CONSTANT_S`] and at most [`LARGEST_SLEW_PPB`] faster or slower
+//! than it, so that a new estimate or another source is followed without a step in phase and with a change of rate that nobody hears (200 ppm are a third of a cent).
+//! What would take longer than a person waits is a step: the epoch changes, and consumers align anew.
+
+use super::map::{ClockMap, PtpMap};
+use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
+
+/// Time constant of the approach, s.
+const TIME_CONSTANT_S: f64 = 2.0;
+/// Largest difference of rate while approaching, ppb.
+const LARGEST_SLEW_PPB: f64 = 200_000.0;
+/// Differences beyond this are a step: slewing them would take a minute.
+const STEP: Nanos = Nanos::from_millis(10);
+/// Largest change of rate per second while coasting, ppb/s.
+const RATE_SLOPE_PPB: f64 = 10_000.0;
+
+/// The timeline.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slew {
+    published: Option<PtpMap>,
+    epoch: u32,
+}
+
+impl Slew {
+    /// The timeline, good until the next call of [`Slew::follow`] or [`Slew::coast`] is due: within a second.
+    pub(super) fn published(&self) -> Option<&PtpMap> {
+        self.published.as_ref()
+    }
+
+    /// Changes when the timeline steps.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Approaches `target`. Returns the step if that was necessary.
+    pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap) -> Option<Nanos> {
+        let wanted = target.ptp_at(now);
+        let clock = target.clock();
+        let Some(behind) = self.published.map(|published| wanted - published.ptp_at(now)) else {
+            self.publish(now, wanted, clock, clock.rate(), 0.0);
+            return None;
+        };
+        if behind.abs() > STEP {
+            self.epoch = self.epoch.wrapping_add(1);
+            self.publish(now, wanted, clock, clock.rate(), 0.0);
+            return Some(behind);
+        }
+        let behind_ns = behind.as_nanos() as f64;
+        let slew_ppb = (behind_ns / TIME_CONSTANT_S).clamp(-LARGEST_SLEW_PPB, LARGEST_SLEW_PPB);
+        let rate = Ppb::new(clock.rate().as_ppb() + slew_ppb);
+        let published = self.published.map_or(wanted, |published| published.ptp_at(now));
+        self.publish(now, published, clock, rate, behind_ns);
+        None
+    }
+
+    /// Goes on by itself; the rate approaches `rate`. `clock` tells how uncertain the timeline has become. Begins with `start` if there is none.
+    pub(super) fn coast(&mut self, now: LocalTime, rate: Ppb, clock: &ClockMap, start: PtpTime) {
+        let Some(published) = self.published else {
+            self.publish(now, start, clock, rate, 0.0);
+            return;
+        };
+        let (at, old) = (published.clock().estimated_at(), published.clock().rate().as_ppb());
+        let limit = RATE_SLOPE_PPB * now.since(at).as_secs_f64();
+        let approached = old + (rate.as_ppb() - old).clamp(-limit, limit);
+        self.publish(now, published.ptp_at(now), clock, Ppb::new(approached), 0.0);
+    }
+
+    fn publish(&mut self, now: LocalTime, at_now: PtpTime, clock: &ClockMap, rate: Ppb, behind_ns: f64) {
+        let sigma_ns = clock.sigma_ns(now.max(clock.estimated_at()));
+        let map = ClockMap {
+            at: now,
+            offset_ns: 0.0,
+            rate_ppb: rate.as_ppb(),
+            variance_offset: sigma_ns * sigma_ns + behind_ns * behind_ns,
+            ..*clock
+        };
+        self.published = Some(PtpMap::new(now, at_now, map));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(ms: i64) -> LocalTime {
+        LocalTime::ZERO + Nanos::from_millis(ms)
+    }
+
+    fn map(offset_ns: i64, ppm: f64) -> PtpMap {
+        let origin = PtpTime::from_timestamp(1_790_000_000, 0) + Nanos::new(offset_ns);
+        PtpMap::new(LocalTime::ZERO, origin, ClockMap::exact(LocalTime::ZERO, 0.0, Ppb::from_ppm(ppm)))
+    }
+
+    #[test]
+    fn a_difference_is_slewed_without_a_jump_and_is_gone_after_ten_seconds() {
+        let mut slew = Slew::default();
+        slew.follow(at(0), &map(0, 50.0));
+        let target = map(300_000, 50.0);
+        let mut last = slew.published().unwrap().ptp_at(at(0));
+        for ms in (100..=20_000).step_by(100) {
+            let now = at(ms);
+            let before = slew.published().unwrap().ptp_at(now);
+            assert_eq!(slew.follow(now, &target), None);
+            let after = slew.published().unwrap().ptp_at(now);
+            assert_eq!(before, after, "no jump");
+            let rate = (after - last).as_nanos() as f64 / 100e6 - 1.0;
+            assert!((rate - 50e-6).abs() <= 201e-6, "{rate}");
+            last = after;
+        }
+        assert!((target.ptp_at(at(20_000)) - last).abs() < Nanos::new(50));
+        assert_eq!(slew.epoch(), 0);
+    }
+
+    #[test]
+    fn an_hour_is_a_step_and_a_new_epoch() {
+        let mut slew = Slew::default();
+        slew.follow(at(0), &map(0, 0.0));
+        let hour = Nanos::from_secs(3600);
+        assert_eq!(slew.follow(at(100), &map(hour.as_nanos(), 0.0)), Some(hour));
+        assert_eq!(slew.epoch(), 1);
+    }
+
+    #[test]
+    fn coasting_changes_the_rate_slowly() {
+        let mut slew = Slew::default();
+        slew.follow(at(0), &map(0, 100.0));
+        let clock = *slew.published().unwrap().clock();
+        slew.coast(at(100), Ppb::ZERO, &clock, PtpTime::EPOCH);
+        assert!((slew.published().unwrap().clock().rate().as_ppm() - 99.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn the_timeline_never_runs_backwards(offsets in proptest::collection::vec(-9_000_000i64..9_000_000, 1..40)) {
+            let mut slew = Slew::default();
+            slew.follow(at(0), &map(0, 0.0));
+            let mut last = slew.published().unwrap().ptp_at(at(0));
+            for (i, offset) in offsets.iter().enumerate() {
+                let now = at(100 * (i as i64 + 1));
+                slew.follow(now, &map(*offset, 0.0));
+                let next = slew.published().unwrap().ptp_at(now);
+                prop_assert!(next > last);
+                last = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Proof that the other clock has stepped.
+//!
+//! Model: a packet may be late for many reasons, but early for none. A step forward makes every forward packet early; several in a row that agree prove it.
+//! A step backward makes forward packets late, which may as well be a queue or another route; it is proven once a reverse packet is early by as much,
+//! or at once if no route could be that long.
+//!
+//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network that has become worse must be learnt.
+
+use super::estimator::Direction;
+
+/// Consecutive packets that agree, as proof of a step.
+const PROOF: u32 = 4;
+/// Packets kept from the estimator in one run.
+const QUARANTINE: u32 = 16;
+/// Packets that disagree by this share of what they are off by are a storm, not a step.
+const AGREEMENT: f64 = 0.5;
+/// No route is this long, ns.
+const LONGEST_DELAY_NS: f64 = 1e9;
+
+/// What is to be done with a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Judgement {
+    /// Take it.
+    Plain,
+    /// Leave it out.
+    Suspect,
+    /// The other clock's time has changed by this, ns; take the sample after that.
+    Step(f64),
+}
+
+/// Consecutive packets of one kind that are off to the same side.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    count: u32,
+    least_ns: f64,
+    most_ns: f64,
+}
+
+impl Run {
+    const NONE: Self = Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0 };
+
+    /// Adds a packet that is off by `by_ns`, or ends the run if that is within the limit.
+    fn add(&mut self, by_ns: f64, limit_ns: f64) {
+        if by_ns < limit_ns {
+            *self = Self::NONE;
+            return;
+        }
+        self.count = self.count.saturating_add(1);
+        self.least_ns = self.least_ns.min(by_ns);
+        self.most_ns = self.most_ns.max(by_ns);
+    }
+
+    fn agrees(&self) -> bool {
+        self.count >= PROOF && self.most_ns - self.least_ns < AGREEMENT * self.most_ns
+    }
+}
+
+/// The runs of both directions.
+#[derive(Clone, Debug)]
+pub(super) struct StepDetector {
+    early_forward: Run,
+    late_forward: Run,
+    early_reverse: Run,
+}
+
+impl Default for StepDetector {
+    fn default() -> Self {
+        Self { early_forward: Run::NONE, late_forward: Run::NONE, early_reverse: Run::NONE }
+    }
+}
+
+impl StepDetector {
+    /// Judges a packet that is early by `early_ns` against the least late ones so far, and late by `late_ns` against their average; `limit_ns` of
+    /// that may be noise.
+    pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limit_ns: f64) -> Judgement {
+        match direction {
+            Direction::Forward => {
+                self.early_forward.add(early_ns, limit_ns);
+                self.late_forward.add(late_ns, limit_ns);
+            }
+            Direction::Reverse => self.early_reverse.add(early_ns, limit_ns),
+        }
+        if let Some(step_ns) = self.proven() {
+            *self = Self::default();
+            return Judgement::Step(step_ns);
+        }
+        let quarantined = |run: &Run, from: u32| (from..=QUARANTINE).contains(&run.count);
+        let suspect = match direction {
+            // A single late packet is the rule and no suspect.
+            Direction::Forward => quarantined(&self.early_forward, 1) || quarantined(&self.late_forward, 2),
+            Direction::Reverse => quarantined(&self.early_reverse, 1),
+        };
+        if suspect { Judgement::Suspect } else { Judgement::Plain }
+    }
+
+    fn proven(&self) -> Option<f64> {
+        let (late, early) = (&self.late_forward, &self.early_reverse);
+        if self.early_forward.agrees() {
+            // The earliest is the least late.
+            return Some(self.early_forward.most_ns);
+        }
+        let mirrored = early.count > 0 && (late.least_ns - early.most_ns).abs() < AGREEMENT * late.least_ns;
+        (late.agrees() && (mirrored || late.least_ns > LONGEST_DELAY_NS)).then_some(-late.least_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT_NS: f64 = 100.0;
+
+    fn judge(detector: &mut StepDetector, packets: &[(Direction, f64)]) -> Vec<Judgement> {
+        packets.iter().map(|&(direction, late_ns)| detector.judge(direction, -late_ns, late_ns, LIMIT_NS)).collect()
+    }
+
+    use Direction::{Forward, Reverse};
+
+    #[test]
+    fn four_early_packets_that_agree_prove_a_step_forward() {
+        let judged = judge(
+            &mut StepDetector::default(),
+            &[(Forward, -1000.0), (Forward, -990.0), (Forward, -1010.0), (Forward, -1000.0)],
+        );
+        assert_eq!(judged[..3], [Judgement::Suspect; 3]);
+        assert_eq!(judged[3], Judgement::Step(1010.0));
+    }
+
+    #[test]
+    fn early_packets_that_disagree_prove_nothing() {
+        let judged = judge(
+            &mut StepDetector::default(),
+            &[(Forward, -1000.0), (Forward, -200.0), (Forward, -3000.0), (Forward, -500.0)],
+        );
+        assert_eq!(judged, [Judgement::Suspect; 4]);
+    }
+
+    #[test]
+    fn late_packets_prove_a_step_only_with_an_early_one_the_other_way() {
+        let mut detector = StepDetector::default();
+        let judged = judge(&mut detector, &[(Forward, 1000.0); 8]);
+        assert_eq!(judged[0], Judgement::Plain, "one late packet is the rule");
+        assert_eq!(judged[1..], [Judgement::Suspect; 7]);
+        assert_eq!(judge(&mut detector, &[(Reverse, -900.0)]), [Judgement::Step(-1000.0)]);
+    }
+
+    #[test]
+    fn a_longer_route_is_learnt_in_the_end() {
+        let judged = judge(&mut StepDetector::default(), &[(Forward, 1000.0); 20]);
+        assert_eq!(judged[16..], [Judgement::Plain; 4]);
+    }
+
+    #[test]
+    fn packets_late_by_more_than_any_route_prove_a_step_alone() {
+        let judged = judge(&mut StepDetector::default(), &[(Forward, 3.6e12); 4]);
+        assert_eq!(judged[3], Judgement::Step(-3.6e12));
+    }
+}
