@@ -8,7 +8,7 @@ use sim::bench::{Figures, Plan, render_csv, render_json, render_markdown, run};
 use sim::scenario::{Loaded, ReceiverKind};
 use sim::world::Control;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn condition(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/bench/clocks/{name}.toml"))
@@ -101,4 +101,20 @@ fn the_command_writes_its_tables_and_says_what_is_wrong() {
     assert!(error.contains("has an audio chain, and this bench compares clocks: leave out [talker]"), "{error}");
     assert_eq!(sim(&["nowhere.toml"]).status.code(), Some(2));
     assert_eq!(sim(&["--seeds", "0"]).status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_bench_with_130_and_without_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().join("reports");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.args(["bench", "clocks", "--seeds", "100000", "--reports"]).arg(&reports).arg(condition("a"));
+    let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(!reports.exists());
 }

@@ -162,4 +162,29 @@ mod tests {
         assert_eq!(path.take_lost(), u64::from(n - arrived));
         assert!((15_000_000..25_000_000).contains(&longest), "{longest}");
     }
+
+    #[test]
+    fn packets_overtake_only_where_they_may() {
+        let overtakes = |may_reorder| {
+            let mut path = NetworkPath::new(scenario::Path { may_reorder, stall: None, ..config() }, 3, "test");
+            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| path.send(i * 50_000)).collect();
+            arrivals.windows(2).filter(|pair| pair[1] < pair[0]).count()
+        };
+        assert_eq!(overtakes(false), 0);
+        assert!(overtakes(true) > 100, "{}", overtakes(true));
+    }
+
+    #[test]
+    fn what_a_fault_does_to_a_path_does_not_change_its_weather() {
+        let arrivals = |of: fn(&mut NetworkPath)| {
+            let mut path = NetworkPath::new(scenario::Path { stall: None, ..config() }, 3, "test");
+            of(&mut path);
+            (0..100).map(|i| path.send(i * 5_000_000)).collect::<Vec<_>>()
+        };
+        let usual = arrivals(|_| ());
+        let later = arrivals(|path| path.set_extra_delay(Nanos::from_micros(70)));
+        let expected: Vec<_> = usual.iter().map(|arrival| arrival.map(|arrival| arrival + 70_000)).collect();
+        assert_eq!(later, expected);
+        assert!(arrivals(|path| path.set_cut(true)).iter().all(Option::is_none));
+    }
 }

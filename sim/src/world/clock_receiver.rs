@@ -2,7 +2,7 @@
 //!
 //! So all laws see the same timestamps of the same packets, and ask for delays at the same times; what differs is the law.
 
-use super::receiver::{Clock, RECEIVER_PORT, Receiver, tell};
+use super::receiver::{Clock, RECEIVER_PORT, Receiver, feed, tell};
 use engine::LocalTime;
 use engine::clock::ClockLaw;
 use engine::ptp::wire::ClockIdentity;
@@ -24,8 +24,7 @@ impl<L: ClockLaw> ClockReceiver<L> {
 
 impl<L: ClockLaw> Receiver for ClockReceiver<L> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the client; the simulated network sends none.
-        let _ = self.client.handle_datagram(now, datagram);
+        feed(&mut self.client, now, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {

@@ -151,3 +151,63 @@ impl Masters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Loaded, Micros, Restart, Seconds, StepMicros};
+
+    const SECOND: TrueTime = 1_000_000_000;
+
+    /// A grandmaster that is there until 60 s, and a rival from 63 s on that is 2 us off.
+    fn scenario() -> Scenario {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/gm_switch.toml");
+        Loaded::read(path.as_ref(), &["record.audio=\"none\"".to_owned()]).unwrap().scenario
+    }
+
+    /// How far true PTP time is off from the grandmaster's at its start, ns.
+    fn off(masters: &mut Masters, at_s: i64) -> i64 {
+        let start = PtpTime::from_timestamp(1_790_000_000, 0);
+        (masters.time(at_s * SECOND) - start - Nanos::from_secs(at_s)).as_nanos()
+    }
+
+    #[test]
+    fn the_truth_is_the_time_of_the_best_master_that_is_there() {
+        let mut masters = Masters::new(&scenario());
+        assert_eq!([30, 59, 61, 62, 63, 100].map(|at_s| off(&mut masters, at_s)), [0, 0, 0, 0, 2_000, 2_000]);
+        let mut foreign = scenario();
+        foreign.rivals[0].domain = 7;
+        assert_eq!(off(&mut Masters::new(&foreign), 100), 0);
+    }
+
+    #[test]
+    fn steps_and_restarts_move_the_grandmaster_for_good() {
+        let mut masters = Masters::new(&scenario());
+        let step = FaultKind::GrandmasterStepUs(StepMicros::try_from(-1.5).unwrap());
+        masters.fault(10 * SECOND, &step, true);
+        masters.fault(11 * SECOND, &step, false);
+        assert_eq!(off(&mut masters, 20), -1_500);
+        let restart = FaultKind::GrandmasterRestart(Restart { time_s: Seconds::try_from(6.0).unwrap() });
+        masters.fault(30 * SECOND, &restart, true);
+        assert_eq!(masters.time(32 * SECOND), PtpTime::from_timestamp(8, 0));
+    }
+
+    #[test]
+    fn one_sync_of_the_grandmaster_is_late() {
+        let mut masters = Masters::new(&scenario());
+        masters.fault(SECOND, &FaultKind::LateSyncUs(Micros::try_from(1_000.0).unwrap()), true);
+        assert_eq!(masters.take_late_sync(1), Nanos::ZERO);
+        assert_eq!(masters.take_late_sync(0), Nanos::from_millis(1));
+        assert_eq!(masters.take_late_sync(0), Nanos::ZERO);
+    }
+
+    #[test]
+    fn a_silent_master_sends_nothing_and_its_absence_has_a_span() {
+        let mut masters = Masters::new(&scenario());
+        let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND).is_some();
+        assert!(sends(&mut masters, 0, 59) && !sends(&mut masters, 0, 60));
+        assert!(!sends(&mut masters, 1, 62) && sends(&mut masters, 1, 63));
+        masters.fault(70 * SECOND, &FaultKind::RivalsLost, true);
+        assert!(!sends(&mut masters, 1, 71));
+    }
+}

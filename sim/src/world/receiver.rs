@@ -1,7 +1,7 @@
 //! What the world can do with a receiver, and the engine as one.
 
 use crate::record::ClockState;
-use engine::clock::{LockState, PtpMap};
+use engine::clock::{ClockLaw, LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Client, ClientConfig, ClientEvent, Transmit};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
@@ -106,13 +106,12 @@ impl EngineReceiver {
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the client; the simulated network sends none.
-        let _ = self.client.handle_datagram(now, datagram);
+        feed(&mut self.client, now, datagram);
         self.share_clock(now);
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Likewise.
+        // Refused datagrams are counted; the simulated network sends none.
         let _ = self.ingest.handle_datagram(now, datagram);
     }
 
@@ -160,6 +159,12 @@ impl Receiver for EngineReceiver {
     fn poll_event(&mut self) -> Option<String> {
         self.client.poll_event().map(|event| tell(&event))
     }
+}
+
+/// Hands a datagram to a PTP port.
+pub(super) fn feed<L: ClockLaw>(client: &mut Client<L>, now: LocalTime, datagram: &[u8]) {
+    // Refused datagrams are counted by the client; the simulated network sends none.
+    let _ = client.handle_datagram(now, datagram);
 }
 
 /// An event in words.
