@@ -157,9 +157,9 @@ impl SlaveClock {
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
     fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + PATH_DIFFERENCE_NS {
-            // Whether the path or the time is another only Delay_Resps can tell.
-            let half = Nanos::new((late_ns.abs() / 2.0) as i64);
-            self.estimator.change_path(half + NEW_PATH_SIGMA, half);
+            // Whether the path or the time is another only Delay_Resps can tell; the path is the likelier.
+            let quarter = Nanos::new((late_ns.abs() / 4.0) as i64);
+            self.estimator.change_path(quarter.times(3) + NEW_PATH_SIGMA, quarter);
         } else {
             self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
             self.step(-late_ns);
