@@ -1,9 +1,10 @@
 //! What the world can do with a receiver, and the engine as one.
 
+use super::clock_receiver::ClockReceiver;
 use crate::record::ClockState;
-use engine::clock::{LockState, PtpMap};
+use engine::clock::{LockState, PtpMap, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{PeerAddress, Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
+use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
 use engine::{LocalTime, MediaPosition, Nanos};
 use std::net::Ipv4Addr;
@@ -13,14 +14,14 @@ pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
 
 /// Where the grandmaster's datagrams come from (RFC 5737, 3).
-const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
     /// A datagram of the PTP ports, stamped `now`.
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
-    /// A datagram of the stream, stamped `now`.
-    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]);
+    /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
+    fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// Time passes.
     fn handle_timeout(&mut self, now: LocalTime);
     /// When [`Receiver::handle_timeout`] is wanted next.
@@ -30,11 +31,19 @@ pub trait Receiver {
     /// It was stamped `sent`.
     fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
     /// The sound card wants `out` filled.
-    fn pull(&mut self, now: LocalTime, out: &mut [f32]);
+    fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
+        out.fill(0.0);
+    }
     /// What the last pull did.
-    fn playback(&self) -> Playback;
+    fn playback(&self) -> Playback {
+        Playback::default()
+    }
     /// What the receiver says of its clock.
     fn clock(&self, now: LocalTime) -> Clock;
+    /// The grandmaster that it follows, if it tells.
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        None
+    }
     /// The next event that a user would be told.
     fn poll_event(&mut self) -> Option<String>;
 }
@@ -79,7 +88,8 @@ impl From<LockState> for ClockState {
 
 /// The engine that ships: control half and audio half, driven from one thread.
 pub struct EngineReceiver {
-    port: Port,
+    clock: ClockReceiver<SlaveClock>,
+    reference: Reference,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
 }
@@ -91,43 +101,43 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
-        let port = Port::new(config, LocalTime::ZERO);
-        Ok(Self { port, ingest, playout })
+        let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
+        Ok(Self { clock, reference: Reference::new(ReferenceConfig::default()), ingest, playout })
     }
 
     fn share_clock(&mut self, now: LocalTime) {
-        self.ingest.set_clock(&self.port.reading(now));
+        let sources = Sources { ptp: Some(self.clock.reading(now)), ..Sources::default() };
+        self.reference.advance(now, &sources);
+        self.ingest.set_clock(&self.reference.reading());
     }
 }
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the port; the simulated network sends none.
-        let _ = self.port.handle_datagram(now, GRANDMASTER_ADDRESS, datagram);
+        self.clock.handle_ptp(now, datagram);
         self.share_clock(now);
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Likewise.
+        // Refused datagrams are counted; the simulated network sends none.
         let _ = self.ingest.handle_datagram(now, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
-        self.port.handle_timeout(now);
+        self.clock.handle_timeout(now);
         self.share_clock(now);
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {
-        self.port.poll_timeout()
+        self.clock.poll_timeout().into_iter().chain(self.reference.poll_timeout()).min()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.port.poll_transmit()
+        self.clock.poll_transmit()
     }
 
     fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
-        self.port.handle_transmitted(token, sent);
+        self.clock.handle_transmitted(token, sent);
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
@@ -146,13 +156,15 @@ impl Receiver for EngineReceiver {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        let reading = self.port.reading(now);
-        Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
+        self.clock.clock(now)
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.clock.grandmaster()
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        // The state of the port follows from the other events.
-        let told = |event: &PortEvent| !matches!(event, PortEvent::State(_));
-        std::iter::from_fn(|| self.port.poll_event()).find(told).map(|event| event.to_string())
+        let reference = self.reference.poll_event().map(|event| format!("timeline: {event}"));
+        reference.or_else(|| self.clock.poll_event())
     }
 }
