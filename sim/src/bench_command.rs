@@ -39,6 +39,10 @@ pub(crate) struct Clocks {
     #[arg(long, value_delimiter = ',', value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i8).range(-7..=4))]
     log_sync: Vec<i8>,
 
+    /// Changes a value of every scenario; may be given several times.
+    #[arg(long = "set", value_name = "KEY.KEY=VALUE")]
+    overrides: Vec<String>,
+
     /// Also writes the result to this file, for scripts.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -52,6 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   sim bench clocks
   sim bench clocks --seeds 4 --laws engine,linuxptp_pi --log-sync -3
+  sim bench clocks --set duration_s=86400 --seeds 1 --laws engine
   sim bench clocks --laws engine --json engine.json scenarios/bench/clocks/a.toml";
 
 pub(crate) fn run(command: &Bench) -> ExitCode {
@@ -96,7 +101,7 @@ fn plan(arguments: &Clocks) -> Result<Plan, String> {
     } else {
         (arguments.files.clone(), Vec::new())
     };
-    let conditions: Result<Vec<_>, _> = files.iter().map(|file| Loaded::read(file, &[])).collect();
+    let conditions: Result<Vec<_>, _> = files.iter().map(|file| Loaded::read(file, &arguments.overrides)).collect();
     let plan = Plan {
         conditions: conditions.map_err(|error| error.to_string())?,
         log_sync_intervals: if arguments.log_sync.is_empty() { intervals } else { arguments.log_sync.clone() },

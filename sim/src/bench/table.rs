@@ -71,7 +71,7 @@ fn cells(figures: &Figures) -> [String; 12] {
         lock(figures.lock_10us_s),
         lock(figures.lock_100us_s),
         number(figures.outage_end_worst_us),
-        number(figures.recovery_s),
+        recovery(figures),
         figures.false_unlocks.to_string(),
         figures.coverage_3sigma.map_or_else(String::new, |share| format!("{share:.4}")),
     ]
@@ -99,6 +99,10 @@ fn goal_row(figures: &[Figures]) -> Option<[String; 12]> {
 
 fn lock(value: Option<f64>) -> String {
     if value.is_none() { "never".to_owned() } else { number(value) }
+}
+
+fn recovery(figures: &Figures) -> String {
+    if figures.outage_end_worst_us.is_some() { lock(figures.recovery_s) } else { String::new() }
 }
 
 /// Three significant digits.

@@ -6,7 +6,7 @@ use super::measure::{CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
-use crate::scenario::{AudioChain, Grandmaster, Stall, Stream};
+use crate::scenario::{AudioChain, FaultKind, Grandmaster, Stream};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
 use thiserror::Error;
 
@@ -88,14 +88,16 @@ impl<'a> ChainWorld<'a> {
         self.chain.media.may_reorder
     }
 
-    /// From now on, the media path stalls like this, or as the scenario says.
-    pub(super) fn set_stall(&mut self, now: TrueTime, stall: Option<Stall>) {
-        self.media.set_stall(now, stall.or(self.chain.media.stall));
-    }
-
-    /// From now on, nothing passes the media path, or everything again.
-    pub(super) fn set_cut(&mut self, cut: bool) {
-        self.media.set_cut(cut);
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        match *what {
+            FaultKind::MediaStall(stall) => {
+                let stall = if begins { Some(stall) } else { self.chain.media.stall };
+                self.media.set_stall(now, stall);
+            }
+            FaultKind::NetworkLost => self.media.set_cut(begins),
+            _ => {}
+        }
     }
 
     /// Packets lost since the last call.

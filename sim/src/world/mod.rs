@@ -4,6 +4,7 @@ mod capture;
 mod chain;
 mod clock_receiver;
 mod hash;
+mod host;
 mod make;
 mod masters;
 mod measure;

@@ -6,25 +6,21 @@
 use super::capture::{Capture, CaptureError};
 use super::chain::{CallbackError, ChainWorld};
 use super::hash::TrajectoryHash;
+use super::host::Host;
 use super::make::make_receiver;
 use super::masters::Masters;
 use super::measure::{Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{CrystalClock, Ramp, RandomStream, TrueTime};
+use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{FaultKind, Jitter, Loaded, Scenario};
+use crate::scenario::{Loaded, Scenario};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::{LocalTime, Nanos};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
-
-/// The host's clock at the start of the run: it has been up for a while.
-const HOST_UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
-/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far future.
-const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
 
 /// How others see and stop a run.
 #[derive(Debug, Default)]
@@ -86,12 +82,9 @@ pub struct World<'a> {
     duration: TrueTime,
     receiver: Box<dyn Receiver>,
     queue: EventQueue,
-    host: CrystalClock,
+    host: Host<'a>,
     chain: Option<ChainWorld<'a>>,
     masters: Masters,
-    receive_jitter: Jitter,
-    transmit_jitter: Jitter,
-    streams: HostStreams,
     /// When the thread of the stream handled its last datagram: a thread is a queue.
     media_handled: TrueTime,
     timer: (u64, Option<LocalTime>),
@@ -103,25 +96,6 @@ pub struct World<'a> {
     grandmasters: Vec<(f64, ClockIdentity)>,
 }
 
-/// The host's random streams.
-struct HostStreams {
-    receive: [RandomStream; 2],
-    transmit: RandomStream,
-}
-
-/// The host's crystal, with the ramps that the scenario's faults put on it.
-fn host_clock(scenario: &Scenario) -> CrystalClock {
-    let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
-        FaultKind::HostClockRampPpm(change) => {
-            let from_ns = fault.at_s.as_ref().nanos().as_nanos();
-            let length = fault.for_s.map_or(Nanos::from_secs(1), |s| s.nanos());
-            Some(Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 })
-        }
-        _ => None,
-    });
-    CrystalClock::new(scenario.host.clock, ramps.collect(), RandomStream::new(scenario.seed, "host/clock/walk"))
-}
-
 impl<'a> World<'a> {
     /// The world of receiver number `index` of a scenario; `capture` gets what its card plays.
     ///
@@ -131,22 +105,15 @@ impl<'a> World<'a> {
         let scenario = &loaded.scenario;
         let seed = scenario.seed;
         let receiver = &scenario.receivers[index];
-        let stream = |name: &str| RandomStream::new(seed, name);
         let chain = scenario.chain().zip(loaded.stream.as_ref());
         let mut world = Self {
             name: receiver.name.as_ref().clone(),
             duration: scenario.duration_s.nanos().as_nanos(),
             receiver: make_receiver(receiver.kind, loaded)?,
             queue: EventQueue::default(),
-            host: host_clock(scenario),
+            host: Host::new(scenario),
             chain: chain.map(|(chain, stream)| ChainWorld::new(chain, &scenario.grandmaster, stream, seed, capture)),
             masters: Masters::new(scenario),
-            receive_jitter: scenario.host.receive_jitter,
-            transmit_jitter: scenario.host.transmit_jitter,
-            streams: HostStreams {
-                receive: ["ptp", "media"].map(|port| stream(&format!("host/receive/{port}"))),
-                transmit: stream("host/transmit"),
-            },
             media_handled: 0,
             timer: (0, None),
             last_row: 0,
@@ -239,7 +206,7 @@ impl<'a> World<'a> {
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
-                let local = self.local(now);
+                let local = self.host.local(now);
                 self.receiver.handle_timeout(local);
                 self.after_receiver(now);
             }
@@ -250,17 +217,11 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// What the host's clock shows.
-    fn local(&mut self, now: TrueTime) -> LocalTime {
-        HOST_UPTIME + self.host.read(now)
-    }
-
     fn packet(&mut self, now: TrueTime) {
         let Some(chain) = &mut self.chain else { return };
         let (sent, departure, may_reorder) = (chain.packet(now), chain.next_departure(), chain.may_reorder());
         if let Some((arrival, datagram)) = sent {
-            let handled =
-                arrival + self.streams.receive[Port::Media as usize].lateness(&self.receive_jitter).as_nanos();
+            let handled = arrival + self.host.receive_lateness(Port::Media).as_nanos();
             let handled = if may_reorder { handled } else { handled.max(self.media_handled) };
             self.media_handled = handled;
             self.queue.push(handled, Event::AtReceiver(Port::Media, datagram));
@@ -283,14 +244,14 @@ impl<'a> World<'a> {
     /// A master sends; the message is late by so much more than others, and the host's program learns of it later still.
     fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos) {
         let Some(arrival) = self.masters.get(master).send(now) else { return };
-        let lateness = self.streams.receive[Port::Ptp as usize].lateness(&self.receive_jitter);
+        let lateness = self.host.receive_lateness(Port::Ptp);
         let handled = self.masters.get(master).handle(arrival + lateness.as_nanos());
         self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message));
     }
 
     fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
         self.hash.datagram(now, datagram);
-        let local = self.local(now);
+        let local = self.host.local(now);
         match port {
             Port::Media => self.receiver.handle_media(local, datagram),
             Port::Ptp => self.receiver.handle_ptp(local, datagram),
@@ -301,11 +262,11 @@ impl<'a> World<'a> {
     /// Takes what the receiver has to say, and sets its timer.
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
-            let stamped = self.local(now);
+            let stamped = self.host.local(now);
             if let Some(token) = transmit.timestamp {
                 self.receiver.handle_transmitted(token, stamped);
             }
-            let leaves = now + self.streams.transmit.lateness(&self.transmit_jitter).as_nanos();
+            let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
             for (index, master) in self.masters.iter_mut() {
                 if let Some(arrival) = master.receive(leaves) {
@@ -316,7 +277,7 @@ impl<'a> World<'a> {
         while let Some(text) = self.receiver.poll_event() {
             self.recording.events.push(TraceEvent { time_s: now as f64 / 1e9, text });
         }
-        let local = self.local(now);
+        let local = self.host.local(now);
         let state = self.receiver.clock(local).state;
         if self.clock_states.last().is_none_or(|last| last.1 != state) {
             self.clock_states.push((now as f64 / 1e9, state));
@@ -330,8 +291,7 @@ impl<'a> World<'a> {
         if wish != self.timer.1 {
             self.timer = (self.timer.0 + 1, wish);
             if let Some(due) = wish {
-                let ahead = due.since(local).as_nanos().min(TIMER_HORIZON.as_nanos());
-                let at = self.host.true_time_of((local + Nanos::new(ahead) - HOST_UPTIME).as_nanos() as f64);
+                let at = self.host.true_time_of(local, due);
                 // Never in the past, and never at once again: a receiver that always wants to be woken must not stop time.
                 self.queue.push(at.max(now + 1), Event::Timer(self.timer.0));
             }
@@ -339,7 +299,7 @@ impl<'a> World<'a> {
     }
 
     fn callback(&mut self, now: TrueTime) -> Result<(), RunError> {
-        let local = self.local(now);
+        let local = self.host.local(now);
         let Some(chain) = &mut self.chain else { return Ok(()) };
         match chain.callback(local, self.receiver.as_mut(), &mut self.hash) {
             Ok(next) => self.queue.push(next, Event::Callback),
@@ -352,8 +312,8 @@ impl<'a> World<'a> {
 
     fn row(&mut self, now: TrueTime) {
         let from = self.last_row;
-        let host_ppb = (self.host.error_ns(now) - self.host.error_ns(from)) / ((now - from) as f64 * 1e-9);
-        let local = self.local(now);
+        let host_ppb = self.host.mean_rate_ppb(from, now);
+        let local = self.host.local(now);
         let clock = self.receiver.clock(local);
         let true_ptp = self.masters.time(now);
         let mut truth = Truth {
@@ -380,22 +340,11 @@ impl<'a> World<'a> {
     }
 
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
-        let normal = self.scenario;
-        self.masters.fault(now, &self.scenario.faults[index].what, begins);
-        match self.scenario.faults[index].what {
-            FaultKind::HostReceiveJitter(jitter) => {
-                self.receive_jitter = if begins { jitter } else { normal.host.receive_jitter };
-            }
-            FaultKind::HostTransmitJitter(jitter) => {
-                self.transmit_jitter = if begins { jitter } else { normal.host.transmit_jitter };
-            }
-            FaultKind::MediaStall(stall) => {
-                let stall = begins.then_some(stall);
-                self.chain.iter_mut().for_each(|chain| chain.set_stall(now, stall));
-            }
-            FaultKind::NetworkLost => self.chain.iter_mut().for_each(|chain| chain.set_cut(begins)),
-            // A ramp is built into the host's crystal from the start; the rest happens to masters.
-            _ => {}
+        let what = &self.scenario.faults[index].what;
+        self.masters.fault(now, what, begins);
+        self.host.fault(what, begins);
+        if let Some(chain) = &mut self.chain {
+            chain.fault(now, what, begins);
         }
     }
 }
