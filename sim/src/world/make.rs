@@ -1,10 +1,10 @@
 //! The receiver of each kind.
 
-use super::clock_receiver::ClockReceiver;
+use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
 use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, TalkerClock};
-use engine::clock::{ClockLaw, SlaveClock, SlaveClockConfig};
+use engine::clock::ClockLaw;
 use engine::receive::{MediaClock, StreamConfig, StreamError};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
@@ -14,9 +14,7 @@ pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<d
     Ok(match (kind, config) {
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
-        (ReceiverKind::Engine, None) => {
-            Box::new(ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain, true))
-        }
+        (ReceiverKind::Engine, None) => Box::new(EngineClock::new(domain)),
         (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),

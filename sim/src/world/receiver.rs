@@ -1,8 +1,8 @@
 //! What the world can do with a receiver, and the engine as one.
 
-use super::clock_receiver::ClockReceiver;
+use super::clock_receiver::EngineClock;
 use crate::record::ClockState;
-use engine::clock::{LockState, PtpMap, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources};
+use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
@@ -88,8 +88,7 @@ impl From<LockState> for ClockState {
 
 /// The engine that ships: control half and audio half, driven from one thread.
 pub struct EngineReceiver {
-    clock: ClockReceiver<SlaveClock>,
-    reference: Reference,
+    clock: EngineClock,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
 }
@@ -101,21 +100,14 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
-        Ok(Self { clock, reference: Reference::new(ReferenceConfig::default()), ingest, playout })
-    }
-
-    fn share_clock(&mut self, now: LocalTime) {
-        let sources = Sources { ptp: Some(self.clock.reading(now)), ..Sources::default() };
-        self.reference.advance(now, &sources);
-        self.ingest.set_clock(&self.reference.reading());
+        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
     }
 }
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
-        self.share_clock(now);
+        self.ingest.set_clock(&self.clock.timeline());
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
@@ -125,11 +117,11 @@ impl Receiver for EngineReceiver {
 
     fn handle_timeout(&mut self, now: LocalTime) {
         self.clock.handle_timeout(now);
-        self.share_clock(now);
+        self.ingest.set_clock(&self.clock.timeline());
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {
-        self.clock.poll_timeout().into_iter().chain(self.reference.poll_timeout()).min()
+        self.clock.poll_timeout()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -164,7 +156,6 @@ impl Receiver for EngineReceiver {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        let reference = self.reference.poll_event().map(|event| format!("timeline: {event}"));
-        reference.or_else(|| self.clock.poll_event())
+        self.clock.poll_event()
     }
 }
