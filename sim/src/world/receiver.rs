@@ -1,15 +1,20 @@
 //! What the world can do with a receiver, and the engine as one.
 
+use super::clock_receiver::ClockReceiver;
 use crate::record::ClockState;
-use engine::clock::{ClockLaw, LockState, PtpMap};
+use engine::clock::{LockState, PtpMap, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{Client, ClientConfig, ClientEvent, Transmit};
+use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
 use engine::{LocalTime, MediaPosition, Nanos};
+use std::net::Ipv4Addr;
 
 /// Identity of the receiver's PTP port.
 pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
+
+/// Where the grandmaster's datagrams come from (RFC 5737, 3).
+pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
@@ -24,7 +29,7 @@ pub trait Receiver {
     /// The next Delay_Req.
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// It was stamped `sent`.
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
     /// The sound card wants `out` filled.
     fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
         out.fill(0.0);
@@ -83,7 +88,8 @@ impl From<LockState> for ClockState {
 
 /// The engine that ships: control half and audio half, driven from one thread.
 pub struct EngineReceiver {
-    client: Client,
+    clock: ClockReceiver<SlaveClock>,
+    reference: Reference,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
 }
@@ -95,18 +101,20 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let client = Client::new(ClientConfig::media_profile(RECEIVER_PORT, domain_number));
-        Ok(Self { client, ingest, playout })
+        let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
+        Ok(Self { clock, reference: Reference::new(ReferenceConfig::default()), ingest, playout })
     }
 
     fn share_clock(&mut self, now: LocalTime) {
-        self.ingest.set_clock(&self.client.reading(now));
+        let sources = Sources { ptp: Some(self.clock.reading(now)), ..Sources::default() };
+        self.reference.advance(now, &sources);
+        self.ingest.set_clock(&self.reference.reading());
     }
 }
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        feed(&mut self.client, now, datagram);
+        self.clock.handle_ptp(now, datagram);
         self.share_clock(now);
     }
 
@@ -116,20 +124,20 @@ impl Receiver for EngineReceiver {
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
-        self.client.handle_timeout(now);
+        self.clock.handle_timeout(now);
         self.share_clock(now);
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {
-        self.client.poll_timeout()
+        self.clock.poll_timeout().into_iter().chain(self.reference.poll_timeout()).min()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
+        self.clock.poll_transmit()
     }
 
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        self.client.handle_transmitted(sequence_id, sent);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.clock.handle_transmitted(token, sent);
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
@@ -148,30 +156,15 @@ impl Receiver for EngineReceiver {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        let reading = self.client.reading(now);
-        Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
+        self.clock.clock(now)
     }
 
     fn grandmaster(&self) -> Option<ClockIdentity> {
-        self.client.master().map(|master| master.grandmaster)
+        self.clock.grandmaster()
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        self.client.poll_event().map(|event| tell(&event))
-    }
-}
-
-/// Hands a datagram to a PTP port.
-pub(super) fn feed<L: ClockLaw>(client: &mut Client<L>, now: LocalTime, datagram: &[u8]) {
-    // Refused datagrams are counted by the client; the simulated network sends none.
-    let _ = client.handle_datagram(now, datagram);
-}
-
-/// An event in words.
-pub(super) fn tell(event: &ClientEvent) -> String {
-    match event {
-        ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
-        ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
-        ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
+        let reference = self.reference.poll_event().map(|event| format!("timeline: {event}"));
+        reference.or_else(|| self.clock.poll_event())
     }
 }

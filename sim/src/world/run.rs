@@ -263,7 +263,9 @@ impl<'a> World<'a> {
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
             let stamped = self.host.local(now);
-            self.receiver.handle_transmitted(transmit.sequence_id, stamped);
+            if let Some(token) = transmit.timestamp {
+                self.receiver.handle_transmitted(token, stamped);
+            }
             let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
             for (index, master) in self.masters.iter_mut() {
