@@ -104,7 +104,7 @@ pub enum SyncOutcome {
     },
     /// Waited long enough: go ahead without.
     TimedOut {
-        /// Whether [`YieldSession::receiver_time_ns`] has a first guess at least.
+        /// Whether [`super::YieldSession::receiver_time_ns`] has a first guess at least.
         has_estimate: bool,
     },
 }
