@@ -16,8 +16,6 @@ const PENDING: &[(&str, &str)] = &[
     ("asymmetry_step", "clock_error_us from 180 s"),
     ("asymmetry_step", "clock_step_us from 30 s"),
     ("gm_loss", "coverage_3sigma from 20 s"),
-    ("one_way_homepod", "lock_time_s"),
-    ("one_way_homepod", "locked_share from 30 s"),
     ("thermal_ramp", "clock_error_us from 20 s"),
     ("thermal_ramp", "coverage_3sigma from 20 s"),
 ];

@@ -48,6 +48,9 @@ fn unknown_key(message: &str) -> Option<String> {
 
 fn unknown_variant(message: &str) -> Option<String> {
     let (found, expected) = found_and_expected(message.strip_prefix("unknown variant")?)?;
+    if found == "statime" {
+        return Some("`statime` is not in this build: build it with `--features statime`".to_owned());
+    }
     Some(format!("`{found}` is unknown here: {}", suggestion(found, &expected)))
 }
 
