@@ -34,17 +34,23 @@ const LOST: f64 = 6.0;
 const FORGET_COUNT: u32 = 8;
 /// A filter that is this many standard deviations of the most agile one away from that lags, whatever its score.
 const LAG_SIGMAS: f64 = 5.0;
+/// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
+const REVERSE_BLOCKS: u32 = 2;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
 /// A filter, the blocks that feed it, and how well it predicts.
 #[derive(Clone, Debug)]
 struct Member {
+    reduction: Reduction,
     filter: Kalman,
     /// Forward, reverse.
     blocks: [Block; 2],
     /// Samples in forward blocks; a short block after a silence is an exception.
     forward_count: u32,
+    /// Reverse samples of the present path; whether there are any to be expected.
+    reverse_count: u32,
+    two_way: bool,
     /// Old estimates: offset, rate.
     snapshots: [(f64, f64); SNAPSHOTS],
     /// Mean square errors of prediction, ns^2.
@@ -56,9 +62,12 @@ struct Member {
 impl Member {
     fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
         Self {
+            reduction,
             filter: Kalman::new(reduction, prior, sample.at, sample.offset_ns, sample.direction),
             blocks: [Direction::Forward, Direction::Reverse].map(|direction| Block::new(reduction, direction)),
             forward_count: 1,
+            reverse_count: 0,
+            two_way: prior.delay_sigma_ns > 0.0,
             snapshots: [(0.0, 0.0); SNAPSHOTS],
             short: 0.0,
             long: 0.0,
@@ -74,17 +83,32 @@ impl Member {
             block.clear();
         }
         let count = block.add(sample, self.filter.state()[1]);
-        let full = match direction {
-            Direction::Forward => length >= LONGEST_BLOCK,
-            // As many as in forward blocks, so that the mean lateness of both cancels.
-            Direction::Reverse => count >= self.forward_count,
-        };
-        if full || self.filter.is_worth(now, direction, count) {
-            if direction == Direction::Forward {
-                self.forward_count = count.max(self.forward_count - self.forward_count / FORGET_COUNT);
-            }
-            let reduced = block.take();
+        if self.is_full(now, direction, count, length) {
+            let reduced = self.blocks[direction.index()].take();
             self.filter.update(&reduced, now);
+        }
+    }
+
+    /// Whether a block ends here. Blocks of least values must hold as many samples in both directions, so that their mean lateness cancels; what is sparse,
+    /// mostly the reverse one, decides how many that can be.
+    fn is_full(&mut self, now: LocalTime, direction: Direction, count: u32, length: Nanos) -> bool {
+        let worth = self.filter.is_worth(now, direction, count);
+        if self.reduction == Reduction::Mean {
+            return worth || length >= LONGEST_BLOCK;
+        }
+        match direction {
+            Direction::Forward => {
+                let limit = self.two_way.then(|| (self.reverse_count / REVERSE_BLOCKS).max(1));
+                let full = worth || length >= LONGEST_BLOCK || limit.is_some_and(|limit| count >= limit);
+                if full {
+                    self.forward_count = count.max(self.forward_count - self.forward_count / FORGET_COUNT);
+                }
+                full
+            }
+            Direction::Reverse => {
+                self.reverse_count = self.reverse_count.saturating_add(1);
+                count >= self.forward_count
+            }
         }
     }
 
@@ -99,10 +123,6 @@ impl Member {
 
     fn beats(&self, other: &Self) -> bool {
         self.long * BEATEN_LONG < other.long || self.short * BEATEN_SHORT < other.short
-    }
-
-    fn clear_blocks(&mut self) {
-        self.blocks.iter_mut().for_each(Block::clear);
     }
 }
 
@@ -127,10 +147,27 @@ impl Bank {
         &self.members[self.speaker].filter
     }
 
-    /// Square of the difference between the speaker and the most agile filter at `now`, ns^2: a speaker that begins to lag does not know it yet.
-    pub(super) fn disagreement(&self, now: LocalTime) -> f64 {
-        let difference_ns = self.members[MOST_AGILE].filter.offset_ns(now) - self.speaker().offset_ns(now);
-        difference_ns * difference_ns
+    /// Square of the distance between the speaker and the most agile filter, ns^2: a speaker that begins to lag does not know it yet.
+    pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
+        let lag_ns = self.members[MOST_AGILE].filter.offset_ns(now) - self.speaker().offset_ns(now);
+        lag_ns * lag_ns
+    }
+
+    /// Variance of the speaker's error that its covariance does not hold, ns^2: it may lag, and packets may be late by more in one direction.
+    pub(super) fn hidden_variance(&self, now: LocalTime) -> f64 {
+        let asymmetry_ns = self.asymmetry_ns();
+        self.lag_variance(now) + asymmetry_ns * asymmetry_ns
+    }
+
+    /// Variance of the speaker's offset, as far as it is to be compared with another bank's, ns^2.
+    pub(super) fn variance(&self) -> f64 {
+        let asymmetry_ns = self.asymmetry_ns();
+        self.speaker().covariance()[0][0] + asymmetry_ns * asymmetry_ns
+    }
+
+    fn asymmetry_ns(&self) -> f64 {
+        let speaker = &self.members[self.speaker];
+        if speaker.two_way { speaker.filter.asymmetry_ns() } else { 0.0 }
     }
 
     /// Takes a sample.
@@ -195,9 +232,17 @@ impl Bank {
     pub(super) fn change(&mut self, change: impl Fn(&mut Kalman)) {
         for member in &mut self.members {
             change(&mut member.filter);
-            member.clear_blocks();
+            member.blocks.iter_mut().for_each(Block::clear);
         }
         self.snapshots = 0;
+    }
+
+    /// The delay is another, and is (or is not) going to be measured.
+    pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
+        self.change(change);
+        for member in &mut self.members {
+            (member.forward_count, member.reverse_count, member.two_way) = (1, 0, two_way);
+        }
     }
 
     /// Brings every filter's state to `now`.

@@ -21,7 +21,7 @@ use crate::units::{LocalTime, Nanos, Ppb};
 /// A challenger's variance must be smaller by this factor to take over.
 const SWITCH_FACTOR: f64 = 2.0;
 /// Age before the banks' variances are compared at all: earlier they hold the error of the starting point.
-const ELECT_FROM: Nanos = Nanos::from_secs(60);
+const ELECT_FROM: Nanos = Nanos::from_secs(30);
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
@@ -188,7 +188,7 @@ impl Estimator {
 
     fn elect(&mut self) {
         let Some(banks) = &self.banks else { return };
-        let variance = |index: usize| banks[index].speaker().covariance()[0][0];
+        let variance = |index: usize| banks[index].variance();
         let challenger = LEAST + MEAN - self.speaker;
         let grown_up = self.updated_at.since(self.started_at) >= ELECT_FROM;
         if grown_up && variance(challenger) * SWITCH_FACTOR < variance(self.speaker) {
@@ -206,19 +206,25 @@ impl Estimator {
             at: filter.at(),
             offset_ns: x[0],
             rate_ppb: x[1],
-            variance_offset: p[0][0] + bank.disagreement(self.updated_at),
+            variance_offset: p[0][0] + bank.hidden_variance(self.updated_at),
             covariance: p[0][1],
             variance_rate: p[1][1],
             rate_wander: filter.rate_wander(),
         })
     }
 
-    /// Standard deviation at `now` of what forward packets measure, ns: of the offset if the path delay were known. Infinite before the first sample.
+    /// Standard deviation at `now` of that part of the error that changes, ns: without what a constant difference between the two directions may hide and,
+    /// if the delay is not measured, without the delay's. Infinite before the first sample.
     #[must_use]
-    pub fn forward_sigma_ns(&self, now: LocalTime) -> f64 {
-        let Some(banks) = &self.banks else { return f64::INFINITY };
+    pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
+        let (Some(banks), Some(map)) = (&self.banks, self.map()) else { return f64::INFINITY };
         let bank = &banks[self.speaker];
-        libm::sqrt(bank.speaker().variance(now, Direction::Forward) + bank.disagreement(now))
+        let variance = if two_way {
+            map.sigma_ns(now) * map.sigma_ns(now) - bank.hidden_variance(self.updated_at)
+        } else {
+            bank.speaker().variance(now, Direction::Forward)
+        };
+        libm::sqrt((variance + bank.lag_variance(now)).max(0.0))
     }
 
     /// Estimated one-way path delay; meaningful with [`DelayModel::Estimated`] only.
@@ -245,26 +251,31 @@ impl Estimator {
     /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`; keeps rate and delay.
     pub fn step_offset(&mut self, step_ns: f64, count: u32) {
         // A few packets are late by their mean lateness, too.
-        self.change(|filter| filter.step(step_ns, 2.0 * libm::sqrt(filter.block_noise(Direction::Forward, count))));
+        self.each(|bank| {
+            bank.change(|filter| {
+                filter.step(step_ns, 2.0 * libm::sqrt(filter.block_noise(Direction::Forward, count)));
+            });
+        });
     }
 
     /// The packets now come by another path, perhaps from another source of the same time: their delay differs from the old one by something like
     /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept.
     pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
-        self.change(|filter| filter.change_path(delay_ns, offset_ns));
+        self.each(|bank| bank.change_delay(true, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
     /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take `sigma`, and the offset is as uncertain as that.
     pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos) {
-        self.change(|filter| filter.assume_delay(mean.as_nanos() as f64, sigma.as_nanos() as f64));
+        let (mean_ns, sigma_ns) = (mean.as_nanos() as f64, sigma.as_nanos() as f64);
+        self.each(|bank| bank.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns)));
     }
 
-    fn change(&mut self, change: impl Fn(&mut Kalman)) {
+    fn each(&mut self, change: impl Fn(&mut Bank)) {
         let now = self.updated_at;
         for bank in self.banks.iter_mut().flatten() {
             bank.predict(now);
-            bank.change(&change);
+            change(bank);
         }
     }
 }

@@ -17,6 +17,11 @@ use crate::units::LocalTime;
 
 /// Innovations over which the noise forgets: few, because the first ones hold the error of the starting point.
 const NOISE_MEMORY: f64 = 10.0;
+/// Innovations over which the noise's slow figure forgets.
+const SLOW_MEMORY: f64 = 100.0;
+/// Difference between the noise of the two directions, in standard errors, that is chance; and the standard error of one innovation's worth of noise.
+const CHANCE: f64 = 3.0;
+const STANDARD_ERROR: f64 = 0.87;
 /// Weight of the prior noise against one innovation.
 const PRIOR_WEIGHT: f64 = 0.02;
 /// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
@@ -29,15 +34,16 @@ const FADING: f64 = 1.3;
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction by which the variances of delay and offset grow.
 const DELAY_FADING: f64 = 0.1;
-/// Memory of the path delay, s: paths last for hours.
+/// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is this share of its age.
 const DELAY_MEMORY_S: f64 = 7200.0;
+const YOUNG_MEMORY: f64 = 0.25;
 /// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not discarded.
 const HUBER_LIMIT: f64 = 5.0;
 /// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
 /// A block ends when its noise variance is this many times what is known already: longer ones would be more exact, and answer later to a crystal
 /// that wanders. Means lose nothing by being short; of least values few and good ones are better.
-const WORTH_LEAST: f64 = 2.0;
+const WORTH_LEAST: f64 = 1.0;
 const WORTH_MEAN: f64 = 20.0;
 
 /// What a filter is told before it has seen a sample.
@@ -53,11 +59,14 @@ pub(super) struct Prior {
 /// What is learnt of one direction's noise.
 #[derive(Clone, Copy, Debug)]
 struct Noise {
-    /// Variance of one sample: as if of the true distribution if that is exponential or normal, and in any case right for blocks as long as the last ones.
+    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true distribution if that is exponential or normal, and in any case right for blocks as long as the last ones.
     variance: f64,
     /// Last innovation and the gain of its block.
     last: Option<(f64, f64)>,
     count: f64,
+    /// The same learnt over a long time, to compare the directions: mean square and number.
+    slow: f64,
+    slow_count: f64,
     /// Running mean of the innovations: what the filter lags by.
     lag_ns: f64,
 }
@@ -66,7 +75,11 @@ struct Noise {
 pub(super) struct Kalman {
     reduction: Reduction,
     rate_wander: f64,
+    /// Variance of the delay beyond which nothing is forgotten.
+    delay_prior: f64,
     at: LocalTime,
+    /// Since when packets have come by the present path.
+    path_since: LocalTime,
     /// Offset, rate, delay.
     x: [f64; 3],
     p: [[f64; 3]; 3],
@@ -86,8 +99,25 @@ impl Kalman {
         p[2][2] = delay_variance;
         p[0][2] = -direction.sign() * delay_variance;
         p[2][0] = p[0][2];
-        let noise = Noise { variance: jitter_variance, last: None, count: 0.0, lag_ns: 0.0 };
-        Self { reduction, rate_wander: prior.rate_wander, at, x: [offset_ns, 0.0, 0.0], p, noise: [noise; 2] }
+        let noise = Noise {
+            variance: jitter_variance,
+            last: None,
+            count: 0.0,
+            slow: jitter_variance,
+            slow_count: 0.0,
+            lag_ns: 0.0,
+        };
+        let reverse = Noise { variance: 1.0, ..noise };
+        Self {
+            reduction,
+            rate_wander: prior.rate_wander,
+            delay_prior: delay_variance,
+            at,
+            path_since: at,
+            x: [offset_ns, 0.0, 0.0],
+            p,
+            noise: [noise, reverse],
+        }
     }
 
     /// Offset at `at`, ns.
@@ -119,8 +149,28 @@ impl Kalman {
 
     /// Noise variance of a block of `count` samples, ns^2.
     pub(super) fn block_noise(&self, direction: Direction, count: u32) -> f64 {
-        let one = self.noise[direction.index()].variance;
+        let unit = if direction == Direction::Reverse { self.noise[0].variance } else { 1.0 };
+        let one = self.noise[direction.index()].variance * unit;
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
+    }
+
+    /// What the offset may be wrong by because packets are late by more in one direction than in the other, ns: the mean lateness, which only cancels
+    /// if it is the same, is about as large as the standard deviation. Only what is more than chance counts.
+    pub(super) fn asymmetry_ns(&self) -> f64 {
+        let lateness = |noise: &Noise| {
+            let gain = match self.reduction {
+                Reduction::Least => noise.last.map_or(1.0, |(_, gain)| gain),
+                Reduction::Mean => 1.0,
+            };
+            let mean_ns = libm::sqrt(noise.slow * gain);
+            (mean_ns, mean_ns * STANDARD_ERROR / libm::sqrt(noise.slow_count.max(1.0)))
+        };
+        let [(forward, forward_error), (reverse, reverse_error)] = [lateness(&self.noise[0]), lateness(&self.noise[1])];
+        let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
+        let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
+        // Nor do least values cancel to less than a part of themselves while their blocks still grow.
+        let growing = if self.reduction == Reduction::Least { reverse } else { 0.0 };
+        beyond_chance.max(growing) / 2.0
     }
 
     /// Noise variance of a block of `count` samples in terms of that of one.
@@ -135,6 +185,7 @@ impl Kalman {
     /// Moves the state on to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
         let (dt, q) = (now.since(self.at).as_secs_f64(), self.rate_wander);
+        let memory_s = self.delay_memory_s(now);
         self.at = self.at.max(now);
         self.x[0] += self.x[1] * dt;
         let p = &mut self.p;
@@ -143,9 +194,18 @@ impl Kalman {
         p[0][1] += dt * p[1][1] + q * dt * dt / 2.0;
         p[0][2] += dt * p[1][2];
         p[1][1] += q * dt;
-        p[2][2] *= 1.0 + dt / DELAY_MEMORY_S;
         p[1][0] = p[0][1];
         p[2][0] = p[0][2];
+        self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+    }
+
+    /// Memory of the delay, s.
+    fn delay_memory_s(&self, now: LocalTime) -> f64 {
+        match self.reduction {
+            Reduction::Mean => DELAY_MEMORY_S,
+            // The first blocks are short, and late by much more in the mean than later ones.
+            Reduction::Least => (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(10.0, DELAY_MEMORY_S),
+        }
     }
 
     /// Takes a block.
@@ -203,20 +263,24 @@ impl Kalman {
     /// Learns from the difference to the last innovation, as far as it is noise and not the state's own error, of which `predicted` is the variance.
     fn learn_noise(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
-        let [forward, reverse] = &mut self.noise;
-        if reverse.count < 1.0 {
-            // Until told otherwise, both directions are alike.
-            reverse.variance = forward.variance;
-        }
-        let noise = if block.direction == Direction::Reverse { reverse } else { forward };
+        // The reverse noise is learnt relative to the forward one: until told otherwise both are alike, and when a network becomes worse the sparser
+        // direction is not the last to know.
+        let unit = match block.direction {
+            Direction::Forward => 1.0,
+            Direction::Reverse => self.noise[0].variance,
+        };
+        let noise = &mut self.noise[block.direction.index()];
         if let Some((last, last_gain)) = noise.last.replace((residual, gain)) {
-            let trust = noise.variance * gain / (noise.variance * gain + predicted);
-            noise.count = (noise.count + trust).min(NOISE_MEMORY);
+            let expected = noise.variance * unit * gain;
+            let trust = expected / (expected + predicted);
             let difference = residual - last;
-            let square = (difference * difference / (gain + last_gain)).min(LARGEST_SQUARE * noise.variance);
+            let square = (difference * difference / (gain + last_gain) / unit).min(LARGEST_SQUARE * noise.variance);
+            noise.count = (noise.count + trust).min(NOISE_MEMORY);
             noise.variance += trust * (square - noise.variance) / (noise.count + PRIOR_WEIGHT);
+            noise.slow_count = (noise.slow_count + trust).min(SLOW_MEMORY);
+            noise.slow += trust * (square * unit - noise.slow) / (noise.slow_count + PRIOR_WEIGHT);
         }
-        noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS);
+        noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS / unit);
     }
 
     /// After a proven step: moves the offset; what forward packets measure, offset - delay, is then known to `sigma_ns`. Rate and delay are kept.
@@ -234,14 +298,17 @@ impl Kalman {
         self.x[0] += mean_ns - self.x[2];
         self.x[2] = mean_ns;
         let delay = sigma_ns * sigma_ns;
+        self.delay_prior = delay;
         self.p = [[forward + delay, with_rate, delay], [with_rate, self.p[1][1], 0.0], [delay, 0.0, delay]];
         self.noise[Direction::Reverse.index()].last = None;
+        self.path_since = self.at;
     }
 
     /// Another path to the same time: forgets the delay to within `sigma_ns`, the offset a little.
     pub(super) fn change_path(&mut self, delay_sigma_ns: f64, offset_sigma_ns: f64) {
         self.p[0][0] += offset_sigma_ns * offset_sigma_ns;
         self.p[2][2] += delay_sigma_ns * delay_sigma_ns;
+        self.path_since = self.at;
         self.forget_innovations();
     }
 

@@ -1,6 +1,6 @@
 //! The lock state machine.
 //!
-//! Model: states follow the *uncertainty* of the estimate, never a drift rate: a fast crystal is not an error, and a noisy
+//! Model: states follow the *uncertainty* of the estimate (of that part of it that changes; nobody notices a constant difference between two paths), never a drift rate: a fast crystal is not an error, and a noisy
 //! network is a wide lock, not an unlock. The threshold T grows with the measured jitter; entering needs sigma < T, leaving
 //! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter. Every
 //! state is left by itself when its cause is gone.

@@ -2,7 +2,7 @@
 //!
 //! Model: whatever the source, consumers see one [slewed](super::slew) timeline. When the source that was asked for has been of no use for the fallback time, the timeline goes
 //! on by another one's *rate*: that of the system clock if somebody disciplines it, else the last one that was known. Its phase is not touched, so nothing is heard. When the
-//! source returns, the difference is slewed; only one too large for that is a step, with a new epoch.
+//! source returns, the difference is slewed; only one too large for that, or one that the source itself says is a step, is a step, with a new epoch.
 //!
 //! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing of RTP timestamps; see [`Reference::reading`].
 
@@ -143,6 +143,8 @@ pub struct Reference {
     source: ClockMode,
     /// Last map of the source that was asked for; its uncertainty grows while it is not renewed.
     last: Option<PtpMap>,
+    /// Its epoch.
+    source_epoch: u32,
     /// The state and delay that the source told last.
     state: LockState,
     path_delay: PathDelay,
@@ -162,6 +164,7 @@ impl Reference {
             slew: Slew::default(),
             source: config.mode,
             last: None,
+            source_epoch: 0,
             state: LockState::Listening,
             path_delay: PathDelay::Measured,
             useless_since: None,
@@ -181,8 +184,11 @@ impl Reference {
         self.select(now, usable.is_some(), sources);
         match usable.filter(|_| self.source == self.config.mode) {
             Some(map) => {
+                let epoch = asked.map_or(0, |reading| reading.epoch);
+                let stepped = self.last.is_some() && epoch != self.source_epoch;
+                self.source_epoch = epoch;
                 self.last = Some(map);
-                if let Some(step) = self.slew.follow(now, &map) {
+                if let Some(step) = self.slew.follow(now, &map, stepped) {
                     self.push(ReferenceEvent::Stepped(step));
                 }
             }

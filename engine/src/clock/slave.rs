@@ -224,7 +224,7 @@ impl ClockLaw for SlaveClock {
         let now = now.max(map.estimated_at());
         let inputs = LockInputs {
             now,
-            sigma_ns: if two_way { map.sigma_ns(now) } else { self.estimator.forward_sigma_ns(now) },
+            sigma_ns: self.estimator.precision_ns(now, two_way),
             jitter: self.estimator.jitter(),
             sync_interval: self.sync_interval,
             two_way,

@@ -34,15 +34,15 @@ impl Slew {
         self.epoch
     }
 
-    /// Approaches `target`. Returns the step if that was necessary.
-    pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap) -> Option<Nanos> {
+    /// Approaches `target`, or takes it at once if it is known to have stepped. Returns the step if there was one.
+    pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap, stepped: bool) -> Option<Nanos> {
         let wanted = target.ptp_at(now);
         let clock = target.clock();
         let Some(behind) = self.published.map(|published| wanted - published.ptp_at(now)) else {
             self.publish(now, wanted, clock, clock.rate(), 0.0);
             return None;
         };
-        if behind.abs() > STEP {
+        if stepped || behind.abs() > STEP {
             self.epoch = self.epoch.wrapping_add(1);
             self.publish(now, wanted, clock, clock.rate(), 0.0);
             return Some(behind);
@@ -97,13 +97,13 @@ mod tests {
     #[test]
     fn a_difference_is_slewed_without_a_jump_and_is_gone_after_ten_seconds() {
         let mut slew = Slew::default();
-        slew.follow(at(0), &map(0, 50.0));
+        slew.follow(at(0), &map(0, 50.0), false);
         let target = map(300_000, 50.0);
         let mut last = slew.published().unwrap().ptp_at(at(0));
         for ms in (100..=20_000).step_by(100) {
             let now = at(ms);
             let before = slew.published().unwrap().ptp_at(now);
-            assert_eq!(slew.follow(now, &target), None);
+            assert_eq!(slew.follow(now, &target, false), None);
             let after = slew.published().unwrap().ptp_at(now);
             assert_eq!(before, after, "no jump");
             let rate = (after - last).as_nanos() as f64 / 100e6 - 1.0;
@@ -117,16 +117,24 @@ mod tests {
     #[test]
     fn an_hour_is_a_step_and_a_new_epoch() {
         let mut slew = Slew::default();
-        slew.follow(at(0), &map(0, 0.0));
+        slew.follow(at(0), &map(0, 0.0), false);
         let hour = Nanos::from_secs(3600);
-        assert_eq!(slew.follow(at(100), &map(hour.as_nanos(), 0.0)), Some(hour));
+        assert_eq!(slew.follow(at(100), &map(hour.as_nanos(), 0.0), false), Some(hour));
+        assert_eq!(slew.epoch(), 1);
+    }
+
+    #[test]
+    fn a_proven_step_is_taken_at_once() {
+        let mut slew = Slew::default();
+        slew.follow(at(0), &map(0, 0.0), false);
+        assert_eq!(slew.follow(at(100), &map(1_000_000, 0.0), true), Some(Nanos::from_millis(1)));
         assert_eq!(slew.epoch(), 1);
     }
 
     #[test]
     fn coasting_changes_the_rate_slowly() {
         let mut slew = Slew::default();
-        slew.follow(at(0), &map(0, 100.0));
+        slew.follow(at(0), &map(0, 100.0), false);
         let clock = *slew.published().unwrap().clock();
         slew.coast(at(100), Ppb::ZERO, &clock, PtpTime::EPOCH);
         assert!((slew.published().unwrap().clock().rate().as_ppm() - 99.0).abs() < 1e-9);
@@ -136,11 +144,11 @@ mod tests {
         #[test]
         fn the_timeline_never_runs_backwards(offsets in proptest::collection::vec(-9_000_000i64..9_000_000, 1..40)) {
             let mut slew = Slew::default();
-            slew.follow(at(0), &map(0, 0.0));
+            slew.follow(at(0), &map(0, 0.0), false);
             let mut last = slew.published().unwrap().ptp_at(at(0));
             for (i, offset) in offsets.iter().enumerate() {
                 let now = at(100 * (i as i64 + 1));
-                slew.follow(now, &map(*offset, 0.0));
+                slew.follow(now, &map(*offset, 0.0), false);
                 let next = slew.published().unwrap().ptp_at(now);
                 prop_assert!(next > last);
                 last = next;

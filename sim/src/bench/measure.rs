@@ -4,8 +4,6 @@ use crate::record::{ClockState, TraceRow};
 
 /// How long an error must stay small to count as locked or recovered.
 const DWELL_S: f64 = 10.0;
-/// An error has recovered when it is within so many times its RMS before the outage.
-const RECOVERED: f64 = 2.0;
 
 /// The course of one run.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +29,7 @@ pub(super) struct RunFigures {
     pub(super) lock_s: [f64; 2],
     /// Error at the end of the outage, us.
     pub(super) outage_end_us: Option<f64>,
-    /// Time from then until it is as small as before; infinite if it never is.
+    /// Time from then until it stays within the largest error of the time before the outage; infinite if it never does.
     pub(super) recovery_s: Option<f64>,
     /// Transitions to Unlocked that no step explains.
     pub(super) false_unlocks: u64,
@@ -78,7 +76,7 @@ impl Course<'_> {
         let wanted = (DWELL_S * self.rows_per_second as f64) as usize;
         let mut small = 0;
         for (i, row) in self.rows.iter().enumerate().filter(|(_, row)| row.time_s > from_s - 1e-9) {
-            small = if row.clock_error_us.is_some_and(|error| error.abs() < limit_us) { small + 1 } else { 0 };
+            small = if row.clock_error_us.is_some_and(|error| error.abs() <= limit_us) { small + 1 } else { 0 };
             if small > wanted {
                 return self.rows[i - wanted].time_s - from_s;
             }
@@ -87,10 +85,10 @@ impl Course<'_> {
     }
 
     fn recovery(&self, (from_s, to_s): (f64, f64)) -> f64 {
-        let before = self.seconds().filter(|row| row.time_s >= self.settled_s && row.time_s <= from_s);
-        let errors: Vec<f64> = before.filter_map(|row| row.clock_error_us).collect();
-        let rms_us = libm::sqrt(errors.iter().map(|error| error * error).sum::<f64>() / errors.len().max(1) as f64);
-        self.settles_within(RECOVERED * rms_us, to_s)
+        let before = self.rows.iter().filter(|row| row.time_s >= self.settled_s && row.time_s <= from_s);
+        let largest_us =
+            before.filter_map(|row| row.clock_error_us).fold(0.0, |largest, error| error.abs().max(largest));
+        self.settles_within(largest_us, to_s)
     }
 }
 
