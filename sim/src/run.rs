@@ -283,6 +283,13 @@ fn size(jitter: &Jitter) -> String {
         Jitter::Uniform { min_us, max_us } => format!("{}-{} us", min_us.get(), max_us.get()),
         Jitter::Exponential { mean_us } => format!("{} us (exponential)", mean_us.get()),
         Jitter::Normal { mean_us, sigma_us } => format!("{} +- {} us", mean_us.get(), sigma_us.get()),
+        Jitter::Gamma { queues, mean_us } => format!("{} x {} us (exponential)", queues.get(), mean_us.get()),
+        Jitter::Pareto { scale_us, tail_index } => {
+            format!("{} us (Pareto, tail index {})", scale_us.get(), tail_index.get())
+        }
+        Jitter::Bimodal { mean_us, gap_us, share } => {
+            format!("{} us (exponential), {} % + {} us", mean_us.get(), 100.0 * share.get(), gap_us.get())
+        }
     }
 }
 

@@ -36,6 +36,8 @@ const FORGET_COUNT: u32 = 8;
 const LAG_SIGMAS: f64 = 5.0;
 /// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
 const REVERSE_BLOCKS: u32 = 2;
+/// From one reverse block to the next, forward blocks may grow by one sample, and by 1 / 4.
+const COUNT_GROWTH: u32 = 4;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
@@ -50,6 +52,8 @@ struct Member {
     forward_count: u32,
     /// Reverse samples of the present path; whether there are any to be expected.
     reverse_count: u32,
+    /// Samples in the last reverse block.
+    reverse_block: u32,
     two_way: bool,
     /// Old estimates: offset, rate.
     snapshots: [(f64, f64); SNAPSHOTS],
@@ -67,6 +71,7 @@ impl Member {
             blocks: [Direction::Forward, Direction::Reverse].map(|direction| Block::new(reduction, direction)),
             forward_count: 1,
             reverse_count: 0,
+            reverse_block: 0,
             two_way: prior.delay_sigma_ns > 0.0,
             snapshots: [(0.0, 0.0); SNAPSHOTS],
             short: 0.0,
@@ -98,7 +103,8 @@ impl Member {
         }
         match direction {
             Direction::Forward => {
-                let limit = self.two_way.then(|| (self.reverse_count / REVERSE_BLOCKS).max(1));
+                let keeps_up = self.reverse_block + 1 + self.reverse_block / COUNT_GROWTH;
+                let limit = self.two_way.then(|| (self.reverse_count / REVERSE_BLOCKS).clamp(1, keeps_up));
                 let full = worth || length >= LONGEST_BLOCK || limit.is_some_and(|limit| count >= limit);
                 if full {
                     self.forward_count = count.max(self.forward_count - self.forward_count / FORGET_COUNT);
@@ -107,7 +113,11 @@ impl Member {
             }
             Direction::Reverse => {
                 self.reverse_count = self.reverse_count.saturating_add(1);
-                count >= self.forward_count
+                let full = count >= self.forward_count;
+                if full {
+                    self.reverse_block = count;
+                }
+                full
             }
         }
     }
@@ -241,7 +251,8 @@ impl Bank {
     pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
         self.change(change);
         for member in &mut self.members {
-            (member.forward_count, member.reverse_count, member.two_way) = (1, 0, two_way);
+            (member.forward_count, member.reverse_count, member.reverse_block) = (1, 0, 0);
+            member.two_way = two_way;
         }
     }
 

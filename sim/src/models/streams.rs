@@ -56,6 +56,16 @@ impl RandomStream {
             Jitter::Uniform { min_us, max_us } => min_us.get() + (max_us.get() - min_us.get()) * self.uniform(),
             Jitter::Exponential { mean_us } => mean_us.get() * self.exponential(),
             Jitter::Normal { mean_us, sigma_us } => mean_us.get() + sigma_us.get() * self.normal(),
+            Jitter::Gamma { queues, mean_us } => {
+                (0..queues.get()).map(|_| self.exponential()).sum::<f64>() * mean_us.get()
+            }
+            Jitter::Pareto { scale_us, tail_index } => {
+                scale_us.get() * (libm::exp(self.exponential() / tail_index.get()) - 1.0)
+            }
+            Jitter::Bimodal { mean_us, gap_us, share } => {
+                let gap_us = if self.uniform() < share.get() { gap_us.get() } else { 0.0 };
+                mean_us.get() * self.exponential() + gap_us
+            }
         };
         Nanos::from_secs_f64(us.max(0.0) * 1e-6)
     }
@@ -64,6 +74,27 @@ impl RandomStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{Micros, Probability, Queues, TailIndex};
+
+    #[test]
+    fn latenesses_have_their_distributions_means() {
+        let us = |value: f64| Micros::try_from(value).unwrap();
+        let cases = [
+            (Jitter::Gamma { queues: Queues::try_from(4).unwrap(), mean_us: us(50.0) }, 200.0),
+            // Mean of a shifted Pareto: scale / (index - 1).
+            (Jitter::Pareto { scale_us: us(300.0), tail_index: TailIndex::try_from(4.0).unwrap() }, 100.0),
+            (
+                Jitter::Bimodal { mean_us: us(10.0), gap_us: us(200.0), share: Probability::try_from(0.25).unwrap() },
+                60.0,
+            ),
+        ];
+        for (jitter, mean_us) in cases {
+            let mut stream = RandomStream::new(3, "test");
+            let n = 200_000;
+            let sum: f64 = (0..n).map(|_| stream.lateness(&jitter).as_nanos() as f64 * 1e-3).sum();
+            assert!((sum / f64::from(n) / mean_us - 1.0).abs() < 0.01, "{jitter:?}: {}", sum / f64::from(n));
+        }
+    }
 
     #[test]
     fn moments_are_right() {

@@ -21,8 +21,8 @@ pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
 pub use load::{Loaded, Stream};
 pub use master::Grandmaster;
 pub use value::{
-    Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, RtpPayloadType, SampleRateHz, Seconds,
-    StepMicros, WanderPpb,
+    Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType, SampleRateHz,
+    Seconds, StepMicros, TailIndex, WanderPpb,
 };
 
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,29 @@ pub enum Jitter {
         mean_us: Micros,
         /// Standard deviation.
         sigma_us: Micros,
+    },
+    /// Gamma: several queues in a row, each exponential.
+    Gamma {
+        /// How many.
+        queues: Queues,
+        /// Mean lateness in each.
+        mean_us: Micros,
+    },
+    /// Pareto, shifted to begin at 0: the long tails of a wireless network.
+    Pareto {
+        /// Scale: half of the packets are later than this times 2^(1/tail_index) - 1.
+        scale_us: Micros,
+        /// The larger, the shorter the tail.
+        tail_index: TailIndex,
+    },
+    /// Exponential, and for a share of the packets later by a constant: two queues of different length.
+    Bimodal {
+        /// Mean of the exponential part.
+        mean_us: Micros,
+        /// What the share is later by.
+        gap_us: Micros,
+        /// The share.
+        share: Probability,
     },
 }
 

@@ -58,6 +58,10 @@ checked!(
     Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
 );
 checked!(
+    /// Tail index of a Pareto distribution: its mean is infinite up to 1.
+    TailIndex, |value| value > 1.0 && value <= 100.0, "more than 1 and at most 100"
+);
+checked!(
     /// A relative frequency in ppm; 1000 ppm is more than any crystal's error.
     PartsPerMillion, |value| (-1000.0..=1000.0).contains(&value), "between -1000 and 1000 ppm"
 );
@@ -65,6 +69,29 @@ checked!(
     /// A size of a frequency's wander in ppb, not negative.
     WanderPpb, |value| (0.0..=100_000.0).contains(&value), "between 0 and 100000 ppb"
 );
+
+/// Shape of a gamma distribution: how many queues add their exponential jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Queues(u8);
+
+impl Queues {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Queues {
+    type Error = String;
+    fn try_from(number: u8) -> Result<Self, String> {
+        let right = (1..=32).contains(&number);
+        right
+            .then_some(Self(number))
+            .ok_or_else(|| format!("{number} queues are out of range: it must be between 1 and 32"))
+    }
+}
 
 /// An RTP payload type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
