@@ -5,6 +5,7 @@
 //! Same scenario and same seed give the same bytes on any machine: integer time, named ChaCha8 streams, `libm`, no hash tables, no wall clock.
 
 pub mod baselines;
+pub mod bench;
 pub mod check;
 pub mod models;
 pub mod record;

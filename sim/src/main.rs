@@ -1,8 +1,10 @@
 #![forbid(unsafe_code)]
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
+mod bench_command;
 mod terminal;
 
+use bench_command::Bench;
 use clap::{Parser, Subcommand};
 use sim::models::programme;
 use sim::run::{Session, SessionError, first_difference, run};
@@ -11,7 +13,6 @@ use sim::world::{Control, RunError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use terminal::Progress;
 
 /// A failed expectation, a violated invariant, or a run that could not be finished.
@@ -37,6 +38,7 @@ Examples:
   sim scenarios/unlock_recover.toml
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
+  sim bench clocks --seeds 4
   sim make-programme speech_and_music.wav
 
 Exit code: 0 if every expectation holds, 1 if one fails, 2 for bad input, 130 after Ctrl-C.";
@@ -47,6 +49,11 @@ enum Command {
     MakeProgramme {
         /// The WAV file to write.
         file: PathBuf,
+    },
+    /// Compares control laws in many runs.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
     },
 }
 
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match (arguments.command, &arguments.scenario.scenario) {
         (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
+        (Some(Command::Bench { what }), _) => bench_command::run(&what),
         (None, Some(path)) => simulate(path, &arguments.scenario),
         (None, None) => {
             eprintln!("error: give a scenario file, such as scenarios/unlock_recover.toml");
@@ -112,12 +120,9 @@ fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioEr
 
 fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let control = Arc::new(Control::default());
-    let stop = Arc::clone(&control);
-    if let Err(error) = ctrlc::set_handler(move || stop.cancelled.store(true, Ordering::Relaxed)) {
-        eprintln!("warning: Ctrl-C will not finish the files: {error}");
-    }
+    terminal::stop_on_ctrl_c(&control);
     let folder = arguments.reports.join(&loaded.name);
-    let progress = Progress::start(loaded, &control);
+    let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
     let elapsed = progress.finish();
     match session {
@@ -143,6 +148,11 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
             ExitCode::from(if failed { EXIT_FAILED } else { EXIT_USAGE })
         }
     }
+}
+
+/// Simulated time of all receivers together.
+fn total_ms(loaded: &Loaded) -> u64 {
+    (loaded.scenario.duration_s.get() * loaded.scenario.receivers.len() as f64 * 1e3) as u64
 }
 
 fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, deterministic: bool) -> ExitCode {

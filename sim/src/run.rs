@@ -8,7 +8,7 @@ use crate::check::{CrackleReport, Evidence, Judgement};
 use crate::models::MediaTimeline;
 use crate::record::{Outage, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
-use crate::scenario::{Audio, Fault, FaultKind, Jitter, Loaded, Seconds};
+use crate::scenario::{Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, Scenario, Seconds, Stream};
 use crate::world::{
     Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, target_latency,
 };
@@ -90,9 +90,9 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for played in &mut played {
         count_crackles(played);
-        if let (Some(folder), Some(heard)) = (folder, &played.outcome.heard) {
-            let heard = heard.clone();
-            cut_excerpt(loaded, folder, played, &heard)?;
+        let chain = loaded.scenario.chain();
+        if let (Some(folder), Some(chain), Some(heard)) = (folder, chain, played.outcome.heard.clone()) {
+            cut_excerpt(f64::from(chain.card.sample_rate_hz.get()), folder, played, &heard)?;
         }
     }
     let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
@@ -111,36 +111,47 @@ fn wav_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.wav"))
 }
 
-fn capture(loaded: &Loaded, folder: &Path, name: &str, listen: bool) -> Result<Capture, CaptureError> {
-    let scenario = &loaded.scenario;
-    let rate_hz = scenario.card.sample_rate_hz;
-    let latency = target_latency(scenario);
-    let mut timeline = MediaTimeline::new(&scenario.talker, &scenario.grandmaster, scenario.seed);
+fn capture(
+    loaded: &Loaded,
+    chain: &AudioChain<'_>,
+    folder: &Path,
+    name: &str,
+    listen: Option<&Stream>,
+) -> Result<Capture, CaptureError> {
+    let (scenario, AudioChain { talker, card, .. }) = (&loaded.scenario, chain);
+    let latency = target_latency(chain);
+    let mut timeline = MediaTimeline::new(talker, &scenario.grandmaster, scenario.seed);
     let start = timeline.position_at(-latency.as_nanos()).frame();
-    let listen = listen.then(|| (loaded.source.clone(), start));
-    Capture::create(&wav_path(folder, name), scenario.record.wav_bits, scenario.talker.channels, rate_hz, listen)
+    let listen = listen.map(|stream| (stream.source.clone(), start));
+    let path = wav_path(folder, name);
+    Capture::create(&path, scenario.record.wav_bits, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
 fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
     let name = loaded.scenario.receivers[index].name.as_ref();
-    let capture = match folder {
-        Some(folder) if loaded.scenario.record.audio == Audio::Full => Some(capture(loaded, folder, name, true)?),
+    let capture = match (folder, audible(loaded)) {
+        (Some(folder), Some((chain, stream))) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
         _ => None,
     };
     let outcome = World::new(loaded, index, capture)?.run(control)?;
     Ok(Played { outcome, crackle_times_s: Vec::new() })
 }
 
+/// The chain and its stream, if they are to be listened to.
+fn audible(loaded: &Loaded) -> Option<(AudioChain<'_>, &Stream)> {
+    loaded.scenario.chain().zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio == Audio::Full)
+}
+
 fn render_reference(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<(), SessionError> {
     let scenario = &loaded.scenario;
-    let Some(folder) = folder.filter(|_| scenario.record.audio == Audio::Full) else { return Ok(()) };
-    let mut capture = capture(loaded, folder, REFERENCE, false)?;
-    let timeline = MediaTimeline::new(&scenario.talker, &scenario.grandmaster, scenario.seed);
-    let rate_hz = scenario.card.sample_rate_hz;
-    let mut perfect =
-        reference(loaded.source.clone(), timeline, card_clock(scenario), rate_hz, target_latency(scenario));
-    let channels = usize::from(scenario.talker.channels);
-    let mut block = vec![0.0; usize::from(scenario.card.callback_frames) * channels];
+    let Some((folder, (chain, stream))) = folder.zip(audible(loaded)) else { return Ok(()) };
+    let mut capture = capture(loaded, &chain, folder, REFERENCE, None)?;
+    let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
+    let rate_hz = chain.card.sample_rate_hz.get();
+    let clock = card_clock(&chain, scenario.seed);
+    let mut perfect = reference(stream.source.clone(), timeline, clock, rate_hz, target_latency(&chain));
+    let channels = usize::from(chain.talker.channels);
+    let mut block = vec![0.0; usize::from(chain.card.callback_frames) * channels];
     let end = scenario.duration_s.nanos().as_nanos();
     loop {
         let at = perfect.render(&mut block, channels);
@@ -173,9 +184,8 @@ fn count_crackles(played: &mut Played) {
 }
 
 /// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the run.
-fn cut_excerpt(loaded: &Loaded, folder: &Path, played: &mut Played, heard: &CrackleReport) -> Result<(), SessionError> {
+fn cut_excerpt(rate_hz: f64, folder: &Path, played: &mut Played, heard: &CrackleReport) -> Result<(), SessionError> {
     let total = played.outcome.row_frames.last().copied().unwrap_or(0);
-    let rate_hz = f64::from(loaded.scenario.card.sample_rate_hz);
     // How a receiver starts is another matter than how it goes on.
     let later = heard.crackles.iter().filter(|crackle| crackle.at_frame as f64 > rate_hz);
     let frame = later.max_by_key(|crackle| crackle.duration_frames).map_or(total / 2, |crackle| crackle.at_frame);
@@ -189,10 +199,15 @@ fn evidence<'a>(loaded: &Loaded, played: &'a Played) -> Evidence<'a> {
     Evidence {
         recording: &played.outcome.recording,
         clock_states: &played.outcome.clock_states,
+        grandmasters: &played.outcome.grandmasters,
         heard: played.outcome.heard.as_ref().map(|heard| (heard, played.crackle_times_s.as_slice())),
-        target_depth_ms: loaded.scenario.playout.target_depth_ms.get(),
+        target_depth_ms: target_depth_ms(&loaded.scenario),
         duration_s: simulated_s(loaded, played),
     }
+}
+
+fn target_depth_ms(scenario: &Scenario) -> Option<f64> {
+    scenario.chain().map(|chain| chain.playout.target_depth_ms.get())
 }
 
 /// How long a run was in the end: less than wanted if it was stopped.
@@ -221,12 +236,15 @@ fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
     let duration_s = scenario.duration_s.get();
     let ends =
         |fault: &Fault| fault.for_s.map_or(duration_s, |length: Seconds| fault.at_s.as_ref().get() + length.get());
-    let outages = scenario.faults.iter().filter(|fault| matches!(fault.what, FaultKind::GrandmasterLost));
+    let outages = scenario
+        .faults
+        .iter()
+        .filter(|fault| matches!(fault.what, FaultKind::GrandmasterLost | FaultKind::NetworkLost));
     RunTrace {
         scenario: loaded.name.clone(),
         title: scenario.title.clone(),
         duration_s,
-        target_depth_ms: scenario.playout.target_depth_ms.get(),
+        target_depth_ms: target_depth_ms(scenario),
         outages: outages.map(|fault| Outage { from_s: fault.at_s.as_ref().get(), to_s: ends(fault) }).collect(),
         weather: weather(&scenario.faults),
         recordings: played.iter().map(|played| played.outcome.recording.clone()).collect(),
@@ -243,6 +261,15 @@ fn weather(faults: &[Fault]) -> Vec<TraceEvent> {
 fn describe(fault: &FaultKind) -> String {
     match fault {
         FaultKind::GrandmasterLost => "grandmaster lost".to_owned(),
+        FaultKind::RivalsLost => "other masters lost".to_owned(),
+        FaultKind::GrandmasterStepUs(by) => format!("grandmaster steps by {:+}", by.nanos()),
+        FaultKind::GrandmasterRestart(restart) => format!("grandmaster restarts at {} s", restart.time_s.get()),
+        FaultKind::DelayRequestsUnanswered => "Delay_Reqs unanswered".to_owned(),
+        FaultKind::PtpDelay(extra) => {
+            format!("PTP delay +{} us down, +{} us up", extra.down_us.get(), extra.up_us.get())
+        }
+        FaultKind::LateSyncUs(late) => format!("one Sync late by {} us", late.get()),
+        FaultKind::NetworkLost => "network lost".to_owned(),
         FaultKind::HostReceiveJitter(jitter) => format!("receive jitter {}", size(jitter)),
         FaultKind::HostTransmitJitter(jitter) => format!("transmit jitter {}", size(jitter)),
         FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),

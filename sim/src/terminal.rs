@@ -15,6 +15,14 @@ use std::time::Duration;
 /// How often the bar moves.
 const REFRESH: Duration = Duration::from_millis(100);
 
+/// Lets Ctrl-C end a run in order.
+pub(crate) fn stop_on_ctrl_c(control: &Arc<Control>) {
+    let stop = Arc::clone(control);
+    if let Err(error) = ctrlc::set_handler(move || stop.cancelled.store(true, Ordering::Relaxed)) {
+        eprintln!("warning: Ctrl-C will not finish the files: {error}");
+    }
+}
+
 /// A progress bar that follows a run from its own thread.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -24,13 +32,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Starts the bar.
-    pub(crate) fn start(loaded: &Loaded, control: &Arc<Control>) -> Self {
-        let receivers = loaded.scenario.receivers.len() as f64;
-        let total_ms = loaded.scenario.duration_s.get() * receivers * 1e3;
-        let bar = ProgressBar::new(total_ms as u64);
+    pub(crate) fn start(name: &str, total_ms: u64, control: &Arc<Control>) -> Self {
+        let bar = ProgressBar::new(total_ms);
         let template = "{msg} [{bar:40}] {percent:>3} %  {elapsed} elapsed, {eta} to go";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_message(loaded.name.clone());
+        bar.set_message(name.to_owned());
         let (done, control) = (Arc::new(AtomicBool::new(false)), Arc::clone(control));
         let (moving, finished) = (bar.clone(), Arc::clone(&done));
         let thread = std::thread::spawn(move || {

@@ -33,9 +33,9 @@ fn a_day_and_a_second_are_drawn() {
 
 #[test]
 fn nothing_is_drawn_as_nothing() {
-    draw(&RunTrace::default());
+    draw(&RunTrace { target_depth_ms: Some(50.0), ..RunTrace::default() });
     let silent = Recording { receiver: "silent".into(), ..Recording::default() };
-    draw(&RunTrace { recordings: vec![silent], duration_s: 60.0, ..RunTrace::default() });
+    draw(&RunTrace { recordings: vec![silent], duration_s: 60.0, target_depth_ms: Some(50.0), ..RunTrace::default() });
 }
 
 #[test]
@@ -57,7 +57,20 @@ fn values_that_are_missing_flat_or_not_numbers_are_drawn() {
 #[test]
 fn a_missing_directory_is_named() {
     let error = write_all(&RunTrace::default(), std::path::Path::new("/nowhere/at/all")).unwrap_err();
-    assert!(matches!(&error, ReportError::Picture { path, .. } if path.ends_with("drift.png")), "{error}");
+    assert!(matches!(&error, ReportError::Picture { path, .. } if path.ends_with("clock.png")), "{error}");
+}
+
+/// Where nothing was played there is one picture, and playback's columns are empty.
+#[test]
+fn clocks_alone_have_no_pictures_of_playback() {
+    let dir = tempfile::tempdir().unwrap();
+    let clocks = RunTrace { target_depth_ms: None, ..story::story(1, 100) };
+    write_all(&clocks, dir.path()).unwrap();
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["clock.png"]);
+    write_csv(&clocks, dir.path()).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("trace.csv")).unwrap();
+    assert!(text.lines().skip(1).all(|line| line.ends_with(",,,,,,,,,")), "{text}");
 }
 
 #[test]

@@ -72,9 +72,12 @@ fn a_number_out_of_range_is_pointed_at() {
     assert_eq!(said, "128 is no payload type: it is 0 to 127, and 96 to 127 for dynamic ones");
     let said = message("\"dca600fffeff2eea\"", "\"dca6\"", "\"dca6\"");
     assert_eq!(said, "`dca6` is no clock identity: it has 16 hexadecimal digits, such as dca600fffeff2eea");
-    let text = with("sample_rate_hz = 48_000\npacket", "sample_rate_hz = 48\npacket");
-    let said = message_at("sample_rate_hz = 48\n", &text, &[]);
-    assert_eq!(said, "sample_rate_hz = 48 is out of range: it must be between 8000 and 384000 Hz");
+    let text = with("sample_rate_hz = 48_000\npacket", "sample_rate_hz = 0\npacket");
+    let said = message_at("0\npacket", &text, &[]);
+    assert_eq!(said, "0 is out of range: it must be between 8000 and 384000 Hz");
+    let said = message("\"239.192.0.1:5004\"", "\"239.192.0.1\"", "\"239.192.0.1\"");
+    let right = "write its IPv4 address and port, such as 239.192.76.52:5004";
+    assert_eq!(said, format!("`239.192.0.1` is no multicast group: {right}"));
     let said = message("channels = 2", "channels = 65", "channels = 65");
     assert_eq!(said, "65 channels, a stream has 1 to 64");
     let said = message("interval_s = 1\n", "interval_s = 0\n", "interval_s = 0");
@@ -102,8 +105,12 @@ fn a_wrong_type_is_said_in_a_persons_words() {
 #[test]
 fn a_missing_section_key_or_receiver_is_named() {
     let section = "[playout]\ntarget_depth_ms = 30\n";
-    let said = message(section, "", "title");
-    assert_eq!(said, "the section [playout] is missing: add it, as in scenarios/unlock_recover.toml");
+    let said = message(section, "", "[talker]");
+    let right = "add it, as in scenarios/unlock_recover.toml";
+    let instead = "or leave out [talker] and the rest of the audio chain, to simulate clocks only";
+    assert_eq!(said, format!("the section [playout] is missing: {right}, {instead}"));
+    let said = message("[host]\n", "[host2]\n", "host2");
+    assert!(said.starts_with("unknown key `host2`: did you mean `host`?"), "{said}");
     let said = message("callback_frames = 480\n", "", "[card]");
     assert_eq!(said, "the key `callback_frames` is missing here: add it, as in scenarios/unlock_recover.toml");
     let said = message_at("title", &with("[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n", ""), &[]);
@@ -111,6 +118,27 @@ fn a_missing_section_key_or_receiver_is_named() {
     let none =
         with("[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n", "").replace("seed = 3", "seed = 3\nreceiver = []");
     assert_eq!(message_at("title", &none, &[]), "there is no [[receiver]]: add one, with `name` and `kind`");
+}
+
+/// A scenario of clocks only, and what it cannot have.
+#[test]
+fn clocks_alone_cannot_play() {
+    let start = short::SCENARIO.find("[talker]").unwrap();
+    let (before, rest) = short::SCENARIO.split_at(start);
+    let ptp = &rest[rest.find("[network.ptp]").unwrap()..rest.find("[card]").unwrap()];
+    let receiver = |kind: &str| format!("[[receiver]]\nname = \"engine\"\nkind = \"{kind}\"\n");
+    let text = format!("{before}{ptp}{}", receiver("linuxptp_pi"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Loaded::read(&write(folder.path(), &text), &[]).unwrap().stream.is_none());
+    let expecting = format!("{text}[[expect]]\nreceiver = \"engine\"\nmetric = \"underruns\"\nmax = 0\n");
+    let said = message_at("\"underruns\"", &expecting, &[]);
+    assert_eq!(said, "underruns is of playout, and this scenario has none: choose a metric of the clock");
+    let said = message("kind = \"engine\"", "kind = \"linuxptp_pi\"", "\"engine\"\nkind");
+    assert!(said.starts_with("receiver `engine`: linuxptp_pi is only a clock and cannot play; "), "{said}");
+    let rival = before[before.find("[grandmaster]").unwrap()..].replace("[grandmaster]", "[[rival]]");
+    let rival = rival.replace("domain = 0", "domain = 1");
+    let said = message_at("identity = \"dca600fffeff2eea\"\ndomain = 1", &format!("{text}\n{rival}"), &[]);
+    assert!(said.ends_with("is taken; give every master its own"), "{said}");
 }
 
 #[test]
@@ -222,7 +250,7 @@ fn an_override_changes_what_it_names() {
     let path = write(folder.path(), short::SCENARIO);
     let overrides = ["card.callback_frames=960", "receiver.0.name=\"other\"", "expect.0.receiver=\"other\"", "seed=9"];
     let loaded = Loaded::read(&path, &overrides.map(str::to_owned)).unwrap();
-    assert_eq!((loaded.scenario.card.callback_frames, loaded.scenario.seed), (960, 9));
+    assert_eq!((loaded.scenario.card.unwrap().callback_frames, loaded.scenario.seed), (960, 9));
     assert_eq!(loaded.scenario.receivers[0].name.as_ref(), "other");
     assert_eq!(loaded.name, "short");
 }

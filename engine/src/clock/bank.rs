@@ -32,6 +32,8 @@ const BEATEN_SHORT: f64 = 2.5;
 const LOST: f64 = 6.0;
 /// Share of the usual number of samples in a block that is forgotten with every shorter one: 1 / 8.
 const FORGET_COUNT: u32 = 8;
+/// A filter that is this many standard deviations of the most agile one away from that lags, whatever its score.
+const LAG_SIGMAS: f64 = 5.0;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
@@ -136,6 +138,9 @@ impl Bank {
         for member in &mut self.members {
             member.take(sample, now);
         }
+        if self.lags(self.speaker, now) {
+            self.choose(now);
+        }
         let waited = now.since(self.snapshot_at);
         if waited >= SNAPSHOT_INTERVAL {
             // After a silence the horizon of the old snapshots is another.
@@ -159,20 +164,30 @@ impl Bank {
         }
         self.snapshots += 1;
         if full && self.members[0].predictions >= FIRST_CHOICE {
-            self.choose();
+            self.choose(now);
         }
     }
 
-    fn choose(&mut self) {
-        let beaten = |i: usize| self.members[i + 1..].iter().any(|rival| rival.beats(&self.members[i]));
+    /// Whether a filter is far from the most agile one.
+    fn lags(&self, index: usize, now: LocalTime) -> bool {
+        let agile = &self.members[MOST_AGILE].filter;
+        let difference_ns = agile.offset_ns(now) - self.members[index].filter.offset_ns(now);
+        difference_ns * difference_ns > LAG_SIGMAS * LAG_SIGMAS * agile.variance(now, Direction::Forward)
+    }
+
+    fn choose(&mut self, now: LocalTime) {
+        let lagging: [bool; WANDERS.len()] = std::array::from_fn(|i| self.lags(i, now));
+        let beaten = |i: usize| lagging[i] || self.members[i + 1..].iter().any(|rival| rival.beats(&self.members[i]));
         self.speaker = (0..MOST_AGILE).find(|&i| !beaten(i)).unwrap_or(MOST_AGILE);
         let (steadier, rest) = self.members.split_at_mut(self.speaker);
         let speaker = &rest[0];
-        for member in steadier.iter_mut().filter(|member| member.short > LOST * speaker.short) {
-            member.filter.adopt(&speaker.filter);
-            member.snapshots = speaker.snapshots;
-            // Lost until it has proven itself.
-            member.short = BEATEN_SHORT * speaker.short;
+        for (member, lags) in steadier.iter_mut().zip(lagging) {
+            if lags || member.short > LOST * speaker.short {
+                member.filter.adopt(&speaker.filter);
+                member.snapshots = speaker.snapshots;
+                // Lost until it has proven itself.
+                member.short = BEATEN_SHORT * speaker.short;
+            }
         }
     }
 

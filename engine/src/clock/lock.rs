@@ -289,3 +289,6 @@ impl LockMachine {
         self.entered_at = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

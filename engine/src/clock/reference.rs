@@ -16,6 +16,8 @@ use std::fmt;
 
 /// How long a source must be of use before the timeline returns to it: a flapping source is not followed.
 const RETURN_DWELL: Nanos = Nanos::from_secs(1);
+/// How often the timeline is looked at when nothing happens: a held slew must not overshoot.
+const INTERVAL: Nanos = Nanos::from_millis(250);
 /// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
 /// Events that nobody has polled; older ones are dropped first.
@@ -147,6 +149,7 @@ pub struct Reference {
     /// Since when the source that was asked for has been of no use, or of use again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
+    advanced_at: Option<LocalTime>,
     events: VecDeque<ReferenceEvent>,
 }
 
@@ -163,12 +166,14 @@ impl Reference {
             path_delay: PathDelay::Measured,
             useless_since: None,
             useful_since: None,
+            advanced_at: None,
             events: VecDeque::with_capacity(MAX_EVENTS),
         }
     }
 
-    /// Takes what the sources say at `now`. To be called at least once a second.
+    /// Takes what the sources say at `now`. To be called when they have something new to say, and when [`Reference::poll_timeout`] is due.
     pub fn advance(&mut self, now: LocalTime, sources: &Sources) {
+        self.advanced_at = Some(now);
         let asked = sources.get(self.config.mode);
         self.state = asked.map_or(LockState::Listening, |reading| reading.state);
         self.path_delay = asked.map_or(PathDelay::Measured, |reading| reading.path_delay);
@@ -183,6 +188,12 @@ impl Reference {
             }
             None => self.coast(now, sources),
         }
+    }
+
+    /// When [`Reference::advance`] is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.advanced_at.map(|at| at + INTERVAL)
     }
 
     fn select(&mut self, now: LocalTime, usable: bool, sources: &Sources) {

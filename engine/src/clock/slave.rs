@@ -13,20 +13,19 @@ use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
-use super::step::{Judgement, StepDetector};
+use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
 /// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the estimate, and at least.
-const STEP_NOISES: f64 = 4.0;
+const STEP_NOISES: f64 = 3.0;
 const STEP_SIGMAS: f64 = 6.0;
 /// Steps below this are followed by the filter itself.
 const STEP_FLOOR_NS: f64 = 20_000.0;
 /// Packets of another master that are compared with the held time.
 const CHANGE_PROOF: u32 = 4;
-/// How much longer or shorter than the old one the path to another master may well be, ns: some switches.
-const PATH_DIFFERENCE_NS: f64 = 200_000.0;
-/// What a path to another master is uncertain by, at least.
+/// What the delay of another path is uncertain by, at least, and how much of a difference may be one of time all the same.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
+const TIME_SHARE: f64 = 0.125;
 /// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
 const UNANSWERED: u32 = 8;
 
@@ -146,6 +145,10 @@ impl SlaveClock {
         match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
             Judgement::Plain => self.estimator.update(sample),
             Judgement::Suspect => {}
+            Judgement::Route(late_ns) => {
+                self.change_path(late_ns);
+                self.estimator.update(sample);
+            }
             Judgement::Step(step_ns) => {
                 self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
                 self.step(step_ns);
@@ -156,15 +159,20 @@ impl SlaveClock {
 
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
     fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
-        if late_ns.abs() < limit_ns + PATH_DIFFERENCE_NS {
-            // Whether the path or the time is another only Delay_Resps can tell.
-            let half = Nanos::new((late_ns.abs() / 2.0) as i64);
-            self.estimator.change_path(half + NEW_PATH_SIGMA, half);
+        if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
+            self.change_path(late_ns);
         } else {
             self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
             self.step(-late_ns);
             self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO);
         }
+    }
+
+    /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of that is time only Delay_Resps can tell.
+    fn change_path(&mut self, late_ns: f64) {
+        let time_ns = TIME_SHARE * late_ns.abs();
+        let path = Nanos::new((late_ns.abs() - time_ns) as i64);
+        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64));
     }
 
     fn step(&mut self, step_ns: f64) {

@@ -1,8 +1,9 @@
-//! Proof that the other clock has stepped.
+//! Proof that the other clock has stepped, or that packets take another route.
 //!
-//! Model: a packet may be late for many reasons, but early for none. A step forward makes every forward packet early; several in a row that agree prove it.
-//! A step backward makes forward packets late, which may as well be a queue or another route; it is proven once a reverse packet is early by as much,
-//! or at once if no route could be that long.
+//! Model: a packet may be late for many reasons, but early only if the clock has stepped forward or the route has become shorter; by more than
+//! any route could, it is a step. A step backward makes forward packets late, which may as well be a queue or a longer route; it is proven once a
+//! reverse packet is early by as much, or at once if no route could be that long. Forward packets that stay late together without that came by
+//! another route.
 //!
 //! While a run of such packets lasts they are kept from the estimator, but not for ever: a network that has become worse must be learnt.
 
@@ -16,6 +17,8 @@ const QUARANTINE: u32 = 16;
 const AGREEMENT: f64 = 0.5;
 /// No route is this long, ns.
 const LONGEST_DELAY_NS: f64 = 1e9;
+/// How much longer or shorter than the old one another route may well be, ns: some switches.
+pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
 /// What is to be done with a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +29,8 @@ pub(super) enum Judgement {
     Suspect,
     /// The other clock's time has changed by this, ns; take the sample after that.
     Step(f64),
+    /// Forward packets take this much longer, ns; take the sample after that.
+    Route(f64),
 }
 
 /// Consecutive packets of one kind that are off to the same side.
@@ -80,9 +85,9 @@ impl StepDetector {
             }
             Direction::Reverse => self.early_reverse.add(early_ns, limit_ns),
         }
-        if let Some(step_ns) = self.proven() {
+        if let Some(proven) = self.proven() {
             *self = Self::default();
-            return Judgement::Step(step_ns);
+            return proven;
         }
         let quarantined = |run: &Run, from: u32| (from..=QUARANTINE).contains(&run.count);
         let suspect = match direction {
@@ -93,14 +98,22 @@ impl StepDetector {
         if suspect { Judgement::Suspect } else { Judgement::Plain }
     }
 
-    fn proven(&self) -> Option<f64> {
-        let (late, early) = (&self.late_forward, &self.early_reverse);
+    fn proven(&self) -> Option<Judgement> {
         if self.early_forward.agrees() {
             // The earliest is the least late.
-            return Some(self.early_forward.most_ns);
+            let early_ns = self.early_forward.most_ns;
+            let shorter = early_ns < ROUTE_DIFFERENCE_NS;
+            return Some(if shorter { Judgement::Route(-early_ns) } else { Judgement::Step(early_ns) });
         }
-        let mirrored = early.count > 0 && (late.least_ns - early.most_ns).abs() < AGREEMENT * late.least_ns;
-        (late.agrees() && (mirrored || late.least_ns > LONGEST_DELAY_NS)).then_some(-late.least_ns)
+        let (late, mirror) = (&self.late_forward, &self.early_reverse);
+        if !late.agrees() {
+            return None;
+        }
+        let mirrored = mirror.count > 0 && (late.least_ns - mirror.most_ns).abs() < AGREEMENT * late.least_ns;
+        if mirrored || late.least_ns > LONGEST_DELAY_NS {
+            return Some(Judgement::Step(-late.least_ns));
+        }
+        (late.count == QUARANTINE && mirror.count == 0).then_some(Judgement::Route(late.least_ns))
     }
 }
 
@@ -117,13 +130,13 @@ mod tests {
     use Direction::{Forward, Reverse};
 
     #[test]
-    fn four_early_packets_that_agree_prove_a_step_forward() {
-        let judged = judge(
-            &mut StepDetector::default(),
-            &[(Forward, -1000.0), (Forward, -990.0), (Forward, -1010.0), (Forward, -1000.0)],
-        );
-        assert_eq!(judged[..3], [Judgement::Suspect; 3]);
-        assert_eq!(judged[3], Judgement::Step(1010.0));
+    fn four_early_packets_that_agree_prove_a_step_forward_or_a_shorter_route() {
+        for (scale, proof) in [(1000.0, Judgement::Step(1_010_000.0)), (1.0, Judgement::Route(-1010.0))] {
+            let early = [-1000.0, -990.0, -1010.0, -1000.0].map(|late_ns| (Forward, scale * late_ns));
+            let judged = judge(&mut StepDetector::default(), &early);
+            assert_eq!(judged[..3], [Judgement::Suspect; 3]);
+            assert_eq!(judged[3], proof);
+        }
     }
 
     #[test]
@@ -145,8 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_route_is_learnt_in_the_end() {
-        let judged = judge(&mut StepDetector::default(), &[(Forward, 1000.0); 20]);
+    fn packets_that_stay_late_together_took_a_longer_route() {
+        let judged = judge(&mut StepDetector::default(), &[(Forward, 1000.0); 16]);
+        assert_eq!(judged[15], Judgement::Route(1000.0));
+    }
+
+    #[test]
+    fn a_network_that_has_become_worse_is_learnt_in_the_end() {
+        let late: Vec<_> = (0..20).map(|i| (Forward, if i % 2 == 0 { 200.0 } else { 5000.0 })).collect();
+        let judged = judge(&mut StepDetector::default(), &late);
         assert_eq!(judged[16..], [Judgement::Plain; 4]);
     }
 

@@ -1,11 +1,28 @@
-//! PTP, the Precision Time Protocol of IEEE 1588 version 2, as far as an AES67 device takes part in it.
+//! PTP, the Precision Time Protocol of IEEE 1588 version 2, as far as an AES67 device takes part in it: following the best clock of a domain, and
+//! being it.
 //!
 //! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
 
 mod bmca;
-mod client;
+pub mod bmca_yield;
+mod config;
+mod counters;
+mod event;
 mod exchange;
+mod port;
+mod profile;
+mod state;
+mod time_properties;
+mod timers;
+mod transmit;
 pub mod wire;
 
-pub use bmca::DataSet;
-pub use client::{Client, ClientConfig, ClientEvent, PortState, Transmit};
+pub use bmca::{Comparison, DataSet};
+pub use config::{DelayRequestMode, PortConfig, Timeline};
+pub use counters::PortCounters;
+pub use event::PortEvent;
+pub use port::Port;
+pub use profile::{Parameter, Profile, ProfileError};
+pub use state::{PortState, StateCause, StateChange};
+pub use time_properties::TimeProperties;
+pub use transmit::{Datagram, Destination, MessageClass, PeerAddress, Transmit, TransmitToken};

@@ -9,8 +9,8 @@
 use super::{PrototypeClock, PrototypeDrift};
 use crate::world::{Clock, Playback, RECEIVER_PORT, Receiver};
 use engine::clock::{ClockLaw, Direction, TimestampPair};
-use engine::ptp::Transmit;
 use engine::ptp::wire::{Body, Flags, Message};
+use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::{DriftInput, DriftLaw, StreamConfig};
 use engine::rtp::wire::RtpPacket;
 use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
@@ -201,8 +201,8 @@ impl Receiver for PrototypeReceiver {
         self.transmit.take()
     }
 
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        if self.request.0 == sequence_id {
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        if self.request.0 == token.sequence_id() {
             self.request.1 = Some(sent);
         }
     }

@@ -3,6 +3,7 @@
 use super::CrackleReport;
 use crate::record::{ClockState, Recording, TraceRow};
 use crate::scenario::{Expectation, Metric};
+use engine::ptp::wire::ClockIdentity;
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,12 @@ pub struct Evidence<'a> {
     pub recording: &'a Recording,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
+    /// Grandmasters that were followed, each since when.
+    pub grandmasters: &'a [(f64, ClockIdentity)],
     /// What a listener heard, and when (true seconds) it crackled.
     pub heard: Option<(&'a CrackleReport, &'a [f64])>,
-    /// The depth that was asked for.
-    pub target_depth_ms: f64,
+    /// The depth that was asked for; `None` if only clocks were simulated.
+    pub target_depth_ms: Option<f64>,
     /// Length of the run.
     pub duration_s: f64,
 }
@@ -44,6 +47,9 @@ impl Evidence<'_> {
     /// The value of a metric over a span; `None` if nothing was recorded that it could be taken from.
     #[must_use]
     pub fn measure(&self, metric: Metric, span: Span) -> Option<f64> {
+        if metric.needs_chain() && self.target_depth_ms.is_none() {
+            return None;
+        }
         // Of a span that holds no interval nothing is known: none is not the same as no row.
         let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
         match metric {
@@ -59,8 +65,12 @@ impl Evidence<'_> {
             Metric::HoldoverShare => Some(self.share(ClockState::Holdover, span)),
             Metric::LockTimeS => Some(self.lock_time(span)),
             Metric::RatioErrorPpm => self.largest(span, |row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
-            Metric::DepthErrorMs => self.largest(span, |row| Some(row.depth_ms - self.target_depth_ms)),
+            Metric::DepthErrorMs => self.largest(span, |row| self.target_depth_ms.map(|target| row.depth_ms - target)),
             Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
+            Metric::ClockStepUs => self.clock_step(span),
+            Metric::Coverage3Sigma => self.coverage(span),
+            Metric::RelockTimeS => Some(self.relock_time(span)),
+            Metric::GrandmasterChanges => self.grandmaster_changes(span),
         }
     }
 
@@ -104,5 +114,37 @@ impl Evidence<'_> {
         let mut stretches = self.stretches(span);
         let locked = stretches.find(|(state, from, to)| *state == ClockState::Locked && to - from >= LOCK_DWELL_S);
         locked.map_or(f64::INFINITY, |(_, from, _)| from - span.from_s)
+    }
+
+    fn relock_time(&self, span: Span) -> f64 {
+        let (mut locked, mut since) = (false, span.from_s);
+        for (state, from, _) in self.stretches(span) {
+            if state == ClockState::Locked && !locked {
+                since = from;
+            }
+            locked = state == ClockState::Locked;
+        }
+        if locked { since - span.from_s } else { f64::INFINITY }
+    }
+
+    /// Nothing is known of a receiver that never followed any, or does not tell.
+    fn grandmaster_changes(&self, span: Span) -> Option<f64> {
+        let (_first, changes) = self.grandmasters.split_first()?;
+        Some(changes.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at)).count() as f64)
+    }
+
+    fn clock_step(&self, span: Span) -> Option<f64> {
+        let errors: Vec<f64> = self.rows(span).filter_map(|row| row.clock_error_us).collect();
+        errors.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max_by(f64::total_cmp)
+    }
+
+    fn coverage(&self, span: Span) -> Option<f64> {
+        let claims = self.rows(span).filter_map(|row| Some((row.clock_error_us?, row.clock_sigma_us?)));
+        let (mut covered, mut all) = (0.0, 0.0);
+        for (error_us, sigma_us) in claims {
+            covered += f64::from(error_us.abs() <= 3.0 * sigma_us);
+            all += 1.0;
+        }
+        (all > 0.0).then(|| covered / all)
     }
 }

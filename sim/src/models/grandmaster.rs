@@ -1,4 +1,4 @@
-//! The PTP grandmaster: perfect time, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
+//! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
 
 use super::crystal::TrueTime;
 use crate::scenario;
@@ -19,6 +19,8 @@ const MAX_LENGTH: usize = 64;
 pub struct GrandmasterModel {
     config: scenario::Grandmaster,
     port: PortIdentity,
+    /// PTP time at true time 0.
+    start: PtpTime,
     announce_id: u16,
     sync_id: u16,
 }
@@ -28,13 +30,26 @@ impl GrandmasterModel {
     #[must_use]
     pub fn new(config: scenario::Grandmaster) -> Self {
         let port = PortIdentity { clock_identity: config.identity.0, port_number: 1 };
-        Self { config, port, announce_id: 0, sync_id: 0 }
+        let start = i128::from(config.start_time_s) * i128::from(NANOS_PER_SECOND);
+        let start = PtpTime::from_nanos(start) + config.time_offset_us.nanos();
+        Self { config, port, start, announce_id: 0, sync_id: 0 }
+    }
+
+    /// Its time jumps.
+    pub fn step(&mut self, by: Nanos) {
+        self.start = self.start + by;
+    }
+
+    /// It starts anew at true time `now`, when its own time is `time`.
+    pub fn restart(&mut self, now: TrueTime, time: PtpTime) {
+        self.start = time - Nanos::new(now);
+        (self.announce_id, self.sync_id) = (0, 0);
     }
 
     /// PTP time at true time `t`.
     #[must_use]
     pub fn time(&self, t: TrueTime) -> PtpTime {
-        PtpTime::from_nanos(i128::from(self.config.start_time_s) * i128::from(NANOS_PER_SECOND)) + Nanos::new(t)
+        self.start + Nanos::new(t)
     }
 
     /// Interval between Announces.
@@ -61,7 +76,7 @@ impl GrandmasterModel {
                 clock_accuracy: ACCURACY_100_NS,
                 offset_scaled_log_variance: OFFSET_SCALED_LOG_VARIANCE,
             },
-            grandmaster_priority_2: 128,
+            grandmaster_priority_2: self.config.priority_2,
             grandmaster_identity: self.port.clock_identity,
             steps_removed: 0,
             time_source: TIME_SOURCE_GPS,

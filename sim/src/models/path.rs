@@ -1,4 +1,4 @@
-//! A one-way network path: delay, queueing jitter, loss, stalls. Packets of one path never overtake each other.
+//! A one-way network path: delay, queueing jitter, loss, stalls. Packets of one path overtake each other only if they may.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
@@ -13,6 +13,8 @@ pub struct NetworkPath {
     loss: RandomStream,
     stalls: Stalls,
     last_arrival: TrueTime,
+    cut: bool,
+    extra: Nanos,
     lost: u64,
 }
 
@@ -27,16 +29,20 @@ impl NetworkPath {
             stalls,
             config,
             last_arrival: 0,
+            cut: false,
+            extra: Nanos::ZERO,
             lost: 0,
         }
     }
 
     /// When a packet sent at `sent` arrives; `None` if it is lost. Calls must come in order of time.
     pub fn send(&mut self, sent: TrueTime) -> Option<TrueTime> {
-        let queued = sent + self.min_delay().as_nanos() + self.jitter.lateness(&self.config.jitter).as_nanos();
+        let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter);
+        let queued = sent + delay.as_nanos();
         let lost = self.loss.uniform() < self.config.loss.get();
-        let arrival = self.stalls.release(queued).max(self.last_arrival);
-        if lost {
+        let released = self.stalls.release(queued);
+        let arrival = if self.config.may_reorder { released } else { released.max(self.last_arrival) };
+        if lost || self.cut {
             self.lost += 1;
             return None;
         }
@@ -55,6 +61,16 @@ impl NetworkPath {
         self.stalls.config = stall;
         self.stalls.next = None;
         self.stalls.from = now;
+    }
+
+    /// From now on, every packet takes longer by so much.
+    pub fn set_extra_delay(&mut self, extra: Nanos) {
+        self.extra = extra;
+    }
+
+    /// From now on, nothing passes, or everything again. What is under way arrives.
+    pub fn set_cut(&mut self, cut: bool) {
+        self.cut = cut;
     }
 
     /// Takes the number of packets lost since the last call.
@@ -117,6 +133,7 @@ mod tests {
         scenario::Path {
             delay_us: Micros::try_from(200.0).unwrap(),
             jitter: Jitter::Exponential { mean_us: Micros::try_from(100.0).unwrap() },
+            may_reorder: false,
             loss: Probability::try_from(0.1).unwrap(),
             stall: Some(Stall {
                 mean_interval_s: Seconds::try_from(2.0).unwrap(),
@@ -144,5 +161,30 @@ mod tests {
         assert!((lost - 0.1).abs() < 0.01, "{lost}");
         assert_eq!(path.take_lost(), u64::from(n - arrived));
         assert!((15_000_000..25_000_000).contains(&longest), "{longest}");
+    }
+
+    #[test]
+    fn packets_overtake_only_where_they_may() {
+        let overtakes = |may_reorder| {
+            let mut path = NetworkPath::new(scenario::Path { may_reorder, stall: None, ..config() }, 3, "test");
+            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| path.send(i * 50_000)).collect();
+            arrivals.windows(2).filter(|pair| pair[1] < pair[0]).count()
+        };
+        assert_eq!(overtakes(false), 0);
+        assert!(overtakes(true) > 100, "{}", overtakes(true));
+    }
+
+    #[test]
+    fn what_a_fault_does_to_a_path_does_not_change_its_weather() {
+        let arrivals = |of: fn(&mut NetworkPath)| {
+            let mut path = NetworkPath::new(scenario::Path { stall: None, ..config() }, 3, "test");
+            of(&mut path);
+            (0..100).map(|i| path.send(i * 5_000_000)).collect::<Vec<_>>()
+        };
+        let usual = arrivals(|_| ());
+        let later = arrivals(|path| path.set_extra_delay(Nanos::from_micros(70)));
+        let expected: Vec<_> = usual.iter().map(|arrival| arrival.map(|arrival| arrival + 70_000)).collect();
+        assert_eq!(later, expected);
+        assert!(arrivals(|path| path.set_cut(true)).iter().all(Option::is_none));
     }
 }

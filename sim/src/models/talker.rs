@@ -38,8 +38,7 @@ impl MediaTimeline {
     /// The timeline of a scenario's talker.
     #[must_use]
     pub fn new(talker: &scenario::Talker, grandmaster: &scenario::Grandmaster, seed: u64) -> Self {
-        // The loader has checked it.
-        let rate = SampleRate::from_hz(talker.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
+        let rate = talker.sample_rate_hz.rate();
         match talker.clock {
             TalkerClock::Grandmaster => {
                 let epoch_ns = i128::from(grandmaster.start_time_s) * i128::from(NANOS_PER_SECOND);

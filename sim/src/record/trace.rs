@@ -8,10 +8,11 @@ use serde::Serialize;
 
 /// What a receiver says of its PTP clock. The names are those of the engine's lock machine; a receiver with fewer
 /// states uses those that it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockState {
     /// No master is known.
+    #[default]
     Listening,
     /// A master is known; the estimate is not yet good enough.
     Acquiring,
@@ -23,8 +24,8 @@ pub enum ClockState {
     Unlocked,
 }
 
-/// One trace interval of one receiver.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One trace interval of one receiver. Where only clocks were simulated, what concerns playback is 0 and means nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TraceRow {
     /// End of the interval, in true seconds since the start of the run.
     pub time_s: f64,
@@ -113,8 +114,8 @@ pub struct RunTrace {
     pub title: String,
     /// Length of the run in seconds.
     pub duration_s: f64,
-    /// The buffer depth that the receivers were asked for.
-    pub target_depth_ms: f64,
+    /// The buffer depth that the receivers were asked for; `None` if only clocks were simulated, and nothing was played.
+    pub target_depth_ms: Option<f64>,
     /// When the grandmaster was silent.
     pub outages: Vec<Outage>,
     /// The scenario's own events (weather), in order of time.

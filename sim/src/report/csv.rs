@@ -28,6 +28,9 @@ const COLUMNS: [&str; 16] = [
     "packets_lost",
 ];
 
+/// The first of the columns that are about playback; where nothing was played, they are empty.
+const PLAYBACK: usize = 7;
+
 /// Writes `trace.csv` into a directory that exists.
 ///
 /// # Errors
@@ -45,7 +48,11 @@ fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Erro
     writer.write_record(COLUMNS)?;
     for recording in &trace.recordings {
         for row in &recording.rows {
-            writer.write_record(fields(&recording.receiver, row))?;
+            let mut fields = fields(&recording.receiver, row);
+            if trace.target_depth_ms.is_none() {
+                fields[PLAYBACK..].iter_mut().for_each(String::clear);
+            }
+            writer.write_record(fields)?;
         }
     }
     writer.flush()?;
@@ -121,7 +128,7 @@ mod tests {
 
     fn trace() -> RunTrace {
         let recording = Recording { receiver: "ours, \"new\"".into(), rows: vec![row()], ..Recording::default() };
-        RunTrace { recordings: vec![recording], ..RunTrace::default() }
+        RunTrace { recordings: vec![recording], target_depth_ms: Some(50.0), ..RunTrace::default() }
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 mod csv;
 mod error;
+mod file;
 mod plots;
 mod table;
 
 pub use self::csv::write_csv;
 pub use error::ReportError;
+pub use file::write_atomically;
 pub use plots::write_all;
 pub use table::{Check, Verdict, render_table};

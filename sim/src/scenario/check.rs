@@ -9,8 +9,10 @@ const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
 impl File<'_> {
     /// Checks everything that a single value cannot check itself.
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        self.check_chain(scenario)?;
         self.check_lengths(scenario)?;
         self.check_receivers(scenario)?;
+        self.check_masters(scenario)?;
         for fault in &scenario.faults {
             let end = scenario.duration_s.get();
             if fault.at_s.as_ref().get() > end {
@@ -19,6 +21,26 @@ impl File<'_> {
             }
         }
         scenario.expectations.iter().try_for_each(|expectation| self.check_expectation(scenario, expectation))
+    }
+
+    /// The audio chain is there as a whole, or not at all.
+    fn check_chain(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let sections = [
+            ("[talker]", scenario.talker.is_some()),
+            ("[network.media]", scenario.network.media.is_some()),
+            ("[card]", scenario.card.is_some()),
+            ("[playout]", scenario.playout.is_some()),
+        ];
+        let there = sections.iter().find(|section| section.1);
+        let missing = sections.iter().find(|section| !section.1);
+        if let (Some((there, _)), Some((missing, _))) = (there, missing) {
+            let message = format!(
+                "the section {missing} is missing: add it, as in scenarios/unlock_recover.toml, or leave out {there} and the rest of the \
+                 audio chain, to simulate clocks only"
+            );
+            return Err(self.error(&self.find(there, ""), message));
+        }
+        Ok(())
     }
 
     fn check_lengths(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
@@ -30,10 +52,11 @@ impl File<'_> {
             let message = format!("duration_s must be at least record.interval_s, which is {interval} s");
             return Err(self.error(&self.find("", "duration_s"), message));
         }
-        if scenario.card.callback_frames == 0 {
+        let Some(chain) = scenario.chain() else { return Ok(()) };
+        if chain.card.callback_frames == 0 {
             return Err(self.error(&self.find("[card]", "callback_frames"), "callback_frames must be more than 0"));
         }
-        let depth = scenario.playout.target_depth_ms.get();
+        let depth = chain.playout.target_depth_ms.get();
         if depth <= 0.0 || depth > MAX_TARGET_DEPTH_MS {
             let message = format!("target_depth_ms must be more than 0 and at most {MAX_TARGET_DEPTH_MS} ms");
             return Err(self.error(&self.find("[playout]", "target_depth_ms"), message));
@@ -59,6 +82,26 @@ impl File<'_> {
                 let message = format!("receiver name `{name}` is taken; choose another");
                 return Err(self.error(&receiver.name.span(), message));
             }
+            if scenario.chain().is_some() && !receiver.kind.plays() {
+                let message = format!(
+                    "receiver `{name}`: {} is only a clock and cannot play; leave out [talker], [network.media], [card] and [playout]",
+                    receiver.kind
+                );
+                return Err(self.error(&receiver.name.span(), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Masters are told apart by their identity.
+    fn check_masters(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut known = vec![scenario.grandmaster.identity];
+        for rival in &scenario.rivals {
+            if known.contains(&rival.identity) {
+                let message = format!("clock identity {} is taken; give every master its own", rival.identity.0);
+                return Err(self.error(&self.find("[[rival]]", "identity"), message));
+            }
+            known.push(rival.identity);
         }
         Ok(())
     }
@@ -72,6 +115,9 @@ impl File<'_> {
         }
         let metric = *expectation.metric.as_ref();
         let wrong = |message: String| Err(self.error(&expectation.metric.span(), message));
+        if scenario.chain().is_none() && metric.needs_chain() {
+            return wrong(format!("{metric} is of playout, and this scenario has none: choose a metric of the clock"));
+        }
         let limits = [expectation.min, expectation.max];
         if limits == [None; 2] {
             return wrong(format!("a limit on {metric} needs `min`, `max` or both"));

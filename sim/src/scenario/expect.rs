@@ -51,13 +51,22 @@ pub enum Metric {
     DepthErrorMs,
     /// Largest |estimate of PTP time - truth|.
     ClockErrorUs,
+    /// Largest change of the clock's error from one trace interval to the next.
+    ClockStepUs,
+    /// Share of the trace intervals at whose end the clock's error was within three times the sigma that it claims.
+    #[serde(rename = "coverage_3sigma")]
+    Coverage3Sigma,
+    /// Time from the start of the span until the clock was locked for the rest of it; infinite if it was not at its end.
+    RelockTimeS,
+    /// Times that another grandmaster than before was followed.
+    GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -68,6 +77,10 @@ impl Metric {
         Self::RatioErrorPpm,
         Self::DepthErrorMs,
         Self::ClockErrorUs,
+        Self::ClockStepUs,
+        Self::Coverage3Sigma,
+        Self::RelockTimeS,
+        Self::GrandmasterChanges,
         Self::PacketsLate,
     ];
 
@@ -75,6 +88,15 @@ impl Metric {
     #[must_use]
     pub fn needs_audio(self) -> bool {
         matches!(self, Self::Crackles | Self::LongestGapMs)
+    }
+}
+
+impl Metric {
+    /// Whether it needs an audio chain.
+    #[must_use]
+    pub fn needs_chain(self) -> bool {
+        matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
+            || self.needs_audio()
     }
 }
 
@@ -91,6 +113,10 @@ impl fmt::Display for Metric {
             Self::RatioErrorPpm => "ratio_error_ppm",
             Self::DepthErrorMs => "depth_error_ms",
             Self::ClockErrorUs => "clock_error_us",
+            Self::ClockStepUs => "clock_step_us",
+            Self::Coverage3Sigma => "coverage_3sigma",
+            Self::RelockTimeS => "relock_time_s",
+            Self::GrandmasterChanges => "grandmaster_changes",
             Self::PacketsLate => "packets_late",
         })
     }

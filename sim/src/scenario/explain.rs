@@ -1,7 +1,9 @@
 //! Turns what the deserialiser says into what a person can act on.
 
+use std::cmp::Reverse;
+
 /// Sections without which there is no world; a missing one is said to be a section, not a field.
-const SECTIONS: [&str; 6] = ["grandmaster", "talker", "network", "host", "card", "playout"];
+const SECTIONS: [&str; 3] = ["grandmaster", "network", "host"];
 
 /// Rust's names of types, as the deserialiser says them, and a person's.
 const TYPES: [(&str, &str); 8] = [
@@ -46,6 +48,9 @@ fn unknown_key(message: &str) -> Option<String> {
 
 fn unknown_variant(message: &str) -> Option<String> {
     let (found, expected) = found_and_expected(message.strip_prefix("unknown variant")?)?;
+    if found == "statime" {
+        return Some("`statime` is not in this build: build it with `--features statime`".to_owned());
+    }
     Some(format!("`{found}` is unknown here: {}", suggestion(found, &expected)))
 }
 
@@ -63,14 +68,14 @@ fn suggestion(found: &str, expected: &[&str]) -> String {
     }
 }
 
-/// The key that shares the longest start or end with what was written, if that is more than half of it.
+/// The key that shares the longest start or end with what was written, if that is more than half of it; of several, the one most like it in length.
 fn closest<'a>(found: &str, expected: &[&'a str]) -> Option<&'a str> {
     let shared = |key: &str| {
         let prefix = key.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let suffix = key.bytes().rev().zip(found.bytes().rev()).take_while(|(a, b)| a == b).count();
         prefix.max(suffix).max((prefix + suffix).min(found.len()))
     };
-    let best = expected.iter().copied().max_by_key(|key| shared(key))?;
+    let best = expected.iter().copied().min_by_key(|key| (Reverse(shared(key)), key.len().abs_diff(found.len())))?;
     (2 * shared(best) > found.len()).then_some(best)
 }
 
@@ -131,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_a_section_a_receiver_or_a_key() {
-        assert!(explain("missing field `card`").starts_with("the section [card] is missing: add it"));
+        assert!(explain("missing field `host`").starts_with("the section [host] is missing: add it"));
         assert!(explain("missing field `receiver`").starts_with("there is no [[receiver]]: add one"));
         assert!(explain("missing field `seed`").starts_with("the key `seed` is missing here: add it"));
     }

@@ -1,9 +1,8 @@
 //! Loading a scenario file: reading, overrides, deserialising, and the programme.
 
 use super::explain::explain;
-use super::{Audio, Scenario, ScenarioError, Source, SourceTone};
+use super::{Audio, Scenario, ScenarioError, Source, SourceTone, Talker};
 use crate::models::{SourceSignal, Tone};
-use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,9 +20,16 @@ pub struct Loaded {
     pub overrides: Vec<String>,
     /// What it says.
     pub scenario: Scenario,
+    /// What is sent, if the scenario has an audio chain.
+    pub stream: Option<Stream>,
+}
+
+/// The stream of a scenario.
+#[derive(Clone, Debug)]
+pub struct Stream {
     /// What the talker sends.
     pub source: Arc<SourceSignal>,
-    /// The stream's format.
+    /// Its format.
     pub format: StreamFormat,
 }
 
@@ -38,10 +44,9 @@ impl Loaded {
         let file = File { path, text: &text, overrides };
         let scenario = file.parse(overrides)?;
         file.check(&scenario)?;
-        let format = file.format(&scenario)?;
-        let source = Arc::new(file.source(&scenario)?.quantised(scenario.talker.encoding.bits()));
+        let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, source, format })
+        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, stream })
     }
 }
 
@@ -83,18 +88,16 @@ impl File<'_> {
         Ok(changed)
     }
 
-    fn format(&self, scenario: &Scenario) -> Result<StreamFormat, ScenarioError> {
-        let talker = &scenario.talker;
-        let rate = |hz: u32, section: &str| {
-            let plausible = (8_000..=384_000).contains(&hz).then(|| SampleRate::from_hz(hz)).flatten();
-            plausible.ok_or_else(|| {
-                let message = format!("sample_rate_hz = {hz} is out of range: it must be between 8000 and 384000 Hz");
-                self.error(&self.find(section, "sample_rate_hz"), message)
-            })
-        };
-        let sample_rate = rate(talker.sample_rate_hz, "[talker]")?;
-        rate(scenario.card.sample_rate_hz, "[card]")?;
-        let format = StreamFormat::new(talker.encoding.encoding(), sample_rate, usize::from(talker.channels))
+    fn stream(&self, scenario: &Scenario) -> Result<Option<Stream>, ScenarioError> {
+        let Some(chain) = scenario.chain() else { return Ok(None) };
+        let format = self.format(chain.talker)?;
+        let source = self.source(chain.talker, scenario.record.audio)?.quantised(chain.talker.encoding.bits());
+        Ok(Some(Stream { source: Arc::new(source), format }))
+    }
+
+    fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
+        let channels = usize::from(talker.channels);
+        let format = StreamFormat::new(talker.encoding.encoding(), talker.sample_rate_hz.rate(), channels)
             .map_err(|error| self.error(&self.find("[talker]", "channels"), error.to_string()))?;
         let payload = usize::from(talker.packet_frames) * format.bytes_per_frame();
         if payload == 0 || payload > MAX_PAYLOAD {
@@ -108,12 +111,11 @@ impl File<'_> {
         Ok(format)
     }
 
-    fn source(&self, scenario: &Scenario) -> Result<SourceSignal, ScenarioError> {
-        let talker = &scenario.talker;
+    fn source(&self, talker: &Talker, audio: Audio) -> Result<SourceSignal, ScenarioError> {
         let section = self.find("[talker]", "source");
-        let rate = SampleRate::from_hz(talker.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
+        let rate = talker.sample_rate_hz.rate();
         match &talker.source {
-            Source::Wav(_) if scenario.record.audio == Audio::None => {
+            Source::Wav(_) if audio == Audio::None => {
                 SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
             }
             Source::Wav(wav) => {
@@ -174,9 +176,9 @@ fn point_into(changed: &mut Scenario, plain: &Scenario) {
         same_place(&mut expectation.receiver, plain.map(|plain| &plain.receiver));
         same_place(&mut expectation.metric, plain.map(|plain| &plain.metric));
     }
-    if let Source::Wav(wav) = &mut changed.talker.source {
-        let plain = if let Source::Wav(plain) = &plain.talker.source { Some(plain) } else { None };
-        same_place(wav, plain);
+    if let Some(Talker { source: Source::Wav(wav), .. }) = &mut changed.talker {
+        let plain = plain.talker.as_ref().map(|talker| &talker.source);
+        same_place(wav, if let Some(Source::Wav(plain)) = plain { Some(plain) } else { None });
     }
 }
 

@@ -2,24 +2,31 @@
 //!
 //! TOML with units in every key's name. Unknown keys are errors, numbers check their own range, and every error points at its line.
 
+mod chain;
 mod check;
 mod clock;
 mod error;
 mod expect;
 mod explain;
+mod fault;
 mod load;
+mod master;
 mod value;
 
+pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, TalkerEncoding};
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use load::Loaded;
-pub use value::{Identity, Micros, Millis, PartsPerMillion, Probability, RtpPayloadType, Seconds, WanderPpb};
+pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
+pub use load::{Loaded, Stream};
+pub use master::Grandmaster;
+pub use value::{
+    Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, RtpPayloadType, SampleRateHz, Seconds,
+    StepMicros, WanderPpb,
+};
 
-use engine::rtp::format::Encoding;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddrV4;
-use std::path::PathBuf;
+use std::fmt;
 use toml::Spanned;
 
 /// A whole scenario.
@@ -37,16 +44,20 @@ pub struct Scenario {
     pub record: Record,
     /// The PTP grandmaster.
     pub grandmaster: Grandmaster,
-    /// The sender.
-    pub talker: Talker,
+    /// Other masters on the same network; the receivers are in the grandmaster's domain.
+    #[serde(default, rename = "rival")]
+    pub rivals: Vec<Grandmaster>,
+    /// The sender. It, the media path, the sound card and the playout are there together, or not at all: then only clocks are
+    /// simulated.
+    pub talker: Option<Talker>,
     /// The network between them and the receiver.
     pub network: Network,
     /// The receiver's computer.
     pub host: Host,
     /// The receiver's sound card.
-    pub card: Card,
+    pub card: Option<Card>,
     /// What the receivers are asked for.
-    pub playout: PlayoutWish,
+    pub playout: Option<PlayoutWish>,
     /// Receivers under test; each lives through the same weather.
     #[serde(rename = "receiver")]
     pub receivers: Vec<Receiver>,
@@ -56,6 +67,19 @@ pub struct Scenario {
     /// What must come out.
     #[serde(default, rename = "expect")]
     pub expectations: Vec<Expectation>,
+}
+
+impl Scenario {
+    /// The audio chain; `None` if only clocks are simulated.
+    #[must_use]
+    pub fn chain(&self) -> Option<AudioChain<'_>> {
+        Some(AudioChain {
+            talker: self.talker.as_ref()?,
+            media: self.network.media.as_ref()?,
+            card: self.card.as_ref()?,
+            playout: self.playout.as_ref()?,
+        })
+    }
 }
 
 /// What a run writes down.
@@ -97,114 +121,17 @@ pub enum WavBits {
     Pcm24,
 }
 
-/// The PTP grandmaster. Its clock is the truth.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grandmaster {
-    /// Clock identity.
-    pub identity: Identity,
-    /// PTP domain.
-    pub domain: u8,
-    /// Priority 1.
-    pub priority_1: u8,
-    /// Clock class: 6 for a locked GPS receiver.
-    pub clock_class: u8,
-    /// Announce interval, 2^n s.
-    pub log_announce_interval: i8,
-    /// Sync interval, 2^n s.
-    pub log_sync_interval: i8,
-    /// Interval that slaves are to keep between Delay_Reqs, 2^n s.
-    pub log_min_delay_req_interval: i8,
-    /// Whether a Follow_Up tells when the Sync was sent.
-    pub two_step: bool,
-    /// PTP time at the start of the run, seconds since the epoch.
-    pub start_time_s: u32,
-}
-
-/// The sender.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Talker {
-    /// Multicast group and port.
-    pub group: SocketAddrV4,
-    /// L16 or L24.
-    pub encoding: TalkerEncoding,
-    /// Channels.
-    pub channels: u16,
-    /// Sample rate.
-    pub sample_rate_hz: u32,
-    /// Frames of a packet: 240 for Livewire's standard stream, 48 for 1 ms at 48 kHz.
-    pub packet_frames: u16,
-    /// RTP payload type.
-    pub payload_type: RtpPayloadType,
-    /// What the media clock follows.
-    pub clock: TalkerClock,
-    /// What is sent.
-    pub source: Source,
-}
-
-/// Encoding of the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum TalkerEncoding {
-    /// 16 bits.
-    L16,
-    /// 24 bits.
-    L24,
-}
-
-impl TalkerEncoding {
-    /// The engine's name for it.
-    #[must_use]
-    pub fn encoding(self) -> Encoding {
-        match self {
-            Self::L16 => Encoding::L16,
-            Self::L24 => Encoding::L24,
-        }
-    }
-
-    /// Bits of a sample.
-    #[must_use]
-    pub fn bits(self) -> u32 {
-        match self {
-            Self::L16 => 16,
-            Self::L24 => 24,
-        }
-    }
-}
-
-/// What the talker sends.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Source {
-    /// A WAV file, looped; its path is relative to the scenario file.
-    Wav(Spanned<PathBuf>),
-    /// Sine tones.
-    Tones(Vec<SourceTone>),
-    /// Nothing.
-    Silence,
-}
-
-/// One sine tone.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceTone {
-    /// Frequency.
-    pub frequency_hz: f64,
-    /// Peak level.
-    pub level_dbfs: f64,
-}
-
 /// The network, one path per kind of traffic, so that a switch may treat them differently.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Talker to receiver.
-    pub media: Path,
+    pub media: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Path,
 }
 
-/// A one-way path. Packets never overtake each other.
+/// A one-way path. Packets overtake each other only if they may.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Path {
@@ -213,6 +140,9 @@ pub struct Path {
     /// What queues add.
     #[serde(default)]
     pub jitter: Jitter,
+    /// Whether packets may overtake each other: each has a delay of its own, whatever the one before it met.
+    #[serde(default)]
+    pub may_reorder: bool,
     /// Independent loss per packet.
     #[serde(default)]
     pub loss: Probability,
@@ -274,29 +204,6 @@ pub struct Host {
     pub transmit_jitter: Jitter,
 }
 
-/// The receiver's sound card.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Card {
-    /// Nominal rate.
-    pub sample_rate_hz: u32,
-    /// Its crystal.
-    pub clock: Crystal,
-    /// Frames that a callback asks for.
-    pub callback_frames: u16,
-    /// How late callbacks come.
-    #[serde(default)]
-    pub callback_jitter: Jitter,
-}
-
-/// What every receiver is asked for.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlayoutWish {
-    /// How long the first frame of a packet that met no queue waits until the callback that plays it.
-    pub target_depth_ms: Millis,
-}
-
 /// A receiver under test.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -308,39 +215,49 @@ pub struct Receiver {
 }
 
 /// The receivers that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
     /// The engine that ships.
     Engine,
     /// The laws of the plugin in the user's report.
     Prototype,
+    /// The PI servo of linuxptp's ptp4l; a clock without playout.
+    LinuxptpPi,
+    /// The regression servo of linuxptp's ptp4l; a clock without playout.
+    LinuxptpLinreg,
+    /// The Kalman filter of statime; a clock without playout.
+    #[cfg(feature = "statime")]
+    Statime,
 }
 
-/// Something that happens.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// When it begins.
-    pub at_s: Spanned<Seconds>,
-    /// How long it lasts; to the end of the run if not given.
-    pub for_s: Option<Seconds>,
-    /// What it is.
-    pub what: FaultKind,
+impl ReceiverKind {
+    /// The clocks that are worth comparing.
+    pub const CLOCK_LAWS: &[Self] = &[
+        Self::Engine,
+        Self::LinuxptpPi,
+        Self::LinuxptpLinreg,
+        #[cfg(feature = "statime")]
+        Self::Statime,
+    ];
+
+    /// Whether it can play audio.
+    #[must_use]
+    pub fn plays(self) -> bool {
+        matches!(self, Self::Engine | Self::Prototype)
+    }
 }
 
-/// What can happen.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// The grandmaster is silent.
-    GrandmasterLost,
-    /// The host learns of packets by this lateness instead of its own.
-    HostReceiveJitter(Jitter),
-    /// The host's packets leave by this lateness instead of its own.
-    HostTransmitJitter(Jitter),
-    /// The path of the media stalls like this instead of as it does.
-    MediaStall(Stall),
-    /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it: a host that warms up.
-    HostClockRampPpm(PartsPerMillion),
+impl fmt::Display for ReceiverKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Engine => "engine",
+            Self::Prototype => "prototype",
+            Self::LinuxptpPi => "linuxptp_pi",
+            Self::LinuxptpLinreg => "linuxptp_linreg",
+            #[cfg(feature = "statime")]
+            Self::Statime => "statime",
+        })
+    }
 }

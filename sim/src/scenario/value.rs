@@ -1,9 +1,10 @@
 //! Numbers of a scenario file that check themselves, so that an error points at the line of the value.
 
-use engine::Nanos;
 use engine::ptp::wire::ClockIdentity;
 use engine::rtp::wire::PayloadType;
+use engine::{Nanos, SampleRate};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddrV4;
 
 /// Declares a checked number: name, doc, test, and what would be right.
 macro_rules! checked {
@@ -49,6 +50,10 @@ checked!(
     Micros, |value| (0.0..=10_000_000.0).contains(&value), "between 0 and 10000000 us (10 s)"
 );
 checked!(
+    /// Microseconds of either sign, up to a year: what a clock's time can be off by, or step.
+    StepMicros, |value| (-31_557_600e6..=31_557_600e6).contains(&value), "between -31557600000000 and 31557600000000 us (a year)"
+);
+checked!(
     /// A probability.
     Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
 );
@@ -71,6 +76,48 @@ impl TryFrom<u8> for RtpPayloadType {
     fn try_from(number: u8) -> Result<Self, String> {
         let known = PayloadType::new(number).map(Self);
         known.ok_or_else(|| format!("{number} is no payload type: it is 0 to 127, and 96 to 127 for dynamic ones"))
+    }
+}
+
+/// A sample rate that a sound card or a stream can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct SampleRateHz(SampleRate);
+
+impl SampleRateHz {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.as_hz()
+    }
+
+    /// The engine's type for it.
+    #[must_use]
+    pub const fn rate(self) -> SampleRate {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for SampleRateHz {
+    type Error = String;
+    fn try_from(hz: u32) -> Result<Self, String> {
+        let plausible = (8_000..=384_000).contains(&hz).then(|| SampleRate::from_hz(hz)).flatten();
+        plausible.map(Self).ok_or_else(|| format!("{hz} is out of range: it must be between 8000 and 384000 Hz"))
+    }
+}
+
+/// A multicast group with its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MulticastGroup(pub SocketAddrV4);
+
+impl TryFrom<String> for MulticastGroup {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let group = text.parse::<SocketAddrV4>().ok().filter(|group| group.ip().is_multicast());
+        group.map(Self).ok_or_else(|| {
+            format!("`{text}` is no multicast group: write its IPv4 address and port, such as 239.192.76.52:5004")
+        })
     }
 }
 
@@ -104,6 +151,14 @@ impl Millis {
     #[must_use]
     pub fn nanos(self) -> Nanos {
         Nanos::from_secs_f64(self.0 * 1e-3)
+    }
+}
+
+impl StepMicros {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0 * 1e-6)
     }
 }
 

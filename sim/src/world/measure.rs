@@ -2,7 +2,7 @@
 
 use super::receiver::{Clock, Playback};
 use crate::record::{ClockState, TraceRow};
-use engine::MediaPosition;
+use engine::{MediaPosition, Ppb};
 
 /// One callback, as the world saw it.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl Meter {
             clock_sigma_us: truth.clock_sigma_us,
             host_rate_ppm: clock
                 .map
-                .map(|map| -map.clock().rate().as_ppm())
+                .map(|map| host_rate_ppm(map.clock().rate()))
                 .filter(|_| clock.state > ClockState::Listening),
             host_rate_truth_ppm: truth.host_rate_ppm,
             ratio_ppm: ratio(interval.moved_frames, interval.card_frames),
@@ -82,6 +82,11 @@ impl Meter {
             packets_lost: lost as u32,
         }
     }
+}
+
+/// The host's rate against PTP, from PTP's against the host: not just the sign changes, which at 100 ppm makes 10 ppb.
+fn host_rate_ppm(ptp_rate: Ppb) -> f64 {
+    (1.0 / ptp_rate.ratio() - 1.0) * 1e6
 }
 
 /// What the world knows at the end of an interval.

@@ -9,14 +9,14 @@ use std::collections::BinaryHeap;
 pub(super) enum Event {
     /// A fault begins or ends: index into the scenario's faults.
     Fault { index: usize, begins: bool },
-    /// The grandmaster's Announce is due.
-    Announce,
-    /// The grandmaster's Sync is due.
-    Sync,
+    /// A master's Announce is due.
+    Announce(usize),
+    /// A master's Sync is due.
+    Sync(usize),
     /// The talker's next packet is complete.
     Packet,
-    /// A Delay_Req reaches the grandmaster.
-    AtGrandmaster(Vec<u8>),
+    /// A Delay_Req reaches a master.
+    AtMaster(usize, Vec<u8>),
     /// The receiver's program learns of a datagram.
     AtReceiver(Port, Vec<u8>),
     /// The receiver asked to be woken; stale if the number is not that of the latest wish.
@@ -61,8 +61,8 @@ impl EventQueue {
 fn class(event: &Event) -> u8 {
     match event {
         Event::Fault { .. } => 0,
-        Event::Announce | Event::Sync | Event::Packet => 1,
-        Event::AtGrandmaster(_) => 2,
+        Event::Announce(_) | Event::Sync(_) | Event::Packet => 1,
+        Event::AtMaster(..) => 2,
         Event::AtReceiver(..) => 3,
         Event::Timer(_) => 4,
         Event::Callback => 5,

@@ -1,22 +1,27 @@
 //! What the world can do with a receiver, and the engine as one.
 
+use super::clock_receiver::EngineClock;
 use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{Client, ClientConfig, ClientEvent, Transmit};
+use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream};
 use engine::{LocalTime, MediaPosition, Nanos};
+use std::net::Ipv4Addr;
 
 /// Identity of the receiver's PTP port.
 pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
 
+/// Where the grandmaster's datagrams come from (RFC 5737, 3).
+pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
     /// A datagram of the PTP ports, stamped `now`.
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
-    /// A datagram of the stream, stamped `now`.
-    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]);
+    /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
+    fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// Time passes.
     fn handle_timeout(&mut self, now: LocalTime);
     /// When [`Receiver::handle_timeout`] is wanted next.
@@ -24,13 +29,21 @@ pub trait Receiver {
     /// The next Delay_Req.
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// It was stamped `sent`.
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
     /// The sound card wants `out` filled.
-    fn pull(&mut self, now: LocalTime, out: &mut [f32]);
+    fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
+        out.fill(0.0);
+    }
     /// What the last pull did.
-    fn playback(&self) -> Playback;
+    fn playback(&self) -> Playback {
+        Playback::default()
+    }
     /// What the receiver says of its clock.
     fn clock(&self, now: LocalTime) -> Clock;
+    /// The grandmaster that it follows, if it tells.
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        None
+    }
     /// The next event that a user would be told.
     fn poll_event(&mut self) -> Option<String>;
 }
@@ -75,7 +88,7 @@ impl From<LockState> for ClockState {
 
 /// The engine that ships: control half and audio half, driven from one thread.
 pub struct EngineReceiver {
-    client: Client,
+    clock: EngineClock,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
 }
@@ -87,42 +100,36 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        let client = Client::new(ClientConfig::media_profile(RECEIVER_PORT, domain_number));
-        Ok(Self { client, ingest, playout })
-    }
-
-    fn share_clock(&mut self, now: LocalTime) {
-        self.ingest.set_clock(&self.client.reading(now));
+        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
     }
 }
 
 impl Receiver for EngineReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the client; the simulated network sends none.
-        let _ = self.client.handle_datagram(now, datagram);
-        self.share_clock(now);
+        self.clock.handle_ptp(now, datagram);
+        self.ingest.set_clock(&self.clock.timeline());
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Likewise.
+        // Refused datagrams are counted; the simulated network sends none.
         let _ = self.ingest.handle_datagram(now, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
-        self.client.handle_timeout(now);
-        self.share_clock(now);
+        self.clock.handle_timeout(now);
+        self.ingest.set_clock(&self.clock.timeline());
     }
 
     fn poll_timeout(&self) -> Option<LocalTime> {
-        self.client.poll_timeout()
+        self.clock.poll_timeout()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
+        self.clock.poll_transmit()
     }
 
-    fn handle_transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
-        self.client.handle_transmitted(sequence_id, sent);
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.clock.handle_transmitted(token, sent);
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
@@ -141,15 +148,14 @@ impl Receiver for EngineReceiver {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        let reading = self.client.reading(now);
-        Clock { state: reading.state.into(), map: reading.map, claims_sigma: true }
+        self.clock.clock(now)
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.clock.grandmaster()
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        Some(match self.client.poll_event()? {
-            ClientEvent::MasterSelected(data) => format!("follows grandmaster {}", data.grandmaster),
-            ClientEvent::MasterLost(sender) => format!("master {sender} is silent"),
-            ClientEvent::Lock(transition) => format!("{}: {}", transition.to, transition.cause),
-        })
+        self.clock.poll_event()
     }
 }

@@ -4,26 +4,23 @@
 //! randomness comes from named streams, so two receivers in two worlds of the same seed meet the same weather.
 
 use super::capture::{Capture, CaptureError};
+use super::chain::{CallbackError, ChainWorld};
 use super::hash::TrajectoryHash;
-use super::measure::{CallbackSeen, Meter, Truth};
+use super::host::Host;
+use super::make::make_receiver;
+use super::masters::Masters;
+use super::measure::{Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
-use super::receiver::{EngineReceiver, Receiver};
-use crate::baselines::PrototypeReceiver;
+use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{
-    CrystalClock, GrandmasterModel, MediaTimeline, NetworkPath, Ramp, RandomStream, TalkerModel, TrueTime,
-};
+use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{FaultKind, Jitter, Loaded, ReceiverKind, Scenario, TalkerClock};
-use engine::receive::{MediaClock, StreamConfig, StreamError};
-use engine::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
+use crate::scenario::{Loaded, Scenario};
+use engine::ptp::wire::ClockIdentity;
+use engine::receive::StreamError;
+use engine::{LocalTime, Nanos};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
-
-/// The host's clock at the start of the run: it has been up for a while.
-const HOST_UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
-/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far future.
-const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
 
 /// How others see and stop a run.
 #[derive(Debug, Default)]
@@ -66,6 +63,8 @@ pub struct Outcome {
     pub heard: Option<CrackleReport>,
     /// Card frames at the end of every row, to place what was heard.
     pub row_frames: Vec<u64>,
+    /// Every grandmaster that was followed after another, and since when (true seconds).
+    pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
     /// Hashes of the trajectory.
@@ -83,85 +82,18 @@ pub struct World<'a> {
     duration: TrueTime,
     receiver: Box<dyn Receiver>,
     queue: EventQueue,
-    host: CrystalClock,
-    card: CrystalClock,
-    timeline: MediaTimeline,
-    grandmaster: GrandmasterModel,
-    grandmaster_silent: bool,
-    talker: TalkerModel,
-    media: NetworkPath,
-    ptp_down: NetworkPath,
-    ptp_up: NetworkPath,
-    receive_jitter: Jitter,
-    transmit_jitter: Jitter,
-    streams: HostStreams,
-    /// When each thread's last datagram was handled: a thread is a queue.
-    handled: [TrueTime; 2],
+    host: Host<'a>,
+    chain: Option<ChainWorld<'a>>,
+    masters: Masters,
+    /// When the thread of the stream handled its last datagram: a thread is a queue.
+    media_handled: TrueTime,
     timer: (u64, Option<LocalTime>),
-    callbacks: i64,
-    last_callback: TrueTime,
-    buffer: Vec<f32>,
-    channels: usize,
-    meter: Meter,
     last_row: TrueTime,
-    capture: Option<Capture>,
     hash: TrajectoryHash,
     recording: Recording,
     row_frames: Vec<u64>,
     clock_states: Vec<(f64, ClockState)>,
-}
-
-/// The host's random streams.
-struct HostStreams {
-    receive: [RandomStream; 2],
-    transmit: RandomStream,
-    callback: RandomStream,
-}
-
-/// The host's crystal, with the ramps that the scenario's faults put on it.
-fn host_clock(scenario: &Scenario) -> CrystalClock {
-    let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
-        FaultKind::HostClockRampPpm(change) => {
-            let from_ns = fault.at_s.as_ref().nanos().as_nanos();
-            let length = fault.for_s.map_or(Nanos::from_secs(1), |s| s.nanos());
-            Some(Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 })
-        }
-        _ => None,
-    });
-    CrystalClock::new(scenario.host.clock, ramps.collect(), RandomStream::new(scenario.seed, "host/clock/walk"))
-}
-
-/// The sound card's crystal.
-pub(crate) fn card_clock(scenario: &Scenario) -> CrystalClock {
-    CrystalClock::new(scenario.card.clock, Vec::new(), RandomStream::new(scenario.seed, "card/clock/walk"))
-}
-
-/// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
-pub(crate) fn target_latency(scenario: &Scenario) -> Nanos {
-    let rate = SampleRate::from_hz(scenario.talker.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
-    let packet = rate.duration(Frames::new(i64::from(scenario.talker.packet_frames)));
-    packet + scenario.network.media.delay_us.nanos() + scenario.playout.target_depth_ms.nanos()
-}
-
-fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, RunError> {
-    let scenario = &loaded.scenario;
-    let card_rate = SampleRate::from_hz(scenario.card.sample_rate_hz).unwrap_or(SampleRate::HZ_48000);
-    let config = StreamConfig {
-        format: loaded.format,
-        payload_type: Some(scenario.talker.payload_type.0.get()),
-        media_clock: match scenario.talker.clock {
-            TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
-            TalkerClock::Crystal(_) => MediaClock::Unrelated,
-        },
-        target_depth: scenario.playout.target_depth_ms.nanos(),
-        card_rate,
-        block_frames: usize::from(scenario.card.callback_frames),
-    };
-    let domain = scenario.grandmaster.domain;
-    Ok(match kind {
-        ReceiverKind::Engine => Box::new(EngineReceiver::new(config, domain)?),
-        ReceiverKind::Prototype => Box::new(PrototypeReceiver::new(config, domain)),
-    })
+    grandmasters: Vec<(f64, ClockIdentity)>,
 }
 
 impl<'a> World<'a> {
@@ -173,44 +105,23 @@ impl<'a> World<'a> {
         let scenario = &loaded.scenario;
         let seed = scenario.seed;
         let receiver = &scenario.receivers[index];
-        let timeline = MediaTimeline::new(&scenario.talker, &scenario.grandmaster, seed);
-        let talker = TalkerModel::new(&scenario.talker, timeline.clone(), loaded.source.clone(), loaded.format);
-        let stream = |name: &str| RandomStream::new(seed, name);
-        let channels = loaded.format.channels();
+        let chain = scenario.chain().zip(loaded.stream.as_ref());
         let mut world = Self {
             name: receiver.name.as_ref().clone(),
             duration: scenario.duration_s.nanos().as_nanos(),
             receiver: make_receiver(receiver.kind, loaded)?,
             queue: EventQueue::default(),
-            host: host_clock(scenario),
-            card: card_clock(scenario),
-            timeline,
-            grandmaster: GrandmasterModel::new(scenario.grandmaster.clone()),
-            grandmaster_silent: false,
-            talker,
-            media: NetworkPath::new(scenario.network.media.clone(), seed, "network/media"),
-            ptp_down: NetworkPath::new(scenario.network.ptp.clone(), seed, "network/ptp/down"),
-            ptp_up: NetworkPath::new(scenario.network.ptp.clone(), seed, "network/ptp/up"),
-            receive_jitter: scenario.host.receive_jitter,
-            transmit_jitter: scenario.host.transmit_jitter,
-            streams: HostStreams {
-                receive: ["ptp", "media"].map(|port| stream(&format!("host/receive/{port}"))),
-                transmit: stream("host/transmit"),
-                callback: stream("card/callback"),
-            },
-            handled: [0; 2],
+            host: Host::new(scenario),
+            chain: chain.map(|(chain, stream)| ChainWorld::new(chain, &scenario.grandmaster, stream, seed, capture)),
+            masters: Masters::new(scenario),
+            media_handled: 0,
             timer: (0, None),
-            callbacks: 0,
-            last_callback: 0,
-            buffer: vec![0.0; usize::from(scenario.card.callback_frames) * channels],
-            channels,
-            meter: Meter::default(),
             last_row: 0,
-            capture,
             hash: TrajectoryHash::default(),
             recording: Recording { receiver: receiver.name.as_ref().clone(), ..Recording::default() },
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
+            grandmasters: Vec::new(),
             scenario,
         };
         world.schedule_first();
@@ -225,12 +136,14 @@ impl<'a> World<'a> {
                 self.queue.push(at + length.nanos().as_nanos(), Event::Fault { index, begins: false });
             }
         }
-        // Not on the full second, where everything else would be, too.
-        self.queue.push(Nanos::from_millis(310).as_nanos(), Event::Announce);
-        self.queue.push(Nanos::from_millis(17).as_nanos(), Event::Sync);
-        let departure = self.talker.next_departure();
-        self.queue.push(departure, Event::Packet);
-        self.queue.push(0, Event::Callback);
+        for (master, announce, sync) in self.masters.first() {
+            self.queue.push(announce, Event::Announce(master));
+            self.queue.push(sync, Event::Sync(master));
+        }
+        if let Some(chain) = &mut self.chain {
+            self.queue.push(chain.next_departure(), Event::Packet);
+            self.queue.push(0, Event::Callback);
+        }
         self.queue.push(self.interval(), Event::Row);
     }
 
@@ -264,10 +177,10 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let heard = self.capture.map(Capture::finish).transpose()?.flatten();
         let events = self.queue.scheduled();
-        let Self { recording, row_frames, clock_states, hash, .. } = Self { capture: None, ..self };
-        Ok(Outcome { recording, heard, row_frames, clock_states, hash, events, cancelled })
+        let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
+        let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
+        Ok(Outcome { recording, heard, row_frames, grandmasters, clock_states, hash, events, cancelled })
     }
 
     fn violated(&self, at: TrueTime, what: String) -> RunError {
@@ -277,36 +190,23 @@ impl<'a> World<'a> {
     fn handle(&mut self, now: TrueTime, event: Event) -> Result<(), RunError> {
         match event {
             Event::Fault { index, begins } => self.fault(now, index, begins),
-            Event::Announce => {
-                let message = self.grandmaster.announce();
-                self.send_as_grandmaster(now, Port::Ptp, message);
-                self.queue.push(now + self.grandmaster.announce_interval().as_nanos(), Event::Announce);
+            Event::Announce(master) => {
+                let message = self.masters.get(master).model.announce();
+                self.send_as_master(now, master, message, Nanos::ZERO);
+                let interval = self.masters.get(master).model.announce_interval();
+                self.queue.push(now + interval.as_nanos(), Event::Announce(master));
             }
-            Event::Sync => {
-                let (sync, follow_up) = self.grandmaster.sync(now);
-                self.send_as_grandmaster(now, Port::Ptp, sync);
-                if let Some(follow_up) = follow_up {
-                    self.send_as_grandmaster(now, Port::Ptp, follow_up);
-                }
-                self.queue.push(now + self.grandmaster.sync_interval().as_nanos(), Event::Sync);
-            }
-            Event::Packet => {
-                let datagram = self.talker.packet();
-                if let Some(arrival) = self.media.send(now) {
-                    self.deliver(arrival, Port::Media, datagram);
-                }
-                let departure = self.talker.next_departure();
-                self.queue.push(departure, Event::Packet);
-            }
-            Event::AtGrandmaster(datagram) => {
-                if let Some(answer) = self.grandmaster.answer(now, &datagram) {
-                    self.send_as_grandmaster(now, Port::Ptp, answer);
+            Event::Sync(master) => self.sync(now, master),
+            Event::Packet => self.packet(now),
+            Event::AtMaster(master, datagram) => {
+                if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
+                    self.send_as_master(now, master, answer, Nanos::ZERO);
                 }
             }
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
-                let local = self.local(now);
+                let local = self.host.local(now);
                 self.receiver.handle_timeout(local);
                 self.after_receiver(now);
             }
@@ -317,31 +217,41 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// What the host's clock shows.
-    fn local(&mut self, now: TrueTime) -> LocalTime {
-        HOST_UPTIME + self.host.read(now)
+    fn packet(&mut self, now: TrueTime) {
+        let Some(chain) = &mut self.chain else { return };
+        let (sent, departure, may_reorder) = (chain.packet(now), chain.next_departure(), chain.may_reorder());
+        if let Some((arrival, datagram)) = sent {
+            let handled = arrival + self.host.receive_lateness(Port::Media).as_nanos();
+            let handled = if may_reorder { handled } else { handled.max(self.media_handled) };
+            self.media_handled = handled;
+            self.queue.push(handled, Event::AtReceiver(Port::Media, datagram));
+        }
+        self.queue.push(departure, Event::Packet);
     }
 
-    fn send_as_grandmaster(&mut self, now: TrueTime, port: Port, message: Vec<u8>) {
-        if self.grandmaster_silent {
-            return;
+    fn sync(&mut self, now: TrueTime, master: usize) {
+        let late = self.masters.take_late_sync(master);
+        let model = &mut self.masters.get(master).model;
+        let (sync, follow_up) = model.sync(now);
+        let next = now + model.sync_interval().as_nanos();
+        self.send_as_master(now, master, sync, late);
+        if let Some(follow_up) = follow_up {
+            self.send_as_master(now, master, follow_up, Nanos::ZERO);
         }
-        if let Some(arrival) = self.ptp_down.send(now) {
-            self.deliver(arrival, port, message);
-        }
+        self.queue.push(next, Event::Sync(master));
     }
 
-    /// A datagram arrives at the host; its program learns of it later, in order.
-    fn deliver(&mut self, arrival: TrueTime, port: Port, datagram: Vec<u8>) {
-        let lateness = self.streams.receive[port as usize].lateness(&self.receive_jitter);
-        let handled = (arrival + lateness.as_nanos()).max(self.handled[port as usize]);
-        self.handled[port as usize] = handled;
-        self.queue.push(handled, Event::AtReceiver(port, datagram));
+    /// A master sends; the message is late by so much more than others, and the host's program learns of it later still.
+    fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos) {
+        let Some(arrival) = self.masters.get(master).send(now) else { return };
+        let lateness = self.host.receive_lateness(Port::Ptp);
+        let handled = self.masters.get(master).handle(arrival + lateness.as_nanos());
+        self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message));
     }
 
     fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
         self.hash.datagram(now, datagram);
-        let local = self.local(now);
+        let local = self.host.local(now);
         match port {
             Port::Media => self.receiver.handle_media(local, datagram),
             Port::Ptp => self.receiver.handle_ptp(local, datagram),
@@ -352,28 +262,36 @@ impl<'a> World<'a> {
     /// Takes what the receiver has to say, and sets its timer.
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
-            let stamped = self.local(now);
-            self.receiver.handle_transmitted(transmit.sequence_id, stamped);
-            let leaves = now + self.streams.transmit.lateness(&self.transmit_jitter).as_nanos();
+            let stamped = self.host.local(now);
+            if let Some(token) = transmit.timestamp {
+                self.receiver.handle_transmitted(token, stamped);
+            }
+            let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
-            if let Some(arrival) = self.ptp_up.send(leaves) {
-                self.queue.push(arrival, Event::AtGrandmaster(transmit.datagram.to_vec()));
+            for (index, master) in self.masters.iter_mut() {
+                if let Some(arrival) = master.receive(leaves) {
+                    self.queue.push(arrival, Event::AtMaster(index, transmit.datagram.to_vec()));
+                }
             }
         }
         while let Some(text) = self.receiver.poll_event() {
             self.recording.events.push(TraceEvent { time_s: now as f64 / 1e9, text });
         }
-        let local = self.local(now);
+        let local = self.host.local(now);
         let state = self.receiver.clock(local).state;
         if self.clock_states.last().is_none_or(|last| last.1 != state) {
             self.clock_states.push((now as f64 / 1e9, state));
+        }
+        if let Some(followed) = self.receiver.grandmaster()
+            && self.grandmasters.last().is_none_or(|last| last.1 != followed)
+        {
+            self.grandmasters.push((now as f64 / 1e9, followed));
         }
         let wish = self.receiver.poll_timeout();
         if wish != self.timer.1 {
             self.timer = (self.timer.0 + 1, wish);
             if let Some(due) = wish {
-                let ahead = due.since(local).as_nanos().min(TIMER_HORIZON.as_nanos());
-                let at = self.host.true_time_of((local + Nanos::new(ahead) - HOST_UPTIME).as_nanos() as f64);
+                let at = self.host.true_time_of(local, due);
                 // Never in the past, and never at once again: a receiver that always wants to be woken must not stop time.
                 self.queue.push(at.max(now + 1), Event::Timer(self.timer.0));
             }
@@ -381,87 +299,52 @@ impl<'a> World<'a> {
     }
 
     fn callback(&mut self, now: TrueTime) -> Result<(), RunError> {
-        let frames = self.buffer.len() / self.channels;
-        let local = self.local(now);
-        let mut buffer = std::mem::take(&mut self.buffer);
-        // A receiver that leaves a sample untouched is found out.
-        buffer.fill(f32::NAN);
-        self.receiver.pull(local, &mut buffer);
-        if let Some(bad) = buffer.iter().position(|sample| !sample.is_finite() || sample.abs() > 4.0) {
-            let what = format!("sample {bad} of a callback is {}, and not a sample", buffer[bad]);
-            return Err(self.violated(now, what));
+        let local = self.host.local(now);
+        let Some(chain) = &mut self.chain else { return Ok(()) };
+        match chain.callback(local, self.receiver.as_mut(), &mut self.hash) {
+            Ok(next) => self.queue.push(next, Event::Callback),
+            Err(CallbackError::Capture(error)) => return Err(error.into()),
+            Err(CallbackError::NoSample(what)) => return Err(self.violated(now, what)),
         }
-        self.callbacks += 1;
-        let rate = f64::from(self.scenario.card.sample_rate_hz);
-        let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
-        let playback = self.receiver.playback();
-        let depth_s = playback.position.map(|position| self.depth_s(ends, position));
-        self.meter.callback(&CallbackSeen { frames, playback, depth_s });
-        self.hash.callback(local, depth_s.unwrap_or(0.0));
-        self.hash.audio(&buffer);
-        if let Some(capture) = &mut self.capture {
-            capture.push(&buffer)?;
-        }
-        self.buffer = buffer;
-        let lateness = self.streams.callback.lateness(&self.scenario.card.callback_jitter);
-        self.last_callback = (ends + lateness.as_nanos()).max(self.last_callback);
-        self.queue.push(self.last_callback, Event::Callback);
         self.after_receiver(now);
         Ok(())
     }
 
-    /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
-    fn depth_s(&mut self, t: TrueTime, position: engine::MediaPosition) -> f64 {
-        let travelled = t - self.media.min_delay().as_nanos();
-        let captured = self.timeline.position_at(travelled);
-        let packet = f64::from(self.scenario.talker.packet_frames);
-        let expected = captured.frame() + self.timeline.first();
-        let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
-        let waited = captured.frames_since(engine::MediaPosition::at_frame(frame)) - position.fraction() - packet;
-        waited / f64::from(self.scenario.talker.sample_rate_hz)
-    }
-
     fn row(&mut self, now: TrueTime) {
         let from = self.last_row;
-        let span_s = (now - from) as f64 * 1e-9;
-        let mean_ppb = |clock: &mut CrystalClock| (clock.error_ns(now) - clock.error_ns(from)) / span_s;
-        let (card_ppb, host_ppb) = (mean_ppb(&mut self.card), mean_ppb(&mut self.host));
-        let talker_ppb = self.timeline.mean_rate_ppb(from, now);
-        let ratio = (1.0 + talker_ppb * 1e-9) / (1.0 + card_ppb * 1e-9);
-        let local = self.local(now);
+        let host_ppb = self.host.mean_rate_ppb(from, now);
+        let local = self.host.local(now);
         let clock = self.receiver.clock(local);
-        let true_ptp = self.grandmaster.time(now);
-        let error = clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3);
-        let truth = Truth {
-            nominal_step: f64::from(self.scenario.talker.sample_rate_hz) / f64::from(self.scenario.card.sample_rate_hz),
+        let true_ptp = self.masters.time(now);
+        let mut truth = Truth {
+            nominal_step: 1.0,
             host_rate_ppm: host_ppb * 1e-3,
-            ratio_ppm: (ratio - 1.0) * 1e6,
-            clock_error_us: error,
+            ratio_ppm: 0.0,
+            clock_error_us: clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3),
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
         };
-        let lost = self.media.take_lost();
-        self.recording.rows.push(self.meter.row(now as f64 / 1e9, &truth, &clock, lost));
-        let frames = self.callbacks as u64 * (self.buffer.len() / self.channels) as u64;
-        self.row_frames.push(frames);
+        let time_s = now as f64 / 1e9;
+        let row = match &mut self.chain {
+            Some(chain) => {
+                truth.nominal_step = chain.nominal_step();
+                truth.ratio_ppm = chain.ratio_ppm(from, now);
+                let lost = chain.take_lost();
+                chain.meter.row(time_s, &truth, &clock, lost)
+            }
+            None => Meter::default().row(time_s, &truth, &clock, 0),
+        };
+        self.recording.rows.push(row);
+        self.row_frames.push(self.chain.as_ref().map_or(0, ChainWorld::frames));
         self.last_row = now;
         self.queue.push(now + self.interval(), Event::Row);
     }
 
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
-        let normal = self.scenario;
-        match self.scenario.faults[index].what {
-            FaultKind::GrandmasterLost => self.grandmaster_silent = begins,
-            FaultKind::HostReceiveJitter(jitter) => {
-                self.receive_jitter = if begins { jitter } else { normal.host.receive_jitter };
-            }
-            FaultKind::HostTransmitJitter(jitter) => {
-                self.transmit_jitter = if begins { jitter } else { normal.host.transmit_jitter };
-            }
-            FaultKind::MediaStall(stall) => {
-                self.media.set_stall(now, if begins { Some(stall) } else { normal.network.media.stall });
-            }
-            // Built into the host's crystal from the start.
-            FaultKind::HostClockRampPpm(_) => {}
+        let what = &self.scenario.faults[index].what;
+        self.masters.fault(now, what, begins);
+        self.host.fault(what, begins);
+        if let Some(chain) = &mut self.chain {
+            chain.fault(now, what, begins);
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn story(receivers: usize, duration_s: u32) -> RunTrace {
         scenario: "busy-host".into(),
         title: "A host gets busy, then the grandmaster is gone for 20 s".into(),
         duration_s: f64::from(duration_s),
-        target_depth_ms: 50.0,
+        target_depth_ms: Some(50.0),
         outages: vec![outage],
         weather: vec![
             event(240.0, "host gets busy: 300 µs of timestamp jitter"),

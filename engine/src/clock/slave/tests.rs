@@ -10,6 +10,8 @@ struct Bench {
     now: LocalTime,
     rate: f64,
     offset: Nanos,
+    delay: Nanos,
+    answers: bool,
     round: u32,
     transitions: Vec<LockTransition>,
 }
@@ -21,6 +23,8 @@ impl Bench {
             now: LocalTime::from_nanos(1_000_000_000),
             rate: rate_ppm * 1e-6,
             offset: Nanos::from_secs(1_700_000_000),
+            delay: DELAY,
+            answers: true,
             round: 0,
             transitions: Vec::new(),
         }
@@ -45,15 +49,21 @@ impl Bench {
         while self.now < end {
             self.now = self.now + SYNC;
             self.round += 1;
-            let (sent, received) = (self.ptp(self.now - DELAY), self.now);
+            let (sent, received) = (self.ptp(self.now - self.delay), self.now);
             self.clock.observe(&TimestampPair { direction: Direction::Forward, local: received, remote: sent });
             self.transitions.extend(self.clock.poll_transition());
-            if self.round.is_multiple_of(8) {
-                let remote = self.ptp(self.now + DELAY);
+            if self.round.is_multiple_of(8) && !self.answers {
+                self.clock.request_unanswered(self.now);
+            } else if self.round.is_multiple_of(8) {
+                let remote = self.ptp(self.now + self.delay);
                 self.clock.observe(&TimestampPair { direction: Direction::Reverse, local: self.now, remote });
                 self.transitions.extend(self.clock.poll_transition());
             }
         }
+    }
+
+    fn states(&mut self) -> Vec<LockState> {
+        self.transitions.drain(..).map(|transition| transition.to).collect()
     }
 
     fn error(&self) -> Nanos {
@@ -117,4 +127,77 @@ fn one_late_packet_proves_nothing() {
     bench.clock.observe(&TimestampPair { direction: Direction::Forward, local: late, remote });
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
     assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
+}
+
+#[test]
+fn a_proven_step_is_relocked_within_two_seconds() {
+    for step in [Nanos::from_millis(1), Nanos::from_millis(100), Nanos::from_secs(3600), Nanos::from_secs(-3600)] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        bench.offset += step;
+        bench.exchange(Nanos::from_secs(2));
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked, "step {step}");
+        assert_eq!(bench.clock.reading(bench.now).epoch, 1, "step {step}");
+    }
+}
+
+#[test]
+fn another_master_with_the_same_time_goes_on_without_an_unlock() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.states();
+    bench.clock.change_master(bench.now);
+    // Two switches more on the way.
+    bench.delay = DELAY + Nanos::from_micros(30);
+    bench.exchange(Nanos::from_secs(30));
+    assert_eq!(bench.states(), []);
+    assert_eq!(bench.clock.reading(bench.now).epoch, 0);
+    assert!(bench.error().abs() < Nanos::from_micros(2), "{}", bench.error());
+    assert!((bench.clock.mean_path_delay() - bench.delay).abs() < Nanos::from_micros(2));
+}
+
+#[test]
+fn another_master_with_another_time_is_a_new_epoch_at_the_old_rate() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.states();
+    let rate = bench.clock.reading(bench.now).map.unwrap().clock().rate();
+    bench.clock.change_master(bench.now);
+    bench.offset += Nanos::from_secs(-1_000_000);
+    bench.exchange(Nanos::from_secs(3));
+    assert_eq!(bench.states(), [LockState::Unlocked, LockState::Acquiring, LockState::Locked]);
+    let reading = bench.clock.reading(bench.now);
+    assert_eq!(reading.epoch, 1);
+    assert!((reading.map.unwrap().clock().rate().as_ppb() - rate.as_ppb()).abs() < 100.0);
+    assert!(bench.error().abs() < Nanos::from_micros(20), "{}", bench.error());
+}
+
+#[test]
+fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so() {
+    let mut bench = Bench::new(30.0);
+    bench.answers = false;
+    bench.exchange(Nanos::from_secs(30));
+    let reading = bench.clock.reading(bench.now);
+    assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
+    let sigma_ns = reading.map.unwrap().clock().sigma_ns(bench.now);
+    assert!(
+        (bench.error().as_nanos() as f64).abs() < 3.0 * sigma_ns && sigma_ns >= 1e6,
+        "{} +- {sigma_ns}",
+        bench.error()
+    );
+    // It begins to answer after all.
+    bench.answers = true;
+    bench.exchange(Nanos::from_secs(30));
+    assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
+    assert!(bench.error().abs() < Nanos::from_micros(5), "{}", bench.error());
+}
+
+#[test]
+fn a_master_that_stops_answering_keeps_its_measured_delay() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(30));
+    bench.answers = false;
+    bench.exchange(Nanos::from_secs(60));
+    assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
+    assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
 }

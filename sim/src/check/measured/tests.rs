@@ -27,7 +27,7 @@ const LOCKED_FROM_2: &[(f64, ClockState)] =
     &[(0.0, ClockState::Listening), (0.5, ClockState::Acquiring), (2.0, ClockState::Locked)];
 
 fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)]) -> Evidence<'a> {
-    Evidence { recording, clock_states, heard: None, target_depth_ms: 30.0, duration_s: 10.0 }
+    Evidence { recording, clock_states, grandmasters: &[], heard: None, target_depth_ms: Some(30.0), duration_s: 10.0 }
 }
 
 fn span(from_s: f64, to_s: f64) -> Span {
@@ -62,6 +62,10 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::RatioErrorPpm, Some(0.0)),
         (Metric::DepthErrorMs, Some(0.0)),
         (Metric::ClockErrorUs, Some(3.0)),
+        (Metric::ClockStepUs, Some(0.0)),
+        (Metric::Coverage3Sigma, Some(1.0)),
+        (Metric::RelockTimeS, Some(2.0)),
+        (Metric::GrandmasterChanges, None),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -189,4 +193,38 @@ fn a_span_is_the_whole_run_unless_it_is_given() {
     assert_eq!(span_of("from_s = 3"), span(3.0, 10.0));
     assert_eq!(span_of("to_s = 3"), span(0.0, 3.0));
     assert_eq!(span_of("from_s = 3\nto_s = 4"), span(3.0, 4.0));
+}
+
+#[test]
+fn a_clock_relocks_when_it_stays_locked() {
+    use ClockState::{Holdover, Locked, Unlocked};
+    let states = &[(0.0, Locked), (2.0, Unlocked), (3.0, Locked), (5.0, Unlocked), (6.5, Locked)];
+    let recording = quiet();
+    let evidence_of = |states| evidence(&recording, states);
+    let from_4 = Span { from_s: 4.0, to_s: 10.0 };
+    assert_measures(&evidence_of(states), Metric::RelockTimeS, WHOLE, Some(6.5));
+    assert_measures(&evidence_of(states), Metric::RelockTimeS, from_4, Some(2.5));
+    assert_measures(&evidence_of(states), Metric::RelockTimeS, Span { from_s: 7.0, to_s: 10.0 }, Some(0.0));
+    let lost = &[(0.0, Locked), (8.0, Holdover)];
+    assert_measures(&evidence_of(lost), Metric::RelockTimeS, WHOLE, Some(f64::INFINITY));
+}
+
+#[test]
+fn changes_of_grandmaster_are_counted_after_the_first() {
+    let recording = quiet();
+    let followed = [(1.0, ClockIdentity([1; 8])), (4.0, ClockIdentity([2; 8])), (8.0, ClockIdentity([1; 8]))];
+    let evidence = Evidence { grandmasters: &followed, ..evidence(&recording, LOCKED_FROM_2) };
+    assert_measures(&evidence, Metric::GrandmasterChanges, WHOLE, Some(2.0));
+    assert_measures(&evidence, Metric::GrandmasterChanges, Span { from_s: 0.0, to_s: 5.0 }, Some(1.0));
+}
+
+#[test]
+fn a_step_and_an_overconfident_sigma_are_seen() {
+    let mut recording = quiet();
+    recording.rows[5].clock_error_us = Some(-50.0);
+    recording.rows[5].clock_sigma_us = Some(1.0);
+    let before = recording.rows[4].clock_error_us.unwrap();
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    assert_measures(&evidence, Metric::ClockStepUs, WHOLE, Some(before + 50.0));
+    assert_measures(&evidence, Metric::Coverage3Sigma, WHOLE, Some(8.0 / 9.0));
 }

@@ -29,8 +29,14 @@ fn recording(ppm: f64) -> Recording {
 fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) -> Judgement {
     let text = format!("receiver = \"engine\"\nmetric = \"{metric}\"\n{limits}");
     let recording = recording(ppm);
-    let evidence =
-        Evidence { recording: &recording, clock_states: states, heard: None, target_depth_ms: 30.0, duration_s: 10.0 };
+    let evidence = Evidence {
+        recording: &recording,
+        clock_states: states,
+        grandmasters: &[],
+        heard: None,
+        target_depth_ms: Some(30.0),
+        duration_s: 10.0,
+    };
     Judgement::of(&toml::from_str(&text).unwrap(), &evidence)
 }
 

@@ -23,7 +23,7 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
 pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool) -> Panel {
     let trace = page.trace;
     let scale = full_scale(trace, with_fill);
-    let goal = format!("target {} ms ± {TOLERANCE_MS}", trace.target_depth_ms);
+    let goal = format!("target {} ms ± {TOLERANCE_MS}", wanted_ms(trace));
     let mut legend = if with_fill { receivers(trace) } else { Vec::new() };
     legend.push(Entry::new(Mark::Box, GOAL.fade(0.6), goal));
     if with_fill {
@@ -55,14 +55,19 @@ pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool)
     panel
 }
 
+/// The depth that was asked for. A run in which nothing was played has no such picture.
+fn wanted_ms(trace: &RunTrace) -> f64 {
+    trace.target_depth_ms.unwrap_or(0.0)
+}
+
 fn full_scale(trace: &RunTrace, with_fill: bool) -> Scale {
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);
     let of = |row: &TraceRow| {
         if with_fill { [row.depth_ms, row.fill_min_ms, row.fill_max_ms] } else { [row.depth_ms; 3] }
     };
-    let values = rows().flat_map(of).chain([0.0, trace.target_depth_ms * 1.1]);
+    let values = rows().flat_map(of).chain([0.0, wanted_ms(trace) * 1.1]);
     let (_, high) = robust_range(values, 2.0);
-    let high = high.max(trace.target_depth_ms * 1.1);
+    let high = high.max(wanted_ms(trace) * 1.1);
     let starved = rows().any(|row| row.underruns > 0);
     // Room for the marks of underruns below the empty buffer.
     Scale::Linear { low: if with_fill && starved { -0.1 * high } else { 0.0 }, high }
@@ -78,8 +83,8 @@ fn zoom(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
     panel.goal(&mut page.canvas, -TOLERANCE_MS, TOLERANCE_MS, GOAL.fade(0.16));
     for (index, recording) in trace.recordings.iter().enumerate().rev() {
         let inside = |depth: f64| (depth.abs() <= 4.0 * TOLERANCE_MS).then_some(depth);
-        let all = panel.columns(&recording.rows, |row| Some(row.depth_ms - trace.target_depth_ms));
-        let near = panel.columns(&recording.rows, |row| inside(row.depth_ms - trace.target_depth_ms));
+        let all = panel.columns(&recording.rows, |row| Some(row.depth_ms - wanted_ms(trace)));
+        let near = panel.columns(&recording.rows, |row| inside(row.depth_ms - wanted_ms(trace)));
         panel.series(&mut page.canvas, &near, index);
         panel.clip_marks(&mut page.canvas, &all, theme::receiver(index));
     }
@@ -88,7 +93,7 @@ fn zoom(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
 }
 
 fn target(page: &mut Page<'_>, panel: &Panel) {
-    let target = page.trace.target_depth_ms;
+    let target = wanted_ms(page.trace);
     panel.goal(&mut page.canvas, target - TOLERANCE_MS, target + TOLERANCE_MS, GOAL.fade(0.3));
     panel.level(&mut page.canvas, target, GOAL.fade(0.7));
 }

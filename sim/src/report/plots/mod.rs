@@ -21,14 +21,18 @@ use std::path::Path;
 use super::ReportError;
 use crate::record::RunTrace;
 
-/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists.
+/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists; only `clock.png` if
+/// only clocks were simulated.
 ///
 /// # Errors
 ///
 /// [`ReportError::Picture`] names the first file that could not be written.
 pub fn write_all(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
-    drift::draw(trace)?.save(dir, "drift.png")?;
     clock::draw(trace)?.save(dir, "clock.png")?;
+    if trace.target_depth_ms.is_none() {
+        return Ok(());
+    }
+    drift::draw(trace)?.save(dir, "drift.png")?;
     buffer::draw(trace)?.save(dir, "buffer.png")?;
     audio::draw(trace)?.save(dir, "audio.png")?;
     overview::draw(trace)?.save(dir, "overview.png")

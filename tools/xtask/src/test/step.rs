@@ -27,13 +27,24 @@ pub(super) enum Step {
     Doctest,
     /// The simulator plays the unlock-and-recover scenario and its expectations hold
     Scenario,
+    /// The comparison of clock laws runs, with the slave that is a feature of its own
+    Bench,
     /// Unit and integration tests
     Test,
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 8] =
-    [Step::Tools, Step::Fmt, Step::Clippy, Step::Deny, Step::Doc, Step::Doctest, Step::Scenario, Step::Test];
+pub(super) const ALL: [Step; 9] = [
+    Step::Tools,
+    Step::Fmt,
+    Step::Clippy,
+    Step::Deny,
+    Step::Doc,
+    Step::Doctest,
+    Step::Scenario,
+    Step::Bench,
+    Step::Test,
+];
 
 /// The steps to run, each once and in the usual order; all of them if none was asked for.
 pub(super) fn select(only: &[Step]) -> Vec<Step> {
@@ -56,10 +67,11 @@ impl Step {
         let cmd = match self {
             Self::Tools | Self::Deny => return None,
             Self::Fmt => Cmd::cargo("fmt --all --check"),
-            Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --locked -- -D warnings"),
+            Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"),
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
             Self::Doctest => Cmd::cargo("test --workspace --doc --locked"),
             Self::Scenario => scenario(setting),
+            Self::Bench => bench(setting),
             Self::Test if setting.nextest => Cmd::cargo("nextest run --workspace --locked"),
             // `--tests` leaves out the documentation's examples, which had their own step.
             Self::Test => Cmd::cargo("test --workspace --locked --tests"),
@@ -77,6 +89,7 @@ impl Step {
             Self::Doc => "the documentation has warnings, listed above",
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
+            Self::Bench => "the feature `statime` does not build, or the comparison of clock laws stopped",
             Self::Test => "a test does not compile or fails",
         }
     }
@@ -85,6 +98,13 @@ impl Step {
 fn scenario(setting: &Setting) -> Cmd {
     let reports = setting.target_dir.join("xtask-reports");
     Cmd::cargo("run --locked -p sim --").arg(SCENARIO).arg("--reports").arg(reports)
+}
+
+/// One seed of the quietest condition: enough to see that every law locks.
+fn bench(setting: &Setting) -> Cmd {
+    let reports = setting.target_dir.join("xtask-reports");
+    let sim = Cmd::cargo("run --locked -p sim --features statime -- bench clocks --seeds 1 --reports").arg(reports);
+    sim.arg("scenarios/bench/clocks/a.toml")
 }
 
 #[cfg(test)]

@@ -1,0 +1,84 @@
+use super::*;
+
+const SYNC: Nanos = Nanos::from_millis(125);
+
+fn at(ms: i64) -> LocalTime {
+    LocalTime::ZERO + Nanos::from_millis(ms)
+}
+
+/// Runs Syncs from `from_ms` on, with a Delay_Resp every second, at a constant uncertainty; returns the transitions.
+fn run(
+    machine: &mut LockMachine,
+    span_ms: std::ops::Range<i64>,
+    sigma_ns: f64,
+    two_way: bool,
+    heard: bool,
+) -> Vec<(i64, LockState)> {
+    let mut transitions = Vec::new();
+    for ms in span_ms.step_by(125) {
+        if heard {
+            machine.on_forward(at(ms));
+        }
+        if heard && two_way && ms % 1000 == 0 {
+            machine.on_reverse();
+        }
+        machine.advance(&LockInputs { now: at(ms), sigma_ns, jitter: Nanos::ZERO, sync_interval: SYNC, two_way });
+        transitions.extend(machine.poll_transition().map(|transition| (ms, transition.to)));
+    }
+    transitions
+}
+
+#[test]
+fn the_table_of_transitions() {
+    let table: String = TRANSITIONS.iter().map(|(from, to)| format!("{from} -> {to}\n")).collect();
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_lock_needs_syncs_delay_resps_and_certainty() {
+    let mut machine = LockMachine::new();
+    assert_eq!(run(&mut machine, 0..3_000, 100.0, true, true), [(0, LockState::Acquiring), (1_000, LockState::Locked)]);
+    let mut uncertain = LockMachine::new();
+    assert_eq!(run(&mut uncertain, 0..3_000, 6_000.0, true, true), [(0, LockState::Acquiring)]);
+}
+
+#[test]
+fn a_master_that_never_answers_is_locked_to_all_the_same() {
+    let mut machine = LockMachine::new();
+    assert_eq!(run(&mut machine, 0..3_000, 100.0, false, true), [(0, LockState::Acquiring), (875, LockState::Locked)]);
+}
+
+#[test]
+fn uncertainty_between_locking_and_unlocking_changes_nothing() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..3_000, 4_000.0, true, true);
+    assert_eq!(run(&mut machine, 3_000..60_000, 19_000.0, true, true), []);
+    assert_eq!(run(&mut machine, 60_000..60_500, 21_000.0, true, true)[0].1, LockState::Unlocked);
+}
+
+#[test]
+fn silence_is_a_holdover_and_four_syncs_end_it() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..10_000, 100.0, true, true);
+    assert_eq!(run(&mut machine, 10_000..20_000, 100.0, true, false), [(10_375, LockState::Holdover)]);
+    assert_eq!(run(&mut machine, 20_000..21_000, 100.0, true, true), [(20_375, LockState::Locked)]);
+}
+
+#[test]
+fn a_proven_step_is_locked_again_within_two_seconds_without_a_delay_resp() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..10_000, 100.0, true, true);
+    machine.on_step(at(10_000), Nanos::from_secs(3600));
+    assert_eq!(machine.poll_transition().map(|transition| transition.to), Some(LockState::Unlocked));
+    let transitions = run(&mut machine, 10_125..12_000, 100.0, true, true);
+    assert_eq!(transitions, [(10_500, LockState::Acquiring), (11_000, LockState::Locked)]);
+}
+
+#[test]
+fn no_state_is_left_by_uncertainty_before_its_dwell() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..1_125, 100.0, true, true);
+    assert_eq!(machine.state(), LockState::Locked);
+    let transitions = run(&mut machine, 1_125..2_000, 1e6, true, true);
+    assert_eq!(transitions[0], (1_500, LockState::Unlocked));
+}

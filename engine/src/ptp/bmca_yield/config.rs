@@ -1,0 +1,110 @@
+//! What a session is told, and what it tells.
+
+use crate::clock::LockTransition;
+use crate::ptp::bmca::DataSet;
+use crate::ptp::transmit::PeerAddress;
+use crate::ptp::wire::{ClockQuality, PortIdentity};
+use std::fmt;
+
+/// What a session is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct YieldConfig {
+    /// Our own port.
+    pub identity: PortIdentity,
+    /// The receiver; datagrams from elsewhere are counted and ignored.
+    pub peer: PeerAddress,
+    /// First priority of our clock: a HomePod's is 248.
+    pub priority_1: u8,
+    /// Second priority of our clock.
+    pub priority_2: u8,
+    /// Quality of our clock.
+    pub quality: ClockQuality,
+}
+
+impl YieldConfig {
+    /// A clock that yields to every HomePod: priority1 250, clockClass 248.
+    #[must_use]
+    pub fn new(identity: PortIdentity, peer: PeerAddress) -> Self {
+        let quality = ClockQuality { clock_class: 248, clock_accuracy: 0xFE, offset_scaled_log_variance: 0x436A };
+        Self { identity, peer, priority_1: 250, priority_2: 248, quality }
+    }
+
+    /// D0, our own data set (IEEE 1588-2019, table 12).
+    pub(super) fn data_set(&self) -> DataSet {
+        let own = PortIdentity { port_number: 0, ..self.identity };
+        DataSet {
+            priority_1: self.priority_1,
+            quality: self.quality,
+            priority_2: self.priority_2,
+            grandmaster: self.identity.clock_identity,
+            steps_removed: 0,
+            sender: own,
+            receiver: own,
+        }
+    }
+}
+
+/// Whose timeline counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum YieldState {
+    /// Not yet known: our clock is offered, the peer's Announce is awaited.
+    Offering,
+    /// The peer's.
+    Following,
+    /// Ours.
+    OwnTimeline,
+}
+
+/// Something that a user would want to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum YieldEvent {
+    /// The peer's clock is better: it is followed.
+    Yielded(DataSet),
+    /// The peer announced nothing, or nothing better: our clock is the timeline.
+    KeptOwnTimeline,
+    /// The peer that was followed is silent: our clock carries its timeline on.
+    PeerLost(PortIdentity),
+    /// The clock's lock state has changed.
+    Lock(LockTransition),
+}
+
+impl fmt::Display for YieldEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yielded(data) => write!(f, "follows the receiver's clock {}", data.grandmaster),
+            Self::KeptOwnTimeline => f.write_str("the receiver offers no better clock: ours is the timeline"),
+            Self::PeerLost(sender) => {
+                write!(f, "the receiver's clock {sender} is silent: ours carries its timeline on")
+            }
+            Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
+        }
+    }
+}
+
+/// How the timeline is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convergence {
+    /// It is our own.
+    OwnTimeline,
+    /// The peer does not answer Delay_Reqs: a path delay is assumed.
+    OneWay,
+    /// Both directions are measured.
+    TwoWay,
+}
+
+/// Whether to go ahead with the stream, and on what ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncOutcome {
+    /// Neither known nor given up: wait on.
+    Pending,
+    /// The timeline is known.
+    Converged {
+        /// How.
+        by: Convergence,
+    },
+    /// Waited long enough: go ahead without.
+    TimedOut {
+        /// Whether [`super::YieldSession::receiver_time_ns`] has a first guess at least.
+        has_estimate: bool,
+    },
+}

@@ -1,0 +1,384 @@
+//! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is better.
+//!
+//! Purpose: a sender must know the receiver's time, because it says when samples are to be played. A HomePod that stands alone keeps announcing its own
+//! clock, whatever it is offered, and never follows; so the sender follows it. Other receivers follow the sender.
+//!
+//! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock. If within 3 s the peer announces a better data
+//! set (9.3.4 of IEEE 1588-2019), we say that we stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs are
+//! timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not answer. The law hears of that, and assumes a
+//! path delay; if an answer ever comes, it measures.
+//!
+//! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send from any other.
+//!
+//! Assumptions: the peer's clock is its uptime, no wall time, so nothing is compared with UTC. One session has one peer, named by its address.
+
+mod config;
+mod messages;
+mod offer;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Convergence, SyncOutcome, YieldConfig, YieldEvent, YieldState};
+
+use super::bmca::DataSet;
+use super::counters::PortCounters;
+use super::exchange::{DelayExchange, SyncExchange};
+use super::timers::{Timer, Timers};
+use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
+use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
+use crate::clock::{ClockLaw, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::units::{LocalTime, Nanos};
+use messages::Writer;
+use offer::Offer;
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+/// How long to wait for the peer's Announce.
+const LISTEN: Nanos = Nanos::from_secs(3);
+/// Silence after which a peer that we follow is gone: three of its announce intervals of 1 s.
+const ANNOUNCE_TIMEOUT: Nanos = Nanos::from_secs(3);
+const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
+/// Sync intervals of peers that are believed, 2^n s.
+const SHORTEST_SYNC_INTERVAL: i8 = -7;
+const LONGEST_SYNC_INTERVAL: i8 = 1;
+const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
+/// A data set from here on is too far away (IEEE 1588-2019, 9.3.2.5).
+const MAX_STEPS_REMOVED: u16 = 255;
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 64;
+
+/// A peer that is followed.
+struct Pursuit {
+    data: DataSet,
+    sync: SyncExchange,
+}
+
+/// A session with one receiver.
+///
+/// ```
+/// use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldConfig, YieldSession};
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+/// use engine::{LocalTime, Nanos};
+///
+/// let identity = PortIdentity { clock_identity: ClockIdentity([2; 8]), port_number: 1 };
+/// let start = LocalTime::from_nanos(5_000_000_000);
+/// let deadline = start + Nanos::from_secs(10);
+/// let mut session = YieldSession::new(YieldConfig::new(identity, [192, 0, 2, 9].into()), start);
+/// assert_eq!(session.sync_outcome(start, deadline), SyncOutcome::Pending);
+/// assert_eq!(session.receiver_time_ns(start), None);
+///
+/// // A receiver without a clock of its own is silent for 3 s: it will follow ours.
+/// let mut now = start;
+/// while let Some(due) = session.poll_timeout().filter(|due| *due <= start + Nanos::from_secs(3)) {
+///     now = due;
+///     session.handle_timeout(now);
+///     while session.poll_transmit().is_some() {}
+/// }
+/// assert_eq!(session.sync_outcome(now, deadline), SyncOutcome::Converged { by: Convergence::OwnTimeline });
+/// assert_eq!(session.receiver_time_ns(now), Some(8_000_000_000));
+/// ```
+pub struct YieldSession<L = SlaveClock> {
+    config: YieldConfig,
+    law: L,
+    state: YieldState,
+    offer: Offer,
+    pursuit: Option<Pursuit>,
+    /// Port and grandmaster of the last peer that was followed.
+    last_master: Option<(PortIdentity, ClockIdentity)>,
+    delay: DelayExchange,
+    timers: Timers,
+    outbox: Outbox,
+    events: VecDeque<YieldEvent>,
+    counters: PortCounters,
+}
+
+impl YieldSession<SlaveClock> {
+    /// A session with the engine's clock, which begins to offer our clock at `now`.
+    #[must_use]
+    pub fn new(config: YieldConfig, now: LocalTime) -> Self {
+        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+    }
+}
+
+impl<L: ClockLaw> YieldSession<L> {
+    /// A session with another clock law.
+    pub fn with_law(config: YieldConfig, now: LocalTime, law: L) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Announce, now);
+        timers.set(Timer::Sync, now);
+        timers.set(Timer::AnnounceReceipt, now + LISTEN);
+        Self {
+            config,
+            law,
+            state: YieldState::Offering,
+            offer: Offer::new(),
+            pursuit: None,
+            last_master: None,
+            delay: DelayExchange::default(),
+            timers,
+            outbox: Outbox::new(),
+            events: VecDeque::with_capacity(MAX_EVENTS),
+            counters: PortCounters::default(),
+        }
+    }
+
+    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`.
+    ///
+    /// # Errors
+    /// If it is not a PTP message; it is counted, and nothing else happens.
+    pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
+        let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
+        let header = message.header;
+        if !self.is_for_us(source, &header) {
+            return Ok(());
+        }
+        match message.body {
+            Body::Announce(announce) => self.handle_announce(now, &header, &announce),
+            Body::DelayReq { .. } => self.answer(now, &header),
+            body => self.handle_master_message(now, &header, &body),
+        }
+        self.drain_law();
+        Ok(())
+    }
+
+    /// Does whatever is due at `now`.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        if self.timers.take(Timer::AnnounceReceipt, now).is_some() {
+            self.keep_own_timeline(now);
+        }
+        if self.timers.take(Timer::Clock, now).is_some() {
+            self.law.advance(now);
+            self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
+        }
+        if self.timers.take(Timer::Announce, now).is_some() {
+            self.send_announce(now);
+        }
+        if self.timers.take(Timer::Sync, now).is_some() {
+            self.send_sync(now);
+        }
+        self.drain_law();
+    }
+
+    /// When [`YieldSession::handle_timeout`] is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.timers.next()
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.pop()
+    }
+
+    /// The message that `token` stands for left the host at `sent`.
+    pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        match token.message_type {
+            MessageType::Sync => self.sync_left(token.sequence_id, sent),
+            MessageType::DelayReq => {
+                if let Some(pair) = self.delay.transmitted(token.sequence_id, sent) {
+                    self.observe(&pair);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The next event that was not yet told.
+    pub fn poll_event(&mut self) -> Option<YieldEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whose timeline counts.
+    #[must_use]
+    pub fn state(&self) -> YieldState {
+        self.state
+    }
+
+    /// What the session has seen.
+    #[must_use]
+    pub fn counters(&self) -> &PortCounters {
+        &self.counters
+    }
+
+    /// The clock law.
+    #[must_use]
+    pub fn law(&self) -> &L {
+        &self.law
+    }
+
+    /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first guess. How good it is says
+    /// [`YieldSession::sync_outcome`].
+    #[must_use]
+    pub fn receiver_time_ns(&self, local: LocalTime) -> Option<i128> {
+        self.map(local).map(|map| map.ptp_at(local).as_nanos())
+    }
+
+    /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and goes ahead then either way.
+    #[must_use]
+    pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
+        let reading = self.law.reading(now);
+        match self.state {
+            YieldState::OwnTimeline => SyncOutcome::Converged { by: Convergence::OwnTimeline },
+            YieldState::Following if reading.state.is_usable() => {
+                let by = match reading.path_delay {
+                    PathDelay::Measured => Convergence::TwoWay,
+                    PathDelay::Assumed => Convergence::OneWay,
+                };
+                SyncOutcome::Converged { by }
+            }
+            _ if now < deadline => SyncOutcome::Pending,
+            _ => SyncOutcome::TimedOut { has_estimate: self.map(now).is_some() },
+        }
+    }
+
+    fn map(&self, now: LocalTime) -> Option<PtpMap> {
+        match self.state {
+            YieldState::Offering => None,
+            YieldState::Following => self.law.reading(now).map,
+            YieldState::OwnTimeline => Some(self.offer.map),
+        }
+    }
+
+    fn is_for_us(&mut self, source: PeerAddress, header: &Header) -> bool {
+        let counters = &mut self.counters;
+        let reason = if source != self.config.peer {
+            &mut counters.other_source
+        } else if header.major_sdo_id != messages::SDO_ID {
+            &mut counters.other_sdo
+        } else if header.domain_number != messages::DOMAIN_NUMBER {
+            &mut counters.other_domain
+        } else if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
+            &mut counters.own
+        } else {
+            return true;
+        };
+        *reason += 1;
+        false
+    }
+
+    fn handle_announce(&mut self, now: LocalTime, header: &Header, announce: &Announce) {
+        if announce.grandmaster_identity == self.config.identity.clock_identity {
+            // The peer follows us, and says so.
+            self.counters.own += 1;
+            return;
+        }
+        self.counters.announces += 1;
+        let data = DataSet::of(header.source_port_identity, self.config.identity, announce);
+        let is_better = data.compare(&self.config.data_set()).ordering() == Ordering::Less;
+        if is_better && data.steps_removed < MAX_STEPS_REMOVED {
+            self.follow(now, data);
+        } else if self.is_master(data.sender) {
+            self.keep_own_timeline(now);
+        }
+    }
+
+    fn is_master(&self, sender: PortIdentity) -> bool {
+        self.pursuit.as_ref().is_some_and(|pursuit| pursuit.data.sender == sender)
+    }
+
+    /// Yields to the peer's clock.
+    fn follow(&mut self, now: LocalTime, data: DataSet) {
+        self.timers.set(Timer::AnnounceReceipt, now + ANNOUNCE_TIMEOUT);
+        let key = |data: &DataSet| (data.sender, data.grandmaster);
+        if let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| key(&pursuit.data) == key(&data)) {
+            pursuit.data = data;
+            return;
+        }
+        let last = self.last_master.replace(key(&data));
+        if last.is_some_and(|last| last != key(&data)) {
+            self.law.change_master(now);
+        }
+        if self.pursuit.is_none() {
+            self.stop_offering();
+        }
+        self.delay.abandon();
+        self.pursuit = Some(Pursuit { data, sync: SyncExchange::default() });
+        self.state = YieldState::Following;
+        self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
+        self.push_event(YieldEvent::Yielded(data));
+    }
+
+    /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that nothing steps.
+    fn keep_own_timeline(&mut self, now: LocalTime) {
+        let reading = self.law.reading(now);
+        self.state = YieldState::OwnTimeline;
+        self.timers.stop(Timer::AnnounceReceipt);
+        self.timers.stop(Timer::Clock);
+        self.delay.abandon();
+        match self.pursuit.take() {
+            Some(lost) => {
+                let held = reading.map.filter(|_| reading.state.is_usable());
+                self.offer.map = held.unwrap_or_default();
+                self.push_event(YieldEvent::PeerLost(lost.data.sender));
+                self.timers.set(Timer::Announce, now);
+            }
+            None => self.push_event(YieldEvent::KeptOwnTimeline),
+        }
+        self.timers.set(Timer::Sync, now);
+    }
+
+    fn handle_master_message(&mut self, now: LocalTime, header: &Header, body: &Body) {
+        let sender = header.source_port_identity;
+        let counters = &mut self.counters;
+        let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| pursuit.data.sender == sender) else {
+            let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
+            counters.not_the_master += u64::from(timing);
+            return;
+        };
+        let forward = match *body {
+            Body::Sync { origin_timestamp } => {
+                counters.syncs += 1;
+                if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
+                    self.law.set_sync_interval(Nanos::from_log2_secs(log2));
+                }
+                pursuit.sync.sync(now, header, origin_timestamp, counters)
+            }
+            Body::FollowUp { precise_origin_timestamp } => {
+                counters.follow_ups += 1;
+                pursuit.sync.follow_up(header, precise_origin_timestamp, counters)
+            }
+            Body::DelayResp { receive_timestamp, requesting_port_identity }
+                if requesting_port_identity == self.config.identity =>
+            {
+                counters.delay_responses += 1;
+                let correction = header.correction_field;
+                let pair = self.delay.response(header.sequence_id, receive_timestamp, correction, counters);
+                pair.iter().for_each(|pair| self.observe(pair));
+                return;
+            }
+            _ => None,
+        };
+        if let Some(pair) = forward {
+            self.observe(&pair);
+            self.request_delay(now);
+        }
+    }
+
+    /// HomePods do not answer, but others might.
+    fn request_delay(&mut self, now: LocalTime) {
+        if self.delay.is_unanswered() {
+            self.counters.unanswered_requests += 1;
+            self.law.request_unanswered(now);
+        }
+        let sequence_id = self.delay.request();
+        self.send(|writer| writer.delay_req(sequence_id));
+    }
+
+    fn observe(&mut self, pair: &TimestampPair) {
+        self.law.observe(pair);
+        self.drain_law();
+    }
+
+    fn drain_law(&mut self) {
+        while let Some(transition) = self.law.poll_transition() {
+            self.push_event(YieldEvent::Lock(transition));
+        }
+    }
+
+    fn push_event(&mut self, event: YieldEvent) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,42 @@
+//! What a port has seen, counted: the first thing to look at when a clock does not lock.
+
+/// Counts since the port was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Datagrams that are no PTPv2 message.
+    pub malformed: u64,
+    /// Datagrams from elsewhere than the only peer of a session.
+    pub other_source: u64,
+    /// Messages of another domain.
+    pub other_domain: u64,
+    /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
+    pub other_sdo: u64,
+    /// Our own messages, come back, and Announces of others that name us as grandmaster.
+    pub own: u64,
+    /// Messages of alternate masters.
+    pub alternate_master: u64,
+    /// Sync, Follow_Up and Delay_Resp of ports that are not the selected master.
+    pub not_the_master: u64,
+    /// Announces.
+    pub announces: u64,
+    /// Syncs of the selected master.
+    pub syncs: u64,
+    /// Its Follow_Ups.
+    pub follow_ups: u64,
+    /// Its Delay_Resps to us.
+    pub delay_responses: u64,
+    /// Its Syncs and Follow_Ups that came again, or far too late.
+    pub repeated: u64,
+    /// Follow_Ups whose Sync never came.
+    pub unmatched_follow_ups: u64,
+    /// Two-step Syncs whose Follow_Up never came.
+    pub unmatched_syncs: u64,
+    /// Delay_Resps to another request than the open one.
+    pub stale_responses: u64,
+    /// Delay_Reqs that were not answered before the next one.
+    pub unanswered_requests: u64,
+    /// Delay_Reqs of others that we, as master, answered.
+    pub answered_requests: u64,
+    /// Messages that were not sent, because nobody drained the queue or because the time to serve does not fit in a timestamp.
+    pub unsent: u64,
+}

@@ -1,0 +1,47 @@
+//! What a port tells its user.
+
+use super::bmca::DataSet;
+use super::state::StateChange;
+use super::wire::PortIdentity;
+use crate::clock::LockTransition;
+use std::fmt;
+
+/// Something that a user would want to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PortEvent {
+    /// The port's state has changed.
+    State(StateChange),
+    /// The best master has changed.
+    MasterSelected(DataSet),
+    /// The selected master is silent, and there is no other.
+    MasterLost(PortIdentity),
+    /// The selected master has not answered the last Delay_Reqs.
+    RequestsUnanswered {
+        /// The master.
+        master: PortIdentity,
+        /// How many in a row.
+        requests: u32,
+        /// Whether they went to the master's own address, so that from now on they go to everybody.
+        falls_back_to_multicast: bool,
+    },
+    /// The clock's lock state has changed.
+    Lock(LockTransition),
+}
+
+impl fmt::Display for PortEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(change) => change.fmt(f),
+            Self::MasterSelected(data) => write!(f, "follows grandmaster {}", data.grandmaster),
+            Self::MasterLost(sender) => write!(f, "master {sender} is silent"),
+            Self::RequestsUnanswered { master, requests, falls_back_to_multicast } => {
+                write!(f, "master {master} has not answered {requests} Delay_Reqs")?;
+                if *falls_back_to_multicast {
+                    f.write_str(": asking by multicast instead of unicast")?;
+                }
+                Ok(())
+            }
+            Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
+        }
+    }
+}

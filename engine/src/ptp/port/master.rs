@@ -1,0 +1,180 @@
+//! The port as master: serving time.
+//!
+//! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells, what that map says of the moment at which the Sync left; a
+//! Delay_Resp what it says of the moment at which the Delay_Req came. A port that followed a grandmaster serves on where that one stopped,
+//! so that nobody sees a step; a port that never followed anybody serves the host's monotonic clock as it is.
+//!
+//! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a datagram's destination is not known here.
+
+use super::*;
+use crate::clock::PtpMap;
+
+/// No profile has shorter ones; a timer must not be due all the time, whatever is configured.
+const SHORTEST_INTERVAL: i8 = -7;
+
+/// What the port as master remembers.
+#[derive(Default)]
+pub(super) struct Service {
+    announce_id: u16,
+    sync_id: u16,
+    /// The Sync whose Follow_Up waits for its time of sending.
+    open_sync: Option<u16>,
+    map: PtpMap,
+    properties: TimeProperties,
+    /// Whether the map served is the law's own, so that nothing steps when the law takes over again.
+    continues: bool,
+    /// How often PTP time stepped because we began or ended to serve.
+    steps: u32,
+}
+
+impl Service {
+    pub(super) fn map(&self) -> &PtpMap {
+        &self.map
+    }
+
+    pub(super) fn properties(&self) -> &TimeProperties {
+        &self.properties
+    }
+
+    pub(super) fn steps(&self) -> u32 {
+        self.steps
+    }
+}
+
+impl<L: ClockLaw> Port<L> {
+    /// M1 and M2 of the state decision: becomes master.
+    pub(super) fn serve(&mut self, now: LocalTime, cause: StateCause) {
+        if self.state == PortState::Master {
+            return;
+        }
+        self.use_own_time(now);
+        self.transition(now, cause);
+        self.timers.set(Timer::Announce, now);
+        self.timers.set(Timer::Sync, now);
+    }
+
+    /// P1 of the state decision: a better clock serves, but ours is a reference that does not follow.
+    pub(super) fn be_passive(&mut self, now: LocalTime) {
+        if self.state == PortState::Passive {
+            return;
+        }
+        self.use_own_time(now);
+        self.stop_sending();
+        self.transition(now, StateCause::OutrankedReference);
+    }
+
+    /// Another clock's time counts from now on.
+    pub(super) fn stop_serving(&mut self) {
+        if !matches!(self.state, PortState::Master | PortState::Passive) {
+            return;
+        }
+        self.stop_sending();
+        if !self.service.continues {
+            self.service.steps = self.service.steps.wrapping_add(1);
+        }
+    }
+
+    fn stop_sending(&mut self) {
+        self.timers.stop(Timer::Announce);
+        self.timers.stop(Timer::Sync);
+        self.service.open_sync = None;
+    }
+
+    /// Our own time counts from now on; nothing to do when it did before.
+    fn use_own_time(&mut self, now: LocalTime) {
+        if matches!(self.state, PortState::Master | PortState::Passive) {
+            return;
+        }
+        let followed = self.pursuit.parent().map(|parent| parent.properties.held());
+        self.forsake();
+        self.timers.stop(Timer::Clock);
+        let reading = self.law.reading(now);
+        let held = reading.map.filter(|_| reading.state.is_usable());
+        let (map, continues) = match (self.config.timeline, held) {
+            (Timeline::Given(map), _) => (map, false),
+            (Timeline::OwnClock, Some(held)) => (held, true),
+            (Timeline::OwnClock, None) => (PtpMap::default(), false),
+        };
+        let service = &mut self.service;
+        (service.map, service.continues) = (map, continues);
+        service.properties = followed.filter(|_| continues).unwrap_or(self.config.time_properties);
+        if !continues {
+            service.steps = service.steps.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn send_announce(&mut self, now: LocalTime, due: LocalTime) {
+        let log2 = self.config.log_announce_interval;
+        self.timers.set(Timer::Announce, next_in_rhythm(now, due, log2));
+        self.service.announce_id = self.service.announce_id.wrapping_add(1);
+        let properties = self.service.properties;
+        let announce = Announce {
+            origin_timestamp: crate::PtpTime::EPOCH,
+            current_utc_offset: properties.current_utc_offset.unwrap_or_default(),
+            grandmaster_priority_1: self.config.priority_1,
+            grandmaster_clock_quality: self.config.quality,
+            grandmaster_priority_2: self.config.priority_2,
+            grandmaster_identity: self.config.identity.clock_identity,
+            steps_removed: 0,
+            time_source: properties.time_source,
+        };
+        let header = self.header(self.service.announce_id, properties.flags(), log2);
+        self.send(header, Body::Announce(announce), Destination::Multicast);
+    }
+
+    pub(super) fn send_sync(&mut self, now: LocalTime, due: LocalTime) {
+        let log2 = self.config.log_sync_interval;
+        self.timers.set(Timer::Sync, next_in_rhythm(now, due, log2));
+        self.service.sync_id = self.service.sync_id.wrapping_add(1);
+        let sequence_id = self.service.sync_id;
+        let (flags, origin_timestamp) = if self.config.two_step {
+            self.service.open_sync = Some(sequence_id);
+            (Flags::TWO_STEP, crate::PtpTime::EPOCH)
+        } else {
+            (Flags::default(), self.service.map.ptp_at(now))
+        };
+        let header = self.header(sequence_id, flags, log2);
+        self.send(header, Body::Sync { origin_timestamp }, Destination::Multicast);
+    }
+
+    /// Our Sync left.
+    pub(super) fn sync_left(&mut self, sequence_id: u16, sent: LocalTime) {
+        if self.service.open_sync != Some(sequence_id) {
+            return;
+        }
+        self.service.open_sync = None;
+        let header = self.header(sequence_id, Flags::default(), self.config.log_sync_interval);
+        let body = Body::FollowUp { precise_origin_timestamp: self.service.map.ptp_at(sent) };
+        self.send(header, body, Destination::Multicast);
+    }
+
+    /// Answers a Delay_Req that was received at `received`, the way it came.
+    pub(super) fn answer(&mut self, received: LocalTime, source: PeerAddress, request: &Header) {
+        if self.state != PortState::Master {
+            return;
+        }
+        let (flags, destination) = if request.flags.contains(Flags::UNICAST) {
+            (Flags::UNICAST, Destination::Unicast(source))
+        } else {
+            (Flags::default(), Destination::Multicast)
+        };
+        let body = Body::DelayResp {
+            receive_timestamp: self.service.map.ptp_at(received),
+            requesting_port_identity: request.source_port_identity,
+        };
+        // The slave subtracts the residence times of its request, which only we have seen (IEEE 1588-2019, 11.3.2).
+        let header = Header {
+            correction_field: request.correction_field,
+            ..self.header(request.sequence_id, flags, self.config.log_min_delay_req_interval)
+        };
+        self.counters.answered_requests += 1;
+        self.send(header, body, destination);
+    }
+}
+
+/// One interval after it was due, so that lateness does not add up; one interval from now if that is past.
+fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
+    let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
+    let next = due + interval;
+    if next > now { next } else { now + interval }
+}

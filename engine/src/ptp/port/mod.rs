@@ -1,0 +1,334 @@
+//! A PTP port of an ordinary clock, together with its clock: slave when there is a better clock, master when there is none.
+//!
+//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with its receive timestamp and its source; after
+//! that, and whenever [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and
+//! [`Port::poll_event`]. Where [`Transmit::timestamp`] asks for it, tell [`Port::handle_transmitted`] when the message left.
+//!
+//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals of others are taken from the wire.
+//! What the timestamps mean is the [`ClockLaw`]'s business.
+//!
+//! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
+//! PTP's ports are fixed.
+
+mod master;
+mod slave;
+#[cfg(test)]
+mod tests;
+
+use super::bmca::{Candidate, DataSet, ForeignMasters};
+use super::config::{PortConfig, Timeline};
+use super::counters::PortCounters;
+use super::event::PortEvent;
+use super::exchange::{DelayExchange, SyncExchange};
+use super::state::{self, PortState, Recommendation, StateCause, StateChange};
+use super::time_properties::TimeProperties;
+use super::timers::{Timer, Timers};
+use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
+use super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
+use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::units::{LocalTime, Nanos};
+use master::Service;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use slave::Pursuit;
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+/// Scale of a 32-bit draw.
+const TWO_POW_32: f64 = 4_294_967_296.0;
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 64;
+/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept for long.
+const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
+
+/// A PTP port with its clock. The clock law is the engine's own unless another is given for comparison.
+///
+/// ```
+/// use engine::LocalTime;
+/// use engine::ptp::{Port, PortConfig, PortState, Profile};
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+///
+/// let identity = PortIdentity { clock_identity: ClockIdentity([0, 27, 33, 255, 254, 10, 103, 1]), port_number: 1 };
+/// let mut port = Port::new(PortConfig::new(&Profile::AES67_MEDIA, identity), LocalTime::ZERO);
+/// assert_eq!(port.state(), PortState::Listening);
+///
+/// // Nobody announces a better clock, so this one serves.
+/// let due = port.poll_timeout().unwrap();
+/// port.handle_timeout(due);
+/// assert_eq!(port.state(), PortState::Master);
+/// assert_eq!(port.poll_transmit().map(|announce| announce.datagram.len()), Some(64));
+///
+/// // What is no PTP message is refused and counted.
+/// assert!(port.handle_datagram(due, [192, 0, 2, 1].into(), b"noise").is_err());
+/// assert_eq!(port.counters().malformed, 1);
+/// ```
+pub struct Port<L = SlaveClock> {
+    config: PortConfig,
+    law: L,
+    state: PortState,
+    masters: ForeignMasters,
+    /// Become master at this time if nobody announces.
+    listen_until: Option<LocalTime>,
+    pursuit: Pursuit,
+    service: Service,
+    timers: Timers,
+    spacing: ChaCha8Rng,
+    outbox: Outbox,
+    events: VecDeque<PortEvent>,
+    counters: PortCounters,
+}
+
+impl Port<SlaveClock> {
+    /// A port with the engine's clock, which begins to listen at `now`.
+    #[must_use]
+    pub fn new(config: PortConfig, now: LocalTime) -> Self {
+        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+    }
+}
+
+impl<L: ClockLaw> Port<L> {
+    /// A port with another clock law.
+    pub fn with_law(config: PortConfig, now: LocalTime, law: L) -> Self {
+        let identity = config.identity;
+        let seed = u64::from_be_bytes(identity.clock_identity.0) ^ u64::from(identity.port_number);
+        let mut port = Self {
+            config,
+            law,
+            state: PortState::Listening,
+            masters: ForeignMasters::default(),
+            listen_until: None,
+            pursuit: Pursuit::new(&config),
+            service: Service::default(),
+            timers: Timers::default(),
+            spacing: ChaCha8Rng::seed_from_u64(seed),
+            outbox: Outbox::new(),
+            events: VecDeque::with_capacity(MAX_EVENTS),
+            counters: PortCounters::default(),
+        };
+        port.listen(now);
+        port
+    }
+
+    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages that are not for us are counted and ignored.
+    ///
+    /// # Errors
+    /// If it is not a PTP message; it is counted, and nothing else happens.
+    pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
+        let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
+        let header = message.header;
+        if !self.is_for_us(&header) {
+            return Ok(());
+        }
+        match message.body {
+            Body::Announce(announce) => self.handle_announce(now, source, &header, &announce),
+            Body::DelayReq { .. } => self.answer(now, source, &header),
+            body => self.handle_master_message(now, &header, &body),
+        }
+        self.drain_law();
+        Ok(())
+    }
+
+    /// Does whatever is due at `now`.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        self.decide(now);
+        if self.timers.take(Timer::DelayRequest, now).is_some() {
+            self.request_delay(now);
+        }
+        if self.timers.take(Timer::Clock, now).is_some() {
+            self.advance_clock(now);
+        }
+        if let Some(due) = self.timers.take(Timer::Announce, now) {
+            self.send_announce(now, due);
+        }
+        if let Some(due) = self.timers.take(Timer::Sync, now) {
+            self.send_sync(now, due);
+        }
+        self.drain_law();
+    }
+
+    /// When [`Port::handle_timeout`] is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.timers.next()
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.pop()
+    }
+
+    /// The message that `token` stands for left the host at `sent`.
+    pub fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        match token.message_type {
+            MessageType::DelayReq => self.request_left(token.sequence_id, sent),
+            MessageType::Sync => self.sync_left(token.sequence_id, sent),
+            _ => {}
+        }
+    }
+
+    /// The next event that was not yet told.
+    pub fn poll_event(&mut self) -> Option<PortEvent> {
+        self.events.pop_front()
+    }
+
+    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference that is outranked) the time that we serve.
+    #[must_use]
+    pub fn reading(&self, now: LocalTime) -> ClockReading {
+        let law = self.law.reading(now);
+        let epoch = law.epoch.wrapping_add(self.service.steps());
+        match self.state {
+            PortState::Master | PortState::Passive => ClockReading {
+                state: LockState::Locked,
+                map: Some(*self.service.map()),
+                epoch,
+                path_delay: PathDelay::Measured,
+            },
+            _ => ClockReading { epoch, ..law },
+        }
+    }
+
+    /// The clock law.
+    #[must_use]
+    pub fn law(&self) -> &L {
+        &self.law
+    }
+
+    /// The master that is followed.
+    #[must_use]
+    pub fn master(&self) -> Option<&DataSet> {
+        self.pursuit.parent().map(|parent| &parent.data)
+    }
+
+    /// What is known of the timescale of [`Port::reading`]: the master says it, or as master we do.
+    #[must_use]
+    pub fn time_properties(&self) -> Option<&TimeProperties> {
+        match self.state {
+            PortState::Master | PortState::Passive => Some(self.service.properties()),
+            _ => self.pursuit.parent().map(|parent| &parent.properties),
+        }
+    }
+
+    /// State of the port.
+    #[must_use]
+    pub fn state(&self) -> PortState {
+        self.state
+    }
+
+    /// What the port has seen.
+    #[must_use]
+    pub fn counters(&self) -> &PortCounters {
+        &self.counters
+    }
+
+    /// Whether the message is of our domain and from somebody else.
+    fn is_for_us(&mut self, header: &Header) -> bool {
+        let counters = &mut self.counters;
+        let reason = if header.major_sdo_id != self.config.sdo_id {
+            &mut counters.other_sdo
+        } else if header.domain_number != self.config.domain_number {
+            &mut counters.other_domain
+        } else if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
+            &mut counters.own
+        } else if header.flags.contains(Flags::ALTERNATE_MASTER) {
+            &mut counters.alternate_master
+        } else {
+            return true;
+        };
+        *reason += 1;
+        false
+    }
+
+    fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
+        if announce.grandmaster_identity == self.config.identity.clock_identity {
+            // A boundary clock tells us of ourselves, or somebody pretends to.
+            self.counters.own += 1;
+            return;
+        }
+        self.counters.announces += 1;
+        let interval = match header.log_message_interval {
+            log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
+            _ => Nanos::from_secs(1),
+        };
+        let candidate = Candidate {
+            data: DataSet::of(header.source_port_identity, self.config.identity, announce),
+            properties: TimeProperties::of(header.flags, announce),
+            address: source,
+            interval,
+        };
+        self.masters.announce(now, candidate, self.master().map(|master| master.sender));
+        self.decide(now);
+    }
+
+    /// Begins to listen, for the announce receipt timeout and a random share of one more interval (IEEE 1588-2019, 9.2.6.12), so that the
+    /// clocks of a network do not all become master at once.
+    fn listen(&mut self, now: LocalTime) {
+        if self.config.slave_only {
+            return;
+        }
+        let interval = Nanos::from_log2_secs(self.config.log_announce_interval);
+        let timeout = interval.times(i64::from(self.config.announce_receipt_timeout));
+        let more = Nanos::from_secs_f64(self.draw() * interval.as_secs_f64());
+        self.listen_until = Some(now + timeout + more);
+        self.timers.set(Timer::AnnounceReceipt, self.listen_until);
+    }
+
+    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of the others calls for.
+    fn decide(&mut self, now: LocalTime) {
+        self.masters.expire(now, self.config.announce_receipt_timeout);
+        let best = self.masters.best();
+        let own = self.config.data_set();
+        let data = best.as_ref().map(|best| &best.data);
+        match (state::recommend(self.config.slave_only, &own, data, self.state), best) {
+            (Recommendation::Slave, Some(best)) => self.follow(now, best),
+            (Recommendation::Passive, _) => self.be_passive(now),
+            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BestOfAll),
+            (Recommendation::Master, None) => self.serve(now, StateCause::AnnounceReceiptTimeout),
+            _ if self.listen_until.is_some_and(|end| end <= now) => {
+                self.serve(now, StateCause::AnnounceReceiptTimeout);
+            }
+            _ => self.give_up(now),
+        }
+        let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
+        self.timers.set(Timer::AnnounceReceipt, expiry.into_iter().chain(self.listen_until).min());
+    }
+
+    /// Changes the state as the table has it.
+    fn transition(&mut self, now: LocalTime, cause: StateCause) {
+        let next = state::next(self.config.slave_only, self.state, cause);
+        debug_assert!(next.is_some(), "no transition from {} by: {cause}", self.state);
+        let Some(to) = next else { return };
+        let from = std::mem::replace(&mut self.state, to);
+        self.listen_until = None;
+        self.push_event(PortEvent::State(StateChange { at: now, from, to, cause }));
+    }
+
+    /// Uniform over [0, 1).
+    fn draw(&mut self) -> f64 {
+        f64::from(self.spacing.next_u32()) / TWO_POW_32
+    }
+
+    /// The header of a message of ours.
+    fn header(&self, sequence_id: u16, flags: Flags, log_message_interval: i8) -> Header {
+        Header {
+            major_sdo_id: self.config.sdo_id,
+            domain_number: self.config.domain_number,
+            flags,
+            source_port_identity: self.config.identity,
+            sequence_id,
+            log_message_interval,
+            ..Header::default()
+        }
+    }
+
+    fn send(&mut self, header: Header, body: Body, destination: Destination) {
+        let sent = self.outbox.push(&Message { header, body, tlvs: Tlvs::default() }, destination);
+        self.counters.unsent += u64::from(!sent);
+    }
+
+    fn push_event(&mut self, event: PortEvent) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,192 @@
+//! What a port sends: datagrams with their destination, and what is to be told back.
+
+use super::wire::{Body, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
+use crate::units::PtpTime;
+use std::collections::VecDeque;
+use std::ops::Deref;
+
+/// logMessageInterval of messages that have none (IEEE 1588-2019, table 42).
+pub(super) const NO_INTERVAL: i8 = 0x7F;
+/// Longest datagram that we send: an AirPlay Signaling message has 106 bytes.
+const CAPACITY: usize = 128;
+/// Datagrams that nobody has polled.
+const MAX_QUEUED: usize = 64;
+
+/// Where a peer is; its port follows from the message.
+pub type PeerAddress = std::net::IpAddr;
+
+/// To whom a datagram goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Everybody: 224.0.1.129, or FF0x::181 (IEEE 1588-2019, C.3 and D.3).
+    Multicast,
+    /// One peer.
+    Unicast(PeerAddress),
+}
+
+/// Which UDP port a datagram goes to (IEEE 1588-2019, C.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageClass {
+    /// Timestamped messages: port 319.
+    Event,
+    /// The others: port 320.
+    General,
+}
+
+impl MessageClass {
+    /// The class of a type of messages.
+    #[must_use]
+    pub const fn of(message_type: MessageType) -> Self {
+        if message_type.is_event() { Self::Event } else { Self::General }
+    }
+
+    /// The UDP port.
+    #[must_use]
+    pub const fn udp_port(self) -> u16 {
+        match self {
+            Self::Event => 319,
+            Self::General => 320,
+        }
+    }
+}
+
+/// Names a message whose time of sending is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitToken {
+    pub(super) message_type: MessageType,
+    pub(super) sequence_id: u16,
+}
+
+impl TransmitToken {
+    /// The sequence id of the message.
+    #[must_use]
+    pub const fn sequence_id(self) -> u16 {
+        self.sequence_id
+    }
+}
+
+/// The bytes of a message, inline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    bytes: [u8; CAPACITY],
+    length: usize,
+}
+
+impl Deref for Datagram {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// A message to be sent.
+///
+/// ```
+/// use engine::ptp::{Destination, MessageClass, Transmit};
+/// use engine::ptp::wire::PortIdentity;
+/// let request = Transmit::delay_req(PortIdentity::default(), 0, 7).unwrap();
+/// assert_eq!(request.destination, Destination::Multicast);
+/// assert_eq!((request.class, request.class.udp_port()), (MessageClass::Event, 319));
+/// assert_eq!(request.datagram.len(), 44);
+/// assert!(request.timestamp.is_some(), "the time at which it leaves is wanted");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// To whom.
+    pub destination: Destination,
+    /// To which of the two ports.
+    pub class: MessageClass,
+    /// If set, the time at which the datagram leaves is wanted: it goes to `handle_transmitted` together with this token.
+    pub timestamp: Option<TransmitToken>,
+    /// The datagram.
+    pub datagram: Datagram,
+}
+
+impl Transmit {
+    /// `message`; event messages ask for their time of sending.
+    ///
+    /// # Errors
+    /// If the message cannot be written, or is longer than a [`Datagram`].
+    pub(super) fn new(message: &Message<'_>, destination: Destination) -> Result<Self, WireError> {
+        let mut bytes = [0; CAPACITY];
+        let length = message.emit(&mut bytes)?;
+        let message_type = message.body.message_type();
+        let class = MessageClass::of(message_type);
+        let token = TransmitToken { message_type, sequence_id: message.header.sequence_id };
+        let timestamp = (class == MessageClass::Event).then_some(token);
+        Ok(Self { destination, class, timestamp, datagram: Datagram { bytes, length } })
+    }
+
+    /// A multicast Delay_Req from `port`; `None` if it could not be written, which its fixed size rules out.
+    #[must_use]
+    pub fn delay_req(port: PortIdentity, domain_number: u8, sequence_id: u16) -> Option<Self> {
+        let header = Header {
+            domain_number,
+            source_port_identity: port,
+            sequence_id,
+            log_message_interval: NO_INTERVAL,
+            ..Header::default()
+        };
+        let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
+        Self::new(&Message { header, body, tlvs: Tlvs::default() }, Destination::Multicast).ok()
+    }
+}
+
+/// Messages waiting to be polled. Bounded: a full one refuses, because whoever does not drain it must not make it grow.
+#[derive(Clone, Debug)]
+pub(super) struct Outbox(VecDeque<Transmit>);
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self(VecDeque::with_capacity(MAX_QUEUED))
+    }
+
+    /// Queues the message; false if it cannot be written, or if nobody drains the queue.
+    pub(super) fn push(&mut self, message: &Message<'_>, destination: Destination) -> bool {
+        let transmit = Transmit::new(message, destination);
+        let room = self.0.len() < MAX_QUEUED;
+        match transmit {
+            Ok(transmit) if room => self.0.push_back(transmit),
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Transmit> {
+        self.0.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message<'a>(body: Body, tlvs: &'a [u8]) -> Message<'a> {
+        Message { header: Header::default(), body, tlvs: Tlvs::new(tlvs) }
+    }
+
+    #[test]
+    fn only_event_messages_ask_for_their_time() {
+        let sync = message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &[]);
+        let sync = Transmit::new(&sync, Destination::Multicast).unwrap();
+        assert_eq!((sync.class, sync.timestamp.is_some()), (MessageClass::Event, true));
+        let follow_up = message(Body::FollowUp { precise_origin_timestamp: PtpTime::EPOCH }, &[]);
+        let follow_up = Transmit::new(&follow_up, Destination::Multicast).unwrap();
+        assert_eq!((follow_up.class, follow_up.timestamp), (MessageClass::General, None));
+        assert_eq!(follow_up.class.udp_port(), 320);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let long = [0; 100];
+        let mut outbox = Outbox::new();
+        assert!(!outbox.push(&message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &long), Destination::Multicast));
+        let sync = message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &[]);
+        for _ in 0..MAX_QUEUED {
+            assert!(outbox.push(&sync, Destination::Multicast));
+        }
+        assert!(!outbox.push(&sync, Destination::Multicast), "full");
+        assert!(outbox.pop().is_some());
+        assert!(outbox.push(&sync, Destination::Multicast));
+    }
+}

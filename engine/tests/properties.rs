@@ -1,0 +1,132 @@
+//! The properties that the fuzz targets search for violations of, tried on some inputs on every test run: random bytes, and valid messages of every
+//! type with a few bytes changed.
+
+#[path = "../../fuzz/properties.rs"]
+mod properties;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// messageType and length of every message without TLVs (IEEE 1588-2019, 13.5 to 13.13 and 15.4).
+const MESSAGES: [(u8, usize); 10] =
+    [(0x0, 44), (0x1, 44), (0x2, 54), (0x3, 54), (0x8, 44), (0x9, 54), (0xA, 54), (0xB, 64), (0xC, 44), (0xD, 48)];
+
+/// TLVs: none, a path trace, an organization extension, one cut short, an empty one.
+const TLVS: [&[u8]; 5] = [
+    &[],
+    &[0x00, 0x08, 0x00, 0x08, 1, 2, 3, 4, 5, 6, 7, 8],
+    &[0x00, 0x03, 0x00, 0x0A, 0x00, 0x0D, 0x93, 0, 0, 4, 1, 2, 3, 4],
+    &[0x00, 0x03, 0x00, 0xFF, 0x00],
+    &[0x80, 0x08, 0x00, 0x00],
+];
+
+prop_compose! {
+    /// A valid message of any type, with TLVs.
+    fn valid_message()(
+        (message_type, length) in prop::sample::select(&MESSAGES[..]),
+        tlvs in prop::sample::select(&TLVS[..]),
+        body in vec(any::<u8>(), 110),
+    ) -> Vec<u8> {
+        let mut bytes = body[..length].to_vec();
+        bytes.extend(tlvs);
+        bytes[0] = bytes[0] & 0xF0 | message_type;
+        bytes[1] = bytes[1] & 0xF0 | 0x02;
+        (bytes[2], bytes[3]) = (0, bytes.len() as u8);
+        bytes[40] &= 0x1F;
+        bytes
+    }
+}
+
+prop_compose! {
+    /// A valid message in which a few bytes were changed, and which was perhaps cut short or padded.
+    fn mutated_message()(
+        mut bytes in valid_message(),
+        changes in vec((any::<Index>(), any::<u8>()), 0..4),
+        length in 0usize..140,
+        resized in any::<bool>(),
+    ) -> Vec<u8> {
+        for (index, value) in changes {
+            let index = index.index(bytes.len());
+            bytes[index] = value;
+        }
+        if resized {
+            bytes.resize(length, 0x55);
+        }
+        bytes
+    }
+}
+
+/// A script for a port: mostly messages that make sense together and pauses, sometimes anything.
+fn script() -> impl Strategy<Value = Vec<u8>> {
+    let step = prop_oneof![
+        30 => sensible_message(),
+        4 => (any::<u8>(), valid_message()).prop_map(|(argument, bytes)| message_step(0, argument, &bytes)),
+        8 => (20u8..28).prop_map(|exponent| vec![2, exponent]),
+        1 => (28u8..36).prop_map(|exponent| vec![2, exponent]),
+        8 => (0u8..4).prop_map(|count| vec![3, count]),
+        1 => prop_oneof![4 => Just(Vec::new()), 1 => vec(any::<u8>(), 0..40), 1 => Just(vec![2, 61])],
+    ];
+    (any::<u8>(), vec(step, 0..150)).prop_map(|(options, steps)| [&[options], &steps.concat()[..]].concat())
+}
+
+fn message_step(kind: u8, argument: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[kind, argument, bytes.len() as u8], bytes].concat()
+}
+
+prop_compose! {
+    /// A message of one of two masters, mostly with the fields that keep it from being dropped.
+    fn sensible_message()(
+        mut bytes in vec(any::<u8>(), 64),
+        message_type in 0u8..8,
+        (sender, near, wild) in (0u8..2, any::<bool>(), 0u8..8),
+        sequence_id in 0u8..8,
+    ) -> Vec<u8> {
+        bytes[31] = sequence_id;
+        if wild > 0 {
+            // Flags, interval, priority1 and stepsRemoved.
+            (bytes[6], bytes[7], bytes[33]) = (bytes[6] & 0x06, 0, 0);
+            if (4..6).contains(&message_type) {
+                (bytes[47], bytes[61], bytes[62]) = (bytes[47] & 1, 0, 0);
+                // The grandmaster is the sender.
+                bytes[53..61].fill(sender);
+            }
+        }
+        message_step(1, message_type | sender << 3 | u8::from(near) << 5, &bytes)
+    }
+}
+
+proptest! {
+    #[test]
+    fn valid_messages_are_accepted(bytes in valid_message()) {
+        prop_assert!(engine::ptp::wire::Message::parse(&bytes).is_ok());
+        properties::ptp_message(&bytes);
+    }
+
+    #[test]
+    fn mutated_messages_survive_a_round_trip(bytes in mutated_message()) {
+        properties::ptp_message(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_survive_a_round_trip_as_message(bytes in vec(any::<u8>(), 0..200)) {
+        properties::ptp_message(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_survive_a_round_trip_as_packet(first in any::<u8>(), bytes in vec(any::<u8>(), 0..200)) {
+        let versioned = [&[0x80 | first & 0x3F], &bytes[..]].concat();
+        properties::rtp_packet(&versioned);
+        properties::rtp_packet(&bytes);
+    }
+
+    #[test]
+    fn a_port_survives_any_script(script in script()) {
+        properties::ptp_port(&script);
+    }
+
+    #[test]
+    fn a_yield_session_survives_any_script(script in script()) {
+        properties::ptp_yield_session(&script);
+    }
+}

@@ -1,0 +1,118 @@
+//! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A scenario has all of it or none.
+
+use super::clock::{Crystal, TalkerClock};
+use super::value::{Millis, MulticastGroup, RtpPayloadType, SampleRateHz};
+use super::{Jitter, Path};
+use engine::rtp::format::Encoding;
+use serde::Deserialize;
+use std::path::PathBuf;
+use toml::Spanned;
+
+/// The whole chain.
+#[derive(Clone, Copy, Debug)]
+pub struct AudioChain<'a> {
+    /// The sender.
+    pub talker: &'a Talker,
+    /// Its path to the receiver.
+    pub media: &'a Path,
+    /// The receiver's sound card.
+    pub card: &'a Card,
+    /// What the receivers are asked for.
+    pub playout: &'a PlayoutWish,
+}
+
+/// The sender.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Talker {
+    /// Multicast group and port.
+    pub group: MulticastGroup,
+    /// L16 or L24.
+    pub encoding: TalkerEncoding,
+    /// Channels.
+    pub channels: u16,
+    /// Sample rate.
+    pub sample_rate_hz: SampleRateHz,
+    /// Frames of a packet: 240 for Livewire's standard stream, 48 for 1 ms at 48 kHz.
+    pub packet_frames: u16,
+    /// RTP payload type.
+    pub payload_type: RtpPayloadType,
+    /// What the media clock follows.
+    pub clock: TalkerClock,
+    /// What is sent.
+    pub source: Source,
+}
+
+/// Encoding of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum TalkerEncoding {
+    /// 16 bits.
+    L16,
+    /// 24 bits.
+    L24,
+}
+
+impl TalkerEncoding {
+    /// The engine's name for it.
+    #[must_use]
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Self::L16 => Encoding::L16,
+            Self::L24 => Encoding::L24,
+        }
+    }
+
+    /// Bits of a sample.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::L16 => 16,
+            Self::L24 => 24,
+        }
+    }
+}
+
+/// What the talker sends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// A WAV file, looped; its path is relative to the scenario file.
+    Wav(Spanned<PathBuf>),
+    /// Sine tones.
+    Tones(Vec<SourceTone>),
+    /// Nothing.
+    Silence,
+}
+
+/// One sine tone.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceTone {
+    /// Frequency.
+    pub frequency_hz: f64,
+    /// Peak level.
+    pub level_dbfs: f64,
+}
+
+/// The receiver's sound card.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Nominal rate.
+    pub sample_rate_hz: SampleRateHz,
+    /// Its crystal.
+    pub clock: Crystal,
+    /// Frames that a callback asks for.
+    pub callback_frames: u16,
+    /// How late callbacks come.
+    #[serde(default)]
+    pub callback_jitter: Jitter,
+}
+
+/// What every receiver is asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayoutWish {
+    /// How long the first frame of a packet that met no queue waits until the callback that plays it.
+    pub target_depth_ms: Millis,
+}

@@ -1,0 +1,66 @@
+//! What can happen during a run.
+
+use super::value::{Micros, PartsPerMillion, Seconds, StepMicros};
+use super::{Jitter, Stall};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// Something that happens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When it begins.
+    pub at_s: Spanned<Seconds>,
+    /// How long it lasts; to the end of the run if not given.
+    pub for_s: Option<Seconds>,
+    /// What it is.
+    pub what: FaultKind,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The grandmaster is silent.
+    GrandmasterLost,
+    /// Every other master is silent.
+    RivalsLost,
+    /// The grandmaster's time jumps by so much, and stays there.
+    GrandmasterStepUs(StepMicros),
+    /// The grandmaster starts anew, with another time: a device that counts its uptime.
+    GrandmasterRestart(Restart),
+    /// No master answers Delay_Reqs.
+    DelayRequestsUnanswered,
+    /// PTP takes longer by so much.
+    PtpDelay(ExtraDelay),
+    /// The grandmaster's next Sync, and nothing else, is later by so much.
+    LateSyncUs(Micros),
+    /// The network is down: every packet is lost, of every path and direction.
+    NetworkLost,
+    /// The host learns of packets by this lateness instead of its own.
+    HostReceiveJitter(Jitter),
+    /// The host's packets leave by this lateness instead of its own.
+    HostTransmitJitter(Jitter),
+    /// The path of the media stalls like this instead of as it does.
+    MediaStall(Stall),
+    /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it: a host that warms up.
+    HostClockRampPpm(PartsPerMillion),
+}
+
+/// A restart of the grandmaster.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// Its time then, seconds since the epoch.
+    pub time_s: Seconds,
+}
+
+/// Delay that comes on top, in each direction.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExtraDelay {
+    /// From the masters to the receiver.
+    pub down_us: Micros,
+    /// From the receiver to the masters.
+    pub up_us: Micros,
+}

@@ -1,0 +1,59 @@
+//! PTP masters of a scenario.
+
+use super::value::{Identity, Seconds, StepMicros};
+use serde::Deserialize;
+
+/// A PTP master. Its time is the truth for as long as it is the best that is there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grandmaster {
+    /// Clock identity.
+    pub identity: Identity,
+    /// PTP domain.
+    pub domain: u8,
+    /// Priority 1.
+    pub priority_1: u8,
+    /// Priority 2.
+    #[serde(default = "middle_priority")]
+    pub priority_2: u8,
+    /// Clock class: 6 for a locked GPS receiver.
+    pub clock_class: u8,
+    /// Announce interval, 2^n s.
+    pub log_announce_interval: i8,
+    /// Sync interval, 2^n s.
+    pub log_sync_interval: i8,
+    /// Interval that slaves are to keep between Delay_Reqs, 2^n s.
+    pub log_min_delay_req_interval: i8,
+    /// Whether a Follow_Up tells when the Sync was sent.
+    pub two_step: bool,
+    /// PTP time at the start of the run, seconds since the epoch.
+    pub start_time_s: u32,
+    /// How far its time is off from that.
+    #[serde(default)]
+    pub time_offset_us: StepMicros,
+    /// When it appears; it was always there if not given.
+    #[serde(default)]
+    pub present_from_s: Seconds,
+    /// When it goes for good; never if not given.
+    pub present_to_s: Option<Seconds>,
+    /// Whether it answers Delay_Reqs; some peers of AirPlay never do.
+    #[serde(default = "yes")]
+    pub answers_delay_requests: bool,
+}
+
+/// The default of priority 2 (AES67-2018, annex A).
+fn middle_priority() -> u8 {
+    128
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Grandmaster {
+    /// What the best master clock algorithm compares, best first (IEEE 1588-2019, 9.3.4), as far as the masters here differ.
+    #[must_use]
+    pub fn rank(&self) -> (u8, u8, u8, [u8; 8]) {
+        (self.priority_1, self.clock_class, self.priority_2, self.identity.0.0)
+    }
+}

@@ -1,0 +1,172 @@
+//! The audio chain around a receiver: the talker's packets, the sound card's callbacks, and what they show against the truth.
+
+use super::capture::{Capture, CaptureError};
+use super::hash::TrajectoryHash;
+use super::measure::{CallbackSeen, Meter};
+use super::receiver::Receiver;
+use crate::check::CrackleReport;
+use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
+use crate::scenario::{AudioChain, FaultKind, Grandmaster, Stream};
+use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
+use thiserror::Error;
+
+/// A callback went wrong.
+#[derive(Debug, Error)]
+pub(super) enum CallbackError {
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error("{0}")]
+    NoSample(String),
+}
+
+/// The sound card's crystal.
+pub(crate) fn card_clock(chain: &AudioChain<'_>, seed: u64) -> CrystalClock {
+    CrystalClock::new(chain.card.clock, Vec::new(), RandomStream::new(seed, "card/clock/walk"))
+}
+
+/// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
+pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
+    let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
+    packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
+}
+
+/// The chain of one run.
+pub(super) struct ChainWorld<'a> {
+    chain: AudioChain<'a>,
+    card: CrystalClock,
+    timeline: MediaTimeline,
+    talker: TalkerModel,
+    media: NetworkPath,
+    lateness: RandomStream,
+    callbacks: i64,
+    last_callback: TrueTime,
+    buffer: Vec<f32>,
+    channels: usize,
+    pub(super) meter: Meter,
+    capture: Option<Capture>,
+}
+
+impl<'a> ChainWorld<'a> {
+    pub(super) fn new(
+        chain: AudioChain<'a>,
+        grandmaster: &Grandmaster,
+        stream: &Stream,
+        seed: u64,
+        capture: Option<Capture>,
+    ) -> Self {
+        let timeline = MediaTimeline::new(chain.talker, grandmaster, seed);
+        let channels = stream.format.channels();
+        Self {
+            card: card_clock(&chain, seed),
+            talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
+            timeline,
+            media: NetworkPath::new(chain.media.clone(), seed, "network/media"),
+            lateness: RandomStream::new(seed, "card/callback"),
+            callbacks: 0,
+            last_callback: 0,
+            buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
+            channels,
+            meter: Meter::default(),
+            capture,
+            chain,
+        }
+    }
+
+    /// When the next packet leaves.
+    pub(super) fn next_departure(&mut self) -> TrueTime {
+        self.talker.next_departure()
+    }
+
+    /// The packet that leaves now, and when it arrives, if it does.
+    pub(super) fn packet(&mut self, now: TrueTime) -> Option<(TrueTime, Vec<u8>)> {
+        let datagram = self.talker.packet();
+        Some((self.media.send(now)?, datagram))
+    }
+
+    /// Whether packets may overtake each other.
+    pub(super) fn may_reorder(&self) -> bool {
+        self.chain.media.may_reorder
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        match *what {
+            FaultKind::MediaStall(stall) => {
+                let stall = if begins { Some(stall) } else { self.chain.media.stall };
+                self.media.set_stall(now, stall);
+            }
+            FaultKind::NetworkLost => self.media.set_cut(begins),
+            _ => {}
+        }
+    }
+
+    /// Packets lost since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.media.take_lost()
+    }
+
+    /// Media frames per card frame, nominally.
+    pub(super) fn nominal_step(&self) -> f64 {
+        f64::from(self.chain.talker.sample_rate_hz.get()) / f64::from(self.chain.card.sample_rate_hz.get())
+    }
+
+    /// The ratio that would have kept the buffer level constant between two times, as deviation from 1.
+    pub(super) fn ratio_ppm(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        let span_s = (to - from) as f64 * 1e-9;
+        let card_ppb = (self.card.error_ns(to) - self.card.error_ns(from)) / span_s;
+        let talker_ppb = self.timeline.mean_rate_ppb(from, to);
+        ((1.0 + talker_ppb * 1e-9) / (1.0 + card_ppb * 1e-9) - 1.0) * 1e6
+    }
+
+    /// Frames that the card has taken.
+    pub(super) fn frames(&self) -> u64 {
+        self.callbacks as u64 * (self.buffer.len() / self.channels) as u64
+    }
+
+    /// The card wants audio; returns when it will again.
+    pub(super) fn callback(
+        &mut self,
+        local: LocalTime,
+        receiver: &mut dyn Receiver,
+        hash: &mut TrajectoryHash,
+    ) -> Result<TrueTime, CallbackError> {
+        let frames = self.buffer.len() / self.channels;
+        // A receiver that leaves a sample untouched is found out.
+        self.buffer.fill(f32::NAN);
+        receiver.pull(local, &mut self.buffer);
+        if let Some(bad) = self.buffer.iter().position(|sample| !sample.is_finite() || sample.abs() > 4.0) {
+            let what = format!("sample {bad} of a callback is {}, and not a sample", self.buffer[bad]);
+            return Err(CallbackError::NoSample(what));
+        }
+        self.callbacks += 1;
+        let rate = f64::from(self.chain.card.sample_rate_hz.get());
+        let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
+        let playback = receiver.playback();
+        let depth_s = playback.position.map(|position| self.depth_s(ends, position));
+        self.meter.callback(&CallbackSeen { frames, playback, depth_s });
+        hash.callback(local, depth_s.unwrap_or(0.0));
+        hash.audio(&self.buffer);
+        if let Some(capture) = &mut self.capture {
+            capture.push(&self.buffer)?;
+        }
+        let lateness = self.lateness.lateness(&self.chain.card.callback_jitter);
+        self.last_callback = (ends + lateness.as_nanos()).max(self.last_callback);
+        Ok(self.last_callback)
+    }
+
+    /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
+    fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
+        let travelled = t - self.media.min_delay().as_nanos();
+        let captured = self.timeline.position_at(travelled);
+        let packet = f64::from(self.chain.talker.packet_frames);
+        let expected = captured.frame() + self.timeline.first();
+        let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
+        let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
+        waited / f64::from(self.chain.talker.sample_rate_hz.get())
+    }
+
+    /// Completes the capture; tells what was heard.
+    pub(super) fn finish(self) -> Result<Option<CrackleReport>, CaptureError> {
+        Ok(self.capture.map(Capture::finish).transpose()?.flatten())
+    }
+}

@@ -1,0 +1,123 @@
+//! A receiver that is nothing but a clock: the engine's PTP port around any clock law.
+//!
+//! So all laws see the same timestamps of the same packets, and ask for delays at the same times; what differs is the law.
+
+use super::receiver::{Clock, GRANDMASTER_ADDRESS, RECEIVER_PORT, Receiver};
+use engine::LocalTime;
+use engine::clock::{ClockLaw, ClockReading, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources};
+use engine::ptp::wire::ClockIdentity;
+use engine::ptp::{Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
+
+/// A PTP port with a clock law.
+pub struct ClockReceiver<L> {
+    port: Port<L>,
+    claims_sigma: bool,
+}
+
+impl<L: ClockLaw> ClockReceiver<L> {
+    /// A port in a PTP domain. `claims_sigma`: whether the law says how uncertain it is.
+    pub fn new(law: L, domain_number: u8, claims_sigma: bool) -> Self {
+        let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
+        Self { port: Port::with_law(config, LocalTime::ZERO, law), claims_sigma }
+    }
+}
+
+impl<L: ClockLaw> Receiver for ClockReceiver<L> {
+    fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
+        // Refused datagrams are counted by the port; the simulated network sends none.
+        let _ = self.port.handle_datagram(now, GRANDMASTER_ADDRESS, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: LocalTime) {
+        self.port.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<LocalTime> {
+        self.port.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.port.poll_transmit()
+    }
+
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.port.handle_transmitted(token, sent);
+    }
+
+    fn clock(&self, now: LocalTime) -> Clock {
+        let reading = self.port.reading(now);
+        Clock { state: reading.state.into(), map: reading.map, claims_sigma: self.claims_sigma }
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.port.master().map(|master| master.grandmaster)
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        // The state of the port follows from the other events.
+        let told = |event: &PortEvent| !matches!(event, PortEvent::State(_));
+        std::iter::from_fn(|| self.port.poll_event()).find(told).map(|event| event.to_string())
+    }
+}
+
+/// The engine's clock as it ships: port, law, and the timeline that is published.
+pub(super) struct EngineClock {
+    clock: ClockReceiver<SlaveClock>,
+    reference: Reference,
+}
+
+impl EngineClock {
+    /// A slave in a PTP domain.
+    pub(super) fn new(domain_number: u8) -> Self {
+        let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
+        Self { clock, reference: Reference::new(ReferenceConfig::default()) }
+    }
+
+    /// The timeline that is published.
+    pub(super) fn timeline(&self) -> ClockReading {
+        self.reference.reading()
+    }
+
+    fn publish(&mut self, now: LocalTime) {
+        let sources = Sources { ptp: Some(self.clock.port.reading(now)), ..Sources::default() };
+        self.reference.advance(now, &sources);
+    }
+}
+
+impl Receiver for EngineClock {
+    fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
+        self.clock.handle_ptp(now, datagram);
+        self.publish(now);
+    }
+
+    fn handle_timeout(&mut self, now: LocalTime) {
+        self.clock.handle_timeout(now);
+        self.publish(now);
+    }
+
+    fn poll_timeout(&self) -> Option<LocalTime> {
+        self.clock.poll_timeout().into_iter().chain(self.reference.poll_timeout()).min()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.clock.poll_transmit()
+    }
+
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.clock.handle_transmitted(token, sent);
+    }
+
+    fn clock(&self, now: LocalTime) -> Clock {
+        // The state of PTP itself: the timeline goes on without it.
+        Clock { map: self.reference.reading().map, ..self.clock.clock(now) }
+    }
+
+    fn grandmaster(&self) -> Option<ClockIdentity> {
+        self.clock.grandmaster()
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        let timeline = self.reference.poll_event().map(|event| format!("timeline: {event}"));
+        timeline.or_else(|| self.clock.poll_event())
+    }
+}

@@ -1,0 +1,89 @@
+//! The receiver's computer: its clock, and how late its program learns of packets and sends them.
+
+use super::queue::Port;
+use crate::models::{CrystalClock, Ramp, RandomStream, TrueTime};
+use crate::scenario::{FaultKind, Jitter, Scenario};
+use engine::{LocalTime, Nanos};
+
+/// What its clock shows at the start of the run: it has been up for a while.
+const UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
+/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far future.
+const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
+
+/// The host.
+pub(super) struct Host<'a> {
+    scenario: &'a Scenario,
+    clock: CrystalClock,
+    receive_jitter: Jitter,
+    transmit_jitter: Jitter,
+    receive: [RandomStream; 2],
+    transmit: RandomStream,
+}
+
+impl<'a> Host<'a> {
+    pub(super) fn new(scenario: &'a Scenario) -> Self {
+        let stream = |name: &str| RandomStream::new(scenario.seed, name);
+        Self {
+            clock: clock(scenario),
+            receive_jitter: scenario.host.receive_jitter,
+            transmit_jitter: scenario.host.transmit_jitter,
+            receive: ["ptp", "media"].map(|port| stream(&format!("host/receive/{port}"))),
+            transmit: stream("host/transmit"),
+            scenario,
+        }
+    }
+
+    /// What its clock shows.
+    pub(super) fn local(&mut self, now: TrueTime) -> LocalTime {
+        UPTIME + self.clock.read(now)
+    }
+
+    /// The true time at which its clock shows `due`, or a time before that at which to look again.
+    pub(super) fn true_time_of(&mut self, now: LocalTime, due: LocalTime) -> TrueTime {
+        let ahead = due.since(now).as_nanos().min(TIMER_HORIZON.as_nanos());
+        self.clock.true_time_of((now + Nanos::new(ahead) - UPTIME).as_nanos() as f64)
+    }
+
+    /// Mean rate of its clock between two times.
+    pub(super) fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        (self.clock.error_ns(to) - self.clock.error_ns(from)) / ((to - from) as f64 * 1e-9)
+    }
+
+    /// How late its program learns of the next datagram of a port.
+    pub(super) fn receive_lateness(&mut self, port: Port) -> Nanos {
+        self.receive[port as usize].lateness(&self.receive_jitter)
+    }
+
+    /// How late the next message leaves after it was stamped.
+    pub(super) fn transmit_lateness(&mut self) -> Nanos {
+        self.transmit.lateness(&self.transmit_jitter)
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, what: &FaultKind, begins: bool) {
+        let normal = &self.scenario.host;
+        match *what {
+            FaultKind::HostReceiveJitter(jitter) => {
+                self.receive_jitter = if begins { jitter } else { normal.receive_jitter };
+            }
+            FaultKind::HostTransmitJitter(jitter) => {
+                self.transmit_jitter = if begins { jitter } else { normal.transmit_jitter };
+            }
+            // A ramp is built into the crystal from the start.
+            _ => {}
+        }
+    }
+}
+
+/// The crystal, with the ramps that the scenario's faults put on it.
+fn clock(scenario: &Scenario) -> CrystalClock {
+    let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
+        FaultKind::HostClockRampPpm(change) => {
+            let from_ns = fault.at_s.as_ref().nanos().as_nanos();
+            let length = fault.for_s.map_or(Nanos::from_secs(1), |s| s.nanos());
+            Some(Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 })
+        }
+        _ => None,
+    });
+    CrystalClock::new(scenario.host.clock, ramps.collect(), RandomStream::new(scenario.seed, "host/clock/walk"))
+}

@@ -1,0 +1,213 @@
+//! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
+
+use crate::models::{GrandmasterModel, NetworkPath, TrueTime};
+use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Path, Scenario};
+use engine::{Nanos, PtpTime};
+
+/// Not on the full second, where everything else would be, too.
+const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
+const FIRST_SYNC: Nanos = Nanos::from_millis(17);
+/// Masters are not in step with each other.
+const APART: Nanos = Nanos::from_micros(13_700);
+
+/// A master and its path.
+pub(super) struct Master {
+    config: Grandmaster,
+    pub(super) model: GrandmasterModel,
+    down: NetworkPath,
+    up: NetworkPath,
+    may_reorder: bool,
+    silent: bool,
+    mute: bool,
+    /// When the host's program handled the last datagram of this path: a thread is a queue.
+    handled: TrueTime,
+}
+
+impl Master {
+    /// A master; the random streams of its path are named after `path_name`.
+    fn new(config: &Grandmaster, path: &Path, seed: u64, path_name: &str) -> Self {
+        Self {
+            config: config.clone(),
+            model: GrandmasterModel::new(config.clone()),
+            down: NetworkPath::new(path.clone(), seed, &format!("{path_name}/down")),
+            up: NetworkPath::new(path.clone(), seed, &format!("{path_name}/up")),
+            may_reorder: path.may_reorder,
+            silent: false,
+            mute: !config.answers_delay_requests,
+            handled: 0,
+        }
+    }
+
+    fn is_there(&self, now: TrueTime) -> bool {
+        let (from, to) = (self.config.present_from_s, self.config.present_to_s);
+        let (from, to) = (from.nanos().as_nanos(), to.map_or(TrueTime::MAX, |to| to.nanos().as_nanos()));
+        !self.silent && (from..to).contains(&now)
+    }
+
+    /// Cuts its path, or mends it.
+    fn set_cut(&mut self, cut: bool) {
+        self.down.set_cut(cut);
+        self.up.set_cut(cut);
+    }
+
+    fn set_extra_delay(&mut self, extra: ExtraDelay) {
+        self.down.set_extra_delay(extra.down_us.nanos());
+        self.up.set_extra_delay(extra.up_us.nanos());
+    }
+
+    /// When a message that it sends now arrives, if it does.
+    pub(super) fn send(&mut self, now: TrueTime) -> Option<TrueTime> {
+        if self.is_there(now) { self.down.send(now) } else { None }
+    }
+
+    /// When a message that leaves the host at `leaves` arrives here, if it does.
+    pub(super) fn receive(&mut self, leaves: TrueTime) -> Option<TrueTime> {
+        self.up.send(leaves)
+    }
+
+    /// Its answer to a message that arrives now.
+    pub(super) fn answer(&self, now: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
+        if self.mute { None } else { self.model.answer(now, datagram) }
+    }
+
+    /// When the host's program handles a datagram that it could handle at `ready`.
+    pub(super) fn handle(&mut self, ready: TrueTime) -> TrueTime {
+        if !self.may_reorder {
+            self.handled = ready.max(self.handled);
+            return self.handled;
+        }
+        ready
+    }
+}
+
+/// All masters; the scenario's grandmaster is the first.
+pub(super) struct Masters {
+    all: Vec<Master>,
+    /// The one whose time was the truth last.
+    best: usize,
+    /// Lateness of the grandmaster's next Sync.
+    late_sync: Nanos,
+}
+
+impl Masters {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let (path, seed) = (&scenario.network.ptp, scenario.seed);
+        let first = Master::new(&scenario.grandmaster, path, seed, "network/ptp");
+        let rivals = scenario.rivals.iter().enumerate();
+        let rivals = rivals.map(|(i, rival)| Master::new(rival, path, seed, &format!("network/ptp/rival/{i}")));
+        Self { all: [first].into_iter().chain(rivals).collect(), best: 0, late_sync: Nanos::ZERO }
+    }
+
+    /// When the first Announce and the first Sync of each are due.
+    pub(super) fn first(&self) -> impl Iterator<Item = (usize, TrueTime, TrueTime)> {
+        let later = |index: usize| APART.times(index as i64);
+        (0..self.all.len())
+            .map(move |i| (i, (FIRST_ANNOUNCE + later(i)).as_nanos(), (FIRST_SYNC + later(i)).as_nanos()))
+    }
+
+    pub(super) fn get(&mut self, index: usize) -> &mut Master {
+        &mut self.all[index]
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Master)> {
+        self.all.iter_mut().enumerate()
+    }
+
+    /// What the Sync that is sent now comes later by.
+    pub(super) fn take_late_sync(&mut self, index: usize) -> Nanos {
+        if index == 0 { std::mem::take(&mut self.late_sync) } else { Nanos::ZERO }
+    }
+
+    /// True PTP time: that of the best master of the domain that is there, or was last.
+    pub(super) fn time(&mut self, now: TrueTime) -> PtpTime {
+        let domain = self.all[0].config.domain;
+        let there = self.all.iter().enumerate();
+        let there = there.filter(|(_, master)| master.config.domain == domain && master.is_there(now));
+        if let Some((best, _)) = there.min_by_key(|(_, master)| master.config.rank()) {
+            self.best = best;
+        }
+        self.all[self.best].model.time(now)
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        match *what {
+            FaultKind::GrandmasterLost => self.all[0].silent = begins,
+            FaultKind::RivalsLost => self.all[1..].iter_mut().for_each(|master| master.silent = begins),
+            FaultKind::GrandmasterStepUs(by) if begins => self.all[0].model.step(by.nanos()),
+            FaultKind::GrandmasterRestart(restart) if begins => {
+                self.all[0].model.restart(now, PtpTime::EPOCH + restart.time_s.nanos());
+            }
+            FaultKind::DelayRequestsUnanswered => {
+                self.all.iter_mut().for_each(|master| master.mute = begins || !master.config.answers_delay_requests);
+            }
+            FaultKind::PtpDelay(extra) => {
+                let extra = if begins { extra } else { ExtraDelay::default() };
+                self.all.iter_mut().for_each(|master| master.set_extra_delay(extra));
+            }
+            FaultKind::LateSyncUs(lateness) if begins => self.late_sync = lateness.nanos(),
+            FaultKind::NetworkLost => self.all.iter_mut().for_each(|master| master.set_cut(begins)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Loaded, Micros, Restart, Seconds, StepMicros};
+
+    const SECOND: TrueTime = 1_000_000_000;
+
+    /// A grandmaster that is there until 60 s, and a rival from 63 s on that is 2 us off.
+    fn scenario() -> Scenario {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/gm_switch.toml");
+        Loaded::read(path.as_ref(), &["record.audio=\"none\"".to_owned()]).unwrap().scenario
+    }
+
+    /// How far true PTP time is off from the grandmaster's at its start, ns.
+    fn off(masters: &mut Masters, at_s: i64) -> i64 {
+        let start = PtpTime::from_timestamp(1_790_000_000, 0);
+        (masters.time(at_s * SECOND) - start - Nanos::from_secs(at_s)).as_nanos()
+    }
+
+    #[test]
+    fn the_truth_is_the_time_of_the_best_master_that_is_there() {
+        let mut masters = Masters::new(&scenario());
+        assert_eq!([30, 59, 61, 62, 63, 100].map(|at_s| off(&mut masters, at_s)), [0, 0, 0, 0, 2_000, 2_000]);
+        let mut foreign = scenario();
+        foreign.rivals[0].domain = 7;
+        assert_eq!(off(&mut Masters::new(&foreign), 100), 0);
+    }
+
+    #[test]
+    fn steps_and_restarts_move_the_grandmaster_for_good() {
+        let mut masters = Masters::new(&scenario());
+        let step = FaultKind::GrandmasterStepUs(StepMicros::try_from(-1.5).unwrap());
+        masters.fault(10 * SECOND, &step, true);
+        masters.fault(11 * SECOND, &step, false);
+        assert_eq!(off(&mut masters, 20), -1_500);
+        let restart = FaultKind::GrandmasterRestart(Restart { time_s: Seconds::try_from(6.0).unwrap() });
+        masters.fault(30 * SECOND, &restart, true);
+        assert_eq!(masters.time(32 * SECOND), PtpTime::from_timestamp(8, 0));
+    }
+
+    #[test]
+    fn one_sync_of_the_grandmaster_is_late() {
+        let mut masters = Masters::new(&scenario());
+        masters.fault(SECOND, &FaultKind::LateSyncUs(Micros::try_from(1_000.0).unwrap()), true);
+        assert_eq!(masters.take_late_sync(1), Nanos::ZERO);
+        assert_eq!(masters.take_late_sync(0), Nanos::from_millis(1));
+        assert_eq!(masters.take_late_sync(0), Nanos::ZERO);
+    }
+
+    #[test]
+    fn a_silent_master_sends_nothing_and_its_absence_has_a_span() {
+        let mut masters = Masters::new(&scenario());
+        let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND).is_some();
+        assert!(sends(&mut masters, 0, 59) && !sends(&mut masters, 0, 60));
+        assert!(!sends(&mut masters, 1, 62) && sends(&mut masters, 1, 63));
+        masters.fault(70 * SECOND, &FaultKind::RivalsLost, true);
+        assert!(!sends(&mut masters, 1, 71));
+    }
+}
