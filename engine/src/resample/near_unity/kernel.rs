@@ -211,11 +211,14 @@ pub(super) fn convolve<S: Simd, T: Real, const CHANNELS: usize, const FRAMES: us
 /// Adds up the accumulators of all channels of a frame: halves onto each other.
 #[inline(always)]
 fn add_up<S: Simd, T: Real, const CHANNELS: usize>(quarters: [[T::Block<S>; QUARTERS]; CHANNELS]) -> [T; CHANNELS] {
+    let mut sums = quarters.map(|[q0, ..]| q0);
+    for (sum, [q0, q1, q2, q3]) in sums.iter_mut().zip(quarters) {
+        *sum = (q0 + q2) + (q1 + q3);
+    }
     let mut results = [T::ZERO; CHANNELS];
     for c in (0..CHANNELS).step_by(2) {
         let other = (c + 1).min(CHANNELS - 1);
-        let [[a0, a1, a2, a3], [b0, b1, b2, b3]] = [quarters[c], quarters[other]];
-        [results[c], results[other]] = T::add_up::<S>((a0 + a2) + (a1 + a3), (b0 + b2) + (b1 + b3));
+        [results[c], results[other]] = T::add_up::<S>(sums[c], sums[other]);
     }
     results
 }
