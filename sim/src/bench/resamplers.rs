@@ -5,11 +5,12 @@
 //! precision. Flat means a gain within 0.1 dB. Latency is the centre of an impulse's power at step 1. Speed is of two
 //! channels: resamplers take turns, and the best turn counts, because whatever else the machine does only adds to the time.
 //!
-//! Only the speed differs between runs, and between machines. What a development build says of it is too slow for everybody.
+//! Only the speed differs between runs, and between machines. Development builds check themselves, which costs all of them time, but not alike:
+//! compare speeds in a release build.
 //!
 //! Not compared: soxr and zita-resampler, because their licences (LGPL, GPL) are not among those that cargo-deny lets in, behind whatever
-//! feature, and zita has no crate; libsamplerate, because its crate builds a copy with CMake and allocates in every call; speexdsp, because its
-//! crates have had no release since 2020.
+//! feature; libsamplerate, because its crate builds a copy with CMake and allocates in every call; speexdsp, because its port to
+//! Rust has had one release, in 2020.
 
 mod contestants;
 mod sine;
