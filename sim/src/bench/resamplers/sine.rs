@@ -2,8 +2,10 @@
 
 use core::f64::consts::TAU;
 
-/// Corrections of the frequency. The first leaves an error far below what noise makes of it.
-const ITERATIONS: usize = 3;
+/// Most corrections of the frequency, and the one that is small enough to be the last, in cycles over the whole record: the residual
+/// that it leaves is below -180 dB.
+const MAX_ITERATIONS: usize = 10;
+const LAST_CORRECTION: f64 = 1e-10;
 
 pub(super) struct Sine {
     cosine: f64,
@@ -30,7 +32,7 @@ impl Sine {
 pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
     let length = samples.len() as f64;
     let (mut frequency, mut parameters) = (frequency, [0.0; 4]);
-    for _ in 0..ITERATIONS {
+    for iteration in 0..MAX_ITERATIONS {
         let [cosine, sine, ..] = parameters;
         // Rows of the normal equations, the right-hand side last.
         let mut system = [[0.0; 5]; 4];
@@ -46,7 +48,7 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
                 }
             }
         }
-        if cosine == 0.0 && sine == 0.0 {
+        if iteration == 0 {
             // Before there is an amplitude, the frequency has no effect.
             system[3] = [0.0, 0.0, 0.0, 1.0, 0.0];
         }
@@ -58,6 +60,9 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
         let [a, b, ..] = parameters;
         (parameters[0], parameters[1]) = (a * c + b * s, b * c - a * s);
         frequency += correction;
+        if iteration > 0 && parameters[3].abs() < LAST_CORRECTION {
+            break;
+        }
     }
     let [cosine, sine, offset, _] = parameters;
     let error = |(n, sample): (usize, &f32)| {
@@ -98,7 +103,7 @@ mod tests {
                 (0.5 * s + 0.01 + if n % 2 == 0 { 5e-6 } else { -5e-6 }) as f32
             })
             .collect();
-        // Half a cycle off over the whole record.
+        // A third of a cycle off over the whole record.
         let sine = fit(&samples, 0.123_456 + 0.3 / 65_536.0);
         assert!((sine.amplitude() - 0.5).abs() < 1e-6, "{}", sine.amplitude());
         // 5e-6 over 0.5 / sqrt(2).
