@@ -1,4 +1,6 @@
-//! `sim bench clocks`: runs the comparison of clock laws, and writes and prints its tables.
+//! `sim bench clocks`: runs the comparison of clock laws, and writes and prints its tables. The other benches are modules below.
+
+mod resamplers;
 
 use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
 use clap::{Args, Subcommand};
@@ -19,6 +21,8 @@ const LOG_SYNC_INTERVALS: [i8; 2] = [-3, 0];
 pub(crate) enum Bench {
     /// Compares clock laws on the same packets.
     Clocks(Clocks),
+    /// Compares resamplers: noise and distortion, flatness, latency, speed.
+    Resamplers(resamplers::Resamplers),
 }
 
 #[derive(Args)]
@@ -60,7 +64,13 @@ Examples:
   sim bench clocks --laws engine --json engine.json scenarios/bench/clocks/a.toml";
 
 pub(crate) fn run(command: &Bench) -> ExitCode {
-    let Bench::Clocks(arguments) = command;
+    match command {
+        Bench::Clocks(arguments) => clocks(arguments),
+        Bench::Resamplers(arguments) => resamplers::run(arguments),
+    }
+}
+
+fn clocks(arguments: &Clocks) -> ExitCode {
     let plan = match plan(arguments) {
         Ok(plan) => plan,
         Err(message) => {

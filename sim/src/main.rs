@@ -39,6 +39,7 @@ Examples:
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
   sim bench clocks --seeds 4
+  sim bench resamplers
   sim make-programme speech_and_music.wav
 
 Exit code: 0 if every expectation holds, 1 if one fails, 2 for bad input, 130 after Ctrl-C.";

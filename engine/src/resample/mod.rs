@@ -7,7 +7,7 @@
 mod near_unity;
 mod sinc;
 
-pub use near_unity::{NearUnityError, NearUnityResampler};
+pub use near_unity::{Kernel, NearUnityError, NearUnityResampler, Precision};
 pub use sinc::{SincResampler, SincResamplerError};
 
 /// Converts interleaved audio at a variable step.

@@ -10,51 +10,47 @@
 //!   transition band may be 20 to 28 kHz, *around* the Nyquist frequency: a short filter does, 1 ms of latency.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at step 1 the output is
 //!   the input, bit for bit, 48 frames late.
-//! * `f` hardly moves, so the same rows of the table stay in the first-level cache and serve all channels.
+//! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the loads of one row of the table, and
+//!   channels share coefficients that were blended once.
 //!
-//! The table holds, for every 1/256 of a frame, each coefficient as a parabola through its values half a phase before, at and half a
-//! phase after. Neighbouring parabolas thus meet at the seams, and their error is below -160 dB at 19 kHz.
-//!
-//! The position is an integer of 2^-48 frames: sums are exact in any order, so [`prepare`](Resampler::prepare) knows what
-//! [`process`](Resampler::process) will do, blocks of any size give the same bits, and the position cannot drift from the frames
-//! consumed. Sums of samples have a fixed order too (eight accumulators, then a fixed tree), so that every machine computes the same bits.
+//! [`filter`] has the table, [`walk`] the position, [`kernel`] the inner loop and [`bank`] the loops around it. The position and the
+//! order in which samples are summed are exact and fixed: blocks of any size give the same bits, on any machine in single precision.
 //!
 //! Assumptions: finite samples; no denormals to speak of in the input (a short filter makes none of its own).
-//!
-//! Sources: J. O. Smith, "Digital Audio Resampling"; J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
-//! function" (1974).
+
+mod bank;
+mod filter;
+mod kernel;
+mod walk;
 
 use super::Resampler;
-use core::f64::consts::PI;
+use bank::Bank;
+use filter::{CENTRE, TAPS};
+pub use kernel::Kernel;
 use thiserror::Error;
+use walk::{ONE, Walk};
 
-/// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
-const TAPS: usize = 96;
-/// The tap on the media position itself where that is a whole frame.
-const CENTRE: usize = TAPS / 2 - 1;
-/// Phases in the table per frame.
-const PHASES: usize = 256;
-/// Kaiser's shape: 150 dB of attenuation outside 21.5 to 26.5 kHz (at 48 kHz).
-const KAISER_BETA: f64 = 15.5;
 /// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
 /// Most channels.
 const MAX_CHANNELS: usize = 64;
 /// Most frames of a block: keeps what positions deviate by inside of an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
-/// Fractional bits of a position.
-const FRACTION_BITS: u32 = 48;
-/// One frame as a position.
-const ONE: i64 = 1 << FRACTION_BITS;
-/// Bits of a position below the number of its phase.
-const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
-/// Accumulators of a sum, two SSE or NEON registers; part of the result's definition, because it fixes the order of summation.
-const LANES: usize = 8;
-/// Blocks of [`LANES`] taps.
-const BLOCKS: usize = TAPS / LANES;
 
-const _: () = assert!(PHASES.is_power_of_two() && TAPS.is_multiple_of(2 * LANES));
+/// The history's second frame: the first output frame then needs exactly one input frame.
+const START: Walk = Walk { window: 1, fraction: 0, deviation: 0, increment: 0 };
+
 const _: () = assert!(MAX_FRAMES as f64 * MAX_DEVIATION * 2.0 * (ONE as f64) < i64::MAX as f64 / 2.0);
+
+/// What a resampler computes in. Samples are single precision outside either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Twice as fast; noise and distortion below -142 dB.
+    #[default]
+    Single,
+    /// Noise and distortion are those of rounding the output: -150 dB.
+    Double,
+}
 
 /// A [`NearUnityResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -64,55 +60,6 @@ pub struct NearUnityError {
     pub channels: usize,
     /// Block size asked for.
     pub max_frames: usize,
-}
-
-/// A block of coefficients as parabolas: `value + d * (slope + d * curvature)` at `d` frames after the phase.
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-struct Parabolas {
-    value: [f32; LANES],
-    slope: [f32; LANES],
-    curvature: [f32; LANES],
-}
-
-/// All taps at one phase.
-type Row = [Parabolas; BLOCKS];
-
-/// Where the next output frame lies, and how that moves.
-#[derive(Clone, Copy, Default)]
-struct Walk {
-    /// First frame of the filter's window in the history.
-    window: usize,
-    /// What is left of the position past the frame under [`CENTRE`], within `0..ONE`.
-    fraction: i64,
-    /// The step less 1.
-    deviation: i64,
-    /// What the step grows by per frame.
-    increment: i64,
-}
-
-impl Walk {
-    fn advance(&mut self) {
-        self.deviation += self.increment;
-        let fraction = self.fraction + self.deviation;
-        // A deviation is far below one frame, so this moves the window by 0, 1 or 2.
-        self.window = (self.window + 1).saturating_add_signed((fraction >> FRACTION_BITS) as isize);
-        self.fraction = fraction & (ONE - 1);
-    }
-
-    /// Where the window of the last of `frames` frames starts: in one sum what [`advance`](Self::advance) does in many.
-    fn last_window(&self, frames: usize) -> usize {
-        let steps = frames.saturating_sub(1);
-        let n = steps as i64;
-        let deviated = self.fraction + n * self.deviation + self.increment * (n * (n + 1) / 2);
-        (self.window + steps).saturating_add_signed((deviated >> FRACTION_BITS) as isize)
-    }
-
-    /// The nearest phase of the table and the distance from it in frames.
-    fn phase(&self) -> (usize, f32) {
-        let phase = (self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS;
-        (phase as usize, (self.fraction - (phase << PHASE_BITS)) as f32 * (1.0 / ONE as f32))
-    }
 }
 
 /// Windowed-sinc resampler for steps within 1000 ppm of 1.
@@ -134,66 +81,57 @@ impl Walk {
 pub struct NearUnityResampler {
     channels: usize,
     max_frames: usize,
-    /// One row per phase, and that of phase 1 for what rounds up to it.
-    table: Vec<Row>,
-    /// Per channel the last [`TAPS`] input frames, then room for a block's input.
-    history: Vec<f32>,
-    /// Length of one channel in `history`.
-    stride: usize,
+    kernel: Kernel,
+    banks: Banks,
     walk: Walk,
     next_deviation: i64,
     frames: usize,
     needed: usize,
 }
 
+enum Banks {
+    Single(Bank<f32>),
+    Double(Bank<f64>),
+}
+
 impl NearUnityResampler {
-    /// A resampler for blocks of up to `max_frames` frames of `channels` channels.
+    /// A resampler for blocks of up to `max_frames` frames of `channels` channels, in single precision and as fast as this machine can.
     ///
     /// # Errors
     /// If there are 0 or more than 64 channels, or 0 or more than 2^20 frames.
     pub fn new(channels: usize, max_frames: usize) -> Result<Self, NearUnityError> {
+        Self::with(channels, max_frames, Precision::Single, Kernel::detect())
+    }
+
+    /// As [`new`](Self::new), in this precision and by this kernel.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(
+        channels: usize,
+        max_frames: usize,
+        precision: Precision,
+        kernel: Kernel,
+    ) -> Result<Self, NearUnityError> {
         if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=MAX_FRAMES).contains(&max_frames) {
             return Err(NearUnityError { channels, max_frames });
         }
         // The window starts at 2 at most, so a block needs at most this much input.
         let max_needed = max_frames + (max_frames as f64 * MAX_DEVIATION) as usize + 2;
-        let stride = TAPS + max_needed;
-        Ok(Self {
-            channels,
-            max_frames,
-            table: table(),
-            history: vec![0.0; stride * channels],
-            stride,
-            // The history's second frame: the first output frame then needs exactly one input frame.
-            walk: Walk { window: 1, ..Walk::default() },
-            next_deviation: 0,
-            frames: 0,
-            needed: 0,
-        })
+        let banks = match precision {
+            Precision::Single => Banks::Single(Bank::new(channels, max_needed)),
+            Precision::Double => Banks::Double(Bank::new(channels, max_needed)),
+        };
+        Ok(Self { channels, max_frames, kernel, banks, walk: START, next_deviation: 0, frames: 0, needed: 0 })
     }
 
-    /// Appends the interleaved input to the history of every channel.
-    fn append(&mut self, input: &[f32]) {
-        for (channel, history) in self.history.chunks_exact_mut(self.stride).enumerate() {
-            let samples = input.iter().skip(channel).step_by(self.channels);
-            for (kept, sample) in history[TAPS..].iter_mut().zip(samples) {
-                *kept = *sample;
-            }
+    /// Forgets all audio and goes back to step 1: as new.
+    pub fn reset(&mut self) {
+        match &mut self.banks {
+            Banks::Single(bank) => bank.clear(),
+            Banks::Double(bank) => bank.clear(),
         }
-    }
-
-    /// Computes `N` neighbouring channels of a block. Returns where the walk has got to.
-    fn render<const N: usize>(&self, first_channel: usize, output: &mut [f32]) -> Walk {
-        let mut walk = self.walk;
-        let histories: [&[f32]; N] =
-            core::array::from_fn(|n| &self.history[(first_channel + n) * self.stride..][..self.stride]);
-        for frame in output.chunks_exact_mut(self.channels) {
-            let (phase, distance) = walk.phase();
-            let windows = histories.map(|history| history[walk.window..walk.window + TAPS].as_chunks().0);
-            frame[first_channel..first_channel + N].copy_from_slice(&convolve(&self.table[phase], distance, windows));
-            walk.advance();
-        }
-        walk
+        (self.walk, self.next_deviation, self.frames, self.needed) = (START, 0, 0, 0);
     }
 }
 
@@ -227,19 +165,10 @@ impl Resampler for NearUnityResampler {
             output.fill(0.0);
             return;
         }
-        self.append(input);
-        let mut walk = self.walk;
-        // Two channels share the blending of coefficients; four no longer fit the registers and are slower.
-        let paired = self.channels & !1;
-        for first_channel in (0..paired).step_by(2) {
-            walk = self.render::<2>(first_channel, output);
-        }
-        if paired < self.channels {
-            walk = self.render::<1>(paired, output);
-        }
-        for history in self.history.chunks_exact_mut(self.stride) {
-            history.copy_within(self.needed..self.needed + TAPS, 0);
-        }
+        let walk = match &mut self.banks {
+            Banks::Single(bank) => bank.process(self.kernel, self.walk, input, output),
+            Banks::Double(bank) => bank.process(self.kernel, self.walk, input, output),
+        };
         self.walk = Walk { window: walk.window - self.needed, deviation: self.next_deviation, ..walk };
         // A second block unannounced is a mistake of the caller's too.
         (self.frames, self.needed) = (0, 0);
@@ -250,74 +179,6 @@ impl Resampler for NearUnityResampler {
         let whole = TAPS as f64 - (self.walk.window + CENTRE) as f64;
         whole - self.walk.fraction as f64 / ONE as f64
     }
-}
-
-/// Sums `N` windows weighted by the row's coefficients `distance` frames after its phase.
-#[inline(always)]
-fn convolve<const N: usize>(row: &Row, distance: f32, windows: [&[[f32; LANES]]; N]) -> [f32; N] {
-    let mut sums = [[0.0; LANES]; N];
-    // Lengths known to the compiler, so that it unrolls the loop and checks no index.
-    let windows = windows.map(|window| window.first_chunk::<BLOCKS>().unwrap_or(&[[0.0; LANES]; BLOCKS]));
-    // From both ends to the centre: the large terms come last, so that few roundings happen at their size (2 dB less noise).
-    for block in (0..BLOCKS / 2).flat_map(|block| [block, BLOCKS - 1 - block]) {
-        let parabolas = &row[block];
-        let mut coefficients = [0.0; LANES];
-        for (lane, coefficient) in coefficients.iter_mut().enumerate() {
-            let bend = parabolas.slope[lane] + distance * parabolas.curvature[lane];
-            *coefficient = parabolas.value[lane] + distance * bend;
-        }
-        for (sum, window) in sums.iter_mut().zip(&windows) {
-            for lane in 0..LANES {
-                sum[lane] += coefficients[lane] * window[block][lane];
-            }
-        }
-    }
-    sums.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
-}
-
-/// The filter's rows at phases 0 to 1 inclusive.
-fn table() -> Vec<Row> {
-    let half = 0.5 / PHASES as f64;
-    let row = |phase: usize| {
-        core::array::from_fn(|block| {
-            let mut parabolas = Parabolas { value: [0.0; LANES], slope: [0.0; LANES], curvature: [0.0; LANES] };
-            for lane in 0..LANES {
-                let time = (block * LANES + lane) as f64 - CENTRE as f64 - phase as f64 / PHASES as f64;
-                // A later output frame sees the same input frame earlier.
-                let (before, at, after) = (kernel(time + half), kernel(time), kernel(time - half));
-                parabolas.value[lane] = at as f32;
-                parabolas.slope[lane] = ((after - before) / (2.0 * half)) as f32;
-                parabolas.curvature[lane] = ((after - 2.0 * at + before) / (2.0 * half * half)) as f32;
-            }
-            parabolas
-        })
-    };
-    (0..=PHASES).map(row).collect()
-}
-
-/// The impulse response `time` frames from its centre.
-fn kernel(time: f64) -> f64 {
-    let whole = libm::round(time);
-    if time == 0.0 {
-        return 1.0;
-    }
-    // The sine of the remainder: whole frames give exactly 0, on which pass-through rests.
-    let sine = libm::sin(PI * (time - whole)) * if whole % 2.0 == 0.0 { 1.0 } else { -1.0 };
-    // Half a phase outside of the window, its edge goes on.
-    let inside = (1.0 - (time * 2.0 / TAPS as f64) * (time * 2.0 / TAPS as f64)).max(0.0);
-    sine / (PI * time) * bessel_i0(KAISER_BETA * libm::sqrt(inside)) / bessel_i0(KAISER_BETA)
-}
-
-/// The modified Bessel function of the first kind and order 0, by its power series.
-fn bessel_i0(x: f64) -> f64 {
-    let quarter = x * x / 4.0;
-    let (mut sum, mut term) = (1.0, 1.0);
-    // For arguments up to Kaiser's usual shapes, the terms are below double precision long before the fiftieth.
-    for k in 1..=50 {
-        term *= quarter / f64::from(k * k);
-        sum += term;
-    }
-    sum
 }
 
 #[cfg(test)]

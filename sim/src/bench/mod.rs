@@ -7,9 +7,14 @@
 mod figures;
 mod goals;
 mod measure;
+mod resamplers;
 mod table;
 
 pub use figures::Figures;
+pub use resamplers::{
+    Contestant, ContestantError, ResamplerFigures, compare_resamplers, contestants, flat_to_hz, latency_ms,
+    render_resampler_json, render_resampler_table, thdn_db,
+};
 pub use table::{render_csv, render_json, render_markdown, render_table};
 
 use crate::scenario::{Audio, FaultKind, Loaded, ReceiverKind, Scenario, ScenarioError, Seconds};

@@ -1,0 +1,127 @@
+//! The samples and coefficients of a resampler in one precision, and the loops over channels and frames around the kernel.
+
+use super::filter::{Row, TAPS, table};
+use super::kernel::{Kernel, Real, convolve};
+use super::walk::Walk;
+use fearless_simd::dispatch;
+use fearless_simd::prelude::*;
+
+pub(super) struct Bank<T> {
+    channels: usize,
+    /// One row per phase, and that of phase 1 for what rounds up to it.
+    table: Vec<Row<T>>,
+    /// Per channel the last [`TAPS`] input frames, then room for a block's input.
+    history: Vec<T>,
+    /// Length of one channel in `history`.
+    stride: usize,
+}
+
+impl<T: Real> Bank<T> {
+    pub(super) fn new(channels: usize, max_needed: usize) -> Self {
+        let stride = TAPS + max_needed;
+        Self { channels, table: table(), history: vec![T::ZERO; stride * channels], stride }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.history.fill(T::ZERO);
+    }
+
+    /// One block: takes the interleaved input, fills the interleaved output. Returns where the walk has got to.
+    pub(super) fn process(&mut self, kernel: Kernel, walk: Walk, input: &[f32], output: &mut [f32]) -> Walk {
+        self.append(input);
+        let end = dispatch!(kernel.level(), simd => self.render(simd, walk, output));
+        let needed = input.len() / self.channels;
+        for history in self.history.chunks_exact_mut(self.stride) {
+            history.copy_within(needed..needed + TAPS, 0);
+        }
+        end
+    }
+
+    /// Appends the input to the history of every channel.
+    fn append(&mut self, input: &[f32]) {
+        for (channel, history) in self.history.chunks_exact_mut(self.stride).enumerate() {
+            for (kept, frame) in history[TAPS..].iter_mut().zip(input.chunks_exact(self.channels)) {
+                *kept = T::from_sample(frame[channel]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn render<S: Simd>(&self, simd: S, walk: Walk, output: &mut [f32]) -> Walk {
+        let (mut end, mut channel) = (walk, 0);
+        // Channels share the blending of coefficients, frames only the loads for it. Some eight sums at once fill the registers.
+        while self.channels - channel >= 4 {
+            end = self.render_channels::<S, 4, 2>(simd, walk, channel, output);
+            channel += 4;
+        }
+        if self.channels - channel >= 2 {
+            end = self.render_channels::<S, 2, 3>(simd, walk, channel, output);
+            channel += 2;
+        }
+        if self.channels > channel {
+            end = self.render_channels::<S, 1, 4>(simd, walk, channel, output);
+        }
+        end
+    }
+
+    /// Computes `CHANNELS` neighbouring channels of a block, `GROUP` frames at a time.
+    #[inline(always)]
+    fn render_channels<S: Simd, const CHANNELS: usize, const GROUP: usize>(
+        &self,
+        simd: S,
+        mut walk: Walk,
+        first_channel: usize,
+        output: &mut [f32],
+    ) -> Walk {
+        let mut frames = output.len() / self.channels;
+        let mut rest = output;
+        while frames >= GROUP {
+            let walks: [Walk; GROUP] = walk.next_frames();
+            let phase = walks[0].phase();
+            let (group, after) = rest.split_at_mut(GROUP * self.channels);
+            // Neighbours of one phase share the loads of its row. That is all they share, so grouping changes no bit.
+            if walks.iter().all(|walk| walk.phase() == phase) {
+                self.render_frames::<S, CHANNELS, GROUP>(simd, walks, first_channel, group);
+            } else {
+                for n in 0..GROUP {
+                    let frame = &mut group[n * self.channels..];
+                    self.render_frames::<S, CHANNELS, 1>(simd, [walks[n]], first_channel, frame);
+                }
+            }
+            rest = after;
+            frames -= GROUP;
+        }
+        for n in 0..frames {
+            let walks = walk.next_frames();
+            self.render_frames::<S, CHANNELS, 1>(simd, walks, first_channel, &mut rest[n * self.channels..]);
+        }
+        walk
+    }
+
+    /// Computes neighbouring frames of one phase.
+    #[inline(always)]
+    fn render_frames<S: Simd, const CHANNELS: usize, const FRAMES: usize>(
+        &self,
+        simd: S,
+        walks: [Walk; FRAMES],
+        first_channel: usize,
+        output: &mut [f32],
+    ) {
+        let phase = walks[0].phase();
+        let mut distances = [T::ZERO; FRAMES];
+        let mut windows = [[&self.history[..]; CHANNELS]; FRAMES];
+        for n in 0..FRAMES {
+            distances[n] = T::from_f64(walks[n].past(phase));
+            for (c, window) in windows[n].iter_mut().enumerate() {
+                *window = &self.history[(first_channel + c) * self.stride + walks[n].window..][..TAPS];
+            }
+        }
+        let sums = convolve::<S, T, CHANNELS, FRAMES>(simd, &self.table[phase], distances, windows);
+        for n in 0..FRAMES {
+            let frame = &mut output[n * self.channels + first_channel..][..CHANNELS];
+            for c in 0..CHANNELS {
+                frame[c] = sums[n][c].to_sample();
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The inner loop: sums of windows weighted by blended coefficients, for every instruction set from one source.
+//!
+//! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision), fed in a fixed order and added up by a
+//! fixed tree. That is the result's definition: AVX-512 has them in one register, AVX2 in two, SSE2 and NEON in four.
+//!
+//! In single precision every product is rounded before it is added, so all kernels give the same bits, and the simulator, which promises
+//! the same bytes on any machine, need not ask which one ran. Fused multiply-adds gained nothing there where they were
+//! tried, on Zen 3, whose multipliers and adders work side by side. In double precision they gained a sixth, and
+//! are used where there are any: kernels differ by what rounding to single precision leaves, one unit in the last place at most.
+//!
+//! No `unsafe`: `fearless_simd` (no dependencies of its own) has what is left of it, the loads and the call across the
+//! target-feature boundary, and compiles to the instructions that intrinsics would be. Everything inside of
+//! [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or falls back to the instructions of the baseline. Closures
+//! are not, and `array::map` is not; hence the loops over indices.
+
+use super::filter::{Row, TAPS};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, f32x4, f64x2};
+
+/// Parts in which the accumulators of a sum are added up.
+const QUARTERS: usize = 4;
+
+const _: () = assert!(TAPS.is_multiple_of(2 * <f32 as Real>::LANES));
+
+/// The instruction set that samples are computed with. In single precision it changes the speed, never a bit of the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel(Level);
+
+impl Kernel {
+    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; what came before slows its clock down for it.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self(Level::new())
+    }
+
+    /// What every machine of this architecture has: SSE2 on x86-64, NEON on ARM.
+    #[must_use]
+    pub fn portable() -> Self {
+        Self(Level::baseline())
+    }
+
+    /// All that this machine has, the slowest first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut kernels = vec![Self::portable()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            kernels.extend(Level::new().as_avx2().map(|avx2| Self(avx2.level())));
+            kernels.extend(Level::new().as_avx512().map(|avx512| Self(avx512.level())));
+        }
+        kernels
+    }
+
+    /// Its name, for a person.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if self.0.as_avx512().is_some() {
+                return "AVX-512";
+            }
+            if self.0.as_avx2().is_some() {
+                return "AVX2";
+            }
+        }
+        "portable"
+    }
+
+    pub(super) fn level(self) -> Level {
+        self.0
+    }
+}
+
+/// A precision to compute in.
+pub(super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
+    /// A register full.
+    type Register<S: Simd>: SimdBase<S, Element = Self>;
+    /// A quarter of a sum's accumulators: 16 bytes.
+    type Block<S: Simd>: SimdBase<S, Element = Self>;
+    /// Accumulators of a sum: 64 bytes full, the largest register.
+    const LANES: usize;
+    const ZERO: Self;
+    const NEGATIVE_ZERO: Self;
+    fn from_f64(value: f64) -> Self;
+    fn from_sample(sample: f32) -> Self;
+    fn to_sample(self) -> f32;
+    /// `a * b + c`.
+    fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
+    /// Adds up the lanes of two: halves onto each other.
+    fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
+}
+
+impl Real for f32 {
+    type Register<S: Simd> = S::f32s;
+    type Block<S: Simd> = f32x4<S>;
+    const LANES: usize = 16;
+    const NEGATIVE_ZERO: Self = -0.0;
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value as Self
+    }
+
+    #[inline(always)]
+    fn from_sample(sample: f32) -> Self {
+        sample
+    }
+
+    #[inline(always)]
+    fn to_sample(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn multiply_add<S: Simd>(a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+        a * b + c
+    }
+
+    #[inline(always)]
+    fn add_up<S: Simd>(a: f32x4<S>, b: f32x4<S>) -> [Self; 2] {
+        let sums = a.zip_low(b) + a.zip_high(b);
+        [sums[0] + sums[2], sums[1] + sums[3]]
+    }
+}
+
+impl Real for f64 {
+    type Register<S: Simd> = S::f64s;
+    type Block<S: Simd> = f64x2<S>;
+    const LANES: usize = 8;
+    const NEGATIVE_ZERO: Self = -0.0;
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn from_sample(sample: f32) -> Self {
+        Self::from(sample)
+    }
+
+    #[inline(always)]
+    fn to_sample(self) -> f32 {
+        self as f32
+    }
+
+    #[inline(always)]
+    fn multiply_add<S: Simd>(a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn add_up<S: Simd>(a: f64x2<S>, b: f64x2<S>) -> [Self; 2] {
+        let sums = a.zip_low(b) + a.zip_high(b);
+        [sums[0], sums[1]]
+    }
+}
+
+/// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients at each frame's distance after the
+/// row's phase. What one group shares is loaded once; what belongs to a frame is computed as if it were alone.
+#[inline(always)]
+pub(super) fn convolve<S: Simd, T: Real, const CHANNELS: usize, const FRAMES: usize>(
+    simd: S,
+    row: &Row<T>,
+    distances: [T; FRAMES],
+    windows: [[&[T]; CHANNELS]; FRAMES],
+) -> [[T; CHANNELS]; FRAMES] {
+    let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
+    let mut quarters = [[empty; CHANNELS]; FRAMES];
+    // One register's lanes after the other, so that the sums of a whole group fit the registers.
+    for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
+        // Adding to -0 changes nothing, so the first addition vanishes.
+        let mut sums = [[T::Register::<S>::splat(simd, T::NEGATIVE_ZERO); CHANNELS]; FRAMES];
+        // From both ends to the centre: the large terms come last, so that few roundings happen at their size (2 dB less noise).
+        let blocks = TAPS / T::LANES;
+        for pair in 0..blocks / 2 {
+            for block in [pair, blocks - 1 - pair] {
+                let tap = block * T::LANES + first;
+                let (value, slope) = (load(simd, &row.value, tap), load(simd, &row.slope, tap));
+                let curvature: T::Register<S> = load(simd, &row.curvature, tap);
+                for n in 0..FRAMES {
+                    let distance = T::Register::<S>::splat(simd, distances[n]);
+                    let bend = T::multiply_add::<S>(curvature, distance, slope);
+                    let coefficients = T::multiply_add::<S>(bend, distance, value);
+                    for c in 0..CHANNELS {
+                        let samples = load(simd, windows[n][c], tap);
+                        sums[n][c] = T::multiply_add::<S>(coefficients, samples, sums[n][c]);
+                    }
+                }
+            }
+        }
+        let length = T::Block::<S>::LEN;
+        for n in 0..FRAMES {
+            for c in 0..CHANNELS {
+                for at in (0..T::Register::<S>::LEN).step_by(length) {
+                    let quarter = T::Block::<S>::from_slice(simd, &sums[n][c].as_slice()[at..at + length]);
+                    quarters[n][c][(first + at) / length] = quarter;
+                }
+            }
+        }
+    }
+    let mut results = [[T::ZERO; CHANNELS]; FRAMES];
+    for n in 0..FRAMES {
+        results[n] = add_up::<S, T, CHANNELS>(simd, quarters[n]);
+    }
+    results
+}
+
+/// Adds up the accumulators of all channels of a frame: halves onto each other.
+#[inline(always)]
+fn add_up<S: Simd, T: Real, const CHANNELS: usize>(
+    simd: S,
+    quarters: [[T::Block<S>; QUARTERS]; CHANNELS],
+) -> [T; CHANNELS] {
+    let mut sums = [T::Block::<S>::splat(simd, T::ZERO); CHANNELS];
+    for (sum, [q0, q1, q2, q3]) in sums.iter_mut().zip(quarters) {
+        *sum = (q0 + q2) + (q1 + q3);
+    }
+    let mut results = [T::ZERO; CHANNELS];
+    for c in (0..CHANNELS).step_by(2) {
+        let other = (c + 1).min(CHANNELS - 1);
+        [results[c], results[other]] = T::add_up::<S>(sums[c], sums[other]);
+    }
+    results
+}
+
+#[inline(always)]
+fn load<S: Simd, T: Real>(simd: S, taps: &[T], first: usize) -> T::Register<S> {
+    T::Register::<S>::from_slice(simd, &taps[first..first + T::Register::<S>::LEN])
+}
