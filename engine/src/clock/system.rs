@@ -88,14 +88,12 @@ impl fmt::Display for SystemReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.discipline.estimated_error;
         match (self.discipline.synchronised, self.is_sane()) {
-            (false, _) => {
-                f.write_str("nobody disciplines the system clock: start ptp4l and phc2sys, PTPd or chrony")?
-            }
+            (false, _) => f.write_str("nobody disciplines the system clock: start ptp4l and phc2sys, PTPd or chrony"),
             (true, false) => {
-                write!(f, "the system clock is disciplined, but only to {error}; {USABLE_ERROR} is needed")?
+                write!(f, "the system clock is disciplined, but only to {error}; {USABLE_ERROR} is needed")
             }
-            (true, true) => write!(f, "the system clock is disciplined to {error}")?,
-        }
+            (true, true) => write!(f, "the system clock is disciplined to {error}"),
+        }?;
         write!(f, "; {} against the monotonic clock, set {} times", self.rate, self.steps)
     }
 }
