@@ -2,7 +2,7 @@
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
-use super::measure::{CallbackSeen, Meter};
+use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
@@ -40,6 +40,8 @@ pub(super) struct ChainWorld<'a> {
     lateness: RandomStream,
     callbacks: i64,
     last_callback: TrueTime,
+    /// When the card ended the block before.
+    last_end: TrueTime,
     buffer: Vec<f32>,
     channels: usize,
     pub(super) meter: Meter,
@@ -64,6 +66,7 @@ impl<'a> ChainWorld<'a> {
             lateness: RandomStream::new(seed, "card/callback"),
             callbacks: 0,
             last_callback: 0,
+            last_end: 0,
             buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
             channels,
             meter: Meter::default(),
@@ -143,7 +146,11 @@ impl<'a> ChainWorld<'a> {
         let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
         let playback = receiver.playback();
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
-        self.meter.callback(&CallbackSeen { frames, playback, depth_s });
+        let nominal_step = self.nominal_step();
+        let ratio_truth_ppm = self.ratio_ppm(self.last_end, ends);
+        let time_s = ends as f64 * 1e-9;
+        self.meter.callback(&CallbackSeen { frames, playback, depth_s, time_s, nominal_step, ratio_truth_ppm });
+        self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
         hash.audio(&self.buffer);
         if let Some(capture) = &mut self.capture {
@@ -163,6 +170,11 @@ impl<'a> ChainWorld<'a> {
         let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
         let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
         waited / f64::from(self.chain.talker.sample_rate_hz.get())
+    }
+
+    /// Takes the callbacks that were kept.
+    pub(super) fn take_callbacks(&mut self) -> Vec<CallbackRow> {
+        self.meter.callbacks.take().unwrap_or_default()
     }
 
     /// Completes the capture; tells what was heard.
