@@ -6,7 +6,7 @@ use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
-use crate::scenario::{AudioChain, FaultKind, Grandmaster, Stream};
+use crate::scenario::{AudioChain, Fault, FaultKind, Grandmaster, Stream};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
 use thiserror::Error;
 
@@ -19,9 +19,13 @@ pub(super) enum CallbackError {
     NoSample(String),
 }
 
-/// The sound card's crystal.
-pub(crate) fn card_clock(chain: &AudioChain<'_>, seed: u64) -> CrystalClock {
-    CrystalClock::new(chain.card.clock, Vec::new(), RandomStream::new(seed, "card/clock/walk"))
+/// The sound card's crystal, with the ramps that a scenario's faults put on it.
+pub(crate) fn card_clock(chain: &AudioChain<'_>, faults: &[Fault], seed: u64) -> CrystalClock {
+    let ramps = faults.iter().filter_map(|fault| match fault.what {
+        FaultKind::CardClockRampPpm(change) => Some(fault.ramp(change)),
+        _ => None,
+    });
+    CrystalClock::new(chain.card.clock, ramps.collect(), RandomStream::new(seed, "card/clock/walk"))
 }
 
 /// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
@@ -53,13 +57,14 @@ impl<'a> ChainWorld<'a> {
         chain: AudioChain<'a>,
         grandmaster: &Grandmaster,
         stream: &Stream,
+        faults: &[Fault],
         seed: u64,
         capture: Option<Capture>,
     ) -> Self {
         let timeline = MediaTimeline::new(chain.talker, grandmaster, seed);
         let channels = stream.format.channels();
         Self {
-            card: card_clock(&chain, seed),
+            card: card_clock(&chain, faults, seed),
             talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
             timeline,
             media: NetworkPath::new(chain.media.clone(), seed, "network/media"),
@@ -98,7 +103,7 @@ impl<'a> ChainWorld<'a> {
                 let stall = if begins { Some(stall) } else { self.chain.media.stall };
                 self.media.set_stall(now, stall);
             }
-            FaultKind::NetworkLost => self.media.set_cut(begins),
+            FaultKind::NetworkLost | FaultKind::MediaLost => self.media.set_cut(begins),
             _ => {}
         }
     }

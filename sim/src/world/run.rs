@@ -121,7 +121,9 @@ impl<'a> World<'a> {
             receiver,
             queue: EventQueue::default(),
             host: Host::new(scenario),
-            chain: chain.map(|(chain, stream)| ChainWorld::new(chain, &scenario.grandmaster, stream, seed, capture)),
+            chain: chain.map(|(chain, stream)| {
+                ChainWorld::new(chain, &scenario.grandmaster, stream, &scenario.faults, seed, capture)
+            }),
             masters: Masters::new(scenario),
             media_handled: 0,
             timer: (0, None),
@@ -148,10 +150,11 @@ impl<'a> World<'a> {
 
     fn schedule_first(&mut self) {
         for (index, fault) in self.scenario.faults.iter().enumerate() {
-            let at = fault.at_s.as_ref().nanos().as_nanos();
-            self.queue.push(at, Event::Fault { index, begins: true });
-            if let Some(length) = fault.for_s {
-                self.queue.push(at + length.nanos().as_nanos(), Event::Fault { index, begins: false });
+            for (begin, end) in fault.times(Nanos::new(self.duration)) {
+                self.queue.push(begin.as_nanos(), Event::Fault { index, begins: true });
+                if let Some(end) = end {
+                    self.queue.push(end.as_nanos(), Event::Fault { index, begins: false });
+                }
             }
         }
         for (master, announce, sync) in self.masters.first() {

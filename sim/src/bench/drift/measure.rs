@@ -198,12 +198,11 @@ mod tests {
 
     #[test]
     fn settling_and_delay_are_found() {
-        let rows = rows(|t| if t < 7.0 { -98.0 } else { -100.5 });
-        let figures = figures(&rows);
-        assert!((figures.settle_s - 7.0).abs() < 1e-9, "{figures:?}");
-        assert!((figures.delay_max_ms - 0.099_495).abs() < 1e-6, "{figures:?}");
-        assert!((figures.ratio_squares.0 / figures.ratio_squares.1 as f64 - 0.25).abs() < 1e-9, "{figures:?}");
-        let restless = super::tests::figures(&super::tests::rows(|t| if t > 95.0 { -98.0 } else { -100.0 }));
+        let early = figures(&rows(|t| if t < 7.0 { -98.0 } else { -100.5 }));
+        assert!((early.settle_s - 7.0).abs() < 1e-9, "{early:?}");
+        assert!((early.delay_max_ms - 0.099_495).abs() < 1e-6, "{early:?}");
+        assert!((early.ratio_squares.0 / early.ratio_squares.1 as f64 - 0.25).abs() < 1e-9, "{early:?}");
+        let restless = figures(&rows(|t| if t > 95.0 { -98.0 } else { -100.0 }));
         assert!(restless.settle_s.is_infinite());
     }
 
