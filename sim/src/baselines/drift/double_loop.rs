@@ -3,8 +3,9 @@
 //! Law: with e the frames that the buffer lacks, z1 += w0 (w1 e - z1), z2 += w0 (z1 - z2), z3 += w2 z2, ratio = 1 - (z2 + z3), once per callback. With
 //! w = 2 pi bandwidth period / rate: w0 = 1 - exp(-20 w); zita: w1 = 2 w / period, w2 = w / 2; PipeWire: w1 = 1.5 w / period, w2 = w / 1.5.
 //!
-//! Assumption: e is the level at the callback, before it takes its block. zita smooths the times of both sides, instead, with a loop each; what is
-//! compared here is its last loop.
+//! Assumption: e is the level at the callback, before it takes its block. zita smooths the times of both sides, instead, with a loop each; what
+//! is compared here is its last loop alone, which takes the full beat of packets with callbacks. PipeWire's RTP source divides by its fixed
+//! period of 128 in w1, too, so at larger quanta its gain is higher than its bandwidth would have it.
 
 use super::{RATE_HZ, frames, lack};
 use engine::receive::{DriftInput, DriftLaw};

@@ -14,7 +14,8 @@ pub struct DriftFigures {
     pub law: DriftLawKind,
     /// How many seeds.
     pub seeds: u64,
-    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; over 1 s for the engine and over 60 s for the others. `None` if never settled.
+    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; the mean is over 1 s for the engine and over
+    /// 60 s for the others. `None` if it still is at the end.
     pub settle_s: Option<f64>,
     /// RMS of the error of each callback's ratio, pooled over the seeds.
     pub ratio_rms_ppm: Option<f64>,

@@ -1,8 +1,9 @@
 //! The comparison of drift laws: laws x conditions x seeds, in parallel.
 //!
-//! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays silence. The engine is the whole receiver, with its own estimators and PTP. The
-//! others are loops on the level of a plain queue, sampled at the callback. All meet the same packets and callbacks. Every callback is looked at; statistics begin after 900 s (after a quarter of a run that is
-//! shorter than an hour).
+//! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays silence. The engine is the whole
+//! receiver, with its own estimators and PTP. The others are loops on the level of a plain queue, sampled at the callback: in the engine's
+//! playout, which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets and callbacks. Every callback
+//! is looked at; statistics begin after 900 s (after a quarter of a run that is shorter than an hour).
 
 mod figures;
 mod goals;
