@@ -28,11 +28,11 @@ fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
     }
 }
 
-/// 40 ms at 80 ppm last for 500 s.
+/// 40 ms at 80 ppm last for 500 s, where no stall comes before.
 #[test]
 fn a_trim_of_20_ppm_runs_dry_at_100_ppm() {
-    let short = bench("A", &["duration_s=400"], &[DriftLawKind::PrototypePi], 1);
-    let long = bench("A", &["duration_s=700"], &[DriftLawKind::PrototypePi], 1);
+    let short = bench("J", &["duration_s=400"], &[DriftLawKind::PrototypePi], 1);
+    let long = bench("J", &["duration_s=700"], &[DriftLawKind::PrototypePi], 1);
     assert!(short[0].underruns == 0 && long[0].underruns > 0, "{short:?} {long:?}");
 }
 
