@@ -19,4 +19,4 @@ pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
-pub use stream::{MediaClock, StreamConfig, StreamError, stream};
+pub use stream::{MediaClock, StreamConfig, StreamError, stream, stream_with};

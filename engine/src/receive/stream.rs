@@ -1,6 +1,6 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
-use super::FusedDrift;
+use super::drift::{DriftLaw, FusedDrift};
 use super::handover::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
@@ -67,29 +67,44 @@ pub enum StreamError {
 /// # Errors
 /// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
+    stream_with(config, resampler(&config)?, FusedDrift::default())
+}
+
+/// The same with another resampler and drift law, which must be of the configuration's channels, block and rates.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn stream_with<D: DriftLaw>(
+    config: StreamConfig,
+    resampler: Box<dyn Resampler>,
+    drift: D,
+) -> Result<(Ingest, Playout<D>), StreamError> {
     if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
         return Err(StreamError::TargetDepth(config.target_depth));
     }
     let rate = config.format.sample_rate();
-    let nominal_step = f64::from(rate.as_hz()) / f64::from(config.card_rate.as_hz());
-    let resampler = resampler(&config, nominal_step)?;
     let buffer = config.target_depth.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
     let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
     let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
     let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
     let ingest = Ingest::new(&config, packets_in, snapshot_in, stats_out);
     let capacity_frames = rate.frames_in(buffer) as usize;
-    let drift = FusedDrift::default();
+    let nominal_step = nominal_step(&config);
     let playout =
         Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets_out, snapshot_out, stats_in);
     Ok((ingest, playout))
 }
 
+/// Media frames per card frame.
+fn nominal_step(config: &StreamConfig) -> f64 {
+    f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz())
+}
+
 /// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
-fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
+fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.format.channels();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
     }
-    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step)?))
+    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step(config))?))
 }
