@@ -32,6 +32,8 @@ pub struct ControlSnapshot {
 pub struct PlayoutStats {
     /// Whether audio (or concealment of it) is being played.
     pub started: bool,
+    /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the first one is played.
+    pub generation: u32,
     /// Media position of the next frame to be played.
     pub position: MediaPosition,
     /// Deviation from the nominal ratio of media frames per card frame at the end of the last block.

@@ -12,6 +12,7 @@ mod handover;
 mod ingest;
 mod jitter_buffer;
 mod playout;
+mod redundancy;
 mod stream;
 
 pub use drift::{DriftInput, DriftLaw, FusedDrift};
@@ -19,4 +20,5 @@ pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
+pub use redundancy::{Leg, LegStats};
 pub use stream::{MediaClock, StreamConfig, StreamError, stream};

@@ -190,6 +190,7 @@ impl<D: DriftLaw> Playout<D> {
                 });
                 self.age = Nanos::ZERO;
                 self.stats.started = true;
+                self.stats.generation = self.snapshot.generation;
                 cursor
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
-use engine::receive::{FusedDrift, Ingest, IngestError, MediaClock, Playout, StreamConfig, stream};
+use engine::receive::{FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -94,20 +94,37 @@ impl Rig {
         Self { ingest, playout, refused: Vec::new() }
     }
 
-    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after the packets that came until
-    /// then. `pull` calls the audio half. Returns what was played, interleaved.
+    /// [`Rig::run_legs`] of a stream without redundancy.
     pub(crate) fn run(
         &mut self,
         ms: Range<i64>,
         arrivals: &[Arrival],
+        pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
+    ) -> Vec<f32> {
+        self.run_legs(ms, [arrivals, &[]], pull)
+    }
+
+    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after the packets that came until
+    /// then by both legs. `pull` calls the audio half. Returns what was played, interleaved.
+    pub(crate) fn run_legs(
+        &mut self,
+        ms: Range<i64>,
+        legs: [&[Arrival]; 2],
         mut pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
     ) -> Vec<f32> {
         let taken = at_ms(ms.start - 10);
-        let mut arrivals = arrivals.iter().skip_while(|arrival| arrival.0 <= taken).peekable();
+        let mut arrivals: Vec<_> = Leg::ALL
+            .into_iter()
+            .zip(legs)
+            .flat_map(|(leg, arrivals)| arrivals.iter().map(move |arrival| (leg, arrival)))
+            .filter(|(_, arrival)| arrival.0 > taken)
+            .collect();
+        arrivals.sort_by_key(|(_, arrival)| arrival.0);
+        let mut arrivals = arrivals.into_iter().peekable();
         let mut played = Vec::new();
         for now in ms.step_by(10).map(at_ms) {
-            while let Some((at, datagram)) = arrivals.next_if(|arrival| arrival.0 <= now) {
-                self.refused.extend(self.ingest.handle_datagram(*at, datagram).err());
+            while let Some((leg, (at, datagram))) = arrivals.next_if(|(_, arrival)| arrival.0 <= now) {
+                self.refused.extend(self.ingest.handle_datagram(leg, *at, datagram).err());
             }
             // A frame that is left untouched is found out.
             let mut block = [f32::NAN; CALLBACK * CHANNELS];
