@@ -6,6 +6,7 @@
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
 mod card_clock;
+mod channel_map;
 mod conceal;
 mod drift;
 mod handover;
@@ -15,6 +16,7 @@ mod playout;
 mod redundancy;
 mod stream;
 
+pub use channel_map::{ChannelMap, ChannelMapError};
 pub use drift::{DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};

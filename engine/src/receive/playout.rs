@@ -7,14 +7,14 @@
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded loop.
 
 use super::card_clock::CardClock;
+use super::channel_map::Decoder;
 use super::conceal::Concealer;
 use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::stream::StreamConfig;
 use crate::resample::Resampler;
-use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
-use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
@@ -43,7 +43,9 @@ struct Target {
 
 /// Sound-card half of a stream.
 pub struct Playout<D> {
-    format: StreamFormat,
+    rate: SampleRate,
+    /// Of the output.
+    channels: usize,
     target_depth: Nanos,
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
@@ -59,7 +61,7 @@ pub struct Playout<D> {
     snapshot: ControlSnapshot,
     stats: PlayoutStats,
     input: Vec<f32>,
-    decoded: Vec<f32>,
+    decoder: Decoder,
     packets: rtrb::Consumer<MediaPacket>,
     control: triple_buffer::Output<ControlSnapshot>,
     publisher: triple_buffer::Input<PlayoutStats>,
@@ -77,11 +79,12 @@ impl<D: DriftLaw> Playout<D> {
         control: triple_buffer::Output<ControlSnapshot>,
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
-        let channels = config.format.channels();
+        let channels = config.channel_map.outputs();
         // Twice the nominal need: room for the filter's length and any step in range.
         let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
         Self {
-            format: config.format,
+            rate: config.format.sample_rate(),
+            channels,
             target_depth: config.target_depth,
             nominal_step,
             resampler,
@@ -96,17 +99,17 @@ impl<D: DriftLaw> Playout<D> {
             snapshot: ControlSnapshot::default(),
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
-            decoded: vec![0.0; MAX_PAYLOAD / config.format.encoding().bytes_per_sample()],
+            decoder: Decoder::new(config.format, config.channel_map),
             packets,
             control,
             publisher,
         }
     }
 
-    /// Fills `out` (interleaved; a whole number of frames) with what the card is to play next; `now` is the time of the
+    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what the card is to play next; `now` is the time of the
     /// callback. Silence before the first packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let frames = out.len() / channels;
         if frames == 0 {
             out.fill(0.0);
@@ -119,7 +122,7 @@ impl<D: DriftLaw> Playout<D> {
             self.publish();
             return;
         };
-        let block = self.format.sample_rate().duration_f64(frames as f64 * self.nominal_step);
+        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
         let behind = self.steer(played_at, position, block);
         let step = self.step(block, behind);
         self.render(out, step);
@@ -161,8 +164,7 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn store(&mut self, packet: &MediaPacket) {
-        let Ok(frames) = self.format.decode_into(&packet.payload[..packet.length], &mut self.decoded) else { return };
-        let samples = &self.decoded[..frames * self.format.channels()];
+        let samples = self.decoder.decode(&packet.payload[..packet.length]);
         let cursor = self.cursor.unwrap_or(packet.position);
         match self.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
@@ -179,7 +181,7 @@ impl<D: DriftLaw> Playout<D> {
             None => {
                 let sigma_ns = START_SIGMA.as_nanos() as f64;
                 let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
-                let depth_frames = self.format.sample_rate().frames_in(self.target_depth);
+                let depth_frames = self.rate.frames_in(self.target_depth);
                 let position = arrivals.position_at(now).advanced(-depth_frames);
                 let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
                 self.cursor = Some(cursor);
@@ -205,9 +207,8 @@ impl<D: DriftLaw> Playout<D> {
     /// Follows the best reference; returns how far playout is behind the target, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
         let Some(wanted) = self.aim(now) else { return Nanos::ZERO };
-        let rate = self.format.sample_rate();
         let behind_frames = wanted.frames_since(position);
-        let behind = rate.duration_f64(behind_frames);
+        let behind = self.rate.duration_f64(behind_frames);
         self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
         self.age += block;
         if self.erring_for < JUMP_PATIENCE {
@@ -218,7 +219,7 @@ impl<D: DriftLaw> Playout<D> {
         self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
         self.concealer.splice();
         self.stats.jumps += 1;
-        rate.duration_f64(behind_frames - jump)
+        self.rate.duration_f64(behind_frames - jump)
     }
 
     /// The target position, by the best reference there is. A change of reference leaves the target where it is.
@@ -264,11 +265,11 @@ impl<D: DriftLaw> Playout<D> {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = self.buffer.contiguous_frames(cursor) as f64;
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
-        self.format.sample_rate().duration_f64(ahead)
+        self.rate.duration_f64(ahead)
     }
 
     fn render(&mut self, out: &mut [f32], step_end: f64) {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let mut starved = false;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
@@ -287,7 +288,7 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that had not arrived at all.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let Some(mut cursor) = self.cursor else {
             samples.fill(0.0);
             return false;

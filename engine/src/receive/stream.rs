@@ -1,6 +1,7 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
 use super::FusedDrift;
+use super::channel_map::{ChannelMap, ChannelMapError};
 use super::handover::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
@@ -9,9 +10,9 @@ use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, SampleRate};
 use thiserror::Error;
 
-/// Packets on their way from the network thread to the audio thread: 64 ms of the shortest packets (125 us), more than any
-/// callback period.
-const RING_PACKETS: usize = 512;
+/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
+/// callbacks, and of those the longest in use hold 8192 frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
+const RING_PACKETS: usize = 2048;
 /// The jitter buffer holds this many times the target depth, and at least [`SMALLEST_BUFFER`].
 const BUFFER_DEPTHS: i64 = 4;
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
@@ -35,6 +36,8 @@ pub enum MediaClock {
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
+    /// What the sound card's channels play; [`ChannelMap::straight`] for the stream as it is.
+    pub channel_map: ChannelMap,
     /// The only payload type to accept; `None` accepts any.
     pub payload_type: Option<u8>,
     /// Relation of the timestamps to PTP.
@@ -54,6 +57,9 @@ pub enum StreamError {
     /// The depth is nothing, or too much.
     #[error("the target depth must be more than 0 and at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
+    /// The map of channels does not fit the stream.
+    #[error(transparent)]
+    ChannelMap(#[from] ChannelMapError),
     /// The near-unity resampler refused.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
@@ -70,6 +76,7 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), Str
     if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
         return Err(StreamError::TargetDepth(config.target_depth));
     }
+    config.channel_map.check(config.format)?;
     let rate = config.format.sample_rate();
     let nominal_step = f64::from(rate.as_hz()) / f64::from(config.card_rate.as_hz());
     let resampler = resampler(&config, nominal_step)?;
@@ -87,7 +94,7 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), Str
 
 /// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
 fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
-    let channels = config.format.channels();
+    let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
     }
