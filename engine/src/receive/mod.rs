@@ -8,6 +8,7 @@
 mod card_clock;
 mod channel_map;
 mod conceal;
+mod depth;
 mod drift;
 mod handover;
 mod ingest;

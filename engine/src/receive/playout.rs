@@ -9,6 +9,7 @@
 use super::card_clock::CardClock;
 use super::channel_map::Decoder;
 use super::conceal::Concealer;
+use super::depth::Depth;
 use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::jitter_buffer::{Insertion, JitterBuffer};
@@ -46,7 +47,7 @@ pub struct Playout<D> {
     rate: SampleRate,
     /// Of the output.
     channels: usize,
-    target_depth: Nanos,
+    depth: Depth,
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
     drift: D,
@@ -85,7 +86,7 @@ impl<D: DriftLaw> Playout<D> {
         Self {
             rate: config.format.sample_rate(),
             channels,
-            target_depth: config.target_depth,
+            depth: Depth::new(config),
             nominal_step,
             resampler,
             drift,
@@ -142,6 +143,7 @@ impl<D: DriftLaw> Playout<D> {
             self.buffer.clear();
             self.cursor = None;
             self.target = None;
+            self.depth.reset();
             self.concealer.splice();
         }
         self.snapshot = snapshot;
@@ -164,14 +166,36 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn store(&mut self, packet: &MediaPacket) {
-        let samples = self.decoder.decode(&packet.payload[..packet.length]);
+        let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
+        // Its first frame is there if this is a copy of one that came in time.
+        let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
+        if is_late {
+            self.stats.late_packets += 1;
+            self.deepen(late);
+        }
         let cursor = self.cursor.unwrap_or(packet.position);
+        let samples = self.decoder.decode(&packet.payload[..packet.length]);
         match self.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
-            Insertion::Duplicate => self.stats.duplicate_packets += 1,
-            Insertion::Late => self.stats.late_packets += 1,
+            Insertion::Late if is_late => {}
+            Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
             Insertion::TooEarly => self.stats.early_packets += 1,
         }
+    }
+
+    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it are played, if the limit allows.
+    fn deepen(&mut self, late: Frames) {
+        let Some(target) = &mut self.target else { return };
+        let raise = self.depth.raise(self.rate.duration(late));
+        if raise == Nanos::ZERO {
+            return;
+        }
+        let back = libm::ceil(self.rate.frames_in(raise));
+        target.behind_frames += back;
+        target.behind_arrivals_frames += back;
+        self.cursor = self.cursor.map(|cursor| cursor - Frames::new(back as i64));
+        self.concealer.splice();
+        self.stats.jumps += 1;
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
@@ -181,7 +205,7 @@ impl<D: DriftLaw> Playout<D> {
             None => {
                 let sigma_ns = START_SIGMA.as_nanos() as f64;
                 let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
-                let depth_frames = self.rate.frames_in(self.target_depth);
+                let depth_frames = self.rate.frames_in(self.depth.target());
                 let position = arrivals.position_at(now).advanced(-depth_frames);
                 let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
                 self.cursor = Some(cursor);
@@ -250,12 +274,14 @@ impl<D: DriftLaw> Playout<D> {
             card_rate: self.card.rate(),
             behind,
             fill: self.fill(),
-            target: self.target_depth,
+            target: self.depth.target(),
         };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = input.card_rate;
         self.stats.behind = behind;
+        let aimed = self.target.map_or(0.0, |target| target.behind_arrivals_frames);
+        self.stats.achieved = self.rate.duration_f64(aimed) + behind;
         self.stats.fill = input.fill;
         self.nominal_step * ratio.ratio()
     }
@@ -314,6 +340,9 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn publish(&mut self) {
+        self.stats.asked = self.depth.asked();
+        self.stats.target = self.depth.target();
+        self.stats.raised_by = self.depth.raised_by();
         self.publisher.write(self.stats);
     }
 }

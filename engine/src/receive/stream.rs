@@ -13,7 +13,7 @@ use thiserror::Error;
 /// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
 /// callbacks, and of those the longest in use hold 8192 frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
 const RING_PACKETS: usize = 2048;
-/// The jitter buffer holds this many times the target depth, and at least [`SMALLEST_BUFFER`].
+/// The jitter buffer holds this many times the deepest target, and at least [`SMALLEST_BUFFER`].
 const BUFFER_DEPTHS: i64 = 4;
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 /// Depths that can be asked for.
@@ -45,6 +45,9 @@ pub struct StreamConfig {
     /// How long the first frame of a packet that met no queue waits until the callback that plays it. A callback fetches a whole
     /// block at once, so late packets have this minus one block.
     pub target_depth: Nanos,
+    /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
+    /// asked for (presentation-time playout).
+    pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
     /// Most frames that are resampled in one go; larger callbacks are served in several.
@@ -55,7 +58,7 @@ pub struct StreamConfig {
 #[derive(Debug, Error)]
 pub enum StreamError {
     /// The depth is nothing, or too much.
-    #[error("the target depth must be more than 0 and at most {MAX_TARGET_DEPTH}, not {0}")]
+    #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
     /// The map of channels does not fit the stream.
     #[error(transparent)]
@@ -73,14 +76,17 @@ pub enum StreamError {
 /// # Errors
 /// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
-    if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
-        return Err(StreamError::TargetDepth(config.target_depth));
+    let deepest = config.target_depth.max(config.depth_limit);
+    for depth in [config.target_depth, deepest] {
+        if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
+            return Err(StreamError::TargetDepth(depth));
+        }
     }
     config.channel_map.check(config.format)?;
     let rate = config.format.sample_rate();
     let nominal_step = f64::from(rate.as_hz()) / f64::from(config.card_rate.as_hz());
     let resampler = resampler(&config, nominal_step)?;
-    let buffer = config.target_depth.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+    let buffer = deepest.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
     let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
     let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
     let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());

@@ -92,6 +92,7 @@ pub(crate) fn config(format: StreamFormat, media_clock: MediaClock) -> StreamCon
         payload_type: Some(96),
         media_clock,
         target_depth: TARGET_DEPTH,
+        depth_limit: TARGET_DEPTH,
         card_rate: RATE,
         block_frames: CALLBACK,
     }

@@ -38,6 +38,8 @@ fn config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
             TalkerClock::Crystal(_) => MediaClock::Unrelated,
         },
         target_depth: chain.playout.target_depth_ms.nanos(),
+        // Control laws are compared at one depth.
+        depth_limit: chain.playout.target_depth_ms.nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
         block_frames: usize::from(chain.card.callback_frames),
     }
