@@ -5,6 +5,7 @@
 mod rig;
 
 use engine::Nanos;
+use engine::clock::{ClockMode, LockState, Reference, ReferenceConfig, Sources};
 use engine::receive::{IngestError, MediaClock, Playout};
 use engine::rtp::wire::Ssrc;
 use rig::{Arrival, CALLBACK, CHANNELS, LEVEL, PACKET, RATE, Rig, Sender, TARGET_DEPTH, at_ms, sine};
@@ -167,4 +168,17 @@ fn assert_same(played: &[f32], expected: &[f32]) {
     assert_eq!(told, None, "first difference: (ms, played, expected)");
     // Silence would be the same as silence.
     assert!(expected.iter().any(|&sample| f64::from(sample) > 0.9 * LEVEL), "nothing was played by {:?}", at_ms(0));
+}
+
+#[test]
+fn arrivals_pace_the_timeline_of_a_sender_without_ptp() {
+    let mut rig = rig();
+    play(&mut rig, 20_000, &FIRST.packets(0..20_000));
+    let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::Livewire, ..ReferenceConfig::default() });
+    let arrivals = rig.ingest.arrivals();
+    assert_eq!(arrivals.map(|reading| reading.state), Some(LockState::Locked));
+    reference.advance(at_ms(20_000), &Sources { arrivals, ..Sources::default() });
+    assert_eq!(reference.source(), ClockMode::Livewire);
+    assert!(reference.timeline().unwrap().clock().rate().as_ppm().abs() < 0.1);
+    assert_eq!(reference.reading().map, None, "the origin is the stream's, not PTP's");
 }

@@ -4,7 +4,7 @@
 //! bank is scored by how well it would have predicted the offset 30 s ahead, against the present estimate of the most agile one, which does not lag. The steadiest filter
 //! that is not beaten speaks. A steady filter that is beaten by far restarts from the speaker's state, so that it is right again when the crystal comes to rest.
 
-use super::block::{Block, Reduction};
+use super::block::{Block, Reduced, Reduction};
 use super::estimator::{Direction, Sample};
 use super::kalman::{Kalman, Prior};
 use crate::units::{LocalTime, Nanos};
@@ -32,8 +32,9 @@ const BEATEN_SHORT: f64 = 2.5;
 const LOST: f64 = 6.0;
 /// Share of the usual number of samples in a block that is forgotten with every shorter one: 1 / 8.
 const FORGET_COUNT: u32 = 8;
-/// A filter that is this many standard deviations of the most agile one away from that lags, whatever its score.
+/// A filter that is this many standard deviations of the most agile one away from that, in so many snapshots in a row, lags, whatever its score.
 const LAG_SIGMAS: f64 = 5.0;
+const LAG_SNAPSHOTS: u32 = 2;
 /// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
 const REVERSE_BLOCKS: u32 = 2;
 /// From one reverse block to the next, forward blocks may grow by one sample, and by 1 / 4.
@@ -61,6 +62,8 @@ struct Member {
     short: f64,
     long: f64,
     predictions: f64,
+    /// Snapshots in a row that found the filter far from the most agile one.
+    apart: u32,
 }
 
 impl Member {
@@ -77,6 +80,7 @@ impl Member {
             short: 0.0,
             long: 0.0,
             predictions: 0.0,
+            apart: 0,
         }
     }
 
@@ -90,7 +94,8 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
-            self.filter.update(&reduced, now);
+            let is_short = self.reduction == Reduction::Least && 2 * count < self.forward_count;
+            self.filter.update(&Reduced { is_short, ..reduced }, now);
         }
     }
 
@@ -129,6 +134,10 @@ impl Member {
         self.predictions += 1.0;
         self.long += (square - self.long) / self.predictions.min(LONG_MEMORY);
         self.short += (square - self.short) / self.predictions.min(SHORT_MEMORY);
+    }
+
+    fn lags(&self) -> bool {
+        self.apart >= LAG_SNAPSHOTS
     }
 
     fn beats(&self, other: &Self) -> bool {
@@ -185,9 +194,6 @@ impl Bank {
         for member in &mut self.members {
             member.take(sample, now);
         }
-        if self.lags(self.speaker, now) {
-            self.choose(now);
-        }
         let waited = now.since(self.snapshot_at);
         if waited >= SNAPSHOT_INTERVAL {
             // After a silence the horizon of the old snapshots is another.
@@ -210,28 +216,30 @@ impl Bank {
             member.snapshots[slot] = (member.filter.offset_ns(now), member.filter.state()[1]);
         }
         self.snapshots += 1;
-        if full && self.members[0].predictions >= FIRST_CHOICE {
-            self.choose(now);
+        let agile = &self.members[MOST_AGILE].filter;
+        let (agile_ns, limit) =
+            (agile.offset_ns(now), LAG_SIGMAS * LAG_SIGMAS * agile.variance(now, Direction::Forward));
+        for member in &mut self.members {
+            let apart_ns = agile_ns - member.filter.offset_ns(now);
+            member.apart = if apart_ns * apart_ns > limit { member.apart + 1 } else { 0 };
+        }
+        if (full && self.members[0].predictions >= FIRST_CHOICE) || self.members[self.speaker].lags() {
+            self.choose();
         }
     }
 
-    /// Whether a filter is far from the most agile one.
-    fn lags(&self, index: usize, now: LocalTime) -> bool {
-        let agile = &self.members[MOST_AGILE].filter;
-        let difference_ns = agile.offset_ns(now) - self.members[index].filter.offset_ns(now);
-        difference_ns * difference_ns > LAG_SIGMAS * LAG_SIGMAS * agile.variance(now, Direction::Forward)
-    }
-
-    fn choose(&mut self, now: LocalTime) {
-        let lagging: [bool; WANDERS.len()] = std::array::from_fn(|i| self.lags(i, now));
-        let beaten = |i: usize| lagging[i] || self.members[i + 1..].iter().any(|rival| rival.beats(&self.members[i]));
+    fn choose(&mut self) {
+        let beaten = |i: usize| {
+            self.members[i].lags() || self.members[i + 1..].iter().any(|rival| rival.beats(&self.members[i]))
+        };
         self.speaker = (0..MOST_AGILE).find(|&i| !beaten(i)).unwrap_or(MOST_AGILE);
         let (steadier, rest) = self.members.split_at_mut(self.speaker);
         let speaker = &rest[0];
-        for (member, lags) in steadier.iter_mut().zip(lagging) {
-            if lags || member.short > LOST * speaker.short {
+        for member in steadier {
+            if member.lags() || member.short > LOST * speaker.short {
                 member.filter.adopt(&speaker.filter);
                 member.snapshots = speaker.snapshots;
+                member.apart = 0;
                 // Lost until it has proven itself.
                 member.short = BEATEN_SHORT * speaker.short;
             }

@@ -37,6 +37,8 @@ const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is this share of its age.
 const DELAY_MEMORY_S: f64 = 7200.0;
 const YOUNG_MEMORY: f64 = 0.25;
+/// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise counts this many times.
+const SHORT_BLOCK: f64 = 4.0;
 /// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not discarded.
 const HUBER_LIMIT: f64 = 5.0;
 /// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
@@ -218,7 +220,7 @@ impl Kalman {
         let predicted = (0..3).map(|i| h[i] * ph[i]).sum::<f64>().max(0.0);
         let residual = block.offset_ns - (self.offset_ns(block.at) + sign * self.x[2]);
         self.learn_noise(residual, block, predicted);
-        let r = self.block_noise(block.direction, block.count);
+        let r = self.block_noise(block.direction, block.count) * if block.is_short { SHORT_BLOCK } else { 1.0 };
         let s = predicted + r;
         let limit = HUBER_LIMIT * libm::sqrt(s);
         let innovation = residual.clamp(-limit, limit);

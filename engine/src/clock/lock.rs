@@ -170,6 +170,7 @@ pub(super) struct LockMachine {
     reverse: u32,
     /// Syncs and Delay_Resps that a lock needs.
     needed: (u32, u32),
+    /// The last transition, until it is told: who does not ask must not stop the machine.
     pending: Option<LockTransition>,
 }
 
@@ -233,9 +234,6 @@ impl LockMachine {
     }
 
     pub(super) fn advance(&mut self, inputs: &LockInputs) {
-        if self.pending.is_some() {
-            return;
-        }
         let Some(last_forward) = self.last_forward else { return };
         let silent_for = inputs.now.since(last_forward);
         let silent = silent_for > inputs.sync_interval.times(SILENT_INTERVALS);

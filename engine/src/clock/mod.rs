@@ -18,6 +18,7 @@ mod reference;
 mod slave;
 mod slew;
 mod step;
+mod system;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
@@ -25,3 +26,4 @@ pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use slave::{SlaveClock, SlaveClockConfig};
+pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};

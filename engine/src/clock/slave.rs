@@ -100,6 +100,12 @@ impl SlaveClock {
         }
     }
 
+    /// A clock whose packets travel in one direction only, and whose delay, if it has one, belongs to its time.
+    #[must_use]
+    pub(super) fn one_way(config: SlaveClockConfig) -> Self {
+        Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
+    }
+
     /// Estimated one-way delay to the master.
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {

@@ -7,7 +7,7 @@
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::stream::{MediaClock, StreamConfig};
-use crate::clock::{ClockMap, ClockReading, Direction, MediaMap, PtpMap, Sample};
+use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
 use crate::rtp::sequence::SequenceCounts;
 use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
@@ -16,6 +16,8 @@ use thiserror::Error;
 
 /// A timestamp this far from where it is expected belongs to a new timeline, if the next packet agrees.
 const DISCONTINUITY: Nanos = Nanos::from_secs(1);
+/// Media clocks known to this are of use as a reference.
+const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 
@@ -154,6 +156,17 @@ impl Ingest {
             stats.arrival_jitter = timeline.legs.jitter();
         }
         stats
+    }
+
+    /// The sender's media clock as a source of the [`crate::clock::Reference`]: its rate is the sender's, its origin the stream's first packet. Of use once the
+    /// rate is known to a part in a million.
+    #[must_use]
+    pub fn arrivals(&self) -> Option<ClockReading> {
+        let timeline = self.timeline.as_ref()?;
+        let (map, earlier) = timeline.legs.clock()?;
+        let state = if map.rate_sigma() < USABLE_RATE { LockState::Locked } else { LockState::Acquiring };
+        let map = Some(PtpMap::new(timeline.origin_local - earlier, PtpTime::EPOCH, map));
+        Some(ClockReading { state, map, epoch: self.stats.generation, path_delay: PathDelay::Measured })
     }
 
     /// What the audio half told after its last callback.
