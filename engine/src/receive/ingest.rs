@@ -20,6 +20,8 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+/// A timeline of which only packets after their playout have come for this long is given up.
+const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
 /// A datagram was not a packet of this stream.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -76,6 +78,8 @@ struct Timeline {
     origin_frame: Frames,
     newest: Frames,
     newest_at: LocalTime,
+    /// Since when no packet has come in time.
+    late_since: Option<LocalTime>,
     legs: Legs,
 }
 
@@ -184,8 +188,12 @@ impl Ingest {
         if packet.payload.len() > MAX_PAYLOAD {
             return Err(IngestError::Oversize(packet.payload.len()));
         }
-        let position = self.place(leg, now, &packet)?;
-        let end = position + Frames::new(frames as i64);
+        let frames = Frames::new(frames as i64);
+        let mut position = self.place(leg, now, &packet)?;
+        if self.has_fallen_behind(now, position + frames) {
+            position = self.begin(leg, now, &packet);
+        }
+        let end = position + frames;
         let first = self.arrive(leg, now, &packet, position, end);
         self.publish();
         if first {
@@ -236,16 +244,36 @@ impl Ingest {
             origin_frame: position,
             newest: position,
             newest_at: now,
+            late_since: None,
             legs: Legs::new(leg),
         });
         position
     }
 
+    /// Whether a packet that ends at `end` has missed its playout.
+    fn is_late(&mut self, end: Frames) -> bool {
+        let playout = self.playout_stats.read();
+        playout.generation == self.snapshot.generation && end <= playout.position.frame()
+    }
+
+    /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be heard again: the sender went back by less than a
+    /// discontinuity, or the network has become slower by more than the depth.
+    fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
+        let late = self.is_late(end);
+        let Some(timeline) = &mut self.timeline else { return false };
+        // After a pause the late ones begin to count anew: a burst that was held back is over at once.
+        if !late || now.since(timeline.newest_at) > ONLY_LATE {
+            timeline.late_since = None;
+            return false;
+        }
+        let since = *timeline.late_since.get_or_insert(now);
+        now.since(since) >= ONLY_LATE
+    }
+
     /// Tells the legs of a packet; returns whether it is the first copy.
     fn arrive(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>, position: Frames, end: Frames) -> bool {
+        let late = self.is_late(end);
         let Some(timeline) = &mut self.timeline else { return false };
-        let playout = self.playout_stats.read();
-        let late = playout.generation == self.snapshot.generation && end <= playout.position.frame();
         let sent = self.config.format.sample_rate().duration(position - timeline.origin_frame);
         let offset = sent - (now - timeline.origin_local);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };

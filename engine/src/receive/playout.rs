@@ -19,6 +19,8 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
+/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a stream for seconds otherwise.
+const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// Errors beyond this are jumped over (crossfaded) rather than slewed.
 const JUMP: Nanos = Nanos::from_millis(2);
 /// PTP is followed from this age on: until then its estimate and that of arrivals still settle against each other.
@@ -57,6 +59,8 @@ pub struct Playout<D> {
     /// Position of the next frame to be fed to the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
+    /// Since when the arrivals are known, but not well enough to begin.
+    waiting_since: Option<LocalTime>,
     age: Nanos,
     erring_for: Nanos,
     snapshot: ControlSnapshot,
@@ -95,6 +99,7 @@ impl<D: DriftLaw> Playout<D> {
             concealer: Concealer::new(channels, config.format.sample_rate()),
             cursor: None,
             target: None,
+            waiting_since: None,
             age: Nanos::ZERO,
             erring_for: Nanos::ZERO,
             snapshot: ControlSnapshot::default(),
@@ -143,6 +148,7 @@ impl<D: DriftLaw> Playout<D> {
             self.buffer.clear();
             self.cursor = None;
             self.target = None;
+            self.waiting_since = None;
             self.depth.reset();
             self.concealer.splice();
         }
@@ -203,8 +209,13 @@ impl<D: DriftLaw> Playout<D> {
         let cursor = match self.cursor {
             Some(cursor) => cursor,
             None => {
-                let sigma_ns = START_SIGMA.as_nanos() as f64;
-                let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
+                let known = START_SIGMA.as_nanos() as f64;
+                let arrivals = self.snapshot.arrivals?;
+                let since = *self.waiting_since.get_or_insert(now);
+                if arrivals.clock().sigma_ns(now) >= known && now.since(since) < START_PATIENCE {
+                    return None;
+                }
+                self.waiting_since = None;
                 let depth_frames = self.rate.frames_in(self.depth.target());
                 let position = arrivals.position_at(now).advanced(-depth_frames);
                 let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
