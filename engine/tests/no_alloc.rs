@@ -8,7 +8,7 @@
 mod rig;
 
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap};
-use engine::receive::{FusedDrift, MediaClock, Playout};
+use engine::receive::{ChannelMap, FusedDrift, MediaClock, Playout, StreamConfig};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use rig::{Arrival, Rig, Sender, at_ms};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -149,4 +149,13 @@ fn ptp_locks_steps_holds_and_unlocks() {
     rig.ingest.set_clock(&reading(LockState::Unlocked, Nanos::from_millis(5)));
     assert_eq!(calls_in(&mut rig, 40_000..45_000, &packets), 0);
     assert_eq!(rig.playout.stats().jumps, jumps + 1);
+}
+
+#[test]
+fn channels_are_mapped() {
+    let format = rig::format();
+    let map = ChannelMap::new(&[Some(1), Some(0)]).unwrap();
+    let mut rig = Rig::of(StreamConfig { channel_map: map, ..rig::config(format, MediaClock::Unrelated) });
+    assert_eq!(calls_in(&mut rig, 0..2_000, &FIRST.packets(0..2_000)), 0);
+    assert!(rig.playout.stats().started);
 }

@@ -32,6 +32,8 @@ pub struct ControlSnapshot {
 pub struct PlayoutStats {
     /// Whether audio (or concealment of it) is being played.
     pub started: bool,
+    /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the first one is played.
+    pub generation: u32,
     /// Media position of the next frame to be played.
     pub position: MediaPosition,
     /// Deviation from the nominal ratio of media frames per card frame at the end of the last block.
@@ -40,13 +42,21 @@ pub struct PlayoutStats {
     pub card_rate: Ppb,
     /// How far playout is behind its target position.
     pub behind: Nanos,
+    /// The depth that was asked for: how long a packet that met no queue waits until its playout.
+    pub asked: Nanos,
+    /// The depth aimed at now: what was asked for, and [`PlayoutStats::raised_by`].
+    pub target: Nanos,
+    /// By how much late packets have raised the target since the stream, or its source, started.
+    pub raised_by: Nanos,
+    /// The depth achieved: how far playout is behind the sender's timeline at the last callback. The card's own latency comes on top.
+    pub achieved: Nanos,
     /// Contiguous audio found by the last callback, from the position it played on.
     pub fill: Nanos,
     /// Callbacks that needed audio which had not arrived.
     pub underruns: u64,
     /// Frames that were concealed, for whichever reason.
     pub concealed_frames: u64,
-    /// Packets that arrived after their playout.
+    /// Packets that arrived after their playout had begun and were not there for it. Those that a raised target still saved are among them.
     pub late_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,

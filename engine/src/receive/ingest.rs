@@ -5,15 +5,13 @@
 //! sender says of PTP, so that the rate never depends on a master.
 
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::stream::{MediaClock, StreamConfig};
-use crate::clock::{
-    ClockMap, ClockReading, DelayModel, Direction, Estimator, EstimatorConfig, LockState, MediaMap, PathDelay, PtpMap,
-    Sample,
-};
+use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
-use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceTracker};
+use crate::rtp::sequence::SequenceCounts;
 use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
-use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, SampleRate};
+use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 use thiserror::Error;
 
 /// A timestamp this far from where it is expected belongs to a new timeline, if the next packet agrees.
@@ -22,6 +20,8 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+/// A timeline of which only packets after their playout have come for this long is given up.
+const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
 /// A datagram was not a packet of this stream.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -54,8 +54,10 @@ pub enum IngestError {
 /// What the control half has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct IngestStats {
-    /// Sequence numbers: received, lost, reordered, duplicates.
+    /// Sequence numbers, of both legs together: lost is what came by neither, duplicates are the copies that came later.
     pub sequence: SequenceCounts,
+    /// What each leg did, A first.
+    pub legs: [LegStats; 2],
     /// Datagrams that were refused, see [`IngestError`].
     pub refused: u64,
     /// Packets that found the ring to the audio half full: the sound card does not pull.
@@ -64,7 +66,7 @@ pub struct IngestStats {
     pub generation: u32,
     /// Rate of the sender's media clock against the host's.
     pub media_rate: Ppb,
-    /// Running size of the packets' lateness.
+    /// Running size of the packets' lateness, on the leg whose arrivals give the media clock.
     pub arrival_jitter: Nanos,
 }
 
@@ -76,11 +78,27 @@ struct Timeline {
     origin_frame: Frames,
     newest: Frames,
     newest_at: LocalTime,
-    arrivals: Estimator,
-    sequence: SequenceTracker,
+    /// Since when no packet has come in time.
+    late_since: Option<LocalTime>,
+    legs: Legs,
 }
 
-/// Network half of a stream. Feed it every datagram of the stream's socket with its receive timestamp.
+impl Timeline {
+    /// Where a timestamp lies.
+    ///
+    /// # Errors
+    /// Its distance from where it is expected, if that is more than `limit` frames.
+    fn locate(&self, now: LocalTime, timestamp: RtpTimestamp, rate: SampleRate, limit: i64) -> Result<Frames, i64> {
+        // A pause of the sender moves the expectation along with time.
+        let paused = rate.frames_in(now.since(self.newest_at)) as i64;
+        let expected = self.newest + Frames::new(paused);
+        let position = timestamp.unwrap_near(expected);
+        let distance = (position - expected).get();
+        if distance.abs() > limit { Err(distance) } else { Ok(position) }
+    }
+}
+
+/// Network half of a stream. Feed it every datagram of the stream's sockets with its receive timestamp and its [`Leg`].
 pub struct Ingest {
     config: StreamConfig,
     timeline: Option<Timeline>,
@@ -114,12 +132,12 @@ impl Ingest {
         }
     }
 
-    /// Takes one datagram that was received at `now`.
+    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a stream without redundancy.
     ///
     /// # Errors
     /// If it is not a packet of this stream; it is counted as refused, and nothing else happens.
-    pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        let taken = self.take(now, datagram);
+    pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
+        let taken = self.take(leg, now, datagram);
         if taken.is_err() {
             self.stats.refused += 1;
         }
@@ -136,9 +154,10 @@ impl Ingest {
     pub fn stats(&self) -> IngestStats {
         let mut stats = self.stats;
         if let Some(timeline) = &self.timeline {
-            stats.sequence = timeline.sequence.counts();
-            stats.media_rate = timeline.arrivals.map().map_or(Ppb::ZERO, |map| map.rate());
-            stats.arrival_jitter = timeline.arrivals.jitter();
+            stats.sequence = timeline.legs.merged();
+            stats.legs = timeline.legs.stats();
+            stats.media_rate = timeline.legs.media_rate();
+            stats.arrival_jitter = timeline.legs.jitter();
         }
         stats
     }
@@ -148,9 +167,9 @@ impl Ingest {
     #[must_use]
     pub fn arrivals(&self) -> Option<ClockReading> {
         let timeline = self.timeline.as_ref()?;
-        let map = timeline.arrivals.map()?;
+        let (map, earlier) = timeline.legs.clock()?;
         let state = if map.rate_sigma() < USABLE_RATE { LockState::Locked } else { LockState::Acquiring };
-        let map = Some(PtpMap::new(timeline.origin_local, PtpTime::EPOCH, map));
+        let map = Some(PtpMap::new(timeline.origin_local - earlier, PtpTime::EPOCH, map));
         Some(ClockReading { state, map, epoch: self.stats.generation, path_delay: PathDelay::Measured })
     }
 
@@ -159,7 +178,7 @@ impl Ingest {
         *self.playout_stats.read()
     }
 
-    fn take(&mut self, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
+    fn take(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         let packet = RtpPacket::parse(datagram)?;
         let found = packet.header.payload_type.get();
         if let Some(expected) = self.config.payload_type.filter(|&expected| expected != found) {
@@ -169,55 +188,52 @@ impl Ingest {
         if packet.payload.len() > MAX_PAYLOAD {
             return Err(IngestError::Oversize(packet.payload.len()));
         }
-        let position = self.place(now, &packet)?;
+        let frames = Frames::new(frames as i64);
+        let mut position = self.place(leg, now, &packet)?;
+        if self.has_fallen_behind(now, position + frames) {
+            position = self.begin(leg, now, &packet);
+        }
+        let end = position + frames;
+        let first = self.arrive(leg, now, &packet, position, end);
         self.publish();
-        self.push(position, packet.payload);
+        if first {
+            self.push(position, packet.payload);
+        }
         if let Some(timeline) = &mut self.timeline {
-            timeline.newest = timeline.newest.max(position + Frames::new(frames as i64));
+            timeline.newest = timeline.newest.max(end);
             timeline.newest_at = now;
         }
         Ok(())
     }
 
     /// The packet's position on the timeline, beginning a new one where it must.
-    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
-        let timestamp = packet.header.timestamp;
+    fn place(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
+        let Some(timeline) = &self.timeline else { return Ok(self.begin(leg, now, packet)) };
+        if timeline.ssrc != packet.header.ssrc {
+            if now.since(timeline.newest_at) < SOURCE_SILENCE {
+                return Err(IngestError::OtherSource(packet.header.ssrc));
+            }
+            return Ok(self.begin(leg, now, packet));
+        }
         let rate = self.config.format.sample_rate();
-        let limit = rate.frames_in(DISCONTINUITY) as i64;
-        let position = match &self.timeline {
-            None => self.begin(now, packet),
-            Some(timeline) if timeline.ssrc != packet.header.ssrc => {
-                if now.since(timeline.newest_at) < SOURCE_SILENCE {
-                    return Err(IngestError::OtherSource(packet.header.ssrc));
-                }
-                self.begin(now, packet)
+        let limit = rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64;
+        let located = timeline.locate(now, packet.header.timestamp, rate, limit);
+        if !timeline.legs.decides(leg, now) {
+            return located.map_err(IngestError::Discontinuity);
+        }
+        let suspect = self.suspect.take();
+        located.or_else(|distance| {
+            let timestamp = packet.header.timestamp.get();
+            let near = |suspect: u32| i64::from(timestamp.wrapping_sub(suspect) as i32).abs() <= limit;
+            if suspect.is_some_and(near) {
+                return Ok(self.begin(leg, now, packet));
             }
-            Some(timeline) => {
-                // A pause of the sender moves the expectation along with time.
-                let paused = rate.frames_in(now.since(timeline.newest_at)) as i64;
-                let expected = timeline.newest + Frames::new(paused);
-                let position = timestamp.unwrap_near(expected);
-                let distance = (position - expected).get();
-                if distance.abs() > limit {
-                    let confirmed = self
-                        .suspect
-                        .is_some_and(|suspect| i64::from(timestamp.get().wrapping_sub(suspect) as i32).abs() <= limit);
-                    self.suspect = Some(timestamp.get());
-                    if !confirmed {
-                        return Err(IngestError::Discontinuity(distance));
-                    }
-                    self.begin(now, packet)
-                } else {
-                    self.suspect = None;
-                    position
-                }
-            }
-        };
-        self.observe_arrival(now, position, packet);
-        Ok(position)
+            self.suspect = Some(timestamp);
+            Err(IngestError::Discontinuity(distance))
+        })
     }
 
-    fn begin(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
+    fn begin(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
         let position = Frames::new(i64::from(packet.header.timestamp.get()));
         self.suspect = None;
         self.stats.generation = self.stats.generation.wrapping_add(1);
@@ -228,32 +244,49 @@ impl Ingest {
             origin_frame: position,
             newest: position,
             newest_at: now,
-            arrivals: Estimator::new(ARRIVALS),
-            sequence: SequenceTracker::default(),
+            late_since: None,
+            legs: Legs::new(leg),
         });
         position
     }
 
-    fn observe_arrival(&mut self, now: LocalTime, position: Frames, packet: &RtpPacket<'_>) {
-        let Some(timeline) = &mut self.timeline else { return };
-        // The copy of a packet tells nothing of the sender's clock: it came by another way, or was held back.
-        if timeline.sequence.insert(packet.header.sequence) == Arrival::Duplicate {
-            return;
+    /// Whether a packet that ends at `end` has missed its playout.
+    fn is_late(&mut self, end: Frames) -> bool {
+        let playout = self.playout_stats.read();
+        playout.generation == self.snapshot.generation && end <= playout.position.frame()
+    }
+
+    /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be heard again: the sender went back by less than a
+    /// discontinuity, or the network has become slower by more than the depth.
+    fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
+        let late = self.is_late(end);
+        let Some(timeline) = &mut self.timeline else { return false };
+        // After a pause the late ones begin to count anew: a burst that was held back is over at once.
+        if !late || now.since(timeline.newest_at) > ONLY_LATE {
+            timeline.late_since = None;
+            return false;
         }
+        let since = *timeline.late_since.get_or_insert(now);
+        now.since(since) >= ONLY_LATE
+    }
+
+    /// Tells the legs of a packet; returns whether it is the first copy.
+    fn arrive(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>, position: Frames, end: Frames) -> bool {
+        let late = self.is_late(end);
+        let Some(timeline) = &mut self.timeline else { return false };
         let sent = self.config.format.sample_rate().duration(position - timeline.origin_frame);
         let offset = sent - (now - timeline.origin_local);
-        timeline.arrivals.update(Sample {
-            at: now,
-            offset_ns: offset.as_nanos() as f64,
-            direction: Direction::Forward,
-        });
+        let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
+        timeline.legs.arrive(&Candidate { leg, sequence: packet.header.sequence, position, late, sample })
     }
 
     fn publish(&mut self) {
         let Some(timeline) = &self.timeline else { return };
         let rate = self.config.format.sample_rate();
-        self.snapshot.arrivals =
-            timeline.arrivals.map().map(|map| MediaMap::new(timeline.origin_local, timeline.origin_frame, rate, map));
+        self.snapshot.arrivals = timeline
+            .legs
+            .clock()
+            .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some((ptp, epoch))) = (self.config.media_clock, self.ptp) {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
@@ -276,10 +309,6 @@ impl Ingest {
     }
 }
 
-/// Starting point for the sender's media clock: crystals, or clocks disciplined by better ones.
-const ARRIVALS: EstimatorConfig =
-    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(300), delay: DelayModel::Absorbed };
-
 /// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273, 5.2); of the timelines that
 /// this allows, the one nearest to the packets received is meant.
 fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline) -> MediaMap {
@@ -289,7 +318,7 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
     // The rest of a frame, as the time by which the map is ahead of the whole frame.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
-    let frame = crate::units::RtpTimestamp::new(whole as u32).unwrap_near(timeline.newest);
+    let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.newest);
     let clock = ClockMap::exact(timeline.newest_at, rest_ns, ptp.clock().rate());
     MediaMap::new(timeline.newest_at, frame, rate, clock)
 }

@@ -6,17 +6,22 @@
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
 mod card_clock;
+mod channel_map;
 mod conceal;
+mod depth;
 mod drift;
 mod handover;
 mod ingest;
 mod jitter_buffer;
 mod playout;
+mod redundancy;
 mod stream;
 
+pub use channel_map::{ChannelMap, ChannelMapError};
 pub use drift::{DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
+pub use redundancy::{Leg, LegStats};
 pub use stream::{MediaClock, StreamConfig, StreamError, stream, stream_with};

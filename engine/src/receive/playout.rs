@@ -7,17 +7,20 @@
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded loop.
 
 use super::card_clock::CardClock;
+use super::channel_map::Decoder;
 use super::conceal::Concealer;
+use super::depth::Depth;
 use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::stream::StreamConfig;
 use crate::resample::Resampler;
-use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
-use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
+/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a stream for seconds otherwise.
+const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// Errors beyond this are jumped over (crossfaded) rather than slewed.
 const JUMP: Nanos = Nanos::from_millis(2);
 /// PTP is followed from this age on: until then its estimate and that of arrivals still settle against each other.
@@ -43,8 +46,10 @@ struct Target {
 
 /// Sound-card half of a stream.
 pub struct Playout<D> {
-    format: StreamFormat,
-    target_depth: Nanos,
+    rate: SampleRate,
+    /// Of the output.
+    channels: usize,
+    depth: Depth,
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
     drift: D,
@@ -54,12 +59,14 @@ pub struct Playout<D> {
     /// Position of the next frame to be fed to the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
+    /// Since when the arrivals are known, but not well enough to begin.
+    waiting_since: Option<LocalTime>,
     age: Nanos,
     erring_for: Nanos,
     snapshot: ControlSnapshot,
     stats: PlayoutStats,
     input: Vec<f32>,
-    decoded: Vec<f32>,
+    decoder: Decoder,
     packets: rtrb::Consumer<MediaPacket>,
     control: triple_buffer::Output<ControlSnapshot>,
     publisher: triple_buffer::Input<PlayoutStats>,
@@ -77,12 +84,13 @@ impl<D: DriftLaw> Playout<D> {
         control: triple_buffer::Output<ControlSnapshot>,
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
-        let channels = config.format.channels();
+        let channels = config.channel_map.outputs();
         // Twice the nominal need: room for the filter's length and any step in range.
         let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
         Self {
-            format: config.format,
-            target_depth: config.target_depth,
+            rate: config.format.sample_rate(),
+            channels,
+            depth: Depth::new(config),
             nominal_step,
             resampler,
             drift,
@@ -91,22 +99,23 @@ impl<D: DriftLaw> Playout<D> {
             concealer: Concealer::new(channels, config.format.sample_rate()),
             cursor: None,
             target: None,
+            waiting_since: None,
             age: Nanos::ZERO,
             erring_for: Nanos::ZERO,
             snapshot: ControlSnapshot::default(),
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
-            decoded: vec![0.0; MAX_PAYLOAD / config.format.encoding().bytes_per_sample()],
+            decoder: Decoder::new(config.format, config.channel_map),
             packets,
             control,
             publisher,
         }
     }
 
-    /// Fills `out` (interleaved; a whole number of frames) with what the card is to play next; `now` is the time of the
+    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what the card is to play next; `now` is the time of the
     /// callback. Silence before the first packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let frames = out.len() / channels;
         if frames == 0 {
             out.fill(0.0);
@@ -119,7 +128,7 @@ impl<D: DriftLaw> Playout<D> {
             self.publish();
             return;
         };
-        let block = self.format.sample_rate().duration_f64(frames as f64 * self.nominal_step);
+        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
         let behind = self.steer(played_at, position, block);
         let step = self.step(block, behind);
         self.render(out, step);
@@ -139,6 +148,8 @@ impl<D: DriftLaw> Playout<D> {
             self.buffer.clear();
             self.cursor = None;
             self.target = None;
+            self.waiting_since = None;
+            self.depth.reset();
             self.concealer.splice();
         }
         self.snapshot = snapshot;
@@ -161,15 +172,36 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn store(&mut self, packet: &MediaPacket) {
-        let Ok(frames) = self.format.decode_into(&packet.payload[..packet.length], &mut self.decoded) else { return };
-        let samples = &self.decoded[..frames * self.format.channels()];
+        let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
+        // Its first frame is there if this is a copy of one that came in time.
+        let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
+        if is_late {
+            self.stats.late_packets += 1;
+            self.deepen(late);
+        }
         let cursor = self.cursor.unwrap_or(packet.position);
+        let samples = self.decoder.decode(&packet.payload[..packet.length]);
         match self.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
-            Insertion::Duplicate => self.stats.duplicate_packets += 1,
-            Insertion::Late => self.stats.late_packets += 1,
+            Insertion::Late if is_late => {}
+            Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
             Insertion::TooEarly => self.stats.early_packets += 1,
         }
+    }
+
+    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it are played, if the limit allows.
+    fn deepen(&mut self, late: Frames) {
+        let Some(target) = &mut self.target else { return };
+        let raise = self.depth.raise(self.rate.duration(late));
+        if raise == Nanos::ZERO {
+            return;
+        }
+        let back = libm::ceil(self.rate.frames_in(raise));
+        target.behind_frames += back;
+        target.behind_arrivals_frames += back;
+        self.cursor = self.cursor.map(|cursor| cursor - Frames::new(back as i64));
+        self.concealer.splice();
+        self.stats.jumps += 1;
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
@@ -177,9 +209,14 @@ impl<D: DriftLaw> Playout<D> {
         let cursor = match self.cursor {
             Some(cursor) => cursor,
             None => {
-                let sigma_ns = START_SIGMA.as_nanos() as f64;
-                let arrivals = self.snapshot.arrivals.filter(|map| map.clock().sigma_ns(now) < sigma_ns)?;
-                let depth_frames = self.format.sample_rate().frames_in(self.target_depth);
+                let known = START_SIGMA.as_nanos() as f64;
+                let arrivals = self.snapshot.arrivals?;
+                let since = *self.waiting_since.get_or_insert(now);
+                if arrivals.clock().sigma_ns(now) >= known && now.since(since) < START_PATIENCE {
+                    return None;
+                }
+                self.waiting_since = None;
+                let depth_frames = self.rate.frames_in(self.depth.target());
                 let position = arrivals.position_at(now).advanced(-depth_frames);
                 let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
                 self.cursor = Some(cursor);
@@ -190,6 +227,7 @@ impl<D: DriftLaw> Playout<D> {
                 });
                 self.age = Nanos::ZERO;
                 self.stats.started = true;
+                self.stats.generation = self.snapshot.generation;
                 cursor
             }
         };
@@ -204,9 +242,8 @@ impl<D: DriftLaw> Playout<D> {
     /// Follows the best reference; returns how far playout is behind the target, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
         let Some(wanted) = self.aim(now) else { return Nanos::ZERO };
-        let rate = self.format.sample_rate();
         let behind_frames = wanted.frames_since(position);
-        let behind = rate.duration_f64(behind_frames);
+        let behind = self.rate.duration_f64(behind_frames);
         self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
         self.age += block;
         if self.erring_for < JUMP_PATIENCE {
@@ -217,7 +254,7 @@ impl<D: DriftLaw> Playout<D> {
         self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
         self.concealer.splice();
         self.stats.jumps += 1;
-        rate.duration_f64(behind_frames - jump)
+        self.rate.duration_f64(behind_frames - jump)
     }
 
     /// The target position, by the best reference there is. A change of reference leaves the target where it is.
@@ -248,12 +285,14 @@ impl<D: DriftLaw> Playout<D> {
             card_rate: self.card.rate(),
             behind,
             fill: self.fill(),
-            target: self.target_depth,
+            target: self.depth.target(),
         };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = input.card_rate;
         self.stats.behind = behind;
+        let aimed = self.target.map_or(0.0, |target| target.behind_arrivals_frames);
+        self.stats.achieved = self.rate.duration_f64(aimed) + behind;
         self.stats.fill = input.fill;
         self.nominal_step * ratio.ratio()
     }
@@ -263,11 +302,11 @@ impl<D: DriftLaw> Playout<D> {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = self.buffer.contiguous_frames(cursor) as f64;
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
-        self.format.sample_rate().duration_f64(ahead)
+        self.rate.duration_f64(ahead)
     }
 
     fn render(&mut self, out: &mut [f32], step_end: f64) {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let mut starved = false;
         for block in out.chunks_mut(self.resampler.max_frames() * channels) {
             let needed = self.resampler.prepare(block.len() / channels, step_end);
@@ -286,7 +325,7 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that had not arrived at all.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
-        let channels = self.format.channels();
+        let channels = self.channels;
         let Some(mut cursor) = self.cursor else {
             samples.fill(0.0);
             return false;
@@ -312,6 +351,9 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn publish(&mut self) {
+        self.stats.asked = self.depth.asked();
+        self.stats.target = self.depth.target();
+        self.stats.raised_by = self.depth.raised_by();
         self.publisher.write(self.stats);
     }
 }

@@ -1,5 +1,6 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
+use super::channel_map::{ChannelMap, ChannelMapError};
 use super::drift::{DriftLaw, FusedDrift};
 use super::handover::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
@@ -9,10 +10,10 @@ use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, SampleRate};
 use thiserror::Error;
 
-/// Packets on their way from the network thread to the audio thread: 64 ms of the shortest packets (125 us), more than any
-/// callback period.
-const RING_PACKETS: usize = 512;
-/// The jitter buffer holds this many times the target depth, and at least [`SMALLEST_BUFFER`].
+/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
+/// callbacks, and of those the longest in use hold 8192 frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
+const RING_PACKETS: usize = 2048;
+/// The jitter buffer holds this many times the deepest target, and at least [`SMALLEST_BUFFER`].
 const BUFFER_DEPTHS: i64 = 4;
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 /// Depths that can be asked for.
@@ -35,6 +36,8 @@ pub enum MediaClock {
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
+    /// What the sound card's channels play; [`ChannelMap::straight`] for the stream as it is.
+    pub channel_map: ChannelMap,
     /// The only payload type to accept; `None` accepts any.
     pub payload_type: Option<u8>,
     /// Relation of the timestamps to PTP.
@@ -42,6 +45,9 @@ pub struct StreamConfig {
     /// How long the first frame of a packet that met no queue waits until the callback that plays it. A callback fetches a whole
     /// block at once, so late packets have this minus one block.
     pub target_depth: Nanos,
+    /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
+    /// asked for (presentation-time playout).
+    pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
     /// Most frames that are resampled in one go; larger callbacks are served in several.
@@ -52,8 +58,11 @@ pub struct StreamConfig {
 #[derive(Debug, Error)]
 pub enum StreamError {
     /// The depth is nothing, or too much.
-    #[error("the target depth must be more than 0 and at most {MAX_TARGET_DEPTH}, not {0}")]
+    #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
+    /// The map of channels does not fit the stream.
+    #[error(transparent)]
+    ChannelMap(#[from] ChannelMapError),
     /// The near-unity resampler refused.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
@@ -79,11 +88,15 @@ pub fn stream_with<D: DriftLaw>(
     resampler: Box<dyn Resampler>,
     drift: D,
 ) -> Result<(Ingest, Playout<D>), StreamError> {
-    if config.target_depth <= Nanos::ZERO || config.target_depth > MAX_TARGET_DEPTH {
-        return Err(StreamError::TargetDepth(config.target_depth));
+    let deepest = config.target_depth.max(config.depth_limit);
+    for depth in [config.target_depth, deepest] {
+        if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
+            return Err(StreamError::TargetDepth(depth));
+        }
     }
+    config.channel_map.check(config.format)?;
     let rate = config.format.sample_rate();
-    let buffer = config.target_depth.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+    let buffer = deepest.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
     let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
     let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
     let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
@@ -102,7 +115,7 @@ fn nominal_step(config: &StreamConfig) -> f64 {
 
 /// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
 fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
-    let channels = config.format.channels();
+    let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
     }

@@ -2,7 +2,7 @@
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
-use engine::receive::{FusedDrift, Ingest, IngestError, MediaClock, Playout, StreamConfig, stream};
+use engine::receive::{ChannelMap, FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -45,19 +45,31 @@ impl Sender {
     }
 
     fn packet(self, index: i64) -> Vec<u8> {
-        let format = format();
+        self.datagram(format(), index as u16, index * PACKET as i64, PACKET, |_| 1.0)
+    }
+
+    /// A packet of any length and format; `level` is that of each channel.
+    pub(crate) fn datagram(
+        self,
+        format: StreamFormat,
+        sequence: u16,
+        first: i64,
+        frames: usize,
+        level: impl Fn(usize) -> f64,
+    ) -> Vec<u8> {
         let header = RtpHeader {
             marker: false,
             payload_type: PayloadType::new(96).unwrap(),
-            sequence: SequenceNumber::new(index as u16),
-            timestamp: RtpTimestamp::new(self.timestamp.wrapping_add((index * PACKET as i64) as u32)),
+            sequence: SequenceNumber::new(sequence),
+            timestamp: RtpTimestamp::new(self.timestamp.wrapping_add(first as u32)),
             ssrc: Ssrc(self.ssrc),
         };
-        let first = index * PACKET as i64;
-        let samples: Vec<f32> = (first..first + PACKET as i64)
-            .flat_map(|frame| [sine(self.frequency_hz, frame as f64) as f32; CHANNELS])
+        let samples: Vec<f32> = (first..first + frames as i64)
+            .map(|frame| sine(self.frequency_hz, frame as f64))
+            .flat_map(|sample| (0..format.channels()).map(move |channel| (channel, sample)))
+            .map(|(channel, sample)| (level(channel) * sample) as f32)
             .collect();
-        let mut payload = vec![0; PACKET * format.bytes_per_frame()];
+        let mut payload = vec![0; frames * format.bytes_per_frame()];
         format.encode_into(&samples, &mut payload).unwrap();
         [&header.emit()[..], &payload].concat()
     }
@@ -68,8 +80,22 @@ pub(crate) fn sine(frequency_hz: f64, frame: f64) -> f64 {
     LEVEL * (std::f64::consts::TAU * frequency_hz * frame / 48_000.0).sin()
 }
 
-fn format() -> StreamFormat {
+pub(crate) fn format() -> StreamFormat {
     StreamFormat::new(Encoding::L24, RATE, CHANNELS).unwrap()
+}
+
+/// A stream as most tests want it, all channels where they are.
+pub(crate) fn config(format: StreamFormat, media_clock: MediaClock) -> StreamConfig {
+    StreamConfig {
+        format,
+        channel_map: ChannelMap::straight(format),
+        payload_type: Some(96),
+        media_clock,
+        target_depth: TARGET_DEPTH,
+        depth_limit: TARGET_DEPTH,
+        card_rate: RATE,
+        block_frames: CALLBACK,
+    }
 }
 
 /// Both halves of a stream.
@@ -82,32 +108,45 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(media_clock: MediaClock) -> Self {
-        let config = StreamConfig {
-            format: format(),
-            payload_type: Some(96),
-            media_clock,
-            target_depth: TARGET_DEPTH,
-            card_rate: RATE,
-            block_frames: CALLBACK,
-        };
+        Self::of(config(format(), media_clock))
+    }
+
+    pub(crate) fn of(config: StreamConfig) -> Self {
         let (ingest, playout) = stream(config).unwrap();
         Self { ingest, playout, refused: Vec::new() }
     }
 
-    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after the packets that came until
-    /// then. `pull` calls the audio half. Returns what was played, interleaved.
+    /// [`Rig::run_legs`] of a stream without redundancy.
     pub(crate) fn run(
         &mut self,
         ms: Range<i64>,
         arrivals: &[Arrival],
+        pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
+    ) -> Vec<f32> {
+        self.run_legs(ms, [arrivals, &[]], pull)
+    }
+
+    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after the packets that came until
+    /// then by both legs. `pull` calls the audio half. Returns what was played, interleaved.
+    pub(crate) fn run_legs(
+        &mut self,
+        ms: Range<i64>,
+        legs: [&[Arrival]; 2],
         mut pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
     ) -> Vec<f32> {
         let taken = at_ms(ms.start - 10);
-        let mut arrivals = arrivals.iter().skip_while(|arrival| arrival.0 <= taken).peekable();
+        let mut arrivals: Vec<_> = Leg::ALL
+            .into_iter()
+            .zip(legs)
+            .flat_map(|(leg, arrivals)| arrivals.iter().map(move |arrival| (leg, arrival)))
+            .filter(|(_, arrival)| arrival.0 > taken)
+            .collect();
+        arrivals.sort_by_key(|(_, arrival)| arrival.0);
+        let mut arrivals = arrivals.into_iter().peekable();
         let mut played = Vec::new();
         for now in ms.step_by(10).map(at_ms) {
-            while let Some((at, datagram)) = arrivals.next_if(|arrival| arrival.0 <= now) {
-                self.refused.extend(self.ingest.handle_datagram(*at, datagram).err());
+            while let Some((leg, (at, datagram))) = arrivals.next_if(|(_, arrival)| arrival.0 <= now) {
+                self.refused.extend(self.ingest.handle_datagram(leg, *at, datagram).err());
             }
             // A frame that is left untouched is found out.
             let mut block = [f32::NAN; CALLBACK * CHANNELS];

@@ -5,7 +5,7 @@ use super::receiver::{EngineReceiver, Receiver};
 use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, TalkerClock};
 use engine::clock::ClockLaw;
-use engine::receive::{MediaClock, StreamConfig, StreamError};
+use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, StreamError> {
@@ -33,12 +33,15 @@ fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
 pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     StreamConfig {
         format: stream.format,
+        channel_map: ChannelMap::straight(stream.format),
         payload_type: Some(chain.talker.payload_type.0.get()),
         media_clock: match chain.talker.clock {
             TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
             TalkerClock::Crystal(_) => MediaClock::Unrelated,
         },
         target_depth: chain.playout.target_depth_ms.nanos(),
+        // Control laws are compared at one depth.
+        depth_limit: chain.playout.target_depth_ms.nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
         block_frames: usize::from(chain.card.callback_frames),
     }

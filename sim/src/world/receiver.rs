@@ -6,7 +6,7 @@ use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
-use engine::receive::{FusedDrift, Ingest, Playout, StreamConfig, StreamError, stream, stream_with};
+use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_with};
 use engine::{LocalTime, MediaPosition, Nanos};
 use std::net::Ipv4Addr;
 
@@ -126,7 +126,7 @@ impl Receiver for EngineReceiver {
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
         // Refused datagrams are counted; the simulated network sends none.
-        let _ = self.ingest.handle_datagram(now, datagram);
+        let _ = self.ingest.handle_datagram(Leg::A, now, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {

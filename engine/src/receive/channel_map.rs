@@ -1,0 +1,163 @@
+//! Which of a stream's channels go to which of the card's.
+//!
+//! Model: every output channel picks one input channel or silence. This happens where packets are decoded, so that all that follows
+//! (jitter buffer, concealment, resampler) only handles the channels that are heard: two of 64 cost as much as two of two.
+
+use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
+use thiserror::Error;
+
+/// Not an input channel.
+const SILENCE: u8 = u8::MAX;
+const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
+
+/// A map of channels is not one.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ChannelMapError {
+    /// No output channels, or too many.
+    #[error("{0} output channels: give 1 to {MAX_CHANNELS}")]
+    Outputs(usize),
+    /// The stream has no such channel.
+    #[error("output channel {output} picks channel {input}, but the stream has {channels} (counted from 0)")]
+    Input {
+        /// The output channel, from 0.
+        output: usize,
+        /// What it picks, from 0.
+        input: usize,
+        /// Channels of the stream, or the most that a stream has.
+        channels: usize,
+    },
+}
+
+/// For each output channel the input channel that it plays, or silence; all counted from 0.
+///
+/// ```
+/// use engine::receive::{ChannelMap, ChannelMapError};
+/// // The second channel of the stream on the left, nothing on the right.
+/// let map = ChannelMap::new(&[Some(1), None])?;
+/// assert_eq!((map.outputs(), map.input(0), map.input(1)), (2, Some(1), None));
+/// assert_eq!(ChannelMap::new(&[]), Err(ChannelMapError::Outputs(0)));
+/// # Ok::<(), ChannelMapError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelMap {
+    inputs: [u8; MAX_CHANNELS],
+    outputs: usize,
+}
+
+impl ChannelMap {
+    /// One entry for each output channel.
+    ///
+    /// # Errors
+    /// [`ChannelMapError`] for no or more than [`MAX_CHANNELS`] outputs, or an input beyond that.
+    pub fn new(inputs: &[Option<usize>]) -> Result<Self, ChannelMapError> {
+        let outputs = inputs.len();
+        if outputs == 0 || outputs > MAX_CHANNELS {
+            return Err(ChannelMapError::Outputs(outputs));
+        }
+        let mut map = Self { inputs: [SILENCE; MAX_CHANNELS], outputs };
+        for (output, &input) in inputs.iter().enumerate() {
+            let Some(input) = input else { continue };
+            if input >= MAX_CHANNELS {
+                return Err(ChannelMapError::Input { output, input, channels: MAX_CHANNELS });
+            }
+            map.inputs[output] = input as u8;
+        }
+        Ok(map)
+    }
+
+    /// Every channel of a stream where it is.
+    #[must_use]
+    pub fn straight(format: StreamFormat) -> Self {
+        let outputs = format.channels();
+        Self { inputs: std::array::from_fn(|i| if i < outputs { i as u8 } else { SILENCE }), outputs }
+    }
+
+    /// Number of output channels, 1 to [`MAX_CHANNELS`].
+    #[must_use]
+    pub const fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// What an output channel plays; `None` for silence.
+    #[must_use]
+    pub fn input(&self, output: usize) -> Option<usize> {
+        self.inputs.get(output).filter(|&&input| input != SILENCE).map(|&input| usize::from(input))
+    }
+
+    /// # Errors
+    /// [`ChannelMapError::Input`] if a stream of this format lacks a channel that is picked.
+    pub(super) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
+        let channels = format.channels();
+        for output in 0..self.outputs {
+            if let Some(input) = self.input(output).filter(|&input| input >= channels) {
+                return Err(ChannelMapError::Input { output, input, channels });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decodes payloads to the output channels, in memory of its own.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    format: StreamFormat,
+    map: ChannelMap,
+    decoded: Vec<f32>,
+    /// Empty if there is nothing to map.
+    mapped: Vec<f32>,
+}
+
+impl Decoder {
+    pub(super) fn new(format: StreamFormat, map: ChannelMap) -> Self {
+        let frames = MAX_PAYLOAD / format.bytes_per_frame();
+        let mapped = if map == ChannelMap::straight(format) { 0 } else { frames * map.outputs() };
+        Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
+    }
+
+    /// The payload's audio on the output channels, interleaved; nothing if it is not of the format.
+    pub(super) fn decode(&mut self, payload: &[u8]) -> &[f32] {
+        let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
+        let decoded = &self.decoded[..frames * self.format.channels()];
+        if self.mapped.is_empty() {
+            return decoded;
+        }
+        let mapped = &mut self.mapped[..frames * self.map.outputs];
+        let rows = decoded.chunks_exact(self.format.channels());
+        for (row, out) in rows.zip(mapped.chunks_exact_mut(self.map.outputs)) {
+            for (sample, &input) in out.iter_mut().zip(&self.map.inputs) {
+                *sample = row.get(usize::from(input)).copied().unwrap_or(0.0);
+            }
+        }
+        mapped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SampleRate;
+    use crate::rtp::format::Encoding;
+
+    fn stereo() -> StreamFormat {
+        StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2).unwrap()
+    }
+
+    #[test]
+    fn outputs_pick_swap_repeat_and_are_silent() {
+        let map = ChannelMap::new(&[Some(1), None, Some(0), Some(1)]).unwrap();
+        let mut decoder = Decoder::new(stereo(), map);
+        let payload = [0x40, 0, 0xC0, 0, 0x20, 0, 0xE0, 0];
+        assert_eq!(decoder.decode(&payload), [-0.5, 0.0, 0.5, -0.5, -0.25, 0.0, 0.25, -0.25]);
+        assert_eq!(decoder.decode(&payload[..3]), [], "not a whole frame");
+    }
+
+    #[test]
+    fn maps_that_cannot_be_are_refused() {
+        assert_eq!(ChannelMap::new(&[None; 65]), Err(ChannelMapError::Outputs(65)));
+        let beyond = ChannelMapError::Input { output: 1, input: 64, channels: 64 };
+        assert_eq!(ChannelMap::new(&[None, Some(64)]), Err(beyond));
+        let third = ChannelMap::new(&[Some(2)]).unwrap();
+        assert_eq!(third.check(stereo()), Err(ChannelMapError::Input { output: 0, input: 2, channels: 2 }));
+        assert_eq!(ChannelMap::straight(stereo()).check(stereo()), Ok(()));
+    }
+}

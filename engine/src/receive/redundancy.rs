@@ -1,0 +1,290 @@
+//! Seamless redundancy (SMPTE ST 2022-7): the same stream by two networks, of which either may fail.
+//!
+//! Model: both legs carry the same packets, with the same sequence numbers and timestamps, and may be skewed against each other. The first copy of
+//! a packet is played and the other one is dropped here, so that the ring to the audio half carries the stream once. A packet that is
+//! missing on one leg is simply the other leg's.
+//!
+//! The media clock: each leg has an estimator of its own, which sees all the leg's packets, whether they were first or not. One leg is
+//! *followed*: its map is the one that the audio half gets. If that leg falls silent, the other leg's map is followed from there on, moved
+//! by the skew, so that the position does not step; the rate does not either, because the other estimator has measured the same sender
+//! for as long. A single estimator for the winners of both legs would see the lower envelope jump by the skew when the faster leg fails, and take it
+//! for a change of rate. The followed leg is kept after the other one returns: changing back gains nothing, because the latency stays anyway.
+//!
+//! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical RTP packets), and a leg's delay does not change
+//! during an outage of less than a second.
+
+use crate::clock::{ClockMap, DelayModel, Estimator, EstimatorConfig, Sample};
+use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
+use crate::units::{Frames, LocalTime, Nanos, Ppb};
+
+/// A leg that is silent for this long has failed: longer than a stall of a network that works.
+const LEG_SILENCE: Nanos = Nanos::from_millis(100);
+/// A leg that returns after this long may have another delay than before.
+const FORGET_DELAY: Nanos = Nanos::from_secs(1);
+/// A rate known to this standard deviation may be followed: wrong by it, playout moves by 1 us a second.
+const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
+/// Packets of which copies are recognised: a skew of 1 s at the shortest packet time (125 us). A power of two that divides 2^16.
+const REMEMBERED: usize = 8192;
+/// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
+const MAX_DROPOUT: u16 = 3000;
+/// Never a media position.
+const NO_FRAME: i64 = i64::MIN;
+
+/// Starting point for the sender's media clock: crystals, or clocks disciplined by better ones.
+const ARRIVALS: EstimatorConfig =
+    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(300), delay: DelayModel::Absorbed };
+
+/// By which network a packet came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// The primary network, and that of streams without redundancy.
+    #[default]
+    A,
+    /// The secondary network.
+    B,
+}
+
+impl Leg {
+    /// Both, in the order of [`super::IngestStats::legs`].
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// What one leg did, since the timeline began.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LegStats {
+    /// Sequence numbers of this leg alone: received, lost, reordered, duplicates.
+    pub sequence: SequenceCounts,
+    /// Packets that came by this leg first.
+    pub won: u64,
+    /// Packets, first or not, that came after their playout: what would have been missing without the other leg.
+    pub late: u64,
+    /// How much later than by the followed leg packets come by this one; negative if earlier. `None` until both have come.
+    pub skew: Option<Nanos>,
+    /// Running size of the packets' lateness.
+    pub jitter: Nanos,
+    /// When the newest packet came; `None` before the first one.
+    pub last_arrival: Option<LocalTime>,
+}
+
+impl LegStats {
+    /// Since when the leg has been silent; `None` while packets come, and if none ever came.
+    ///
+    /// ```
+    /// use engine::receive::LegStats;
+    /// use engine::{LocalTime, Nanos};
+    /// let leg = LegStats { last_arrival: Some(LocalTime::ZERO), ..LegStats::default() };
+    /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_millis(10)), None);
+    /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_secs(1)), Some(LocalTime::ZERO));
+    /// ```
+    #[must_use]
+    pub fn silent_since(&self, now: LocalTime) -> Option<LocalTime> {
+        self.last_arrival.filter(|&last| now.since(last) > LEG_SILENCE)
+    }
+}
+
+/// One leg of a timeline.
+#[derive(Debug)]
+struct Path {
+    arrivals: Estimator,
+    sequence: SequenceTracker,
+    won: u64,
+    late: u64,
+    last_arrival: Option<LocalTime>,
+}
+
+impl Path {
+    fn new() -> Self {
+        let arrivals = Estimator::new(ARRIVALS);
+        Self { arrivals, sequence: SequenceTracker::default(), won: 0, late: 0, last_arrival: None }
+    }
+
+    fn is_silent(&self, now: LocalTime) -> bool {
+        self.last_arrival.is_none_or(|last| now.since(last) > LEG_SILENCE)
+    }
+
+    fn arrive(&mut self, sequence: SequenceNumber, sample: Sample) {
+        self.last_arrival = Some(sample.at);
+        // The copy of a packet tells nothing of the sender's clock: it was held back.
+        if self.sequence.insert(sequence) != Arrival::Duplicate {
+            self.arrivals.update(sample);
+        }
+    }
+}
+
+/// A packet that the legs are asked about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) leg: Leg,
+    pub(super) sequence: SequenceNumber,
+    pub(super) position: Frames,
+    /// Whether its playout was over when it came.
+    pub(super) late: bool,
+    /// Its arrival, as the media clock sees it.
+    pub(super) sample: Sample,
+}
+
+/// The legs of one timeline.
+#[derive(Debug)]
+pub(super) struct Legs {
+    paths: [Path; 2],
+    followed: Leg,
+    /// How much earlier packets came by the leg followed first than by the one followed now.
+    carried: Nanos,
+    merge: Merge,
+}
+
+impl Legs {
+    /// Legs of a timeline that begins with a packet of `leg`.
+    pub(super) fn new(leg: Leg) -> Self {
+        Self { paths: [Path::new(), Path::new()], followed: leg, carried: Nanos::ZERO, merge: Merge::new() }
+    }
+
+    /// Takes a packet; returns whether it is the first copy.
+    pub(super) fn arrive(&mut self, packet: &Candidate) -> bool {
+        let first = self.merge.insert(packet.sequence, packet.position);
+        let followed = self.followed == packet.leg;
+        let path = &mut self.paths[packet.leg as usize];
+        let away = path.last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
+        if away && !followed {
+            path.arrivals = Estimator::new(ARRIVALS);
+        }
+        path.arrive(packet.sequence, packet.sample);
+        path.won += u64::from(first);
+        path.late += u64::from(packet.late);
+        self.follow(packet.sample.at);
+        first
+    }
+
+    /// Whether what `leg` says of the timeline counts. With two legs that are skewed, one of them still sends the old timeline when
+    /// the other one begins the new one.
+    pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
+        leg == self.followed || self.path(self.followed).is_silent(now)
+    }
+
+    /// The followed leg's clock and how much earlier than by that leg its packets are to be taken to come.
+    pub(super) fn clock(&self) -> Option<(ClockMap, Nanos)> {
+        Some((self.path(self.followed).arrivals.map()?, self.carried))
+    }
+
+    /// Rate of the sender's media clock against the host's.
+    pub(super) fn media_rate(&self) -> Ppb {
+        self.clock().map_or(Ppb::ZERO, |(map, _)| map.rate())
+    }
+
+    /// Running size of the lateness of the followed leg's packets.
+    pub(super) fn jitter(&self) -> Nanos {
+        self.path(self.followed).arrivals.jitter()
+    }
+
+    /// What both legs together made of the stream: lost is what came by neither; the other counts are sums.
+    pub(super) fn merged(&self) -> SequenceCounts {
+        let [a, b] = [0, 1].map(|i| self.paths[i].sequence.counts());
+        SequenceCounts {
+            received: self.merge.received,
+            lost: self.merge.span.saturating_sub(self.merge.received),
+            duplicates: self.merge.copies,
+            reordered: a.reordered + b.reordered,
+            restarts: a.restarts + b.restarts,
+        }
+    }
+
+    /// What each leg did.
+    pub(super) fn stats(&self) -> [LegStats; 2] {
+        Leg::ALL.map(|leg| {
+            let path = self.path(leg);
+            LegStats {
+                sequence: path.sequence.counts(),
+                won: path.won,
+                late: path.late,
+                skew: path.last_arrival.and_then(|at| self.lag(leg, at)),
+                jitter: path.arrivals.jitter(),
+                last_arrival: path.last_arrival,
+            }
+        })
+    }
+
+    fn path(&self, leg: Leg) -> &Path {
+        &self.paths[leg as usize]
+    }
+
+    /// How much later than by the followed leg packets come by `leg`.
+    fn lag(&self, leg: Leg, now: LocalTime) -> Option<Nanos> {
+        let [followed, other] = [self.followed, leg].map(|leg| self.path(leg).arrivals.map());
+        Some(Nanos::new(libm::round(followed?.offset_ns(now) - other?.offset_ns(now)) as i64))
+    }
+
+    /// Follows the other leg if the followed one has failed and the other one is known well enough.
+    fn follow(&mut self, now: LocalTime) {
+        let other = self.followed.other();
+        if !self.path(self.followed).is_silent(now) || self.path(other).is_silent(now) {
+            return;
+        }
+        let [Some(old), Some(new)] = [self.followed, other].map(|leg| self.path(leg).arrivals.map()) else { return };
+        // A leg that has only just come knows less than the old map still does: its uncertainty grows slowly while nobody feeds it.
+        let settled = new.rate_sigma() <= SETTLED_RATE || new.sigma_ns(now) < old.sigma_ns(now);
+        if let Some(lag) = self.lag(other, now).filter(|_| settled) {
+            self.carried += lag;
+            self.followed = other;
+        }
+    }
+}
+
+/// Tells first packets from copies, over both legs.
+#[derive(Debug)]
+struct Merge {
+    /// Position of the newest packet with this sequence number, modulo the length.
+    positions: Box<[i64]>,
+    newest: Option<SequenceNumber>,
+    /// Packets from the first one to the newest.
+    span: u64,
+    received: u64,
+    copies: u64,
+}
+
+impl Merge {
+    fn new() -> Self {
+        let positions = vec![NO_FRAME; REMEMBERED].into_boxed_slice();
+        Self { positions, newest: None, span: 0, received: 0, copies: 0 }
+    }
+
+    /// Whether a packet is the first with its number and position. A copy that comes later than [`REMEMBERED`] packets passes for a first one;
+    /// the jitter buffer finds its place taken, or gone.
+    fn insert(&mut self, sequence: SequenceNumber, position: Frames) -> bool {
+        let slot = &mut self.positions[usize::from(sequence.get()) % REMEMBERED];
+        if *slot == position.get() {
+            self.copies += 1;
+            return false;
+        }
+        *slot = position.get();
+        self.received += 1;
+        self.extend(sequence);
+        true
+    }
+
+    fn extend(&mut self, sequence: SequenceNumber) {
+        let Some(newest) = self.newest else {
+            self.newest = Some(sequence);
+            self.span = 1;
+            return;
+        };
+        let ahead = sequence.get().wrapping_sub(newest.get());
+        let behind = ahead.wrapping_neg();
+        if ahead < MAX_DROPOUT {
+            self.span += u64::from(ahead);
+        } else if usize::from(behind) < REMEMBERED {
+            // May be older than the first one that came.
+            self.span = self.span.max(u64::from(behind) + 1);
+            return;
+        } else {
+            self.span += 1;
+        }
+        self.newest = Some(sequence);
+    }
+}
