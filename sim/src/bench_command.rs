@@ -1,5 +1,6 @@
 //! `sim bench clocks`: runs the comparison of clock laws, and writes and prints its tables. The other benches are modules below.
 
+mod drift;
 mod resamplers;
 
 use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
@@ -21,6 +22,8 @@ const LOG_SYNC_INTERVALS: [i8; 2] = [-3, 0];
 pub(crate) enum Bench {
     /// Compares clock laws on the same packets.
     Clocks(Clocks),
+    /// Compares drift laws on the same packets and callbacks.
+    Drift(drift::Drift),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),
 }
@@ -66,6 +69,7 @@ Examples:
 pub(crate) fn run(command: &Bench) -> ExitCode {
     match command {
         Bench::Clocks(arguments) => clocks(arguments),
+        Bench::Drift(arguments) => drift::run(arguments),
         Bench::Resamplers(arguments) => resamplers::run(arguments),
     }
 }

@@ -148,7 +148,7 @@ fn render_reference(loaded: &Loaded, folder: Option<&Path>, control: &Control) -
     let mut capture = capture(loaded, &chain, folder, REFERENCE, None)?;
     let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
     let rate_hz = chain.card.sample_rate_hz.get();
-    let clock = card_clock(&chain, scenario.seed);
+    let clock = card_clock(&chain, &scenario.faults, scenario.seed);
     let mut perfect = reference(stream.source.clone(), timeline, clock, rate_hz, target_latency(&chain));
     let channels = usize::from(chain.talker.channels);
     let mut block = vec![0.0; usize::from(chain.card.callback_frames) * channels];
@@ -270,10 +270,12 @@ fn describe(fault: &FaultKind) -> String {
         }
         FaultKind::LateSyncUs(late) => format!("one Sync late by {} us", late.get()),
         FaultKind::NetworkLost => "network lost".to_owned(),
+        FaultKind::MediaLost => "stream lost".to_owned(),
         FaultKind::HostReceiveJitter(jitter) => format!("receive jitter {}", size(jitter)),
         FaultKind::HostTransmitJitter(jitter) => format!("transmit jitter {}", size(jitter)),
         FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),
         FaultKind::HostClockRampPpm(change) => format!("host warms up {:+} ppm", change.get()),
+        FaultKind::CardClockRampPpm(change) => format!("sound card warms up {:+} ppm", change.get()),
     }
 }
 

@@ -13,8 +13,8 @@ use std::fmt;
 
 /// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a quarter of a frame at 48 kHz).
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Share of the measured jitter that T grows by: 8 samples of pure jitter average to about a third of it.
-const THRESHOLD_JITTER_SHARE: f64 = 0.3;
+/// Share of the measured jitter that T grows by: a few samples of pure jitter average to less, so that a lock takes seconds on any network.
+const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
 /// Syncs and Delay_Resps needed before the first lock.

@@ -24,4 +24,4 @@ pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
-pub use stream::{MediaClock, StreamConfig, StreamError, stream};
+pub use stream::{MediaClock, StreamConfig, StreamError, stream, stream_with};

@@ -1,7 +1,7 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
-use super::FusedDrift;
 use super::channel_map::{ChannelMap, ChannelMapError};
+use super::drift::{DriftLaw, FusedDrift};
 use super::handover::{ControlSnapshot, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
@@ -76,6 +76,18 @@ pub enum StreamError {
 /// # Errors
 /// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
+    stream_with(config, resampler(&config)?, FusedDrift::default())
+}
+
+/// The same with another resampler and drift law, which must be of the channel map's outputs and the configuration's block and rates.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn stream_with<D: DriftLaw>(
+    config: StreamConfig,
+    resampler: Box<dyn Resampler>,
+    drift: D,
+) -> Result<(Ingest, Playout<D>), StreamError> {
     let deepest = config.target_depth.max(config.depth_limit);
     for depth in [config.target_depth, deepest] {
         if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
@@ -84,25 +96,28 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), Str
     }
     config.channel_map.check(config.format)?;
     let rate = config.format.sample_rate();
-    let nominal_step = f64::from(rate.as_hz()) / f64::from(config.card_rate.as_hz());
-    let resampler = resampler(&config, nominal_step)?;
     let buffer = deepest.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
     let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
     let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
     let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
     let ingest = Ingest::new(&config, packets_in, snapshot_in, stats_out);
     let capacity_frames = rate.frames_in(buffer) as usize;
-    let drift = FusedDrift::default();
+    let nominal_step = nominal_step(&config);
     let playout =
         Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets_out, snapshot_out, stats_in);
     Ok((ingest, playout))
 }
 
+/// Media frames per card frame.
+fn nominal_step(config: &StreamConfig) -> f64 {
+    f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz())
+}
+
 /// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
-fn resampler(config: &StreamConfig, nominal_step: f64) -> Result<Box<dyn Resampler>, StreamError> {
+fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
     }
-    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step)?))
+    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step(config))?))
 }

@@ -1,19 +1,19 @@
 //! Other receivers' laws, written anew from their descriptions, to compare with on the same packets.
 
+mod drift;
 mod linuxptp;
 mod linuxptp_linreg;
 mod linuxptp_pi;
 mod moving_median;
 mod prototype;
 mod prototype_clock;
-mod prototype_drift;
 #[cfg(feature = "statime")]
 mod statime_clock;
 mod virtual_clock;
 
+pub use drift::{LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, RocGradual, Zita};
 pub use linuxptp::{LinuxptpLinreg, LinuxptpPi};
 pub use prototype::PrototypeReceiver;
 pub use prototype_clock::PrototypeClock;
-pub use prototype_drift::PrototypeDrift;
 #[cfg(feature = "statime")]
 pub use statime_clock::StatimeClock;

@@ -85,14 +85,15 @@ impl Figures {
 }
 
 /// The median; `None` if it is not finite.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.get((values.len().max(1) - 1) / 2)?, values.get(values.len() / 2)?);
     let median = (low + high) / 2.0;
     median.is_finite().then(|| rounded(median))
 }
 
-fn rounded(value: f64) -> f64 {
+/// With a fixed number of decimals.
+pub(super) fn rounded(value: f64) -> f64 {
     // Without the sign of a negative zero.
     (value * DECIMALS).round() / DECIMALS + 0.0
 }

@@ -4,12 +4,16 @@
 //! are sampled at integer seconds from 600 s on (from a sixth of a run that is shorter than an hour), lock times at every row. Runs are independent and their results are put
 //! together in the order of the plan, so that they do not depend on how many threads there are.
 
+mod drift;
 mod figures;
 mod goals;
 mod measure;
 mod resamplers;
 mod table;
 
+pub use drift::{
+    DriftBenchError, DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table,
+};
 pub use figures::Figures;
 pub use resamplers::{
     Contestant, ContestantError, ResamplerFigures, compare_resamplers, contestants, flat_to_hz, latency_ms,

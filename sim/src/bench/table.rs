@@ -106,7 +106,7 @@ fn recovery(figures: &Figures) -> String {
 }
 
 /// Three significant digits.
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     let Some(value) = value else { return String::new() };
     let digits = match value.abs() {
         size if size >= 100.0 => 0,

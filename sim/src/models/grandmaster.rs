@@ -1,6 +1,8 @@
 //! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
 
 use super::crystal::TrueTime;
+use super::streams::RandomStream;
+use super::wander::Wander;
 use crate::scenario;
 use engine::ptp::wire::{Announce, Body, ClockQuality, Flags, Header, Message, PortIdentity, Tlvs, WireError};
 use engine::{NANOS_PER_SECOND, Nanos, PtpTime};
@@ -21,18 +23,20 @@ pub struct GrandmasterModel {
     port: PortIdentity,
     /// PTP time at true time 0.
     start: PtpTime,
+    wander: Option<Wander>,
     announce_id: u16,
     sync_id: u16,
 }
 
 impl GrandmasterModel {
-    /// A grandmaster.
+    /// A grandmaster; `wander` feeds its wander, if it has any.
     #[must_use]
-    pub fn new(config: scenario::Grandmaster) -> Self {
+    pub fn new(config: scenario::Grandmaster, wander: RandomStream) -> Self {
         let port = PortIdentity { clock_identity: config.identity.0, port_number: 1 };
         let start = i128::from(config.start_time_s) * i128::from(NANOS_PER_SECOND);
         let start = PtpTime::from_nanos(start) + config.time_offset_us.nanos();
-        Self { config, port, start, announce_id: 0, sync_id: 0 }
+        let wander = config.wander.map(|config| Wander::new(config, wander));
+        Self { config, port, start, wander, announce_id: 0, sync_id: 0 }
     }
 
     /// Its time jumps.
@@ -46,10 +50,11 @@ impl GrandmasterModel {
         (self.announce_id, self.sync_id) = (0, 0);
     }
 
-    /// PTP time at true time `t`.
+    /// PTP time at true time `t`. Calls must come in order of time.
     #[must_use]
-    pub fn time(&self, t: TrueTime) -> PtpTime {
-        self.start + Nanos::new(t)
+    pub fn time(&mut self, t: TrueTime) -> PtpTime {
+        let wandered = self.wander.as_mut().map_or(Nanos::ZERO, |wander| wander.at(t));
+        self.start + Nanos::new(t) + wandered
     }
 
     /// Interval between Announces.
@@ -104,7 +109,7 @@ impl GrandmasterModel {
 
     /// The answer to a datagram that arrived at `t`, if that is a Delay_Req of our domain.
     #[must_use]
-    pub fn answer(&self, t: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(&mut self, t: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
         let request = Message::parse(datagram).ok().filter(|m| m.header.domain_number == self.config.domain)?;
         let Body::DelayReq { .. } = request.body else { return None };
         let body = Body::DelayResp {

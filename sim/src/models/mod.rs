@@ -9,6 +9,7 @@ pub mod source;
 mod source_wav;
 mod streams;
 mod talker;
+mod wander;
 
 pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
 pub use grandmaster::GrandmasterModel;
@@ -17,3 +18,4 @@ pub use path::NetworkPath;
 pub use source::{SourceError, SourceSignal, Tone};
 pub use streams::RandomStream;
 pub use talker::{MediaTimeline, TalkerModel};
+pub use wander::Wander;

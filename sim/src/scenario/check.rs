@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{Expectation, Metric, Scenario, ScenarioError};
+use super::{Expectation, FaultKind, Metric, Scenario, ScenarioError};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -17,6 +17,15 @@ impl File<'_> {
             let end = scenario.duration_s.get();
             if fault.at_s.as_ref().get() > end {
                 let message = format!("this is after the end of the run at {end} s: choose an earlier time");
+                return Err(self.error(&fault.at_s.span(), message));
+            }
+            if fault.every_s.is_some_and(|every| fault.for_s.is_none_or(|length| length >= every)) {
+                let message = "a fault that comes back must end before: for_s must be less than every_s";
+                return Err(self.error(&fault.at_s.span(), message));
+            }
+            let ramp = matches!(fault.what, FaultKind::HostClockRampPpm(_) | FaultKind::CardClockRampPpm(_));
+            if fault.every_s.is_some() && ramp {
+                let message = "a crystal's ramp does not come back: leave out every_s";
                 return Err(self.error(&fault.at_s.span(), message));
             }
         }
@@ -102,6 +111,13 @@ impl File<'_> {
                 return Err(self.error(&self.find("[[rival]]", "identity"), message));
             }
             known.push(rival.identity);
+        }
+        let masters = [("[grandmaster]", &scenario.grandmaster)];
+        let masters = masters.into_iter().chain(scenario.rivals.iter().map(|rival| ("[[rival]]", rival)));
+        for (section, master) in masters {
+            if master.wander.is_some_and(|wander| wander.tau_s.get() <= 0.0) {
+                return Err(self.error(&self.find(section, "wander"), "tau_s must be more than 0 s"));
+            }
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use super::value::{Micros, PartsPerMillion, Seconds, StepMicros};
 use super::{Jitter, Stall};
+use crate::models::Ramp;
+use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -13,6 +15,8 @@ pub struct Fault {
     pub at_s: Spanned<Seconds>,
     /// How long it lasts; to the end of the run if not given.
     pub for_s: Option<Seconds>,
+    /// Time from one beginning to the next, to the end of the run; it happens once if not given.
+    pub every_s: Option<Seconds>,
     /// What it is.
     pub what: FaultKind,
 }
@@ -37,6 +41,8 @@ pub enum FaultKind {
     LateSyncUs(Micros),
     /// The network is down: every packet is lost, of every path and direction.
     NetworkLost,
+    /// Every packet of the stream is lost.
+    MediaLost,
     /// The host learns of packets by this lateness instead of its own.
     HostReceiveJitter(Jitter),
     /// The host's packets leave by this lateness instead of its own.
@@ -45,6 +51,26 @@ pub enum FaultKind {
     MediaStall(Stall),
     /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it: a host that warms up.
     HostClockRampPpm(PartsPerMillion),
+    /// Likewise the sound card's crystal.
+    CardClockRampPpm(PartsPerMillion),
+}
+
+impl Fault {
+    /// Beginning and end of every time that it happens in a run of some length; no end if it lasts.
+    pub fn times(&self, duration: Nanos) -> impl Iterator<Item = (Nanos, Option<Nanos>)> {
+        let every = self.every_s.map(|every| every.nanos()).filter(|&every| every > Nanos::ZERO);
+        let length = self.for_s.map(|length| length.nanos());
+        let begins = std::iter::successors(Some(self.at_s.as_ref().nanos()), move |&at| Some(at + every?));
+        begins.take_while(move |&at| at <= duration).map(move |at| (at, length.map(|length| at + length)))
+    }
+
+    /// The change of a crystal's rate that it is.
+    #[must_use]
+    pub(crate) fn ramp(&self, change: PartsPerMillion) -> Ramp {
+        let from_ns = self.at_s.as_ref().nanos().as_nanos();
+        let length = self.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
+        Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 }
+    }
 }
 
 /// A restart of the grandmaster.

@@ -1,6 +1,6 @@
 //! PTP masters of a scenario.
 
-use super::value::{Identity, Seconds, StepMicros};
+use super::value::{Identity, Micros, Seconds, StepMicros};
 use serde::Deserialize;
 
 /// A PTP master. Its time is the truth for as long as it is the best that is there.
@@ -31,6 +31,8 @@ pub struct Grandmaster {
     /// How far its time is off from that.
     #[serde(default)]
     pub time_offset_us: StepMicros,
+    /// How it wanders around that; not at all if not given.
+    pub wander: Option<Wander>,
     /// When it appears; it was always there if not given.
     #[serde(default)]
     pub present_from_s: Seconds,
@@ -39,6 +41,16 @@ pub struct Grandmaster {
     /// Whether it answers Delay_Reqs; some peers of AirPlay never do.
     #[serde(default = "yes")]
     pub answers_delay_requests: bool,
+}
+
+/// A wander of time: normally distributed, and correlated over a time constant (Ornstein and Uhlenbeck).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wander {
+    /// RMS.
+    pub rms_us: Micros,
+    /// Time constant.
+    pub tau_s: Seconds,
 }
 
 /// The default of priority 2 (AES67-2018, annex A).

@@ -19,7 +19,7 @@ pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
 pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
 pub use load::{Loaded, Stream};
-pub use master::Grandmaster;
+pub use master::{Grandmaster, Wander};
 pub use value::{
     Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType, SampleRateHz,
     Seconds, StepMicros, TailIndex, WanderPpb,

@@ -2,11 +2,11 @@
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
-use super::measure::{CallbackSeen, Meter};
+use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
-use crate::scenario::{AudioChain, FaultKind, Grandmaster, Stream};
+use crate::scenario::{AudioChain, Fault, FaultKind, Grandmaster, Stream};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
 use thiserror::Error;
 
@@ -19,9 +19,13 @@ pub(super) enum CallbackError {
     NoSample(String),
 }
 
-/// The sound card's crystal.
-pub(crate) fn card_clock(chain: &AudioChain<'_>, seed: u64) -> CrystalClock {
-    CrystalClock::new(chain.card.clock, Vec::new(), RandomStream::new(seed, "card/clock/walk"))
+/// The sound card's crystal, with the ramps that a scenario's faults put on it.
+pub(crate) fn card_clock(chain: &AudioChain<'_>, faults: &[Fault], seed: u64) -> CrystalClock {
+    let ramps = faults.iter().filter_map(|fault| match fault.what {
+        FaultKind::CardClockRampPpm(change) => Some(fault.ramp(change)),
+        _ => None,
+    });
+    CrystalClock::new(chain.card.clock, ramps.collect(), RandomStream::new(seed, "card/clock/walk"))
 }
 
 /// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
@@ -40,6 +44,8 @@ pub(super) struct ChainWorld<'a> {
     lateness: RandomStream,
     callbacks: i64,
     last_callback: TrueTime,
+    /// When the card ended the block before.
+    last_end: TrueTime,
     buffer: Vec<f32>,
     channels: usize,
     pub(super) meter: Meter,
@@ -51,19 +57,21 @@ impl<'a> ChainWorld<'a> {
         chain: AudioChain<'a>,
         grandmaster: &Grandmaster,
         stream: &Stream,
+        faults: &[Fault],
         seed: u64,
         capture: Option<Capture>,
     ) -> Self {
         let timeline = MediaTimeline::new(chain.talker, grandmaster, seed);
         let channels = stream.format.channels();
         Self {
-            card: card_clock(&chain, seed),
+            card: card_clock(&chain, faults, seed),
             talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
             timeline,
             media: NetworkPath::new(chain.media.clone(), seed, "network/media"),
             lateness: RandomStream::new(seed, "card/callback"),
             callbacks: 0,
             last_callback: 0,
+            last_end: 0,
             buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
             channels,
             meter: Meter::default(),
@@ -95,7 +103,7 @@ impl<'a> ChainWorld<'a> {
                 let stall = if begins { Some(stall) } else { self.chain.media.stall };
                 self.media.set_stall(now, stall);
             }
-            FaultKind::NetworkLost => self.media.set_cut(begins),
+            FaultKind::NetworkLost | FaultKind::MediaLost => self.media.set_cut(begins),
             _ => {}
         }
     }
@@ -143,7 +151,11 @@ impl<'a> ChainWorld<'a> {
         let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
         let playback = receiver.playback();
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
-        self.meter.callback(&CallbackSeen { frames, playback, depth_s });
+        let nominal_step = self.nominal_step();
+        let ratio_truth_ppm = self.ratio_ppm(self.last_end, ends);
+        let time_s = ends as f64 * 1e-9;
+        self.meter.callback(&CallbackSeen { frames, playback, depth_s, time_s, nominal_step, ratio_truth_ppm });
+        self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
         hash.audio(&self.buffer);
         if let Some(capture) = &mut self.capture {
@@ -163,6 +175,11 @@ impl<'a> ChainWorld<'a> {
         let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
         let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
         waited / f64::from(self.chain.talker.sample_rate_hz.get())
+    }
+
+    /// Takes the callbacks that were kept.
+    pub(super) fn take_callbacks(&mut self) -> Vec<CallbackRow> {
+        self.meter.callbacks.take().unwrap_or_default()
     }
 
     /// Completes the capture; tells what was heard.

@@ -1,7 +1,7 @@
 //! The receiver's computer: its clock, and how late its program learns of packets and sends them.
 
 use super::queue::Port;
-use crate::models::{CrystalClock, Ramp, RandomStream, TrueTime};
+use crate::models::{CrystalClock, RandomStream, TrueTime};
 use crate::scenario::{FaultKind, Jitter, Scenario};
 use engine::{LocalTime, Nanos};
 
@@ -78,11 +78,7 @@ impl<'a> Host<'a> {
 /// The crystal, with the ramps that the scenario's faults put on it.
 fn clock(scenario: &Scenario) -> CrystalClock {
     let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
-        FaultKind::HostClockRampPpm(change) => {
-            let from_ns = fault.at_s.as_ref().nanos().as_nanos();
-            let length = fault.for_s.map_or(Nanos::from_secs(1), |s| s.nanos());
-            Some(Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 })
-        }
+        FaultKind::HostClockRampPpm(change) => Some(fault.ramp(change)),
         _ => None,
     });
     CrystalClock::new(scenario.host.clock, ramps.collect(), RandomStream::new(scenario.seed, "host/clock/walk"))

@@ -10,7 +10,8 @@ use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, StreamError> {
     let domain = loaded.scenario.grandmaster.domain;
-    let config = loaded.scenario.chain().zip(loaded.stream.as_ref()).map(|(chain, stream)| config(&chain, stream));
+    let config =
+        loaded.scenario.chain().zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
     Ok(match (kind, config) {
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
@@ -28,7 +29,8 @@ fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
     Box::new(ClockReceiver::new(law, domain, false))
 }
 
-fn config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
+/// What a receiver is asked for.
+pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     StreamConfig {
         format: stream.format,
         channel_map: ChannelMap::straight(stream.format),

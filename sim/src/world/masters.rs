@@ -1,6 +1,6 @@
 //! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
-use crate::models::{GrandmasterModel, NetworkPath, TrueTime};
+use crate::models::{GrandmasterModel, NetworkPath, RandomStream, TrueTime};
 use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Path, Scenario};
 use engine::{Nanos, PtpTime};
 
@@ -28,7 +28,10 @@ impl Master {
     fn new(config: &Grandmaster, path: &Path, seed: u64, path_name: &str) -> Self {
         Self {
             config: config.clone(),
-            model: GrandmasterModel::new(config.clone()),
+            model: GrandmasterModel::new(
+                config.clone(),
+                RandomStream::new(seed, &format!("{path_name}/master/wander")),
+            ),
             down: NetworkPath::new(path.clone(), seed, &format!("{path_name}/down")),
             up: NetworkPath::new(path.clone(), seed, &format!("{path_name}/up")),
             may_reorder: path.may_reorder,
@@ -66,7 +69,7 @@ impl Master {
     }
 
     /// Its answer to a message that arrives now.
-    pub(super) fn answer(&self, now: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn answer(&mut self, now: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
         if self.mute { None } else { self.model.answer(now, datagram) }
     }
 

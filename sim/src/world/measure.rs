@@ -2,7 +2,7 @@
 
 use super::receiver::{Clock, Playback};
 use crate::record::{ClockState, TraceRow};
-use engine::{MediaPosition, Ppb};
+use engine::Ppb;
 
 /// One callback, as the world saw it.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,29 @@ pub(super) struct CallbackSeen {
     pub(super) playback: Playback,
     /// How long the first frame of a packet without jitter would have waited, had it arrived when the card ends this block, s.
     pub(super) depth_s: Option<f64>,
+    /// When the card ends this block, true s.
+    pub(super) time_s: f64,
+    /// Media frames per card frame, nominally.
+    pub(super) nominal_step: f64,
+    /// The ratio that would have kept the depth over this block, as deviation from 1.
+    pub(super) ratio_truth_ppm: f64,
+}
+
+/// One callback, for those who look closer than the trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallbackRow {
+    /// When the card ends the block, true s.
+    pub time_s: f64,
+    /// Deviation of the ratio that was played, mean over the block; `None` while nothing is played, and across a jump.
+    pub ratio_ppm: Option<f64>,
+    /// The ratio that would have kept the depth.
+    pub ratio_truth_ppm: f64,
+    /// True depth at the end of the block.
+    pub depth_ms: Option<f64>,
+    /// Underruns in this callback.
+    pub underruns: u64,
+    /// Overruns since the last callback.
+    pub overruns: u64,
 }
 
 /// Collects one interval.
@@ -33,16 +56,27 @@ pub(super) struct Interval {
 pub(super) struct Meter {
     interval: Interval,
     previous: Playback,
+    /// Every callback, if they are kept.
+    pub(super) callbacks: Option<Vec<CallbackRow>>,
 }
 
 impl Meter {
     pub(super) fn callback(&mut self, seen: &CallbackSeen) {
         let now = seen.playback;
-        let undisturbed = now.discontinuities == self.previous.discontinuities;
-        let moved = |from: MediaPosition, to: MediaPosition| to.frames_since(from);
-        if let (Some(from), Some(to), true) = (self.previous.position, now.position, undisturbed) {
-            self.interval.moved_frames += moved(from, to);
+        let moved_frames = self.moved_frames(&now);
+        if let Some(moved) = moved_frames {
+            self.interval.moved_frames += moved;
             self.interval.card_frames += seen.frames as f64;
+        }
+        if let Some(callbacks) = &mut self.callbacks {
+            callbacks.push(CallbackRow {
+                time_s: seen.time_s,
+                ratio_ppm: moved_frames.map(|moved| (moved / seen.frames as f64 / seen.nominal_step - 1.0) * 1e6),
+                ratio_truth_ppm: seen.ratio_truth_ppm,
+                depth_ms: seen.depth_s.map(|depth_s| depth_s * 1e3),
+                underruns: now.underruns - self.previous.underruns,
+                overruns: now.overruns - self.previous.overruns,
+            });
         }
         if let Some(depth_s) = seen.depth_s {
             self.interval.depth_sum_s += depth_s;
@@ -54,6 +88,12 @@ impl Meter {
         self.interval.underruns += now.underruns - self.previous.underruns;
         self.interval.late += now.late_packets - self.previous.late_packets;
         self.previous = now;
+    }
+
+    /// Media frames that were played since the last callback.
+    fn moved_frames(&self, now: &Playback) -> Option<f64> {
+        let undisturbed = now.discontinuities == self.previous.discontinuities;
+        self.previous.position.zip(now.position).filter(|_| undisturbed).map(|(from, to)| to.frames_since(from))
     }
 
     /// Closes the interval.

@@ -1,11 +1,12 @@
 //! What the world can do with a receiver, and the engine as one.
 
 use super::clock_receiver::EngineClock;
+use super::positions::PositionResampler;
 use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
-use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream};
+use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_with};
 use engine::{LocalTime, MediaPosition, Nanos};
 use std::net::Ipv4Addr;
 
@@ -61,6 +62,8 @@ pub struct Playback {
     pub underruns: u64,
     /// Packets, so far, that came after their playout.
     pub late_packets: u64,
+    /// Times, so far, that audio came for which there was no room.
+    pub overruns: u64,
 }
 
 /// State of a receiver's clock.
@@ -100,6 +103,17 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
+        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
+    }
+
+    /// The same, but that it plays silence: faster, where only positions matter.
+    ///
+    /// # Errors
+    /// If the stream cannot be received as configured.
+    pub fn silent(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
+        let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
+        let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
+        let (ingest, playout) = stream_with(config, Box::new(resampler), FusedDrift::default())?;
         Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
     }
 }
@@ -144,6 +158,7 @@ impl Receiver for EngineReceiver {
             fill: stats.fill,
             underruns: stats.underruns,
             late_packets: stats.late_packets,
+            overruns: stats.early_packets + self.ingest.stats().overflows,
         }
     }
 

@@ -9,7 +9,7 @@ use super::hash::TrajectoryHash;
 use super::host::Host;
 use super::make::make_receiver;
 use super::masters::Masters;
-use super::measure::{Meter, Truth};
+use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
@@ -67,6 +67,8 @@ pub struct Outcome {
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
+    /// Every callback, if they were kept.
+    pub callbacks: Vec<CallbackRow>,
     /// Hashes of the trajectory.
     pub hash: TrajectoryHash,
     /// Events that were processed.
@@ -102,38 +104,57 @@ impl<'a> World<'a> {
     /// # Errors
     /// If the receiver refuses its configuration.
     pub fn new(loaded: &'a Loaded, index: usize, capture: Option<Capture>) -> Result<Self, RunError> {
+        let receiver = &loaded.scenario.receivers[index];
+        let made = make_receiver(receiver.kind, loaded)?;
+        Ok(Self::around(loaded, receiver.name.as_ref(), made, capture))
+    }
+
+    /// The world of a receiver of any make, instead of the scenario's.
+    #[must_use]
+    pub fn around(loaded: &'a Loaded, name: &str, receiver: Box<dyn Receiver>, capture: Option<Capture>) -> Self {
         let scenario = &loaded.scenario;
         let seed = scenario.seed;
-        let receiver = &scenario.receivers[index];
         let chain = scenario.chain().zip(loaded.stream.as_ref());
         let mut world = Self {
-            name: receiver.name.as_ref().clone(),
+            name: name.to_owned(),
             duration: scenario.duration_s.nanos().as_nanos(),
-            receiver: make_receiver(receiver.kind, loaded)?,
+            receiver,
             queue: EventQueue::default(),
             host: Host::new(scenario),
-            chain: chain.map(|(chain, stream)| ChainWorld::new(chain, &scenario.grandmaster, stream, seed, capture)),
+            chain: chain.map(|(chain, stream)| {
+                ChainWorld::new(chain, &scenario.grandmaster, stream, &scenario.faults, seed, capture)
+            }),
             masters: Masters::new(scenario),
             media_handled: 0,
             timer: (0, None),
             last_row: 0,
             hash: TrajectoryHash::default(),
-            recording: Recording { receiver: receiver.name.as_ref().clone(), ..Recording::default() },
+            recording: Recording { receiver: name.to_owned(), ..Recording::default() },
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
             grandmasters: Vec::new(),
             scenario,
         };
         world.schedule_first();
-        Ok(world)
+        world
+    }
+
+    /// Keeps every callback.
+    #[must_use]
+    pub fn keeping_callbacks(mut self) -> Self {
+        if let Some(chain) = &mut self.chain {
+            chain.meter.callbacks = Some(Vec::new());
+        }
+        self
     }
 
     fn schedule_first(&mut self) {
         for (index, fault) in self.scenario.faults.iter().enumerate() {
-            let at = fault.at_s.as_ref().nanos().as_nanos();
-            self.queue.push(at, Event::Fault { index, begins: true });
-            if let Some(length) = fault.for_s {
-                self.queue.push(at + length.nanos().as_nanos(), Event::Fault { index, begins: false });
+            for (begin, end) in fault.times(Nanos::new(self.duration)) {
+                self.queue.push(begin.as_nanos(), Event::Fault { index, begins: true });
+                if let Some(end) = end {
+                    self.queue.push(end.as_nanos(), Event::Fault { index, begins: false });
+                }
             }
         }
         for (master, announce, sync) in self.masters.first() {
@@ -178,9 +199,10 @@ impl<'a> World<'a> {
             }
         }
         let events = self.queue.scheduled();
+        let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
         let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
         let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
-        Ok(Outcome { recording, heard, row_frames, grandmasters, clock_states, hash, events, cancelled })
+        Ok(Outcome { recording, heard, row_frames, grandmasters, clock_states, callbacks, hash, events, cancelled })
     }
 
     fn violated(&self, at: TrueTime, what: String) -> RunError {

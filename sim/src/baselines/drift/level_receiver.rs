@@ -1,0 +1,135 @@
+//! A plain receiver around a drift law that looks at the buffer's level.
+//!
+//! Model: packets extend the queue to the end of the newest, as in a ring that is indexed by timestamps, so a lost packet is a hole and not
+//! a shorter queue. Playback starts at the target level; each block moves by the law's ratio, which is constant over the block. A block that
+//! finds less than it needs, or a queue of more than twice the target, is counted; the queue then starts anew at the target. There is no
+//! audio, and no clock.
+//!
+//! The level is sampled at the callback, before the block is taken; a law of shorter period sees it again after each part of the block.
+
+use crate::record::ClockState;
+use crate::world::{Clock, Playback, Receiver};
+use engine::ptp::{Transmit, TransmitToken};
+use engine::receive::{DriftInput, DriftLaw, StreamConfig};
+use engine::rtp::wire::RtpPacket;
+use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb};
+
+/// The receiver.
+pub struct LevelReceiver<L> {
+    config: StreamConfig,
+    law: L,
+    /// Frames of a part of a block that gets a ratio of its own.
+    period: Option<usize>,
+    /// End of the newest packet, unwrapped.
+    end: Option<Frames>,
+    position: Option<MediaPosition>,
+    /// What was there at the last underrun, or at the start.
+    refill_from: Option<MediaPosition>,
+    playback: Playback,
+}
+
+impl<L: DriftLaw> LevelReceiver<L> {
+    /// A receiver whose law is asked once per callback, or once per `period` of audio.
+    pub fn new(config: StreamConfig, law: L, period: Option<Nanos>) -> Self {
+        let period = period.map(|period| config.format.sample_rate().frames_in(period) as usize);
+        Self { config, law, period, end: None, position: None, refill_from: None, playback: Playback::default() }
+    }
+
+    /// Frames in the queue.
+    fn level(&self, position: MediaPosition) -> f64 {
+        self.end.map_or(0.0, |end| MediaPosition::at_frame(end).frames_since(position))
+    }
+
+    /// Where to play: on, or from the target level.
+    fn begin(&mut self, target: f64) -> Option<MediaPosition> {
+        let end = MediaPosition::at_frame(self.end?);
+        let start = end.advanced(-target);
+        match self.position {
+            Some(position) if self.level(position) <= 2.0 * target => {}
+            Some(_) => {
+                self.playback.overruns += 1;
+                self.playback.discontinuities += 1;
+                self.position = Some(start);
+            }
+            None => {
+                let refill_from = *self.refill_from.get_or_insert(end);
+                self.position = (start.frames_since(refill_from) >= 0.0).then_some(start);
+            }
+        }
+        self.position
+    }
+
+    /// Plays a part of a block.
+    fn play(&mut self, frames: usize, position: MediaPosition) {
+        let rate = self.config.format.sample_rate();
+        let level = self.level(position);
+        let input = DriftInput {
+            block: rate.duration(Frames::new(frames as i64)),
+            media_rate: Ppb::ZERO,
+            card_rate: Ppb::ZERO,
+            behind: Nanos::ZERO,
+            fill: rate.duration_f64(level),
+            target: self.config.target_depth,
+        };
+        self.playback.fill = input.fill;
+        let needed = frames as f64 * self.law.ratio(&input).ratio();
+        if needed > level {
+            self.playback.underruns += 1;
+            self.refill_from = self.end.map(MediaPosition::at_frame);
+            self.position = None;
+        } else {
+            self.position = Some(position.advanced(needed));
+        }
+        self.playback.position = self.position;
+    }
+}
+
+impl<L: DriftLaw> Receiver for LevelReceiver<L> {
+    fn handle_ptp(&mut self, _now: LocalTime, _datagram: &[u8]) {}
+
+    fn handle_media(&mut self, _now: LocalTime, datagram: &[u8]) {
+        let Ok(packet) = RtpPacket::parse(datagram) else { return };
+        let Ok(frames) = self.config.format.frames_in_payload(packet.payload.len()) else { return };
+        let timestamp = packet.header.timestamp;
+        let first = self.end.map_or(Frames::new(i64::from(timestamp.get())), |end| timestamp.unwrap_near(end));
+        let end = first + Frames::new(frames as i64);
+        self.end = Some(self.end.map_or(end, |newest| newest.max(end)));
+    }
+
+    fn handle_timeout(&mut self, _now: LocalTime) {}
+
+    fn poll_timeout(&self) -> Option<LocalTime> {
+        None
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        None
+    }
+
+    fn handle_transmitted(&mut self, _token: TransmitToken, _sent: LocalTime) {}
+
+    fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
+        out.fill(0.0);
+        let target = self.config.format.sample_rate().frames_in(self.config.target_depth);
+        let mut rest = out.len() / self.config.format.channels();
+        while rest > 0 {
+            let part = self.period.map_or(rest, |period| period.clamp(1, rest));
+            if let Some(position) = self.begin(target) {
+                self.play(part, position);
+            }
+            rest -= part;
+        }
+    }
+
+    fn playback(&self) -> Playback {
+        self.playback
+    }
+
+    fn clock(&self, _now: LocalTime) -> Clock {
+        Clock { state: ClockState::Listening, map: None, claims_sigma: false }
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,81 @@
+//! Roc Toolkit's frequency estimator, gradual profile.
+//!
+//! Law: every 5 ms of audio played, the queue's length in frames enters a low-pass of 256 taps that is decimated by 10, and its output another like it; each
+//! output of the second moves the ratio to 1 + P (length - target) + I sum(length - target), at most 0.5 % from 1.
+//!
+//! Assumption: the low-passes are sinc filters in a Hann window that cut off at the decimated Nyquist frequency.
+
+use super::frames;
+use engine::receive::{DriftInput, DriftLaw};
+use engine::{Nanos, Ppb};
+use std::f64::consts::PI;
+
+const P: f64 = 1e-6;
+const I: f64 = 5e-9;
+const LIMIT: f64 = 0.005;
+const TAPS: usize = 256;
+const DECIMATION: usize = 10;
+
+/// A decimating low-pass.
+#[derive(Clone, Debug)]
+struct Decimator {
+    coefficients: Vec<f64>,
+    past: Vec<f64>,
+    next: usize,
+    count: usize,
+}
+
+impl Decimator {
+    fn new(first: f64) -> Self {
+        let centre = (TAPS - 1) as f64 / 2.0;
+        let coefficient = |i: usize| {
+            let x = (i as f64 - centre) / DECIMATION as f64;
+            let window = 0.5 - 0.5 * libm::cos(2.0 * PI * (i as f64 + 0.5) / TAPS as f64);
+            window * libm::sin(PI * x) / (PI * x)
+        };
+        let mut coefficients: Vec<f64> = (0..TAPS).map(coefficient).collect();
+        let sum: f64 = coefficients.iter().sum();
+        coefficients.iter_mut().for_each(|c| *c /= sum);
+        Self { coefficients, past: vec![first; TAPS], next: 0, count: 0 }
+    }
+
+    /// Takes a value; every tenth gives one.
+    fn update(&mut self, value: f64) -> Option<f64> {
+        self.past[self.next] = value;
+        self.next = (self.next + 1) % TAPS;
+        self.count = (self.count + 1) % DECIMATION;
+        if self.count > 0 {
+            return None;
+        }
+        // The filter is symmetric: oldest first will do.
+        let (newer, older) = self.past.split_at(self.next);
+        Some(older.iter().chain(newer).zip(&self.coefficients).map(|(value, c)| value * c).sum())
+    }
+}
+
+/// The law.
+#[derive(Clone, Debug, Default)]
+pub struct RocGradual {
+    stages: Option<[Decimator; 2]>,
+    sum: f64,
+    ratio: f64,
+}
+
+impl RocGradual {
+    /// How much audio is played from one update to the next.
+    pub const PERIOD: Nanos = Nanos::from_millis(5);
+}
+
+impl DriftLaw for RocGradual {
+    fn ratio(&mut self, input: &DriftInput) -> Ppb {
+        let target = frames(input.target);
+        let stages = self.stages.get_or_insert_with(|| [Decimator::new(target), Decimator::new(target)]);
+        let filtered = stages[0].update(frames(input.fill)).and_then(|value| stages[1].update(value));
+        if let Some(length) = filtered {
+            let error = length - target;
+            self.sum += error;
+            self.ratio = (P * error + I * self.sum).clamp(-LIMIT, LIMIT);
+        }
+        Ppb::new(self.ratio * 1e9)
+    }
+}

@@ -1,0 +1,59 @@
+//! One row of the result: all seeds of one drift law in one condition.
+
+use super::law::DriftLawKind;
+use super::measure::RunFigures;
+use crate::bench::figures::{median, rounded};
+use serde::Serialize;
+
+/// What one law did in one condition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DriftFigures {
+    /// The condition: its file's name without extension.
+    pub condition: String,
+    /// The law.
+    pub law: DriftLawKind,
+    /// How many seeds.
+    pub seeds: u64,
+    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; the mean is over 1 s for the engine and over
+    /// 60 s for the others. `None` if it still is at the end.
+    pub settle_s: Option<f64>,
+    /// RMS of the error of each callback's ratio, pooled over the seeds.
+    pub ratio_rms_ppm: Option<f64>,
+    /// Its largest minus its smallest value, worst of the seeds.
+    pub ratio_pp_ppm: f64,
+    /// Largest change of the ratio from one callback to the next, over the time of a block, worst of the seeds.
+    pub slew_max_ppm_per_s: f64,
+    /// Largest minus smallest true depth, means over 1 s, worst of the seeds.
+    pub delay_pp_ms: f64,
+    /// Largest deviation of the depth from its target, worst of the seeds.
+    pub delay_max_ms: f64,
+    /// Phase noise beyond 5 Hz on a tone of 10 kHz, pooled over the seeds.
+    pub phase_noise_dbc: Option<f64>,
+    /// Blocks that found too little audio, all seeds together.
+    pub underruns: u64,
+    /// Times that there was no room for audio, all seeds together.
+    pub overruns: u64,
+}
+
+impl DriftFigures {
+    pub(super) fn pooled(condition: &str, law: DriftLawKind, runs: &[RunFigures]) -> Self {
+        let (squares, count) =
+            runs.iter().fold((0.0, 0), |sum, run| (sum.0 + run.ratio_squares.0, sum.1 + run.ratio_squares.1));
+        let phase_square = runs.iter().map(|run| run.phase_square).sum::<f64>() / runs.len().max(1) as f64;
+        let worst = |of: fn(&RunFigures) -> f64| rounded(runs.iter().map(of).fold(0.0, f64::max));
+        Self {
+            condition: condition.to_owned(),
+            law,
+            seeds: runs.len() as u64,
+            settle_s: median(runs.iter().map(|run| run.settle_s).collect()),
+            ratio_rms_ppm: (count > 0).then(|| rounded(libm::sqrt(squares / count as f64))),
+            ratio_pp_ppm: worst(|run| run.ratio_pp_ppm),
+            slew_max_ppm_per_s: worst(|run| run.slew_max_ppm_per_s),
+            delay_pp_ms: worst(|run| run.delay_pp_ms),
+            delay_max_ms: worst(|run| run.delay_max_ms),
+            phase_noise_dbc: (phase_square > 0.0).then(|| rounded(10.0 * libm::log10(phase_square))),
+            underruns: runs.iter().map(|run| run.underruns).sum(),
+            overruns: runs.iter().map(|run| run.overruns).sum(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the engine's playout is to reach, with at least 20 seeds.
+
+use super::figures::DriftFigures;
+
+/// Limits; `None` where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Goal {
+    settle_s: Option<f64>,
+    ratio_rms_ppm: Option<f64>,
+    ratio_pp_ppm: Option<f64>,
+    delay_pp_ms: Option<f64>,
+    phase_noise_dbc: Option<f64>,
+    xruns: Option<f64>,
+    /// How many times steadier than PipeWire's RTP source.
+    pub(super) steadier: Option<f64>,
+}
+
+/// The goal of a condition: a little more than a prototype of fused rates reached in this model.
+pub(super) fn goal(condition: &str) -> Option<Goal> {
+    let none = Goal { xruns: Some(0.0), ..Goal::default() };
+    let still = |settle_s, rms, steadier| Goal {
+        settle_s: Some(settle_s),
+        ratio_rms_ppm: Some(rms),
+        ratio_pp_ppm: Some(0.4),
+        delay_pp_ms: Some(0.02),
+        phase_noise_dbc: Some(-120.0),
+        steadier: Some(steadier),
+        ..none
+    };
+    Some(match condition {
+        "A" => still(15.0, 0.05, 40.0),
+        "B" => still(20.0, 0.06, 150.0),
+        "C" => Goal { ratio_rms_ppm: Some(0.12), delay_pp_ms: Some(0.06), ..none },
+        "D" => Goal { ratio_rms_ppm: Some(0.3), ..none },
+        "F" => Goal { settle_s: Some(2.0), ratio_rms_ppm: Some(0.02), ..none },
+        "H" => Goal { ratio_rms_ppm: Some(0.1), ..none },
+        _ => return None,
+    })
+}
+
+impl Goal {
+    /// The goals in the order of the table's columns, with whether the engine meets each.
+    pub(super) fn columns(&self, engine: Option<&DriftFigures>) -> [Option<(f64, Option<bool>)>; 9] {
+        let column = |limit: Option<f64>, of: fn(&DriftFigures) -> Option<f64>| {
+            limit.map(|limit| (limit, engine.map(|engine| of(engine).is_some_and(|value| value <= limit))))
+        };
+        [
+            column(self.settle_s, |figures| figures.settle_s),
+            column(self.ratio_rms_ppm, |figures| figures.ratio_rms_ppm),
+            column(self.ratio_pp_ppm, |figures| Some(figures.ratio_pp_ppm)),
+            None,
+            column(self.delay_pp_ms, |figures| Some(figures.delay_pp_ms)),
+            None,
+            column(self.phase_noise_dbc, |figures| figures.phase_noise_dbc),
+            column(self.xruns, |figures| Some(figures.underruns as f64)),
+            column(self.xruns, |figures| Some(figures.overruns as f64)),
+        ]
+    }
+}

@@ -1,0 +1,217 @@
+//! One run of one drift law, in numbers.
+//!
+//! Phase noise: the ratio's deviation from its mean, integrated to the phase of a tone of 10 kHz, beyond 5 Hz (Butterworth, 8th order, so that the slow wander
+//! below stays out), RMS, both sidebands together. It is sampled once per callback, so it ends at half the callback rate.
+
+use crate::world::CallbackRow;
+use std::f64::consts::PI;
+
+/// How far off a mean ratio may be that counts as settled.
+const SETTLED_PPM: f64 = 1.0;
+/// A law that still strays in this last share of the run has not settled.
+const NEVER_SHARE: f64 = 0.9;
+const TONE_HZ: f64 = 10_000.0;
+const HIGH_PASS_HZ: f64 = 5.0;
+/// Quality factors of the sections of an 8th-order Butterworth filter.
+const QUALITY: [f64; 4] = [0.509_796, 0.601_345, 0.899_976, 2.562_915];
+/// Time for the filter to forget where it began.
+const FILTER_SETTLES_S: f64 = 5.0;
+
+/// The course of one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course<'a> {
+    pub(super) rows: &'a [CallbackRow],
+    pub(super) block_s: f64,
+    pub(super) target_ms: f64,
+    pub(super) duration_s: f64,
+    /// When statistics begin.
+    pub(super) settled_s: f64,
+    /// Over how many seconds the ratio is averaged to see whether it has settled.
+    pub(super) settle_window_s: usize,
+}
+
+/// What is kept of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RunFigures {
+    /// Infinite if never.
+    pub(super) settle_s: f64,
+    /// Sum and number of squared errors of the ratio, ppm^2.
+    pub(super) ratio_squares: (f64, u64),
+    pub(super) ratio_pp_ppm: f64,
+    pub(super) slew_max_ppm_per_s: f64,
+    pub(super) delay_pp_ms: f64,
+    pub(super) delay_max_ms: f64,
+    /// Mean square of the phase, rad^2.
+    pub(super) phase_square: f64,
+    pub(super) underruns: u64,
+    pub(super) overruns: u64,
+}
+
+impl Course<'_> {
+    pub(super) fn figures(&self) -> RunFigures {
+        let mut errors = Span::default();
+        let mut squares = (0.0, 0);
+        let mut slew: f64 = 0.0;
+        let mut before = None;
+        for row in self.steady() {
+            if let Some(error) = error_ppm(row) {
+                errors.add(error);
+                squares = (squares.0 + error * error, squares.1 + 1);
+            }
+            if let (Some(from), Some(to)) = (before, row.ratio_ppm) {
+                slew = slew.max(f64::abs(to - from) / self.block_s);
+            }
+            before = row.ratio_ppm;
+        }
+        let mut delays = Span::default();
+        let depths = self.seconds(|row| row.depth_ms).into_iter().skip(self.settled_s as usize);
+        depths.flatten().for_each(|depth| delays.add(depth - self.target_ms));
+        RunFigures {
+            settle_s: self.settle_s(),
+            ratio_squares: squares,
+            ratio_pp_ppm: errors.width(),
+            slew_max_ppm_per_s: slew,
+            delay_pp_ms: delays.width(),
+            delay_max_ms: delays.largest(),
+            phase_square: self.phase_square(),
+            underruns: self.rows.iter().map(|row| row.underruns).sum(),
+            overruns: self.rows.iter().map(|row| row.overruns).sum(),
+        }
+    }
+
+    /// Rows from when statistics begin.
+    fn steady(&self) -> impl Iterator<Item = &CallbackRow> {
+        self.rows.iter().filter(|row| row.time_s >= self.settled_s)
+    }
+
+    /// Means over each second; `None` for one in which a value is missing.
+    fn seconds(&self, of: impl Fn(&CallbackRow) -> Option<f64>) -> Vec<Option<f64>> {
+        let mut sums = vec![(Some(0.0), 0u32); self.duration_s as usize];
+        for row in self.rows {
+            if let Some(second) = sums.get_mut(row.time_s as usize) {
+                second.0 = second.0.zip(of(row)).map(|(sum, value)| sum + value);
+                second.1 += 1;
+            }
+        }
+        sums.into_iter().map(|(sum, count)| sum.filter(|_| count > 0).map(|sum| sum / f64::from(count))).collect()
+    }
+
+    /// When the mean ratio left its limits for the last time.
+    fn settle_s(&self) -> f64 {
+        let seconds = self.seconds(error_ppm);
+        let strays = |window: &[Option<f64>]| {
+            let sum = window.iter().try_fold(0.0, |sum, second| second.map(|error| sum + error));
+            sum.is_none_or(|sum| f64::abs(sum / window.len() as f64) > SETTLED_PPM)
+        };
+        let settled = match seconds.windows(self.settle_window_s).rposition(strays) {
+            Some(last) => (last + self.settle_window_s) as f64,
+            None => 0.0,
+        };
+        if settled > NEVER_SHARE * self.duration_s { f64::INFINITY } else { settled }
+    }
+
+    fn phase_square(&self) -> f64 {
+        let ratios = || self.steady().filter_map(|row| row.ratio_ppm);
+        let mean = ratios().sum::<f64>() / ratios().count().max(1) as f64;
+        let mut sections = QUALITY.map(|quality| HighPass::new(HIGH_PASS_HZ * self.block_s, quality));
+        let skipped = (FILTER_SETTLES_S / self.block_s) as usize;
+        let (mut phase, mut sum, mut count) = (0.0, 0.0, 0u64);
+        for (i, row) in self.steady().enumerate() {
+            phase += 2.0 * PI * TONE_HZ * self.block_s * (row.ratio_ppm.unwrap_or(mean) - mean) * 1e-6;
+            let high = sections.iter_mut().fold(phase, |value, section| section.update(value));
+            if i >= skipped {
+                sum += high * high;
+                count += 1;
+            }
+        }
+        sum / count.max(1) as f64
+    }
+}
+
+fn error_ppm(row: &CallbackRow) -> Option<f64> {
+    row.ratio_ppm.map(|ratio| ratio - row.ratio_truth_ppm)
+}
+
+/// The smallest and the largest of some values.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span(Option<(f64, f64)>);
+
+impl Span {
+    fn add(&mut self, value: f64) {
+        let (least, most) = self.0.unwrap_or((value, value));
+        self.0 = Some((least.min(value), most.max(value)));
+    }
+
+    fn width(self) -> f64 {
+        self.0.map_or(0.0, |(least, most)| most - least)
+    }
+
+    fn largest(self) -> f64 {
+        self.0.map_or(0.0, |(least, most)| least.abs().max(most.abs()))
+    }
+}
+
+/// One section of a high-pass, by the bilinear transform.
+struct HighPass {
+    feed: [f64; 3],
+    back: [f64; 2],
+    state: [f64; 2],
+}
+
+impl HighPass {
+    /// `corner` is a share of the sampling rate.
+    fn new(corner: f64, quality: f64) -> Self {
+        let (sin, cos) = (libm::sin(2.0 * PI * corner), libm::cos(2.0 * PI * corner));
+        let alpha = sin / (2.0 * quality);
+        let scale = 1.0 / (1.0 + alpha);
+        let feed = (1.0 + cos) / 2.0 * scale;
+        Self { feed: [feed, -2.0 * feed, feed], back: [-2.0 * cos * scale, (1.0 - alpha) * scale], state: [0.0; 2] }
+    }
+
+    fn update(&mut self, value: f64) -> f64 {
+        let out = self.feed[0] * value + self.state[0];
+        self.state[0] = self.feed[1] * value - self.back[0] * out + self.state[1];
+        self.state[1] = self.feed[2] * value - self.back[1] * out;
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK_S: f64 = 0.01;
+
+    fn rows(ratio_ppm: impl Fn(f64) -> f64) -> Vec<CallbackRow> {
+        let row = |i: u32| {
+            let time_s = f64::from(i) * BLOCK_S;
+            let (ratio_ppm, depth_ms) = (Some(ratio_ppm(time_s)), Some(50.0 + time_s * 0.001));
+            CallbackRow { time_s, ratio_ppm, ratio_truth_ppm: -100.0, depth_ms, ..CallbackRow::default() }
+        };
+        (0..10_000).map(row).collect()
+    }
+
+    fn figures(rows: &[CallbackRow]) -> RunFigures {
+        let (duration_s, settled_s) = (100.0, 25.0);
+        Course { rows, block_s: BLOCK_S, target_ms: 50.0, duration_s, settled_s, settle_window_s: 1 }.figures()
+    }
+
+    #[test]
+    fn settling_and_delay_are_found() {
+        let early = figures(&rows(|t| if t < 7.0 { -98.0 } else { -100.5 }));
+        assert!((early.settle_s - 7.0).abs() < 1e-9, "{early:?}");
+        assert!((early.delay_max_ms - 0.099_495).abs() < 1e-6, "{early:?}");
+        assert!((early.ratio_squares.0 / early.ratio_squares.1 as f64 - 0.25).abs() < 1e-9, "{early:?}");
+        let restless = figures(&rows(|t| if t > 95.0 { -98.0 } else { -100.0 }));
+        assert!(restless.settle_s.is_infinite());
+    }
+
+    #[test]
+    fn wobble_of_the_ratio_is_phase_noise_only_beyond_5_hz() {
+        let wobble = |hz: f64| figures(&rows(|t| -100.0 + 3.0 * libm::sin(2.0 * PI * hz * t))).phase_square;
+        // Amplitude of the phase: 10 kHz x 3 ppm / 20 Hz; as a sum over blocks, larger by x / sin x with x = pi / 5.
+        let amplitude = 1e4 * 3e-6 / 20.0 * (PI / 5.0) / libm::sin(PI / 5.0);
+        assert!((wobble(20.0) / (amplitude * amplitude / 2.0) - 1.0).abs() < 0.01, "{}", wobble(20.0));
+        assert!(wobble(0.3) < 1e-16, "{}", wobble(0.3));
+    }
+}

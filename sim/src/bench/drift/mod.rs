@@ -1,0 +1,126 @@
+//! The comparison of drift laws: laws x conditions x seeds, in parallel.
+//!
+//! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays silence. The engine is the whole
+//! receiver, with its own estimators and PTP. The others are loops on the level of a plain queue, sampled at the callback: in the engine's
+//! playout, which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets and callbacks. Every callback
+//! is looked at; statistics begin after 900 s (after a quarter of a run that is shorter than an hour).
+
+mod figures;
+mod goals;
+mod law;
+mod measure;
+mod table;
+
+pub use figures::DriftFigures;
+pub use law::DriftLawKind;
+pub use table::{render_drift_json, render_drift_table};
+
+use crate::scenario::{Audio, Loaded, Seconds};
+use crate::world::{Control, RunError, World, stream_config};
+use measure::{Course, RunFigures};
+use rayon::prelude::*;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// When statistics begin, and in what share of a short run.
+const SETTLED_S: f64 = 900.0;
+const SETTLED_SHARE: f64 = 0.25;
+/// How often a run looks whether it should stop.
+const ROWS: f64 = 1.0;
+
+/// A bench of drift laws could not be run.
+#[derive(Debug, Error)]
+pub enum DriftBenchError {
+    /// A scenario of clocks only.
+    #[error(
+        "{path}: has no audio chain, and this bench compares playout: add [talker], [network.media], [card] and [playout]",
+        path = .0.display()
+    )]
+    NoChain(PathBuf),
+    /// A run came to grief.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// What is compared.
+#[derive(Clone, Debug)]
+pub struct DriftPlan {
+    /// The conditions.
+    pub conditions: Vec<Loaded>,
+    /// The laws.
+    pub laws: Vec<DriftLawKind>,
+    /// Seeds 1 to this.
+    pub seeds: u64,
+}
+
+impl DriftPlan {
+    /// Checks that it can be run.
+    ///
+    /// # Errors
+    /// If a scenario has no audio chain.
+    pub fn check(&self) -> Result<(), DriftBenchError> {
+        match self.conditions.iter().find(|condition| condition.stream.is_none()) {
+            Some(condition) => Err(DriftBenchError::NoChain(condition.path.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Simulated time of all runs together, ms.
+    #[must_use]
+    pub fn total_ms(&self) -> u64 {
+        let per_seed: f64 = self.conditions.iter().map(|condition| condition.scenario.duration_s.get() * 1e3).sum();
+        per_seed as u64 * self.seeds * self.laws.len() as u64
+    }
+}
+
+/// Runs a plan; `None` if it was stopped before its end.
+///
+/// # Errors
+/// If a scenario has no audio chain, or an invariant was violated.
+pub fn compare_drift_laws(plan: &DriftPlan, control: &Control) -> Result<Option<Vec<DriftFigures>>, DriftBenchError> {
+    plan.check()?;
+    let conditions = plan.conditions.iter();
+    let series: Vec<(&Loaded, DriftLawKind)> =
+        conditions.flat_map(|condition| plan.laws.iter().map(move |&law| (condition, law))).collect();
+    let jobs: Vec<(&Loaded, DriftLawKind, u64)> =
+        series.iter().flat_map(|&(condition, law)| (1..=plan.seeds).map(move |seed| (condition, law, seed))).collect();
+    let runs: Vec<Option<RunFigures>> =
+        jobs.par_iter().map(|&(condition, law, seed)| one(condition, law, seed, control)).collect::<Result<_, _>>()?;
+    let Some(runs) = runs.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let per_series = runs.chunks(plan.seeds.max(1) as usize);
+    let figures = series.iter().zip(per_series);
+    Ok(Some(figures.map(|((condition, law), runs)| DriftFigures::pooled(&condition.name, *law, runs)).collect()))
+}
+
+/// One run; `None` if it was stopped.
+fn one(
+    condition: &Loaded,
+    law: DriftLawKind,
+    seed: u64,
+    control: &Control,
+) -> Result<Option<RunFigures>, DriftBenchError> {
+    let mut loaded = condition.clone();
+    let scenario = &mut loaded.scenario;
+    scenario.seed = seed;
+    scenario.record.audio = Audio::None;
+    scenario.record.interval_s = Seconds::try_from(ROWS).unwrap_or_default();
+    let Some((chain, stream)) = loaded.scenario.chain().zip(loaded.stream.as_ref()) else {
+        return Err(DriftBenchError::NoChain(loaded.path));
+    };
+    let receiver = law.receiver(stream_config(&chain, stream), loaded.scenario.grandmaster.domain)?;
+    let world = World::around(&loaded, &law.to_string(), receiver, None).keeping_callbacks();
+    let outcome = world.run(control)?;
+    if outcome.cancelled {
+        return Ok(None);
+    }
+    let duration_s = loaded.scenario.duration_s.get();
+    let course = Course {
+        rows: &outcome.callbacks,
+        block_s: f64::from(chain.card.callback_frames) / f64::from(chain.card.sample_rate_hz.get()),
+        target_ms: chain.playout.target_depth_ms.get(),
+        duration_s,
+        settled_s: (duration_s * SETTLED_SHARE).min(SETTLED_S),
+        settle_window_s: law.settle_window_s(),
+    };
+    Ok(Some(course.figures()))
+}

@@ -1,0 +1,83 @@
+//! The comparison of drift laws: its model against figures of an earlier model, and its result against itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use sim::bench::{DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table};
+use sim::scenario::Loaded;
+use sim::world::Control;
+use std::path::Path;
+
+fn bench(name: &str, overrides: &[&str], laws: &[DriftLawKind], seeds: u64) -> Vec<DriftFigures> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/bench/drift/{name}.toml"));
+    let conditions = vec![Loaded::read(&path, &overrides).unwrap()];
+    let plan = DriftPlan { conditions, laws: laws.to_vec(), seeds };
+    compare_drift_laws(&plan, &Control::default()).unwrap().unwrap()
+}
+
+/// A law without memory shows the model as it is: level, jitter, stalls and beat, and what becomes of them.
+#[test]
+fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
+    for (name, rms_ppm, phase_noise_dbc) in [("A", 6.25, -48.0), ("B", 15.4, -39.0)] {
+        let figures = &bench(name, &[], &[DriftLawKind::PrototypeP], 1)[0];
+        let rms = figures.ratio_rms_ppm.unwrap();
+        assert!((rms / rms_ppm - 1.0).abs() < 0.05, "{figures:?}");
+        assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
+        // Standing off by the card's 100 ppm over the gain, more than the level says by up to half a packet.
+        assert!((9.0..13.0).contains(&figures.delay_max_ms), "{figures:?}");
+    }
+}
+
+/// 40 ms at 80 ppm last for 500 s, where no stall comes before.
+#[test]
+fn a_trim_of_20_ppm_runs_dry_at_100_ppm() {
+    let short = bench("J", &["duration_s=400"], &[DriftLawKind::PrototypePi], 1);
+    let long = bench("J", &["duration_s=700"], &[DriftLawKind::PrototypePi], 1);
+    assert!(short[0].underruns == 0 && long[0].underruns > 0, "{short:?} {long:?}");
+}
+
+#[test]
+fn the_engine_is_steady_where_others_wobble() {
+    for name in ["A", "B"] {
+        let laws = [DriftLawKind::Engine, DriftLawKind::PipewireRtp, DriftLawKind::RocGradual];
+        let figures = bench(name, &["duration_s=600"], &laws, 1);
+        let rms = |index: usize| figures[index].ratio_rms_ppm.unwrap();
+        assert!(rms(0) * 10.0 < rms(1).min(rms(2)), "{figures:?}");
+        assert!(figures.iter().all(|figures| figures.underruns + figures.overruns == 0), "{figures:?}");
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_the_number_of_threads() {
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let figures = pool.install(|| bench("D", &["duration_s=100", "fault.1.at_s=50"], DriftLawKind::ALL, 2));
+        render_drift_json(&figures) + &render_drift_table(&figures)
+    };
+    assert_eq!(on(1), on(3));
+}
+
+/// Scripts rely on these names.
+#[test]
+fn json_has_these_keys() {
+    let figures = bench("H", &["duration_s=60"], &[DriftLawKind::Engine], 1);
+    let list: serde_json::Value = serde_json::from_str(&render_drift_json(&figures)).unwrap();
+    let mut keys: Vec<&str> = list[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = [
+        "condition",
+        "law",
+        "seeds",
+        "settle_s",
+        "ratio_rms_ppm",
+        "ratio_pp_ppm",
+        "slew_max_ppm_per_s",
+        "delay_pp_ms",
+        "delay_max_ms",
+        "phase_noise_dbc",
+        "underruns",
+        "overruns",
+    ];
+    keys.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+}
