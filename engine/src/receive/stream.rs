@@ -79,7 +79,7 @@ pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), Str
     stream_with(config, resampler(&config)?, FusedDrift::default())
 }
 
-/// The same with another resampler and drift law, which must be of the configuration's channels, block and rates.
+/// The same with another resampler and drift law, which must be of the channel map's outputs and the configuration's block and rates.
 ///
 /// # Errors
 /// If the configuration is out of range.
