@@ -124,9 +124,14 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
     }
 
+    /// Standard deviation of that part of the time's error that packets show, ns; infinite before the first one.
+    fn precision_ns(&self, now: LocalTime) -> f64 {
+        self.estimator.precision_ns(now, self.path_delay == PathDelay::Measured)
+    }
+
     /// How far off a packet at `at` may be by noise, ns.
     fn noise_limit_ns(&self, at: LocalTime) -> f64 {
-        let sigma_ns = self.estimator.map().map_or(0.0, |map| map.sigma_ns(at.max(map.estimated_at())));
+        let sigma_ns = self.precision_ns(at);
         (STEP_NOISES * self.estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
@@ -152,7 +157,11 @@ impl SlaveClock {
             Judgement::Plain => self.estimator.update(sample),
             Judgement::Suspect => {}
             Judgement::Route(late_ns) => {
-                self.change_path(late_ns);
+                match self.path_delay {
+                    PathDelay::Measured => self.change_path(late_ns),
+                    // No answer will tell the route from the time, and what is known of the delay stays as little.
+                    PathDelay::Assumed => self.estimator.step_offset(-late_ns, CHANGE_PROOF),
+                }
                 self.estimator.update(sample);
             }
             Judgement::Step(step_ns) => {
@@ -230,7 +239,7 @@ impl ClockLaw for SlaveClock {
         let now = now.max(map.estimated_at());
         let inputs = LockInputs {
             now,
-            sigma_ns: self.estimator.precision_ns(now, two_way),
+            sigma_ns: self.precision_ns(now),
             jitter: self.estimator.jitter(),
             sync_interval: self.sync_interval,
             two_way,

@@ -211,6 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn a_small_change_is_one_of_the_clock_and_not_of_a_route() {
+        let mut clock = SystemClock::new(SystemEpoch::Tai);
+        run(&mut clock, 0, 30, Nanos::ZERO, GOOD);
+        run(&mut clock, 30, 60, Nanos::from_micros(100), GOOD);
+        let now = LocalTime::ZERO + Nanos::from_secs(60);
+        let truth = PtpTime::from_timestamp(1_790_000_060, 0) + Nanos::from_micros(100);
+        let error = clock.reading(now).map.unwrap().ptp_at(now) - truth;
+        assert!(error.abs() < Nanos::from_micros(2), "{error}");
+    }
+
+    #[test]
     fn an_interrupted_reading_is_left_out() {
         let mut clock = SystemClock::new(SystemEpoch::Tai);
         run(&mut clock, 0, 30, Nanos::ZERO, GOOD);

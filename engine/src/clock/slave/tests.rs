@@ -201,3 +201,17 @@ fn a_master_that_stops_answering_keeps_its_measured_delay() {
     assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
 }
+
+#[test]
+fn another_route_to_a_master_that_never_answers_is_no_reason_to_wait_for_answers() {
+    let mut bench = Bench::new(30.0);
+    bench.answers = false;
+    bench.exchange(Nanos::from_secs(60));
+    let sigma_ns = bench.clock.estimator.precision_ns(bench.now, false);
+    bench.delay = DELAY + Nanos::from_micros(80);
+    bench.exchange(Nanos::from_secs(120));
+    let after_ns = bench.clock.estimator.precision_ns(bench.now, false);
+    assert!(after_ns < 1.5 * sigma_ns + 100.0, "as exact as before, {sigma_ns} ns, and not {after_ns} ns");
+    let sigma_ns = bench.clock.reading(bench.now).map.unwrap().clock().sigma_ns(bench.now);
+    assert!(sigma_ns >= 1e6, "the delay is as little known as before, and not to {sigma_ns} ns");
+}
