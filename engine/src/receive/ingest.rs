@@ -106,7 +106,7 @@ pub struct Ingest {
     suspect: Option<u32>,
     snapshot: ControlSnapshot,
     stats: IngestStats,
-    ptp: Option<(PtpMap, u32)>,
+    ptp: Option<PtpMap>,
     packets: rtrb::Producer<MediaPacket>,
     publisher: triple_buffer::Input<ControlSnapshot>,
     playout_stats: triple_buffer::Output<PlayoutStats>,
@@ -146,7 +146,7 @@ impl Ingest {
 
     /// Tells what PTP time is; call it whenever the clock has learnt something.
     pub fn set_clock(&mut self, reading: &ClockReading) {
-        self.ptp = reading.map.filter(|_| reading.state.is_usable()).map(|map| (map, reading.epoch));
+        self.ptp = reading.map.filter(|_| reading.state.is_usable());
     }
 
     /// What this half has counted.
@@ -189,9 +189,13 @@ impl Ingest {
             return Err(IngestError::Oversize(packet.payload.len()));
         }
         let frames = Frames::new(frames as i64);
+        let generation = self.stats.generation;
         let mut position = self.place(leg, now, &packet)?;
         if self.has_fallen_behind(now, position + frames) {
             position = self.begin(leg, now, &packet);
+        }
+        if self.stats.generation != generation {
+            self.snapshot.packet_frames = frames.get() as u32;
         }
         let end = position + frames;
         let first = self.arrive(leg, now, &packet, position, end);
@@ -288,9 +292,8 @@ impl Ingest {
             .clock()
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
         self.snapshot.reference = None;
-        if let (MediaClock::Ptp { offset }, Some((ptp, epoch))) = (self.config.media_clock, self.ptp) {
+        if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp) {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
-            self.snapshot.reference_epoch = epoch;
         }
         self.publisher.write(self.snapshot);
     }

@@ -16,6 +16,7 @@ mod jitter_buffer;
 mod playout;
 mod redundancy;
 mod stream;
+mod target;
 
 pub use channel_map::{ChannelMap, ChannelMapError};
 pub use drift::{DriftInput, DriftLaw, FusedDrift};

@@ -42,8 +42,9 @@ pub struct StreamConfig {
     pub payload_type: Option<u8>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet that met no queue waits until the callback that plays it. A callback fetches a whole
-    /// block at once, so late packets have this minus one block.
+    /// How long the first frame of a packet that took no time waits until the callback that plays it; if the sender's timestamps are related to PTP, and PTP is
+    /// known, exactly that, and the link offset is one packet time more; else the network's least delay comes on top. A callback fetches a whole block at once, so
+    /// late packets have this minus one block.
     pub target_depth: Nanos,
     /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
     /// asked for (presentation-time playout).
