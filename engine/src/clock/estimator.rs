@@ -72,7 +72,9 @@ pub enum DelayModel {
 /// What an estimator assumes before it has seen a sample. All are starting points that the samples correct.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
-    /// Standard deviation of the rate between the clocks: crystals are within +-100 ppm.
+    /// Rate of the other clock against the host's, as far as it is known.
+    pub rate: Ppb,
+    /// Its standard deviation: crystals of which nothing is known are within +-100 ppm of each other.
     pub rate_sigma: Ppb,
     /// First guess of the timestamps' jitter.
     pub jitter: Nanos,
@@ -97,7 +99,7 @@ pub struct Sample {
 /// use engine::clock::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 /// use engine::{LocalTime, Nanos, Ppb};
 /// let mut estimator = Estimator::new(EstimatorConfig {
-///     rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
+///     rate: Ppb::ZERO, rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
 /// assert!(estimator.map().is_none());
 /// for i in 0..400 {
 ///     let at = LocalTime::from_nanos(i * 20_000_000);
@@ -157,6 +159,7 @@ impl Estimator {
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let prior = Prior {
+            rate_ppb: self.config.rate.as_ppb(),
             rate_sigma_ppb: self.config.rate_sigma.as_ppb(),
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,

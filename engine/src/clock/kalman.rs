@@ -44,6 +44,7 @@ const WORTH_MEAN: f64 = 20.0;
 /// What a filter is told before it has seen a sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
+    pub(super) rate_ppb: f64,
     pub(super) rate_sigma_ppb: f64,
     pub(super) delay_sigma_ns: f64,
     pub(super) jitter_ns: f64,
@@ -106,7 +107,7 @@ impl Kalman {
             delay_prior: delay_variance,
             at: sample.at,
             path_since: sample.at,
-            x: [sample.offset_ns, 0.0, 0.0, 0.0],
+            x: [sample.offset_ns, prior.rate_ppb, 0.0, 0.0],
             p,
             noise: Noise::new(reduction, prior.jitter_ns),
             lags_ns: [0.0; 2],

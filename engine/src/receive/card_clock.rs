@@ -4,7 +4,8 @@
 //! other clock relates frames played to host time. A card that was stopped (suspend, device error) comes back late by the length of the stop for good:
 //! several callbacks that agree on that restart the offset and keep the rate.
 
-use crate::clock::{DelayModel, Direction, Estimator, EstimatorConfig, MediaMap, Sample};
+use super::known_rate::KnownRate;
+use crate::clock::{Direction, Estimator, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
 /// A callback this late is more than scheduling.
@@ -12,12 +13,13 @@ const STOPPED: Nanos = Nanos::from_millis(100);
 /// Callbacks in a row that prove a stop.
 const STOP_PROOF: u32 = 5;
 
-const CARD: EstimatorConfig =
-    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(100), delay: DelayModel::Absorbed };
+/// First guess of how late callbacks are.
+const JITTER: Nanos = Nanos::from_micros(100);
 
 #[derive(Debug)]
 pub(super) struct CardClock {
     rate: SampleRate,
+    known: KnownRate,
     origin: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
@@ -25,8 +27,11 @@ pub(super) struct CardClock {
 }
 
 impl CardClock {
-    pub(super) fn new(rate: SampleRate) -> Self {
-        Self { rate, origin: None, played: Frames::ZERO, estimator: Estimator::new(CARD), stopped: 0 }
+    /// A card of a nominal rate, and of the true one as far as that is remembered.
+    pub(super) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
+        let known = KnownRate::remembered(remembered);
+        let estimator = Estimator::new(known.estimator(JITTER));
+        Self { rate, known, origin: None, played: Frames::ZERO, estimator, stopped: 0 }
     }
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
@@ -56,7 +61,7 @@ impl CardClock {
 
     /// Rate of the card against the host's clock.
     pub(super) fn rate(&self) -> Ppb {
-        self.estimator.map().map_or(Ppb::ZERO, |map| map.rate())
+        self.known.or_measured(self.estimator.map())
     }
 }
 
@@ -81,14 +86,14 @@ mod tests {
 
     #[test]
     fn callbacks_give_the_cards_rate() {
-        let mut clock = CardClock::new(SampleRate::HZ_48000);
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{}", clock.rate());
     }
 
     #[test]
     fn a_stopped_card_keeps_its_rate() {
-        let mut clock = CardClock::new(SampleRate::HZ_48000);
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         let resumed = LocalTime::ZERO + Nanos::from_secs(120);
         let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);

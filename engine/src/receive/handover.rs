@@ -21,6 +21,8 @@ pub struct ControlSnapshot {
     pub generation: u32,
     /// Host time to the media position whose packet arrives then without queueing.
     pub arrivals: Option<MediaMap>,
+    /// Rate of the sender's media clock against the host's: as measured, or the best guess before.
+    pub media_rate: Ppb,
     /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is not usable.
     pub reference: Option<MediaMap>,
     /// Frames of the packet that began the timeline: by how much a packet is sent after the time of its first frame.

@@ -5,6 +5,7 @@
 //! sender says of PTP, so that the rate never depends on a master.
 
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
@@ -239,6 +240,7 @@ impl Ingest {
 
     fn begin(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
         let position = Frames::new(i64::from(packet.header.timestamp.get()));
+        let rate = self.known_rate();
         self.suspect = None;
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
@@ -249,9 +251,20 @@ impl Ingest {
             newest: position,
             newest_at: now,
             late_since: None,
-            legs: Legs::new(leg),
+            legs: Legs::new(leg, rate),
         });
         position
+    }
+
+    /// What is known of the rate of a sender that begins.
+    fn known_rate(&self) -> KnownRate {
+        let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
+        let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
+        let last = self.timeline.as_ref().and_then(|timeline| timeline.legs.clock()).map(|(clock, _)| clock);
+        match ptp.into_iter().chain(last).find(|clock| clock.rate_sigma() < USABLE_RATE) {
+            Some(clock) => KnownRate::inferred(clock.rate()),
+            None => KnownRate::remembered(self.config.warm_start.media_rate),
+        }
     }
 
     /// Whether a packet that ends at `end` has missed its playout.
@@ -291,6 +304,7 @@ impl Ingest {
             .legs
             .clock()
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
+        self.snapshot.media_rate = timeline.legs.media_rate();
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp) {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));

@@ -15,7 +15,7 @@ use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::stream::StreamConfig;
 use super::target::{Correction, Target};
 use crate::resample::Resampler;
-use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
@@ -69,7 +69,7 @@ impl<D: DriftLaw> Playout<D> {
             nominal_step,
             resampler,
             drift,
-            card: CardClock::new(config.card_rate),
+            card: CardClock::new(config.card_rate, config.warm_start.card_rate),
             buffer: JitterBuffer::new(channels, capacity_frames),
             concealer: Concealer::new(channels, config.format.sample_rate()),
             cursor: None,
@@ -233,10 +233,9 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {
-        let media_rate = self.snapshot.arrivals.map_or(Ppb::ZERO, |map| map.clock().rate());
         let input = DriftInput {
             block,
-            media_rate,
+            media_rate: self.snapshot.media_rate,
             card_rate: self.card.rate(),
             behind,
             fill: self.fill(),

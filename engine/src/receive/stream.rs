@@ -7,7 +7,7 @@ use super::ingest::Ingest;
 use super::playout::Playout;
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::StreamFormat;
-use crate::units::{Nanos, SampleRate};
+use crate::units::{Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
 /// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
@@ -32,7 +32,7 @@ pub enum MediaClock {
 }
 
 /// What is known of a stream before its first packet, and what its listener wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
@@ -53,6 +53,18 @@ pub struct StreamConfig {
     pub card_rate: SampleRate,
     /// Most frames that are resampled in one go; larger callbacks are served in several.
     pub block_frames: usize,
+    /// What is remembered from earlier; the default is nothing.
+    pub warm_start: WarmStart,
+}
+
+/// Rates that were measured earlier on this host, so that a stream need not find them out again: [`PlayoutStats::card_rate`], kept for each device, and
+/// [`super::IngestStats::media_rate`], which is that of every sender on the network if they are on PTP. They are corrected by what is measured now.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WarmStart {
+    /// Rate of the sound card against the host's clock.
+    pub card_rate: Option<Ppb>,
+    /// Rate of the sender's media clock against the host's.
+    pub media_rate: Option<Ppb>,
 }
 
 /// A stream cannot be received as configured.

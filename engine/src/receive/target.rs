@@ -152,6 +152,7 @@ mod tests {
             arrivals: Some(map(arriving)),
             reference: ptp.then(|| map(10_000)),
             packet_frames: PACKET_FRAMES,
+            media_rate: Ppb::ZERO,
         }
     }
 

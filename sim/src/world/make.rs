@@ -4,8 +4,9 @@ use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
 use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, TalkerClock};
+use engine::Ppb;
 use engine::clock::ClockLaw;
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
+use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError, WarmStart};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, StreamError> {
@@ -44,5 +45,9 @@ pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamCo
         depth_limit: chain.playout.target_depth_ms.nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
         block_frames: usize::from(chain.card.callback_frames),
+        warm_start: WarmStart {
+            card_rate: chain.playout.remembered_card_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+            media_rate: chain.playout.remembered_media_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+        },
     }
 }
