@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{Expectation, FaultKind, Metric, Scenario, ScenarioError};
+use super::{Card, Expectation, FaultKind, Metric, Scenario, ScenarioError};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -62,8 +62,13 @@ impl File<'_> {
             return Err(self.error(&self.find("", "duration_s"), message));
         }
         let Some(chain) = scenario.chain() else { return Ok(()) };
+        const NO_FRAMES: &str = "callback_frames must be more than 0";
         if chain.card.callback_frames == 0 {
-            return Err(self.error(&self.find("[card]", "callback_frames"), "callback_frames must be more than 0"));
+            return Err(self.error(&self.find("[card]", "callback_frames"), NO_FRAMES));
+        }
+        let empty = |card: &Card| card.callback_frames == 0;
+        if let Some(receiver) = scenario.receivers.iter().find(|receiver| receiver.card.as_ref().is_some_and(empty)) {
+            return Err(self.error(&receiver.name.span(), format!("{NO_FRAMES} in [receiver.card]")));
         }
         let depth = chain.playout.target_depth_ms.get();
         if depth <= 0.0 || depth > MAX_TARGET_DEPTH_MS {
@@ -95,6 +100,14 @@ impl File<'_> {
                 let message = format!(
                     "receiver `{name}`: {} is only a clock and cannot play; leave out [talker], [network.media], [card] and [playout]",
                     receiver.kind
+                );
+                return Err(self.error(&receiver.name.span(), message));
+            }
+            let own = [("card", receiver.card.is_some()), ("network.media", receiver.network.media.is_some())];
+            if let Some((section, _)) = own.iter().find(|section| scenario.chain().is_none() && section.1) {
+                let message = format!(
+                    "receiver `{name}` has a [receiver.{section}], but only clocks are simulated: leave it out, or add [talker], \
+                     [network.media], [card] and [playout]"
                 );
                 return Err(self.error(&receiver.name.span(), message));
             }
@@ -153,6 +166,9 @@ impl File<'_> {
             let message =
                 format!("{metric} from {from} to {to} s: from_s must be less than to_s, and to_s at most {end}");
             return wrong(message);
+        }
+        if metric.compares_receivers() && scenario.receivers.len() < 2 {
+            return wrong(format!("{metric} is between receivers, and there is only one: add a [[receiver]]"));
         }
         if metric == Metric::LongestGapMs && (from > 0.0 || to < end) {
             return wrong(format!("{metric} is of the whole run: leave out from_s and to_s"));

@@ -62,11 +62,15 @@ pub enum Metric {
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
+    /// Largest difference, at the ends of the trace intervals, between when this receiver and another play the same frame.
+    SkewUs,
+    /// Root of the mean square of that difference, of the receiver for which it is largest.
+    SkewRmsUs,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -82,6 +86,8 @@ impl Metric {
         Self::RelockTimeS,
         Self::GrandmasterChanges,
         Self::PacketsLate,
+        Self::SkewUs,
+        Self::SkewRmsUs,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -97,6 +103,13 @@ impl Metric {
     pub fn needs_chain(self) -> bool {
         matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
             || self.needs_audio()
+            || self.compares_receivers()
+    }
+
+    /// Whether it needs another receiver to compare with.
+    #[must_use]
+    pub fn compares_receivers(self) -> bool {
+        matches!(self, Self::SkewUs | Self::SkewRmsUs)
     }
 }
 
@@ -118,6 +131,8 @@ impl fmt::Display for Metric {
             Self::RelockTimeS => "relock_time_s",
             Self::GrandmasterChanges => "grandmaster_changes",
             Self::PacketsLate => "packets_late",
+            Self::SkewUs => "skew_us",
+            Self::SkewRmsUs => "skew_rms_us",
         })
     }
 }

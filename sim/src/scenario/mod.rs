@@ -11,6 +11,7 @@ mod explain;
 mod fault;
 mod load;
 mod master;
+mod receiver;
 mod value;
 
 pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, TalkerEncoding};
@@ -20,6 +21,7 @@ pub use expect::{Expectation, Metric};
 pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
+pub use receiver::{OwnNetwork, Receiver, Surroundings};
 pub use value::{
     Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType, SampleRateHz,
     Seconds, StepMicros, TailIndex, WanderPpb,
@@ -27,7 +29,6 @@ pub use value::{
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use toml::Spanned;
 
 /// A whole scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -225,16 +226,6 @@ pub struct Host {
     /// How late a packet leaves after the program stamped it.
     #[serde(default)]
     pub transmit_jitter: Jitter,
-}
-
-/// A receiver under test.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receiver {
-    /// Name in reports, and of its files.
-    pub name: Spanned<String>,
-    /// What it is.
-    pub kind: ReceiverKind,
 }
 
 /// The receivers that there are.

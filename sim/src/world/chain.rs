@@ -6,7 +6,7 @@ use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
-use crate::scenario::{AudioChain, Fault, FaultKind, Grandmaster, Stream};
+use crate::scenario::{AudioChain, Fault, FaultKind, Scenario, Stream, Surroundings};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
 use thiserror::Error;
 
@@ -20,18 +20,32 @@ pub(super) enum CallbackError {
 }
 
 /// The sound card's crystal, with the ramps that a scenario's faults put on it.
-pub(crate) fn card_clock(chain: &AudioChain<'_>, faults: &[Fault], seed: u64) -> CrystalClock {
+pub(crate) fn card_clock(
+    chain: &AudioChain<'_>,
+    around: &Surroundings<'_>,
+    faults: &[Fault],
+    seed: u64,
+) -> CrystalClock {
     let ramps = faults.iter().filter_map(|fault| match fault.what {
         FaultKind::CardClockRampPpm(change) => Some(fault.ramp(change)),
         _ => None,
     });
-    CrystalClock::new(chain.card.clock, ramps.collect(), RandomStream::new(seed, "card/clock/walk"))
+    let walk = RandomStream::new(seed, &around.card_stream("card/clock/walk"));
+    CrystalClock::new(chain.card.clock, ramps.collect(), walk)
 }
 
 /// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
 pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
+}
+
+/// What a block ends at, and how it gets there.
+#[derive(Clone, Copy, Debug)]
+struct Playing {
+    position: MediaPosition,
+    /// Media frames per card frame.
+    step: f64,
 }
 
 /// The chain of one run.
@@ -46,6 +60,8 @@ pub(super) struct ChainWorld<'a> {
     last_callback: TrueTime,
     /// When the card ended the block before.
     last_end: TrueTime,
+    /// What it plays until then.
+    playing: Option<Playing>,
     buffer: Vec<f32>,
     channels: usize,
     pub(super) meter: Meter,
@@ -55,23 +71,24 @@ pub(super) struct ChainWorld<'a> {
 impl<'a> ChainWorld<'a> {
     pub(super) fn new(
         chain: AudioChain<'a>,
-        grandmaster: &Grandmaster,
+        around: &Surroundings<'a>,
+        scenario: &Scenario,
         stream: &Stream,
-        faults: &[Fault],
-        seed: u64,
         capture: Option<Capture>,
     ) -> Self {
-        let timeline = MediaTimeline::new(chain.talker, grandmaster, seed);
+        let seed = scenario.seed;
+        let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, seed);
         let channels = stream.format.channels();
         Self {
-            card: card_clock(&chain, faults, seed),
+            card: card_clock(&chain, around, &scenario.faults, seed),
             talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
             timeline,
-            media: NetworkPath::new(chain.media.clone(), seed, "network/media"),
-            lateness: RandomStream::new(seed, "card/callback"),
+            media: NetworkPath::new(chain.media.clone(), seed, &around.media_stream("network/media")),
+            lateness: RandomStream::new(seed, &around.card_stream("card/callback")),
             callbacks: 0,
             last_callback: 0,
             last_end: 0,
+            playing: None,
             buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
             channels,
             meter: Meter::default(),
@@ -155,6 +172,7 @@ impl<'a> ChainWorld<'a> {
         let ratio_truth_ppm = self.ratio_ppm(self.last_end, ends);
         let time_s = ends as f64 * 1e-9;
         self.meter.callback(&CallbackSeen { frames, playback, depth_s, time_s, nominal_step, ratio_truth_ppm });
+        self.playing = self.meter.step().zip(playback.position).map(|(step, position)| Playing { position, step });
         self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
         hash.audio(&self.buffer);
@@ -168,13 +186,27 @@ impl<'a> ChainWorld<'a> {
 
     /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
-        let travelled = t - self.media.min_delay().as_nanos();
-        let captured = self.timeline.position_at(travelled);
-        let packet = f64::from(self.chain.talker.packet_frames);
+        let packet = f64::from(self.chain.talker.packet_frames) / f64::from(self.chain.talker.sample_rate_hz.get());
+        self.age_s(t - self.media.min_delay().as_nanos(), position) - packet
+    }
+
+    /// How long before `t` the frame at `position` was captured.
+    fn age_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
+        let captured = self.timeline.position_at(t);
         let expected = captured.frame() + self.timeline.first();
         let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
-        let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
-        waited / f64::from(self.chain.talker.sample_rate_hz.get())
+        let frames = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction();
+        frames / f64::from(self.chain.talker.sample_rate_hz.get())
+    }
+
+    /// How long before `now` the frame was captured that is played now.
+    pub(super) fn latency_s(&mut self, now: TrueTime) -> Option<f64> {
+        let Playing { position, step } = self.playing?;
+        let rate = f64::from(self.chain.card.sample_rate_hz.get());
+        let left_ns = (self.last_end - now) as f64 + self.card.error_ns(self.last_end) - self.card.error_ns(now);
+        // A callback that is late by less than a block is, on a real card, in time for the block after.
+        let block_ns = (self.buffer.len() / self.channels) as f64 / rate * 1e9;
+        (left_ns > -block_ns).then(|| self.age_s(now, position.advanced(-left_ns * 1e-9 * rate * step)))
     }
 
     /// Takes the callbacks that were kept.

@@ -2,7 +2,7 @@
 
 use super::queue::Port;
 use crate::models::{CrystalClock, RandomStream, TrueTime};
-use crate::scenario::{FaultKind, Jitter, Scenario};
+use crate::scenario::{self, FaultKind, Jitter, Scenario, Surroundings};
 use engine::{LocalTime, Nanos};
 
 /// What its clock shows at the start of the run: it has been up for a while.
@@ -12,7 +12,7 @@ const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
 
 /// The host.
 pub(super) struct Host<'a> {
-    scenario: &'a Scenario,
+    normal: &'a scenario::Host,
     clock: CrystalClock,
     receive_jitter: Jitter,
     transmit_jitter: Jitter,
@@ -21,15 +21,15 @@ pub(super) struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    pub(super) fn new(scenario: &'a Scenario) -> Self {
-        let stream = |name: &str| RandomStream::new(scenario.seed, name);
+    pub(super) fn new(scenario: &Scenario, around: &Surroundings<'a>) -> Self {
+        let stream = |name: &str| RandomStream::new(scenario.seed, &around.host_stream(name));
         Self {
-            clock: clock(scenario),
-            receive_jitter: scenario.host.receive_jitter,
-            transmit_jitter: scenario.host.transmit_jitter,
+            clock: clock(scenario, around),
+            receive_jitter: around.host.receive_jitter,
+            transmit_jitter: around.host.transmit_jitter,
             receive: ["ptp", "media"].map(|port| stream(&format!("host/receive/{port}"))),
             transmit: stream("host/transmit"),
-            scenario,
+            normal: around.host,
         }
     }
 
@@ -61,7 +61,7 @@ impl<'a> Host<'a> {
 
     /// A fault begins or ends.
     pub(super) fn fault(&mut self, what: &FaultKind, begins: bool) {
-        let normal = &self.scenario.host;
+        let normal = self.normal;
         match *what {
             FaultKind::HostReceiveJitter(jitter) => {
                 self.receive_jitter = if begins { jitter } else { normal.receive_jitter };
@@ -76,10 +76,11 @@ impl<'a> Host<'a> {
 }
 
 /// The crystal, with the ramps that the scenario's faults put on it.
-fn clock(scenario: &Scenario) -> CrystalClock {
+fn clock(scenario: &Scenario, around: &Surroundings<'_>) -> CrystalClock {
     let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
         FaultKind::HostClockRampPpm(change) => Some(fault.ramp(change)),
         _ => None,
     });
-    CrystalClock::new(scenario.host.clock, ramps.collect(), RandomStream::new(scenario.seed, "host/clock/walk"))
+    let walk = RandomStream::new(scenario.seed, &around.host_stream("host/clock/walk"));
+    CrystalClock::new(around.host.clock, ramps.collect(), walk)
 }

@@ -3,15 +3,18 @@
 use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
 use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
-use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, TalkerClock};
+use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::clock::ClockLaw;
 use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
-pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, StreamError> {
+pub(super) fn make_receiver(
+    kind: ReceiverKind,
+    loaded: &Loaded,
+    surroundings: &Surroundings<'_>,
+) -> Result<Box<dyn Receiver>, StreamError> {
     let domain = loaded.scenario.grandmaster.domain;
-    let config =
-        loaded.scenario.chain().zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
+    let config = surroundings.chain.zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
     Ok(match (kind, config) {
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),

@@ -15,7 +15,7 @@ use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{Loaded, Scenario};
+use crate::scenario::{Loaded, Scenario, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::{LocalTime, Nanos};
@@ -105,26 +105,36 @@ impl<'a> World<'a> {
     /// If the receiver refuses its configuration.
     pub fn new(loaded: &'a Loaded, index: usize, capture: Option<Capture>) -> Result<Self, RunError> {
         let receiver = &loaded.scenario.receivers[index];
-        let made = make_receiver(receiver.kind, loaded)?;
-        Ok(Self::around(loaded, receiver.name.as_ref(), made, capture))
+        let surroundings = loaded.scenario.surroundings_of(receiver);
+        let made = make_receiver(receiver.kind, loaded, &surroundings)?;
+        Ok(Self::in_place(loaded, receiver.name.as_ref(), made, &surroundings, capture))
     }
 
     /// The world of a receiver of any make, instead of the scenario's.
     #[must_use]
     pub fn around(loaded: &'a Loaded, name: &str, receiver: Box<dyn Receiver>, capture: Option<Capture>) -> Self {
+        Self::in_place(loaded, name, receiver, &loaded.scenario.surroundings(), capture)
+    }
+
+    /// The world of a receiver of any make in the place of one of the scenario's.
+    #[must_use]
+    pub fn in_place(
+        loaded: &'a Loaded,
+        name: &str,
+        receiver: Box<dyn Receiver>,
+        surroundings: &Surroundings<'a>,
+        capture: Option<Capture>,
+    ) -> Self {
         let scenario = &loaded.scenario;
-        let seed = scenario.seed;
-        let chain = scenario.chain().zip(loaded.stream.as_ref());
+        let chain = surroundings.chain.zip(loaded.stream.as_ref());
         let mut world = Self {
             name: name.to_owned(),
             duration: scenario.duration_s.nanos().as_nanos(),
             receiver,
             queue: EventQueue::default(),
-            host: Host::new(scenario),
-            chain: chain.map(|(chain, stream)| {
-                ChainWorld::new(chain, &scenario.grandmaster, stream, &scenario.faults, seed, capture)
-            }),
-            masters: Masters::new(scenario),
+            host: Host::new(scenario, surroundings),
+            chain: chain.map(|(chain, stream)| ChainWorld::new(chain, surroundings, scenario, stream, capture)),
+            masters: Masters::new(scenario, surroundings),
             media_handled: 0,
             timer: (0, None),
             last_row: 0,
@@ -344,12 +354,14 @@ impl<'a> World<'a> {
             ratio_ppm: 0.0,
             clock_error_us: clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3),
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
+            latency_ms: None,
         };
         let time_s = now as f64 / 1e9;
         let row = match &mut self.chain {
             Some(chain) => {
                 truth.nominal_step = chain.nominal_step();
                 truth.ratio_ppm = chain.ratio_ppm(from, now);
+                truth.latency_ms = chain.latency_s(now).map(|latency_s| latency_s * 1e3);
                 let lost = chain.take_lost();
                 chain.meter.row(time_s, &truth, &clock, lost)
             }
