@@ -73,6 +73,10 @@ impl Evidence<'_> {
             Metric::ClockStepUs => self.clock_step(span),
             Metric::Coverage3Sigma => self.coverage(span),
             Metric::RelockTimeS => Some(self.relock_time(span)),
+            Metric::SenderOffPtpShare => {
+                let count = sum(|_| 1)?;
+                sum(|row| u32::from(row.sender_off_ptp)).map(|off| off / count)
+            }
             Metric::GrandmasterChanges => self.grandmaster_changes(span),
             Metric::SkewUs => self.most(|other| skew::largest_us(self.skews_us(other, span))),
             Metric::SkewRmsUs => self.most(|other| skew::rms_us(self.skews_us(other, span))),

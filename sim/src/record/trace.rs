@@ -61,6 +61,8 @@ pub struct TraceRow {
     /// How long before the end of the interval the frame that was played then had been captured: the latency from the talker's input to the card's
     /// output. Truth; nothing while nothing is played.
     pub latency_ms: Option<f64>,
+    /// Whether the receiver said, at the end of the interval, that the sender is not on PTP as its SDP says.
+    pub sender_off_ptp: bool,
 }
 
 /// Something that happened, for markers in plots and cues in WAV files.

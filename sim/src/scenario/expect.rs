@@ -66,11 +66,13 @@ pub enum Metric {
     SkewUs,
     /// Root of the mean square of that difference, of the receiver for which it is largest.
     SkewRmsUs,
+    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as its SDP says.
+    SenderOffPtpShare,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -88,6 +90,7 @@ impl Metric {
         Self::PacketsLate,
         Self::SkewUs,
         Self::SkewRmsUs,
+        Self::SenderOffPtpShare,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -102,6 +105,7 @@ impl Metric {
     #[must_use]
     pub fn needs_chain(self) -> bool {
         matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
+            || self == Self::SenderOffPtpShare
             || self.needs_audio()
             || self.compares_receivers()
     }
@@ -133,6 +137,7 @@ impl fmt::Display for Metric {
             Self::PacketsLate => "packets_late",
             Self::SkewUs => "skew_us",
             Self::SkewRmsUs => "skew_rms_us",
+            Self::SenderOffPtpShare => "sender_off_ptp_share",
         })
     }
 }

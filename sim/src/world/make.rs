@@ -39,8 +39,8 @@ pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamCo
         channel_map: ChannelMap::straight(stream.format),
         payload_type: Some(chain.talker.payload_type.0.get()),
         media_clock: match chain.talker.clock {
-            TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
-            TalkerClock::Crystal(_) => MediaClock::Unrelated,
+            TalkerClock::Crystal(_) if !chain.talker.claims_ptp => MediaClock::Unrelated,
+            TalkerClock::Crystal(_) | TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
         },
         target_depth: chain.playout.target_depth_ms.nanos(),
         // Control laws are compared at one depth.

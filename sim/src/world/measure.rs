@@ -130,6 +130,7 @@ impl Meter {
             packets_late: interval.late as u32,
             packets_lost: lost as u32,
             latency_ms: truth.latency_ms,
+            sender_off_ptp: truth.sender_off_ptp,
         }
     }
 }
@@ -148,4 +149,6 @@ pub(super) struct Truth {
     pub(super) clock_error_us: Option<f64>,
     pub(super) clock_sigma_us: Option<f64>,
     pub(super) latency_ms: Option<f64>,
+    /// What the receiver says of it.
+    pub(super) sender_off_ptp: bool,
 }

@@ -355,6 +355,7 @@ impl<'a> World<'a> {
             clock_error_us: clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3),
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
             latency_ms: None,
+            sender_off_ptp: self.receiver.sender_off_ptp(),
         };
         let time_s = now as f64 / 1e9;
         let row = match &mut self.chain {

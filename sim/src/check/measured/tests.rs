@@ -20,6 +20,7 @@ fn quiet() -> Recording {
         packets_late: 0,
         packets_lost: 0,
         latency_ms: Some(35.0),
+        sender_off_ptp: false,
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
 }
@@ -77,6 +78,7 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::GrandmasterChanges, None),
         (Metric::SkewUs, None),
         (Metric::SkewRmsUs, None),
+        (Metric::SenderOffPtpShare, Some(0.0)),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {

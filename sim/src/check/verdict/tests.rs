@@ -23,6 +23,7 @@ fn recording(ppm: f64) -> Recording {
         packets_late: 0,
         packets_lost: 0,
         latency_ms: Some(35.0),
+        sender_off_ptp: false,
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
 }

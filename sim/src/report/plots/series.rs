@@ -141,6 +141,7 @@ mod tests {
             packets_late: 0,
             packets_lost: 0,
             latency_ms: None,
+            sender_off_ptp: false,
         }
     }
 
