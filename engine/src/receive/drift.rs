@@ -14,6 +14,8 @@ const SLOW_TRIM_HZ: f64 = 0.0007;
 const YOUNG: Nanos = Nanos::from_secs(60);
 /// Phase errors beyond this are trimmed fast.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
+/// Phase errors beyond this are jumped over by playout: to trim them meanwhile would only be a change of pitch.
+const JUMPED_ERROR: Nanos = Nanos::from_millis(2);
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// Corner of the two-pole low-pass on the ratio, Hz: keeps callback noise out of the pitch.
@@ -64,6 +66,9 @@ pub struct FusedDrift {
 
 impl FusedDrift {
     fn trim_ppb(&self, behind: Nanos) -> f64 {
+        if behind.abs() > JUMPED_ERROR {
+            return 0.0;
+        }
         let fast = self.age < YOUNG || behind.abs() > LARGE_ERROR;
         let bandwidth_hz = if fast { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };
         // ns of error times 1/s is ns/s, which is ppb.
