@@ -9,13 +9,16 @@ use crate::models::MediaTimeline;
 use crate::record::{Outage, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, Receiver, Scenario, Seconds, Stream, Surroundings,
+    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MonotonicClock, Receiver, Scenario, Seconds, Stream,
+    Surroundings,
 };
 use crate::world::{
     Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, target_latency,
 };
+use engine::Nanos;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use thiserror::Error;
@@ -64,9 +67,14 @@ pub struct Session {
     pub cancelled: bool,
 }
 
+/// How far from the edge of its gap a card's own crackle is found.
+const CARD_GAP_MARGIN: Nanos = Nanos::from_millis(2);
+
 /// One receiver's outcome, with the times of its crackles.
 struct Played {
     outcome: Outcome,
+    /// Of its card, nominally; 0 if there is none.
+    card_rate_hz: u32,
     crackle_times_s: Vec<f64>,
 }
 
@@ -137,7 +145,9 @@ fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control)
         _ => None,
     };
     let outcome = World::new(loaded, index, capture)?.run(control)?;
-    Ok(Played { outcome, crackle_times_s: Vec::new() })
+    let card_rate_hz =
+        loaded.scenario.surroundings_of(receiver).chain.map_or(0, |chain| chain.card.sample_rate_hz.get());
+    Ok(Played { outcome, card_rate_hz, crackle_times_s: Vec::new() })
 }
 
 /// The chain and its stream, if they are to be listened to.
@@ -194,11 +204,17 @@ fn render_reference(
     Ok(())
 }
 
-/// Places the crackles in true time, and in the rows of the trace.
+/// Places the crackles in true time, and in the rows of the trace. Those that the card made itself, at the edges of its silence, are no receiver's.
 fn count_crackles(played: &mut Played) {
-    let Outcome { heard: Some(heard), row_frames, recording, .. } = &mut played.outcome else { return };
+    let Outcome { heard: Some(heard), row_frames, recording, card_gaps, .. } = &mut played.outcome else { return };
     let interval_s = recording.rows.first().map_or(1.0, |row| row.time_s);
+    let margin = CARD_GAP_MARGIN.as_nanos() * i64::from(played.card_rate_hz) / 1_000_000_000;
     for crackle in &heard.crackles {
+        let (from, to) = (crackle.at_frame as i64, (crackle.at_frame + crackle.duration_frames) as i64);
+        let within = |gap: &Range<u64>| from >= gap.start as i64 - margin && to <= gap.end as i64 + margin;
+        if card_gaps.iter().any(within) {
+            continue;
+        }
         let row = row_frames.partition_point(|&end| end <= crackle.at_frame);
         let Some(row_data) = recording.rows.get_mut(row) else { continue };
         row_data.crackles += 1;
@@ -217,8 +233,7 @@ fn cut_excerpt(
     heard: &CrackleReport,
 ) -> Result<(), SessionError> {
     let surroundings = loaded.scenario.surroundings_of(receiver);
-    let Some(chain) = surroundings.chain else { return Ok(()) };
-    let rate_hz = f64::from(chain.card.sample_rate_hz.get());
+    let rate_hz = f64::from(played.card_rate_hz);
     let total = played.outcome.row_frames.last().copied().unwrap_or(0);
     // How a receiver starts is another matter than how it goes on.
     let later = heard.crackles.iter().filter(|crackle| crackle.at_frame as f64 > rate_hz);
@@ -313,6 +328,13 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),
         FaultKind::HostClockRampPpm(change) => format!("host warms up {:+} ppm", change.get()),
         FaultKind::CardClockRampPpm(change) => format!("sound card warms up {:+} ppm", change.get()),
+        FaultKind::CardXrunMs(length) => format!("xrun of {} ms", length.get()),
+        FaultKind::CallbacksStalled => "callbacks held up".to_owned(),
+        FaultKind::CallbackFrames(frames) => format!("callbacks of {} frames", frames.get()),
+        FaultKind::HostSuspended(suspend) => match suspend.monotonic_clock {
+            MonotonicClock::Stops => "host asleep, its clock too".to_owned(),
+            MonotonicClock::GoesOn => "host asleep".to_owned(),
+        },
     }
 }
 

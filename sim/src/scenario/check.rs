@@ -15,11 +15,16 @@ impl File<'_> {
         self.check_masters(scenario)?;
         for fault in &scenario.faults {
             let end = scenario.duration_s.get();
+            if fault.what.needs_chain() && scenario.chain().is_none() {
+                let message = "this befalls a sound card, and only clocks are simulated: leave it out";
+                return Err(self.error(&fault.at_s.span(), message));
+            }
             if fault.at_s.as_ref().get() > end {
                 let message = format!("this is after the end of the run at {end} s: choose an earlier time");
                 return Err(self.error(&fault.at_s.span(), message));
             }
-            if fault.every_s.is_some_and(|every| fault.for_s.is_none_or(|length| length >= every)) {
+            let ends_by = |every| fault.for_s.map_or(fault.what.is_instant(), |length| length < every);
+            if fault.every_s.is_some_and(|every| !ends_by(every)) {
                 let message = "a fault that comes back must end before: for_s must be less than every_s";
                 return Err(self.error(&fault.at_s.span(), message));
             }

@@ -31,7 +31,7 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Crackles heard.
+    /// Crackles heard, but those at the edges of a silence that the sound card made itself.
     Crackles,
     /// Callbacks that found less audio than they had to play.
     Underruns,

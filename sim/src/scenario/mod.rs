@@ -18,13 +18,13 @@ pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, Talke
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use fault::{ExtraDelay, Fault, FaultKind, Restart};
+pub use fault::{ExtraDelay, Fault, FaultKind, MonotonicClock, Restart, Suspend};
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
 pub use receiver::{OwnNetwork, Receiver, Surroundings};
 pub use value::{
-    Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType, SampleRateHz,
-    Seconds, StepMicros, TailIndex, WanderPpb,
+    CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
+    SampleRateHz, Seconds, StepMicros, TailIndex, WanderPpb,
 };
 
 use serde::{Deserialize, Serialize};

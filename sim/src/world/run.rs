@@ -15,10 +15,11 @@ use super::receiver::Receiver;
 use crate::check::CrackleReport;
 use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{Loaded, Scenario, Surroundings};
+use crate::scenario::{FaultKind, Loaded, Scenario, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::{LocalTime, Nanos};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
 
@@ -63,6 +64,8 @@ pub struct Outcome {
     pub heard: Option<CrackleReport>,
     /// Card frames at the end of every row, to place what was heard.
     pub row_frames: Vec<u64>,
+    /// Card frames in which the card itself was silent.
+    pub card_gaps: Vec<Range<u64>>,
     /// Every grandmaster that was followed after another, and since when (true seconds).
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
@@ -210,9 +213,21 @@ impl<'a> World<'a> {
         }
         let events = self.queue.scheduled();
         let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
+        let card_gaps = self.chain.as_mut().map(ChainWorld::take_gaps).unwrap_or_default();
         let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
         let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
-        Ok(Outcome { recording, heard, row_frames, grandmasters, clock_states, callbacks, hash, events, cancelled })
+        Ok(Outcome {
+            recording,
+            heard,
+            row_frames,
+            card_gaps,
+            grandmasters,
+            clock_states,
+            callbacks,
+            hash,
+            events,
+            cancelled,
+        })
     }
 
     fn violated(&self, at: TrueTime, what: String) -> RunError {
@@ -235,6 +250,8 @@ impl<'a> World<'a> {
                     self.send_as_master(now, master, answer, Nanos::ZERO);
                 }
             }
+            // Nobody is there.
+            Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
@@ -334,7 +351,9 @@ impl<'a> World<'a> {
         let local = self.host.local(now);
         let Some(chain) = &mut self.chain else { return Ok(()) };
         match chain.callback(local, self.receiver.as_mut(), &mut self.hash) {
-            Ok(next) => self.queue.push(next, Event::Callback),
+            Ok(Some(next)) => self.queue.push(next, Event::Callback),
+            // It waits until the card goes on.
+            Ok(None) => return Ok(()),
             Err(CallbackError::Capture(error)) => return Err(error.into()),
             Err(CallbackError::NoSample(what)) => return Err(self.violated(now, what)),
         }
@@ -377,9 +396,14 @@ impl<'a> World<'a> {
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
         let what = &self.scenario.faults[index].what;
         self.masters.fault(now, what, begins);
-        self.host.fault(what, begins);
-        if let Some(chain) = &mut self.chain {
-            chain.fault(now, what, begins);
+        self.host.fault(now, what, begins);
+        if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
+            self.queue.push(callback, Event::Callback);
+        }
+        if let (FaultKind::HostSuspended(_), false) = (what, begins) {
+            // Timers that passed were lost.
+            self.timer.1 = None;
+            self.after_receiver(now);
         }
     }
 }
