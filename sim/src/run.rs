@@ -13,7 +13,7 @@ use crate::scenario::{
     Surroundings,
 };
 use crate::world::{
-    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, target_latency,
+    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
 };
 use engine::Nanos;
 use rayon::prelude::*;
@@ -131,8 +131,9 @@ fn capture(
     let (scenario, &AudioChain { talker, card, .. }) = (&loaded.scenario, chain);
     let latency = target_latency(chain);
     let mut timeline = MediaTimeline::new(talker, &scenario.grandmaster, scenario.seed);
-    let start = timeline.position_at(-latency.as_nanos()).frame();
-    let listen = listen.map(|stream| (stream.source.clone(), start));
+    let scale = f64::from(card.sample_rate_hz.get()) / f64::from(talker.sample_rate_hz.get());
+    let start = scaled(timeline.position_at(-latency.as_nanos()), scale).frame();
+    let listen = listen.map(|stream| (stream.source_at(card.sample_rate_hz.rate()), start));
     let path = wav_path(folder, name);
     Capture::create(&path, scenario.record.wav_bits, talker.channels, card.sample_rate_hz.get(), listen)
 }
@@ -184,7 +185,8 @@ fn render_reference(
     let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
     let rate_hz = chain.card.sample_rate_hz.get();
     let clock = card_clock(&chain, surroundings, &scenario.faults, scenario.seed);
-    let mut perfect = reference(stream.source.clone(), timeline, clock, rate_hz, target_latency(&chain));
+    let mut perfect =
+        reference(stream.source_at(chain.card.sample_rate_hz.rate()), timeline, clock, rate_hz, target_latency(&chain));
     let channels = usize::from(chain.talker.channels);
     let mut block = vec![0.0; usize::from(chain.card.callback_frames) * channels];
     let end = scenario.duration_s.nanos().as_nanos();

@@ -1,6 +1,7 @@
 //! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
 
 mod card;
+mod convert;
 mod crystal;
 mod grandmaster;
 pub mod interpolate;
