@@ -60,6 +60,10 @@ impl Evidence<'_> {
                 let within = |at: &&f64| (span.from_s..span.to_s).contains(*at);
                 self.heard.map(|(_, times)| times.iter().filter(within).count() as f64)
             }
+            Metric::CracklesPerMin => {
+                let minutes = (span.to_s - span.from_s) / 60.0;
+                self.measure(Metric::Crackles, span).map(|crackles| crackles / minutes)
+            }
             Metric::LongestGapMs => self.heard.map(|(report, _)| report.longest_gap_ms),
             Metric::Underruns => sum(|row| row.underruns),
             Metric::PacketsLate => sum(|row| row.packets_late),

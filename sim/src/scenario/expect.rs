@@ -68,11 +68,13 @@ pub enum Metric {
     SkewRmsUs,
     /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as its SDP says.
     SenderOffPtpShare,
+    /// Crackles heard per minute.
+    CracklesPerMin,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -91,12 +93,13 @@ impl Metric {
         Self::SkewUs,
         Self::SkewRmsUs,
         Self::SenderOffPtpShare,
+        Self::CracklesPerMin,
     ];
 
     /// Whether it needs the audio to be listened to.
     #[must_use]
     pub fn needs_audio(self) -> bool {
-        matches!(self, Self::Crackles | Self::LongestGapMs)
+        matches!(self, Self::Crackles | Self::LongestGapMs | Self::CracklesPerMin)
     }
 }
 
@@ -138,6 +141,7 @@ impl fmt::Display for Metric {
             Self::SkewUs => "skew_us",
             Self::SkewRmsUs => "skew_rms_us",
             Self::SenderOffPtpShare => "sender_off_ptp_share",
+            Self::CracklesPerMin => "crackles_per_min",
         })
     }
 }

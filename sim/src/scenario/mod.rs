@@ -237,6 +237,14 @@ pub enum ReceiverKind {
     Engine,
     /// The laws of the plugin in the user's report.
     Prototype,
+    /// A callback that is fed directly, with nothing against drift.
+    Uncorrected,
+    /// The same with the first remedy of the user's notes: the rate follows the fill level.
+    OptionA,
+    /// The second: a timer paced by PTP fills a ring, and its interval follows the fill level.
+    OptionB,
+    /// The third: a timer with a PLL on PTP feeds a small buffer.
+    OptionC,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,
     /// The regression servo of linuxptp's ptp4l; a clock without playout.
@@ -259,7 +267,10 @@ impl ReceiverKind {
     /// Whether it can play audio.
     #[must_use]
     pub fn plays(self) -> bool {
-        matches!(self, Self::Engine | Self::Prototype)
+        matches!(
+            self,
+            Self::Engine | Self::Prototype | Self::Uncorrected | Self::OptionA | Self::OptionB | Self::OptionC
+        )
     }
 }
 
@@ -268,6 +279,10 @@ impl fmt::Display for ReceiverKind {
         f.write_str(match self {
             Self::Engine => "engine",
             Self::Prototype => "prototype",
+            Self::Uncorrected => "uncorrected",
+            Self::OptionA => "option_a",
+            Self::OptionB => "option_b",
+            Self::OptionC => "option_c",
             Self::LinuxptpPi => "linuxptp_pi",
             Self::LinuxptpLinreg => "linuxptp_linreg",
             #[cfg(feature = "statime")]

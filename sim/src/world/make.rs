@@ -2,7 +2,9 @@
 
 use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
-use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
+use crate::baselines::{
+    Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeReceiver, Uncorrected,
+};
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::clock::ClockLaw;
 use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
@@ -20,6 +22,14 @@ pub(super) fn make_receiver(
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
         (ReceiverKind::Engine, None) => Box::new(EngineClock::new(domain)),
         (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
+        (ReceiverKind::Uncorrected, Some(config)) => Box::new(Direct::new(config, Uncorrected, domain)),
+        (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),
+        (ReceiverKind::OptionB, Some(config)) => Box::new(Direct::new(config, OptionB, domain)),
+        (ReceiverKind::OptionC, Some(config)) => Box::new(Direct::new(config, OptionC, domain)),
+        // Without a stream, what is left of a receiver that is fed directly is its PTP clock.
+        (ReceiverKind::Uncorrected | ReceiverKind::OptionA | ReceiverKind::OptionB | ReceiverKind::OptionC, None) => {
+            bare(LinuxptpPi::default(), domain)
+        }
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),
         #[cfg(feature = "statime")]
@@ -33,7 +43,8 @@ fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
 }
 
 /// What a receiver is asked for.
-pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
+#[must_use]
+pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     StreamConfig {
         format: stream.format,
         channel_map: ChannelMap::straight(stream.format),

@@ -79,6 +79,7 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::SkewUs, None),
         (Metric::SkewRmsUs, None),
         (Metric::SenderOffPtpShare, Some(0.0)),
+        (Metric::CracklesPerMin, None),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -147,6 +148,7 @@ fn crackles_and_gaps_are_the_listeners() {
     assert_measures(&heard, Metric::Crackles, WHOLE, Some(3.0));
     // The start belongs to a span, the end does not.
     assert_measures(&heard, Metric::Crackles, span(1.0, 4.0), Some(1.0));
+    assert_measures(&heard, Metric::CracklesPerMin, span(1.0, 4.0), Some(20.0));
     assert_measures(&heard, Metric::Crackles, span(4.0, 10.0), Some(2.0));
     assert_measures(&heard, Metric::Crackles, span(5.0, 10.0), Some(0.0));
     assert_measures(&heard, Metric::LongestGapMs, WHOLE, Some(12.0));
