@@ -101,7 +101,7 @@ impl Host<'_> {
     fn wake(&mut self, now: TrueTime) {
         let slept = self.asleep.take().filter(|asleep| asleep.monotonic_clock == MonotonicClock::Stops);
         if let Some(Asleep { since, .. }) = slept {
-            self.missed = self.missed + (self.clock.read(now) - self.clock.read(since));
+            self.missed += self.clock.read(now) - self.clock.read(since);
         }
     }
 }
