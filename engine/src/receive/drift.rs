@@ -11,10 +11,14 @@ use crate::units::{Nanos, Ppb};
 const SLOW_TRIM_HZ: f64 = 0.0007;
 const FAST_TRIM_HZ: f64 = 0.01;
 /// Phase errors beyond the first one are trimmed fast, until they are below the second.
-const LARGE_ERROR: Nanos = Nanos::from_micros(100);
+const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
+/// Phase errors beyond this are jumped over by playout: to trim them meanwhile would only be a change of pitch.
+const JUMPED_ERROR: Nanos = Nanos::from_millis(2);
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
+/// How fast the trim comes and goes, ppb per second.
+const TRIM_SLEW: f64 = 1000.0;
 /// Corner of the two-pole low-pass on the ratio, Hz: keeps callback noise out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
 /// A young ratio is smoothed over this share of its age only: the first measured rates are far off.
@@ -61,12 +65,17 @@ pub struct FusedDrift {
     age: Nanos,
     /// Whether a large error is being trimmed.
     catching_up: bool,
+    trim_ppb: f64,
     /// The two poles of the low-pass, ppb; `None` before the first block.
     poles: Option<[f64; 2]>,
 }
 
 impl FusedDrift {
-    fn trim_ppb(&mut self, behind: Nanos) -> f64 {
+    /// The trim that is wanted for an error.
+    fn wanted_trim_ppb(&mut self, behind: Nanos) -> f64 {
+        if behind.abs() > JUMPED_ERROR {
+            return 0.0;
+        }
         let limit = if self.catching_up { SMALL_ERROR } else { LARGE_ERROR };
         self.catching_up = behind.abs() > limit;
         let bandwidth_hz = if self.catching_up { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };
@@ -74,12 +83,19 @@ impl FusedDrift {
         let trim = 2.0 * std::f64::consts::PI * bandwidth_hz * behind.as_nanos() as f64;
         trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
     }
+
+    fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
+        let change = self.wanted_trim_ppb(input.behind) - self.trim_ppb;
+        let most = TRIM_SLEW * input.block.as_secs_f64();
+        self.trim_ppb += change.clamp(-most, most);
+        self.trim_ppb
+    }
 }
 
 impl DriftLaw for FusedDrift {
     fn ratio(&mut self, input: &DriftInput) -> Ppb {
         let fused = Ppb::from_ratio(input.media_rate.ratio() / input.card_rate.ratio());
-        let wanted = fused.as_ppb() + self.trim_ppb(input.behind);
+        let wanted = fused.as_ppb() + self.trim_ppb(input);
         let wanted = wanted.clamp(-AUTHORITY.as_ppb(), AUTHORITY.as_ppb());
         let block_s = input.block.as_secs_f64();
         self.age += input.block;

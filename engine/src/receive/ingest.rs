@@ -4,6 +4,7 @@
 //! starts a new generation: the audio half then aligns itself anew. The media clock is estimated from arrivals, whatever the
 //! sender says of PTP, so that the rate never depends on a master.
 
+use super::agreement::Agreement;
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
@@ -67,6 +68,10 @@ pub struct IngestStats {
     pub generation: u32,
     /// Rate of the sender's media clock against the host's.
     pub media_rate: Ppb,
+    /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an alarm. It is played by arrivals alone.
+    pub sender_off_ptp: bool,
+    /// The sender's rate against PTP's, if it is said to be on PTP and both are known.
+    pub rate_against_ptp: Ppb,
     /// Running size of the packets' lateness, on the leg whose arrivals give the media clock.
     pub arrival_jitter: Nanos,
 }
@@ -81,6 +86,7 @@ struct Timeline {
     newest_at: LocalTime,
     /// Since when no packet has come in time.
     late_since: Option<LocalTime>,
+    agreement: Agreement,
     legs: Legs,
 }
 
@@ -159,6 +165,8 @@ impl Ingest {
             stats.legs = timeline.legs.stats();
             stats.media_rate = timeline.legs.media_rate();
             stats.arrival_jitter = timeline.legs.jitter();
+            stats.sender_off_ptp = timeline.agreement.is_broken();
+            stats.rate_against_ptp = timeline.agreement.difference();
         }
         stats
     }
@@ -200,7 +208,7 @@ impl Ingest {
         }
         let end = position + frames;
         let first = self.arrive(leg, now, &packet, position, end);
-        self.publish();
+        self.publish(now);
         if first {
             self.push(position, packet.payload);
         }
@@ -251,6 +259,7 @@ impl Ingest {
             newest: position,
             newest_at: now,
             late_since: None,
+            agreement: Agreement::default(),
             legs: Legs::new(leg, rate),
         });
         position
@@ -297,16 +306,17 @@ impl Ingest {
         timeline.legs.arrive(&Candidate { leg, sequence: packet.header.sequence, position, late, sample })
     }
 
-    fn publish(&mut self) {
-        let Some(timeline) = &self.timeline else { return };
+    fn publish(&mut self, now: LocalTime) {
+        let Some(timeline) = &mut self.timeline else { return };
         let rate = self.config.format.sample_rate();
-        self.snapshot.arrivals = timeline
-            .legs
-            .clock()
+        let arrivals = timeline.legs.clock();
+        self.snapshot.arrivals = arrivals
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
         self.snapshot.media_rate = timeline.legs.media_rate();
         self.snapshot.reference = None;
-        if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp) {
+        if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)
+            && arrivals.is_none_or(|(sender, _)| timeline.agreement.judge(now, &sender, ptp.clock()))
+        {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
         }
         self.publisher.write(self.snapshot);

@@ -5,6 +5,7 @@
 //! jitter buffer outright and is pulled: it never allocates, locks, logs or calls the system, and always fills its output. The
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
+mod agreement;
 mod card_clock;
 mod channel_map;
 mod conceal;

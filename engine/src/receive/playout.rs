@@ -171,8 +171,22 @@ impl<D: DriftLaw> Playout<D> {
         }
         let back = libm::ceil(self.rate.frames_in(raise));
         target.deepen(back);
-        self.cursor = self.cursor.map(|cursor| cursor - Frames::new(back as i64));
-        self.concealer.splice();
+        self.jump(Frames::new(-(back as i64)));
+    }
+
+    /// Moves the read position, crossfading what would have come, if it is there, with what comes now.
+    fn jump(&mut self, by: Frames) {
+        let Some(cursor) = self.cursor else { return };
+        let wanted = self.concealer.splice_frames();
+        match self.buffer.run(cursor, wanted) {
+            (true, frames) if frames == wanted && wanted * self.channels <= self.input.len() => {
+                let continuation = &mut self.input[..wanted * self.channels];
+                self.buffer.copy(cursor, continuation);
+                self.concealer.splice_from(continuation);
+            }
+            _ => self.concealer.splice(),
+        }
+        self.cursor = Some(cursor + by);
         self.stats.jumps += 1;
     }
 
@@ -224,9 +238,7 @@ impl<D: DriftLaw> Playout<D> {
             Correction::Trim => behind,
             Correction::Jump => {
                 let jump = libm::round(behind_frames);
-                self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
-                self.concealer.splice();
-                self.stats.jumps += 1;
+                self.jump(Frames::new(jump as i64));
                 self.rate.duration_f64(behind_frames - jump)
             }
         }

@@ -1,5 +1,7 @@
 //! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
 
+mod card;
+mod convert;
 mod crystal;
 mod grandmaster;
 pub mod interpolate;
@@ -11,6 +13,7 @@ mod streams;
 mod talker;
 mod wander;
 
+pub use card::SoundCard;
 pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;

@@ -100,7 +100,7 @@ impl Summary {
             passed: !interrupted && expectations.iter().all(|judgement| judgement.holds),
             receivers: played
                 .iter()
-                .map(|played| ReceiverSummary::new(&super::evidence(loaded, played), played))
+                .map(|one| ReceiverSummary::new(&super::evidence(loaded, one, played), one))
                 .collect(),
             expectations,
         }

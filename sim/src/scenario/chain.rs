@@ -39,6 +39,9 @@ pub struct Talker {
     pub payload_type: RtpPayloadType,
     /// What the media clock follows.
     pub clock: TalkerClock,
+    /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it follows a crystal of its own. One that follows PTP says so anyway.
+    #[serde(default)]
+    pub claims_ptp: bool,
     /// What is sent.
     pub source: Source,
 }

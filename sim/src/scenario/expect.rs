@@ -31,7 +31,7 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Crackles heard.
+    /// Crackles heard, but those at the edges of a silence that the sound card made itself.
     Crackles,
     /// Callbacks that found less audio than they had to play.
     Underruns,
@@ -62,11 +62,19 @@ pub enum Metric {
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
+    /// Largest difference, at the ends of the trace intervals, between when this receiver and another play the same frame.
+    SkewUs,
+    /// Root of the mean square of that difference, of the receiver for which it is largest.
+    SkewRmsUs,
+    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as its SDP says.
+    SenderOffPtpShare,
+    /// Crackles heard per minute.
+    CracklesPerMin,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -82,12 +90,16 @@ impl Metric {
         Self::RelockTimeS,
         Self::GrandmasterChanges,
         Self::PacketsLate,
+        Self::SkewUs,
+        Self::SkewRmsUs,
+        Self::SenderOffPtpShare,
+        Self::CracklesPerMin,
     ];
 
     /// Whether it needs the audio to be listened to.
     #[must_use]
     pub fn needs_audio(self) -> bool {
-        matches!(self, Self::Crackles | Self::LongestGapMs)
+        matches!(self, Self::Crackles | Self::LongestGapMs | Self::CracklesPerMin)
     }
 }
 
@@ -96,7 +108,15 @@ impl Metric {
     #[must_use]
     pub fn needs_chain(self) -> bool {
         matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
+            || self == Self::SenderOffPtpShare
             || self.needs_audio()
+            || self.compares_receivers()
+    }
+
+    /// Whether it needs another receiver to compare with.
+    #[must_use]
+    pub fn compares_receivers(self) -> bool {
+        matches!(self, Self::SkewUs | Self::SkewRmsUs)
     }
 }
 
@@ -118,6 +138,10 @@ impl fmt::Display for Metric {
             Self::RelockTimeS => "relock_time_s",
             Self::GrandmasterChanges => "grandmaster_changes",
             Self::PacketsLate => "packets_late",
+            Self::SkewUs => "skew_us",
+            Self::SkewRmsUs => "skew_rms_us",
+            Self::SenderOffPtpShare => "sender_off_ptp_share",
+            Self::CracklesPerMin => "crackles_per_min",
         })
     }
 }

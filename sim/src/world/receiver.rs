@@ -45,6 +45,10 @@ pub trait Receiver {
     fn grandmaster(&self) -> Option<ClockIdentity> {
         None
     }
+    /// Whether it has found out that the sender is not on PTP, as its SDP says.
+    fn sender_off_ptp(&self) -> bool {
+        false
+    }
     /// The next event that a user would be told.
     fn poll_event(&mut self) -> Option<String>;
 }
@@ -94,6 +98,8 @@ pub struct EngineReceiver {
     clock: EngineClock,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
+    /// Whether a user was told that the sender is not on PTP.
+    told_off_ptp: bool,
 }
 
 impl EngineReceiver {
@@ -103,7 +109,7 @@ impl EngineReceiver {
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let (ingest, playout) = stream(config)?;
-        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
+        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout, told_off_ptp: false })
     }
 
     /// The same, but that it plays silence: faster, where only positions matter.
@@ -114,7 +120,7 @@ impl EngineReceiver {
         let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
         let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
         let (ingest, playout) = stream_with(config, Box::new(resampler), FusedDrift::default())?;
-        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout })
+        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout, told_off_ptp: false })
     }
 }
 
@@ -170,7 +176,20 @@ impl Receiver for EngineReceiver {
         self.clock.grandmaster()
     }
 
+    fn sender_off_ptp(&self) -> bool {
+        self.ingest.stats().sender_off_ptp
+    }
+
     fn poll_event(&mut self) -> Option<String> {
-        self.clock.poll_event()
+        let stats = self.ingest.stats();
+        if stats.sender_off_ptp == self.told_off_ptp {
+            return self.clock.poll_event();
+        }
+        self.told_off_ptp = stats.sender_off_ptp;
+        let apart = stats.rate_against_ptp;
+        Some(match stats.sender_off_ptp {
+            true => format!("the sender is not on PTP, as its SDP says: {apart} apart; played by arrivals"),
+            false => format!("the sender is on PTP: {apart} apart"),
+        })
     }
 }

@@ -140,6 +140,8 @@ mod tests {
             crackles,
             packets_late: 0,
             packets_lost: 0,
+            latency_ms: None,
+            sender_off_ptp: false,
         }
     }
 
