@@ -18,6 +18,7 @@ pub mod ptp;
 pub mod receive;
 pub mod resample;
 pub mod rtp;
+pub mod send;
 mod units;
 
 pub use units::{Frames, LocalTime, MediaPosition, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};

@@ -14,6 +14,7 @@
 //! during an outage of less than a second.
 
 use crate::clock::{ClockMap, DelayModel, Estimator, EstimatorConfig, Sample};
+pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
@@ -33,28 +34,6 @@ const NO_FRAME: i64 = i64::MIN;
 /// Starting point for the sender's media clock: crystals, or clocks disciplined by better ones.
 const ARRIVALS: EstimatorConfig =
     EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(300), delay: DelayModel::Absorbed };
-
-/// By which network a packet came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Leg {
-    /// The primary network, and that of streams without redundancy.
-    #[default]
-    A,
-    /// The secondary network.
-    B,
-}
-
-impl Leg {
-    /// Both, in the order of [`super::IngestStats::legs`].
-    pub const ALL: [Self; 2] = [Self::A, Self::B];
-
-    const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-}
 
 /// What one leg did, since the timeline began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
