@@ -70,6 +70,8 @@ pub struct Pacer {
     delay: Nanos,
     followed: Option<Followed>,
     next: Frames,
+    /// When the next packet leaves, by what is followed.
+    due: Option<LocalTime>,
 }
 
 impl Pacer {
@@ -77,7 +79,14 @@ impl Pacer {
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = (packet_frames as i64).max(1);
-        Self { timeline: MediaTimeline::new(sample_rate), packet_frames, delay, followed: None, next: Frames::ZERO }
+        Self {
+            timeline: MediaTimeline::new(sample_rate),
+            packet_frames,
+            delay,
+            followed: None,
+            next: Frames::ZERO,
+            due: None,
+        }
     }
 
     /// Follows `map` from `now` on. Returns by how many frames the media position jumps, which it does only in a new epoch, and if the next packet
@@ -85,17 +94,14 @@ impl Pacer {
     pub fn set_clock(&mut self, now: LocalTime, map: &PtpMap, epoch: u32) -> Option<Frames> {
         let before = self.followed.replace(Followed { map: *map, epoch });
         let wanted = self.boundary_after(now, map);
-        let Some(before) = before else {
-            self.next = wanted;
-            return None;
-        };
         let jump = wanted - self.next;
-        // The next packet may be due already, or be the one after it.
-        if before.epoch == epoch || jump.get().abs() <= self.packet_frames {
-            return None;
-        }
-        self.next = wanted;
-        Some(jump)
+        let stays = match before {
+            None => false,
+            // The next packet may be due already, or be the one after it.
+            Some(before) => before.epoch == epoch || jump.get().abs() <= self.packet_frames,
+        };
+        self.move_to(if stays { self.next } else { wanted });
+        before.filter(|_| !stays).map(|_| jump)
     }
 
     /// Media position of the next packet's first frame.
@@ -106,8 +112,8 @@ impl Pacer {
 
     /// When the next packet leaves; `None` while no time is known.
     #[must_use]
-    pub fn due(&self) -> Option<LocalTime> {
-        self.due_of(self.next)
+    pub const fn due(&self) -> Option<LocalTime> {
+        self.due
     }
 
     /// When the packet that begins at `first` leaves; `None` while no time is known.
@@ -119,7 +125,7 @@ impl Pacer {
 
     /// The next packet has left.
     pub fn advance(&mut self) {
-        self.next += Frames::new(self.packet_frames);
+        self.move_to(self.next + Frames::new(self.packet_frames));
     }
 
     /// Gives up packets that are too late to be of use; returns how many.
@@ -130,8 +136,13 @@ impl Pacer {
         }
         let wanted = self.boundary_after(now, &followed.map);
         let skipped = (wanted - self.next).get().max(0) / self.packet_frames;
-        self.next += Frames::new(skipped * self.packet_frames);
+        self.move_to(self.next + Frames::new(skipped * self.packet_frames));
         skipped as u64
+    }
+
+    fn move_to(&mut self, next: Frames) {
+        self.next = next;
+        self.due = self.due_of(next);
     }
 
     /// First frame of the first packet that leaves after `now`.
@@ -205,7 +216,7 @@ mod tests {
             let mut pacer = Pacer::new(SampleRate::from_hz(hz).unwrap(), 48, Nanos::from_millis(3));
             let map = exact(LocalTime::ZERO, PtpTime::from_timestamp(1_790_000_000, 0), ppm);
             pacer.set_clock(LocalTime::ZERO, &map, 0);
-            pacer.next += Frames::new(48 * packets);
+            pacer.move_to(pacer.next + Frames::new(48 * packets));
             let end = pacer.next + Frames::new(48);
             let left = map.ptp_at(pacer.due().unwrap() - Nanos::from_millis(3));
             prop_assert!((left - pacer.timeline.begin_of(end)).abs() <= Nanos::new(1));
