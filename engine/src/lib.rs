@@ -13,6 +13,7 @@
 //!
 //! Floors, each using only those below: `announce relay` / `ptp receive send` / `clock resample rtp` / `units`.
 
+pub mod announce;
 pub mod clock;
 pub mod ptp;
 pub mod receive;
