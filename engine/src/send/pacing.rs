@@ -183,11 +183,12 @@ mod tests {
     #[test]
     fn times_beyond_all_reason_do_no_harm() {
         let mut pacer = Pacer::new(SampleRate::from_hz(96_000).unwrap(), 6, Nanos::ZERO);
-        let mut epoch = 0;
-        for ns in [i128::MAX, i128::MIN, 1 << 100, PtpTime::from_timestamp((1 << 48) - 1, 0).as_nanos()] {
+        for (epoch, ns) in [i128::MAX, i128::MIN, 1 << 100, PtpTime::from_timestamp((1 << 48) - 1, 0).as_nanos()]
+            .into_iter()
+            .enumerate()
+        {
             let now = LocalTime::from_nanos(5);
-            pacer.set_clock(now, &exact(now, PtpTime::from_nanos(ns), 0.0), epoch);
-            epoch += 1;
+            pacer.set_clock(now, &exact(now, PtpTime::from_nanos(ns), 0.0), epoch as u32);
             assert!(pacer.due().is_some());
             pacer.skip_late(LocalTime::from_nanos(i64::MAX));
             pacer.advance();

@@ -111,7 +111,7 @@ fn word(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return "-".into();
     }
-    let breaks = |c: char| c.is_control() || c.is_whitespace();
+    let breaks = |c: char| c.is_control() || c == ' ';
     if text.contains(breaks) { text.replace(breaks, "_").into() } else { text.into() }
 }
 

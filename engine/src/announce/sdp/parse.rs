@@ -405,5 +405,5 @@ fn channel_order(section: &Section<'_>, payload_type: u8) -> Option<String> {
         .filter(|(number, _)| number.parse() == Ok(payload_type))
         .flat_map(|(_, parameters)| parameters.split(';'));
     let order = parameters.filter_map(|parameter| parameter.trim().strip_prefix("channel-order=")).next()?;
-    Some(order.trim().to_owned()).filter(|order| !order.is_empty())
+    order.split_ascii_whitespace().next().map(str::to_owned)
 }

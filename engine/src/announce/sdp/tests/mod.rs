@@ -6,9 +6,10 @@
 
 use super::*;
 use crate::ptp::wire::ClockIdentity;
-use crate::rtp::format::{Encoding, MAX_CHANNELS, PacketTime};
-use crate::send::SenderConfig;
-use proptest::prelude::*;
+use crate::rtp::format::Encoding;
+
+mod ours;
+mod properties;
 
 const AES67: &str = "v=0
 o=- 1311738121 1311738121 IN IP4 192.0.2.1
@@ -286,6 +287,8 @@ fn every_form_of_clock_is_read() {
     for (value, expected) in cases {
         assert_eq!(clock(value), expected, "{value}");
     }
+    let order = stream(&with(LIVEWIRE, ".(ST); ", ".(ST) x; ")).channel_order;
+    assert_eq!(order.as_deref(), Some("SMPTE2110.(ST)"), "one word");
     let media = |value: &str| stream(&with(AES67, "direct=963214424", value)).media_clock;
     assert_eq!(media("direct=-1"), MediaClockSource::Direct { offset: u32::MAX });
     assert_eq!(media("id=MDA6NjA= direct=5 rate=48000/1"), MediaClockSource::Direct { offset: 5 });
@@ -368,218 +371,4 @@ fn what_cannot_be_received_is_refused_in_one_sentence() {
     let parsed = parse(&many);
     assert_eq!(parsed.description.streams.len(), MAX_STREAMS);
     assert!(parsed.findings.len() <= 64);
-}
-
-fn sender_config(hz: u32, channels: usize, packet_time: PacketTime) -> SenderConfig {
-    let format = StreamFormat::new(Encoding::L16, SampleRate::from_hz(hz).unwrap(), channels).unwrap();
-    SenderConfig { packet_time, ..SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 1) }
-}
-
-#[test]
-fn our_own_sessions_have_no_findings_and_tell_all_that_a_receiver_needs() {
-    for hz in [44_100, 48_000, 96_000] {
-        for packet_time in [PacketTime::AES67.as_slice(), &[PacketTime::MS_5]].concat() {
-            let mut config = SenderConfig { media_clock_offset: 77, ..sender_config(hz, 1, packet_time) };
-            config.secondary = Some(([239, 70, 0, 1], 5004).into());
-            let mut session = Session::new(&config, [192, 0, 2, 1].into(), 1_790_000_000, "Kanal 1 · Süd", 32).unwrap();
-            session.set_clock(&ReferenceClock::ptp(GRANDMASTER, 3));
-            let parsed = Description::parse(session.to_sdp().as_bytes()).unwrap();
-            assert_eq!(parsed.findings, [], "{}", session.to_sdp());
-            assert_eq!(&parsed.description, session.description());
-            let stream = &parsed.description.streams[0];
-            assert_eq!(stream.packet_frames, packet_time.frames(config.sample_rate()));
-            assert_eq!(stream.relation(), MediaClock::Ptp { offset: 77 });
-            assert_eq!(stream.legs.len(), 2);
-        }
-    }
-}
-
-#[test]
-fn the_packet_times_are_written_as_the_standard_has_them() {
-    let written = |hz, packet_time| {
-        let session = Session::new(&sender_config(hz, 1, packet_time), [192, 0, 2, 1].into(), 1, "s", 32).unwrap();
-        let text = session.to_sdp();
-        text.lines().find_map(|line| line.strip_prefix("a=ptime:")).unwrap().to_owned()
-    };
-    let times = [
-        PacketTime::US_125,
-        PacketTime::US_250,
-        PacketTime::US_333,
-        PacketTime::MS_1,
-        PacketTime::MS_4,
-        PacketTime::MS_5,
-    ];
-    assert_eq!(times.map(|time| written(48_000, time)), ["0.125", "0.25", "0.333", "1", "4", "5"]);
-    assert_eq!(
-        times[..5].iter().map(|&time| written(44_100, time)).collect::<Vec<_>>(),
-        ["0.14", "0.27", "0.36", "1.09", "4.35"]
-    );
-}
-
-#[test]
-fn a_new_grandmaster_is_a_new_version_and_its_loss_too() {
-    let mut session =
-        Session::new(&sender_config(48_000, 2, PacketTime::MS_1), [192, 0, 2, 1].into(), 100, "s", 32).unwrap();
-    let before = session.to_sdp();
-    assert!(before.contains("a=mediaclk:sender\r\n") && !before.contains("ts-refclk"), "{before}");
-    let mut versions = vec![session.description().origin.version];
-    let other = ClockIdentity([1; 8]);
-    for clock in [
-        ReferenceClock::ptp(GRANDMASTER, 0),
-        ReferenceClock::ptp(GRANDMASTER, 0),
-        ReferenceClock::ptp(other, 0),
-        ReferenceClock::ptp(other, 1),
-        ReferenceClock::LocalMac([1; 6]),
-    ] {
-        session.set_clock(&clock);
-        versions.push(session.description().origin.version);
-    }
-    assert_eq!(versions, [100, 101, 101, 102, 103, 104]);
-    assert!(session.to_sdp().contains("a=ts-refclk:localmac=01-01-01-01-01-01\r\na=mediaclk:sender\r\n"));
-    assert!(session.rename("t", Some("news")) && !session.rename("t", Some("news")));
-    assert_eq!(session.description().origin.version, 105);
-}
-
-#[test]
-fn an_independent_reader_finds_the_same() {
-    let mut config = sender_config(48_000, 8, PacketTime::MS_1);
-    config.secondary = Some(([239, 70, 0, 1], 5006).into());
-    let mut session = Session::new(&config, [192, 0, 2, 1].into(), 1_790_000_000, "Bühne", 32).unwrap();
-    session.set_clock(&ReferenceClock::ptp(GRANDMASTER, 3));
-    let read = sdp_types::Session::parse(session.to_sdp().as_bytes()).unwrap();
-    assert_eq!((read.session_name.as_str(), read.origin.sess_version, read.medias.len()), ("Bühne", 1_790_000_001, 2));
-    for (medium, (port, address)) in read.medias.iter().zip([(5004, "239.69.0.1/32"), (5006, "239.70.0.1/32")]) {
-        assert_eq!((medium.port, medium.connections[0].connection_address.as_str()), (port, address));
-        let map = medium.get_first_attribute_typed::<sdp_types::RtpMap>().unwrap().unwrap();
-        assert_eq!(map.to_string(), "96 L16/48000/8");
-        let clock = medium.get_first_attribute_value("ts-refclk").unwrap().unwrap();
-        assert_eq!(clock, "ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:3");
-        assert_eq!(medium.get_first_attribute_value("ptime").unwrap(), Some("1"));
-    }
-}
-
-fn leg() -> impl Strategy<Value = LegDescription> {
-    let address = prop_oneof![
-        any::<[u8; 4]>().prop_map(IpAddr::from),
-        any::<[u8; 16]>().prop_map(IpAddr::from),
-        any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([239, a, b, c])),
-    ];
-    let clock = prop_oneof![
-        Just(ReferenceClock::Unknown),
-        any::<([u8; 8], Option<u8>)>().prop_map(|(identity, domain)| ReferenceClock::Ptp {
-            version: "IEEE1588-2008".to_owned(),
-            grandmaster: ClockIdentity(identity),
-            domain: domain.map(|domain| domain & 127),
-        }),
-        Just(ReferenceClock::PtpTraceable { version: "IEEE1588-2019".to_owned() }),
-        any::<[u8; 6]>().prop_map(ReferenceClock::LocalMac),
-        Just(ReferenceClock::Other("ntp=/traceable/".to_owned())),
-    ];
-    (address.clone(), 1u16.., any::<u8>(), proptest::option::of(address), clock).prop_map(
-        |(destination, port, ttl, source, reference_clock)| LegDescription {
-            destination,
-            port,
-            ttl: (destination.is_ipv4() && destination.is_multicast()).then_some(ttl),
-            source,
-            reference_clock,
-        },
-    )
-}
-
-fn a_stream() -> impl Strategy<Value = StreamDescription> {
-    let rates = prop::sample::select(&[44_100, 48_000, 96_000][..]);
-    let media_clock = prop_oneof![
-        Just(MediaClockSource::Unknown),
-        Just(MediaClockSource::Sender),
-        any::<u32>().prop_map(|offset| MediaClockSource::Direct { offset }),
-    ];
-    let frames = || proptest::option::of(1usize..500);
-    let order = proptest::option::of("SMPTE2110\\.\\((ST|M|U08)\\)");
-    (
-        any::<bool>(),
-        rates,
-        1..=MAX_CHANNELS,
-        0u8..128,
-        frames(),
-        frames(),
-        media_clock,
-        order,
-        proptest::collection::vec(leg(), 1..=2),
-    )
-        .prop_map(
-            |(l24, hz, channels, payload_type, packet_frames, max_packet_frames, media_clock, channel_order, legs)| {
-                let encoding = if l24 { Encoding::L24 } else { Encoding::L16 };
-                StreamDescription {
-                    format: StreamFormat::new(encoding, SampleRate::from_hz(hz).unwrap(), channels).unwrap(),
-                    payload_type,
-                    packet_frames,
-                    max_packet_frames,
-                    media_clock,
-                    channel_order,
-                    legs,
-                }
-            },
-        )
-}
-
-prop_compose! {
-    fn description()(
-        (username, session_id, version) in ("[a-z-]{1,8}", "[0-9]{1,20}", any::<u64>()),
-        address in "[0-9a-z.:]{1,20}",
-        name in "([a-zA-Zäß0-9:=][a-zA-Zäß0-9 :=]{0,20}[a-z0-9])?",
-        information in proptest::option::of("[a-zé0-9,:]([a-zé0-9 ,:]{0,20}[a-z])?"),
-        streams in proptest::collection::vec(a_stream(), 1..4),
-    ) -> Description {
-        Description { origin: Origin { username, session_id, version, address }, name, information, streams }
-    }
-}
-
-proptest! {
-    #[test]
-    fn what_is_written_is_read(description in description()) {
-        let text = description.to_sdp();
-        let parsed = Description::parse(text.as_bytes());
-        prop_assert_eq!(parsed.map(|parsed| parsed.description), Ok(description), "{}", text);
-    }
-
-    #[test]
-    fn names_cannot_add_lines(name in any::<String>()) {
-        let mut session = Session::new(&sender_config(48_000, 2, PacketTime::MS_1), [192, 0, 2, 1].into(), 1, "s", 32).unwrap();
-        let lines = session.to_sdp().split("\r\n").count();
-        session.rename(&name, None);
-        prop_assert_eq!(session.to_sdp().split(['\r', '\n']).filter(|line| !line.is_empty()).count() + 1, lines);
-    }
-
-    /// Examples with bytes changed, lines moved about, cut off: whatever is read can be written and means the same.
-    #[test]
-    fn changed_examples_are_read_without_panic(
-        example in prop::sample::select(&EXAMPLES[..]),
-        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
-        moves in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
-        length in any::<prop::sample::Index>(),
-    ) {
-        let mut lines: Vec<&str> = example.split_inclusive('\n').collect();
-        for (from, to) in moves {
-            let (from, to) = (from.index(lines.len()), to.index(lines.len()));
-            lines.swap(from, to);
-        }
-        let mut bytes = lines.concat().into_bytes();
-        for (index, value) in changes {
-            let index = index.index(bytes.len());
-            bytes[index] = value;
-        }
-        bytes.truncate(bytes.len() / 2 + length.index(bytes.len()));
-        if let Ok(parsed) = Description::parse(&bytes) {
-            let text = parsed.description.to_sdp();
-            let again = Description::parse(text.as_bytes());
-            prop_assert_eq!(again.map(|parsed| parsed.description), Ok(parsed.description), "{}", text);
-            prop_assert!(parsed.findings.iter().all(|finding| !finding.to_string().is_empty()));
-        }
-    }
-
-    #[test]
-    fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
-        let _ = Description::parse(&bytes);
-        let _ = Description::parse(&[b"v=0\nm=audio 1 RTP/AVP 11\nc=IN IP4 1.1.1.1\na=", &bytes[..]].concat());
-    }
 }
