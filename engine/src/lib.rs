@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Sans-IO AES67 engine: PTP, clock estimation, lock and holdover, RTP, jitter buffer, drift control, resampling.
+//! Sans-IO AES67 engine: PTP, clock estimation, lock and holdover, RTP, jitter buffer, drift control, resampling, sending, announcements.
 //!
 //! The idea: a network audio stream is played by a sound card whose crystal nobody disciplines, so everything here is about
 //! relating one clock to another from noisy timestamps. Each clock (PTP, the sender's media clock, the sound card's) is described against the
