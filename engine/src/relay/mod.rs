@@ -146,7 +146,6 @@ impl Relay {
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let before = self.sender.stats().realignments;
         self.sender.set_clock(now, reference);
-        self.ingest.set_clock(&reference.reading());
         if self.sender.stats().realignments != before {
             self.feed.restart();
         }

@@ -113,13 +113,11 @@ impl Session {
     }
 }
 
-/// The usual meaning of so many channels (SMPTE ST 2110-30, 6.2.2): mono, stereo, 5.1, 7.1, else undefined ones.
+/// What is known of so many channels without being told: mono, stereo, else undefined ones (SMPTE ST 2110-30, 6.2.2).
 fn channel_order(channels: usize) -> String {
     match channels {
         1 => "SMPTE2110.(M)".to_owned(),
         2 => "SMPTE2110.(ST)".to_owned(),
-        6 => "SMPTE2110.(51)".to_owned(),
-        8 => "SMPTE2110.(71)".to_owned(),
         _ => format!("SMPTE2110.(U{channels:02})"),
     }
 }
