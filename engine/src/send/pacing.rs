@@ -7,7 +7,7 @@
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// Receivers should hold 20 ms (AES67-2018, 7.4): what leaves later than that is not played anywhere, and after a stall a burst of it would only harm others.
+/// AES67 asks receivers to hold 20 ms: what leaves later than that is not played anywhere, and after a stall a burst of it would only harm others.
 const LATEST: Nanos = Nanos::from_millis(20);
 /// Positions are kept within this, so that arithmetic on them cannot overflow, whatever seconds a master tells: 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;

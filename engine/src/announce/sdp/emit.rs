@@ -115,7 +115,7 @@ fn word(text: &str) -> Cow<'_, str> {
     if text.contains(breaks) { text.replace(breaks, "_").into() } else { text.into() }
 }
 
-/// Milliseconds with as many places as AES67-2018 8.1 has: two at 44.1 kHz, else three.
+/// Milliseconds, with two places at 44.1 kHz as AES67 has them there, else with three.
 fn milliseconds(frames: usize, rate: SampleRate) -> String {
     let ms = frames as f64 * 1000.0 / f64::from(rate.as_hz());
     let text = if rate.as_hz() == 44_100 { format!("{ms:.2}") } else { format!("{ms:.3}") };

@@ -12,6 +12,7 @@
 
 mod clock;
 mod emit;
+mod fields;
 mod lint;
 mod parse;
 mod session;
@@ -52,7 +53,7 @@ pub struct Description {
     pub origin: Origin,
     /// What a person calls it.
     pub name: String,
-    /// What a person should know; Dante lists the channels here.
+    /// What a person should know, of the session or else of its first medium; Dante lists the channels here.
     pub information: Option<String>,
     /// The streams that are understood; at least one when it was read.
     pub streams: Vec<StreamDescription>,

@@ -74,7 +74,8 @@ impl<'a> Text<'a> {
     /// Cuts a text. Lines end with CRLF by the standard, and with LF in the field; empty ones and blanks at their ends mean nothing.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut text = Self::default();
-        for (index, raw) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let mut raw_lines = bytes.split(|&byte| byte == b'\n').enumerate().peekable();
+        while let Some((index, raw)) = raw_lines.next() {
             let number = index + 1;
             let end = raw.strip_suffix(b"\r");
             // Some senders count a final zero byte as part of the text.
@@ -83,7 +84,7 @@ impl<'a> Text<'a> {
             if line.is_empty() {
                 continue;
             }
-            if end.is_none() {
+            if end.is_none() && raw_lines.peek().is_some() {
                 text.bare_line_end.get_or_insert(number);
             }
             text.lines = number;
