@@ -244,6 +244,35 @@ fn a_stepped_clock_begins_anew_at_the_new_place() {
     assert_eq!(relay.sender_stats().realignments, 1);
 }
 
+#[test]
+fn a_small_step_back_plays_nothing_of_the_old_timeline_again() {
+    let format = format(Encoding::L24, 2);
+    let back = Nanos::from_millis(-8);
+    let mut clock = reference(Nanos::ZERO, 0);
+    let before = packets(format, PacketTime::MS_1, &clock, Nanos::from_secs(1));
+    let mut relay = Relay::new(relay_config(format, format, PacketTime::MS_1)).unwrap();
+    relay.set_clock(START, &clock);
+    let now = START + Nanos::from_secs(1);
+    let mut newest = 0;
+    run(&mut relay, &before, now, |first, _| newest = newest.max(first.get()));
+    step(&mut clock, back, 1, now);
+    relay.set_clock(now, &clock);
+    let mut after = packets(format, PacketTime::MS_1, &reference(back, 0), Nanos::from_secs(2));
+    after.retain(|packet| packet.0 > now);
+    // Another audio, so that the old one is told from it: all bits turned round.
+    after.iter_mut().for_each(|packet| packet.1[12..].iter_mut().for_each(|byte| *byte = !*byte));
+    // The jump back by 384 frames, the latency, the fade, and a packet's rounding.
+    let from = newest - 384 + 480 + FADE + 48;
+    let (mut wrong, mut checked) = (0, 0);
+    run_tolerant(&mut relay, &after, START + Nanos::from_secs(2), |first, payload| {
+        let turned: Vec<u8> = payload.iter().map(|byte| !byte).collect();
+        wrong += wrong_samples(Encoding::L24, 2, first, &turned, from);
+        checked += usize::from(first.get() >= from);
+    });
+    assert_eq!(wrong, 0);
+    assert!(checked > 900, "{checked}");
+}
+
 /// Like [`run`], but the ingest may refuse packets: it wants a second one before it believes a jump.
 fn run_tolerant(
     relay: &mut Relay,

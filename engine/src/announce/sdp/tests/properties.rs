@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn names_cannot_add_lines(name in any::<String>()) {
+    fn names_cannot_add_lines(name in "[a-zé\r\n\u{85}\u{b} =]{0,12}") {
         let mut session = Session::new(&sender_config(48_000, 2, PacketTime::MS_1), [192, 0, 2, 1].into(), 1, "s", 32).unwrap();
         let lines = session.to_sdp().split("\r\n").count();
         session.rename(&name, None);
