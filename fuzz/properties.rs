@@ -2,6 +2,8 @@
 //!
 //! Shared by the fuzz targets, which search for such bytes for as long as one likes, and by the engine's tests, which try some on every run.
 
+use engine::announce::sap::{Directory, SapPacket};
+use engine::announce::sdp::{Description, MAX_STREAMS};
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession};
 use engine::ptp::wire::{ClockIdentity, ClockQuality, Message, PortIdentity};
 use engine::ptp::{DelayRequestMode, PeerAddress, Port, PortConfig, Profile, Transmit, TransmitToken};
@@ -27,6 +29,34 @@ pub(crate) fn rtp_packet(datagram: &[u8]) {
     let emitted = [&packet.header.emit()[..], packet.payload].concat();
     assert!(emitted.len() <= datagram.len());
     assert_eq!(RtpPacket::parse(&emitted), Ok(packet));
+}
+
+/// A description that can be read can be written, and what is *written* means the same.
+pub(crate) fn sdp_text(text: &[u8]) {
+    let Ok(parsed) = Description::parse(text) else { return };
+    assert!((1..=MAX_STREAMS).contains(&parsed.description.streams.len()));
+    assert!(parsed.findings.iter().all(|finding| finding.line > 0 && !finding.to_string().is_empty()));
+    let written = parsed.description.to_sdp();
+    let again = Description::parse(written.as_bytes()).expect("what was written can be read");
+    assert_eq!(again.description, parsed.description, "{written}");
+}
+
+/// The same of announcements; and a directory takes them, twice, and forgets them in the end.
+pub(crate) fn sap_packet(datagram: &[u8]) {
+    let source = address(1);
+    let mut directory = Directory::default();
+    for second in [0, 30] {
+        let now = LocalTime::ZERO + Nanos::from_secs(second);
+        let taken = directory.handle_datagram(now, source, datagram);
+        assert!(directory.is_empty() || taken.is_ok());
+    }
+    directory.handle_timeout(LocalTime::from_nanos(END));
+    assert!(directory.is_empty() && directory.poll_timeout().is_none());
+    assert!((0..MANY).any(|_| directory.poll_event().is_none()), "events without end");
+    let Ok(packet) = SapPacket::parse(datagram) else { return };
+    sdp_text(packet.payload);
+    let emitted = packet.emit();
+    assert_eq!(SapPacket::parse(&emitted), Ok(packet));
 }
 
 /// Whatever a port receives, and whenever: it does not panic, what it sends are PTP messages, its queues are drained, and its timers do

@@ -1,16 +1,18 @@
-//! The audio half never allocates, whatever the network and PTP do, and fills every frame of its output.
+//! The audio half never allocates, whatever the network and PTP do, and fills every frame of its output. Nor does a sender, once it is made.
 //!
-//! The allocator of this test counts what the thread that is inside of `pull` asks of it, freeing included: either may wait for a
+//! The allocator of this test counts what the thread that is inside of `pull` or of the sender asks of it, freeing included: either may wait for a
 //! lock, and a sound card does not wait.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod rig;
 
-use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap};
+use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
 use engine::receive::{ChannelMap, FusedDrift, MediaClock, Playout, StreamConfig};
-use engine::{LocalTime, Nanos, Ppb, PtpTime};
-use rig::{Arrival, Rig, Sender, at_ms};
+use engine::rtp::format::{Encoding, StreamFormat};
+use engine::send::{Dither, Sender, SenderConfig};
+use engine::{Frames, LocalTime, Nanos, Ppb, PtpTime, SampleRate};
+use rig::{Arrival, Rig, at_ms};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::Range;
@@ -47,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const FIRST: Sender = Sender { ssrc: 1, timestamp: 0xFFFF_0000, frequency_hz: 440.0 };
+const FIRST: rig::Sender = rig::Sender { ssrc: 1, timestamp: 0xFFFF_0000, frequency_hz: 440.0 };
 /// PTP time when the sender captures its first frame, s since the epoch.
 const PTP_AT_START_S: u64 = 1_790_000_000;
 
@@ -126,7 +128,7 @@ fn starvation_and_return() {
 #[test]
 fn another_source_takes_over() {
     let mut rig = rig();
-    let second = Sender { ssrc: 2, timestamp: 77, frequency_hz: 997.0 };
+    let second = rig::Sender { ssrc: 2, timestamp: 77, frequency_hz: 997.0 };
     let packets = [FIRST.packets(0..1_000), second.packets(1_500..3_000)].concat();
     assert_eq!(calls_in(&mut rig, 0..3_000, &packets), 0);
     assert_eq!(rig.ingest.stats().generation, 2);
@@ -149,6 +151,30 @@ fn ptp_locks_steps_holds_and_unlocks() {
     rig.ingest.set_clock(&reading(LockState::Unlocked, Nanos::from_millis(5)));
     assert_eq!(calls_in(&mut rig, 40_000..45_000, &packets), 0);
     assert_eq!(rig.playout.stats().jumps, jumps + 1);
+}
+
+#[test]
+fn senders_send_without_the_allocator() {
+    let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2).unwrap();
+    let config = SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 1);
+    let secondary = Some(([239, 70, 0, 1], 5004).into());
+    let mut sender = Sender::new(SenderConfig { secondary, dither: Dither::Tpdf { seed: 1 }, ..config }).unwrap();
+    let mut reference = Reference::new(ReferenceConfig::default());
+    CALLS.set(0);
+    let mut sent = 0;
+    for ms in 0..1_000 {
+        let ahead = if ms < 500 { Nanos::ZERO } else { Nanos::from_secs(3600) };
+        reference.advance(at_ms(ms), &Sources { ptp: Some(reading(LockState::Locked, ahead)), ..Sources::default() });
+        INSIDE_PULL.set(true);
+        sender.set_clock(at_ms(ms), &reference);
+        sender.handle_timeout(at_ms(ms), &mut |_: Frames, out: &mut [f32]| out.fill(0.1));
+        while let Some(transmit) = sender.poll_transmit() {
+            sent += transmit.datagram.len();
+        }
+        INSIDE_PULL.set(false);
+    }
+    assert_eq!(CALLS.get(), 0);
+    assert!(sent > 2 * 990 * 200 && sender.stats().realignments == 1, "{sent} bytes, {:?}", sender.stats());
 }
 
 #[test]

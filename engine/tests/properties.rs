@@ -57,6 +57,54 @@ prop_compose! {
     }
 }
 
+/// A description with every kind of line that means something; each may go, come twice, or be elsewhere.
+const LINES: [&str; 22] = [
+    "o=- 1 2 IN IP4 192.0.2.1",
+    "s=Studio",
+    "i=2 channels",
+    "c=IN IP4 239.69.0.1/32",
+    "t=0 0",
+    "a=group:DUP one two",
+    "a=clock-domain:PTPv2 3",
+    "a=ts-refclk:ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:0",
+    "m=audio 5004 RTP/AVP 96 11",
+    "c=IN IP6 ff15::1",
+    "a=rtpmap:96 L24/48000/2",
+    "a=fmtp:96 channel-order=SMPTE2110.(ST)",
+    "a=source-filter: incl IN IP4 * 192.0.2.1 192.0.2.2",
+    "a=ssrc-group:DUP 1 2",
+    "a=ptime:1.09",
+    "a=maxptime:4",
+    "a=framecount:48-192",
+    "a=ts-refclk:localmac=00-1B-21-0A-67-01",
+    "a=mediaclk:direct=5 rate=48000/1",
+    "a=mid:one",
+    "m=audio 5006/2 RTP/AVP 11",
+    "a=mid:two",
+];
+
+prop_compose! {
+    fn mutated_text()(
+        picks in vec((0..LINES.len(), 0u8..8), 0..30),
+        changes in vec((any::<Index>(), any::<u8>()), 0..4),
+        in_order in any::<bool>(),
+    ) -> Vec<u8> {
+        // All lines in their order with the picks as changes, or the picks alone in any order.
+        let mut lines: Vec<usize> = if in_order { (0..LINES.len()).collect() } else { vec![0, 8, 9] };
+        for (line, how) in picks {
+            let at = usize::from(how) * lines.len() / 8;
+            if in_order && how % 2 == 0 && lines.len() > 1 { lines.remove(at); } else { lines.insert(at, line); }
+        }
+        let mut text = b"v=0\r\n".to_vec();
+        lines.iter().for_each(|&line| text.extend([LINES[line], "\r\n"].concat().bytes()));
+        for (index, value) in changes {
+            let index = index.index(text.len() - 5) + 5;
+            text[index] = value;
+        }
+        text
+    }
+}
+
 /// A script for a port: mostly messages that make sense together and pauses, sometimes anything.
 fn script() -> impl Strategy<Value = Vec<u8>> {
     let step = prop_oneof![
@@ -118,6 +166,29 @@ proptest! {
         let versioned = [&[0x80 | first & 0x3F], &bytes[..]].concat();
         properties::rtp_packet(&versioned);
         properties::rtp_packet(&bytes);
+    }
+
+    #[test]
+    fn mutated_descriptions_survive_a_round_trip(text in mutated_text()) {
+        properties::sdp_text(&text);
+    }
+
+    #[test]
+    fn mutated_announcements_survive_a_round_trip(
+        text in mutated_text(), flags in 0u8..8, words in 0u8..2, typed in any::<bool>(), address in any::<[u8; 16]>(),
+    ) {
+        let ipv6 = flags & 1 == 1;
+        // Announcement or deletion, IPv4 or IPv6, a few with flags that are refused.
+        let header = [0x20 | u8::from(ipv6) << 4 | (flags & 2) << 1 | u8::from(flags == 4), words, address[0], address[1]];
+        let origin = if ipv6 { &address[..] } else { &address[..4] };
+        let kind: &[u8] = if typed { b"application/sdp\0" } else { b"" };
+        properties::sap_packet(&[&header[..], origin, &address[..4 * usize::from(words)], kind, &text].concat());
+    }
+
+    #[test]
+    fn any_bytes_survive_a_round_trip_as_announcement(bytes in vec(any::<u8>(), 0..200)) {
+        properties::sap_packet(&bytes);
+        properties::sdp_text(&bytes);
     }
 
     #[test]

@@ -42,6 +42,13 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
+    /// The host time at which the other clock has come to where the host's would be at `nominal`: solves t + offset(t) = nominal, the offset being
+    /// linear in t.
+    fn local_at(&self, nominal: LocalTime) -> LocalTime {
+        let correction = self.offset_ns(nominal) / self.rate().ratio();
+        nominal - Nanos::new(libm::round(correction) as i64)
+    }
+
     /// How much faster the other clock runs than the host's.
     #[must_use]
     pub fn rate(&self) -> Ppb {
@@ -102,6 +109,20 @@ impl PtpMap {
         let offset = Nanos::new(libm::round(self.map.offset_ns(t)) as i64);
         self.origin_ptp + (t - self.origin_local) + offset
     }
+
+    /// The host time at which PTP time is `ptp`, rounded to 1 ns.
+    ///
+    /// ```
+    /// use engine::clock::{ClockMap, PtpMap};
+    /// use engine::{LocalTime, Ppb, PtpTime};
+    /// let map = ClockMap::exact(LocalTime::ZERO, 500.0, Ppb::from_ppm(1.0));
+    /// let ptp = PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(100, 0), map);
+    /// assert_eq!(ptp.local_at(PtpTime::from_timestamp(101, 1_500)), LocalTime::from_nanos(1_000_000_000));
+    /// ```
+    #[must_use]
+    pub fn local_at(&self, ptp: PtpTime) -> LocalTime {
+        self.map.local_at(self.origin_local + (ptp - self.origin_ptp))
+    }
 }
 
 /// The host's clock to a media clock: the sender's (frames that have arrived) or the sound card's (frames played).
@@ -154,10 +175,7 @@ impl MediaMap {
     /// ```
     #[must_use]
     pub fn local_at(&self, frame: Frames) -> LocalTime {
-        let nominal = self.origin_local + self.sample_rate.duration(frame - self.origin_frame);
-        // Solves t + offset(t) = nominal, the offset being linear in t.
-        let correction = self.map.offset_ns(nominal) / self.map.rate().ratio();
-        nominal - Nanos::new(libm::round(correction) as i64)
+        self.map.local_at(self.origin_local + self.sample_rate.duration(frame - self.origin_frame))
     }
 }
 
@@ -176,6 +194,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn ptp_time_and_local_time_are_inverse(elapsed in 0i64..100_000_000_000_000, ppm in -500.0f64..500.0, offset in -1e9f64..1e9) {
+            let map = PtpMap::new(LocalTime::from_nanos(77), PtpTime::from_timestamp(1_790_000_000, 5),
+                ClockMap::exact(LocalTime::ZERO, offset, Ppb::from_ppm(ppm)));
+            let ptp = PtpTime::from_timestamp(1_790_000_000, 5) + Nanos::new(elapsed);
+            prop_assert!((map.ptp_at(map.local_at(ptp)) - ptp).abs() <= Nanos::new(1));
+        }
+
         #[test]
         fn media_position_and_local_time_are_inverse(frame in 0i64..(1 << 42), ppm in -500.0f64..500.0, offset in -1e9f64..1e9) {
             let map = MediaMap::new(LocalTime::from_nanos(77), Frames::new(-5), SampleRate::HZ_48000,

@@ -99,7 +99,7 @@ impl ChannelMap {
 
 /// Decodes payloads to the output channels, in memory of its own.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     format: StreamFormat,
     map: ChannelMap,
     decoded: Vec<f32>,
@@ -108,14 +108,14 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(format: StreamFormat, map: ChannelMap) -> Self {
+    pub(crate) fn new(format: StreamFormat, map: ChannelMap) -> Self {
         let frames = MAX_PAYLOAD / format.bytes_per_frame();
         let mapped = if map == ChannelMap::straight(format) { 0 } else { frames * map.outputs() };
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
     /// The payload's audio on the output channels, interleaved; nothing if it is not of the format.
-    pub(super) fn decode(&mut self, payload: &[u8]) -> &[f32] {
+    pub(crate) fn decode(&mut self, payload: &[u8]) -> &[f32] {
         let frames = self.format.decode_into(payload, &mut self.decoded).unwrap_or(0);
         let decoded = &self.decoded[..frames * self.format.channels()];
         if self.mapped.is_empty() {

@@ -34,7 +34,7 @@ enum State {
 }
 
 #[derive(Debug)]
-pub(super) struct Concealer {
+pub(crate) struct Concealer {
     channels: usize,
     state: State,
     /// The last audio that left, oldest first, as a ring of frames.
@@ -81,7 +81,7 @@ impl Lengths {
 }
 
 impl Concealer {
-    pub(super) fn new(channels: usize, rate: SampleRate) -> Self {
+    pub(crate) fn new(channels: usize, rate: SampleRate) -> Self {
         let lengths = Lengths::new(rate);
         let frames = lengths.history();
         Self {
@@ -99,7 +99,7 @@ impl Concealer {
     }
 
     /// Passes a run of real audio through, in place.
-    pub(super) fn present(&mut self, audio: &mut [f32]) {
+    pub(crate) fn present(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {
             self.state = State::Recovering { filled, faded: 0 };
         }
@@ -120,7 +120,7 @@ impl Concealer {
     }
 
     /// Fills a run of missing audio.
-    pub(super) fn missing(&mut self, audio: &mut [f32]) {
+    pub(crate) fn missing(&mut self, audio: &mut [f32]) {
         let mut filled = match self.state {
             State::Filling { filled } => filled,
             State::Playing | State::Recovering { .. } => self.begin(),
@@ -136,7 +136,7 @@ impl Concealer {
     }
 
     /// The read position jumps: what comes next is crossfaded with what would have come.
-    pub(super) fn splice(&mut self) {
+    pub(crate) fn splice(&mut self) {
         if self.state == State::Playing {
             let filled = self.begin();
             self.state = State::Filling { filled };

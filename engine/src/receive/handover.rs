@@ -2,7 +2,7 @@
 
 use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
-use crate::units::{Frames, MediaPosition, Nanos, Ppb};
+use crate::units::{Frames, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
 /// One packet's audio, still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
 /// of fixed size.
@@ -12,6 +12,18 @@ pub struct MediaPacket {
     pub(super) position: Frames,
     pub(super) length: usize,
     pub(super) payload: [u8; MAX_PAYLOAD],
+}
+
+impl MediaPacket {
+    /// The RTP timestamp of the first frame.
+    pub(crate) fn timestamp(&self) -> RtpTimestamp {
+        RtpTimestamp::from_frames(self.position)
+    }
+
+    /// The encoded audio.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload[..self.length]
+    }
 }
 
 /// The control half's newest knowledge, for the audio half.

@@ -20,11 +20,14 @@ mod redundancy;
 mod stream;
 mod target;
 
+pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
+pub(crate) use conceal::Concealer;
 pub use drift::{DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
+pub(crate) use stream::connect;
 pub use stream::{MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_with};

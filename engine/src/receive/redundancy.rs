@@ -15,6 +15,7 @@
 
 use super::known_rate::KnownRate;
 use crate::clock::{ClockMap, Estimator, Sample};
+pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
@@ -33,28 +34,6 @@ const NO_FRAME: i64 = i64::MIN;
 
 /// First guess of how late packets are.
 const JITTER: Nanos = Nanos::from_micros(300);
-
-/// By which network a packet came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Leg {
-    /// The primary network, and that of streams without redundancy.
-    #[default]
-    A,
-    /// The secondary network.
-    B,
-}
-
-impl Leg {
-    /// Both, in the order of [`super::IngestStats::legs`].
-    pub const ALL: [Self; 2] = [Self::A, Self::B];
-
-    const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-}
 
 /// What one leg did, since the timeline began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::channel_map::{ChannelMap, ChannelMapError};
 use super::drift::{DriftLaw, FusedDrift};
-use super::handover::{ControlSnapshot, PlayoutStats};
+use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
@@ -67,6 +67,23 @@ pub struct WarmStart {
     pub media_rate: Option<Ppb>,
 }
 
+impl StreamConfig {
+    fn deepest(&self) -> Nanos {
+        self.target_depth.max(self.depth_limit)
+    }
+
+    /// # Errors
+    /// If a depth or the channel map is out of range.
+    pub(crate) fn check(&self) -> Result<(), StreamError> {
+        for depth in [self.target_depth, self.deepest()] {
+            if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
+                return Err(StreamError::TargetDepth(depth));
+            }
+        }
+        Ok(self.channel_map.check(self.format)?)
+    }
+}
+
 /// A stream cannot be received as configured.
 #[derive(Debug, Error)]
 pub enum StreamError {
@@ -101,24 +118,30 @@ pub fn stream_with<D: DriftLaw>(
     resampler: Box<dyn Resampler>,
     drift: D,
 ) -> Result<(Ingest, Playout<D>), StreamError> {
-    let deepest = config.target_depth.max(config.depth_limit);
-    for depth in [config.target_depth, deepest] {
-        if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
-            return Err(StreamError::TargetDepth(depth));
-        }
-    }
-    config.channel_map.check(config.format)?;
+    config.check()?;
     let rate = config.format.sample_rate();
-    let buffer = deepest.times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
-    let (packets_in, packets_out) = rtrb::RingBuffer::new(RING_PACKETS);
-    let (snapshot_in, snapshot_out) = triple_buffer::triple_buffer(&ControlSnapshot::default());
-    let (stats_in, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
-    let ingest = Ingest::new(&config, packets_in, snapshot_in, stats_out);
+    let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+    let (ingest, ends) = connect(&config);
     let capacity_frames = rate.frames_in(buffer) as usize;
     let nominal_step = nominal_step(&config);
-    let playout =
-        Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets_out, snapshot_out, stats_in);
+    let AudioEnds { packets, snapshot, stats } = ends;
+    let playout = Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets, snapshot, stats);
     Ok((ingest, playout))
+}
+
+/// What an audio half holds of the connections to its control half.
+pub(crate) struct AudioEnds {
+    pub(crate) packets: rtrb::Consumer<MediaPacket>,
+    snapshot: triple_buffer::Output<ControlSnapshot>,
+    stats: triple_buffer::Input<PlayoutStats>,
+}
+
+/// A control half, and what its audio half needs. The configuration is taken as it is: see [`StreamConfig::check`].
+pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
+    let (packets_in, packets) = rtrb::RingBuffer::new(RING_PACKETS);
+    let (snapshot_in, snapshot) = triple_buffer::triple_buffer(&ControlSnapshot::default());
+    let (stats, stats_out) = triple_buffer::triple_buffer(&PlayoutStats::default());
+    (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
 /// Media frames per card frame.

@@ -1,0 +1,214 @@
+//! The clocks of a stream: `a=ts-refclk` and `a=mediaclk` (RFC 7273, 4.8 and 5.4).
+
+use super::lint::Lint;
+use crate::ptp::wire::ClockIdentity;
+use std::fmt;
+
+/// Domains that PTP has (IEEE 1588-2008, 7.1).
+const MAX_DOMAIN: u8 = 127;
+
+/// The clock that timestamps come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReferenceClock {
+    /// Nothing is told.
+    #[default]
+    Unknown,
+    /// PTP, by this grandmaster.
+    Ptp {
+        /// Which edition of IEEE 1588, or 802.1AS; as written, `IEEE1588-2008` as a rule.
+        version: String,
+        /// The grandmaster.
+        grandmaster: ClockIdentity,
+        /// The domain, if it is told.
+        domain: Option<u8>,
+    },
+    /// PTP whose time is that of TAI, whoever is grandmaster.
+    PtpTraceable {
+        /// As above.
+        version: String,
+    },
+    /// The sender's own clock, named after a network interface of it.
+    LocalMac([u8; 6]),
+    /// Anything else, as written: NTP, GPS, a private clock.
+    Other(String),
+}
+
+impl ReferenceClock {
+    /// The clock that we follow, or are.
+    #[must_use]
+    pub fn ptp(grandmaster: ClockIdentity, domain: u8) -> Self {
+        Self::Ptp { version: PTP_2008.to_owned(), grandmaster, domain: Some(domain) }
+    }
+
+    /// Whether timestamps are PTP time.
+    #[must_use]
+    pub const fn is_ptp(&self) -> bool {
+        matches!(self, Self::Ptp { .. } | Self::PtpTraceable { .. })
+    }
+}
+
+/// The edition that AES67 asks for.
+const PTP_2008: &str = "IEEE1588-2008";
+
+impl fmt::Display for ReferenceClock {
+    /// The value of `a=ts-refclk`; empty if nothing is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Ptp { version, grandmaster, domain } => {
+                write!(f, "ptp={version}:{}", grandmaster.sdp())?;
+                domain.map_or(Ok(()), |domain| write!(f, ":{domain}"))
+            }
+            Self::PtpTraceable { version } => write!(f, "ptp={version}:traceable"),
+            Self::LocalMac([a, b, c, d, e, g]) => write!(f, "localmac={a:02X}-{b:02X}-{c:02X}-{d:02X}-{e:02X}-{g:02X}"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// How timestamps come from the reference clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaClockSource {
+    /// Nothing is told.
+    #[default]
+    Unknown,
+    /// They are the reference clock's time in frames, plus an offset.
+    Direct {
+        /// Timestamp at the reference clock's epoch.
+        offset: u32,
+    },
+    /// They come from a clock of the sender's own.
+    Sender,
+}
+
+impl fmt::Display for MediaClockSource {
+    /// The value of `a=mediaclk`; empty if nothing is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Direct { offset } => write!(f, "direct={offset}"),
+            Self::Sender => f.write_str("sender"),
+        }
+    }
+}
+
+/// Reads the value of an `a=ts-refclk`. `default_domain` is what RAVENNA's `a=clock-domain` says.
+pub(super) fn reference_clock(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> ReferenceClock {
+    let (kind, rest) = value.split_once('=').unwrap_or((value, ""));
+    match kind.trim().to_ascii_lowercase().as_str() {
+        "ptp" => ptp(rest.trim(), default_domain, lints).unwrap_or_else(|| {
+            lints.push(Lint::ReferenceClock(value.to_owned()));
+            ReferenceClock::Other(value.to_owned())
+        }),
+        "localmac" => match octets(rest.trim()) {
+            Some(mac) => ReferenceClock::LocalMac(mac),
+            None => {
+                lints.push(Lint::ReferenceClock(value.to_owned()));
+                ReferenceClock::Other(value.to_owned())
+            }
+        },
+        "" => ReferenceClock::Unknown,
+        _ => ReferenceClock::Other(value.to_owned()),
+    }
+}
+
+/// `version:grandmaster[:domain]` or `version:traceable`.
+fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option<ReferenceClock> {
+    if value.eq_ignore_ascii_case("traceable") {
+        lints.push(Lint::BareTraceable);
+        return Some(ReferenceClock::PtpTraceable { version: PTP_2008.to_owned() });
+    }
+    let (version, clock) = value.split_once(':')?;
+    let version = version.trim().to_owned();
+    if clock.trim().eq_ignore_ascii_case("traceable") {
+        return Some(ReferenceClock::PtpTraceable { version });
+    }
+    // Some write the identity with colons: eight octets of it come before the domain's.
+    let colons = clock.split(':').count() > 2;
+    let (identity, domain) = if colons {
+        let end = clock.match_indices(':').nth(7).map_or(clock.len(), |(at, _)| at);
+        (&clock[..end], clock.get(end + 1..))
+    } else {
+        let (identity, domain) = clock.split_once(':').unwrap_or((clock, ""));
+        (identity, Some(domain).filter(|domain| !domain.is_empty()))
+    };
+    let grandmaster = ClockIdentity(octets(identity.trim())?);
+    if identity.trim() != grandmaster.sdp().to_string() {
+        lints.push(Lint::GrandmasterSpelling { written: identity.trim().to_owned(), right: grandmaster });
+    }
+    let domain = match domain {
+        Some(domain) => domain_number(domain.trim(), lints),
+        None => {
+            lints.push(Lint::NoDomain);
+            default_domain
+        }
+    };
+    Some(ReferenceClock::Ptp { version, grandmaster, domain })
+}
+
+/// A number, or RFC 7273's `domain-nmbr=` and a number.
+fn domain_number(text: &str, lints: &mut Vec<Lint>) -> Option<u8> {
+    let digits = text.strip_prefix("domain-nmbr=").unwrap_or(text);
+    let domain = digits.parse().ok().filter(|&domain| domain <= MAX_DOMAIN);
+    if domain.is_none() {
+        lints.push(Lint::Domain(text.to_owned()));
+    }
+    domain
+}
+
+/// The domain of RAVENNA's `a=clock-domain:PTPv2 <domain>`.
+pub(super) fn clock_domain(value: &str) -> Option<u8> {
+    value.strip_prefix("PTPv2")?.trim().parse().ok().filter(|&domain| domain <= MAX_DOMAIN)
+}
+
+/// Octets in hexadecimal, with hyphens, colons or nothing between them.
+fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut octets = [0; N];
+    let mut rest = text.as_bytes();
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if let Some((b'-' | b':', after)) = rest.split_first().filter(|_| index > 0) {
+            rest = after;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>()?;
+        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+        *octet = (high? << 4 | low?) as u8;
+        rest = after;
+    }
+    rest.is_empty().then_some(octets)
+}
+
+/// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
+pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
+    // RFC 7273 allows a name before the clock, which ties streams together.
+    let mut words = value.split_ascii_whitespace().filter(|word| !word.starts_with("id="));
+    let source = words.next().unwrap_or("");
+    let (kind, offset) = source.split_once('=').unwrap_or((source, ""));
+    if kind.eq_ignore_ascii_case("sender") {
+        return MediaClockSource::Sender;
+    }
+    if !kind.eq_ignore_ascii_case("direct") {
+        lints.push(Lint::MediaClock(value.to_owned()));
+        return MediaClockSource::Unknown;
+    }
+    if offset.is_empty() {
+        lints.push(Lint::NoOffset);
+    }
+    // Negative ones and those beyond 32 bits are meant modulo 2^32.
+    let Some(offset) = (if offset.is_empty() { Some(0) } else { offset.parse::<i64>().ok() }) else {
+        lints.push(Lint::MediaClock(value.to_owned()));
+        return MediaClockSource::Unknown;
+    };
+    if let Some(rate) = words.find_map(|word| word.strip_prefix("rate=")) {
+        check_rate(rate, rate_hz, lints);
+    }
+    MediaClockSource::Direct { offset: offset as u32 }
+}
+
+/// `rate=48000/1` is to be the stream's own.
+fn check_rate(rate: &str, rate_hz: u32, lints: &mut Vec<Lint>) {
+    let (numerator, denominator) = rate.split_once('/').unwrap_or((rate, "1"));
+    let ratio = numerator.parse::<u64>().ok().zip(denominator.parse::<u64>().ok());
+    if ratio.is_none_or(|(numerator, denominator)| Some(numerator) != denominator.checked_mul(u64::from(rate_hz))) {
+        lints.push(Lint::MediaClockRate { written: rate.to_owned(), rate_hz });
+    }
+}

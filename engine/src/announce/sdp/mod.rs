@@ -1,0 +1,225 @@
+//! Session descriptions (SDP, RFC 8866) of AES67 streams.
+//!
+//! Reading is lenient: every form seen in the field gives a [`Description`], and what is wrong with it is told in plain words ([`Finding`]), with the line
+//! and with what would be right. Writing is strict: [`Description::to_sdp`] has everything that AES67 asks for, and nothing is found in it.
+//!
+//! Model: a text is cut into lines, lines into a session and its media, and each medium is interpreted with the session's attributes as its
+//! defaults. Media that are the same stream by two networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`] with two legs.
+//! Reading is total: any bytes give a description or an error, in memory that is bounded by [`MAX_TEXT`].
+//!
+//! The crate `sdp-types` reads and writes SDP well, and is maintained; it is not used here, because it forgets the line of each attribute once a text is read, and
+//! refuses texts that the field contains. It is what the tests read our own texts with.
+
+mod clock;
+mod emit;
+mod fields;
+mod lint;
+mod parse;
+mod session;
+mod text;
+
+pub use clock::{MediaClockSource, ReferenceClock};
+pub use lint::{Finding, Lint};
+pub use session::Session;
+
+use crate::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
+use crate::rtp::format::StreamFormat;
+use crate::units::{Frames, Nanos, SampleRate};
+use std::net::IpAddr;
+use thiserror::Error;
+
+/// The longest text that is read: more than fits in any announcement.
+pub const MAX_TEXT: usize = 16 * 1024;
+/// Streams of one description.
+pub const MAX_STREAMS: usize = 64;
+
+/// Who made a description, and which version of it this is: its `o=` line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// `-` for none.
+    pub username: String,
+    /// Names the session, together with the rest but the version; digits by the standard.
+    pub session_id: String,
+    /// Rises with every change.
+    pub version: u64,
+    /// Of the host that made it; an address by the rule.
+    pub address: String,
+}
+
+/// A description: one or more streams of one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The `o=` line.
+    pub origin: Origin,
+    /// What a person calls it.
+    pub name: String,
+    /// What a person should know, of the session or else of its first medium; Dante lists the channels here.
+    pub information: Option<String>,
+    /// The streams that are understood; at least one when it was read.
+    pub streams: Vec<StreamDescription>,
+}
+
+/// One leg of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegDescription {
+    /// Where packets go: a multicast group, or a receiver's own address.
+    pub destination: IpAddr,
+    /// UDP port.
+    pub port: u16,
+    /// How many routers packets may pass; IPv4 multicast only.
+    pub ttl: Option<u8>,
+    /// The only sender to be heard, from `a=source-filter`.
+    pub source: Option<IpAddr>,
+    /// The clock of the sender's timestamps, as seen on this network.
+    pub reference_clock: ReferenceClock,
+}
+
+/// One stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamDescription {
+    /// Encoding, rate and channels.
+    pub format: StreamFormat,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if neither is told.
+    pub packet_frames: Option<usize>,
+    /// The most frames in a packet, from `a=maxptime`.
+    pub max_packet_frames: Option<usize>,
+    /// How timestamps come from the reference clock.
+    pub media_clock: MediaClockSource,
+    /// What the channels are, as `SMPTE2110.(ST)`.
+    pub channel_order: Option<String>,
+    /// One, or two that carry the same packets.
+    pub legs: Vec<LegDescription>,
+}
+
+impl StreamDescription {
+    /// How long a packet lasts, if it is known.
+    #[must_use]
+    pub fn packet_time(&self) -> Option<Nanos> {
+        Some(self.format.sample_rate().duration(Frames::new(self.packet_frames? as i64)))
+    }
+
+    /// How the timestamps relate to PTP, for a receiver.
+    #[must_use]
+    pub fn relation(&self) -> MediaClock {
+        let on_ptp = self.legs.iter().any(|leg| leg.reference_clock.is_ptp());
+        match self.media_clock {
+            MediaClockSource::Direct { offset } if on_ptp => MediaClock::Ptp { offset },
+            _ => MediaClock::Unrelated,
+        }
+    }
+
+    /// What a receiver of this stream is made of; all channels, played with a constant depth.
+    #[must_use]
+    pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
+        StreamConfig {
+            format: self.format,
+            channel_map: ChannelMap::straight(self.format),
+            payload_type: Some(self.payload_type),
+            media_clock: self.relation(),
+            target_depth,
+            depth_limit: target_depth,
+            card_rate,
+            block_frames,
+            warm_start: WarmStart::default(),
+        }
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it means.
+    pub description: Description,
+    /// What is wrong with it; nothing stops a receiver.
+    pub findings: Vec<Finding>,
+}
+
+impl Description {
+    /// Reads a text.
+    ///
+    /// ```
+    /// use engine::announce::sdp::Description;
+    /// use engine::receive::MediaClock;
+    /// let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=Studio\r\nc=IN IP4 239.69.0.1/32\r\nt=0 0\r\nm=audio 5004 RTP/AVP 96\r\n\
+    ///     a=rtpmap:96 L24/48000/2\r\na=ptime:1\r\na=mediaclk:direct=0\r\n";
+    /// let parsed = Description::parse(text.as_bytes())?;
+    /// let stream = &parsed.description.streams[0];
+    /// assert_eq!((stream.packet_frames, stream.legs[0].port), (Some(48), 5004));
+    /// assert_eq!(stream.relation(), MediaClock::Unrelated);
+    /// assert_eq!(
+    ///     parsed.findings[0].to_string(),
+    ///     "line 6: no a=ts-refclk, so the timestamps cannot be tied to PTP; right would be a=ts-refclk:ptp=IEEE1588-2008:<grandmaster>:<domain>"
+    /// );
+    /// let error = Description::parse(b"v=0\nm=video 5004 RTP/AVP 96\n").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 2: no stream to receive here: the medium is video, not audio");
+    /// # Ok::<(), engine::announce::sdp::SdpError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SdpError`] if there is no stream in it that can be received.
+    pub fn parse(text: &[u8]) -> Result<Parsed, SdpError> {
+        parse::parse(text)
+    }
+}
+
+/// A text describes no stream that can be received.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SdpError {
+    /// Far longer than a description.
+    #[error("{bytes} bytes: a description has at most {MAX_TEXT}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Something else.
+    #[error("line 1: this is no SDP, which starts with v=0")]
+    NotSdp,
+    /// No media at all.
+    #[error("line {line}: the description ends without a stream (m=audio)")]
+    NoMedia {
+        /// The last line.
+        line: usize,
+    },
+    /// All media were refused; the first reason.
+    #[error("line {line}: no stream to receive here: {reason}")]
+    NoStream {
+        /// Where the reason is.
+        line: usize,
+        /// Why the medium cannot be received.
+        reason: Refusal,
+    },
+}
+
+/// Why one medium of a description cannot be received.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Video, data.
+    #[error("the medium is {0}, not audio")]
+    Medium(String),
+    /// The `m=` line has too few fields, or ones that are no numbers.
+    #[error("the m= line is not \"m=audio <port> RTP/AVP <payload type>\"")]
+    MediaLine,
+    /// Port 0 means that the stream is off.
+    #[error("the port is 0: the stream is switched off")]
+    PortZero,
+    /// Encrypted, or not RTP.
+    #[error("the transport is {0}: only RTP/AVP is received")]
+    Transport(String),
+    /// No payload type of the line has a format of ours.
+    #[error("the format is {0}: only L16 and L24 of 1 to 64 channels are received")]
+    Format(String),
+    /// No `a=rtpmap`.
+    #[error("payload type {0} has no a=rtpmap")]
+    NoFormat(u8),
+    /// Neither the medium nor the session has a `c=` line that can be used.
+    #[error("no address: there is no c=IN IP4 or c=IN IP6 line for it that can be read")]
+    NoAddress,
+    /// There are too many.
+    #[error("the description has more than {MAX_STREAMS} streams")]
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests;

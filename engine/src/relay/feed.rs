@@ -1,0 +1,123 @@
+//! The relay's audio between its two ends: a jitter buffer by media position, concealment, and gains.
+
+use super::gain::Gain;
+use crate::receive::{Concealer, Insertion, JitterBuffer};
+use crate::send::Source;
+use crate::units::{Frames, Nanos, SampleRate};
+
+/// Room beyond the latency, for senders whose clock is a little ahead of ours.
+const MARGIN: Nanos = Nanos::from_millis(100);
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Stored, or there already.
+    Kept,
+    /// All of it had gone out.
+    Late,
+    /// Too far ahead to be kept.
+    Early,
+}
+
+#[derive(Debug)]
+pub(super) struct Feed {
+    channels: usize,
+    latency: Frames,
+    buffer: JitterBuffer,
+    concealer: Concealer,
+    gains: Vec<Gain>,
+    /// Where the frames that went out last end; `None` before the first ones.
+    end: Option<Frames>,
+    in_gap: bool,
+    relayed_frames: u64,
+    concealed_frames: u64,
+    gaps: u64,
+}
+
+impl Feed {
+    pub(super) fn new(channels: usize, rate: SampleRate, latency: Frames) -> Self {
+        let capacity_frames = 2 * latency.get() as usize + rate.frames_in(MARGIN) as usize;
+        Self {
+            channels,
+            latency,
+            buffer: JitterBuffer::new(channels, capacity_frames),
+            concealer: Concealer::new(channels, rate),
+            gains: vec![Gain::unity(rate); channels],
+            end: None,
+            in_gap: false,
+            relayed_frames: 0,
+            concealed_frames: 0,
+            gaps: 0,
+        }
+    }
+
+    pub(super) fn latency(&self) -> Frames {
+        self.latency
+    }
+
+    pub(super) fn set_gain(&mut self, channel: usize, gain: f32) -> bool {
+        let found = self.gains.get_mut(channel).filter(|_| gain.is_finite());
+        found.map(|channel| channel.set(gain)).is_some()
+    }
+
+    /// Frames relayed, frames concealed, and gaps.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        (self.relayed_frames, self.concealed_frames, self.gaps)
+    }
+
+    /// Forgets the audio that waits; what comes next is crossfaded in.
+    pub(super) fn restart(&mut self) {
+        self.buffer.clear();
+        self.concealer.splice();
+        self.end = None;
+    }
+
+    /// Takes the input's audio from `first` on; the output is at `position`.
+    pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Fate {
+        match self.buffer.insert(position - self.latency, first, audio) {
+            Insertion::Stored | Insertion::Duplicate => Fate::Kept,
+            Insertion::Late => Fate::Late,
+            Insertion::TooEarly => Fate::Early,
+        }
+    }
+
+    fn conceal(&mut self, run: &mut [f32], frames: usize) {
+        self.concealer.missing(run);
+        self.concealed_frames += frames as u64;
+        self.gaps += u64::from(!self.in_gap);
+        self.in_gap = true;
+    }
+
+    fn pass(&mut self, first: Frames, run: &mut [f32], frames: usize) {
+        self.buffer.copy(first, run);
+        self.concealer.present(run);
+        self.relayed_frames += frames as u64;
+        self.in_gap = false;
+    }
+}
+
+impl Source for Feed {
+    fn read(&mut self, first: Frames, out: &mut [f32]) {
+        let mut cursor = first - self.latency;
+        if self.end.is_some_and(|end| end != cursor) {
+            // The sender has left packets out.
+            self.concealer.splice();
+        }
+        let mut rest = &mut *out;
+        while !rest.is_empty() {
+            let (present, frames) = self.buffer.run(cursor, rest.len() / self.channels);
+            let (run, after) = rest.split_at_mut(frames * self.channels);
+            if present {
+                self.pass(cursor, run, frames);
+            } else {
+                self.conceal(run, frames);
+            }
+            cursor += Frames::new(frames as i64);
+            rest = after;
+        }
+        self.end = Some(cursor);
+        for (channel, gain) in self.gains.iter_mut().enumerate() {
+            gain.apply(out[channel..].iter_mut().step_by(self.channels));
+        }
+    }
+}

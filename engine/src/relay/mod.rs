@@ -1,0 +1,215 @@
+//! A relay: a stream that comes in goes out again, with other gains, channels, packet times or encoding, and with constant latency.
+//!
+//! Model: input and output are on the same PTP clock, so a frame's place on the media timeline is known from its timestamp alone, and the output's frame n is the
+//! input's frame n minus the latency. Nothing is resampled and no clock is estimated. At unity gain what goes out has the input's bits.
+//!
+//! The latency counts from media time to media time. It must hold the input's packet time (its first frame waits for the last one), the network's delay
+//! and its jitter. What has not come by then is concealed and counted; what comes later is counted as late.
+//!
+//! Assumptions: the sender of the input is on PTP and tells the offset of its timestamps (`a=mediaclk:direct=`); others are received with
+//! [`crate::receive::stream`], which measures their clock.
+
+mod feed;
+mod gain;
+
+use crate::clock::Reference;
+use crate::receive::{
+    Decoder, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
+};
+use crate::rtp::leg::Leg;
+use crate::send::{Sender, SenderConfig, SenderError, SenderStats, Transmit};
+use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp};
+use feed::Feed;
+use thiserror::Error;
+
+/// The longest latency: far beyond any buffer of the field.
+const MAX_LATENCY: Nanos = Nanos::from_secs(1);
+
+/// What is to be relayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RelayConfig {
+    /// The input; its channel map picks the output's channels. Its depths are those of [`crate::receive::stream`] and only tell here what a
+    /// discontinuity is; the sound card's fields are not used.
+    pub input: StreamConfig,
+    /// The output, of the input's sample rate.
+    pub output: SenderConfig,
+    /// Media time of the output minus that of the input, rounded up to whole frames.
+    pub latency: Nanos,
+}
+
+/// A stream cannot be relayed as configured.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// The input cannot be received.
+    #[error(transparent)]
+    Input(#[from] StreamError),
+    /// The output cannot be sent.
+    #[error(transparent)]
+    Output(#[from] SenderError),
+    /// The input's timestamps are not PTP time.
+    #[error(
+        "the input's SDP does not tie its timestamps to PTP (a=ts-refclk:ptp and a=mediaclk:direct): it cannot be relayed without resampling"
+    )]
+    NotOnPtp,
+    /// The sample rates differ.
+    #[error("the input has {input} Hz and the output {output} Hz: a relay does not resample")]
+    SampleRates {
+        /// Of the input, Hz.
+        input: u32,
+        /// Of the output, Hz.
+        output: u32,
+    },
+    /// The channel map does not give the output's channels.
+    #[error("the channel map has {mapped} outputs, but the stream that goes out has {output} channels")]
+    Channels {
+        /// Outputs of the map.
+        mapped: usize,
+        /// Channels of the output.
+        output: usize,
+    },
+    /// The latency is nothing, or too much.
+    #[error("a latency of {0}: it must be more than the input's packet time and at most {MAX_LATENCY}")]
+    Latency(Nanos),
+}
+
+/// What a relay has counted, beside its two ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelayStats {
+    /// Frames that went out as they came in.
+    pub relayed_frames: u64,
+    /// Frames that were concealed, because they had not come.
+    pub concealed_frames: u64,
+    /// Stretches of such frames.
+    pub gaps: u64,
+    /// Packets that came after their frames had gone out.
+    pub late_packets: u64,
+    /// Packets far ahead of PTP time: the sender is on another clock.
+    pub early_packets: u64,
+    /// Packets that came before PTP time was known.
+    pub unplaced_packets: u64,
+}
+
+/// A relay. Feed it the input's datagrams and the clock, and use it like a [`Sender`] that has its own source.
+pub struct Relay {
+    ingest: Ingest,
+    packets: rtrb::Consumer<MediaPacket>,
+    decoder: Decoder,
+    /// RTP timestamp of the input at the PTP epoch.
+    offset: u32,
+    feed: Feed,
+    sender: Sender,
+    stats: RelayStats,
+}
+
+impl Relay {
+    /// A relay that does not know the time yet.
+    ///
+    /// # Errors
+    /// If input, output, or the two together are out of range.
+    pub fn new(config: RelayConfig) -> Result<Self, RelayError> {
+        let RelayConfig { input, output, latency } = config;
+        input.check()?;
+        let sender = Sender::new(output)?;
+        let MediaClock::Ptp { offset } = input.media_clock else { return Err(RelayError::NotOnPtp) };
+        let rate = input.format.sample_rate();
+        let (input_hz, output_hz) = (rate.as_hz(), output.sample_rate().as_hz());
+        if input_hz != output_hz {
+            return Err(RelayError::SampleRates { input: input_hz, output: output_hz });
+        }
+        let (mapped, channels) = (input.channel_map.outputs(), output.format.channels());
+        if mapped != channels {
+            return Err(RelayError::Channels { mapped, output: channels });
+        }
+        if latency <= Nanos::ZERO || latency > MAX_LATENCY {
+            return Err(RelayError::Latency(latency));
+        }
+        let (ingest, ends) = connect(&input);
+        let latency = Frames::new(libm::ceil(rate.frames_in(latency)) as i64);
+        let decoder = Decoder::new(input.format, input.channel_map);
+        let feed = Feed::new(channels, rate, latency);
+        Ok(Self { ingest, packets: ends.packets, decoder, offset, feed, sender, stats: RelayStats::default() })
+    }
+
+    /// Takes a datagram of the input that was received at `now` by way of `leg`.
+    ///
+    /// # Errors
+    /// If it is not a packet of the input; it is counted as refused, and nothing else happens.
+    pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
+        self.ingest.handle_datagram(leg, now, datagram)?;
+        while let Ok(packet) = self.packets.pop() {
+            self.store(&packet);
+        }
+        Ok(())
+    }
+
+    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step begins anew: audio that waits has its place on the old timeline.
+    pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
+        let before = self.sender.stats().realignments;
+        self.sender.set_clock(now, reference);
+        if self.sender.stats().realignments != before {
+            self.feed.restart();
+        }
+    }
+
+    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. False if there is no such channel, or if the gain is not finite.
+    pub fn set_gain(&mut self, channel: usize, gain: f32) -> bool {
+        self.feed.set_gain(channel, gain)
+    }
+
+    /// When [`Relay::handle_timeout`] is due next; `None` while there is no time.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.sender.poll_timeout()
+    }
+
+    /// Writes the packet that is due at `now`, if one is.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        self.sender.handle_timeout(now, &mut self.feed);
+    }
+
+    /// The next packet to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.sender.poll_transmit()
+    }
+
+    /// What happened between the two ends.
+    #[must_use]
+    pub fn stats(&self) -> RelayStats {
+        let (relayed_frames, concealed_frames, gaps) = self.feed.counts();
+        RelayStats { relayed_frames, concealed_frames, gaps, ..self.stats }
+    }
+
+    /// What came in.
+    #[must_use]
+    pub fn ingest_stats(&self) -> IngestStats {
+        self.ingest.stats()
+    }
+
+    /// What went out.
+    #[must_use]
+    pub fn sender_stats(&self) -> &SenderStats {
+        self.sender.stats()
+    }
+
+    /// Media time of the output minus that of the input.
+    #[must_use]
+    pub fn latency(&self) -> Frames {
+        self.feed.latency()
+    }
+
+    fn store(&mut self, packet: &MediaPacket) {
+        if self.sender.poll_timeout().is_none() {
+            self.stats.unplaced_packets += 1;
+            return;
+        }
+        // Of the places that the timestamp allows, the one near the present is meant: the others are a day away.
+        let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
+        let first = timestamp.unwrap_near(self.sender.position());
+        let audio = self.decoder.decode(packet.payload());
+        match self.feed.insert(self.sender.position(), first, audio) {
+            feed::Fate::Kept => {}
+            feed::Fate::Late => self.stats.late_packets += 1,
+            feed::Fate::Early => self.stats.early_packets += 1,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The two legs of seamless redundancy (SMPTE ST 2022-7), as senders and receivers name them.
+
+/// By which network a packet goes or comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// The primary network, and that of streams without redundancy.
+    #[default]
+    A,
+    /// The secondary network.
+    B,
+}
+
+impl Leg {
+    /// Both, the primary one first.
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a stream to be sent looks like.
+
+use crate::rtp::format::{MAX_PAYLOAD, PacketTime, StreamFormat};
+use crate::rtp::leg::Leg;
+use crate::rtp::wire::PayloadType;
+use crate::units::{Nanos, SampleRate};
+use std::net::SocketAddr;
+use thiserror::Error;
+
+/// The longest [`SenderConfig::delay`]: what receivers hold at most is of this order.
+const MAX_DELAY: Nanos = Nanos::from_secs(1);
+
+/// What is added to samples before they are shortened to 16 bits. L24 is never dithered: its last bit is below any converter's noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dither {
+    /// Nothing: samples are rounded.
+    #[default]
+    Off,
+    /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet whose samples all have 16 bits already passes
+    /// unchanged.
+    Tpdf {
+        /// Where the noise starts.
+        seed: u64,
+    },
+}
+
+/// A stream to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderConfig {
+    /// Encoding, rate and channels.
+    pub format: StreamFormat,
+    /// Length of the packets.
+    pub packet_time: PacketTime,
+    /// The number that the SDP gives to the format; 96 to 127 as a rule.
+    pub payload_type: PayloadType,
+    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. 0 unless there is a reason, because some receivers ignore it.
+    pub media_clock_offset: u32,
+    /// Where the primary leg's packets go.
+    pub primary: SocketAddr,
+    /// Where the same packets go once more (SMPTE ST 2022-7).
+    pub secondary: Option<SocketAddr>,
+    /// How much later than at their end packets leave: what a source needs that is late itself, like a sound card.
+    pub delay: Nanos,
+    /// Noise for 16-bit streams.
+    pub dither: Dither,
+    /// From the system's entropy: SSRC and first sequence number are drawn from it (RFC 3550, 5.1 and 8.1).
+    pub seed: u64,
+}
+
+/// A stream cannot be sent as configured.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SenderError {
+    /// Not a sample rate of AES67.
+    #[error("{0} Hz: AES67 has 44100, 48000 and 96000 Hz")]
+    SampleRate(u32),
+    /// The packets would not fit in an Ethernet frame.
+    #[error(
+        "{channels} channels of {frames} frames are {bytes} bytes a packet, but {MAX_PAYLOAD} is the most: take a shorter packet time or {most} channels"
+    )]
+    PacketTooLong {
+        /// Channels asked for.
+        channels: usize,
+        /// Frames in a packet.
+        frames: usize,
+        /// Bytes of the payload.
+        bytes: usize,
+        /// Channels that fit.
+        most: usize,
+    },
+    /// The delay is negative or too long.
+    #[error("a delay of {0}: it must be within 0 and {MAX_DELAY}")]
+    Delay(Nanos),
+    /// Both legs go to the same place.
+    #[error("both legs go to {0}: give the secondary one another address, or none")]
+    SameDestination(SocketAddr),
+}
+
+impl SenderConfig {
+    /// Packets of 1 ms, which every AES67 device receives, to one destination.
+    #[must_use]
+    pub const fn new(format: StreamFormat, primary: SocketAddr, seed: u64) -> Self {
+        Self {
+            format,
+            packet_time: PacketTime::MS_1,
+            payload_type: match PayloadType::new(96) {
+                Some(payload_type) => payload_type,
+                None => unreachable!(),
+            },
+            media_clock_offset: 0,
+            primary,
+            secondary: None,
+            delay: Nanos::ZERO,
+            dither: Dither::Off,
+            seed,
+        }
+    }
+
+    /// Frames per second.
+    #[must_use]
+    pub const fn sample_rate(&self) -> SampleRate {
+        self.format.sample_rate()
+    }
+
+    /// Frames in a packet.
+    ///
+    /// # Errors
+    /// [`SenderError::SampleRate`] or [`SenderError::PacketTooLong`].
+    pub fn packet_frames(&self) -> Result<usize, SenderError> {
+        let rate = self.sample_rate();
+        let frames = self.packet_time.frames(rate).ok_or(SenderError::SampleRate(rate.as_hz()))?;
+        let bytes = frames * self.format.bytes_per_frame();
+        if bytes > MAX_PAYLOAD {
+            let most = self.packet_time.max_channels(self.format.encoding(), rate).unwrap_or(0);
+            return Err(SenderError::PacketTooLong { channels: self.format.channels(), frames, bytes, most });
+        }
+        Ok(frames)
+    }
+
+    /// Where the packets of a leg go.
+    #[must_use]
+    pub const fn destination(&self, leg: Leg) -> Option<SocketAddr> {
+        match leg {
+            Leg::A => Some(self.primary),
+            Leg::B => self.secondary,
+        }
+    }
+
+    /// # Errors
+    /// If the stream cannot be sent like this.
+    pub(super) fn check(&self) -> Result<usize, SenderError> {
+        if self.delay < Nanos::ZERO || self.delay > MAX_DELAY {
+            return Err(SenderError::Delay(self.delay));
+        }
+        if self.secondary == Some(self.primary) {
+            return Err(SenderError::SameDestination(self.primary));
+        }
+        self.packet_frames()
+    }
+}

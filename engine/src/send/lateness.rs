@@ -1,0 +1,117 @@
+//! How late packets left, counted.
+//!
+//! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most) from 1 us to a second. Constant memory, and no allocation.
+
+use crate::units::Nanos;
+
+/// Buckets per doubling.
+const PER_OCTAVE: usize = 4;
+/// From 1 us (2^10 ns, nearly) to 2^30 ns, about a second; and one bucket before, for what is earlier than that.
+const FIRST_OCTAVE: u32 = 10;
+const OCTAVES: usize = 20;
+const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
+
+/// A histogram of lateness.
+///
+/// ```
+/// use engine::Nanos;
+/// use engine::send::Lateness;
+/// let mut lateness = Lateness::default();
+/// (1..=99).for_each(|_| lateness.record(Nanos::from_micros(10)));
+/// lateness.record(Nanos::from_millis(3));
+/// assert_eq!((lateness.count(), lateness.max()), (100, Nanos::from_millis(3)));
+/// assert!((Nanos::from_micros(10)..Nanos::from_micros(12)).contains(&lateness.quantile(0.5)));
+/// assert_eq!(lateness.quantile(1.0), Nanos::from_millis(3));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lateness {
+    buckets: [u64; BUCKETS],
+    count: u64,
+    max: Nanos,
+}
+
+impl Default for Lateness {
+    fn default() -> Self {
+        Self { buckets: [0; BUCKETS], count: 0, max: Nanos::ZERO }
+    }
+}
+
+impl Lateness {
+    /// Counts a packet that left so late; earlier than due counts as in time.
+    pub fn record(&mut self, late: Nanos) {
+        self.buckets[bucket(late)] += 1;
+        self.count += 1;
+        self.max = self.max.max(late);
+    }
+
+    /// Packets counted.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The latest.
+    #[must_use]
+    pub const fn max(&self) -> Nanos {
+        self.max
+    }
+
+    /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end; nothing before the first packet.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Nanos {
+        let wanted = libm::ceil(share.clamp(0.0, 1.0) * self.count as f64) as u64;
+        let mut seen = 0;
+        for (index, &count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if seen >= wanted && seen > 0 {
+                return end_of(index).min(self.max);
+            }
+        }
+        Nanos::ZERO
+    }
+}
+
+fn bucket(late: Nanos) -> usize {
+    let ns = late.as_nanos().max(0) as u64;
+    let octave = ns.checked_ilog2().unwrap_or(0);
+    if octave < FIRST_OCTAVE {
+        return 0;
+    }
+    // The two bits after the leading one.
+    let quarter = (ns >> (octave - 2)) as usize % PER_OCTAVE;
+    let index = (octave - FIRST_OCTAVE) as usize * PER_OCTAVE + quarter + 1;
+    index.min(BUCKETS - 1)
+}
+
+/// The first lateness beyond a bucket; that of the last one has no end.
+fn end_of(index: usize) -> Nanos {
+    if index == BUCKETS - 1 {
+        return Nanos::new(i64::MAX);
+    }
+    let (octave, quarter) = (index / PER_OCTAVE, index % PER_OCTAVE);
+    let start = 1i64 << (FIRST_OCTAVE as usize + octave);
+    Nanos::new(start + start / PER_OCTAVE as i64 * quarter as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_quantile_is_at_least_the_true_one_and_at_most_a_quarter_more(mut late_ns in proptest::collection::vec(0i64..2_000_000_000, 1..200), share in 0.01f64..1.0) {
+            let mut lateness = Lateness::default();
+            late_ns.iter().for_each(|&ns| lateness.record(Nanos::new(ns)));
+            late_ns.sort_unstable();
+            let rank = (libm::ceil(share * late_ns.len() as f64) as usize).max(1);
+            let truth = late_ns[rank - 1];
+            let told = lateness.quantile(share).as_nanos();
+            prop_assert!(told >= truth, "{} < {}", told, truth);
+            if truth < 1 << 29 {
+                prop_assert!(told <= (truth + truth / 4).max(1024), "{} for {}", told, truth);
+            }
+            prop_assert_eq!(lateness.quantile(1.0).as_nanos(), *late_ns.last().unwrap());
+        }
+    }
+}

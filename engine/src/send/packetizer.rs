@@ -1,0 +1,112 @@
+//! From audio to RTP packets.
+//!
+//! Model: a packet is wholly determined by its media position: the timestamp is the position plus the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count
+//! the packets that were written and nothing else (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: a source that decodes L24 gets
+//! the same bytes out again.
+//!
+//! After creation nothing is allocated: the packet is written into memory of the packetizer's own, from where both legs are sent.
+
+use super::config::{Dither, SenderConfig, SenderError};
+use super::dither::Tpdf;
+use crate::rtp::format::{Encoding, StreamFormat};
+use crate::rtp::sequence::SequenceNumber;
+use crate::rtp::wire::{PayloadType, RTP_HEADER_LEN, RtpHeader, Ssrc};
+use crate::units::{Frames, RtpTimestamp};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Gives the audio of a stretch of the media timeline.
+pub trait Source {
+    /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n / rate. Full scale is [-1, 1). All of `out` is
+    /// to be written; it holds the last packet's audio before.
+    fn read(&mut self, first: Frames, out: &mut [f32]);
+}
+
+impl<F: FnMut(Frames, &mut [f32])> Source for F {
+    fn read(&mut self, first: Frames, out: &mut [f32]) {
+        self(first, out);
+    }
+}
+
+/// Writes the packets of one stream.
+#[derive(Clone, Debug)]
+pub struct Packetizer {
+    format: StreamFormat,
+    payload_type: PayloadType,
+    media_clock_offset: u32,
+    ssrc: Ssrc,
+    sequence: SequenceNumber,
+    identifiers: ChaCha8Rng,
+    dither: Option<Tpdf>,
+    samples: Box<[f32]>,
+    datagram: Box<[u8]>,
+}
+
+impl Packetizer {
+    /// A packetizer of the configuration's format, packet time, identifiers and dither.
+    ///
+    /// # Errors
+    /// If the stream cannot be sent as configured.
+    pub fn new(config: &SenderConfig) -> Result<Self, SenderError> {
+        let frames = config.check()?;
+        let mut identifiers = ChaCha8Rng::seed_from_u64(config.seed);
+        let ssrc = Ssrc(identifiers.next_u32());
+        let sequence = SequenceNumber::new(identifiers.next_u32() as u16);
+        let dither = match (config.dither, config.format.encoding()) {
+            (Dither::Tpdf { seed }, Encoding::L16) => Some(Tpdf::new(seed)),
+            _ => None,
+        };
+        Ok(Self {
+            format: config.format,
+            payload_type: config.payload_type,
+            media_clock_offset: config.media_clock_offset,
+            ssrc,
+            sequence,
+            identifiers,
+            dither,
+            samples: vec![0.0; frames * config.format.channels()].into(),
+            datagram: vec![0; RTP_HEADER_LEN + frames * config.format.bytes_per_frame()].into(),
+        })
+    }
+
+    /// The packet whose first frame is `first`. `marker` says that it does not follow the one before on the media timeline.
+    pub fn packetize(&mut self, first: Frames, marker: bool, source: &mut impl Source) -> &[u8] {
+        source.read(first, &mut self.samples);
+        if let Some(dither) = &mut self.dither {
+            dither.apply(&mut self.samples);
+        }
+        let header = RtpHeader {
+            marker,
+            payload_type: self.payload_type,
+            sequence: self.sequence,
+            timestamp: RtpTimestamp::new(RtpTimestamp::from_frames(first).get().wrapping_add(self.media_clock_offset)),
+            ssrc: self.ssrc,
+        };
+        self.sequence = self.sequence.next();
+        let (head, payload) = self.datagram.split_at_mut(RTP_HEADER_LEN);
+        head.copy_from_slice(&header.emit());
+        let written = self.format.encode_into(&self.samples, payload);
+        debug_assert_eq!(written, Ok(payload.len()));
+        &self.datagram
+    }
+
+    /// The packet that was written last.
+    #[must_use]
+    pub fn datagram(&self) -> &[u8] {
+        &self.datagram
+    }
+
+    /// Who we are.
+    #[must_use]
+    pub const fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// Somebody else has our SSRC: takes another one (RFC 3550, 8.2).
+    pub fn renew_ssrc(&mut self) {
+        let taken = self.ssrc;
+        while self.ssrc == taken {
+            self.ssrc = Ssrc(self.identifiers.next_u32());
+        }
+    }
+}

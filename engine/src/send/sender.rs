@@ -1,0 +1,176 @@
+//! A sender: packets of a stream, when they are due.
+//!
+//! Contract (sans-IO): tell [`Sender::set_clock`] of the timeline whenever the reference was advanced. When [`Sender::poll_timeout`] is due, call
+//! [`Sender::handle_timeout`], which pulls the audio of one packet, and drain [`Sender::poll_transmit`]; repeat while the timeout is due, which it is
+//! when the caller is behind.
+
+use super::config::{SenderConfig, SenderError};
+use super::lateness::Lateness;
+use super::pacing::Pacer;
+use super::packetizer::{Packetizer, Source};
+use crate::clock::Reference;
+use crate::rtp::leg::Leg;
+use crate::rtp::wire::Ssrc;
+use crate::units::{Frames, LocalTime};
+use std::net::SocketAddr;
+
+/// A packet to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit<'a> {
+    /// By which network.
+    pub leg: Leg,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// The packet.
+    pub datagram: &'a [u8],
+}
+
+/// What a sender has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Packets written; with two legs each is sent twice.
+    pub packets: u64,
+    /// Times that the stream jumped on the media timeline, because that was stepped.
+    pub realignments: u64,
+    /// By how much it jumped last; negative if back.
+    pub last_jump: Frames,
+    /// Packets left out, because the caller came too late for them to be of use.
+    pub skipped_packets: u64,
+    /// Copies that nobody has polled before the next packet was written.
+    pub unsent: u64,
+    /// How late packets were written.
+    pub lateness: Lateness,
+}
+
+/// Sends one stream.
+///
+/// ```
+/// use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::rtp::wire::RtpPacket;
+/// use engine::send::{Sender, SenderConfig};
+/// use engine::{Frames, LocalTime, PtpTime, SampleRate};
+///
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2)?;
+/// let mut sender = Sender::new(SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 0xE27))?;
+/// assert_eq!(sender.poll_timeout(), None, "there is no time yet");
+///
+/// let mut reference = Reference::new(ReferenceConfig::default());
+/// let now = LocalTime::from_nanos(5_000_000);
+/// let map = PtpMap::new(now, PtpTime::from_timestamp(1_790_000_000, 0), ClockMap::default());
+/// let ptp = ClockReading { state: LockState::Locked, map: Some(map), epoch: 0, path_delay: PathDelay::Measured };
+/// reference.advance(now, &Sources { ptp: Some(ptp), ..Sources::default() });
+/// sender.set_clock(now, &reference);
+///
+/// let due = sender.poll_timeout().unwrap();
+/// sender.handle_timeout(due, &mut |_first: Frames, out: &mut [f32]| out.fill(0.5));
+/// let transmit = sender.poll_transmit().unwrap();
+/// let packet = RtpPacket::parse(transmit.datagram).unwrap();
+/// assert_eq!(packet.header.timestamp.get(), (1_790_000_000u64 * 48_000) as u32);
+/// assert_eq!(packet.payload.len(), 48 * 6);
+/// assert_eq!(sender.poll_transmit(), None, "one leg");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sender {
+    config: SenderConfig,
+    pacer: Pacer,
+    packetizer: Packetizer,
+    /// The next packet does not follow the last one on the media timeline.
+    discontinuous: bool,
+    /// The legs by which the last packet is yet to be sent, in their order.
+    pending: [bool; 2],
+    stats: SenderStats,
+}
+
+impl Sender {
+    /// A sender that does not know the time yet.
+    ///
+    /// # Errors
+    /// If the stream cannot be sent as configured.
+    pub fn new(config: SenderConfig) -> Result<Self, SenderError> {
+        let frames = config.check()?;
+        Ok(Self {
+            config,
+            pacer: Pacer::new(config.sample_rate(), frames, config.delay),
+            packetizer: Packetizer::new(&config)?,
+            discontinuous: false,
+            pending: [false; 2],
+            stats: SenderStats::default(),
+        })
+    }
+
+    /// Follows the reference's timeline, whatever it comes from: while PTP is lost, that goes on without a jump, and so do we. It also paces us before PTP was
+    /// ever met, if the reference may fall back; timestamps are then those of a time of its own, and [`Reference::reading`] says so by having no map.
+    ///
+    /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273, 5.2), so the stream jumps, once: to the packet that is due next,
+    /// unless that is the one we are at, give or take one. SSRC and sequence numbers go on, and the first packet at the new place has the marker bit, which for
+    /// audio says that the timestamps before it are no measure (RFC 3551, 4.1). A new SSRC would be the purer reading of RFC 3550 (3: one timing space each), but
+    /// receivers take it for a second sender on the group and keep it out until the first one has been silent; ours is one of them.
+    pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
+        let Some(timeline) = reference.timeline() else { return };
+        if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {
+            self.stats.realignments += 1;
+            self.stats.last_jump = jump;
+            self.discontinuous = true;
+        }
+    }
+
+    /// When [`Sender::handle_timeout`] is due next; `None` while there is no time.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.pacer.due()
+    }
+
+    /// Writes the packet that is due at `now`, if one is.
+    pub fn handle_timeout(&mut self, now: LocalTime, source: &mut impl Source) {
+        let skipped = self.pacer.skip_late(now);
+        self.stats.skipped_packets += skipped;
+        self.discontinuous |= skipped > 0 && self.stats.packets > 0;
+        let Some(due) = self.pacer.due().filter(|&due| due <= now) else { return };
+        self.stats.unsent += self.pending.iter().filter(|&&pending| pending).count() as u64;
+        self.stats.lateness.record(now.since(due));
+        self.packetizer.packetize(self.pacer.next(), self.discontinuous, source);
+        self.pacer.advance();
+        self.discontinuous = false;
+        self.pending = Leg::ALL.map(|leg| self.config.destination(leg).is_some());
+        self.stats.packets += 1;
+    }
+
+    /// The next packet to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        let leg = Leg::ALL.into_iter().find(|&leg| self.pending[leg as usize])?;
+        self.pending[leg as usize] = false;
+        let destination = self.config.destination(leg)?;
+        Some(Transmit { leg, destination, datagram: self.packetizer.datagram() })
+    }
+
+    /// A packet of somebody else with our SSRC came from another address than ours: takes another one (RFC 3550, 8.2).
+    pub fn resolve_collision(&mut self) {
+        self.packetizer.renew_ssrc();
+    }
+
+    /// The stream.
+    #[must_use]
+    pub const fn config(&self) -> &SenderConfig {
+        &self.config
+    }
+
+    /// Who we are.
+    #[must_use]
+    pub const fn ssrc(&self) -> Ssrc {
+        self.packetizer.ssrc()
+    }
+
+    /// Media position of the next packet.
+    #[must_use]
+    pub const fn position(&self) -> Frames {
+        self.pacer.next()
+    }
+
+    /// What has been done.
+    #[must_use]
+    pub const fn stats(&self) -> &SenderStats {
+        &self.stats
+    }
+}
