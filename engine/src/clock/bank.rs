@@ -16,7 +16,7 @@ const WANDERS: [Wander; 6] = [
     Wander::of_rate(10.0),
     Wander::of_rate(100.0),
     Wander { rate: 10.0, drift: 0.1 },
-    Wander::of_rate(1000.0),
+    Wander::of_rate(3000.0),
     Wander { rate: 1000.0, drift: 10.0 },
 ];
 const MOST_AGILE: usize = WANDERS.len() - 1;
@@ -42,12 +42,15 @@ const LOST: f64 = 6.0;
 /// Share of the usual number of samples in a block that is forgotten with every shorter one: 1 / 8.
 const FORGET_COUNT: u32 = 8;
 /// A filter that is this many standard deviations of the reference away from that, in so many snapshots in a row, lags, whatever its score.
-const LAG_SIGMAS: f64 = 5.0;
+const LAG_SIGMAS: f64 = 4.0;
 const LAG_SNAPSHOTS: u32 = 2;
 /// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
 const REVERSE_BLOCKS: u32 = 2;
 /// From one reverse block to the next, forward blocks may grow by one sample, and by 1 / 4.
 const COUNT_GROWTH: u32 = 4;
+/// A drift that is this many standard deviations from nothing is one, and is one no more below the second.
+const DRIFT_FOUND: f64 = 2.0;
+const DRIFT_KEPT: f64 = 1.0;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
@@ -239,8 +242,13 @@ impl Bank {
     }
 
     fn choose(&mut self) {
+        let eligible = |i: usize| {
+            let limit = if i == self.speaker { DRIFT_KEPT } else { DRIFT_FOUND };
+            !self.members[i].lags() && self.members[i].filter.drift_sigmas() >= limit
+        };
         let beaten = |i: usize| {
-            self.members[i].lags() || self.members[i + 1..].iter().any(|rival| rival.beats(&self.members[i]))
+            let mut rivals = (i + 1..WANDERS.len()).filter(|&rival| eligible(rival));
+            !eligible(i) || rivals.any(|rival| self.members[rival].beats(&self.members[i]))
         };
         self.speaker = (0..MOST_AGILE).find(|&i| !beaten(i)).unwrap_or(MOST_AGILE);
         let (steadier, rest) = self.members.split_at_mut(self.speaker);

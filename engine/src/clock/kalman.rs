@@ -328,6 +328,12 @@ impl Kalman {
         &self.p
     }
 
+    /// How many standard deviations the drift is from nothing; infinite for a rate that does not drift.
+    pub(super) fn drift_sigmas(&self) -> f64 {
+        let variance = self.p[DRIFT][DRIFT];
+        if variance > 0.0 { self.x[DRIFT].abs() / libm::sqrt(variance) } else { f64::INFINITY }
+    }
+
     pub(super) fn rate_wander(&self) -> f64 {
         self.wander.rate
     }
