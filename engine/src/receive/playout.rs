@@ -183,7 +183,7 @@ impl<D: DriftLaw> Playout<D> {
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
         match self.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
-            Insertion::Late if is_late => {}
+            Insertion::Late if is_late => self.stats.dropped_packets += 1,
             Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
             Insertion::TooEarly => self.stats.early_packets += 1,
         }

@@ -15,6 +15,8 @@ pub struct AudioChain<'a> {
     pub talker: &'a Talker,
     /// Its path to the receiver.
     pub media: &'a Path,
+    /// Its path by the other network, if there are two.
+    pub media_b: Option<&'a Path>,
     /// The receiver's sound card.
     pub card: &'a Card,
     /// What the receivers are asked for.
@@ -37,6 +39,9 @@ pub struct Talker {
     pub packet_frames: u16,
     /// RTP payload type.
     pub payload_type: RtpPayloadType,
+    /// Sequence number of its first packet.
+    #[serde(default)]
+    pub first_sequence: u16,
     /// What the media clock follows.
     pub clock: TalkerClock,
     /// What is sent.
@@ -115,4 +120,6 @@ pub struct Card {
 pub struct PlayoutWish {
     /// How long the first frame of a packet that met no queue waits until the callback that plays it.
     pub target_depth_ms: Millis,
+    /// How far late packets may raise it; not at all if not given.
+    pub depth_limit_ms: Option<Millis>,
 }

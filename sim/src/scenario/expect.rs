@@ -62,11 +62,27 @@ pub enum Metric {
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
+    /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by no leg.
+    PacketsMissed,
+    /// Packets that came and of which nothing was played.
+    PacketsDropped,
+    /// Datagrams that the receiver refused: another sender's, or of an unknown timeline.
+    PacketsRefused,
+    /// Audio that the receiver made up, whether that is heard or not.
+    ConcealedMs,
+    /// Time from the start of the span until the receiver played what was sent, and nothing else, for the rest of it; infinite if it did not at its end.
+    ReplayTimeS,
+    /// Largest raise of the target depth because of late packets.
+    DepthRaisedMs,
+    /// Largest error of the receiver's estimate of its sound card's rate.
+    CardRateErrorPpm,
+    /// Largest |how much later packets come by the second leg|, by the receiver's estimate.
+    LegSkewMs,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -82,6 +98,14 @@ impl Metric {
         Self::RelockTimeS,
         Self::GrandmasterChanges,
         Self::PacketsLate,
+        Self::PacketsMissed,
+        Self::PacketsDropped,
+        Self::PacketsRefused,
+        Self::ConcealedMs,
+        Self::ReplayTimeS,
+        Self::DepthRaisedMs,
+        Self::CardRateErrorPpm,
+        Self::LegSkewMs,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -95,8 +119,21 @@ impl Metric {
     /// Whether it needs an audio chain.
     #[must_use]
     pub fn needs_chain(self) -> bool {
-        matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
-            || self.needs_audio()
+        matches!(
+            self,
+            Self::Underruns
+                | Self::RatioErrorPpm
+                | Self::DepthErrorMs
+                | Self::PacketsLate
+                | Self::PacketsMissed
+                | Self::PacketsDropped
+                | Self::PacketsRefused
+                | Self::ConcealedMs
+                | Self::ReplayTimeS
+                | Self::DepthRaisedMs
+                | Self::CardRateErrorPpm
+                | Self::LegSkewMs
+        ) || self.needs_audio()
     }
 }
 
@@ -118,6 +155,14 @@ impl fmt::Display for Metric {
             Self::RelockTimeS => "relock_time_s",
             Self::GrandmasterChanges => "grandmaster_changes",
             Self::PacketsLate => "packets_late",
+            Self::PacketsMissed => "packets_missed",
+            Self::PacketsDropped => "packets_dropped",
+            Self::PacketsRefused => "packets_refused",
+            Self::ConcealedMs => "concealed_ms",
+            Self::ReplayTimeS => "replay_time_s",
+            Self::DepthRaisedMs => "depth_raised_ms",
+            Self::CardRateErrorPpm => "card_rate_error_ppm",
+            Self::LegSkewMs => "leg_skew_ms",
         })
     }
 }

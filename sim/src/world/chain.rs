@@ -2,12 +2,13 @@
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
+use super::legs::{Delivery, Legs};
 use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, TalkerModel, TrueTime};
+use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, TalkerModel, TrueTime};
 use crate::scenario::{AudioChain, Fault, FaultKind, Grandmaster, Stream};
-use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
+use engine::{Frames, LocalTime, MediaPosition, Nanos};
 use thiserror::Error;
 
 /// A callback went wrong.
@@ -40,7 +41,7 @@ pub(super) struct ChainWorld<'a> {
     card: CrystalClock,
     timeline: MediaTimeline,
     talker: TalkerModel,
-    media: NetworkPath,
+    legs: Legs,
     lateness: RandomStream,
     callbacks: i64,
     last_callback: TrueTime,
@@ -65,9 +66,9 @@ impl<'a> ChainWorld<'a> {
         let channels = stream.format.channels();
         Self {
             card: card_clock(&chain, faults, seed),
-            talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
+            talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format, seed),
             timeline,
-            media: NetworkPath::new(chain.media.clone(), seed, "network/media"),
+            legs: Legs::new(&chain, seed),
             lateness: RandomStream::new(seed, "card/callback"),
             callbacks: 0,
             last_callback: 0,
@@ -85,32 +86,23 @@ impl<'a> ChainWorld<'a> {
         self.talker.next_departure()
     }
 
-    /// The packet that leaves now, and when it arrives, if it does.
-    pub(super) fn packet(&mut self, now: TrueTime) -> Option<(TrueTime, Vec<u8>)> {
-        let datagram = self.talker.packet();
-        Some((self.media.send(now)?, datagram))
-    }
-
-    /// Whether packets may overtake each other.
-    pub(super) fn may_reorder(&self) -> bool {
-        self.chain.media.may_reorder
+    /// The datagrams that leave now and arrive.
+    pub(super) fn packets(&mut self, now: TrueTime) -> Vec<Delivery> {
+        let Sent { packet, second } = self.talker.send();
+        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, &datagram));
+        deliveries.extend(second.into_iter().flat_map(|datagram| self.legs.send_second(now, &datagram)));
+        deliveries
     }
 
     /// A fault begins or ends.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
-        match *what {
-            FaultKind::MediaStall(stall) => {
-                let stall = if begins { Some(stall) } else { self.chain.media.stall };
-                self.media.set_stall(now, stall);
-            }
-            FaultKind::NetworkLost | FaultKind::MediaLost => self.media.set_cut(begins),
-            _ => {}
-        }
+        self.legs.fault(now, what, begins);
+        self.talker.fault(what, begins);
     }
 
     /// Packets lost since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
-        self.media.take_lost()
+        self.legs.take_lost()
     }
 
     /// Media frames per card frame, nominally.
@@ -120,10 +112,14 @@ impl<'a> ChainWorld<'a> {
 
     /// The ratio that would have kept the buffer level constant between two times, as deviation from 1.
     pub(super) fn ratio_ppm(&mut self, from: TrueTime, to: TrueTime) -> f64 {
-        let span_s = (to - from) as f64 * 1e-9;
-        let card_ppb = (self.card.error_ns(to) - self.card.error_ns(from)) / span_s;
+        let card_ppb = self.card_rate_ppb(from, to);
         let talker_ppb = self.timeline.mean_rate_ppb(from, to);
         ((1.0 + talker_ppb * 1e-9) / (1.0 + card_ppb * 1e-9) - 1.0) * 1e6
+    }
+
+    /// Rate of the card between two times, as deviation from nominal.
+    pub(super) fn card_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        (self.card.error_ns(to) - self.card.error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
 
     /// Frames that the card has taken.
@@ -149,12 +145,20 @@ impl<'a> ChainWorld<'a> {
         self.callbacks += 1;
         let rate = f64::from(self.chain.card.sample_rate_hz.get());
         let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
-        let playback = receiver.playback();
+        let (playback, reception) = (receiver.playback(), receiver.reception());
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
         let nominal_step = self.nominal_step();
         let ratio_truth_ppm = self.ratio_ppm(self.last_end, ends);
         let time_s = ends as f64 * 1e-9;
-        self.meter.callback(&CallbackSeen { frames, playback, depth_s, time_s, nominal_step, ratio_truth_ppm });
+        self.meter.callback(&CallbackSeen {
+            frames,
+            playback,
+            reception,
+            depth_s,
+            time_s,
+            nominal_step,
+            ratio_truth_ppm,
+        });
         self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
         hash.audio(&self.buffer);
@@ -168,11 +172,10 @@ impl<'a> ChainWorld<'a> {
 
     /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
-        let travelled = t - self.media.min_delay().as_nanos();
+        let travelled = t - self.legs.min_delay().as_nanos();
         let captured = self.timeline.position_at(travelled);
         let packet = f64::from(self.chain.talker.packet_frames);
-        let expected = captured.frame() + self.timeline.first();
-        let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
+        let frame = self.talker.programme_frame(position.frame(), captured.frame());
         let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
         waited / f64::from(self.chain.talker.sample_rate_hz.get())
     }
@@ -180,6 +183,11 @@ impl<'a> ChainWorld<'a> {
     /// Takes the callbacks that were kept.
     pub(super) fn take_callbacks(&mut self) -> Vec<CallbackRow> {
         self.meter.callbacks.take().unwrap_or_default()
+    }
+
+    /// Takes the changes between playing and not.
+    pub(super) fn take_playing(&mut self) -> Vec<(f64, bool)> {
+        std::mem::take(&mut self.meter.playing)
     }
 
     /// Completes the capture; tells what was heard.

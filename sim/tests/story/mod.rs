@@ -153,6 +153,7 @@ fn blank(time_s: f64, truth: f64) -> TraceRow {
         crackles: 0,
         packets_late: 0,
         packets_lost: 0,
+        ..TraceRow::default()
     }
 }
 

@@ -22,6 +22,7 @@ fn recording(ppm: f64) -> Recording {
         crackles: 0,
         packets_late: 0,
         packets_lost: 0,
+        ..TraceRow::default()
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
 }
@@ -33,6 +34,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
         recording: &recording,
         clock_states: states,
         grandmasters: &[],
+        playing: &[],
         heard: None,
         target_depth_ms: Some(30.0),
         duration_s: 10.0,

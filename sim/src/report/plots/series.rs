@@ -140,6 +140,7 @@ mod tests {
             crackles,
             packets_late: 0,
             packets_lost: 0,
+            ..TraceRow::default()
         }
     }
 
