@@ -124,7 +124,7 @@ impl<D: DriftLaw> Playout<D> {
         let played_at = self.card.callback(now, frames);
         self.receive();
         let Some(position) = self.begin(played_at) else {
-            out.fill(0.0);
+            self.wait(out);
             self.publish();
             return;
         };
@@ -143,7 +143,11 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Takes over the control half's newest knowledge and packets.
     fn receive(&mut self) {
-        let snapshot = *self.control.read();
+        let mut snapshot = *self.control.read();
+        if snapshot.generation != self.snapshot.generation && self.has_more_to_play() {
+            // The new source's packets wait in the ring, where those of the old one do not pass them.
+            snapshot = self.snapshot;
+        }
         if snapshot.generation != self.snapshot.generation {
             self.buffer.clear();
             self.cursor = None;
@@ -168,6 +172,21 @@ impl<D: DriftLaw> Playout<D> {
             if let Ok(packet) = self.packets.pop() {
                 self.store(&packet);
             }
+        }
+    }
+
+    /// Whether there is audio of this generation left, and room for what comes meanwhile.
+    fn has_more_to_play(&self) -> bool {
+        let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
+        has_room && self.cursor.is_some_and(|cursor| self.buffer.has_arrived_beyond(cursor))
+    }
+
+    /// Plays on while the sender's timeline is not known: what was heard last, fading to silence.
+    fn wait(&mut self, out: &mut [f32]) {
+        if self.stats.started {
+            self.render(out, self.nominal_step * self.stats.ratio.ratio());
+        } else {
+            out.fill(0.0);
         }
     }
 
@@ -327,7 +346,8 @@ impl<D: DriftLaw> Playout<D> {
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let channels = self.channels;
         let Some(mut cursor) = self.cursor else {
-            samples.fill(0.0);
+            self.concealer.missing(samples);
+            self.stats.concealed_frames += (samples.len() / channels) as u64;
             return false;
         };
         let mut starved = false;
