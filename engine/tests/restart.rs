@@ -56,3 +56,68 @@ fn a_source_that_stammers_is_not_cut_off() {
     let rough = roughness(&audio[48_000..]);
     assert!(rough < clean() + 0.004, "roughness {rough} against {}", clean());
 }
+
+/// The sender's rate is known; a restart does not change it.
+#[test]
+fn a_restart_keeps_the_rate() {
+    const PPM: i64 = 50;
+    let late = |packets: Vec<Arrival>| -> Vec<Arrival> {
+        // A slow sender's packet i leaves later by so much, and is late by up to 400 us.
+        let slow = |(at, datagram): Arrival| {
+            let ms = (at - rig::at_ms(0)).as_nanos() / 1_000_000;
+            (at + Nanos::new(ms * PPM + ms * 7919 % 400 * 1_000), datagram)
+        };
+        packets.into_iter().map(slow).collect()
+    };
+    for ssrc in [SENDER.ssrc, SENDER.ssrc + 1] {
+        let restarted = Sender { ssrc, timestamp: 3_000_000_000, ..SENDER };
+        let mut rig = Rig::new(MediaClock::Unrelated);
+        let packets = late([SENDER.packets(0..30_000), restarted.packets(33_000..40_000)].concat());
+        let mut worst: f64 = 0.0;
+        for ms in (0..40_000).step_by(10) {
+            rig.run(ms..ms + 10, &packets, |playout, now, out| playout.pull(now, out));
+            if ms > 30_000 {
+                worst = worst.max((rig.ingest.stats().media_rate.as_ppm() + PPM as f64).abs());
+            }
+        }
+        assert_eq!(rig.ingest.stats().generation, 2);
+        assert!(worst < 2.0, "the rate is off by {worst} ppm");
+    }
+}
+
+/// Another sender's crystal is another one: what was known of the old one must not stand in the way.
+#[test]
+fn another_sender_s_rate_is_learnt() {
+    let other = Sender { ssrc: 0xB, timestamp: 3_000_000_000, ..SENDER };
+    let slow =
+        |(at, datagram): &Arrival| (*at + Nanos::new((*at - rig::at_ms(0)).as_nanos() / 10_000), datagram.clone());
+    let mut packets = SENDER.packets(0..30_000);
+    packets.extend(other.packets(33_000..80_000).iter().map(slow));
+    let mut rig = Rig::new(MediaClock::Unrelated);
+    left(&mut rig, 60_000, &packets);
+    let stats = rig.playout.stats();
+    assert!((rig.ingest.stats().media_rate.as_ppm() + 100.0).abs() < 1.0, "{}", rig.ingest.stats().media_rate);
+    assert!(stats.behind.abs() < Nanos::from_millis(2), "{}", stats.behind);
+}
+
+/// Nothing but the SSRC changes: sequence numbers and timestamps go on.
+#[test]
+fn a_stream_that_goes_on_under_another_ssrc_is_the_same_stream() {
+    let renamed = Sender { ssrc: 0xB, ..SENDER };
+    let mut rig = Rig::new(MediaClock::Unrelated);
+    let audio = left(&mut rig, 6_000, &[SENDER.packets(0..3_000), renamed.packets(3_000..6_000)].concat());
+    let expected = left(&mut Rig::new(MediaClock::Unrelated), 6_000, &SENDER.packets(0..6_000));
+    assert!(audio == expected, "the change is heard");
+    assert!(rig.refused.is_empty() && rig.ingest.stats().generation == 1);
+    assert_eq!(audio.len() % CALLBACK, 0);
+}
+
+/// Also if packets are lost just then.
+#[test]
+fn a_stream_that_goes_on_after_a_loss_is_the_same_stream() {
+    let renamed = Sender { ssrc: 0xB, ..SENDER };
+    let mut rig = Rig::new(MediaClock::Unrelated);
+    left(&mut rig, 6_000, &[SENDER.packets(0..3_000), renamed.packets(3_004..6_000)].concat());
+    assert!(rig.refused.is_empty() && rig.ingest.stats().generation == 1);
+    assert_eq!(rig.ingest.stats().sequence.lost, 4);
+}
