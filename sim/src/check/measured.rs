@@ -81,6 +81,8 @@ impl Evidence<'_> {
             Metric::ReplayTimeS => Some(self.replay_time(span)),
             Metric::DepthRaisedMs => self.largest(span, |row| Some(row.depth_raised_ms)),
             Metric::CardRateErrorPpm => self.largest(span, |row| row.card_rate_error_ppm),
+            Metric::LegALost => total(|row| f64::from(row.leg_a_lost)),
+            Metric::LegBLost => total(|row| f64::from(row.leg_b_lost)),
             Metric::LegSkewMs => self.largest(span, |row| row.leg_b_skew_ms),
         }
     }

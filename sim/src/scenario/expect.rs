@@ -76,13 +76,17 @@ pub enum Metric {
     DepthRaisedMs,
     /// Largest error of the receiver's estimate of its sound card's rate.
     CardRateErrorPpm,
+    /// Packets missed on the first leg, whether they came by the other one or not.
+    LegALost,
+    /// Likewise on the second leg.
+    LegBLost,
     /// Largest |how much later packets come by the second leg|, by the receiver's estimate.
     LegSkewMs,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -105,6 +109,8 @@ impl Metric {
         Self::ReplayTimeS,
         Self::DepthRaisedMs,
         Self::CardRateErrorPpm,
+        Self::LegALost,
+        Self::LegBLost,
         Self::LegSkewMs,
     ];
 
@@ -132,6 +138,8 @@ impl Metric {
                 | Self::ReplayTimeS
                 | Self::DepthRaisedMs
                 | Self::CardRateErrorPpm
+                | Self::LegALost
+                | Self::LegBLost
                 | Self::LegSkewMs
         ) || self.needs_audio()
     }
@@ -162,6 +170,8 @@ impl fmt::Display for Metric {
             Self::ReplayTimeS => "replay_time_s",
             Self::DepthRaisedMs => "depth_raised_ms",
             Self::CardRateErrorPpm => "card_rate_error_ppm",
+            Self::LegALost => "leg_a_lost",
+            Self::LegBLost => "leg_b_lost",
             Self::LegSkewMs => "leg_skew_ms",
         })
     }

@@ -85,6 +85,8 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::ReplayTimeS, Some(0.5)),
         (Metric::DepthRaisedMs, Some(0.0)),
         (Metric::CardRateErrorPpm, None),
+        (Metric::LegALost, Some(0.0)),
+        (Metric::LegBLost, Some(0.0)),
         (Metric::LegSkewMs, None),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
@@ -99,7 +101,7 @@ fn a_quiet_run_measures_nothing_bad() {
 #[test]
 fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
     type Change = fn(&mut TraceRow);
-    let bad: [(Metric, Change, f64, f64); 10] = [
+    let bad: [(Metric, Change, f64, f64); 12] = [
         (Metric::Underruns, |row| row.underruns = 2, 2.0, 0.0),
         (Metric::PacketsLate, |row| row.packets_late = 3, 3.0, 0.0),
         (Metric::RatioErrorPpm, |row| row.ratio_ppm = -27.5, 7.5, 0.0),
@@ -109,6 +111,8 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
         (Metric::PacketsDropped, |row| row.packets_dropped = 4, 4.0, 0.0),
         (Metric::PacketsRefused, |row| row.packets_refused = 5, 5.0, 0.0),
         (Metric::ConcealedMs, |row| row.concealed_ms = 1.5, 1.5, 0.0),
+        (Metric::LegALost, |row| row.leg_a_lost = 7, 7.0, 0.0),
+        (Metric::LegBLost, |row| row.leg_b_lost = 8, 8.0, 0.0),
         (Metric::DepthRaisedMs, |row| row.depth_raised_ms = 6.0, 6.0, 0.0),
     ];
     for (metric, change, with, without) in bad {
