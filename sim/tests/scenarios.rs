@@ -62,3 +62,17 @@ fn what_is_expected_is_heard() {
     let failures: Vec<String> = heard.collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// What a user is told of a stream, once each time that it happens.
+#[test]
+fn what_happens_to_a_stream_is_told() {
+    let told = |name: &str, text: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/{name}.toml"));
+        let session = run(&load(&path, &["record.audio=\"none\"".to_owned()]), None, &Control::default()).unwrap();
+        let events = &session.trace.recordings[0].events;
+        events.iter().filter(|event| event.text.contains(text)).map(|event| event.time_s.round()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("ssrc_change", "sends to the same address"), [60.0]);
+    assert_eq!(told("talker_restart", "its source has started anew"), [44.0, 84.0]);
+    assert!(told("depth_grows", "depth raised by").first().is_some_and(|at| (40.0..41.0).contains(at)));
+}
