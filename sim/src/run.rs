@@ -9,12 +9,16 @@ use crate::models::MediaTimeline;
 use crate::record::{Outage, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MediaLeg, Scenario, Seconds, Stream, TalkerRestart,
+    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Seconds, Stream,
+    Surroundings, TalkerRestart,
 };
 use crate::world::{
-    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, target_latency,
+    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
 };
+use engine::Nanos;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use thiserror::Error;
@@ -63,9 +67,14 @@ pub struct Session {
     pub cancelled: bool,
 }
 
+/// How far from the edge of its gap a card's own crackle is found.
+const CARD_GAP_MARGIN: Nanos = Nanos::from_millis(2);
+
 /// One receiver's outcome, with the times of its crackles.
 struct Played {
     outcome: Outcome,
+    /// Of its card, nominally; 0 if there is none.
+    card_rate_hz: u32,
     crackle_times_s: Vec<f64>,
 }
 
@@ -85,16 +94,15 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
                 .map(|index| play(loaded, index, folder, control))
                 .collect::<Result<Vec<_>, _>>()
         },
-        || render_reference(loaded, folder, control),
+        || references(loaded).into_par_iter().try_for_each(|wanted| render_reference(loaded, &wanted, folder, control)),
     );
     rendered?;
     let mut played = played?;
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
-    for played in &mut played {
+    for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
         count_crackles(played);
-        let chain = loaded.scenario.chain();
-        if let (Some(folder), Some(chain), Some(heard)) = (folder, chain, played.outcome.heard.clone()) {
-            cut_excerpt(f64::from(chain.card.sample_rate_hz.get()), folder, played, &heard)?;
+        if let (Some(folder), Some(heard)) = (folder, played.outcome.heard.clone()) {
+            cut_excerpt(receiver, loaded, folder, played, &heard)?;
         }
     }
     let judgements = if cancelled { Vec::new() } else { judge(loaded, &played) };
@@ -120,38 +128,65 @@ fn capture(
     name: &str,
     listen: Option<&Stream>,
 ) -> Result<Capture, CaptureError> {
-    let (scenario, AudioChain { talker, card, .. }) = (&loaded.scenario, chain);
+    let (scenario, &AudioChain { talker, card, .. }) = (&loaded.scenario, chain);
     let latency = target_latency(chain);
     let mut timeline = MediaTimeline::new(talker, &scenario.grandmaster, scenario.seed);
-    let start = timeline.position_at(-latency.as_nanos()).frame();
-    let listen = listen.map(|stream| (stream.source.clone(), start));
+    let scale = f64::from(card.sample_rate_hz.get()) / f64::from(talker.sample_rate_hz.get());
+    let start = scaled(timeline.position_at(-latency.as_nanos()), scale).frame();
+    let listen = listen.map(|stream| (stream.source_at(card.sample_rate_hz.rate()), start));
     let path = wav_path(folder, name);
     Capture::create(&path, scenario.record.wav_bits, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
 fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
-    let name = loaded.scenario.receivers[index].name.as_ref();
-    let capture = match (folder, audible(loaded)) {
+    let receiver = &loaded.scenario.receivers[index];
+    let name = receiver.name.as_ref();
+    let capture = match (folder, audible(loaded, &loaded.scenario.surroundings_of(receiver))) {
         (Some(folder), Some((chain, stream))) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
         _ => None,
     };
     let outcome = World::new(loaded, index, capture)?.run(control)?;
-    Ok(Played { outcome, crackle_times_s: Vec::new() })
+    let card_rate_hz =
+        loaded.scenario.surroundings_of(receiver).chain.map_or(0, |chain| chain.card.sample_rate_hz.get());
+    Ok(Played { outcome, card_rate_hz, crackle_times_s: Vec::new() })
 }
 
 /// The chain and its stream, if they are to be listened to.
-fn audible(loaded: &Loaded) -> Option<(AudioChain<'_>, &Stream)> {
-    loaded.scenario.chain().zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio == Audio::Full)
+fn audible<'a>(loaded: &'a Loaded, surroundings: &Surroundings<'a>) -> Option<(AudioChain<'a>, &'a Stream)> {
+    surroundings.chain.zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio == Audio::Full)
 }
 
-fn render_reference(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<(), SessionError> {
+/// What a receiver's audio is held against: the scenario's reference, or its own where its surroundings make it another.
+fn reference_name(receiver: &Receiver, surroundings: &Surroundings<'_>) -> String {
+    // No receiver's name has a dot.
+    if surroundings.has_own_reference() { format!("{}.{REFERENCE}", receiver.name.as_ref()) } else { REFERENCE.into() }
+}
+
+/// Every reference that a receiver is held against, once.
+fn references(loaded: &Loaded) -> BTreeMap<String, Surroundings<'_>> {
+    let receivers = loaded.scenario.receivers.iter();
+    receivers
+        .map(|receiver| {
+            let surroundings = loaded.scenario.surroundings_of(receiver);
+            (reference_name(receiver, &surroundings), surroundings)
+        })
+        .collect()
+}
+
+fn render_reference(
+    loaded: &Loaded,
+    (name, surroundings): &(String, Surroundings<'_>),
+    folder: Option<&Path>,
+    control: &Control,
+) -> Result<(), SessionError> {
     let scenario = &loaded.scenario;
-    let Some((folder, (chain, stream))) = folder.zip(audible(loaded)) else { return Ok(()) };
-    let mut capture = capture(loaded, &chain, folder, REFERENCE, None)?;
+    let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(()) };
+    let mut capture = capture(loaded, &chain, folder, name, None)?;
     let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
     let rate_hz = chain.card.sample_rate_hz.get();
-    let clock = card_clock(&chain, &scenario.faults, scenario.seed);
-    let mut perfect = reference(stream.source.clone(), timeline, clock, rate_hz, target_latency(&chain));
+    let clock = card_clock(&chain, surroundings, &scenario.faults, scenario.seed);
+    let mut perfect =
+        reference(stream.source_at(chain.card.sample_rate_hz.rate()), timeline, clock, rate_hz, target_latency(&chain));
     let channels = usize::from(chain.talker.channels);
     let mut block = vec![0.0; usize::from(chain.card.callback_frames) * channels];
     let end = scenario.duration_s.nanos().as_nanos();
@@ -171,11 +206,17 @@ fn render_reference(loaded: &Loaded, folder: Option<&Path>, control: &Control) -
     Ok(())
 }
 
-/// Places the crackles in true time, and in the rows of the trace.
+/// Places the crackles in true time, and in the rows of the trace. Those that the card made itself, at the edges of its silence, are no receiver's.
 fn count_crackles(played: &mut Played) {
-    let Outcome { heard: Some(heard), row_frames, recording, .. } = &mut played.outcome else { return };
+    let Outcome { heard: Some(heard), row_frames, recording, card_gaps, .. } = &mut played.outcome else { return };
     let interval_s = recording.rows.first().map_or(1.0, |row| row.time_s);
+    let margin = CARD_GAP_MARGIN.as_nanos() * i64::from(played.card_rate_hz) / 1_000_000_000;
     for crackle in &heard.crackles {
+        let (from, to) = (crackle.at_frame as i64, (crackle.at_frame + crackle.duration_frames) as i64);
+        let within = |gap: &Range<u64>| from >= gap.start as i64 - margin && to <= gap.end as i64 + margin;
+        if card_gaps.iter().any(within) {
+            continue;
+        }
         let row = row_frames.partition_point(|&end| end <= crackle.at_frame);
         let Some(row_data) = recording.rows.get_mut(row) else { continue };
         row_data.crackles += 1;
@@ -186,20 +227,31 @@ fn count_crackles(played: &mut Played) {
 }
 
 /// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the run.
-fn cut_excerpt(rate_hz: f64, folder: &Path, played: &mut Played, heard: &CrackleReport) -> Result<(), SessionError> {
+fn cut_excerpt(
+    receiver: &Receiver,
+    loaded: &Loaded,
+    folder: &Path,
+    played: &mut Played,
+    heard: &CrackleReport,
+) -> Result<(), SessionError> {
+    let surroundings = loaded.scenario.surroundings_of(receiver);
+    let rate_hz = f64::from(played.card_rate_hz);
     let total = played.outcome.row_frames.last().copied().unwrap_or(0);
     // How a receiver starts is another matter than how it goes on.
     let later = heard.crackles.iter().filter(|crackle| crackle.at_frame as f64 > rate_hz);
     let frame = later.max_by_key(|crackle| crackle.duration_frames).map_or(total / 2, |crackle| crackle.at_frame);
     let name = &played.outcome.recording.receiver;
-    let cut = excerpt(&wav_path(folder, name), &wav_path(folder, REFERENCE), frame, |first| first as f64 / rate_hz)?;
+    let reference = wav_path(folder, &reference_name(receiver, &surroundings));
+    let cut = excerpt(&wav_path(folder, name), &reference, frame, |first| first as f64 / rate_hz)?;
     played.outcome.recording.excerpt = Some(cut);
     Ok(())
 }
 
-fn evidence<'a>(loaded: &Loaded, played: &'a Played) -> Evidence<'a> {
+fn evidence<'a>(loaded: &Loaded, played: &'a Played, all: &'a [Played]) -> Evidence<'a> {
+    let others = all.iter().map(|other| &other.outcome.recording);
     Evidence {
         recording: &played.outcome.recording,
+        others: others.filter(|other| other.receiver != played.outcome.recording.receiver).collect(),
         clock_states: &played.outcome.clock_states,
         grandmasters: &played.outcome.grandmasters,
         playing: &played.outcome.playing,
@@ -228,8 +280,8 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
         .filter(|expectation| listening || !expectation.metric.as_ref().needs_audio())
         .filter_map(|expectation| {
             let name = expectation.receiver.as_ref();
-            let played = played.iter().find(|played| played.outcome.recording.receiver == *name)?;
-            Some(Judgement::of(expectation, &evidence(loaded, played)))
+            let of_receiver = played.iter().find(|played| played.outcome.recording.receiver == *name)?;
+            Some(Judgement::of(expectation, &evidence(loaded, of_receiver, played)))
         })
         .collect()
 }
@@ -286,6 +338,13 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),
         FaultKind::HostClockRampPpm(change) => format!("host warms up {:+} ppm", change.get()),
         FaultKind::CardClockRampPpm(change) => format!("sound card warms up {:+} ppm", change.get()),
+        FaultKind::CardXrunMs(length) => format!("xrun of {} ms", length.get()),
+        FaultKind::CallbacksStalled => "callbacks held up".to_owned(),
+        FaultKind::CallbackFrames(frames) => format!("callbacks of {} frames", frames.get()),
+        FaultKind::HostSuspended(suspend) => match suspend.monotonic_clock {
+            MonotonicClock::Stops => "host asleep, its clock too".to_owned(),
+            MonotonicClock::GoesOn => "host asleep".to_owned(),
+        },
     }
 }
 

@@ -303,3 +303,44 @@ fn an_override_does_not_move_the_places_of_errors() {
     let said = message_at("\"engine\"\nmetric", short::SCENARIO, &["receiver.0.name=\"x\""]);
     assert_eq!(said, "there is no receiver `engine`: there are x (with --set receiver.0.name=\"x\")");
 }
+
+/// A receiver may have a computer, paths and a sound card of its own.
+#[test]
+fn a_receivers_own_surroundings_are_checked_like_the_scenarios() {
+    let card = "[receiver.card]\nsample_rate_hz = 48_000\nclock = {}\ncallback_frames = ";
+    let with_card = |frames: &str| with("[[fault]]", &format!("{card}{frames}\n\n[[fault]]"));
+    let said = message_at("\"engine\"\nkind", &with_card("0"), &[]);
+    assert_eq!(said, "callback_frames must be more than 0 in [receiver.card]");
+    let said = message_at(
+        "callback_frame =",
+        &with_card("480").replace("callback_frames = 480\n\n", "callback_frame = 480\n\n"),
+        &[],
+    );
+    assert!(said.starts_with("unknown key `callback_frame`: did you mean `callback_frames`?"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let loaded = Loaded::read(&write(folder.path(), &with_card("960")), &[]).unwrap();
+    let own = loaded.scenario.surroundings_of(&loaded.scenario.receivers[0]);
+    assert_eq!(own.chain.unwrap().card.callback_frames, 960);
+    assert_eq!(own.card_stream("card/callback"), "receiver/engine/card/callback");
+    // What is not its own is shared, weather included.
+    assert_eq!(own.host_stream("host/transmit"), "host/transmit");
+    let shared = loaded.scenario.surroundings();
+    assert_eq!(
+        (shared.chain.unwrap().card.callback_frames, shared.card_stream("card/callback").as_str()),
+        (480, "card/callback")
+    );
+
+    let start = short::SCENARIO.find("[talker]").unwrap();
+    let (before, rest) = short::SCENARIO.split_at(start);
+    let ptp = &rest[rest.find("[network.ptp]").unwrap()..rest.find("[card]").unwrap()];
+    let clocks = format!("{before}{ptp}[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n{card}480\n");
+    let said = message_at("\"engine\"\nkind", &clocks, &[]);
+    assert!(said.starts_with("receiver `engine` has a [receiver.card], but only clocks are simulated: "), "{said}");
+}
+
+#[test]
+fn skew_needs_two_receivers() {
+    let said = message("\"underruns\"", "\"skew_us\"", "\"skew_us\"");
+    assert_eq!(said, "skew_us is between receivers, and there is only one: add a [[receiver]]");
+}

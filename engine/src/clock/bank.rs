@@ -1,18 +1,27 @@
 //! A bank of filters that assume different wander of the rate, all fed by the same reduction of the samples.
 //!
 //! Model: a crystal at rest wanders little, one that warms up wanders a lot, and a filter that assumes the wrong one either lags or is noisy. Every filter of the
-//! bank is scored by how well it would have predicted the offset 30 s ahead, against the present estimate of the most agile one, which does not lag. The steadiest filter
+//! bank is scored by how well it would have predicted the offset 30 s ahead, against the present estimate of an agile one, which hardly lags. The steadiest filter
 //! that is not beaten speaks. A steady filter that is beaten by far restarts from the speaker's state, so that it is right again when the crystal comes to rest.
 
-use super::block::{Block, Reduced, Reduction};
+use super::block::{Block, Reduction};
 use super::estimator::{Direction, Sample};
-use super::kalman::{Kalman, Prior};
+use super::kalman::{Kalman, Prior, Wander};
 use crate::units::{LocalTime, Nanos};
 
-/// The wander that each filter assumes, ppb^2 per second, steadiest first: 1 is a crystal at rest (1 ppb per square root of a second); one that warms up
-/// by 20 ppb per second needs the last.
-const WANDERS: [f64; 4] = [1.0, 10.0, 100.0, 1000.0];
+/// What each filter takes the crystal to do, steadiest first: at rest it wanders by 1 ppb per square root of a second; one that warms up, or follows the
+/// sun, drifts by up to 20 ppb per second, and the drift itself changes over minutes; the last one believes hardly anything that is a minute old.
+const WANDERS: [Wander; 6] = [
+    Wander::of_rate(1.0),
+    Wander::of_rate(10.0),
+    Wander::of_rate(100.0),
+    Wander { rate: 10.0, drift: 0.1 },
+    Wander::of_rate(1000.0),
+    Wander { rate: 1000.0, drift: 10.0 },
+];
 const MOST_AGILE: usize = WANDERS.len() - 1;
+/// The filter that the others are compared with: agile enough for any crystal, and still not as noisy as the last one.
+const REFERENCE: usize = 4;
 /// The filter that speaks until predictions are scored.
 const FIRST_SPEAKER: usize = 1;
 /// How far ahead predictions are scored: about the memory of the filters.
@@ -32,7 +41,7 @@ const BEATEN_SHORT: f64 = 2.5;
 const LOST: f64 = 6.0;
 /// Share of the usual number of samples in a block that is forgotten with every shorter one: 1 / 8.
 const FORGET_COUNT: u32 = 8;
-/// A filter that is this many standard deviations of the most agile one away from that, in so many snapshots in a row, lags, whatever its score.
+/// A filter that is this many standard deviations of the reference away from that, in so many snapshots in a row, lags, whatever its score.
 const LAG_SIGMAS: f64 = 5.0;
 const LAG_SNAPSHOTS: u32 = 2;
 /// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
@@ -51,32 +60,33 @@ struct Member {
     blocks: [Block; 2],
     /// Samples in forward blocks; a short block after a silence is an exception.
     forward_count: u32,
-    /// Reverse samples of the present path; whether there are any to be expected.
+    /// Reverse samples of the present path.
     reverse_count: u32,
     /// Samples in the last reverse block.
     reverse_block: u32,
+    /// Whether there are any reverse samples to be expected.
     two_way: bool,
-    /// Old estimates: offset, rate.
-    snapshots: [(f64, f64); SNAPSHOTS],
+    /// Old predictions of the offset, ns.
+    snapshots: [f64; SNAPSHOTS],
     /// Mean square errors of prediction, ns^2.
     short: f64,
     long: f64,
     predictions: f64,
-    /// Snapshots in a row that found the filter far from the most agile one.
+    /// Snapshots in a row that found the filter far from the reference.
     apart: u32,
 }
 
 impl Member {
-    fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
+    fn new(reduction: Reduction, wander: Wander, prior: Prior, sample: &Sample) -> Self {
         Self {
             reduction,
-            filter: Kalman::new(reduction, prior, sample.at, sample.offset_ns, sample.direction),
+            filter: Kalman::new(reduction, wander, prior, sample),
             blocks: [Direction::Forward, Direction::Reverse].map(|direction| Block::new(reduction, direction)),
             forward_count: 1,
             reverse_count: 0,
             reverse_block: 0,
             two_way: prior.delay_sigma_ns > 0.0,
-            snapshots: [(0.0, 0.0); SNAPSHOTS],
+            snapshots: [0.0; SNAPSHOTS],
             short: 0.0,
             long: 0.0,
             predictions: 0.0,
@@ -94,8 +104,9 @@ impl Member {
         let count = block.add(sample, self.filter.state()[1]);
         if self.is_full(now, direction, count, length) {
             let reduced = self.blocks[direction.index()].take();
+            // Its mean lateness does not cancel with that of blocks of the usual size.
             let is_short = self.reduction == Reduction::Least && 2 * count < self.forward_count;
-            self.filter.update(&Reduced { is_short, ..reduced }, now);
+            self.filter.update(&reduced, is_short, now);
         }
     }
 
@@ -128,8 +139,7 @@ impl Member {
     }
 
     fn score(&mut self, slot: usize, reference_ns: f64) {
-        let (offset_ns, rate_ppb) = self.snapshots[slot];
-        let error_ns = offset_ns + rate_ppb * HORIZON.as_secs_f64() - reference_ns;
+        let error_ns = self.snapshots[slot] - reference_ns;
         let square = error_ns * error_ns;
         self.predictions += 1.0;
         self.long += (square - self.long) / self.predictions.min(LONG_MEMORY);
@@ -157,7 +167,7 @@ pub(super) struct Bank {
 impl Bank {
     /// A bank that begins with one sample; each filter assumes its own wander.
     pub(super) fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
-        let member = |rate_wander| Member::new(reduction, Prior { rate_wander, ..prior }, sample);
+        let member = |wander| Member::new(reduction, wander, prior, sample);
         Self { members: WANDERS.map(member), speaker: FIRST_SPEAKER, snapshots: 0, snapshot_at: sample.at }
     }
 
@@ -166,9 +176,9 @@ impl Bank {
         &self.members[self.speaker].filter
     }
 
-    /// Square of the distance between the speaker and the most agile filter, ns^2: a speaker that begins to lag does not know it yet.
+    /// Square of the distance between the speaker and the reference, ns^2: a speaker that begins to lag does not know it yet.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
-        let lag_ns = self.members[MOST_AGILE].filter.offset_ns(now) - self.speaker().offset_ns(now);
+        let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.speaker().offset_ns(now);
         lag_ns * lag_ns
     }
 
@@ -180,13 +190,16 @@ impl Bank {
 
     /// Variance of the speaker's offset, as far as it is to be compared with another bank's, ns^2.
     pub(super) fn variance(&self) -> f64 {
-        let asymmetry_ns = self.asymmetry_ns();
-        self.speaker().covariance()[0][0] + asymmetry_ns * asymmetry_ns
+        let speaker = &self.members[self.speaker];
+        let hidden_ns =
+            if speaker.two_way { speaker.filter.noise().asymmetry_ns() } else { speaker.filter.noise().growing_ns() };
+        speaker.filter.covariance()[0][0] + hidden_ns * hidden_ns
     }
 
+    /// What the speaker's offset may be wrong by because packets are late; nothing if that belongs to it.
     fn asymmetry_ns(&self) -> f64 {
         let speaker = &self.members[self.speaker];
-        if speaker.two_way { speaker.filter.asymmetry_ns() } else { 0.0 }
+        if speaker.two_way { speaker.filter.noise().asymmetry_ns() } else { 0.0 }
     }
 
     /// Takes a sample.
@@ -208,21 +221,18 @@ impl Bank {
     fn snapshot(&mut self, now: LocalTime) {
         let slot = self.snapshots % SNAPSHOTS;
         let full = self.snapshots >= SNAPSHOTS;
-        let reference_ns = self.members[MOST_AGILE].filter.offset_ns(now);
+        let reference = &self.members[REFERENCE].filter;
+        let (reference_ns, variance) = (reference.offset_ns(now), reference.variance(now, Direction::Forward));
         for member in &mut self.members {
             if full {
                 member.score(slot, reference_ns);
             }
-            member.snapshots[slot] = (member.filter.offset_ns(now), member.filter.state()[1]);
+            member.snapshots[slot] = member.filter.offset_ns(now + HORIZON);
+            let apart_ns = reference_ns - member.filter.offset_ns(now);
+            let lags = apart_ns * apart_ns > LAG_SIGMAS * LAG_SIGMAS * variance;
+            member.apart = if lags { member.apart + 1 } else { 0 };
         }
         self.snapshots += 1;
-        let agile = &self.members[MOST_AGILE].filter;
-        let (agile_ns, limit) =
-            (agile.offset_ns(now), LAG_SIGMAS * LAG_SIGMAS * agile.variance(now, Direction::Forward));
-        for member in &mut self.members {
-            let apart_ns = agile_ns - member.filter.offset_ns(now);
-            member.apart = if apart_ns * apart_ns > limit { member.apart + 1 } else { 0 };
-        }
         if (full && self.members[0].predictions >= FIRST_CHOICE) || self.members[self.speaker].lags() {
             self.choose();
         }

@@ -25,8 +25,6 @@ pub(super) struct Reduced {
     pub(super) offset_ns: f64,
     pub(super) direction: Direction,
     pub(super) count: u32,
-    /// Whether it holds far fewer samples than usual, so that its mean lateness does not cancel.
-    pub(super) is_short: bool,
 }
 
 /// A block that is being filled. All its samples travelled the same way.
@@ -94,7 +92,7 @@ impl Block {
         };
         let at = self.start + Nanos::from_secs_f64(self.time_s / n);
         let offset_ns = self.base_ns + self.offset_ns / n;
-        let reduced = Reduced { at, offset_ns, direction: self.direction, count: self.count, is_short: false };
+        let reduced = Reduced { at, offset_ns, direction: self.direction, count: self.count };
         self.clear();
         reduced
     }

@@ -7,7 +7,7 @@
 //! reduction feeds a [bank](super::bank) of [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks that predicts
 //! best; of the two banks the one with the smaller uncertainty, with hysteresis, because they are apart by the mean of the jitter.
 //!
-//! The uncertainty is that of the filter that speaks, plus its distance from the most agile one.
+//! The uncertainty is that of the filter that speaks, plus its distance from an agile one.
 //!
 //! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now). Delays that differ
 //! between the two directions cannot be told from an offset by anybody; half their difference is not in the uncertainty.
@@ -20,8 +20,9 @@ use crate::units::{LocalTime, Nanos, Ppb};
 
 /// A challenger's variance must be smaller by this factor to take over.
 const SWITCH_FACTOR: f64 = 2.0;
-/// Age before the banks' variances are compared at all: earlier they hold the error of the starting point.
+/// Age before the banks' variances are compared at all: earlier they hold the error of the starting point, most of which is the delay.
 const ELECT_FROM: Nanos = Nanos::from_secs(30);
+const ELECT_FROM_ONE_WAY: Nanos = Nanos::from_secs(1);
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
@@ -71,7 +72,9 @@ pub enum DelayModel {
 /// What an estimator assumes before it has seen a sample. All are starting points that the samples correct.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
-    /// Standard deviation of the rate between the clocks: crystals are within +-100 ppm.
+    /// Rate of the other clock against the host's, as far as it is known.
+    pub rate: Ppb,
+    /// Its standard deviation: crystals of which nothing is known are within +-100 ppm of each other.
     pub rate_sigma: Ppb,
     /// First guess of the timestamps' jitter.
     pub jitter: Nanos,
@@ -96,7 +99,7 @@ pub struct Sample {
 /// use engine::clock::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 /// use engine::{LocalTime, Nanos, Ppb};
 /// let mut estimator = Estimator::new(EstimatorConfig {
-///     rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
+///     rate: Ppb::ZERO, rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(10), delay: DelayModel::Absorbed });
 /// assert!(estimator.map().is_none());
 /// for i in 0..400 {
 ///     let at = LocalTime::from_nanos(i * 20_000_000);
@@ -117,6 +120,8 @@ pub struct Estimator {
     updated_at: LocalTime,
     samples: u64,
     jitter_ns: f64,
+    /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
+    carried_ns: f64,
 }
 
 impl Estimator {
@@ -131,6 +136,7 @@ impl Estimator {
             updated_at: LocalTime::ZERO,
             samples: 0,
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
+            carried_ns: 0.0,
         }
     }
 
@@ -153,32 +159,31 @@ impl Estimator {
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let prior = Prior {
+            rate_ppb: self.config.rate.as_ppb(),
             rate_sigma_ppb: self.config.rate_sigma.as_ppb(),
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,
                 DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
             },
             jitter_ns: self.jitter_ns,
-            rate_wander: 0.0,
         };
         [Reduction::Least, Reduction::Mean].map(|reduction| Bank::new(reduction, prior, sample))
-    }
-
-    /// The filter of the least late samples that is to be believed.
-    fn envelope(&self) -> Option<&Kalman> {
-        self.banks.as_ref().map(|banks| banks[LEAST].speaker())
     }
 
     /// Lateness of a sample against the envelope of the samples so far: positive is late. Zero before the first sample.
     #[must_use]
     pub fn lateness(&self, sample: &Sample) -> f64 {
-        self.envelope().map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
+        self.lateness_by(LEAST, sample)
     }
 
     /// Lateness of a sample against the average of the samples so far. Zero before the first sample.
     pub(super) fn lateness_beyond_average(&self, sample: &Sample) -> f64 {
-        let average = self.banks.as_ref().map(|banks| banks[MEAN].speaker());
-        average.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
+        self.lateness_by(MEAN, sample)
+    }
+
+    fn lateness_by(&self, bank: usize, sample: &Sample) -> f64 {
+        let filter = self.banks.as_ref().map(|banks| banks[bank].speaker());
+        filter.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
     fn learn_jitter(&mut self, sample: &Sample) {
@@ -188,23 +193,37 @@ impl Estimator {
 
     fn elect(&mut self) {
         let Some(banks) = &self.banks else { return };
-        let variance = |index: usize| banks[index].variance();
-        let challenger = LEAST + MEAN - self.speaker;
-        let grown_up = self.updated_at.since(self.started_at) >= ELECT_FROM;
-        if grown_up && variance(challenger) * SWITCH_FACTOR < variance(self.speaker) {
-            self.speaker = challenger;
+        let one_way = self.config.delay == DelayModel::Absorbed;
+        let from = if one_way { ELECT_FROM_ONE_WAY } else { ELECT_FROM };
+        let (speaker, challenger) = (self.speaker, LEAST + MEAN - self.speaker);
+        let grown_up = self.updated_at.since(self.started_at) >= from;
+        if !grown_up || banks[challenger].variance() * SWITCH_FACTOR >= banks[speaker].variance() {
+            return;
         }
+        // Of a delay that belongs to the offset, nobody can say whether its least or its mean is meant; but it must not jump.
+        if one_way {
+            let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
+            self.carried_ns += offset_ns(speaker) - offset_ns(challenger);
+        }
+        self.speaker = challenger;
+    }
+
+    /// The bank that speaks, and what its filter says as of the newest sample.
+    fn spoken(&self) -> Option<(&Bank, Kalman)> {
+        let bank = &self.banks.as_ref()?[self.speaker];
+        let mut filter = bank.speaker().clone();
+        filter.predict(self.updated_at);
+        Some((bank, filter))
     }
 
     /// The estimate; `None` before the first sample.
     #[must_use]
     pub fn map(&self) -> Option<ClockMap> {
-        let bank = &self.banks.as_ref()?[self.speaker];
-        let filter = bank.speaker();
+        let (bank, filter) = self.spoken()?;
         let (x, p) = (filter.state(), filter.covariance());
         Some(ClockMap {
             at: filter.at(),
-            offset_ns: x[0],
+            offset_ns: x[0] + self.carried_ns,
             rate_ppb: x[1],
             variance_offset: p[0][0] + bank.hidden_variance(self.updated_at),
             covariance: p[0][1],
@@ -217,13 +236,8 @@ impl Estimator {
     /// if the delay is not measured, without the delay's. Infinite before the first sample.
     #[must_use]
     pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
-        let (Some(banks), Some(map)) = (&self.banks, self.map()) else { return f64::INFINITY };
-        let bank = &banks[self.speaker];
-        let variance = if two_way {
-            map.sigma_ns(now) * map.sigma_ns(now) - bank.hidden_variance(self.updated_at)
-        } else {
-            bank.speaker().variance(now, Direction::Forward)
-        };
+        let Some((bank, filter)) = self.spoken() else { return f64::INFINITY };
+        let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
         libm::sqrt((variance + bank.lag_variance(now)).max(0.0))
     }
 
@@ -243,8 +257,10 @@ impl Estimator {
     /// Standard deviation of a single forward packet, ns.
     #[must_use]
     pub(super) fn packet_noise_ns(&self) -> f64 {
-        let variance =
-            self.banks.as_ref().map_or(0.0, |banks| banks[MEAN].speaker().block_noise(Direction::Forward, 1));
+        let variance = self
+            .banks
+            .as_ref()
+            .map_or(0.0, |banks| banks[MEAN].speaker().noise().block_variance(Direction::Forward, 1));
         libm::sqrt(variance)
     }
 
@@ -253,7 +269,7 @@ impl Estimator {
         // A few packets are late by their mean lateness, too.
         self.each(|bank| {
             bank.change(|filter| {
-                filter.step(step_ns, 2.0 * libm::sqrt(filter.block_noise(Direction::Forward, count)));
+                filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
             });
         });
     }

@@ -1,31 +1,25 @@
-//! A Kalman filter for offset, rate and path delay with scalar updates: one of the filters of a [`super::bank::Bank`].
+//! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters of a [`super::bank::Bank`].
 //!
-//! Model: state x = [offset (ns), rate (ns/s), delay (ns)]; the rate is a random walk. Each direction of travel updates it by itself, with no pairing
+//! Model: state x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]; the rate is a random walk, and so is the drift on top of it, in filters for
+//! crystals whose temperature changes. Each direction of travel updates it by itself, with no pairing
 //! of Syncs and Delay_Reqs (the idea of statime's filter): a forward block measures offset - delay, a reverse one offset + delay. What a block says
 //! holds for the time of its least late sample (or of its mean), so H has the age of that in it.
 //!
-//! The noise of a direction is learnt from *differences of successive innovations* (von Neumann's estimator), half their mean square. A filter that lags
-//! behind a drift has innovations that are large and alike: their squares would be taken for noise, the filter would slow down, and lag more, until
-//! it is lost. Their differences are not. What is alike in them is a lag; when it is more than chance the filter forgets some of its past (a
-//! fading memory), until it keeps up. So a first guess that was too sure of itself costs time and not the lock.
+//! How much a block errs is [learnt](super::noise) from how innovations differ. What is alike in them is a lag; when it is more than chance the filter
+//! forgets some of its past (a fading memory), until it keeps up. So a first guess that was too sure of itself costs time and not the lock.
 //!
 //! A delay never measured again would be believed for ever. Its variance grows by a share of itself, which bounds its memory to [`DELAY_MEMORY_S`].
 
 use super::block::{Reduced, Reduction};
-use super::estimator::Direction;
+use super::estimator::{Direction, Sample};
+use super::noise::Noise;
 use crate::units::LocalTime;
 
-/// Innovations over which the noise forgets: few, because the first ones hold the error of the starting point.
-const NOISE_MEMORY: f64 = 10.0;
-/// Innovations over which the noise's slow figure forgets.
-const SLOW_MEMORY: f64 = 100.0;
-/// Difference between the noise of the two directions, in standard errors, that is chance; and the standard error of one innovation's worth of noise.
-const CHANCE: f64 = 3.0;
-const STANDARD_ERROR: f64 = 0.87;
-/// Weight of the prior noise against one innovation.
-const PRIOR_WEIGHT: f64 = 0.02;
-/// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
-const LARGEST_SQUARE: f64 = 100.0;
+/// Offset, rate, delay, drift.
+const STATES: usize = 4;
+const DRIFT: usize = 3;
+/// Drift of a crystal that warms up, ppb/s.
+const DRIFT_SIGMA: f64 = 20.0;
 /// Innovations over which the lag forgets.
 const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by this factor, and so much of the evidence is used up.
@@ -37,12 +31,11 @@ const DELAY_FADING: f64 = 0.1;
 /// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is this share of its age.
 const DELAY_MEMORY_S: f64 = 7200.0;
 const YOUNG_MEMORY: f64 = 0.25;
+const SHORTEST_MEMORY_S: f64 = 10.0;
 /// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise counts this many times.
 const SHORT_BLOCK: f64 = 4.0;
 /// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not discarded.
 const HUBER_LIMIT: f64 = 5.0;
-/// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
-const FLOOR_NS: f64 = 30.0;
 /// A block ends when its noise variance is this many times what is known already: longer ones would be more exact, and answer later to a crystal
 /// that wanders. Means lose nothing by being short; of least values few and good ones are better.
 const WORTH_LEAST: f64 = 1.0;
@@ -51,80 +44,80 @@ const WORTH_MEAN: f64 = 20.0;
 /// What a filter is told before it has seen a sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
+    pub(super) rate_ppb: f64,
     pub(super) rate_sigma_ppb: f64,
     pub(super) delay_sigma_ns: f64,
     pub(super) jitter_ns: f64,
-    /// Growth of the rate's variance, ppb^2 per second.
-    pub(super) rate_wander: f64,
 }
 
-/// What is learnt of one direction's noise.
+/// What a filter takes the other clock to do.
 #[derive(Clone, Copy, Debug)]
-struct Noise {
-    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true distribution if that is exponential or normal, and in any case right for blocks as long as the last ones.
-    variance: f64,
-    /// Last innovation and the gain of its block.
-    last: Option<(f64, f64)>,
-    count: f64,
-    /// The same learnt over a long time, to compare the directions: mean square and number.
-    slow: f64,
-    slow_count: f64,
-    /// Running mean of the innovations: what the filter lags by.
-    lag_ns: f64,
+pub(super) struct Wander {
+    /// Growth of the rate's variance, ppb^2 per second.
+    pub(super) rate: f64,
+    /// Growth of the drift's variance, (ppb/s)^2 per second; 0 for a rate that does not drift.
+    pub(super) drift: f64,
+}
+
+impl Wander {
+    /// That of a rate that does not drift.
+    pub(super) const fn of_rate(rate: f64) -> Self {
+        Self { rate, drift: 0.0 }
+    }
+
+    /// Growth in `dt` seconds of the variance of the offset, ns^2.
+    fn offset_variance(self, dt: f64) -> f64 {
+        let cube = dt * dt * dt;
+        cube * (self.rate / 3.0 + self.drift * dt * dt / 20.0)
+    }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Kalman {
     reduction: Reduction,
-    rate_wander: f64,
+    wander: Wander,
     /// Variance of the delay beyond which nothing is forgotten.
     delay_prior: f64,
     at: LocalTime,
     /// Since when packets have come by the present path.
     path_since: LocalTime,
-    /// Offset, rate, delay.
-    x: [f64; 3],
-    p: [[f64; 3]; 3],
+    x: [f64; STATES],
+    p: [[f64; STATES]; STATES],
     /// Forward, reverse.
-    noise: [Noise; 2],
+    noise: Noise,
+    /// Running means of the innovations, forward and reverse, ns: what the filter lags by.
+    lags_ns: [f64; 2],
 }
 
 impl Kalman {
     /// A filter that begins with one measured offset.
-    pub(super) fn new(reduction: Reduction, prior: Prior, at: LocalTime, offset_ns: f64, direction: Direction) -> Self {
+    pub(super) fn new(reduction: Reduction, wander: Wander, prior: Prior, sample: &Sample) -> Self {
         let delay_variance = prior.delay_sigma_ns * prior.delay_sigma_ns;
-        let jitter_variance = prior.jitter_ns * prior.jitter_ns;
-        let mut p = [[0.0; 3]; 3];
+        let mut p = [[0.0; STATES]; STATES];
         // The first offset is wrong by its own jitter and by the unknown delay, with which it is correlated.
-        p[0][0] = jitter_variance + delay_variance;
+        p[0][0] = prior.jitter_ns * prior.jitter_ns + delay_variance;
         p[1][1] = prior.rate_sigma_ppb * prior.rate_sigma_ppb;
         p[2][2] = delay_variance;
-        p[0][2] = -direction.sign() * delay_variance;
+        p[0][2] = -sample.direction.sign() * delay_variance;
         p[2][0] = p[0][2];
-        let noise = Noise {
-            variance: jitter_variance,
-            last: None,
-            count: 0.0,
-            slow: jitter_variance,
-            slow_count: 0.0,
-            lag_ns: 0.0,
-        };
-        let reverse = Noise { variance: 1.0, ..noise };
+        p[3][3] = drift_variance(wander);
         Self {
             reduction,
-            rate_wander: prior.rate_wander,
+            wander,
             delay_prior: delay_variance,
-            at,
-            path_since: at,
-            x: [offset_ns, 0.0, 0.0],
+            at: sample.at,
+            path_since: sample.at,
+            x: [sample.offset_ns, prior.rate_ppb, 0.0, 0.0],
             p,
-            noise: [noise, reverse],
+            noise: Noise::new(reduction, prior.jitter_ns),
+            lags_ns: [0.0; 2],
         }
     }
 
     /// Offset at `at`, ns.
     pub(super) fn offset_ns(&self, at: LocalTime) -> f64 {
-        self.x[0] + self.x[1] * (at - self.at).as_secs_f64()
+        let dt = (at - self.at).as_secs_f64();
+        self.x[0] + dt * (self.x[1] + self.x[3] * dt / 2.0)
     }
 
     /// How late an offset measured at `at` is, ns.
@@ -133,11 +126,18 @@ impl Kalman {
         sign * (offset_ns - (self.offset_ns(at) + sign * self.x[2]))
     }
 
+    /// Variance of the offset at `now`, ns^2.
+    pub(super) fn offset_variance(&self, now: LocalTime) -> f64 {
+        let dt = now.since(self.at).as_secs_f64();
+        let h = [1.0, dt, 0.0, dt * dt / 2.0];
+        dot(&h, &self.times(&h)) + self.wander.offset_variance(dt)
+    }
+
     /// Variance of what a packet of this direction would measure at `now` without noise of its own, ns^2: of offset -+ delay.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
-        let (p, sign, dt) = (&self.p, direction.sign(), now.since(self.at).as_secs_f64());
-        let at_update = p[0][0] + 2.0 * sign * p[0][2] + p[2][2];
-        at_update + dt * (2.0 * (p[0][1] + sign * p[1][2]) + dt * (p[1][1] + self.rate_wander * dt / 3.0))
+        let dt = now.since(self.at).as_secs_f64();
+        let h = measured(dt, direction);
+        dot(&h, &self.times(&h)) + self.wander.offset_variance(dt)
     }
 
     /// Whether a block of `count` samples says enough, beside what is known already, to be ended.
@@ -146,59 +146,46 @@ impl Kalman {
             Reduction::Least => WORTH_LEAST,
             Reduction::Mean => WORTH_MEAN,
         };
-        self.block_noise(direction, count) <= worth * self.variance(now, direction)
-    }
-
-    /// Noise variance of a block of `count` samples, ns^2.
-    pub(super) fn block_noise(&self, direction: Direction, count: u32) -> f64 {
-        let unit = if direction == Direction::Reverse { self.noise[0].variance } else { 1.0 };
-        let one = self.noise[direction.index()].variance * unit;
-        (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
-    }
-
-    /// What the offset may be wrong by because packets are late by more in one direction than in the other, ns: the mean lateness, which only cancels
-    /// if it is the same, is about as large as the standard deviation. Only what is more than chance counts.
-    pub(super) fn asymmetry_ns(&self) -> f64 {
-        let lateness = |noise: &Noise| {
-            let gain = match self.reduction {
-                Reduction::Least => noise.last.map_or(1.0, |(_, gain)| gain),
-                Reduction::Mean => 1.0,
-            };
-            let mean_ns = libm::sqrt(noise.slow * gain);
-            (mean_ns, mean_ns * STANDARD_ERROR / libm::sqrt(noise.slow_count.max(1.0)))
-        };
-        let [(forward, forward_error), (reverse, reverse_error)] = [lateness(&self.noise[0]), lateness(&self.noise[1])];
-        let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
-        let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
-        // Nor do least values cancel to less than a part of themselves while their blocks still grow.
-        let growing = if self.reduction == Reduction::Least { reverse } else { 0.0 };
-        beyond_chance.max(growing) / 2.0
-    }
-
-    /// Noise variance of a block of `count` samples in terms of that of one.
-    fn gain(&self, count: u32) -> f64 {
-        let n = f64::from(count.max(1));
-        match self.reduction {
-            Reduction::Least => 1.0 / (n * n),
-            Reduction::Mean => 1.0 / n,
-        }
+        self.noise.block_variance(direction, count) <= worth * self.variance(now, direction)
     }
 
     /// Moves the state on to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
-        let (dt, q) = (now.since(self.at).as_secs_f64(), self.rate_wander);
+        let dt = now.since(self.at).as_secs_f64();
         let memory_s = self.delay_memory_s(now);
         self.at = self.at.max(now);
-        self.x[0] += self.x[1] * dt;
+        let half = dt * dt / 2.0;
+        self.x[0] += dt * self.x[1] + half * self.x[3];
+        self.x[1] += dt * self.x[3];
+        // P <- F P F' with F = [[1 dt 0 dt^2/2] [0 1 0 dt] [0 0 1 0] [0 0 0 1]].
         let p = &mut self.p;
-        // P <- F P F' with F = [[1 dt 0] [0 1 0] [0 0 1]].
-        p[0][0] += dt * (2.0 * p[0][1] + dt * p[1][1]) + q * dt * dt * dt / 3.0;
-        p[0][1] += dt * p[1][1] + q * dt * dt / 2.0;
-        p[0][2] += dt * p[1][2];
-        p[1][1] += q * dt;
-        p[1][0] = p[0][1];
-        p[2][0] = p[0][2];
+        let [offset, rate, _, drift] = p;
+        for ((offset, rate), drift) in offset.iter_mut().zip(rate).zip(drift) {
+            *offset += dt * *rate + half * *drift;
+            *rate += dt * *drift;
+        }
+        for row in p.iter_mut() {
+            row[0] += dt * row[1] + half * row[3];
+            row[1] += dt * row[3];
+        }
+        self.wander(dt);
         self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+    }
+
+    /// Grows the covariance by what the clock may have done in `dt` seconds: white noise in the rate's and in the drift's derivative.
+    fn wander(&mut self, dt: f64) {
+        let Wander { rate, drift } = self.wander;
+        let (dt2, dt3) = (dt * dt, dt * dt * dt);
+        let p = &mut self.p;
+        p[0][0] += self.wander.offset_variance(dt);
+        p[1][1] += rate * dt + drift * dt3 / 3.0;
+        p[3][3] += drift * dt;
+        for (i, j, grown) in
+            [(0, 1, rate * dt2 / 2.0 + drift * dt2 * dt2 / 8.0), (0, 3, drift * dt3 / 6.0), (1, 3, drift * dt2 / 2.0)]
+        {
+            p[i][j] += grown;
+            p[j][i] += grown;
+        }
     }
 
     /// Memory of the delay, s.
@@ -206,40 +193,40 @@ impl Kalman {
         match self.reduction {
             Reduction::Mean => DELAY_MEMORY_S,
             // The first blocks are short, and late by much more in the mean than later ones.
-            Reduction::Least => (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(10.0, DELAY_MEMORY_S),
+            Reduction::Least => {
+                (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(SHORTEST_MEMORY_S, DELAY_MEMORY_S)
+            }
         }
     }
 
     /// Takes a block.
-    pub(super) fn update(&mut self, block: &Reduced, now: LocalTime) {
+    pub(super) fn update(&mut self, block: &Reduced, is_short: bool, now: LocalTime) {
         self.predict(now);
-        let sign = block.direction.sign();
-        let age_s = (self.at - block.at).as_secs_f64();
-        let h = [1.0, -age_s, sign];
-        let ph: [f64; 3] = std::array::from_fn(|i| (0..3).map(|j| self.p[i][j] * h[j]).sum());
-        let predicted = (0..3).map(|i| h[i] * ph[i]).sum::<f64>().max(0.0);
-        let residual = block.offset_ns - (self.offset_ns(block.at) + sign * self.x[2]);
-        self.learn_noise(residual, block, predicted);
-        let r = self.block_noise(block.direction, block.count) * if block.is_short { SHORT_BLOCK } else { 1.0 };
+        let h = measured((block.at - self.at).as_secs_f64(), block.direction);
+        let ph = self.times(&h);
+        let predicted = dot(&h, &ph).max(0.0);
+        let residual = block.direction.sign() * self.lateness(block.at, block.offset_ns, block.direction);
+        self.noise.learn(residual, block, predicted);
+        let r = self.noise.block_variance(block.direction, block.count) * if is_short { SHORT_BLOCK } else { 1.0 };
         let s = predicted + r;
         let limit = HUBER_LIMIT * libm::sqrt(s);
         let innovation = residual.clamp(-limit, limit);
-        for i in 0..3 {
+        for i in 0..STATES {
             self.x[i] += ph[i] / s * innovation;
-            for j in 0..3 {
+            for j in 0..STATES {
                 self.p[i][j] -= ph[i] * ph[j] / s;
             }
         }
         self.fade(innovation, r, block.direction);
         // Rounding must not make a variance negative over years of updates.
-        for i in 0..3 {
+        for i in 0..DRIFT {
             self.p[i][i] = self.p[i][i].max(1e-12);
         }
     }
 
     /// Follows the mean innovation; grows the covariance while that is more than chance.
     fn fade(&mut self, innovation: f64, r: f64, direction: Direction) {
-        let lag_ns = &mut self.noise[direction.index()].lag_ns;
+        let lag_ns = &mut self.lags_ns[direction.index()];
         *lag_ns += (innovation - *lag_ns) / LAG_MEMORY;
         let square = *lag_ns * *lag_ns;
         if square <= LAG_SIGMAS * LAG_SIGMAS * r / (2.0 * LAG_MEMORY) {
@@ -262,47 +249,33 @@ impl Kalman {
         }
     }
 
-    /// Learns from the difference to the last innovation, as far as it is noise and not the state's own error, of which `predicted` is the variance.
-    fn learn_noise(&mut self, residual: f64, block: &Reduced, predicted: f64) {
-        let gain = self.gain(block.count);
-        // The reverse noise is learnt relative to the forward one: until told otherwise both are alike, and when a network becomes worse the sparser
-        // direction is not the last to know.
-        let unit = match block.direction {
-            Direction::Forward => 1.0,
-            Direction::Reverse => self.noise[0].variance,
-        };
-        let noise = &mut self.noise[block.direction.index()];
-        if let Some((last, last_gain)) = noise.last.replace((residual, gain)) {
-            let expected = noise.variance * unit * gain;
-            let trust = expected / (expected + predicted);
-            let difference = residual - last;
-            let square = (difference * difference / (gain + last_gain) / unit).min(LARGEST_SQUARE * noise.variance);
-            noise.count = (noise.count + trust).min(NOISE_MEMORY);
-            noise.variance += trust * (square - noise.variance) / (noise.count + PRIOR_WEIGHT);
-            noise.slow_count = (noise.slow_count + trust).min(SLOW_MEMORY);
-            noise.slow += trust * (square * unit - noise.slow) / (noise.slow_count + PRIOR_WEIGHT);
-        }
-        noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS / unit);
-    }
-
     /// After a proven step: moves the offset; what forward packets measure, offset - delay, is then known to `sigma_ns`. Rate and delay are kept.
     pub(super) fn step(&mut self, step_ns: f64, sigma_ns: f64) {
         self.x[0] += step_ns;
-        let (rate, delay) = (self.p[1][1], self.p[2][2]);
-        self.p = [[sigma_ns * sigma_ns + delay, 0.0, delay], [0.0, rate, 0.0], [delay, 0.0, delay]];
+        let delay = self.p[2][2];
+        for i in [0, 2] {
+            self.uncouple(i);
+        }
+        self.p[0][0] = sigma_ns * sigma_ns + delay;
+        (self.p[0][2], self.p[2][0]) = (delay, delay);
         self.forget_innovations();
     }
 
     /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward packets measure, offset - delay, stands.
     pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64) {
         let forward = self.variance(self.at, Direction::Forward);
-        let with_rate = self.p[0][1] - self.p[1][2];
+        let [with_rate, with_drift] = [1, DRIFT].map(|i| self.p[0][i] - self.p[2][i]);
         self.x[0] += mean_ns - self.x[2];
         self.x[2] = mean_ns;
         let delay = sigma_ns * sigma_ns;
         self.delay_prior = delay;
-        self.p = [[forward + delay, with_rate, delay], [with_rate, self.p[1][1], 0.0], [delay, 0.0, delay]];
-        self.noise[Direction::Reverse.index()].last = None;
+        self.uncouple(2);
+        self.p[0] = [forward + delay, with_rate, delay, with_drift];
+        for i in 1..STATES {
+            self.p[i][0] = self.p[0][i];
+        }
+        self.p[2][2] = delay;
+        self.noise.interrupt(Direction::Reverse);
         self.path_since = self.at;
     }
 
@@ -314,19 +287,31 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    fn forget_innovations(&mut self) {
-        for noise in &mut self.noise {
-            noise.last = None;
-            noise.lag_ns = 0.0;
+    /// Forgets how the error of one part of the state goes with those of the others.
+    fn uncouple(&mut self, i: usize) {
+        for j in (0..STATES).filter(|&j| j != i) {
+            (self.p[i][j], self.p[j][i]) = (0.0, 0.0);
         }
+    }
+
+    fn forget_innovations(&mut self) {
+        self.noise.interrupt(Direction::Forward);
+        self.noise.interrupt(Direction::Reverse);
+        self.lags_ns = [0.0; 2];
     }
 
     /// Continues from another filter's state.
     pub(super) fn adopt(&mut self, other: &Self) {
         (self.at, self.x, self.p) = (other.at, other.x, other.p);
-        for noise in &mut self.noise {
-            noise.lag_ns = 0.0;
-        }
+        self.uncouple(DRIFT);
+        self.x[DRIFT] = 0.0;
+        self.p[DRIFT][DRIFT] = drift_variance(self.wander);
+        self.lags_ns = [0.0; 2];
+    }
+
+    /// What is learnt of the blocks.
+    pub(super) fn noise(&self) -> &Noise {
+        &self.noise
     }
 
     /// When the state was computed.
@@ -334,16 +319,35 @@ impl Kalman {
         self.at
     }
 
-    /// Offset (ns), rate (ns/s), delay (ns).
-    pub(super) fn state(&self) -> &[f64; 3] {
+    /// Offset (ns), rate (ns/s), delay (ns), drift (ns/s^2).
+    pub(super) fn state(&self) -> &[f64; STATES] {
         &self.x
     }
 
-    pub(super) fn covariance(&self) -> &[[f64; 3]; 3] {
+    pub(super) fn covariance(&self) -> &[[f64; STATES]; STATES] {
         &self.p
     }
 
     pub(super) fn rate_wander(&self) -> f64 {
-        self.rate_wander
+        self.wander.rate
     }
+
+    /// P times a vector.
+    fn times(&self, h: &[f64; STATES]) -> [f64; STATES] {
+        std::array::from_fn(|i| dot(&self.p[i], h))
+    }
+}
+
+/// What a packet measures of the state that is `dt` seconds older than it.
+fn measured(dt: f64, direction: Direction) -> [f64; STATES] {
+    [1.0, dt, direction.sign(), dt * dt / 2.0]
+}
+
+fn dot(a: &[f64; STATES], b: &[f64; STATES]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Variance of a drift of which nothing is known.
+fn drift_variance(wander: Wander) -> f64 {
+    if wander.drift > 0.0 { DRIFT_SIGMA * DRIFT_SIGMA } else { 0.0 }
 }

@@ -14,6 +14,7 @@ mod kalman;
 mod law;
 mod lock;
 mod map;
+mod noise;
 mod reference;
 mod slave;
 mod slew;

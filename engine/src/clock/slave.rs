@@ -45,6 +45,7 @@ impl Default for SlaveClockConfig {
         Self {
             estimator: EstimatorConfig {
                 // PC crystals: +-50 ppm typical, +-100 ppm worst.
+                rate: Ppb::ZERO,
                 rate_sigma: Ppb::from_ppm(100.0),
                 jitter: Nanos::from_micros(100),
                 delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },

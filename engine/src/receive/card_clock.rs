@@ -1,32 +1,50 @@
 //! The sound card's clock, from the times of its callbacks.
 //!
 //! Model: the card asks for frames at its own crystal's rate; a callback is late, never early. The same [`Estimator`] as for every
-//! other clock relates frames played to host time. A card that was stopped (suspend, device error) comes back late by the length of the stop for good:
-//! several callbacks that agree on that restart the offset and keep the rate.
+//! other clock relates frames played to host time. A card that had nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
+//! callbacks that stay late, by however different times, move the offset by the least of them and keep the rate. Until then they are kept from the estimator,
+//! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are prove that the
+//! offset was moved too far.
 
-use crate::clock::{DelayModel, Direction, Estimator, EstimatorConfig, MediaMap, Sample};
+use super::known_rate::KnownRate;
+use crate::clock::{Direction, Estimator, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
-/// A callback this late is more than scheduling.
-const STOPPED: Nanos = Nanos::from_millis(100);
-/// Callbacks in a row that prove a stop.
-const STOP_PROOF: u32 = 5;
+/// A callback that is off by this, and this multiple of the usual lateness, is off by more than scheduling.
+const SHIFTED: Nanos = Nanos::from_millis(1);
+const USUAL_LATENESS: f64 = 4.0;
+/// Callbacks in a row that prove a shift, and the time that they must take: a scheduler under load is over with its troubles by then.
+const PROOF: u32 = 5;
+const PROOF_TIME: Nanos = Nanos::from_millis(250);
 
-const CARD: EstimatorConfig =
-    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(100), delay: DelayModel::Absorbed };
+/// First guess of how late callbacks are.
+const JITTER: Nanos = Nanos::from_micros(100);
 
 #[derive(Debug)]
 pub(super) struct CardClock {
     rate: SampleRate,
+    known: KnownRate,
     origin: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
-    stopped: u32,
+    run: Option<Run>,
+}
+
+/// Callbacks in a row that are all late by more than scheduling, or all early.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    since: LocalTime,
+    callbacks: u32,
+    /// The smallest lateness of them by size; negative if they are early.
+    least_ns: f64,
 }
 
 impl CardClock {
-    pub(super) fn new(rate: SampleRate) -> Self {
-        Self { rate, origin: None, played: Frames::ZERO, estimator: Estimator::new(CARD), stopped: 0 }
+    /// A card of a nominal rate, and of the true one as far as that is remembered.
+    pub(super) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
+        let known = KnownRate::remembered(remembered);
+        let estimator = Estimator::new(known.estimator(JITTER));
+        Self { rate, known, origin: None, played: Frames::ZERO, estimator, run: None }
     }
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
@@ -34,20 +52,34 @@ impl CardClock {
         let origin = *self.origin.get_or_insert(now);
         let offset = self.rate.duration(self.played) - (now - origin);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
-        self.detect_stop(&sample);
-        self.estimator.update(sample);
+        if self.belongs(&sample) {
+            self.estimator.update(sample);
+        }
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
         self.played += Frames::new(frames as i64);
         smoothed
     }
 
-    fn detect_stop(&mut self, sample: &Sample) {
+    /// Whether a sample is of the course so far, or of a new one that it proves.
+    fn belongs(&mut self, sample: &Sample) -> bool {
         let late_ns = self.estimator.lateness(sample);
-        self.stopped = if late_ns > STOPPED.as_nanos() as f64 { self.stopped + 1 } else { 0 };
-        if self.stopped >= STOP_PROOF {
-            self.estimator.step_offset(-late_ns, 1);
-            self.stopped = 0;
+        let usual_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos() as f64;
+        if late_ns.abs() < SHIFTED.as_nanos() as f64 + usual_ns {
+            self.run = None;
+            return true;
         }
+        let new = Run { since: sample.at, callbacks: 0, least_ns: late_ns };
+        let mut run = self.run.filter(|run| run.least_ns * late_ns > 0.0).unwrap_or(new);
+        run.callbacks += 1;
+        if late_ns.abs() < run.least_ns.abs() {
+            run.least_ns = late_ns;
+        }
+        let proven = run.callbacks >= PROOF && sample.at.since(run.since) >= PROOF_TIME;
+        self.run = Some(run).filter(|_| !proven);
+        if proven {
+            self.estimator.step_offset(-run.least_ns, run.callbacks);
+        }
+        proven
     }
 
     fn map(&self) -> Option<MediaMap> {
@@ -56,7 +88,7 @@ impl CardClock {
 
     /// Rate of the card against the host's clock.
     pub(super) fn rate(&self) -> Ppb {
-        self.estimator.map().map_or(Ppb::ZERO, |map| map.rate())
+        self.known.or_measured(self.estimator.map())
     }
 }
 
@@ -81,14 +113,59 @@ mod tests {
 
     #[test]
     fn callbacks_give_the_cards_rate() {
-        let mut clock = CardClock::new(SampleRate::HZ_48000);
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{}", clock.rate());
     }
 
+    /// When a callback would have come without jitter, after an xrun of some length and so many callbacks.
+    fn error_after_xrun(xrun: Nanos, callbacks: i64) -> (Nanos, CardClock) {
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
+        run(&mut clock, LocalTime::ZERO, 3000, 120.0);
+        let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
+        let resumed = LocalTime::ZERO + Nanos::new((3000.0 * period_ns) as i64) + xrun;
+        let smoothed = run(&mut clock, resumed, callbacks, 120.0);
+        (smoothed - (resumed + Nanos::new(((callbacks - 1) as f64 * period_ns) as i64)), clock)
+    }
+
+    #[test]
+    fn an_xrun_is_found_within_half_a_second_and_the_rate_kept() {
+        for ms in [2, 5, 12, 40, 90, 300] {
+            let (error, clock) = error_after_xrun(Nanos::from_millis(ms), 25);
+            assert!(error.abs() < Nanos::from_micros(200), "{ms} ms: {error}");
+            assert!((clock.rate().as_ppm() - 120.0).abs() < 1.0, "{ms} ms: {}", clock.rate());
+        }
+    }
+
+    #[test]
+    fn callbacks_that_were_held_up_change_nothing() {
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
+        run(&mut clock, LocalTime::ZERO, 3000, 120.0);
+        let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
+        let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
+        // 60 ms, four times a second.
+        for i in 3000..3400 {
+            let smoothed = clock.callback(at(i).max(at(i / 12 * 12 + 3)), 960);
+            assert!((smoothed - at(i)).abs() < Nanos::from_micros(100), "{i}: {}", smoothed - at(i));
+        }
+        assert!((clock.rate().as_ppm() - 120.0).abs() < 0.3, "{}", clock.rate());
+    }
+
+    #[test]
+    fn what_was_taken_for_an_xrun_is_taken_back() {
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
+        run(&mut clock, LocalTime::ZERO, 3000, 120.0);
+        let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
+        let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
+        // Half a second of a host so busy that every callback is late.
+        let late = |i: i64| if i < 3025 { Nanos::from_millis(6) } else { Nanos::ZERO };
+        let smoothed = (3000..3060).map(|i| clock.callback(at(i) + late(i), 960)).last().unwrap();
+        assert!((smoothed - at(3059)).abs() < Nanos::from_micros(200), "{}", smoothed - at(3059));
+    }
+
     #[test]
     fn a_stopped_card_keeps_its_rate() {
-        let mut clock = CardClock::new(SampleRate::HZ_48000);
+        let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         let resumed = LocalTime::ZERO + Nanos::from_secs(120);
         let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);

@@ -143,6 +143,22 @@ impl Concealer {
         }
     }
 
+    /// Frames that [`Concealer::splice_from`] wants.
+    pub(super) fn splice_frames(&self) -> usize {
+        self.lengths.fade_in
+    }
+
+    /// The same, when it is known what would have come: that is crossfaded with what comes next.
+    pub(super) fn splice_from(&mut self, continuation: &[f32]) {
+        if self.state == State::Playing {
+            self.period_frames = (continuation.len() / self.channels).min(self.lengths.longest);
+            let samples = self.period_frames * self.channels;
+            self.period[..samples].copy_from_slice(&continuation[..samples]);
+            self.step.fill(0.0);
+            self.state = State::Filling { filled: 0 };
+        }
+    }
+
     /// Prepares the substitute from the history; returns the frames filled so far, which is none.
     fn begin(&mut self) -> usize {
         self.period_frames = self.find_period();
@@ -289,6 +305,30 @@ mod tests {
         concealer.present(&mut after);
         out.extend(after);
         assert!(roughness(&out[300..]) < roughness(&tone(440.0, 0, 4800)) + 0.004);
+    }
+
+    #[test]
+    fn a_jump_from_audio_that_is_known_is_a_blend_of_both() {
+        let mut concealer = Concealer::new(1, RATE);
+        // Noise has no period: nothing but the true continuation follows it.
+        let mut random = 1u32;
+        let noise: Vec<f32> = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) as f32 / 33_554_432.0 - 0.25
+        })
+        .take(10_000)
+        .collect();
+        concealer.present(&mut noise[..4800].to_vec());
+        let fade = concealer.splice_frames();
+        concealer.splice_from(&noise[4800..4800 + fade]);
+        let mut after = noise[7000..8000].to_vec();
+        concealer.present(&mut after);
+        for (i, &sample) in after.iter().enumerate() {
+            let (old, new) = (noise[4800 + i], noise[7000 + i]);
+            let (low, high) = (old.min(new) - 1e-6, old.max(new) + 1e-6);
+            let within = if i < fade { low..=high } else { new..=new };
+            assert!(within.contains(&sample), "{i}: {sample} between {old} and {new}");
+        }
     }
 
     #[test]

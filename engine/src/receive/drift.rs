@@ -7,17 +7,22 @@
 
 use crate::units::{Nanos, Ppb};
 
-/// Phase trim bandwidths: the fast one while the error is large or playout is young, Hz.
-const FAST_TRIM_HZ: f64 = 0.01;
+/// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an error that is worth it.
 const SLOW_TRIM_HZ: f64 = 0.0007;
-/// How long playout counts as young.
-const YOUNG: Nanos = Nanos::from_secs(60);
-/// Phase errors beyond this are trimmed fast.
+const FAST_TRIM_HZ: f64 = 0.01;
+/// Phase errors beyond the first one are trimmed fast, until they are below the second.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
+const SMALL_ERROR: Nanos = Nanos::from_micros(20);
+/// Phase errors beyond this are jumped over by playout: to trim them meanwhile would only be a change of pitch.
+const JUMPED_ERROR: Nanos = Nanos::from_millis(2);
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
+/// How fast the trim comes and goes, ppb per second.
+const TRIM_SLEW: f64 = 1000.0;
 /// Corner of the two-pole low-pass on the ratio, Hz: keeps callback noise out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
+/// A young ratio is smoothed over this share of its age only: the first measured rates are far off.
+const YOUNG_SHARE: f64 = 0.25;
 /// Authority: beyond it the sample rate is wrong, not the crystal.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
@@ -30,7 +35,7 @@ pub struct DriftInput {
     pub media_rate: Ppb,
     /// Rate of the sound card against the host's clock, from callbacks.
     pub card_rate: Ppb,
-    /// How far playout is behind its target position; positive: it must speed up.
+    /// How far playout is behind its target position, as far as that is to be trimmed; positive: it must speed up.
     pub behind: Nanos,
     /// Audio in the buffer at the callback, as a level feedback would see it.
     pub fill: Nanos,
@@ -58,30 +63,48 @@ pub trait DriftLaw: Send {
 #[derive(Clone, Debug, Default)]
 pub struct FusedDrift {
     age: Nanos,
+    /// Whether a large error is being trimmed.
+    catching_up: bool,
+    trim_ppb: f64,
     /// The two poles of the low-pass, ppb; `None` before the first block.
     poles: Option<[f64; 2]>,
 }
 
 impl FusedDrift {
-    fn trim_ppb(&self, behind: Nanos) -> f64 {
-        let fast = self.age < YOUNG || behind.abs() > LARGE_ERROR;
-        let bandwidth_hz = if fast { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };
+    /// The trim that is wanted for an error.
+    fn wanted_trim_ppb(&mut self, behind: Nanos) -> f64 {
+        if behind.abs() > JUMPED_ERROR {
+            return 0.0;
+        }
+        let limit = if self.catching_up { SMALL_ERROR } else { LARGE_ERROR };
+        self.catching_up = behind.abs() > limit;
+        let bandwidth_hz = if self.catching_up { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };
         // ns of error times 1/s is ns/s, which is ppb.
         let trim = 2.0 * std::f64::consts::PI * bandwidth_hz * behind.as_nanos() as f64;
         trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
+    }
+
+    fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
+        let change = self.wanted_trim_ppb(input.behind) - self.trim_ppb;
+        let most = TRIM_SLEW * input.block.as_secs_f64();
+        self.trim_ppb += change.clamp(-most, most);
+        self.trim_ppb
     }
 }
 
 impl DriftLaw for FusedDrift {
     fn ratio(&mut self, input: &DriftInput) -> Ppb {
         let fused = Ppb::from_ratio(input.media_rate.ratio() / input.card_rate.ratio());
-        let wanted = fused.as_ppb() + self.trim_ppb(input.behind);
+        let wanted = fused.as_ppb() + self.trim_ppb(input);
         let wanted = wanted.clamp(-AUTHORITY.as_ppb(), AUTHORITY.as_ppb());
-        let alpha = 1.0 - libm::exp(-2.0 * std::f64::consts::PI * SMOOTHING_HZ * input.block.as_secs_f64());
+        let block_s = input.block.as_secs_f64();
+        self.age += input.block;
+        let young = block_s / (YOUNG_SHARE * self.age.as_secs_f64());
+        let steady = 1.0 - libm::exp(-2.0 * std::f64::consts::PI * SMOOTHING_HZ * block_s);
+        let alpha = steady.max(young).min(1.0);
         let poles = self.poles.get_or_insert([wanted; 2]);
         poles[0] += alpha * (wanted - poles[0]);
         poles[1] += alpha * (poles[0] - poles[1]);
-        self.age += input.block;
         Ppb::new(poles[1])
     }
 }

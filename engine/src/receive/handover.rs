@@ -21,10 +21,12 @@ pub struct ControlSnapshot {
     pub generation: u32,
     /// Host time to the media position whose packet arrives then without queueing.
     pub arrivals: Option<MediaMap>,
+    /// Rate of the sender's media clock against the host's: as measured, or the best guess before.
+    pub media_rate: Ppb,
     /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is not usable.
     pub reference: Option<MediaMap>,
-    /// Changes when the reference was stepped and must be aligned anew.
-    pub reference_epoch: u32,
+    /// Frames of the packet that began the timeline: by how much a packet is sent after the time of its first frame.
+    pub packet_frames: u32,
 }
 
 /// What the audio half tells of itself after every callback.
@@ -48,8 +50,11 @@ pub struct PlayoutStats {
     pub target: Nanos,
     /// By how much late packets have raised the target since the stream, or its source, started.
     pub raised_by: Nanos,
-    /// The depth achieved: how far playout is behind the sender's timeline at the last callback. The card's own latency comes on top.
+    /// The depth achieved: how far playout is behind the arrivals at the last callback. The card's own latency comes on top.
     pub achieved: Nanos,
+    /// The link offset achieved (AES67-2018, 7.5): from the time that the sender stamped a frame with to the callback that plays it. `None` while the target is known by
+    /// arrivals only.
+    pub link_offset: Option<Nanos>,
     /// Contiguous audio found by the last callback, from the position it played on.
     pub fill: Nanos,
     /// Callbacks that needed audio which had not arrived.

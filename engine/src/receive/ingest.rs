@@ -5,7 +5,9 @@
 //! changes its SSRC and nothing else is the same stream. The media clock is estimated from arrivals, whatever the
 //! sender says of PTP, so that the rate never depends on a master.
 
+use super::agreement::Agreement;
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
@@ -70,6 +72,10 @@ pub struct IngestStats {
     pub generation: u32,
     /// Rate of the sender's media clock against the host's.
     pub media_rate: Ppb,
+    /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an alarm. It is played by arrivals alone.
+    pub sender_off_ptp: bool,
+    /// The sender's rate against PTP's, if it is said to be on PTP and both are known.
+    pub rate_against_ptp: Ppb,
     /// Running size of the packets' lateness, on the leg whose arrivals give the media clock.
     pub arrival_jitter: Nanos,
 }
@@ -84,6 +90,7 @@ struct Timeline {
     newest_at: LocalTime,
     /// Since when no packet has come in time.
     late_since: Option<LocalTime>,
+    agreement: Agreement,
     legs: Legs,
 }
 
@@ -121,7 +128,7 @@ pub struct Ingest {
     suspect: Option<u32>,
     snapshot: ControlSnapshot,
     stats: IngestStats,
-    ptp: Option<(PtpMap, u32)>,
+    ptp: Option<PtpMap>,
     packets: rtrb::Producer<MediaPacket>,
     publisher: triple_buffer::Input<ControlSnapshot>,
     playout_stats: triple_buffer::Output<PlayoutStats>,
@@ -161,7 +168,7 @@ impl Ingest {
 
     /// Tells what PTP time is; call it whenever the clock has learnt something.
     pub fn set_clock(&mut self, reading: &ClockReading) {
-        self.ptp = reading.map.filter(|_| reading.state.is_usable()).map(|map| (map, reading.epoch));
+        self.ptp = reading.map.filter(|_| reading.state.is_usable());
     }
 
     /// What this half has counted.
@@ -173,6 +180,8 @@ impl Ingest {
             stats.legs = timeline.legs.stats();
             stats.media_rate = timeline.legs.media_rate();
             stats.arrival_jitter = timeline.legs.jitter();
+            stats.sender_off_ptp = timeline.agreement.is_broken();
+            stats.rate_against_ptp = timeline.agreement.difference();
         }
         stats
     }
@@ -204,13 +213,17 @@ impl Ingest {
             return Err(IngestError::Oversize(packet.payload.len()));
         }
         let frames = Frames::new(frames as i64);
+        let generation = self.stats.generation;
         let mut position = self.place(leg, now, &packet, frames)?;
         if self.has_fallen_behind(now, position + frames) {
             position = self.begin(leg, now, &packet);
         }
+        if self.stats.generation != generation {
+            self.snapshot.packet_frames = frames.get() as u32;
+        }
         let end = position + frames;
         let first = self.arrive(leg, now, &packet, position, end);
-        self.publish();
+        self.publish(now);
         if first {
             self.push(position, packet.payload);
         }
@@ -260,7 +273,10 @@ impl Ingest {
         self.suspect = None;
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
-        let legs = self.timeline.take().map_or_else(|| Legs::new(leg), |timeline| timeline.legs.restarted(leg));
+        let legs = match self.timeline.take() {
+            Some(timeline) => timeline.legs.restarted(leg),
+            None => Legs::new(leg, self.known_rate()),
+        };
         self.timeline = Some(Timeline {
             ssrc: packet.header.ssrc,
             origin_local: now,
@@ -268,9 +284,20 @@ impl Ingest {
             newest: position,
             newest_at: now,
             late_since: None,
+            agreement: Agreement::default(),
             legs,
         });
         position
+    }
+
+    /// What is known of the rate of the first sender.
+    fn known_rate(&self) -> KnownRate {
+        let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
+        let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
+        match ptp.filter(|clock| clock.rate_sigma() < USABLE_RATE) {
+            Some(clock) => KnownRate::inferred(clock.rate()),
+            None => KnownRate::remembered(self.config.warm_start.media_rate),
+        }
     }
 
     /// Whether a packet that ends at `end` has missed its playout.
@@ -303,17 +330,18 @@ impl Ingest {
         timeline.legs.arrive(&Candidate { leg, sequence: packet.header.sequence, position, late, sample })
     }
 
-    fn publish(&mut self) {
-        let Some(timeline) = &self.timeline else { return };
+    fn publish(&mut self, now: LocalTime) {
+        let Some(timeline) = &mut self.timeline else { return };
         let rate = self.config.format.sample_rate();
-        self.snapshot.arrivals = timeline
-            .legs
-            .clock()
+        let arrivals = timeline.legs.clock();
+        self.snapshot.arrivals = arrivals
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
+        self.snapshot.media_rate = timeline.legs.media_rate();
         self.snapshot.reference = None;
-        if let (MediaClock::Ptp { offset }, Some((ptp, epoch))) = (self.config.media_clock, self.ptp) {
+        if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)
+            && arrivals.is_none_or(|(sender, _)| timeline.agreement.judge(now, &sender, ptp.clock()))
+        {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
-            self.snapshot.reference_epoch = epoch;
         }
         self.publisher.write(self.snapshot);
     }

@@ -5,6 +5,7 @@
 //! jitter buffer outright and is pulled: it never allocates, locks, logs or calls the system, and always fills its output. The
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
+mod agreement;
 mod card_clock;
 mod channel_map;
 mod conceal;
@@ -13,9 +14,11 @@ mod drift;
 mod handover;
 mod ingest;
 mod jitter_buffer;
+mod known_rate;
 mod playout;
 mod redundancy;
 mod stream;
+mod target;
 
 pub use channel_map::{ChannelMap, ChannelMapError};
 pub use drift::{DriftInput, DriftLaw, FusedDrift};
@@ -24,4 +27,4 @@ pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
-pub use stream::{MediaClock, StreamConfig, StreamError, stream, stream_with};
+pub use stream::{MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_with};

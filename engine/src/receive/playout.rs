@@ -1,8 +1,7 @@
 //! The audio half of a stream: pulled by the sound card, fills its buffer, always.
 //!
 //! Model: the read position is a fractional media frame that moves by the resampling step, also through silence, so latency is restored by
-//! itself after an underrun. It is steered towards a *target position*: where the sender's timeline was `target_depth` ago, by way of
-//! PTP while that is usable, else by way of arrivals. When the way changes, the target is carried over without a step.
+//! itself after an underrun. It is steered towards a [target position](super::target).
 //!
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded loop.
 
@@ -14,36 +13,14 @@ use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::stream::StreamConfig;
+use super::target::{Correction, Target};
 use crate::resample::Resampler;
-use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
 /// Playout begins after this long anyway, roughly; a first packet that was held back would mute a stream for seconds otherwise.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// Errors beyond this are jumped over (crossfaded) rather than slewed.
-const JUMP: Nanos = Nanos::from_millis(2);
-/// PTP is followed from this age on: until then its estimate and that of arrivals still settle against each other.
-const FOLLOW_PTP_FROM: Nanos = Nanos::from_secs(30);
-/// How long an error must last before it is jumped over.
-const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-
-/// By which clock the target position is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reference {
-    Arrivals,
-    Ptp { epoch: u32 },
-}
-
-/// Where playout should be: so many frames behind a reference.
-#[derive(Clone, Copy, Debug)]
-struct Target {
-    reference: Reference,
-    behind_frames: f64,
-    /// The same target by way of arrivals, as of the last callback: what a new reference is aligned with.
-    behind_arrivals_frames: f64,
-}
-
 /// Sound-card half of a stream.
 pub struct Playout<D> {
     rate: SampleRate,
@@ -61,8 +38,6 @@ pub struct Playout<D> {
     target: Option<Target>,
     /// Since when the arrivals are known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    age: Nanos,
-    erring_for: Nanos,
     snapshot: ControlSnapshot,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -94,14 +69,12 @@ impl<D: DriftLaw> Playout<D> {
             nominal_step,
             resampler,
             drift,
-            card: CardClock::new(config.card_rate),
+            card: CardClock::new(config.card_rate, config.warm_start.card_rate),
             buffer: JitterBuffer::new(channels, capacity_frames),
             concealer: Concealer::new(channels, config.format.sample_rate()),
             cursor: None,
             target: None,
             waiting_since: None,
-            age: Nanos::ZERO,
-            erring_for: Nanos::ZERO,
             snapshot: ControlSnapshot::default(),
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
@@ -216,41 +189,50 @@ impl<D: DriftLaw> Playout<D> {
             return;
         }
         let back = libm::ceil(self.rate.frames_in(raise));
-        target.behind_frames += back;
-        target.behind_arrivals_frames += back;
-        self.cursor = self.cursor.map(|cursor| cursor - Frames::new(back as i64));
-        self.concealer.splice();
+        target.deepen(back);
+        self.jump(Frames::new(-(back as i64)));
+    }
+
+    /// Moves the read position, crossfading what would have come, if it is there, with what comes now.
+    fn jump(&mut self, by: Frames) {
+        let Some(cursor) = self.cursor else { return };
+        let wanted = self.concealer.splice_frames();
+        match self.buffer.run(cursor, wanted) {
+            (true, frames) if frames == wanted && wanted * self.channels <= self.input.len() => {
+                let continuation = &mut self.input[..wanted * self.channels];
+                self.buffer.copy(cursor, continuation);
+                self.concealer.splice_from(continuation);
+            }
+            _ => self.concealer.splice(),
+        }
+        self.cursor = Some(cursor + by);
         self.stats.jumps += 1;
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
     fn begin(&mut self, now: LocalTime) -> Option<MediaPosition> {
-        let cursor = match self.cursor {
-            Some(cursor) => cursor,
-            None => {
-                let known = START_SIGMA.as_nanos() as f64;
-                let arrivals = self.snapshot.arrivals?;
-                let since = *self.waiting_since.get_or_insert(now);
-                if arrivals.clock().sigma_ns(now) >= known && now.since(since) < START_PATIENCE {
-                    return None;
-                }
-                self.waiting_since = None;
-                let depth_frames = self.rate.frames_in(self.depth.target());
-                let position = arrivals.position_at(now).advanced(-depth_frames);
-                let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
-                self.cursor = Some(cursor);
-                self.target = Some(Target {
-                    reference: Reference::Arrivals,
-                    behind_frames: depth_frames,
-                    behind_arrivals_frames: depth_frames,
-                });
-                self.age = Nanos::ZERO;
-                self.stats.started = true;
-                self.stats.generation = self.snapshot.generation;
-                cursor
-            }
-        };
+        if let Some(cursor) = self.cursor {
+            return Some(self.position_of(cursor));
+        }
+        let depth = self.depth.target();
+        let mut target = Target::new(self.rate, depth);
+        let position = target.aim(now, &self.snapshot, depth)?;
+        if !target.is_by_ptp() && !self.knows_arrivals(now) {
+            return None;
+        }
+        let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
+        self.cursor = Some(cursor);
+        self.target = Some(target);
+        self.stats.started = true;
+        self.stats.generation = self.snapshot.generation;
         Some(self.position_of(cursor))
+    }
+
+    /// Whether arrivals are known well enough to begin, or will not be soon.
+    fn knows_arrivals(&mut self, now: LocalTime) -> bool {
+        let since = *self.waiting_since.get_or_insert(now);
+        let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
+        sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
     }
 
     /// The media position of the next frame to be played, when `cursor` is the next to be fed to the resampler.
@@ -258,49 +240,33 @@ impl<D: DriftLaw> Playout<D> {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Follows the best reference; returns how far playout is behind the target, after jumping there if it must.
+    /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
-        let Some(wanted) = self.aim(now) else { return Nanos::ZERO };
+        let depth = self.depth.target();
+        let Some(target) = &mut self.target else { return Nanos::ZERO };
+        let Some(wanted) = target.aim(now, &self.snapshot, depth) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
-        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
-        self.age += block;
-        if self.erring_for < JUMP_PATIENCE {
-            return behind;
+        let correction = target.correct(behind, block);
+        self.stats.behind = behind;
+        self.stats.achieved = target.depth() + behind;
+        let packet = self.rate.duration(Frames::new(i64::from(self.snapshot.packet_frames)));
+        self.stats.link_offset = target.is_by_ptp().then(|| depth + packet + behind);
+        match correction {
+            Correction::Hold => Nanos::ZERO,
+            Correction::Trim => behind,
+            Correction::Jump => {
+                let jump = libm::round(behind_frames);
+                self.jump(Frames::new(jump as i64));
+                self.rate.duration_f64(behind_frames - jump)
+            }
         }
-        self.erring_for = Nanos::ZERO;
-        let jump = libm::round(behind_frames);
-        self.cursor = self.cursor.map(|cursor| cursor + Frames::new(jump as i64));
-        self.concealer.splice();
-        self.stats.jumps += 1;
-        self.rate.duration_f64(behind_frames - jump)
-    }
-
-    /// The target position, by the best reference there is. A change of reference leaves the target where it is.
-    fn aim(&mut self, now: LocalTime) -> Option<MediaPosition> {
-        let mut target = self.target?;
-        let arrivals = self.snapshot.arrivals?.position_at(now);
-        let (reference, position) = match self.snapshot.reference.filter(|_| self.age >= FOLLOW_PTP_FROM) {
-            Some(map) => (Reference::Ptp { epoch: self.snapshot.reference_epoch }, map.position_at(now)),
-            None => (Reference::Arrivals, arrivals),
-        };
-        if reference != target.reference {
-            // The old reference may be gone or stepped; arrivals go on, and tell where the target was.
-            let present = arrivals.advanced(-target.behind_arrivals_frames);
-            target.reference = reference;
-            target.behind_frames = position.frames_since(present);
-        }
-        let wanted = position.advanced(-target.behind_frames);
-        target.behind_arrivals_frames = arrivals.frames_since(wanted);
-        self.target = Some(target);
-        Some(wanted)
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {
-        let media_rate = self.snapshot.arrivals.map_or(Ppb::ZERO, |map| map.clock().rate());
         let input = DriftInput {
             block,
-            media_rate,
+            media_rate: self.snapshot.media_rate,
             card_rate: self.card.rate(),
             behind,
             fill: self.fill(),
@@ -309,9 +275,6 @@ impl<D: DriftLaw> Playout<D> {
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = input.card_rate;
-        self.stats.behind = behind;
-        let aimed = self.target.map_or(0.0, |target| target.behind_arrivals_frames);
-        self.stats.achieved = self.rate.duration_f64(aimed) + behind;
         self.stats.fill = input.fill;
         self.nominal_step * ratio.ratio()
     }

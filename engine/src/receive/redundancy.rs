@@ -15,7 +15,8 @@
 //! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical RTP packets), and a leg's delay does not change
 //! during an outage of less than a second.
 
-use crate::clock::{ClockMap, DelayModel, Estimator, EstimatorConfig, Sample};
+use super::known_rate::KnownRate;
+use crate::clock::{ClockMap, Estimator, Sample};
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
@@ -32,9 +33,8 @@ const MAX_DROPOUT: u16 = 3000;
 /// Never a media position.
 const NO_FRAME: i64 = i64::MIN;
 
-/// Starting point for the sender's media clock: crystals, or clocks disciplined by better ones.
-const ARRIVALS: EstimatorConfig =
-    EstimatorConfig { rate_sigma: Ppb::from_ppm(100.0), jitter: Nanos::from_micros(300), delay: DelayModel::Absorbed };
+/// First guess of how late packets are.
+const JITTER: Nanos = Nanos::from_micros(300);
 
 /// By which network a packet came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,8 +104,8 @@ struct Path {
 }
 
 impl Path {
-    fn new() -> Self {
-        Self::knowing(Estimator::new(ARRIVALS), false)
+    fn new(rate: KnownRate) -> Self {
+        Self::knowing(Estimator::new(rate.estimator(JITTER)), false)
     }
 
     fn knowing(arrivals: Estimator, is_moved: bool) -> Self {
@@ -146,24 +146,32 @@ pub(super) struct Candidate {
 pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
+    known: KnownRate,
     /// How much earlier packets came by the leg followed first than by the one followed now.
     carried: Nanos,
     merge: Merge,
 }
 
 impl Legs {
-    /// Legs of a timeline that begins with a packet of `leg`.
-    pub(super) fn new(leg: Leg) -> Self {
-        Self { paths: [Path::new(), Path::new()], followed: leg, carried: Nanos::ZERO, merge: Merge::new() }
+    /// Legs of a timeline that begins with a packet of `leg`, from a sender of which so much is known.
+    pub(super) fn new(leg: Leg, rate: KnownRate) -> Self {
+        Self {
+            paths: [Path::new(rate), Path::new(rate)],
+            followed: leg,
+            known: rate,
+            carried: Nanos::ZERO,
+            merge: Merge::new(),
+        }
     }
 
     /// The legs of the timeline that follows, beginning with a packet of `leg`: only the rates are kept.
     pub(super) fn restarted(self, leg: Leg) -> Self {
+        let rate = self.known.updated(self.clock().map(|(map, _)| map));
         let paths = self.paths.map(|path| match path.arrivals.map() {
             Some(_) => Path::knowing(path.arrivals, true),
-            None => Path::new(),
+            None => Path::new(rate),
         });
-        Self { paths, ..Self::new(leg) }
+        Self { paths, ..Self::new(leg, rate) }
     }
 
     /// Number of the newest packet by either leg.
@@ -175,10 +183,11 @@ impl Legs {
     pub(super) fn arrive(&mut self, packet: &Candidate) -> bool {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
+        let rate = KnownRate::inferred(self.media_rate());
         let path = &mut self.paths[packet.leg as usize];
         let away = path.last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
         if away && !followed {
-            path.arrivals = Estimator::new(ARRIVALS);
+            path.arrivals = Estimator::new(rate.estimator(JITTER));
         }
         path.arrive(packet.sequence, packet.sample);
         path.won += u64::from(first);
@@ -200,7 +209,7 @@ impl Legs {
 
     /// Rate of the sender's media clock against the host's.
     pub(super) fn media_rate(&self) -> Ppb {
-        self.clock().map_or(Ppb::ZERO, |(map, _)| map.rate())
+        self.known.or_measured(self.clock().map(|(map, _)| map))
     }
 
     /// Running size of the lateness of the followed leg's packets.

@@ -7,7 +7,7 @@ use super::ingest::Ingest;
 use super::playout::Playout;
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::StreamFormat;
-use crate::units::{Nanos, SampleRate};
+use crate::units::{Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
 /// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
@@ -32,7 +32,7 @@ pub enum MediaClock {
 }
 
 /// What is known of a stream before its first packet, and what its listener wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
@@ -42,8 +42,9 @@ pub struct StreamConfig {
     pub payload_type: Option<u8>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet that met no queue waits until the callback that plays it. A callback fetches a whole
-    /// block at once, so late packets have this minus one block.
+    /// How long the first frame of a packet that took no time waits until the callback that plays it; if the sender's timestamps are related to PTP, and PTP is
+    /// known, exactly that, and the link offset is one packet time more; else the network's least delay comes on top. A callback fetches a whole block at once, so
+    /// late packets have this minus one block.
     pub target_depth: Nanos,
     /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
     /// asked for (presentation-time playout).
@@ -52,6 +53,18 @@ pub struct StreamConfig {
     pub card_rate: SampleRate,
     /// Most frames that are resampled in one go; larger callbacks are served in several.
     pub block_frames: usize,
+    /// What is remembered from earlier; the default is nothing.
+    pub warm_start: WarmStart,
+}
+
+/// Rates that were measured earlier on this host, so that a stream need not find them out again: [`PlayoutStats::card_rate`], kept for each device, and
+/// [`super::IngestStats::media_rate`], which is that of every sender on the network if they are on PTP. They are corrected by what is measured now.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WarmStart {
+    /// Rate of the sound card against the host's clock.
+    pub card_rate: Option<Ppb>,
+    /// Rate of the sender's media clock against the host's.
+    pub media_rate: Option<Ppb>,
 }
 
 /// A stream cannot be received as configured.

@@ -2,7 +2,9 @@
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
-use engine::receive::{ChannelMap, FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
+use engine::receive::{
+    ChannelMap, FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, WarmStart, stream,
+};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -95,6 +97,7 @@ pub(crate) fn config(format: StreamFormat, media_clock: MediaClock) -> StreamCon
         depth_limit: TARGET_DEPTH,
         card_rate: RATE,
         block_frames: CALLBACK,
+        warm_start: WarmStart::default(),
     }
 }
 

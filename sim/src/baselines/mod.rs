@@ -7,6 +7,7 @@ mod linuxptp_pi;
 mod moving_median;
 mod prototype;
 mod prototype_clock;
+mod remedies;
 #[cfg(feature = "statime")]
 mod statime_clock;
 mod virtual_clock;
@@ -15,5 +16,6 @@ pub use drift::{LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, Protot
 pub use linuxptp::{LinuxptpLinreg, LinuxptpPi};
 pub use prototype::PrototypeReceiver;
 pub use prototype_clock::PrototypeClock;
+pub use remedies::{Direct, OptionA, OptionB, OptionC, Uncorrected};
 #[cfg(feature = "statime")]
 pub use statime_clock::StatimeClock;

@@ -5,6 +5,7 @@ use crate::record::{ClockState, Recording, TraceRow};
 use crate::scenario::{Expectation, Metric};
 use engine::ptp::wire::ClockIdentity;
 
+mod skew;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,8 @@ const LOCK_DWELL_S: f64 = 1.0;
 pub struct Evidence<'a> {
     /// The trace.
     pub recording: &'a Recording,
+    /// The traces of the scenario's other receivers.
+    pub others: Vec<&'a Recording>,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
     /// Grandmasters that were followed, each since when.
@@ -60,6 +63,10 @@ impl Evidence<'_> {
                 let within = |at: &&f64| (span.from_s..span.to_s).contains(*at);
                 self.heard.map(|(_, times)| times.iter().filter(within).count() as f64)
             }
+            Metric::CracklesPerMin => {
+                let minutes = (span.to_s - span.from_s) / 60.0;
+                self.measure(Metric::Crackles, span).map(|crackles| crackles / minutes)
+            }
             Metric::LongestGapMs => self.heard.map(|(report, _)| report.longest_gap_ms),
             Metric::Underruns => sum(|row| row.underruns),
             Metric::PacketsLate => sum(|row| row.packets_late),
@@ -73,7 +80,13 @@ impl Evidence<'_> {
             Metric::ClockStepUs => self.clock_step(span),
             Metric::Coverage3Sigma => self.coverage(span),
             Metric::RelockTimeS => Some(self.relock_time(span)),
+            Metric::SenderOffPtpShare => {
+                let count = sum(|_| 1)?;
+                sum(|row| u32::from(row.sender_off_ptp)).map(|off| off / count)
+            }
             Metric::GrandmasterChanges => self.grandmaster_changes(span),
+            Metric::SkewUs => self.most(|other| skew::largest_us(self.skews_us(other, span))),
+            Metric::SkewRmsUs => self.most(|other| skew::rms_us(self.skews_us(other, span))),
             Metric::PacketsMissed => total(|row| f64::from(row.packets_missed)),
             Metric::PacketsDropped => sum(|row| row.packets_dropped),
             Metric::PacketsRefused => sum(|row| row.packets_refused),
@@ -85,6 +98,17 @@ impl Evidence<'_> {
             Metric::LegBLost => total(|row| f64::from(row.leg_b_lost)),
             Metric::LegSkewMs => self.largest(span, |row| row.leg_b_skew_ms),
         }
+    }
+
+    /// The largest value of any other receiver; nothing if one has none.
+    fn most(&self, of: impl Fn(&Recording) -> Option<f64>) -> Option<f64> {
+        let all: Option<Vec<f64>> = self.others.iter().map(|other| of(other)).collect();
+        all?.into_iter().max_by(f64::total_cmp)
+    }
+
+    /// By how much later than another receiver this one plays a frame, at the end of each interval.
+    fn skews_us<'b>(&'b self, other: &'b Recording, span: Span) -> impl Iterator<Item = Option<f64>> + 'b {
+        skew::between_us(self.rows(span), &other.rows)
     }
 
     /// Rows whose whole interval lies in the span.

@@ -1,6 +1,8 @@
 //! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
 
 mod bursts;
+mod card;
+mod convert;
 mod crystal;
 mod grandmaster;
 mod identity;
@@ -13,6 +15,7 @@ mod streams;
 mod talker;
 mod wander;
 
+pub use card::SoundCard;
 pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;

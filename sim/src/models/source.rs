@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use engine::SampleRate;
 use thiserror::Error;
 
-use super::source_wav;
+use super::{convert, source_wav};
 
 /// Most channels of a stream: AES67 streams carry up to 8, ST 2110-30 level C up to 64.
 pub(super) const CHANNELS_MAX: u16 = 64;
@@ -171,6 +171,19 @@ impl SourceSignal {
             planes.iter_mut().flatten().for_each(|sample| *sample = quantise(f64::from(*sample), grid));
         }
         self
+    }
+
+    /// The same programme at another rate: frame n of this one is heard when frame n x rate / this rate of that one is. It is not quantised anew.
+    #[must_use]
+    pub fn at_rate(&self, rate: SampleRate) -> Self {
+        let content = match &self.content {
+            Content::Tones(partials) => Content::Tones(partials.clone()),
+            Content::Loop(planes) => {
+                let (source, length) = convert::whole_loop(planes[0].len(), self.sample_rate, rate);
+                Content::Loop(planes.iter().map(|plane| convert::convert(plane, source, length)).collect())
+            }
+        };
+        Self { sample_rate: rate, channels: self.channels, content, grid: None }
     }
 
     /// Frames per second.

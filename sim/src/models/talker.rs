@@ -59,6 +59,12 @@ impl MediaTimeline {
         }
     }
 
+    /// Nominal rate.
+    #[must_use]
+    pub fn sample_rate(&self) -> SampleRate {
+        self.rate
+    }
+
     /// RTP timestamp of programme frame 0, unwrapped.
     #[must_use]
     pub fn first(&self) -> Frames {

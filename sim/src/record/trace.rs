@@ -58,6 +58,11 @@ pub struct TraceRow {
     pub packets_late: u32,
     /// Packets of the interval that the network lost, on all legs.
     pub packets_lost: u32,
+    /// How long before the end of the interval the frame that was played then had been captured: the latency from the talker's input to the card's
+    /// output. Truth; nothing while nothing is played.
+    pub latency_ms: Option<f64>,
+    /// Whether the receiver said, at the end of the interval, that the sender is not on PTP as its SDP says.
+    pub sender_off_ptp: bool,
     /// Packets that the receiver missed, by their sequence numbers, on all legs; negative where more came late than were missed anew.
     pub packets_missed: i32,
     /// Packets of the interval that came and of which nothing was played.

@@ -138,7 +138,7 @@ impl Summary {
             passed: !interrupted && expectations.iter().all(|judgement| judgement.holds),
             receivers: played
                 .iter()
-                .map(|played| ReceiverSummary::new(loaded, &super::evidence(loaded, played), played))
+                .map(|one| ReceiverSummary::new(loaded, &super::evidence(loaded, one, played), one))
                 .collect(),
             expectations,
         }

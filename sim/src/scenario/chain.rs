@@ -1,7 +1,7 @@
 //! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A scenario has all of it or none.
 
 use super::clock::{Crystal, TalkerClock};
-use super::value::{Millis, MulticastGroup, RtpPayloadType, SampleRateHz};
+use super::value::{Millis, MulticastGroup, PartsPerMillion, RtpPayloadType, SampleRateHz};
 use super::{Jitter, Path};
 use engine::rtp::format::Encoding;
 use serde::Deserialize;
@@ -44,6 +44,9 @@ pub struct Talker {
     pub first_sequence: u16,
     /// What the media clock follows.
     pub clock: TalkerClock,
+    /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it follows a crystal of its own. One that follows PTP says so anyway.
+    #[serde(default)]
+    pub claims_ptp: bool,
     /// What is sent.
     pub source: Source,
 }
@@ -120,6 +123,10 @@ pub struct Card {
 pub struct PlayoutWish {
     /// How long the first frame of a packet that met no queue waits until the callback that plays it.
     pub target_depth_ms: Millis,
+    /// The card's rate against the host's clock, if the receiver remembers it.
+    pub remembered_card_ppm: Option<PartsPerMillion>,
+    /// Likewise the sender's.
+    pub remembered_media_ppm: Option<PartsPerMillion>,
     /// How far late packets may raise it; not at all if not given.
     pub depth_limit_ms: Option<Millis>,
 }

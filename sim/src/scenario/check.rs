@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{AudioChain, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError};
+use super::{AudioChain, Card, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -15,11 +15,16 @@ impl File<'_> {
         self.check_masters(scenario)?;
         for fault in &scenario.faults {
             let end = scenario.duration_s.get();
+            if fault.what.needs_chain() && scenario.chain().is_none() {
+                let message = "this befalls a sound card, and only clocks are simulated: leave it out";
+                return Err(self.error(&fault.at_s.span(), message));
+            }
             if fault.at_s.as_ref().get() > end {
                 let message = format!("this is after the end of the run at {end} s: choose an earlier time");
                 return Err(self.error(&fault.at_s.span(), message));
             }
-            if fault.every_s.is_some_and(|every| fault.for_s.is_none_or(|length| length >= every)) {
+            let ends_by = |every| fault.for_s.map_or(fault.what.is_instant(), |length| length < every);
+            if fault.every_s.is_some_and(|every| !ends_by(every)) {
                 let message = "a fault that comes back must end before: for_s must be less than every_s";
                 return Err(self.error(&fault.at_s.span(), message));
             }
@@ -85,8 +90,13 @@ impl File<'_> {
             return Err(self.error(&self.find("", "duration_s"), message));
         }
         let Some(chain) = scenario.chain() else { return Ok(()) };
+        const NO_FRAMES: &str = "callback_frames must be more than 0";
         if chain.card.callback_frames == 0 {
-            return Err(self.error(&self.find("[card]", "callback_frames"), "callback_frames must be more than 0"));
+            return Err(self.error(&self.find("[card]", "callback_frames"), NO_FRAMES));
+        }
+        let empty = |card: &Card| card.callback_frames == 0;
+        if let Some(receiver) = scenario.receivers.iter().find(|receiver| receiver.card.as_ref().is_some_and(empty)) {
+            return Err(self.error(&receiver.name.span(), format!("{NO_FRAMES} in [receiver.card]")));
         }
         let depth = chain.playout.target_depth_ms.get();
         if depth <= 0.0 || depth > MAX_TARGET_DEPTH_MS {
@@ -118,6 +128,14 @@ impl File<'_> {
                 let message = format!(
                     "receiver `{name}`: {} is only a clock and cannot play; leave out [talker], [network.media], [card] and [playout]",
                     receiver.kind
+                );
+                return Err(self.error(&receiver.name.span(), message));
+            }
+            let own = [("card", receiver.card.is_some()), ("network.media", receiver.network.media.is_some())];
+            if let Some((section, _)) = own.iter().find(|section| scenario.chain().is_none() && section.1) {
+                let message = format!(
+                    "receiver `{name}` has a [receiver.{section}], but only clocks are simulated: leave it out, or add [talker], \
+                     [network.media], [card] and [playout]"
                 );
                 return Err(self.error(&receiver.name.span(), message));
             }
@@ -176,6 +194,9 @@ impl File<'_> {
             let message =
                 format!("{metric} from {from} to {to} s: from_s must be less than to_s, and to_s at most {end}");
             return wrong(message);
+        }
+        if metric.compares_receivers() && scenario.receivers.len() < 2 {
+            return wrong(format!("{metric} is between receivers, and there is only one: add a [[receiver]]"));
         }
         if metric == Metric::LongestGapMs && (from > 0.0 || to < end) {
             return wrong(format!("{metric} is of the whole run: leave out from_s and to_s"));

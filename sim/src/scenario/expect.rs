@@ -31,7 +31,7 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Crackles heard.
+    /// Crackles heard, but those at the edges of a silence that the sound card made itself.
     Crackles,
     /// Callbacks that found less audio than they had to play.
     Underruns,
@@ -62,6 +62,14 @@ pub enum Metric {
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
+    /// Largest difference, at the ends of the trace intervals, between when this receiver and another play the same frame.
+    SkewUs,
+    /// Root of the mean square of that difference, of the receiver for which it is largest.
+    SkewRmsUs,
+    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as its SDP says.
+    SenderOffPtpShare,
+    /// Crackles heard per minute.
+    CracklesPerMin,
     /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by no leg.
     PacketsMissed,
     /// Packets that came and of which nothing was played.
@@ -86,7 +94,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -102,6 +110,10 @@ impl Metric {
         Self::RelockTimeS,
         Self::GrandmasterChanges,
         Self::PacketsLate,
+        Self::SkewUs,
+        Self::SkewRmsUs,
+        Self::SenderOffPtpShare,
+        Self::CracklesPerMin,
         Self::PacketsMissed,
         Self::PacketsDropped,
         Self::PacketsRefused,
@@ -117,7 +129,7 @@ impl Metric {
     /// Whether it needs the audio to be listened to.
     #[must_use]
     pub fn needs_audio(self) -> bool {
-        matches!(self, Self::Crackles | Self::LongestGapMs)
+        matches!(self, Self::Crackles | Self::LongestGapMs | Self::CracklesPerMin)
     }
 }
 
@@ -131,6 +143,7 @@ impl Metric {
                 | Self::RatioErrorPpm
                 | Self::DepthErrorMs
                 | Self::PacketsLate
+                | Self::SenderOffPtpShare
                 | Self::PacketsMissed
                 | Self::PacketsDropped
                 | Self::PacketsRefused
@@ -142,6 +155,13 @@ impl Metric {
                 | Self::LegBLost
                 | Self::LegSkewMs
         ) || self.needs_audio()
+            || self.compares_receivers()
+    }
+
+    /// Whether it needs another receiver to compare with.
+    #[must_use]
+    pub fn compares_receivers(self) -> bool {
+        matches!(self, Self::SkewUs | Self::SkewRmsUs)
     }
 }
 
@@ -163,6 +183,10 @@ impl fmt::Display for Metric {
             Self::RelockTimeS => "relock_time_s",
             Self::GrandmasterChanges => "grandmaster_changes",
             Self::PacketsLate => "packets_late",
+            Self::SkewUs => "skew_us",
+            Self::SkewRmsUs => "skew_rms_us",
+            Self::SenderOffPtpShare => "sender_off_ptp_share",
+            Self::CracklesPerMin => "crackles_per_min",
             Self::PacketsMissed => "packets_missed",
             Self::PacketsDropped => "packets_dropped",
             Self::PacketsRefused => "packets_refused",

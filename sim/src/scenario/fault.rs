@@ -1,6 +1,6 @@
 //! What can happen during a run.
 
-use super::value::{Micros, PartsPerMillion, Seconds, StepMicros};
+use super::value::{CallbackFrames, Micros, Millis, PartsPerMillion, Seconds, StepMicros};
 use super::{Jitter, Stall};
 use crate::models::Ramp;
 use engine::Nanos;
@@ -63,6 +63,53 @@ pub enum FaultKind {
     HostClockRampPpm(PartsPerMillion),
     /// Likewise the sound card's crystal.
     CardClockRampPpm(PartsPerMillion),
+    /// The sound card runs dry after the block that it plays: for so long it plays silence, and playout is behind by that from then on.
+    CardXrunMs(Millis),
+    /// No callback comes; those that were due come at once when it ends. The card's buffer covers for it.
+    CallbacksStalled,
+    /// Callbacks ask for so many frames instead.
+    CallbackFrames(CallbackFrames),
+    /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
+    HostSuspended(Suspend),
+}
+
+impl FaultKind {
+    /// Whether it happens at one time, and does not last.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        matches!(
+            self,
+            Self::GrandmasterStepUs(_)
+                | Self::GrandmasterRestart(_)
+                | Self::LateSyncUs(_)
+                | Self::SsrcChange
+                | Self::CardXrunMs(_)
+        )
+    }
+
+    /// Whether it befalls the audio chain, and nothing else.
+    #[must_use]
+    pub fn needs_chain(&self) -> bool {
+        matches!(self, Self::CardXrunMs(_) | Self::CallbacksStalled | Self::CallbackFrames(_))
+    }
+}
+
+/// What sleep is to the host's monotonic clock.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suspend {
+    /// Whether it counts the time asleep.
+    pub monotonic_clock: MonotonicClock,
+}
+
+/// Monotonic clocks in sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MonotonicClock {
+    /// It stops: Linux's `CLOCK_MONOTONIC`, macOS's `mach_absolute_time`.
+    Stops,
+    /// It goes on: Windows' performance counter, Linux's `CLOCK_BOOTTIME`.
+    GoesOn,
 }
 
 impl Fault {

@@ -3,6 +3,7 @@
 use super::explain::explain;
 use super::{Audio, Scenario, ScenarioError, Source, SourceTone, Talker};
 use crate::models::{SourceSignal, Tone};
+use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,14 @@ pub struct Stream {
     pub source: Arc<SourceSignal>,
     /// Its format.
     pub format: StreamFormat,
+}
+
+impl Stream {
+    /// The programme at a sound card's rate: what a listener to that card compares with.
+    #[must_use]
+    pub fn source_at(&self, rate: SampleRate) -> Arc<SourceSignal> {
+        if rate == self.source.sample_rate() { self.source.clone() } else { Arc::new(self.source.at_rate(rate)) }
+    }
 }
 
 impl Loaded {

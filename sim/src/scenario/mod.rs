@@ -11,6 +11,7 @@ mod explain;
 mod fault;
 mod load;
 mod master;
+mod receiver;
 mod value;
 mod weather;
 
@@ -18,18 +19,18 @@ pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, Talke
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use fault::{ExtraDelay, Fault, FaultKind, MediaLeg, Restart, TalkerRestart};
+pub use fault::{ExtraDelay, Fault, FaultKind, MediaLeg, MonotonicClock, Restart, Suspend, TalkerRestart};
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
+pub use receiver::{OwnNetwork, Receiver, Surroundings};
 pub use value::{
-    Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType, SampleRateHz,
-    Seconds, StepMicros, TailIndex, WanderPpb,
+    CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
+    SampleRateHz, Seconds, StepMicros, TailIndex, WanderPpb,
 };
 pub use weather::{Duplicate, LossBurst};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use toml::Spanned;
 
 /// A whole scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -236,16 +237,6 @@ pub struct Host {
     pub transmit_jitter: Jitter,
 }
 
-/// A receiver under test.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Receiver {
-    /// Name in reports, and of its files.
-    pub name: Spanned<String>,
-    /// What it is.
-    pub kind: ReceiverKind,
-}
-
 /// The receivers that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
@@ -255,6 +246,14 @@ pub enum ReceiverKind {
     Engine,
     /// The laws of the plugin in the user's report.
     Prototype,
+    /// A callback that is fed directly, with nothing against drift.
+    Uncorrected,
+    /// The same with the first remedy of the user's notes: the rate follows the fill level.
+    OptionA,
+    /// The second: a timer paced by PTP fills a ring, and its interval follows the fill level.
+    OptionB,
+    /// The third: a timer with a PLL on PTP feeds a small buffer.
+    OptionC,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,
     /// The regression servo of linuxptp's ptp4l; a clock without playout.
@@ -277,7 +276,10 @@ impl ReceiverKind {
     /// Whether it can play audio.
     #[must_use]
     pub fn plays(self) -> bool {
-        matches!(self, Self::Engine | Self::Prototype)
+        matches!(
+            self,
+            Self::Engine | Self::Prototype | Self::Uncorrected | Self::OptionA | Self::OptionB | Self::OptionC
+        )
     }
 }
 
@@ -286,6 +288,10 @@ impl fmt::Display for ReceiverKind {
         f.write_str(match self {
             Self::Engine => "engine",
             Self::Prototype => "prototype",
+            Self::Uncorrected => "uncorrected",
+            Self::OptionA => "option_a",
+            Self::OptionB => "option_b",
+            Self::OptionC => "option_c",
             Self::LinuxptpPi => "linuxptp_pi",
             Self::LinuxptpLinreg => "linuxptp_linreg",
             #[cfg(feature = "statime")]

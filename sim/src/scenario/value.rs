@@ -93,6 +93,26 @@ impl TryFrom<u8> for Queues {
     }
 }
 
+/// Frames that a callback of a sound card asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct CallbackFrames(u16);
+
+impl CallbackFrames {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<u16> for CallbackFrames {
+    type Error = String;
+    fn try_from(frames: u16) -> Result<Self, String> {
+        (frames > 0).then_some(Self(frames)).ok_or_else(|| "callback_frames must be more than 0".to_owned())
+    }
+}
+
 /// An RTP payload type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u8")]

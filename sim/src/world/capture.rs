@@ -101,9 +101,11 @@ pub struct Reference {
     latency: Nanos,
     frames: i64,
     rate_hz: u32,
+    /// Card frames per media frame, nominally: the programme is that of the card's rate.
+    scale: f64,
 }
 
-/// A renderer of the reference: `latency` is the time from a frame's capture to its playout.
+/// A renderer of the reference: `latency` is the time from a frame's capture to its playout; `source` is the programme at the card's rate.
 #[must_use]
 pub fn reference(
     source: Arc<SourceSignal>,
@@ -112,13 +114,22 @@ pub fn reference(
     card_rate_hz: u32,
     latency: Nanos,
 ) -> Reference {
-    Reference { interpolator: Interpolator::new(source), timeline, card, latency, frames: 0, rate_hz: card_rate_hz }
+    let scale = f64::from(card_rate_hz) / f64::from(timeline.sample_rate().as_hz());
+    Reference {
+        interpolator: Interpolator::new(source),
+        timeline,
+        card,
+        latency,
+        frames: 0,
+        rate_hz: card_rate_hz,
+        scale,
+    }
 }
 
 impl Reference {
     fn position(&mut self, card_frame: i64) -> (TrueTime, MediaPosition) {
         let t = self.card.true_time_of(card_frame as f64 * 1e9 / f64::from(self.rate_hz));
-        (t, self.timeline.position_at(t - self.latency.as_nanos()))
+        (t, scaled(self.timeline.position_at(t - self.latency.as_nanos()), self.scale))
     }
 
     /// Renders the next frames into `out`; returns the true time at which they begin.
@@ -136,6 +147,16 @@ impl Reference {
         }
         t
     }
+}
+
+/// A position of the programme at another rate: exact to 1e-6 of a frame over a day.
+pub(crate) fn scaled(position: MediaPosition, scale: f64) -> MediaPosition {
+    if scale.total_cmp(&1.0).is_eq() {
+        return position;
+    }
+    let frame = position.frame().get() as f64 * scale;
+    let whole = libm::floor(frame);
+    MediaPosition::at_frame(Frames::new(whole as i64)).advanced(frame - whole + position.fraction() * scale)
 }
 
 /// First channel of a WAV file and of the reference around one frame.

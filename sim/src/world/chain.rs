@@ -6,9 +6,10 @@ use super::legs::{Delivery, Legs};
 use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, TalkerModel, TrueTime};
-use crate::scenario::{AudioChain, Fault, FaultKind, Grandmaster, Stream};
+use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, SoundCard, TalkerModel, TrueTime};
+use crate::scenario::{AudioChain, Fault, FaultKind, Scenario, Stream, Surroundings};
 use engine::{Frames, LocalTime, MediaPosition, Nanos};
+use std::ops::Range;
 use thiserror::Error;
 
 /// A callback went wrong.
@@ -21,12 +22,18 @@ pub(super) enum CallbackError {
 }
 
 /// The sound card's crystal, with the ramps that a scenario's faults put on it.
-pub(crate) fn card_clock(chain: &AudioChain<'_>, faults: &[Fault], seed: u64) -> CrystalClock {
+pub(crate) fn card_clock(
+    chain: &AudioChain<'_>,
+    around: &Surroundings<'_>,
+    faults: &[Fault],
+    seed: u64,
+) -> CrystalClock {
     let ramps = faults.iter().filter_map(|fault| match fault.what {
         FaultKind::CardClockRampPpm(change) => Some(fault.ramp(change)),
         _ => None,
     });
-    CrystalClock::new(chain.card.clock, ramps.collect(), RandomStream::new(seed, "card/clock/walk"))
+    let walk = RandomStream::new(seed, &around.card_stream("card/clock/walk"));
+    CrystalClock::new(chain.card.clock, ramps.collect(), walk)
 }
 
 /// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
@@ -35,48 +42,60 @@ pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
 }
 
+/// What a block ends at, and how it gets there.
+#[derive(Clone, Copy, Debug)]
+struct Playing {
+    position: MediaPosition,
+    /// Media frames per card frame.
+    step: f64,
+}
+
 /// The chain of one run.
 pub(super) struct ChainWorld<'a> {
     chain: AudioChain<'a>,
-    card: CrystalClock,
+    card: SoundCard,
     timeline: MediaTimeline,
     talker: TalkerModel,
     legs: Legs,
-    lateness: RandomStream,
-    callbacks: i64,
-    last_callback: TrueTime,
     /// When the card ended the block before.
     last_end: TrueTime,
+    /// What it plays until then.
+    playing: Option<Playing>,
     buffer: Vec<f32>,
     channels: usize,
     pub(super) meter: Meter,
     capture: Option<Capture>,
+    /// Card frames in which the card itself was silent.
+    gaps: Vec<Range<u64>>,
 }
 
 impl<'a> ChainWorld<'a> {
     pub(super) fn new(
         chain: AudioChain<'a>,
-        grandmaster: &Grandmaster,
+        around: &Surroundings<'a>,
+        scenario: &Scenario,
         stream: &Stream,
-        faults: &[Fault],
-        seed: u64,
         capture: Option<Capture>,
     ) -> Self {
-        let timeline = MediaTimeline::new(chain.talker, grandmaster, seed);
+        let seed = scenario.seed;
+        let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, seed);
         let channels = stream.format.channels();
         Self {
-            card: card_clock(&chain, faults, seed),
+            card: SoundCard::new(
+                chain.card.clone(),
+                card_clock(&chain, around, &scenario.faults, seed),
+                RandomStream::new(seed, &around.card_stream("card/callback")),
+            ),
             talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format, seed),
             timeline,
-            legs: Legs::new(&chain, seed),
-            lateness: RandomStream::new(seed, "card/callback"),
-            callbacks: 0,
-            last_callback: 0,
+            legs: Legs::new(&chain, around, seed),
             last_end: 0,
+            playing: None,
             buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
             channels,
             meter: Meter::default(),
             capture,
+            gaps: Vec::new(),
             chain,
         }
     }
@@ -94,10 +113,19 @@ impl<'a> ChainWorld<'a> {
         deliveries
     }
 
-    /// A fault begins or ends.
-    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+    /// A fault begins or ends; returns when a callback comes that waited for it.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) -> Option<TrueTime> {
         self.legs.fault(now, what, begins);
         self.talker.fault(what, begins);
+        match *what {
+            FaultKind::CardXrunMs(length) if begins => self.card.add_xrun(length.nanos()),
+            FaultKind::CallbackFrames(frames) => self.card.set_callback_frames(begins.then(|| frames.get())),
+            FaultKind::CallbacksStalled | FaultKind::HostSuspended(_) if begins => self.card.stop(),
+            FaultKind::CallbacksStalled => return self.card.resume(now, false),
+            FaultKind::HostSuspended(_) => return self.card.resume(now, true),
+            _ => {}
+        }
+        None
     }
 
     /// Packets lost since the last call.
@@ -119,22 +147,27 @@ impl<'a> ChainWorld<'a> {
 
     /// Rate of the card between two times, as deviation from nominal.
     pub(super) fn card_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
-        (self.card.error_ns(to) - self.card.error_ns(from)) / ((to - from) as f64 * 1e-9)
+        (self.card.clock().error_ns(to) - self.card.clock().error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
 
     /// Frames that the card has taken.
     pub(super) fn frames(&self) -> u64 {
-        self.callbacks as u64 * (self.buffer.len() / self.channels) as u64
+        self.card.frames()
     }
 
-    /// The card wants audio; returns when it will again.
+    /// The card wants audio; returns when it will again, if it is not stopped.
     pub(super) fn callback(
         &mut self,
         local: LocalTime,
         receiver: &mut dyn Receiver,
         hash: &mut TrajectoryHash,
-    ) -> Result<TrueTime, CallbackError> {
-        let frames = self.buffer.len() / self.channels;
+    ) -> Result<Option<TrueTime>, CallbackError> {
+        if !self.card.may_call() {
+            return Ok(None);
+        }
+        self.play_silence()?;
+        let frames = self.card.callback_frames();
+        self.buffer.resize(frames * self.channels, 0.0);
         // A receiver that leaves a sample untouched is found out.
         self.buffer.fill(f32::NAN);
         receiver.pull(local, &mut self.buffer);
@@ -142,9 +175,7 @@ impl<'a> ChainWorld<'a> {
             let what = format!("sample {bad} of a callback is {}, and not a sample", self.buffer[bad]);
             return Err(CallbackError::NoSample(what));
         }
-        self.callbacks += 1;
-        let rate = f64::from(self.chain.card.sample_rate_hz.get());
-        let ends = self.card.true_time_of((self.callbacks * frames as i64) as f64 * 1e9 / rate);
+        let ends = self.card.play();
         let (playback, reception) = (receiver.playback(), receiver.reception());
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
         let nominal_step = self.nominal_step();
@@ -159,25 +190,57 @@ impl<'a> ChainWorld<'a> {
             nominal_step,
             ratio_truth_ppm,
         });
+        self.playing = self.meter.step().zip(playback.position).map(|(step, position)| Playing { position, step });
         self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
         hash.audio(&self.buffer);
         if let Some(capture) = &mut self.capture {
             capture.push(&self.buffer)?;
         }
-        let lateness = self.lateness.lateness(&self.chain.card.callback_jitter);
-        self.last_callback = (ends + lateness.as_nanos()).max(self.last_callback);
-        Ok(self.last_callback)
+        Ok(Some(self.card.next_callback()))
+    }
+
+    /// What the card played while nobody gave it anything.
+    fn play_silence(&mut self) -> Result<(), CaptureError> {
+        let (end, silence) = (self.card.frames(), self.card.take_silence());
+        if silence == 0 {
+            return Ok(());
+        }
+        self.gaps.push(end - silence as u64..end);
+        match &mut self.capture {
+            Some(capture) => capture.push(&vec![0.0; silence * self.channels]),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the frames in which the card itself was silent.
+    pub(super) fn take_gaps(&mut self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.gaps)
     }
 
     /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
-        let travelled = t - self.legs.min_delay().as_nanos();
-        let captured = self.timeline.position_at(travelled);
-        let packet = f64::from(self.chain.talker.packet_frames);
+        let packet = f64::from(self.chain.talker.packet_frames) / f64::from(self.chain.talker.sample_rate_hz.get());
+        self.age_s(t - self.legs.min_delay().as_nanos(), position) - packet
+    }
+
+    /// How long before `t` the frame at `position` was captured.
+    fn age_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
+        let captured = self.timeline.position_at(t);
         let frame = self.talker.programme_frame(position.frame(), captured.frame());
-        let waited = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction() - packet;
-        waited / f64::from(self.chain.talker.sample_rate_hz.get())
+        let frames = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction();
+        frames / f64::from(self.chain.talker.sample_rate_hz.get())
+    }
+
+    /// How long before `now` the frame was captured that is played now.
+    pub(super) fn latency_s(&mut self, now: TrueTime) -> Option<f64> {
+        let Playing { position, step } = self.playing?;
+        let rate = f64::from(self.chain.card.sample_rate_hz.get());
+        let card = self.card.clock();
+        let left_ns = (self.last_end - now) as f64 + card.error_ns(self.last_end) - card.error_ns(now);
+        // A callback that is late by less than a block is, on a real card, in time for the block after.
+        let block_ns = (self.buffer.len() / self.channels) as f64 / rate * 1e9;
+        (left_ns > -block_ns).then(|| self.age_s(now, position.advanced(-left_ns * 1e-9 * rate * step)))
     }
 
     /// Takes the callbacks that were kept.

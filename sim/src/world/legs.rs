@@ -2,7 +2,7 @@
 
 use super::queue::Port;
 use crate::models::{Arrivals, NetworkPath, TrueTime};
-use crate::scenario::{AudioChain, FaultKind, MediaLeg, Path};
+use crate::scenario::{AudioChain, FaultKind, MediaLeg, Path, Surroundings};
 use engine::Nanos;
 
 /// One network.
@@ -43,8 +43,8 @@ pub(super) struct Legs {
 }
 
 impl Legs {
-    pub(super) fn new(chain: &AudioChain<'_>, seed: u64) -> Self {
-        let a = MediaPath::new(chain.media, Port::Media, seed, "network/media");
+    pub(super) fn new(chain: &AudioChain<'_>, around: &Surroundings<'_>, seed: u64) -> Self {
+        let a = MediaPath::new(chain.media, Port::Media, seed, &around.media_stream("network/media"));
         let b = chain.media_b.map(|path| MediaPath::new(path, Port::MediaB, seed, "network/media_b"));
         Self { paths: [a].into_iter().chain(b).collect(), lost: 0 }
     }

@@ -2,21 +2,35 @@
 
 use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
-use crate::baselines::{LinuxptpLinreg, LinuxptpPi, PrototypeClock, PrototypeReceiver};
-use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, TalkerClock};
+use crate::baselines::{
+    Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeReceiver, Uncorrected,
+};
+use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
+use engine::Ppb;
 use engine::clock::ClockLaw;
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError};
+use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError, WarmStart};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
-pub(super) fn make_receiver(kind: ReceiverKind, loaded: &Loaded) -> Result<Box<dyn Receiver>, StreamError> {
+pub(super) fn make_receiver(
+    kind: ReceiverKind,
+    loaded: &Loaded,
+    surroundings: &Surroundings<'_>,
+) -> Result<Box<dyn Receiver>, StreamError> {
     let domain = loaded.scenario.grandmaster.domain;
-    let config =
-        loaded.scenario.chain().zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
+    let config = surroundings.chain.zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
     Ok(match (kind, config) {
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
         (ReceiverKind::Engine, None) => Box::new(EngineClock::new(domain)),
         (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
+        (ReceiverKind::Uncorrected, Some(config)) => Box::new(Direct::new(config, Uncorrected, domain)),
+        (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),
+        (ReceiverKind::OptionB, Some(config)) => Box::new(Direct::new(config, OptionB, domain)),
+        (ReceiverKind::OptionC, Some(config)) => Box::new(Direct::new(config, OptionC, domain)),
+        // Without a stream, what is left of a receiver that is fed directly is its PTP clock.
+        (ReceiverKind::Uncorrected | ReceiverKind::OptionA | ReceiverKind::OptionB | ReceiverKind::OptionC, None) => {
+            bare(LinuxptpPi::default(), domain)
+        }
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),
         #[cfg(feature = "statime")]
@@ -30,19 +44,24 @@ fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
 }
 
 /// What a receiver is asked for.
-pub(crate) fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
+#[must_use]
+pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     StreamConfig {
         format: stream.format,
         channel_map: ChannelMap::straight(stream.format),
         payload_type: Some(chain.talker.payload_type.0.get()),
         media_clock: match chain.talker.clock {
-            TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
-            TalkerClock::Crystal(_) => MediaClock::Unrelated,
+            TalkerClock::Crystal(_) if !chain.talker.claims_ptp => MediaClock::Unrelated,
+            TalkerClock::Crystal(_) | TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
         },
         target_depth: chain.playout.target_depth_ms.nanos(),
         // Control laws are compared at one depth, unless the scenario is about it.
         depth_limit: chain.playout.depth_limit_ms.unwrap_or(chain.playout.target_depth_ms).nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
         block_frames: usize::from(chain.card.callback_frames),
+        warm_start: WarmStart {
+            card_rate: chain.playout.remembered_card_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+            media_rate: chain.playout.remembered_media_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+        },
     }
 }

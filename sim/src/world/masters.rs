@@ -1,7 +1,7 @@
 //! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
 use crate::models::{Arrivals, GrandmasterModel, NetworkPath, RandomStream, TrueTime};
-use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Path, Scenario};
+use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Scenario, Surroundings};
 use engine::{Nanos, PtpTime};
 
 /// Not on the full second, where everything else would be, too.
@@ -24,14 +24,12 @@ pub(super) struct Master {
 }
 
 impl Master {
-    /// A master; the random streams of its path are named after `path_name`.
-    fn new(config: &Grandmaster, path: &Path, seed: u64, path_name: &str) -> Self {
+    /// A master; its own random streams are named after `name`, whoever listens to it, and those of its path as a receiver has it.
+    fn new(config: &Grandmaster, seed: u64, name: &str, around: &Surroundings<'_>) -> Self {
+        let (path, path_name) = (around.ptp, around.ptp_stream(name));
         Self {
             config: config.clone(),
-            model: GrandmasterModel::new(
-                config.clone(),
-                RandomStream::new(seed, &format!("{path_name}/master/wander")),
-            ),
+            model: GrandmasterModel::new(config.clone(), RandomStream::new(seed, &format!("{name}/master/wander"))),
             down: NetworkPath::new(path.clone(), seed, &format!("{path_name}/down")),
             up: NetworkPath::new(path.clone(), seed, &format!("{path_name}/up")),
             may_reorder: path.may_reorder,
@@ -93,11 +91,11 @@ pub(super) struct Masters {
 }
 
 impl Masters {
-    pub(super) fn new(scenario: &Scenario) -> Self {
-        let (path, seed) = (&scenario.network.ptp, scenario.seed);
-        let first = Master::new(&scenario.grandmaster, path, seed, "network/ptp");
+    pub(super) fn new(scenario: &Scenario, around: &Surroundings<'_>) -> Self {
+        let seed = scenario.seed;
+        let first = Master::new(&scenario.grandmaster, seed, "network/ptp", around);
         let rivals = scenario.rivals.iter().enumerate();
-        let rivals = rivals.map(|(i, rival)| Master::new(rival, path, seed, &format!("network/ptp/rival/{i}")));
+        let rivals = rivals.map(|(i, rival)| Master::new(rival, seed, &format!("network/ptp/rival/{i}"), around));
         Self { all: [first].into_iter().chain(rivals).collect(), best: 0, late_sync: Nanos::ZERO }
     }
 
@@ -168,6 +166,10 @@ mod tests {
         Loaded::read(path.as_ref(), &["record.audio=\"none\"".to_owned()]).unwrap().scenario
     }
 
+    fn masters_of(scenario: &Scenario) -> Masters {
+        Masters::new(scenario, &scenario.surroundings())
+    }
+
     /// How far true PTP time is off from the grandmaster's at its start, ns.
     fn off(masters: &mut Masters, at_s: i64) -> i64 {
         let start = PtpTime::from_timestamp(1_790_000_000, 0);
@@ -176,16 +178,16 @@ mod tests {
 
     #[test]
     fn the_truth_is_the_time_of_the_best_master_that_is_there() {
-        let mut masters = Masters::new(&scenario());
+        let mut masters = masters_of(&scenario());
         assert_eq!([30, 59, 61, 62, 63, 100].map(|at_s| off(&mut masters, at_s)), [0, 0, 0, 0, 2_000, 2_000]);
         let mut foreign = scenario();
         foreign.rivals[0].domain = 7;
-        assert_eq!(off(&mut Masters::new(&foreign), 100), 0);
+        assert_eq!(off(&mut masters_of(&foreign), 100), 0);
     }
 
     #[test]
     fn steps_and_restarts_move_the_grandmaster_for_good() {
-        let mut masters = Masters::new(&scenario());
+        let mut masters = masters_of(&scenario());
         let step = FaultKind::GrandmasterStepUs(StepMicros::try_from(-1.5).unwrap());
         masters.fault(10 * SECOND, &step, true);
         masters.fault(11 * SECOND, &step, false);
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn one_sync_of_the_grandmaster_is_late() {
-        let mut masters = Masters::new(&scenario());
+        let mut masters = masters_of(&scenario());
         masters.fault(SECOND, &FaultKind::LateSyncUs(Micros::try_from(1_000.0).unwrap()), true);
         assert_eq!(masters.take_late_sync(1), Nanos::ZERO);
         assert_eq!(masters.take_late_sync(0), Nanos::from_millis(1));
@@ -206,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_silent_master_sends_nothing_and_its_absence_has_a_span() {
-        let mut masters = Masters::new(&scenario());
+        let mut masters = masters_of(&scenario());
         let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND)[0].is_some();
         assert!(sends(&mut masters, 0, 59) && !sends(&mut masters, 0, 60));
         assert!(!sends(&mut masters, 1, 62) && sends(&mut masters, 1, 63));

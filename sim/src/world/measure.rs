@@ -61,6 +61,8 @@ pub(super) struct Interval {
 pub(super) struct Meter {
     interval: Interval,
     previous: Playback,
+    /// Media frames per card frame of the last block.
+    step: Option<f64>,
     reception: Reception,
     /// Counts at the last row.
     at_row: Reception,
@@ -74,6 +76,8 @@ impl Meter {
     pub(super) fn callback(&mut self, seen: &CallbackSeen) {
         let now = seen.playback;
         let moved_frames = self.moved_frames(&now);
+        let nominal_frames = seen.frames as f64 * seen.nominal_step;
+        self.step = now.position.map(|_| moved_frames.unwrap_or(nominal_frames) / seen.frames as f64);
         if let Some(moved) = moved_frames {
             self.interval.moved_frames += moved;
             self.interval.card_frames += seen.frames as f64;
@@ -81,7 +85,7 @@ impl Meter {
         if let Some(callbacks) = &mut self.callbacks {
             callbacks.push(CallbackRow {
                 time_s: seen.time_s,
-                ratio_ppm: moved_frames.map(|moved| (moved / seen.frames as f64 / seen.nominal_step - 1.0) * 1e6),
+                ratio_ppm: moved_frames.map(|moved| (moved / nominal_frames - 1.0) * 1e6),
                 ratio_truth_ppm: seen.ratio_truth_ppm,
                 depth_ms: seen.depth_s.map(|depth_s| depth_s * 1e3),
                 underruns: now.underruns - self.previous.underruns,
@@ -122,6 +126,11 @@ impl Meter {
         (if comparable { before } else { Reception { refused: before.refused, ..Reception::default() } }, now)
     }
 
+    /// Media frames per card frame of the last block; nominally where the position jumped in it.
+    pub(super) fn step(&self) -> Option<f64> {
+        self.step
+    }
+
     /// Media frames that were played since the last callback.
     fn moved_frames(&self, now: &Playback) -> Option<f64> {
         let undisturbed = now.discontinuities == self.previous.discontinuities;
@@ -155,6 +164,8 @@ impl Meter {
             crackles: 0,
             packets_late: interval.late as u32,
             packets_lost: lost as u32,
+            latency_ms: truth.latency_ms,
+            sender_off_ptp: truth.sender_off_ptp,
             packets_missed: more(|reception| reception.missed) as i32,
             packets_dropped: interval.dropped as u32,
             packets_refused: more(|reception| reception.refused) as u32,
@@ -183,4 +194,7 @@ pub(super) struct Truth {
     pub(super) card_rate_ppm: f64,
     pub(super) clock_error_us: Option<f64>,
     pub(super) clock_sigma_us: Option<f64>,
+    pub(super) latency_ms: Option<f64>,
+    /// What the receiver says of it.
+    pub(super) sender_off_ptp: bool,
 }

@@ -15,11 +15,12 @@ mod receiver;
 mod reception;
 mod run;
 
+pub(crate) use capture::scaled;
 pub use capture::{Capture, CaptureError, Reference, excerpt, reference};
 pub(crate) use chain::{card_clock, target_latency};
 pub use clock_receiver::ClockReceiver;
 pub use hash::TrajectoryHash;
-pub(crate) use make::stream_config;
+pub use make::stream_config;
 pub use measure::CallbackRow;
 pub(crate) use receiver::RECEIVER_PORT;
 pub use receiver::{Clock, EngineReceiver, Playback, Receiver};

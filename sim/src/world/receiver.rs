@@ -52,6 +52,10 @@ pub trait Receiver {
     fn grandmaster(&self) -> Option<ClockIdentity> {
         None
     }
+    /// Whether it has found out that the sender is not on PTP, as its SDP says.
+    fn sender_off_ptp(&self) -> bool {
+        false
+    }
     /// The next event that a user would be told.
     fn poll_event(&mut self) -> Option<String>;
 }
@@ -202,7 +206,12 @@ impl Receiver for EngineReceiver {
         self.clock.grandmaster()
     }
 
+    fn sender_off_ptp(&self) -> bool {
+        self.ingest.stats().sender_off_ptp
+    }
+
     fn poll_event(&mut self) -> Option<String> {
+        self.teller.look_at_rates(&self.ingest.stats());
         self.clock.poll_event().or_else(|| self.teller.poll())
     }
 }

@@ -71,6 +71,7 @@ pub(super) struct Teller {
     refused: Option<(IngestError, LocalTime)>,
     generation: u32,
     depth_raised: Nanos,
+    sender_off_ptp: bool,
     texts: std::collections::VecDeque<String>,
 }
 
@@ -98,6 +99,19 @@ impl Teller {
             self.texts.push_back(format!("stream: depth raised by {}", reception.depth_raised));
         }
         self.depth_raised = reception.depth_raised;
+    }
+
+    /// Looks whether the verdict on the sender's clock has changed.
+    pub(super) fn look_at_rates(&mut self, ingest: &IngestStats) {
+        if ingest.sender_off_ptp == self.sender_off_ptp {
+            return;
+        }
+        self.sender_off_ptp = ingest.sender_off_ptp;
+        let apart = ingest.rate_against_ptp;
+        self.texts.push_back(match ingest.sender_off_ptp {
+            true => format!("the sender is not on PTP, as its SDP says: {apart} apart; played by arrivals"),
+            false => format!("the sender is on PTP: {apart} apart"),
+        });
     }
 
     pub(super) fn poll(&mut self) -> Option<String> {

@@ -17,10 +17,11 @@ use super::reception::Reception;
 use crate::check::CrackleReport;
 use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{Loaded, Scenario};
+use crate::scenario::{FaultKind, Loaded, Scenario, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::{LocalTime, Nanos};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
 
@@ -65,6 +66,8 @@ pub struct Outcome {
     pub heard: Option<CrackleReport>,
     /// Card frames at the end of every row, to place what was heard.
     pub row_frames: Vec<u64>,
+    /// Card frames in which the card itself was silent.
+    pub card_gaps: Vec<Range<u64>>,
     /// Every grandmaster that was followed after another, and since when (true seconds).
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
@@ -111,26 +114,36 @@ impl<'a> World<'a> {
     /// If the receiver refuses its configuration.
     pub fn new(loaded: &'a Loaded, index: usize, capture: Option<Capture>) -> Result<Self, RunError> {
         let receiver = &loaded.scenario.receivers[index];
-        let made = make_receiver(receiver.kind, loaded)?;
-        Ok(Self::around(loaded, receiver.name.as_ref(), made, capture))
+        let surroundings = loaded.scenario.surroundings_of(receiver);
+        let made = make_receiver(receiver.kind, loaded, &surroundings)?;
+        Ok(Self::in_place(loaded, receiver.name.as_ref(), made, &surroundings, capture))
     }
 
     /// The world of a receiver of any make, instead of the scenario's.
     #[must_use]
     pub fn around(loaded: &'a Loaded, name: &str, receiver: Box<dyn Receiver>, capture: Option<Capture>) -> Self {
+        Self::in_place(loaded, name, receiver, &loaded.scenario.surroundings(), capture)
+    }
+
+    /// The world of a receiver of any make in the place of one of the scenario's.
+    #[must_use]
+    pub fn in_place(
+        loaded: &'a Loaded,
+        name: &str,
+        receiver: Box<dyn Receiver>,
+        surroundings: &Surroundings<'a>,
+        capture: Option<Capture>,
+    ) -> Self {
         let scenario = &loaded.scenario;
-        let seed = scenario.seed;
-        let chain = scenario.chain().zip(loaded.stream.as_ref());
+        let chain = surroundings.chain.zip(loaded.stream.as_ref());
         let mut world = Self {
             name: name.to_owned(),
             duration: scenario.duration_s.nanos().as_nanos(),
             receiver,
             queue: EventQueue::default(),
-            host: Host::new(scenario),
-            chain: chain.map(|(chain, stream)| {
-                ChainWorld::new(chain, &scenario.grandmaster, stream, &scenario.faults, seed, capture)
-            }),
-            masters: Masters::new(scenario),
+            host: Host::new(scenario, surroundings),
+            chain: chain.map(|(chain, stream)| ChainWorld::new(chain, surroundings, scenario, stream, capture)),
+            masters: Masters::new(scenario, surroundings),
             media_handled: [0; 2],
             timer: (0, None),
             last_row: 0,
@@ -206,6 +219,7 @@ impl<'a> World<'a> {
         }
         let events = self.queue.scheduled();
         let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
+        let card_gaps = self.chain.as_mut().map(ChainWorld::take_gaps).unwrap_or_default();
         let playing = self.chain.as_mut().map(ChainWorld::take_playing).unwrap_or_default();
         let reception = self.receiver.reception();
         let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
@@ -214,6 +228,7 @@ impl<'a> World<'a> {
             recording,
             heard,
             row_frames,
+            card_gaps,
             grandmasters,
             clock_states,
             playing,
@@ -245,6 +260,8 @@ impl<'a> World<'a> {
                     self.send_as_master(now, master, answer, Nanos::ZERO);
                 }
             }
+            // Nobody is there.
+            Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
@@ -360,7 +377,9 @@ impl<'a> World<'a> {
         let local = self.host.local(now);
         let Some(chain) = &mut self.chain else { return Ok(()) };
         match chain.callback(local, self.receiver.as_mut(), &mut self.hash) {
-            Ok(next) => self.queue.push(next, Event::Callback),
+            Ok(Some(next)) => self.queue.push(next, Event::Callback),
+            // It waits until the card goes on.
+            Ok(None) => return Ok(()),
             Err(CallbackError::Capture(error)) => return Err(error.into()),
             Err(CallbackError::NoSample(what)) => return Err(self.violated(now, what)),
         }
@@ -381,12 +400,15 @@ impl<'a> World<'a> {
             card_rate_ppm: 0.0,
             clock_error_us: clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3),
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
+            latency_ms: None,
+            sender_off_ptp: self.receiver.sender_off_ptp(),
         };
         let time_s = now as f64 / 1e9;
         let row = match &mut self.chain {
             Some(chain) => {
                 truth.nominal_step = chain.nominal_step();
                 truth.ratio_ppm = chain.ratio_ppm(from, now);
+                truth.latency_ms = chain.latency_s(now).map(|latency_s| latency_s * 1e3);
                 // Against the host's clock, which is the receiver's.
                 truth.card_rate_ppm =
                     ((1.0 + chain.card_rate_ppb(from, now) * 1e-9) / (1.0 + host_ppb * 1e-9) - 1.0) * 1e6;
@@ -404,9 +426,14 @@ impl<'a> World<'a> {
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
         let what = &self.scenario.faults[index].what;
         self.masters.fault(now, what, begins);
-        self.host.fault(what, begins);
-        if let Some(chain) = &mut self.chain {
-            chain.fault(now, what, begins);
+        self.host.fault(now, what, begins);
+        if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
+            self.queue.push(callback, Event::Callback);
+        }
+        if let (FaultKind::HostSuspended(_), false) = (what, begins) {
+            // Timers that passed were lost.
+            self.timer.1 = None;
+            self.after_receiver(now);
         }
     }
 }

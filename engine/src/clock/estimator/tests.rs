@@ -65,6 +65,7 @@ impl Link {
 
 fn estimator() -> Estimator {
     Estimator::new(EstimatorConfig {
+        rate: Ppb::ZERO,
         rate_sigma: Ppb::from_ppm(100.0),
         jitter: Nanos::from_micros(100),
         delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },

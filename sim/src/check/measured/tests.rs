@@ -19,6 +19,7 @@ fn quiet() -> Recording {
         crackles: 0,
         packets_late: 0,
         packets_lost: 0,
+        latency_ms: Some(35.0),
         ..TraceRow::default()
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
@@ -33,6 +34,7 @@ const PLAYING: [(f64, bool); 2] = [(0.0, false), (0.5, true)];
 fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)]) -> Evidence<'a> {
     Evidence {
         recording,
+        others: Vec::new(),
         clock_states,
         grandmasters: &[],
         playing: &PLAYING,
@@ -78,6 +80,10 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::Coverage3Sigma, Some(1.0)),
         (Metric::RelockTimeS, Some(2.0)),
         (Metric::GrandmasterChanges, None),
+        (Metric::SkewUs, None),
+        (Metric::SkewRmsUs, None),
+        (Metric::SenderOffPtpShare, Some(0.0)),
+        (Metric::CracklesPerMin, None),
         (Metric::PacketsMissed, Some(0.0)),
         (Metric::PacketsDropped, Some(0.0)),
         (Metric::PacketsRefused, Some(0.0)),
@@ -163,6 +169,7 @@ fn crackles_and_gaps_are_the_listeners() {
     assert_measures(&heard, Metric::Crackles, WHOLE, Some(3.0));
     // The start belongs to a span, the end does not.
     assert_measures(&heard, Metric::Crackles, span(1.0, 4.0), Some(1.0));
+    assert_measures(&heard, Metric::CracklesPerMin, span(1.0, 4.0), Some(20.0));
     assert_measures(&heard, Metric::Crackles, span(4.0, 10.0), Some(2.0));
     assert_measures(&heard, Metric::Crackles, span(5.0, 10.0), Some(0.0));
     assert_measures(&heard, Metric::LongestGapMs, WHOLE, Some(12.0));
@@ -256,6 +263,25 @@ fn a_step_and_an_overconfident_sigma_are_seen() {
     let evidence = evidence(&recording, LOCKED_FROM_2);
     assert_measures(&evidence, Metric::ClockStepUs, WHOLE, Some(before + 50.0));
     assert_measures(&evidence, Metric::Coverage3Sigma, WHOLE, Some(8.0 / 9.0));
+}
+
+#[test]
+fn skew_is_between_receivers_that_both_play() {
+    let (recording, mut other, mut silent) = (quiet(), quiet(), quiet());
+    for row in &mut other.rows {
+        row.latency_ms = Some(35.0 + if row.time_s < 6.0 { 0.5 } else { -0.01 });
+    }
+    silent.rows[4].latency_ms = None;
+    let evidence = Evidence { others: vec![&other], ..evidence(&recording, LOCKED_FROM_2) };
+    assert_measures(&evidence, Metric::SkewUs, WHOLE, Some(500.0));
+    assert_measures(&evidence, Metric::SkewUs, span(5.0, 10.0), Some(10.0));
+    assert_measures(&evidence, Metric::SkewRmsUs, span(5.0, 10.0), Some(10.0));
+    let half = libm::sqrt((500.0 * 500.0 + 10.0 * 10.0) / 2.0);
+    assert_measures(&evidence, Metric::SkewRmsUs, span(4.0, 6.0), Some(half));
+    // Of three, the pair that is farthest apart counts, and none if one of them is silent.
+    let evidence = Evidence { others: vec![&other, &silent], ..evidence };
+    assert_measures(&evidence, Metric::SkewUs, span(5.0, 10.0), Some(10.0));
+    assert_measures(&evidence, Metric::SkewUs, WHOLE, None);
 }
 
 #[test]

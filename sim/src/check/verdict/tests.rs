@@ -22,6 +22,7 @@ fn recording(ppm: f64) -> Recording {
         crackles: 0,
         packets_late: 0,
         packets_lost: 0,
+        latency_ms: Some(35.0),
         ..TraceRow::default()
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
@@ -32,6 +33,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
     let recording = recording(ppm);
     let evidence = Evidence {
         recording: &recording,
+        others: Vec::new(),
         clock_states: states,
         grandmasters: &[],
         playing: &[],

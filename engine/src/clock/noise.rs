@@ -1,0 +1,137 @@
+//! The noise of the blocks that feed a [filter](super::kalman), learnt from them.
+//!
+//! Model: the noise of a direction is learnt from *differences of successive innovations* (von Neumann's estimator), half their mean square. A filter that lags
+//! behind a drift has innovations that are large and alike: their squares would be taken for noise, the filter would slow down, and lag more, until
+//! it is lost. Their differences are not.
+//!
+//! Lateness is one-sided, so its mean is about as large as its standard deviation; where it does not cancel between the directions, it is an error of the offset.
+
+use super::block::{Reduced, Reduction};
+use super::estimator::Direction;
+
+/// Innovations over which the noise forgets: few, because the first ones hold the error of the starting point.
+const NOISE_MEMORY: f64 = 10.0;
+/// Innovations over which the noise's slow figure forgets.
+const SLOW_MEMORY: f64 = 100.0;
+/// Difference between the noise of the two directions, in standard errors, that is chance; and the standard error of one innovation's worth of noise.
+const CHANCE: f64 = 3.0;
+const STANDARD_ERROR: f64 = 0.87;
+/// Weight of the prior noise against one innovation.
+const PRIOR_WEIGHT: f64 = 0.02;
+/// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
+const LARGEST_SQUARE: f64 = 100.0;
+/// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
+const FLOOR_NS: f64 = 30.0;
+
+/// What is learnt of one direction's noise.
+#[derive(Clone, Copy, Debug)]
+struct OneWay {
+    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true distribution if that is exponential or normal, and in
+    /// any case right for blocks as long as the last ones.
+    variance: f64,
+    /// Last innovation and the gain of its block.
+    last: Option<(f64, f64)>,
+    count: f64,
+    /// The same learnt over a long time, to compare the directions: mean square and number.
+    slow: f64,
+    slow_count: f64,
+}
+
+/// The noise of both directions.
+#[derive(Clone, Debug)]
+pub(super) struct Noise {
+    reduction: Reduction,
+    /// Forward, reverse.
+    ways: [OneWay; 2],
+}
+
+impl Noise {
+    /// Noise of which nothing is known but the jitter of a sample.
+    pub(super) fn new(reduction: Reduction, jitter_ns: f64) -> Self {
+        let variance = jitter_ns * jitter_ns;
+        let forward = OneWay { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
+        Self { reduction, ways: [forward, OneWay { variance: 1.0, ..forward }] }
+    }
+
+    /// Noise variance of a block of `count` samples, ns^2.
+    pub(super) fn block_variance(&self, direction: Direction, count: u32) -> f64 {
+        let one = self.ways[direction.index()].variance * self.unit(direction);
+        (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
+    }
+
+    /// In what a direction's noise is told: the reverse one's is relative to the forward one's. Until told otherwise both are alike, and when a network becomes
+    /// worse the sparser direction is not the last to know.
+    fn unit(&self, direction: Direction) -> f64 {
+        match direction {
+            Direction::Forward => 1.0,
+            Direction::Reverse => self.ways[0].variance,
+        }
+    }
+
+    /// What the offset may be wrong by because packets are late by more in one direction than in the other, ns: the mean lateness, which only cancels
+    /// if it is the same, is about as large as the standard deviation. Only what is more than chance counts.
+    pub(super) fn asymmetry_ns(&self) -> f64 {
+        let lateness = |direction: Direction| {
+            let mean_ns = self.lateness_ns(direction);
+            let count = self.ways[direction.index()].slow_count.max(1.0);
+            (mean_ns, mean_ns * STANDARD_ERROR / libm::sqrt(count))
+        };
+        let [(forward, forward_error), (reverse, reverse_error)] =
+            [Direction::Forward, Direction::Reverse].map(lateness);
+        let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
+        let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
+        // Nor do least values cancel to less than a part of themselves while their blocks still grow.
+        let growing = if self.reduction == Reduction::Least { reverse } else { 0.0 };
+        beyond_chance.max(growing) / 2.0
+    }
+
+    /// What the offset may still move by while blocks grow, ns: the mean lateness of a block of least values.
+    pub(super) fn growing_ns(&self) -> f64 {
+        match self.reduction {
+            Reduction::Least => self.lateness_ns(Direction::Forward),
+            Reduction::Mean => 0.0,
+        }
+    }
+
+    /// Mean lateness of the last block, ns: about as large as its standard deviation.
+    fn lateness_ns(&self, direction: Direction) -> f64 {
+        let noise = &self.ways[direction.index()];
+        let gain = match self.reduction {
+            Reduction::Least => noise.last.map_or(1.0, |(_, gain)| gain),
+            Reduction::Mean => 1.0,
+        };
+        libm::sqrt(noise.slow * gain)
+    }
+
+    /// Noise variance of a block of `count` samples in terms of that of one.
+    fn gain(&self, count: u32) -> f64 {
+        let n = f64::from(count.max(1));
+        match self.reduction {
+            Reduction::Least => 1.0 / (n * n),
+            Reduction::Mean => 1.0 / n,
+        }
+    }
+
+    /// Learns from the difference to the last innovation, as far as it is noise and not the state's own error, of which `predicted` is the variance.
+    pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
+        let gain = self.gain(block.count);
+        let unit = self.unit(block.direction);
+        let noise = &mut self.ways[block.direction.index()];
+        if let Some((last, last_gain)) = noise.last.replace((residual, gain)) {
+            let expected = noise.variance * unit * gain;
+            let trust = expected / (expected + predicted);
+            let difference = residual - last;
+            let square = (difference * difference / (gain + last_gain) / unit).min(LARGEST_SQUARE * noise.variance);
+            noise.count = (noise.count + trust).min(NOISE_MEMORY);
+            noise.variance += trust * (square - noise.variance) / (noise.count + PRIOR_WEIGHT);
+            noise.slow_count = (noise.slow_count + trust).min(SLOW_MEMORY);
+            noise.slow += trust * (square * unit - noise.slow) / (noise.slow_count + PRIOR_WEIGHT);
+        }
+        noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS / unit);
+    }
+
+    /// The next innovation of a direction has nothing to do with the last one.
+    pub(super) fn interrupt(&mut self, direction: Direction) {
+        self.ways[direction.index()].last = None;
+    }
+}

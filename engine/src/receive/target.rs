@@ -1,0 +1,223 @@
+//! Where playout should be, and what is to be done if it is somewhere else.
+//!
+//! Model: the depth is how far playout is behind the *first frame of the packet that the sender sends now*. By way of PTP that frame is known absolutely, from
+//! the sender's own timestamps, so that every receiver of the stream that is asked for the same depth plays the same frame at the same time, whatever its card and its
+//! network: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet time. By way of arrivals the network's least delay comes on top.
+//!
+//! When PTP goes, the target goes on from where it was, by arrivals; so nothing is heard. When PTP comes, the difference is trimmed away, slowly.
+//!
+//! A stream that has just begun is left alone for a while, because its clocks still settle, and a trim that chases them would be heard as pitch. Then playout is
+//! where it shall be: by PTP after one crossfade, if it must; by arrivals without, because nobody can say that a depth should not be some µs more.
+//!
+//! Assumptions: a sender on PTP sends a packet between the time of its first frame and a depth later, as far as arrivals show; one that does not is not on PTP.
+
+use super::handover::ControlSnapshot;
+use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
+
+/// How long the clocks of a stream that has begun are left to settle.
+const SETTLING: Nanos = Nanos::from_secs(5);
+/// How long one that is not yet known by PTP is: a PTP client that was started with it locks within seconds, on a busy network within half a minute.
+const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
+/// Errors beyond this are crossfaded away when a stream has settled.
+const ALIGNED: Nanos = Nanos::from_micros(100);
+/// Errors beyond this are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
+const JUMP: Nanos = Nanos::from_millis(2);
+const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
+/// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and stamps are late in some senders.
+const EARLY: Nanos = Nanos::from_millis(1);
+
+/// What is to be done about the distance to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Correction {
+    /// Nothing yet.
+    Hold,
+    /// The ratio is trimmed.
+    Trim,
+    /// Playout goes to the target at once, crossfaded.
+    Jump,
+}
+
+/// The target position of a stream that is being played.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    rate: SampleRate,
+    /// How far the target is behind the packet that arrives now, as of the last callback.
+    behind_arrivals_frames: f64,
+    by_ptp: bool,
+    age: Nanos,
+    settled: bool,
+    erring_for: Nanos,
+}
+
+impl Target {
+    /// The target of a stream that begins at a depth.
+    pub(super) fn new(rate: SampleRate, depth: Nanos) -> Self {
+        Self {
+            rate,
+            behind_arrivals_frames: rate.frames_in(depth),
+            by_ptp: false,
+            age: Nanos::ZERO,
+            settled: false,
+            erring_for: Nanos::ZERO,
+        }
+    }
+
+    /// Whether it is known by way of PTP.
+    pub(super) fn is_by_ptp(&self) -> bool {
+        self.by_ptp
+    }
+
+    /// How long a packet that met no queue waits at the target.
+    pub(super) fn depth(&self) -> Nanos {
+        self.rate.duration_f64(self.behind_arrivals_frames)
+    }
+
+    /// The depth was raised.
+    pub(super) fn deepen(&mut self, frames: f64) {
+        self.behind_arrivals_frames += frames;
+    }
+
+    /// The media position to be played at `now`; `None` while nothing is known of the sender.
+    pub(super) fn aim(&mut self, now: LocalTime, snapshot: &ControlSnapshot, depth: Nanos) -> Option<MediaPosition> {
+        let arrivals = snapshot.arrivals?.position_at(now);
+        let by_ptp = self.by_ptp(now, snapshot, arrivals, depth);
+        self.by_ptp = by_ptp.is_some();
+        let aimed = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
+        self.behind_arrivals_frames = arrivals.frames_since(aimed);
+        Some(aimed)
+    }
+
+    /// The target by way of PTP; `None` if packets that arrive now cannot have been sent by it.
+    fn by_ptp(
+        &self,
+        now: LocalTime,
+        snapshot: &ControlSnapshot,
+        arrivals: MediaPosition,
+        depth: Nanos,
+    ) -> Option<MediaPosition> {
+        let packet_frames = snapshot.packet_frames as f64;
+        let sent = snapshot.reference?.position_at(now).advanced(-packet_frames);
+        let transit = self.rate.duration_f64(sent.frames_since(arrivals));
+        let earliest = -EARLY - self.rate.duration_f64(packet_frames);
+        (earliest <= transit && transit <= depth).then(|| sent.advanced(-self.rate.frames_in(depth)))
+    }
+
+    /// What to do when playout is `behind` the target, after another block.
+    pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
+        self.age += block;
+        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
+        if self.erring_for >= JUMP_PATIENCE {
+            self.erring_for = Nanos::ZERO;
+            return Correction::Jump;
+        }
+        if self.settled {
+            return Correction::Trim;
+        }
+        self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
+        if self.settled { self.settle(behind) } else { Correction::Hold }
+    }
+
+    /// The clocks have settled, and playout is `behind` what they say now.
+    fn settle(&mut self, behind: Nanos) -> Correction {
+        if self.by_ptp {
+            return if behind.abs() > ALIGNED { Correction::Jump } else { Correction::Trim };
+        }
+        if behind.abs() <= JUMP {
+            self.behind_arrivals_frames += self.rate.frames_in(behind);
+        }
+        Correction::Hold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ClockMap, MediaMap};
+    use crate::units::{Frames, Ppb};
+
+    const RATE: SampleRate = SampleRate::HZ_48000;
+    const DEPTH: Nanos = Nanos::from_millis(20);
+    const BLOCK: Nanos = Nanos::from_millis(10);
+    const PACKET_FRAMES: u32 = 240;
+
+    fn map(frame: i64) -> MediaMap {
+        MediaMap::new(LocalTime::ZERO, Frames::new(frame), RATE, ClockMap::exact(LocalTime::ZERO, 0.0, Ppb::ZERO))
+    }
+
+    /// A sender that is sending frame 10 000 by PTP, whose packets take `transit`.
+    fn snapshot(transit: Nanos, ptp: bool) -> ControlSnapshot {
+        let arriving = 10_000 - i64::from(PACKET_FRAMES) - RATE.frames_in(transit) as i64;
+        ControlSnapshot {
+            generation: 1,
+            arrivals: Some(map(arriving)),
+            reference: ptp.then(|| map(10_000)),
+            packet_frames: PACKET_FRAMES,
+            media_rate: Ppb::ZERO,
+        }
+    }
+
+    fn aimed(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
+        let aimed = target.aim(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH).unwrap();
+        aimed.frames_since(MediaPosition::at_frame(Frames::ZERO))
+    }
+
+    #[test]
+    fn by_ptp_the_network_does_not_matter_and_by_arrivals_it_does() {
+        for transit in [Nanos::from_micros(-5900), Nanos::ZERO, Nanos::from_millis(3), Nanos::from_millis(20)] {
+            let mut target = Target::new(RATE, DEPTH);
+            let by_ptp = aimed(&mut target, transit, true);
+            assert!(target.is_by_ptp() && (by_ptp - (10_000.0 - 240.0 - 960.0)).abs() < 1e-3, "{transit}: {by_ptp}");
+            let mut target = Target::new(RATE, DEPTH);
+            let by_arrivals = aimed(&mut target, transit, false);
+            assert!((by_ptp - by_arrivals - RATE.frames_in(transit)).abs() < 1.0, "{transit}: {by_arrivals}");
+        }
+    }
+
+    #[test]
+    fn timestamps_that_cannot_be_ptps_are_not_followed() {
+        for transit in [Nanos::from_millis(-7), Nanos::from_millis(21), Nanos::from_secs(3600)] {
+            let mut target = Target::new(RATE, DEPTH);
+            let with = aimed(&mut target, transit, true);
+            assert!(!target.is_by_ptp(), "{transit}");
+            let without = aimed(&mut Target::new(RATE, DEPTH), transit, false);
+            assert!((with - without).abs() < 1e-3, "{transit}");
+        }
+    }
+
+    #[test]
+    fn the_target_stays_where_it_is_when_ptp_goes() {
+        let mut target = Target::new(RATE, DEPTH);
+        let by_ptp = aimed(&mut target, Nanos::from_millis(3), true);
+        let after = aimed(&mut target, Nanos::from_millis(3), false);
+        assert!(!target.is_by_ptp() && (by_ptp - after).abs() < 1e-3, "{by_ptp} {after}");
+    }
+
+    #[test]
+    fn a_young_stream_is_left_alone_and_then_aligned() {
+        for (ptp, error, settled, target_moves) in [
+            (true, Nanos::from_micros(90), Correction::Trim, false),
+            (true, Nanos::from_micros(110), Correction::Jump, false),
+            (false, Nanos::from_micros(-700), Correction::Hold, true),
+        ] {
+            let mut target = Target::new(RATE, DEPTH);
+            let before = aimed(&mut target, Nanos::ZERO, ptp);
+            let settling = if ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
+            let blocks = settling.as_nanos() / BLOCK.as_nanos();
+            for _ in 1..blocks {
+                assert_eq!(target.correct(error, BLOCK), Correction::Hold);
+            }
+            assert_eq!(target.correct(error, BLOCK), settled, "{error}");
+            let moved = before - aimed(&mut target, Nanos::ZERO, ptp);
+            let expected = if target_moves { RATE.frames_in(error) } else { 0.0 };
+            assert!((moved - expected).abs() < 1e-3, "{error}: {moved}");
+            assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
+        }
+    }
+
+    #[test]
+    fn a_large_error_that_lasts_is_jumped_over() {
+        let mut target = Target::new(RATE, DEPTH);
+        let jumps = (0..100).filter(|_| target.correct(Nanos::from_millis(3), BLOCK) == Correction::Jump).count();
+        assert_eq!(jumps, 2, "one each half second");
+    }
+}

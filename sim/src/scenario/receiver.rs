@@ -1,0 +1,125 @@
+//! A receiver of a scenario, and what surrounds it: the scenario's computer, network and sound card, or its own.
+//!
+//! What is its own has random streams of its own, named after the receiver; what it shares with the others, it lives through as they do.
+
+use super::{AudioChain, Card, Host, Path, ReceiverKind, Scenario};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A receiver under test.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receiver {
+    /// Name in reports, and of its files.
+    pub name: Spanned<String>,
+    /// What it is.
+    pub kind: ReceiverKind,
+    /// Its sound card, instead of the scenario's.
+    pub card: Option<Card>,
+    /// Its computer, instead of the scenario's.
+    pub host: Option<Host>,
+    /// Its paths through the network, instead of the scenario's.
+    #[serde(default)]
+    pub network: OwnNetwork,
+}
+
+/// Paths that only one receiver has.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OwnNetwork {
+    /// Talker to receiver.
+    pub media: Option<Path>,
+    /// Grandmaster to receiver, and back.
+    pub ptp: Option<Path>,
+}
+
+/// What surrounds one receiver.
+#[derive(Clone, Debug)]
+pub struct Surroundings<'a> {
+    /// The audio chain; `None` if only clocks are simulated.
+    pub chain: Option<AudioChain<'a>>,
+    /// The computer.
+    pub host: &'a Host,
+    /// Grandmaster to receiver, and back.
+    pub ptp: &'a Path,
+    /// What the names of its own random streams begin with.
+    name: String,
+    own_card: bool,
+    own_media: bool,
+    own_host: bool,
+    own_ptp: bool,
+}
+
+impl Surroundings<'_> {
+    /// Whether what a perfect receiver would play here differs from what it would play in the scenario's own surroundings.
+    #[must_use]
+    pub fn has_own_reference(&self) -> bool {
+        self.own_card || self.own_media
+    }
+
+    /// Name of a random stream of the sound card.
+    #[must_use]
+    pub fn card_stream(&self, name: &str) -> String {
+        self.stream(self.own_card, name)
+    }
+
+    /// Name of a random stream of the path of the media.
+    #[must_use]
+    pub fn media_stream(&self, name: &str) -> String {
+        self.stream(self.own_media, name)
+    }
+
+    /// Name of a random stream of the computer.
+    #[must_use]
+    pub fn host_stream(&self, name: &str) -> String {
+        self.stream(self.own_host, name)
+    }
+
+    /// Name of a random stream of the path of PTP.
+    #[must_use]
+    pub fn ptp_stream(&self, name: &str) -> String {
+        self.stream(self.own_ptp, name)
+    }
+
+    fn stream(&self, own: bool, name: &str) -> String {
+        if own { format!("receiver/{}/{name}", self.name) } else { name.to_owned() }
+    }
+}
+
+impl Scenario {
+    /// What surrounds receivers that have nothing of their own.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            chain: self.chain(),
+            host: &self.host,
+            ptp: &self.network.ptp,
+            name: String::new(),
+            own_card: false,
+            own_media: false,
+            own_host: false,
+            own_ptp: false,
+        }
+    }
+
+    /// What surrounds one of the scenario's receivers.
+    #[must_use]
+    pub fn surroundings_of<'a>(&'a self, receiver: &'a Receiver) -> Surroundings<'a> {
+        let Receiver { card, host, network, .. } = receiver;
+        let chain = self.chain().map(|chain| AudioChain {
+            card: card.as_ref().unwrap_or(chain.card),
+            media: network.media.as_ref().unwrap_or(chain.media),
+            ..chain
+        });
+        Surroundings {
+            chain,
+            host: host.as_ref().unwrap_or(&self.host),
+            ptp: network.ptp.as_ref().unwrap_or(&self.network.ptp),
+            name: receiver.name.as_ref().clone(),
+            own_card: card.is_some(),
+            own_media: network.media.is_some(),
+            own_host: host.is_some(),
+            own_ptp: network.ptp.is_some(),
+        }
+    }
+}

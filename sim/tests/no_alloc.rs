@@ -1,0 +1,150 @@
+//! The engine's audio half never asks the allocator for anything, in any scenario that ships: all of them are run, and every pull is watched.
+//!
+//! The allocator of this test counts what the thread that is inside of `pull` asks of it, freeing included: either may wait for a
+//! lock, and a sound card does not wait.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use engine::LocalTime;
+use engine::ptp::{Transmit, TransmitToken};
+use engine::receive::StreamError;
+use rayon::prelude::*;
+use sim::scenario::Loaded;
+use sim::world::{Clock, Control, EngineReceiver, Playback, Receiver, World, stream_config};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+struct Counting;
+
+thread_local! {
+    static INSIDE_PULL: Cell<bool> = const { Cell::new(false) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    if INSIDE_PULL.get() {
+        CALLS.set(CALLS.get() + 1);
+    }
+}
+
+// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two thread-local cells, which are
+// initialised at compile time and so do not allocate themselves.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Whatever happens in here is counted.
+fn watched<T>(of: impl FnOnce() -> T) -> (T, u64) {
+    CALLS.set(0);
+    INSIDE_PULL.set(true);
+    let value = of();
+    INSIDE_PULL.set(false);
+    (value, CALLS.get())
+}
+
+/// The engine, whose pulls are watched.
+struct Watched {
+    engine: EngineReceiver,
+    calls: Arc<AtomicU64>,
+    pulls: Arc<AtomicU64>,
+}
+
+impl Receiver for Watched {
+    fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
+        self.engine.handle_ptp(now, datagram);
+    }
+
+    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
+        self.engine.handle_media(now, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: LocalTime) {
+        self.engine.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<LocalTime> {
+        self.engine.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.engine.poll_transmit()
+    }
+
+    fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
+        self.engine.handle_transmitted(token, sent);
+    }
+
+    fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
+        let ((), calls) = watched(|| self.engine.pull(now, out));
+        self.calls.fetch_add(calls, Ordering::Relaxed);
+        self.pulls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn playback(&self) -> Playback {
+        self.engine.playback()
+    }
+
+    fn clock(&self, now: LocalTime) -> Clock {
+        self.engine.clock(now)
+    }
+
+    fn poll_event(&mut self) -> Option<String> {
+        self.engine.poll_event()
+    }
+}
+
+/// Scenarios that play audio.
+fn audible() -> Vec<Loaded> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+    paths.sort();
+    let load = |path: &PathBuf| Loaded::read(path, &["record.audio=\"none\"".to_owned()]).unwrap();
+    paths.iter().map(load).filter(|loaded| loaded.stream.is_some()).collect()
+}
+
+/// Runs a scenario with the engine as each of its receivers; returns pulls, and calls to the allocator in them.
+fn run(loaded: &Loaded) -> Result<(u64, u64), StreamError> {
+    let [calls, pulls] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    for receiver in &loaded.scenario.receivers {
+        let surroundings = loaded.scenario.surroundings_of(receiver);
+        let Some((chain, stream)) = surroundings.chain.zip(loaded.stream.as_ref()) else { continue };
+        let engine = EngineReceiver::new(stream_config(&chain, stream), loaded.scenario.grandmaster.domain)?;
+        let watched = Watched { engine, calls: calls.clone(), pulls: pulls.clone() };
+        let world = World::in_place(loaded, receiver.name.as_ref(), Box::new(watched), &surroundings, None);
+        world.run(&Control::default()).unwrap();
+    }
+    Ok((pulls.load(Ordering::Relaxed), calls.load(Ordering::Relaxed)))
+}
+
+#[test]
+fn the_allocator_counts() {
+    assert_eq!(watched(|| drop(std::hint::black_box(Box::new(1)))).1, 2);
+}
+
+#[test]
+fn no_scenario_makes_a_pull_allocate() {
+    let scenarios = audible();
+    assert!(scenarios.len() >= 5, "{}", scenarios.len());
+    let outcomes: Vec<_> = scenarios.par_iter().map(|loaded| (&loaded.name, run(loaded).unwrap())).collect();
+    for (name, (pulls, calls)) in outcomes {
+        assert!(pulls > 1_000, "{name}: {pulls} pulls");
+        assert_eq!(calls, 0, "{name}: calls to the allocator in {pulls} pulls");
+    }
+}
