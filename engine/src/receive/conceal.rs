@@ -150,7 +150,7 @@ impl Concealer {
 
     /// The read position jumps: what comes next is crossfaded with what would have come.
     pub(super) fn splice(&mut self) {
-        if self.state == State::Playing {
+        if !matches!(self.state, State::Filling { .. }) {
             let filled = self.begin();
             self.state = State::Filling { filled };
         }
@@ -161,9 +161,11 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// The same, when it is known what would have come: that is crossfaded with what comes next.
+    /// The same, when it is known what would have come: that is crossfaded with what comes next, unless it would have been part of a crossfade itself.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
-        if self.state == State::Playing {
+        if self.state != State::Playing {
+            self.splice();
+        } else {
             self.period_frames = (continuation.len() / self.channels).min(self.lengths.longest);
             let samples = self.period_frames * self.channels;
             self.period[..samples].copy_from_slice(&continuation[..samples]);
@@ -334,6 +336,25 @@ mod tests {
             let clean = roughness(&inharmonic(0, begin));
             let rough = roughness(&out[begin - 240..]);
             assert!(rough < 1.5 * clean, "{begin}: {rough} against {clean}");
+        }
+    }
+
+    #[test]
+    fn a_jump_into_a_crossfade_is_crossfaded() {
+        for faded in [0, 1, 60, 120, 180, 239, 240] {
+            let mut concealer = Concealer::new(1, RATE);
+            let mut out = inharmonic(0, 4800);
+            concealer.present(&mut out);
+            concealer.splice();
+            for (from, frames) in [(10_037, faded), (20_300, 4800)] {
+                let mut after = inharmonic(from, frames);
+                concealer.present(&mut after);
+                out.extend(after);
+                let fade = concealer.splice_frames();
+                concealer.splice_from(&inharmonic(from + frames, fade));
+            }
+            let (rough, clean) = (roughness(&out[300..]), roughness(&inharmonic(0, 4800)));
+            assert!(rough < 2.0 * clean, "{faded}: {rough} against {clean}");
         }
     }
 
