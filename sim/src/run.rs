@@ -9,8 +9,8 @@ use crate::models::MediaTimeline;
 use crate::record::{Outage, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MonotonicClock, Receiver, Scenario, Seconds, Stream,
-    Surroundings,
+    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Seconds, Stream,
+    Surroundings, TalkerRestart,
 };
 use crate::world::{
     Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
@@ -254,6 +254,7 @@ fn evidence<'a>(loaded: &Loaded, played: &'a Played, all: &'a [Played]) -> Evide
         others: others.filter(|other| other.receiver != played.outcome.recording.receiver).collect(),
         clock_states: &played.outcome.clock_states,
         grandmasters: &played.outcome.grandmasters,
+        playing: &played.outcome.playing,
         heard: played.outcome.heard.as_ref().map(|heard| (heard, played.crackle_times_s.as_slice())),
         target_depth_ms: target_depth_ms(&loaded.scenario),
         duration_s: simulated_s(loaded, played),
@@ -325,6 +326,13 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::LateSyncUs(late) => format!("one Sync late by {} us", late.get()),
         FaultKind::NetworkLost => "network lost".to_owned(),
         FaultKind::MediaLost => "stream lost".to_owned(),
+        FaultKind::LegLost(MediaLeg::A) => "leg A lost".to_owned(),
+        FaultKind::LegLost(MediaLeg::B) => "leg B lost".to_owned(),
+        FaultKind::MediaJitter(jitter) => format!("network jitter {}", size(jitter)),
+        FaultKind::TalkerRestart(TalkerRestart { new_ssrc: true }) => "sender restarts, new SSRC".to_owned(),
+        FaultKind::TalkerRestart(TalkerRestart { new_ssrc: false }) => "sender restarts, same SSRC".to_owned(),
+        FaultKind::SsrcChange => "SSRC changes".to_owned(),
+        FaultKind::SecondSender => "second sender".to_owned(),
         FaultKind::HostReceiveJitter(jitter) => format!("receive jitter {}", size(jitter)),
         FaultKind::HostTransmitJitter(jitter) => format!("transmit jitter {}", size(jitter)),
         FaultKind::MediaStall(stall) => format!("network stalls to {} ms", stall.max_ms.get()),

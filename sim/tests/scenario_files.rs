@@ -163,6 +163,44 @@ fn an_expectation_that_cannot_be_judged_is_refused() {
 }
 
 #[test]
+fn what_a_path_does_is_checked() {
+    let jitter = "[network.media]\ndelay_us = 200\n";
+    let with_key = |key: &str| format!("{jitter}{key}\n");
+    let burst = "loss_burst = { begins = 0.1, ends = 1.5 }";
+    let said = message(jitter, &with_key(burst), "1.5");
+    assert_eq!(said, "1.5 is out of range: it must be between 0 and 1");
+    let said =
+        message(jitter, &with_key("duplicate = { share = 0.1, latter.exponential = { mean_us = 5 } }"), "latter");
+    assert!(said.starts_with("unknown key `latter`: did you mean `later`?"), "{said}");
+}
+
+#[test]
+fn a_leg_needs_a_second_network_and_a_limit_needs_room() {
+    let said = message("what = \"grandmaster_lost\"", "what.leg_lost = \"a\"", "15\nfor_s");
+    let right = "add [network.media_b], or use media_lost";
+    assert_eq!(said, format!("leg_lost is of one of two networks, and the stream has one: {right}"));
+    let said = message("what = \"grandmaster_lost\"", "what.leg_lost = \"c\"", "\"c\"");
+    assert!(said.starts_with("`c` is unknown here: there are `a`, `b`"), "{said}");
+    for limit in ["depth_limit_ms = 29", "depth_limit_ms = 10001"] {
+        let said = message("target_depth_ms = 30", &format!("target_depth_ms = 30\n{limit}"), limit);
+        assert_eq!(said, "depth_limit_ms must be at least target_depth_ms, which is 30 ms, and at most 10000 ms");
+    }
+    let second = "[network.media_b]\ndelay_us = 200\n\n[network.ptp]";
+    let loaded = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        Loaded::read(&write(folder.path(), text), &[]).map(|loaded| loaded.scenario.network.media_b.is_some())
+    };
+    assert!(loaded(&with("[network.ptp]", second)).unwrap());
+    let text = with("[network.ptp]", second);
+    let start = text.find("[talker]").unwrap();
+    let (clocks, rest) = text.split_at(start);
+    let networks = &rest[rest.find("[network.media_b]").unwrap()..rest.find("[card]").unwrap()];
+    let receivers = "[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n";
+    let said = message_at("[network.media_b]", &format!("{clocks}{networks}{receivers}"), &[]);
+    assert!(said.starts_with("the section [talker] is missing: "), "{said}");
+}
+
+#[test]
 fn a_fault_after_the_end_is_refused() {
     let said = message("at_s = 15", "at_s = 25", "25");
     assert_eq!(said, "this is after the end of the run at 20 s: choose an earlier time");

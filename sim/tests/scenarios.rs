@@ -1,4 +1,4 @@
-//! Every scenario that ships holds, without the audio.
+//! Every scenario that ships holds: with somebody listening if it expects something of the sound and is short, else without the audio.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,6 +7,9 @@ use sim::run::run;
 use sim::scenario::Loaded;
 use sim::world::Control;
 use std::path::{Path, PathBuf};
+
+/// Seconds of all receivers together that are listened to here; longer ones are for whoever runs the scenario.
+const LISTENED_S: f64 = 400.0;
 
 fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
@@ -17,11 +20,20 @@ fn shipped() -> Vec<PathBuf> {
     paths
 }
 
+fn load(path: &Path, overrides: &[String]) -> Loaded {
+    Loaded::read(path, overrides).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn is_listened_to(path: &Path) -> bool {
+    let scenario = load(path, &[]).scenario;
+    let needs_audio = scenario.expectations.iter().any(|expectation| expectation.metric.as_ref().needs_audio());
+    needs_audio && scenario.duration_s.get() * scenario.receivers.len() as f64 <= LISTENED_S
+}
+
 /// Checks that failed.
-fn failures(path: &Path) -> Vec<String> {
-    let loaded = Loaded::read(path, &["record.audio=\"none\"".to_owned()]).unwrap_or_else(|error| panic!("{error}"));
-    let session = run(&loaded, None, &Control::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert!(!session.summary.expectations.is_empty(), "{}: expects nothing", path.display());
+fn failures(loaded: &Loaded, folder: Option<&Path>) -> Vec<String> {
+    let session = run(loaded, folder, &Control::default()).unwrap_or_else(|error| panic!("{}: {error}", loaded.name));
+    assert!(!session.summary.expectations.is_empty(), "{}: expects nothing", loaded.name);
     let judged = session.summary.expectations.iter().filter(|judgement| !judgement.holds);
     judged
         .map(|judgement| {
@@ -33,6 +45,34 @@ fn failures(path: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_expected_holds() {
-    let failures: Vec<String> = shipped().par_iter().flat_map(|path| failures(path)).collect();
+    let silent = ["record.audio=\"none\"".to_owned()];
+    let paths = shipped().into_par_iter().filter(|path| !is_listened_to(path));
+    let failures: Vec<String> = paths.flat_map_iter(|path| failures(&load(&path, &silent), None)).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn what_is_expected_is_heard() {
+    let paths: Vec<PathBuf> = shipped().into_iter().filter(|path| is_listened_to(path)).collect();
+    assert!(!paths.is_empty());
+    let heard = paths.par_iter().flat_map_iter(|path| {
+        let folder = tempfile::tempdir().unwrap();
+        failures(&load(path, &[]), Some(folder.path()))
+    });
+    let failures: Vec<String> = heard.collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What a user is told of a stream, once each time that it happens.
+#[test]
+fn what_happens_to_a_stream_is_told() {
+    let told = |name: &str, text: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/{name}.toml"));
+        let session = run(&load(&path, &["record.audio=\"none\"".to_owned()]), None, &Control::default()).unwrap();
+        let events = &session.trace.recordings[0].events;
+        events.iter().filter(|event| event.text.contains(text)).map(|event| event.time_s.round()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("ssrc_change", "sends to the same address"), [60.0]);
+    assert_eq!(told("talker_restart", "its source has started anew"), [44.0, 84.0]);
+    assert!(told("depth_grows", "depth raised by").first().is_some_and(|at| (40.0..41.0).contains(at)));
 }

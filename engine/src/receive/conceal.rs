@@ -1,12 +1,13 @@
 //! Concealment of missing audio.
 //!
-//! Model: a gap is filled with the last pitch period, repeated without a seam, for up to 10 ms, then faded to silence; what
-//! follows a gap is crossfaded in. A jump of the read position is a gap of length zero: the same crossfade hides it. So no path from
+//! Model: a gap begins as the audio would have gone on by [linear prediction](super::predict), so that there is no corner. That is crossfaded with the last
+//! pitch period, repeated without a seam, for up to 10 ms, then faded to silence; what follows a gap is crossfaded in. A jump of the read position is a gap of length zero: the same crossfade hides it. So no path from
 //! the network to the card holds a discontinuity of ours.
 //!
 //! Waveform substitution after Goodman et al., "Waveform substitution techniques for recovering missing speech segments",
 //! IEEE Trans. ASSP, 1986. All loops are bounded by the constants below; nothing is allocated after creation.
 
+use super::predict::Predictor;
 use crate::units::{Nanos, SampleRate};
 
 /// Full-level substitution; beyond it the repetition becomes audible as a tone.
@@ -20,7 +21,11 @@ const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
 /// The stretch before the gap that the period must match.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
-/// Crossfade inside the repeated period, where its end meets its start, and decay of the step into it.
+/// From the prediction to the repeated period.
+const LEAD: Nanos = Nanos::from_millis(2);
+/// The past that the prediction is made of.
+const LEARNED: Nanos = Nanos::from_millis(8);
+/// Crossfade inside the repeated period, where its end meets its start.
 const SEAM: Nanos = Nanos::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +49,10 @@ pub(crate) struct Concealer {
     mono: Vec<f32>,
     period: Vec<f32>,
     period_frames: usize,
-    /// Step between the last real frame and the first substituted one, per channel.
-    step: Vec<f32>,
+    predictor: Predictor,
+    /// What the substitute begins with.
+    lead: Vec<f32>,
+    lead_frames: usize,
     lengths: Lengths,
 }
 
@@ -58,6 +65,8 @@ struct Lengths {
     shortest: usize,
     longest: usize,
     template: usize,
+    lead: usize,
+    learned: usize,
     seam: usize,
 }
 
@@ -71,6 +80,8 @@ impl Lengths {
             shortest: frames(SHORTEST_PERIOD),
             longest: frames(LONGEST_PERIOD),
             template: frames(TEMPLATE),
+            lead: frames(LEAD),
+            learned: frames(LEARNED),
             seam: frames(SEAM),
         }
     }
@@ -93,7 +104,9 @@ impl Concealer {
             mono: vec![0.0; frames],
             period: vec![0.0; lengths.longest * channels],
             period_frames: lengths.shortest,
-            step: vec![0.0; channels],
+            predictor: Predictor::new(lengths.learned),
+            lead: vec![0.0; lengths.lead * channels],
+            lead_frames: 0,
             lengths,
         }
     }
@@ -137,7 +150,7 @@ impl Concealer {
 
     /// The read position jumps: what comes next is crossfaded with what would have come.
     pub(crate) fn splice(&mut self) {
-        if self.state == State::Playing {
+        if !matches!(self.state, State::Filling { .. }) {
             let filled = self.begin();
             self.state = State::Filling { filled };
         }
@@ -148,13 +161,15 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// The same, when it is known what would have come: that is crossfaded with what comes next.
+    /// The same, when it is known what would have come: that is crossfaded with what comes next, unless it would have been part of a crossfade itself.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
-        if self.state == State::Playing {
+        if self.state != State::Playing {
+            self.splice();
+        } else {
             self.period_frames = (continuation.len() / self.channels).min(self.lengths.longest);
             let samples = self.period_frames * self.channels;
             self.period[..samples].copy_from_slice(&continuation[..samples]);
-            self.step.fill(0.0);
+            self.lead_frames = 0;
             self.state = State::Filling { filled: 0 };
         }
     }
@@ -175,20 +190,35 @@ impl Concealer {
                 let sample = &mut self.period[at * self.channels + channel];
                 *sample += weight * (before - *sample);
             }
-            self.step[channel] = self.past(frames - 1, channel) - self.past(frames - 1 - length, channel);
         }
+        self.predict();
         0
+    }
+
+    /// How every channel goes on.
+    fn predict(&mut self) {
+        let frames = self.lengths.history();
+        let Self { channels, ref history, oldest, .. } = *self;
+        for channel in 0..channels {
+            let past = |i: usize| history[(oldest + i) % frames * channels + channel];
+            self.predictor.learn((frames - self.lengths.learned..frames).map(past));
+            for frame in self.lead.chunks_exact_mut(channels) {
+                frame[channel] = self.predictor.next();
+            }
+        }
+        self.lead_frames = self.lengths.lead;
     }
 
     /// Sample `filled` frames into the gap.
     fn substitute(&self, filled: usize, channel: usize) -> f32 {
-        let Lengths { substitute, fade_out, seam, .. } = self.lengths;
+        let Lengths { substitute, fade_out, .. } = self.lengths;
         if filled >= substitute + fade_out {
             return 0.0;
         }
         let mut sample = self.period[filled % self.period_frames * self.channels + channel];
-        if filled < seam {
-            sample += self.step[channel] * (1.0 - raised_cosine((filled + 1) as f32 / seam as f32));
+        if filled < self.lead_frames {
+            let lead = self.lead[filled * self.channels + channel];
+            sample = lead + raised_cosine((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
         }
         if filled < substitute {
             return sample;
@@ -278,6 +308,53 @@ mod tests {
                 let rough = roughness(&audio[300..]);
                 assert!(rough < clean + 0.004, "{gap} frames at {frequency_hz} Hz: {rough} against {clean}");
             }
+        }
+    }
+
+    /// Tones that are no harmonics of anything, so that no period fits, and some noise.
+    fn inharmonic(from: usize, frames: usize) -> Vec<f32> {
+        let mut audio = vec![0.0; frames];
+        for (frequency_hz, level) in [(137.0, 0.5), (331.3, 0.3), (743.9, 0.12), (1901.7, 0.02)] {
+            let sine = tone(frequency_hz, from, frames);
+            audio.iter_mut().zip(sine).for_each(|(sample, sine)| *sample += level * 2.0 * sine);
+        }
+        for (i, sample) in audio.iter_mut().enumerate() {
+            *sample += ((from + i) as u32).wrapping_mul(2_654_435_761) as f32 / 4_294_967_296.0 * 2e-4;
+        }
+        audio
+    }
+
+    #[test]
+    fn a_gap_begins_without_a_corner_wherever_it_does() {
+        for begin in (4800..9600).step_by(97) {
+            let mut concealer = Concealer::new(1, RATE);
+            let mut out = inharmonic(0, begin);
+            concealer.present(&mut out);
+            let mut lost = vec![0.0; 240];
+            concealer.missing(&mut lost);
+            out.extend(lost);
+            let clean = roughness(&inharmonic(0, begin));
+            let rough = roughness(&out[begin - 240..]);
+            assert!(rough < 1.5 * clean, "{begin}: {rough} against {clean}");
+        }
+    }
+
+    #[test]
+    fn a_jump_into_a_crossfade_is_crossfaded() {
+        for faded in [0, 1, 60, 120, 180, 239, 240] {
+            let mut concealer = Concealer::new(1, RATE);
+            let mut out = inharmonic(0, 4800);
+            concealer.present(&mut out);
+            concealer.splice();
+            for (from, frames) in [(10_037, faded), (20_300, 4800)] {
+                let mut after = inharmonic(from, frames);
+                concealer.present(&mut after);
+                out.extend(after);
+                let fade = concealer.splice_frames();
+                concealer.splice_from(&inharmonic(from + frames, fade));
+            }
+            let (rough, clean) = (roughness(&out[300..]), roughness(&inharmonic(0, 4800)));
+            assert!(rough < 2.0 * clean, "{faded}: {rough} against {clean}");
         }
     }
 

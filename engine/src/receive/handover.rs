@@ -75,6 +75,8 @@ pub struct PlayoutStats {
     pub concealed_frames: u64,
     /// Packets that arrived after their playout had begun and were not there for it. Those that a raised target still saved are among them.
     pub late_packets: u64,
+    /// Packets that arrived after their playout and of which nothing could be played: a raised target did not save them.
+    pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,
     /// Packets that lay further ahead than the buffer is long.

@@ -1,7 +1,8 @@
 //! The control half of a stream: from datagrams to placed packets and a media clock.
 //!
 //! Model: RTP timestamps are unwrapped onto one timeline of 64 bits per *generation*. A new source (SSRC) or a jump of the timestamps
-//! starts a new generation: the audio half then aligns itself anew. The media clock is estimated from arrivals, whatever the
+//! starts a new generation: the audio half then aligns itself anew. Of the old one the rate is kept, for most restarts are of the same device; a source that
+//! changes its SSRC and nothing else is the same stream. The media clock is estimated from arrivals, whatever the
 //! sender says of PTP, so that the rate never depends on a master.
 
 use super::agreement::Agreement;
@@ -22,6 +23,9 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+/// A new SSRC belongs to the same stream if numbers and timestamps go on after at most so many lost packets. Another sender with timestamps of the same clock
+/// has other numbers.
+const RENAMED_WITHIN: u16 = 64;
 /// A timeline of which only packets after their playout have come for this long is given up.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
@@ -102,6 +106,17 @@ impl Timeline {
         let position = timestamp.unwrap_near(expected);
         let distance = (position - expected).get();
         if distance.abs() > limit { Err(distance) } else { Ok(position) }
+    }
+}
+
+impl Timeline {
+    /// Whether a packet of another SSRC is the stream's next one.
+    fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
+        let Some(newest) = self.legs.newest() else { return false };
+        let ahead = packet.header.sequence.get().wrapping_sub(newest.get());
+        let lost = i64::from(ahead) - 1;
+        let expected = RtpTimestamp::from_frames(self.newest + Frames::new(lost * frames.get()));
+        (1..=RENAMED_WITHIN).contains(&ahead) && packet.header.timestamp == expected
     }
 }
 
@@ -199,7 +214,7 @@ impl Ingest {
         }
         let frames = Frames::new(frames as i64);
         let generation = self.stats.generation;
-        let mut position = self.place(leg, now, &packet)?;
+        let mut position = self.place(leg, now, &packet, frames)?;
         if self.has_fallen_behind(now, position + frames) {
             position = self.begin(leg, now, &packet);
         }
@@ -220,14 +235,21 @@ impl Ingest {
     }
 
     /// The packet's position on the timeline, beginning a new one where it must.
-    fn place(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
-        let Some(timeline) = &self.timeline else { return Ok(self.begin(leg, now, packet)) };
-        if timeline.ssrc != packet.header.ssrc {
+    fn place(
+        &mut self,
+        leg: Leg,
+        now: LocalTime,
+        packet: &RtpPacket<'_>,
+        frames: Frames,
+    ) -> Result<Frames, IngestError> {
+        let Some(timeline) = &mut self.timeline else { return Ok(self.begin(leg, now, packet)) };
+        if timeline.ssrc != packet.header.ssrc && !timeline.goes_on_with(packet, frames) {
             if now.since(timeline.newest_at) < SOURCE_SILENCE {
                 return Err(IngestError::OtherSource(packet.header.ssrc));
             }
             return Ok(self.begin(leg, now, packet));
         }
+        timeline.ssrc = packet.header.ssrc;
         let rate = self.config.format.sample_rate();
         let limit = rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64;
         let located = timeline.locate(now, packet.header.timestamp, rate, limit);
@@ -248,10 +270,13 @@ impl Ingest {
 
     fn begin(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
         let position = Frames::new(i64::from(packet.header.timestamp.get()));
-        let rate = self.known_rate();
         self.suspect = None;
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
+        let legs = match self.timeline.take() {
+            Some(timeline) => timeline.legs.restarted(leg),
+            None => Legs::new(leg, self.known_rate()),
+        };
         self.timeline = Some(Timeline {
             ssrc: packet.header.ssrc,
             origin_local: now,
@@ -260,17 +285,16 @@ impl Ingest {
             newest_at: now,
             late_since: None,
             agreement: Agreement::default(),
-            legs: Legs::new(leg, rate),
+            legs,
         });
         position
     }
 
-    /// What is known of the rate of a sender that begins.
+    /// What is known of the rate of the first sender.
     fn known_rate(&self) -> KnownRate {
         let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
         let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
-        let last = self.timeline.as_ref().and_then(|timeline| timeline.legs.clock()).map(|(clock, _)| clock);
-        match ptp.into_iter().chain(last).find(|clock| clock.rate_sigma() < USABLE_RATE) {
+        match ptp.filter(|clock| clock.rate_sigma() < USABLE_RATE) {
             Some(clock) => KnownRate::inferred(clock.rate()),
             None => KnownRate::remembered(self.config.warm_start.media_rate),
         }

@@ -40,8 +40,14 @@ impl KnownRate {
 
     /// The measured rate, or the known one while that is the better guess.
     pub(super) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
+        self.updated(clock).rate
+    }
+
+    /// What is known of the clock that follows this one, of which so much was measured.
+    pub(super) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
-        clock.filter(|clock| clock.rate_sigma().as_ppb() < followed).map_or(self.rate, |clock| clock.rate())
+        let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);
+        measured.map_or(self, |clock| Self::inferred(clock.rate()))
     }
 }
 

@@ -16,6 +16,7 @@ mod ingest;
 mod jitter_buffer;
 mod known_rate;
 mod playout;
+mod predict;
 mod redundancy;
 mod stream;
 mod target;

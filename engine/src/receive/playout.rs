@@ -97,7 +97,7 @@ impl<D: DriftLaw> Playout<D> {
         let played_at = self.card.callback(now, frames);
         self.receive();
         let Some(position) = self.begin(played_at) else {
-            out.fill(0.0);
+            self.wait(out);
             self.publish();
             return;
         };
@@ -116,7 +116,11 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Takes over the control half's newest knowledge and packets.
     fn receive(&mut self) {
-        let snapshot = *self.control.read();
+        let mut snapshot = *self.control.read();
+        if snapshot.generation != self.snapshot.generation && self.has_more_to_play() {
+            // The new source's packets wait in the ring, where those of the old one do not pass them.
+            snapshot = self.snapshot;
+        }
         if snapshot.generation != self.snapshot.generation {
             self.buffer.clear();
             self.cursor = None;
@@ -144,6 +148,21 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
+    /// Whether there is audio of this generation left, and room for what comes meanwhile.
+    fn has_more_to_play(&self) -> bool {
+        let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
+        has_room && self.cursor.is_some_and(|cursor| self.buffer.has_arrived_beyond(cursor))
+    }
+
+    /// Plays on while the sender's timeline is not known: what was heard last, fading to silence.
+    fn wait(&mut self, out: &mut [f32]) {
+        if self.stats.started {
+            self.render(out, self.nominal_step * self.stats.ratio.ratio());
+        } else {
+            out.fill(0.0);
+        }
+    }
+
     fn store(&mut self, packet: &MediaPacket) {
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
         // Its first frame is there if this is a copy of one that came in time.
@@ -156,7 +175,7 @@ impl<D: DriftLaw> Playout<D> {
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
         match self.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
-            Insertion::Late if is_late => {}
+            Insertion::Late if is_late => self.stats.dropped_packets += 1,
             Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
             Insertion::TooEarly => self.stats.early_packets += 1,
         }
@@ -290,7 +309,8 @@ impl<D: DriftLaw> Playout<D> {
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let channels = self.channels;
         let Some(mut cursor) = self.cursor else {
-            samples.fill(0.0);
+            self.concealer.missing(samples);
+            self.stats.concealed_frames += (samples.len() / channels) as u64;
             return false;
         };
         let mut starved = false;

@@ -10,6 +10,8 @@
 //! for as long. A single estimator for the winners of both legs would see the lower envelope jump by the skew when the faster leg fails, and take it
 //! for a change of rate. The followed leg is kept after the other one returns: changing back gains nothing, because the latency stays anyway.
 //!
+//! When the source starts anew, each leg's estimator goes on with its rate, and with its offset moved to where the leg's first new packet puts it.
+//!
 //! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical RTP packets), and a leg's delay does not change
 //! during an outage of less than a second.
 
@@ -72,6 +74,8 @@ impl LegStats {
 #[derive(Debug)]
 struct Path {
     arrivals: Estimator,
+    /// Whether the offset is that of a timeline that is over.
+    is_moved: bool,
     sequence: SequenceTracker,
     won: u64,
     late: u64,
@@ -80,8 +84,11 @@ struct Path {
 
 impl Path {
     fn new(rate: KnownRate) -> Self {
-        let arrivals = Estimator::new(rate.estimator(JITTER));
-        Self { arrivals, sequence: SequenceTracker::default(), won: 0, late: 0, last_arrival: None }
+        Self::knowing(Estimator::new(rate.estimator(JITTER)), false)
+    }
+
+    fn knowing(arrivals: Estimator, is_moved: bool) -> Self {
+        Self { arrivals, is_moved, sequence: SequenceTracker::default(), won: 0, late: 0, last_arrival: None }
     }
 
     fn is_silent(&self, now: LocalTime) -> bool {
@@ -91,7 +98,11 @@ impl Path {
     fn arrive(&mut self, sequence: SequenceNumber, sample: Sample) {
         self.last_arrival = Some(sample.at);
         // The copy of a packet tells nothing of the sender's clock: it was held back.
-        if self.sequence.insert(sequence) != Arrival::Duplicate {
+        let is_new = self.sequence.insert(sequence) != Arrival::Duplicate;
+        if self.is_moved {
+            self.arrivals.step_offset(-self.arrivals.lateness(&sample), 1);
+            self.is_moved = false;
+        } else if is_new {
             self.arrivals.update(sample);
         }
     }
@@ -130,6 +141,21 @@ impl Legs {
             carried: Nanos::ZERO,
             merge: Merge::new(),
         }
+    }
+
+    /// The legs of the timeline that follows, beginning with a packet of `leg`: only the rates are kept.
+    pub(super) fn restarted(self, leg: Leg) -> Self {
+        let rate = self.known.updated(self.clock().map(|(map, _)| map));
+        let paths = self.paths.map(|path| match path.arrivals.map() {
+            Some(_) => Path::knowing(path.arrivals, true),
+            None => Path::new(rate),
+        });
+        Self { paths, ..Self::new(leg, rate) }
+    }
+
+    /// Number of the newest packet by either leg.
+    pub(super) fn newest(&self) -> Option<SequenceNumber> {
+        self.merge.newest
     }
 
     /// Takes a packet; returns whether it is the first copy.

@@ -15,6 +15,8 @@ use super::tally::CrackleKind;
 
 /// Below this misfit the path and gain of a hop are exact.
 pub(super) const MISFIT_EXACT: f64 = 0.05;
+/// A jump by more than this share of a hop, a millisecond, is one to another signal.
+const FAR_SHARE: f64 = 10.0;
 /// Change of gain within a hop, or from one to the next, from which on it counts as a fade.
 pub(super) const FADING: f64 = 0.03;
 
@@ -22,15 +24,21 @@ impl CrackleDetector {
     /// Judges hops that did not fit, now that `hop` does: either the path goes on, or it jumped.
     pub(super) fn resolve(&mut self, hop: &Hop, jumped: bool) {
         let mut zone: Vec<Hop> = self.pending.iter().cloned().collect();
+        let far = !jumped || zone.first().is_none_or(|first| self.is_far(first, hop));
         if jumped {
-            self.jump(&zone, hop);
+            self.jump(&zone, hop, far);
         } else {
             zone.push(hop.clone());
             self.lost_instants(&zone, true);
             self.mute_edges(&zone);
         }
         while let Some(before) = self.pending.pop_front() {
-            let trust = if before.kind == HopKind::Fit { trust(&before, self.gain) } else { miss_trust(jumped) };
+            let trust = match before.kind {
+                // The hop before those that do not fit need not fit to its end.
+                HopKind::Fit if far => Trust::Rough,
+                HopKind::Fit => trust(&before, self.gain),
+                HopKind::Miss => miss_trust(jumped),
+            };
             self.judge(&before, None, trust);
         }
     }
@@ -91,28 +99,37 @@ impl CrackleDetector {
         self.flags.len() - before
     }
 
-    /// Flags the instant at which the audio abruptly left a path, and that at which it came back.
+    /// Flags the instant at which the audio abruptly left a path, and that at which it came back, if it is the audio that was abrupt there and not the
+    /// programme alone.
     pub(super) fn lost_instants(&mut self, zone: &[Hop], returns: bool) {
         let Some(first) = zone.first() else { return };
         let (start, frames) = (first.start, zone.len() * self.hop);
         let [reference, played] = self.zone_signals(start, first.position, first.step, frames);
         for (r, y) in reference.iter().zip(&played) {
             let mut e: Vec<f32> = y.iter().zip(r).map(|(y, r)| y - r).collect();
-            if let Some(at) = splice::abrupt_loss(&e, r) {
+            if let Some(at) = splice::abrupt_loss(&e, r).filter(|&at| splice::has_corner(y, at)) {
                 self.flags.push((start + at as u64, CrackleKind::Discontinuity));
             }
             if returns {
                 e.reverse();
                 let backwards: Vec<f32> = r.iter().rev().copied().collect();
-                if let Some(at) = splice::abrupt_loss(&e, &backwards) {
-                    self.flags.push((start + (frames - at) as u64, CrackleKind::Discontinuity));
+                let at = splice::abrupt_loss(&e, &backwards).map(|at| frames - at);
+                if let Some(at) = at.filter(|&at| splice::has_corner(y, at)) {
+                    self.flags.push((start + at as u64, CrackleKind::Discontinuity));
                 }
             }
         }
     }
 
-    /// Flags a jump from the path of `zone` to that of `hop`, unless it was faded.
-    pub(super) fn jump(&mut self, zone: &[Hop], hop: &Hop) {
+    /// Whether a hop is so far from the path of an earlier one that the two are different signals, which can be joined without a corner.
+    /// After a jump of a few frames, there is next to no corner, and it is heard nevertheless.
+    fn is_far(&self, first: &Hop, hop: &Hop) -> bool {
+        let old = first.position.advanced((hop.start - first.start) as f64 * first.step);
+        hop.position.frames_since(old).abs() * FAR_SHARE > self.hop as f64
+    }
+
+    /// Flags a jump from the path of `zone` to that of `hop`, unless it was faded or, if it was `far`, joined without a corner.
+    pub(super) fn jump(&mut self, zone: &[Hop], hop: &Hop, far: bool) {
         let Some(first) = zone.first() else { return };
         let (start, frames) = (first.start, (zone.len() + 1) * self.hop);
         let [old, played] = self.zone_signals(start, first.position, first.step, frames);
@@ -127,7 +144,8 @@ impl CrackleDetector {
             let e: Vec<f32> = played[channel].iter().zip(&old[channel]).map(|(y, r)| y - r).collect();
             let u: Vec<f32> = new[channel].iter().zip(&old[channel]).map(|(n, o)| n - o).collect();
             let level = 0.015 * rms(&old[channel]);
-            for at in splice::abrupt_changes(&e, &u, level) {
+            let abrupt = splice::abrupt_changes(&e, &u, level).into_iter();
+            for at in abrupt.filter(|&at| !far || splice::has_corner(&played[channel], at)) {
                 self.flags.push((start + at as u64, CrackleKind::Discontinuity));
                 found = true;
             }

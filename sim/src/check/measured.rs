@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub clock_states: &'a [(f64, ClockState)],
     /// Grandmasters that were followed, each since when.
     pub grandmasters: &'a [(f64, ClockIdentity)],
+    /// Changes between playing what was sent and anything else.
+    pub playing: &'a [(f64, bool)],
     /// What a listener heard, and when (true seconds) it crackled.
     pub heard: Option<(&'a CrackleReport, &'a [f64])>,
     /// The depth that was asked for; `None` if only clocks were simulated.
@@ -54,6 +56,7 @@ impl Evidence<'_> {
             return None;
         }
         // Of a span that holds no interval nothing is known: none is not the same as no row.
+        let total = |of: fn(&TraceRow) -> f64| self.rows(span).map(of).reduce(|a, b| a + b);
         let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
         match metric {
             Metric::Crackles => {
@@ -84,6 +87,16 @@ impl Evidence<'_> {
             Metric::GrandmasterChanges => self.grandmaster_changes(span),
             Metric::SkewUs => self.most(|other| skew::largest_us(self.skews_us(other, span))),
             Metric::SkewRmsUs => self.most(|other| skew::rms_us(self.skews_us(other, span))),
+            Metric::PacketsMissed => total(|row| f64::from(row.packets_missed)),
+            Metric::PacketsDropped => sum(|row| row.packets_dropped),
+            Metric::PacketsRefused => sum(|row| row.packets_refused),
+            Metric::ConcealedMs => total(|row| row.concealed_ms),
+            Metric::ReplayTimeS => Some(self.replay_time(span)),
+            Metric::DepthRaisedMs => self.largest(span, |row| Some(row.depth_raised_ms)),
+            Metric::CardRateErrorPpm => self.largest(span, |row| row.card_rate_error_ppm),
+            Metric::LegALost => total(|row| f64::from(row.leg_a_lost)),
+            Metric::LegBLost => total(|row| f64::from(row.leg_b_lost)),
+            Metric::LegSkewMs => self.largest(span, |row| row.leg_b_skew_ms),
         }
     }
 
@@ -149,6 +162,11 @@ impl Evidence<'_> {
             locked = state == ClockState::Locked;
         }
         if locked { since - span.from_s } else { f64::INFINITY }
+    }
+
+    fn replay_time(&self, span: Span) -> f64 {
+        let last = self.playing.iter().rfind(|(at, _)| *at < span.to_s);
+        last.filter(|(_, playing)| *playing).map_or(f64::INFINITY, |(since, _)| (since - span.from_s).max(0.0))
     }
 
     /// Nothing is known of a receiver that never followed any, or does not tell.

@@ -15,6 +15,13 @@ const UNEXPLAINED: f64 = 0.08;
 /// RMS below which a difference is inaudible: -60 dBFS.
 const AUDIBLE: f64 = 1e-3;
 
+/// Frames on either side of an instant in which its corner may lie: both windows and the block between them.
+const CORNER_NEAR: usize = (WINDOW + 1) * BLOCK;
+/// Frames beyond those that a corner is held against: a pitch period of 100 Hz.
+const CORNER_AROUND: usize = 480;
+/// A corner's peak in terms of their RMS: one in 250 of as many normally distributed values is larger.
+const CORNER_RMS: f64 = 4.0;
+
 #[derive(Clone, Copy, Default)]
 struct Sums {
     yy: f64,
@@ -49,6 +56,25 @@ pub(super) fn abrupt_loss(y: &[f32], reference: &[f32]) -> Option<usize> {
             heard && before.yy < 0.03 * before.uu && after.yy > 0.3 * after.uu.max(audible)
         })
         .map(|at| at * BLOCK + BLOCK / 2)
+}
+
+/// Whether `y` itself has a corner near `at`: its second difference peaks there, beyond what it does before and after. A substitute that
+/// goes on smoothly while the programme does something else has none.
+pub(super) fn has_corner(y: &[f32], at: usize) -> bool {
+    let second = |range: std::ops::Range<usize>| {
+        let range = range.start.max(1)..range.end.min(y.len().saturating_sub(1));
+        range.map(|n| f64::from(y[n - 1] - 2.0 * y[n] + y[n + 1]).abs())
+    };
+    let (from, to) = (at.saturating_sub(CORNER_NEAR), at + CORNER_NEAR);
+    let peak = second(from..to).fold(0.0, f64::max);
+    let around = [from.saturating_sub(CORNER_AROUND)..from, to..to + CORNER_AROUND];
+    let sides = around.map(|side| {
+        let (mut sum, mut count, mut highest) = (0.0, 0.0f64, 0.0f64);
+        second(side).for_each(|d| (sum, count, highest) = (sum + d * d, count + 1.0, highest.max(d)));
+        ((sum / count.max(1.0)).sqrt(), highest)
+    });
+    let [(rms, highest), (other_rms, other_highest)] = sides;
+    peak > CORNER_RMS * rms.max(other_rms) && peak > highest.max(other_highest)
 }
 
 fn share(sums: Sums, floor: f64) -> Option<f64> {
@@ -87,4 +113,28 @@ pub(super) fn explained(y: &[f32], u: &[f32]) -> bool {
         total += s.yy;
     }
     rest < 0.1 * total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(frame: f64) -> f32 {
+        (0.3 * libm::sin(frame * 0.05) + 0.1 * libm::sin(frame * 0.31)) as f32
+    }
+
+    #[test]
+    fn a_splice_has_a_corner_and_a_tone_has_none() {
+        let smooth: Vec<f32> = (0..4000).map(|n| tone(f64::from(n))).collect();
+        let spliced: Vec<f32> = (0..4000).map(|n| tone(f64::from(if n < 2000 { n } else { n + 240 }))).collect();
+        assert!(!has_corner(&smooth, 2000));
+        assert!(has_corner(&spliced, 2000) && has_corner(&spliced, 1980) && has_corner(&spliced, 2030));
+        assert!(!has_corner(&spliced, 1500));
+    }
+
+    #[test]
+    fn the_end_of_the_audio_is_no_corner() {
+        let smooth: Vec<f32> = (0..1000).map(|n| tone(f64::from(n))).collect();
+        assert!(!has_corner(&smooth, 4) && !has_corner(&smooth, 998));
+    }
 }

@@ -1,9 +1,11 @@
 //! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
 
+mod bursts;
 mod card;
 mod convert;
 mod crystal;
 mod grandmaster;
+mod identity;
 pub mod interpolate;
 mod path;
 pub mod programme;
@@ -17,8 +19,8 @@ pub use card::SoundCard;
 pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;
-pub use path::NetworkPath;
+pub use path::{Arrivals, NetworkPath};
 pub use source::{SourceError, SourceSignal, Tone};
 pub use streams::RandomStream;
-pub use talker::{MediaTimeline, TalkerModel};
+pub use talker::{MediaTimeline, Sent, TalkerModel};
 pub use wander::Wander;

@@ -1,9 +1,13 @@
-//! A one-way network path: delay, queueing jitter, loss, stalls. Packets of one path overtake each other only if they may.
+//! A one-way network path: delay, queueing jitter, loss, copies, stalls. Packets of one path overtake each other only if they may.
 
+use super::bursts::Bursts;
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
-use crate::scenario::{self, Stall};
+use crate::scenario::{self, Jitter, Stall};
 use engine::Nanos;
+
+/// When a packet arrives, and its copy, if they do.
+pub type Arrivals = [Option<TrueTime>; 2];
 
 /// A path.
 #[derive(Clone, Debug)]
@@ -11,11 +15,12 @@ pub struct NetworkPath {
     config: scenario::Path,
     jitter: RandomStream,
     loss: RandomStream,
+    bursts: Option<Bursts>,
+    copies: RandomStream,
     stalls: Stalls,
     last_arrival: TrueTime,
     cut: bool,
     extra: Nanos,
-    lost: u64,
 }
 
 impl NetworkPath {
@@ -26,28 +31,40 @@ impl NetworkPath {
         Self {
             jitter: RandomStream::new(seed, &format!("{name}/jitter")),
             loss: RandomStream::new(seed, &format!("{name}/loss")),
+            bursts: config
+                .loss_burst
+                .map(|burst| Bursts::new(burst, RandomStream::new(seed, &format!("{name}/loss_burst")))),
+            copies: RandomStream::new(seed, &format!("{name}/duplicate")),
             stalls,
             config,
             last_arrival: 0,
             cut: false,
             extra: Nanos::ZERO,
-            lost: 0,
         }
     }
 
-    /// When a packet sent at `sent` arrives; `None` if it is lost. Calls must come in order of time.
-    pub fn send(&mut self, sent: TrueTime) -> Option<TrueTime> {
+    /// When a packet sent at `sent` arrives: never if it is lost, twice if it is copied. Calls must come in order of time.
+    pub fn send(&mut self, sent: TrueTime) -> Arrivals {
         let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter);
         let queued = sent + delay.as_nanos();
         let lost = self.loss.uniform() < self.config.loss.get();
+        let lost_in_burst = self.bursts.as_mut().is_some_and(Bursts::lose);
         let released = self.stalls.release(queued);
         let arrival = if self.config.may_reorder { released } else { released.max(self.last_arrival) };
-        if lost || self.cut {
-            self.lost += 1;
-            return None;
+        let copy = self.copy(arrival);
+        if lost || lost_in_burst || self.cut {
+            return [None; 2];
         }
         self.last_arrival = arrival;
-        Some(arrival)
+        [Some(arrival), copy]
+    }
+
+    /// When the copy of a packet that arrives at `arrival` does, if there is one.
+    fn copy(&mut self, arrival: TrueTime) -> Option<TrueTime> {
+        let duplicate = self.config.duplicate?;
+        let copied = self.copies.uniform() < duplicate.share.get();
+        let later = self.copies.lateness(&duplicate.later);
+        copied.then_some(arrival + later.as_nanos())
     }
 
     /// Delay of a packet that meets no queue.
@@ -63,6 +80,11 @@ impl NetworkPath {
         self.stalls.from = now;
     }
 
+    /// From now on, queues add this.
+    pub fn set_jitter(&mut self, jitter: Jitter) {
+        self.config.jitter = jitter;
+    }
+
     /// From now on, every packet takes longer by so much.
     pub fn set_extra_delay(&mut self, extra: Nanos) {
         self.extra = extra;
@@ -71,11 +93,6 @@ impl NetworkPath {
     /// From now on, nothing passes, or everything again. What is under way arrives.
     pub fn set_cut(&mut self, cut: bool) {
         self.cut = cut;
-    }
-
-    /// Takes the number of packets lost since the last call.
-    pub fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost)
     }
 }
 
@@ -127,7 +144,7 @@ impl Stalls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Jitter, Micros, Millis, Probability, Seconds};
+    use crate::scenario::{Duplicate, LossBurst, Micros, Millis, Probability, Seconds};
 
     fn config() -> scenario::Path {
         scenario::Path {
@@ -135,6 +152,8 @@ mod tests {
             jitter: Jitter::Exponential { mean_us: Micros::try_from(100.0).unwrap() },
             may_reorder: false,
             loss: Probability::try_from(0.1).unwrap(),
+            loss_burst: None,
+            duplicate: None,
             stall: Some(Stall {
                 mean_interval_s: Seconds::try_from(2.0).unwrap(),
                 min_ms: Millis::try_from(5.0).unwrap(),
@@ -150,7 +169,7 @@ mod tests {
         let n = 40_000;
         for i in 0..n {
             let sent = i64::from(i) * 5_000_000;
-            if let Some(arrival) = path.send(sent) {
+            if let [Some(arrival), _] = path.send(sent) {
                 assert!(arrival >= last && arrival >= sent + 200_000);
                 longest = longest.max(arrival - sent);
                 last = arrival;
@@ -159,7 +178,6 @@ mod tests {
         }
         let lost = f64::from(n - arrived) / f64::from(n);
         assert!((lost - 0.1).abs() < 0.01, "{lost}");
-        assert_eq!(path.take_lost(), u64::from(n - arrived));
         assert!((15_000_000..25_000_000).contains(&longest), "{longest}");
     }
 
@@ -167,7 +185,7 @@ mod tests {
     fn packets_overtake_only_where_they_may() {
         let overtakes = |may_reorder| {
             let mut path = NetworkPath::new(scenario::Path { may_reorder, stall: None, ..config() }, 3, "test");
-            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| path.send(i * 50_000)).collect();
+            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| path.send(i * 50_000)[0]).collect();
             arrivals.windows(2).filter(|pair| pair[1] < pair[0]).count()
         };
         assert_eq!(overtakes(false), 0);
@@ -179,12 +197,36 @@ mod tests {
         let arrivals = |of: fn(&mut NetworkPath)| {
             let mut path = NetworkPath::new(scenario::Path { stall: None, ..config() }, 3, "test");
             of(&mut path);
-            (0..100).map(|i| path.send(i * 5_000_000)).collect::<Vec<_>>()
+            (0..100).map(|i| path.send(i * 5_000_000)[0]).collect::<Vec<_>>()
         };
         let usual = arrivals(|_| ());
         let later = arrivals(|path| path.set_extra_delay(Nanos::from_micros(70)));
         let expected: Vec<_> = usual.iter().map(|arrival| arrival.map(|arrival| arrival + 70_000)).collect();
         assert_eq!(later, expected);
         assert!(arrivals(|path| path.set_cut(true)).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn copies_and_bursts_leave_the_rest_of_the_weather_alone() {
+        let arrivals = |config: scenario::Path| {
+            let mut path = NetworkPath::new(config, 3, "test");
+            (0..4000).map(|i| path.send(i * 1_000_000)).collect::<Vec<_>>()
+        };
+        let share = |share| Probability::try_from(share).unwrap();
+        let usual = arrivals(config());
+        let later =
+            Jitter::Uniform { min_us: Micros::try_from(300.0).unwrap(), max_us: Micros::try_from(400.0).unwrap() };
+        let copied = arrivals(scenario::Path { duplicate: Some(Duplicate { share: share(0.2), later }), ..config() });
+        assert!(usual.iter().zip(&copied).all(|(usual, copied)| usual[0] == copied[0] && usual[1].is_none()));
+        let late = copied.iter().filter_map(|&[first, copy]| Some(copy? - first?)).collect::<Vec<_>>();
+        assert!((650..800).contains(&late.len()), "{}", late.len());
+        assert!(late.iter().all(|late| (300_000..=400_000).contains(late)));
+        let burst = LossBurst { begins: share(0.05), ends: share(0.5), loss: share(1.0) };
+        let lossy = arrivals(scenario::Path { loss_burst: Some(burst), stall: None, ..config() });
+        let calm = arrivals(scenario::Path { stall: None, may_reorder: true, ..config() });
+        let lossy_in_any_order =
+            arrivals(scenario::Path { loss_burst: Some(burst), stall: None, may_reorder: true, ..config() });
+        assert!(lossy_in_any_order.iter().zip(&calm).all(|(lossy, calm)| lossy[0].is_none() || lossy == calm));
+        assert!(lossy.iter().filter(|arrivals| arrivals[0].is_none()).count() > 600);
     }
 }

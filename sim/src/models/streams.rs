@@ -26,6 +26,11 @@ impl RandomStream {
         Self(ChaCha8Rng::from_seed(key))
     }
 
+    /// 32 random bits.
+    pub fn bits(&mut self) -> u32 {
+        (self.0.next_u64() >> 32) as u32
+    }
+
     /// Uniform in (0, 1), never either bound.
     pub fn uniform(&mut self) -> f64 {
         // 53 bits, centred in their cell.

@@ -4,16 +4,18 @@
 //! talker on PTP stamps PTP time (RFC 7273, `mediaclk:direct=0`); another stamps from its own origin.
 
 use super::crystal::{CrystalClock, TrueTime};
+use super::identity::Identity;
 use super::source::SourceSignal;
 use super::streams::RandomStream;
-use crate::scenario::{self, TalkerClock};
+use crate::scenario::{self, FaultKind, TalkerClock, TalkerRestart};
 use engine::rtp::format::StreamFormat;
-use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
 use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};
 use std::sync::Arc;
 
 const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
+/// Another sender's programme is that much ahead, so that nobody takes its audio for the talker's.
+const SECOND_PROGRAMME_S: u16 = 7;
 
 /// What paces the media clock.
 #[derive(Clone, Debug)]
@@ -105,7 +107,16 @@ impl MediaTimeline {
     }
 }
 
-/// The talker.
+/// What leaves at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// The talker's packet, if it sends.
+    pub packet: Option<Vec<u8>>,
+    /// That of another sender to the same group.
+    pub second: Option<Vec<u8>>,
+}
+
+/// The talker, and another sender that may talk to the same group.
 #[derive(Debug)]
 pub struct TalkerModel {
     timeline: MediaTimeline,
@@ -115,6 +126,12 @@ pub struct TalkerModel {
     packet_frames: i64,
     packets: i64,
     samples: Vec<f32>,
+    identity: Identity,
+    /// Every identity that the talker had.
+    identities: Vec<Identity>,
+    second: Option<Identity>,
+    silent: bool,
+    random: RandomStream,
 }
 
 impl TalkerModel {
@@ -125,11 +142,24 @@ impl TalkerModel {
         timeline: MediaTimeline,
         source: Arc<SourceSignal>,
         format: StreamFormat,
+        seed: u64,
     ) -> Self {
         let packet_frames = i64::from(config.packet_frames);
-        let samples = vec![0.0; usize::from(config.packet_frames) * format.channels()];
-        let payload_type = config.payload_type.0;
-        Self { timeline, source, format, payload_type, packet_frames, packets: 0, samples }
+        let identity = Identity::new(SSRC, config.first_sequence);
+        Self {
+            timeline,
+            source,
+            format,
+            payload_type: config.payload_type.0,
+            packet_frames,
+            packets: 0,
+            samples: vec![0.0; usize::from(config.packet_frames) * format.channels()],
+            identity,
+            identities: vec![identity],
+            second: None,
+            silent: false,
+            random: RandomStream::new(seed, "talker/identity"),
+        }
     }
 
     /// When the next packet leaves.
@@ -137,16 +167,28 @@ impl TalkerModel {
         self.timeline.time_of((self.packets + 1) * self.packet_frames)
     }
 
-    /// The next packet, as a datagram.
-    pub fn packet(&mut self) -> Vec<u8> {
+    /// What leaves then, as datagrams.
+    pub fn send(&mut self) -> Sent {
         let first = self.packets * self.packet_frames;
-        self.source.render(first, &mut self.samples);
+        let elsewhere = first + i64::from(SECOND_PROGRAMME_S) * i64::from(self.format.sample_rate().as_hz());
+        let sent = Sent {
+            packet: (!self.silent).then(|| self.datagram(self.identity, first)),
+            second: self.second.map(|second| self.datagram(second, elsewhere)),
+        };
+        self.packets += 1;
+        sent
+    }
+
+    /// The packet of a sender with the programme from frame `programme` on.
+    fn datagram(&mut self, sender: Identity, programme: i64) -> Vec<u8> {
+        self.source.render(programme, &mut self.samples);
+        let frame = self.timeline.first() + Frames::new(self.packets * self.packet_frames);
         let header = RtpHeader {
             marker: false,
             payload_type: self.payload_type,
-            sequence: SequenceNumber::new(self.packets as u16),
-            timestamp: RtpTimestamp::from_frames(self.timeline.first() + Frames::new(first)),
-            ssrc: SSRC,
+            sequence: sender.sequence(self.packets),
+            timestamp: sender.timestamp(RtpTimestamp::from_frames(frame)),
+            ssrc: sender.ssrc,
         };
         let mut datagram = header.emit().to_vec();
         let start = datagram.len();
@@ -154,7 +196,39 @@ impl TalkerModel {
         self.format
             .encode_into(&self.samples, &mut datagram[start..])
             .expect("the payload was sized for these samples");
-        self.packets += 1;
         datagram
+    }
+
+    /// A fault begins or ends.
+    pub fn fault(&mut self, what: &FaultKind, begins: bool) {
+        match *what {
+            FaultKind::TalkerRestart(_) if begins => self.silent = true,
+            FaultKind::TalkerRestart(TalkerRestart { new_ssrc }) => {
+                self.silent = false;
+                self.become_known_as(|identity, random| identity.restarted(random, new_ssrc));
+            }
+            FaultKind::SsrcChange if begins => self.become_known_as(Identity::with_new_ssrc),
+            FaultKind::SecondSender => {
+                // Timestamps of the same clock, so that its audio would fit in.
+                let drawn = self.identity.restarted(&mut self.random, true);
+                self.second = begins.then(|| Identity::new(drawn.ssrc, drawn.sequence(0).get()));
+            }
+            _ => {}
+        }
+    }
+
+    fn become_known_as(&mut self, change: impl FnOnce(Identity, &mut RandomStream) -> Identity) {
+        self.identity = change(self.identity, &mut self.random);
+        self.identities.push(self.identity);
+    }
+
+    /// The frame of the programme that a media position of a receiver means: by that identity of the talker by which it is nearest to `expected`.
+    #[must_use]
+    pub fn programme_frame(&self, position: Frames, expected: Frames) -> Frames {
+        let expected = expected + self.timeline.first();
+        let timestamp = RtpTimestamp::from_frames(position);
+        let frames = self.identities.iter().map(|identity| identity.media_timestamp(timestamp).unwrap_near(expected));
+        let nearest = frames.min_by_key(|&frame| (frame - expected).get().abs());
+        nearest.unwrap_or(expected) - self.timeline.first()
     }
 }

@@ -56,13 +56,31 @@ pub struct TraceRow {
     pub crackles: u32,
     /// Packets of the interval that arrived after their playout.
     pub packets_late: u32,
-    /// Packets of the interval that the network lost.
+    /// Packets of the interval that the network lost, on all legs.
     pub packets_lost: u32,
     /// How long before the end of the interval the frame that was played then had been captured: the latency from the talker's input to the card's
     /// output. Truth; nothing while nothing is played.
     pub latency_ms: Option<f64>,
     /// Whether the receiver said, at the end of the interval, that the sender is not on PTP as its SDP says.
     pub sender_off_ptp: bool,
+    /// Packets that the receiver missed, by their sequence numbers, on all legs; negative where more came late than were missed anew.
+    pub packets_missed: i32,
+    /// Packets of the interval that came and of which nothing was played.
+    pub packets_dropped: u32,
+    /// Datagrams of the interval that the receiver refused: another sender's, or of an unknown timeline.
+    pub packets_refused: u32,
+    /// Audio that the receiver made up in the interval.
+    pub concealed_ms: f64,
+    /// By how much late packets have raised the target depth.
+    pub depth_raised_ms: f64,
+    /// Error of the receiver's estimate of its sound card's rate against its host's clock, if it tells.
+    pub card_rate_error_ppm: Option<f64>,
+    /// Packets that the receiver missed on the first leg, whether they came by the other one or not.
+    pub leg_a_lost: i32,
+    /// Likewise on the second leg.
+    pub leg_b_lost: i32,
+    /// How much later packets come by the second leg, by the receiver's estimate; nothing while it has not heard both.
+    pub leg_b_skew_ms: Option<f64>,
 }
 
 /// Something that happened, for markers in plots and cues in WAV files.

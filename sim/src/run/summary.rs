@@ -4,6 +4,7 @@ use super::Played;
 use crate::check::{Evidence, Judgement, Span};
 use crate::record::RunTrace;
 use crate::scenario::{Loaded, Metric};
+use crate::world::{LegReception, Reception};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -46,7 +47,10 @@ pub struct ReceiverSummary {
     pub pitch_deviation_cents: Option<f64>,
     /// Share of the audio that could be compared with the programme.
     pub audio_tracked_share: Option<f64>,
-    /// Trace rows by the state that they ended in.
+    /// What each leg of the stream brought, if it has two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<LegSummary>,
+    /// Hash of what was on the wire.
     pub hash_wire: String,
     /// Hash of when things happened.
     pub hash_timing: String,
@@ -56,6 +60,39 @@ pub struct ReceiverSummary {
     pub events: u64,
 }
 
+/// One leg in numbers, since the stream's source last started.
+#[derive(Debug, Serialize)]
+pub struct LegSummary {
+    /// Its name.
+    pub leg: &'static str,
+    /// Packets that came by it, without copies.
+    pub received: u64,
+    /// Packets that should have, and did not.
+    pub lost: u64,
+    /// Packets that came by it first.
+    pub won: u64,
+    /// Packets that came after their playout.
+    pub late: u64,
+    /// How much later than by the followed leg they come.
+    pub skew_ms: Option<f64>,
+}
+
+/// The legs of a receiver of two.
+fn legs(loaded: &Loaded, reception: &Reception) -> Vec<LegSummary> {
+    if loaded.scenario.network.media_b.is_none() {
+        return Vec::new();
+    }
+    let summary = |(leg, &LegReception { received, lost, won, late, skew }): (_, &LegReception)| LegSummary {
+        leg,
+        received,
+        lost,
+        won,
+        late,
+        skew_ms: skew.map(|skew| rounded(skew.as_secs_f64() * 1e3)),
+    };
+    ["a", "b"].into_iter().zip(&reception.legs).map(summary).collect()
+}
+
 impl ReceiverSummary {
     /// The three hashes of the trajectory.
     #[must_use]
@@ -63,7 +100,7 @@ impl ReceiverSummary {
         [&self.hash_wire, &self.hash_timing, &self.hash_audio]
     }
 
-    fn new(evidence: &Evidence<'_>, played: &Played) -> Self {
+    fn new(loaded: &Loaded, evidence: &Evidence<'_>, played: &Played) -> Self {
         let whole = Span { from_s: 0.0, to_s: evidence.duration_s };
         let measured = |metric| evidence.measure(metric, whole).filter(|value| value.is_finite()).map(rounded);
         let heard = played.outcome.heard.as_ref();
@@ -74,6 +111,7 @@ impl ReceiverSummary {
             residual_dbfs: heard.and_then(|heard| heard.residual_dbfs).map(rounded),
             pitch_deviation_cents: heard.map(|heard| rounded(heard.pitch_deviation_cents)),
             audio_tracked_share: heard.map(|heard| rounded(heard.tracked_share)),
+            legs: legs(loaded, &played.outcome.reception),
             hash_wire: wire,
             hash_timing: timing,
             hash_audio: audio,
@@ -100,7 +138,7 @@ impl Summary {
             passed: !interrupted && expectations.iter().all(|judgement| judgement.holds),
             receivers: played
                 .iter()
-                .map(|one| ReceiverSummary::new(&super::evidence(loaded, one, played), one))
+                .map(|one| ReceiverSummary::new(loaded, &super::evidence(loaded, one, played), one))
                 .collect(),
             expectations,
         }

@@ -15,6 +15,8 @@ pub struct AudioChain<'a> {
     pub talker: &'a Talker,
     /// Its path to the receiver.
     pub media: &'a Path,
+    /// Its path by the other network, if there are two.
+    pub media_b: Option<&'a Path>,
     /// The receiver's sound card.
     pub card: &'a Card,
     /// What the receivers are asked for.
@@ -37,6 +39,9 @@ pub struct Talker {
     pub packet_frames: u16,
     /// RTP payload type.
     pub payload_type: RtpPayloadType,
+    /// Sequence number of its first packet.
+    #[serde(default)]
+    pub first_sequence: u16,
     /// What the media clock follows.
     pub clock: TalkerClock,
     /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it follows a crystal of its own. One that follows PTP says so anyway.
@@ -122,4 +127,6 @@ pub struct PlayoutWish {
     pub remembered_card_ppm: Option<PartsPerMillion>,
     /// Likewise the sender's.
     pub remembered_media_ppm: Option<PartsPerMillion>,
+    /// How far late packets may raise it; not at all if not given.
+    pub depth_limit_ms: Option<Millis>,
 }

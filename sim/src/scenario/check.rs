@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{Card, Expectation, FaultKind, Metric, Scenario, ScenarioError};
+use super::{AudioChain, Card, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -28,6 +28,7 @@ impl File<'_> {
                 let message = "a fault that comes back must end before: for_s must be less than every_s";
                 return Err(self.error(&fault.at_s.span(), message));
             }
+            self.check_legs(scenario, fault)?;
             let ramp = matches!(fault.what, FaultKind::HostClockRampPpm(_) | FaultKind::CardClockRampPpm(_));
             if fault.every_s.is_some() && ramp {
                 let message = "a crystal's ramp does not come back: leave out every_s";
@@ -45,7 +46,8 @@ impl File<'_> {
             ("[card]", scenario.card.is_some()),
             ("[playout]", scenario.playout.is_some()),
         ];
-        let there = sections.iter().find(|section| section.1);
+        let second_leg = ("[network.media_b]", scenario.network.media_b.is_some());
+        let there = sections.iter().chain([&second_leg]).find(|section| section.1);
         let missing = sections.iter().find(|section| !section.1);
         if let (Some((there, _)), Some((missing, _))) = (there, missing) {
             let message = format!(
@@ -53,6 +55,27 @@ impl File<'_> {
                  audio chain, to simulate clocks only"
             );
             return Err(self.error(&self.find(there, ""), message));
+        }
+        Ok(())
+    }
+
+    /// A fault of one leg needs two.
+    fn check_legs(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
+        if matches!(fault.what, FaultKind::LegLost(_)) && scenario.network.media_b.is_none() {
+            let message =
+                "leg_lost is of one of two networks, and the stream has one: add [network.media_b], or use media_lost";
+            return Err(self.error(&fault.at_s.span(), message));
+        }
+        Ok(())
+    }
+
+    fn check_depth_limit(&self, chain: &AudioChain<'_>) -> Result<(), ScenarioError> {
+        let (depth, limit) = (chain.playout.target_depth_ms.get(), chain.playout.depth_limit_ms.map(Millis::get));
+        if limit.is_some_and(|limit| limit < depth || limit > MAX_TARGET_DEPTH_MS) {
+            let message = format!(
+                "depth_limit_ms must be at least target_depth_ms, which is {depth} ms, and at most {MAX_TARGET_DEPTH_MS} ms"
+            );
+            return Err(self.error(&self.find("[playout]", "depth_limit_ms"), message));
         }
         Ok(())
     }
@@ -80,7 +103,7 @@ impl File<'_> {
             let message = format!("target_depth_ms must be more than 0 and at most {MAX_TARGET_DEPTH_MS} ms");
             return Err(self.error(&self.find("[playout]", "target_depth_ms"), message));
         }
-        Ok(())
+        self.check_depth_limit(&chain)
     }
 
     fn check_receivers(&self, scenario: &Scenario) -> Result<(), ScenarioError> {

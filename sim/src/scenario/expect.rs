@@ -70,11 +70,31 @@ pub enum Metric {
     SenderOffPtpShare,
     /// Crackles heard per minute.
     CracklesPerMin,
+    /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by no leg.
+    PacketsMissed,
+    /// Packets that came and of which nothing was played.
+    PacketsDropped,
+    /// Datagrams that the receiver refused: another sender's, or of an unknown timeline.
+    PacketsRefused,
+    /// Audio that the receiver made up, whether that is heard or not.
+    ConcealedMs,
+    /// Time from the start of the span until the receiver played what was sent, and nothing else, for the rest of it; infinite if it did not at its end.
+    ReplayTimeS,
+    /// Largest raise of the target depth because of late packets.
+    DepthRaisedMs,
+    /// Largest error of the receiver's estimate of its sound card's rate.
+    CardRateErrorPpm,
+    /// Packets missed on the first leg, whether they came by the other one or not.
+    LegALost,
+    /// Likewise on the second leg.
+    LegBLost,
+    /// Largest |how much later packets come by the second leg|, by the receiver's estimate.
+    LegSkewMs,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 29] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -94,6 +114,16 @@ impl Metric {
         Self::SkewRmsUs,
         Self::SenderOffPtpShare,
         Self::CracklesPerMin,
+        Self::PacketsMissed,
+        Self::PacketsDropped,
+        Self::PacketsRefused,
+        Self::ConcealedMs,
+        Self::ReplayTimeS,
+        Self::DepthRaisedMs,
+        Self::CardRateErrorPpm,
+        Self::LegALost,
+        Self::LegBLost,
+        Self::LegSkewMs,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -107,9 +137,24 @@ impl Metric {
     /// Whether it needs an audio chain.
     #[must_use]
     pub fn needs_chain(self) -> bool {
-        matches!(self, Self::Underruns | Self::RatioErrorPpm | Self::DepthErrorMs | Self::PacketsLate)
-            || self == Self::SenderOffPtpShare
-            || self.needs_audio()
+        matches!(
+            self,
+            Self::Underruns
+                | Self::RatioErrorPpm
+                | Self::DepthErrorMs
+                | Self::PacketsLate
+                | Self::SenderOffPtpShare
+                | Self::PacketsMissed
+                | Self::PacketsDropped
+                | Self::PacketsRefused
+                | Self::ConcealedMs
+                | Self::ReplayTimeS
+                | Self::DepthRaisedMs
+                | Self::CardRateErrorPpm
+                | Self::LegALost
+                | Self::LegBLost
+                | Self::LegSkewMs
+        ) || self.needs_audio()
             || self.compares_receivers()
     }
 
@@ -142,6 +187,16 @@ impl fmt::Display for Metric {
             Self::SkewRmsUs => "skew_rms_us",
             Self::SenderOffPtpShare => "sender_off_ptp_share",
             Self::CracklesPerMin => "crackles_per_min",
+            Self::PacketsMissed => "packets_missed",
+            Self::PacketsDropped => "packets_dropped",
+            Self::PacketsRefused => "packets_refused",
+            Self::ConcealedMs => "concealed_ms",
+            Self::ReplayTimeS => "replay_time_s",
+            Self::DepthRaisedMs => "depth_raised_ms",
+            Self::CardRateErrorPpm => "card_rate_error_ppm",
+            Self::LegALost => "leg_a_lost",
+            Self::LegBLost => "leg_b_lost",
+            Self::LegSkewMs => "leg_skew_ms",
         })
     }
 }

@@ -41,13 +41,23 @@ pub enum FaultKind {
     LateSyncUs(Micros),
     /// The network is down: every packet is lost, of every path and direction.
     NetworkLost,
-    /// Every packet of the stream is lost.
+    /// Every packet of the stream is lost, on every leg.
     MediaLost,
+    /// Every packet of one leg is lost.
+    LegLost(MediaLeg),
+    /// The paths of the media delay packets like this instead of as they do.
+    MediaJitter(Jitter),
+    /// The sender is silent, and then starts anew: with a random sequence number and a random offset of its RTP timestamps.
+    TalkerRestart(TalkerRestart),
+    /// The sender's SSRC changes from one packet to the next, and nothing else.
+    SsrcChange,
+    /// Another sender sends to the stream's group: the same format, timestamps of the same clock, another place of the programme.
+    SecondSender,
     /// The host learns of packets by this lateness instead of its own.
     HostReceiveJitter(Jitter),
     /// The host's packets leave by this lateness instead of its own.
     HostTransmitJitter(Jitter),
-    /// The path of the media stalls like this instead of as it does.
+    /// The paths of the media stall like this instead of as they do.
     MediaStall(Stall),
     /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it: a host that warms up.
     HostClockRampPpm(PartsPerMillion),
@@ -69,7 +79,11 @@ impl FaultKind {
     pub fn is_instant(&self) -> bool {
         matches!(
             self,
-            Self::GrandmasterStepUs(_) | Self::GrandmasterRestart(_) | Self::LateSyncUs(_) | Self::CardXrunMs(_)
+            Self::GrandmasterStepUs(_)
+                | Self::GrandmasterRestart(_)
+                | Self::LateSyncUs(_)
+                | Self::SsrcChange
+                | Self::CardXrunMs(_)
         )
     }
 
@@ -122,6 +136,24 @@ impl Fault {
 pub struct Restart {
     /// Its time then, seconds since the epoch.
     pub time_s: Seconds,
+}
+
+/// A restart of the sender.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TalkerRestart {
+    /// Whether it comes back with another SSRC, as RFC 3550 wants it; some keep a configured one.
+    pub new_ssrc: bool,
+}
+
+/// One of the two networks of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaLeg {
+    /// `[network.media]`.
+    A,
+    /// `[network.media_b]`.
+    B,
 }
 
 /// Delay that comes on top, in each direction.

@@ -13,12 +13,13 @@ mod load;
 mod master;
 mod receiver;
 mod value;
+mod weather;
 
 pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, TalkerEncoding};
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use fault::{ExtraDelay, Fault, FaultKind, MonotonicClock, Restart, Suspend};
+pub use fault::{ExtraDelay, Fault, FaultKind, MediaLeg, MonotonicClock, Restart, Suspend, TalkerRestart};
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
 pub use receiver::{OwnNetwork, Receiver, Surroundings};
@@ -26,6 +27,7 @@ pub use value::{
     CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
     SampleRateHz, Seconds, StepMicros, TailIndex, WanderPpb,
 };
+pub use weather::{Duplicate, LossBurst};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -77,6 +79,7 @@ impl Scenario {
         Some(AudioChain {
             talker: self.talker.as_ref()?,
             media: self.network.media.as_ref()?,
+            media_b: self.network.media_b.as_ref(),
             card: self.card.as_ref()?,
             playout: self.playout.as_ref()?,
         })
@@ -128,6 +131,8 @@ pub enum WavBits {
 pub struct Network {
     /// Talker to receiver.
     pub media: Option<Path>,
+    /// Talker to receiver by the other network, if the stream has two (SMPTE ST 2022-7): the same packets.
+    pub media_b: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Path,
 }
@@ -147,6 +152,10 @@ pub struct Path {
     /// Independent loss per packet.
     #[serde(default)]
     pub loss: Probability,
+    /// Loss in bursts.
+    pub loss_burst: Option<LossBurst>,
+    /// Packets that come twice.
+    pub duplicate: Option<Duplicate>,
     /// Times when nothing passes, and all that waited comes at once.
     pub stall: Option<Stall>,
 }

@@ -2,12 +2,13 @@
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
+use super::legs::{Delivery, Legs};
 use super::measure::{CallbackRow, CallbackSeen, Meter};
 use super::receiver::Receiver;
 use crate::check::CrackleReport;
-use crate::models::{CrystalClock, MediaTimeline, NetworkPath, RandomStream, SoundCard, TalkerModel, TrueTime};
+use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, SoundCard, TalkerModel, TrueTime};
 use crate::scenario::{AudioChain, Fault, FaultKind, Scenario, Stream, Surroundings};
-use engine::{Frames, LocalTime, MediaPosition, Nanos, RtpTimestamp};
+use engine::{Frames, LocalTime, MediaPosition, Nanos};
 use std::ops::Range;
 use thiserror::Error;
 
@@ -55,7 +56,7 @@ pub(super) struct ChainWorld<'a> {
     card: SoundCard,
     timeline: MediaTimeline,
     talker: TalkerModel,
-    media: NetworkPath,
+    legs: Legs,
     /// When the card ended the block before.
     last_end: TrueTime,
     /// What it plays until then.
@@ -85,9 +86,9 @@ impl<'a> ChainWorld<'a> {
                 card_clock(&chain, around, &scenario.faults, seed),
                 RandomStream::new(seed, &around.card_stream("card/callback")),
             ),
-            talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format),
+            talker: TalkerModel::new(chain.talker, timeline.clone(), stream.source.clone(), stream.format, seed),
             timeline,
-            media: NetworkPath::new(chain.media.clone(), seed, &around.media_stream("network/media")),
+            legs: Legs::new(&chain, around, seed),
             last_end: 0,
             playing: None,
             buffer: vec![0.0; usize::from(chain.card.callback_frames) * channels],
@@ -104,25 +105,19 @@ impl<'a> ChainWorld<'a> {
         self.talker.next_departure()
     }
 
-    /// The packet that leaves now, and when it arrives, if it does.
-    pub(super) fn packet(&mut self, now: TrueTime) -> Option<(TrueTime, Vec<u8>)> {
-        let datagram = self.talker.packet();
-        Some((self.media.send(now)?, datagram))
-    }
-
-    /// Whether packets may overtake each other.
-    pub(super) fn may_reorder(&self) -> bool {
-        self.chain.media.may_reorder
+    /// The datagrams that leave now and arrive.
+    pub(super) fn packets(&mut self, now: TrueTime) -> Vec<Delivery> {
+        let Sent { packet, second } = self.talker.send();
+        let mut deliveries = packet.map_or_else(Vec::new, |datagram| self.legs.send(now, &datagram));
+        deliveries.extend(second.into_iter().flat_map(|datagram| self.legs.send_second(now, &datagram)));
+        deliveries
     }
 
     /// A fault begins or ends; returns when a callback comes that waited for it.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) -> Option<TrueTime> {
+        self.legs.fault(now, what, begins);
+        self.talker.fault(what, begins);
         match *what {
-            FaultKind::MediaStall(stall) => {
-                let stall = if begins { Some(stall) } else { self.chain.media.stall };
-                self.media.set_stall(now, stall);
-            }
-            FaultKind::NetworkLost | FaultKind::MediaLost => self.media.set_cut(begins),
             FaultKind::CardXrunMs(length) if begins => self.card.add_xrun(length.nanos()),
             FaultKind::CallbackFrames(frames) => self.card.set_callback_frames(begins.then(|| frames.get())),
             FaultKind::CallbacksStalled | FaultKind::HostSuspended(_) if begins => self.card.stop(),
@@ -135,7 +130,7 @@ impl<'a> ChainWorld<'a> {
 
     /// Packets lost since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
-        self.media.take_lost()
+        self.legs.take_lost()
     }
 
     /// Media frames per card frame, nominally.
@@ -145,10 +140,14 @@ impl<'a> ChainWorld<'a> {
 
     /// The ratio that would have kept the buffer level constant between two times, as deviation from 1.
     pub(super) fn ratio_ppm(&mut self, from: TrueTime, to: TrueTime) -> f64 {
-        let span_s = (to - from) as f64 * 1e-9;
-        let card_ppb = (self.card.clock().error_ns(to) - self.card.clock().error_ns(from)) / span_s;
+        let card_ppb = self.card_rate_ppb(from, to);
         let talker_ppb = self.timeline.mean_rate_ppb(from, to);
         ((1.0 + talker_ppb * 1e-9) / (1.0 + card_ppb * 1e-9) - 1.0) * 1e6
+    }
+
+    /// Rate of the card between two times, as deviation from nominal.
+    pub(super) fn card_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        (self.card.clock().error_ns(to) - self.card.clock().error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
 
     /// Frames that the card has taken.
@@ -177,12 +176,20 @@ impl<'a> ChainWorld<'a> {
             return Err(CallbackError::NoSample(what));
         }
         let ends = self.card.play();
-        let playback = receiver.playback();
+        let (playback, reception) = (receiver.playback(), receiver.reception());
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
         let nominal_step = self.nominal_step();
         let ratio_truth_ppm = self.ratio_ppm(self.last_end, ends);
         let time_s = ends as f64 * 1e-9;
-        self.meter.callback(&CallbackSeen { frames, playback, depth_s, time_s, nominal_step, ratio_truth_ppm });
+        self.meter.callback(&CallbackSeen {
+            frames,
+            playback,
+            reception,
+            depth_s,
+            time_s,
+            nominal_step,
+            ratio_truth_ppm,
+        });
         self.playing = self.meter.step().zip(playback.position).map(|(step, position)| Playing { position, step });
         self.last_end = ends;
         hash.callback(local, depth_s.unwrap_or(0.0));
@@ -214,14 +221,13 @@ impl<'a> ChainWorld<'a> {
     /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
         let packet = f64::from(self.chain.talker.packet_frames) / f64::from(self.chain.talker.sample_rate_hz.get());
-        self.age_s(t - self.media.min_delay().as_nanos(), position) - packet
+        self.age_s(t - self.legs.min_delay().as_nanos(), position) - packet
     }
 
     /// How long before `t` the frame at `position` was captured.
     fn age_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
         let captured = self.timeline.position_at(t);
-        let expected = captured.frame() + self.timeline.first();
-        let frame = RtpTimestamp::from_frames(position.frame()).unwrap_near(expected) - self.timeline.first();
+        let frame = self.talker.programme_frame(position.frame(), captured.frame());
         let frames = captured.frames_since(MediaPosition::at_frame(frame)) - position.fraction();
         frames / f64::from(self.chain.talker.sample_rate_hz.get())
     }
@@ -240,6 +246,11 @@ impl<'a> ChainWorld<'a> {
     /// Takes the callbacks that were kept.
     pub(super) fn take_callbacks(&mut self) -> Vec<CallbackRow> {
         self.meter.callbacks.take().unwrap_or_default()
+    }
+
+    /// Takes the changes between playing and not.
+    pub(super) fn take_playing(&mut self) -> Vec<(f64, bool)> {
+        std::mem::take(&mut self.meter.playing)
     }
 
     /// Completes the capture; tells what was heard.

@@ -16,7 +16,8 @@ pub(super) struct Host<'a> {
     clock: CrystalClock,
     receive_jitter: Jitter,
     transmit_jitter: Jitter,
-    receive: [RandomStream; 2],
+    /// By port; then that of copies and strangers.
+    receive: [RandomStream; 4],
     transmit: RandomStream,
     /// What the clock has missed while it stopped.
     missed: Nanos,
@@ -37,7 +38,7 @@ impl<'a> Host<'a> {
             clock: clock(scenario, around),
             receive_jitter: around.host.receive_jitter,
             transmit_jitter: around.host.transmit_jitter,
-            receive: ["ptp", "media"].map(|port| stream(&format!("host/receive/{port}"))),
+            receive: ["ptp", "media", "media_b", "other"].map(|port| stream(&format!("host/receive/{port}"))),
             transmit: stream("host/transmit"),
             normal: around.host,
             missed: Nanos::ZERO,
@@ -70,6 +71,11 @@ impl<'a> Host<'a> {
     /// How late its program learns of the next datagram of a port.
     pub(super) fn receive_lateness(&mut self, port: Port) -> Nanos {
         self.receive[port as usize].lateness(&self.receive_jitter)
+    }
+
+    /// Likewise of a copy, or of a stranger's datagram: the weather of the others does not depend on them.
+    pub(super) fn receive_lateness_of_other(&mut self) -> Nanos {
+        self.receive[3].lateness(&self.receive_jitter)
     }
 
     /// How late the next message leaves after it was stamped.

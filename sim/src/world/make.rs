@@ -55,8 +55,8 @@ pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
             TalkerClock::Crystal(_) | TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
         },
         target_depth: chain.playout.target_depth_ms.nanos(),
-        // Control laws are compared at one depth.
-        depth_limit: chain.playout.target_depth_ms.nanos(),
+        // Control laws are compared at one depth, unless the scenario is about it.
+        depth_limit: chain.playout.depth_limit_ms.unwrap_or(chain.playout.target_depth_ms).nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
         block_frames: usize::from(chain.card.callback_frames),
         warm_start: WarmStart {

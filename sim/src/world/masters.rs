@@ -1,6 +1,6 @@
 //! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
-use crate::models::{GrandmasterModel, NetworkPath, RandomStream, TrueTime};
+use crate::models::{Arrivals, GrandmasterModel, NetworkPath, RandomStream, TrueTime};
 use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Scenario, Surroundings};
 use engine::{Nanos, PtpTime};
 
@@ -57,12 +57,12 @@ impl Master {
     }
 
     /// When a message that it sends now arrives, if it does.
-    pub(super) fn send(&mut self, now: TrueTime) -> Option<TrueTime> {
-        if self.is_there(now) { self.down.send(now) } else { None }
+    pub(super) fn send(&mut self, now: TrueTime) -> Arrivals {
+        if self.is_there(now) { self.down.send(now) } else { [None; 2] }
     }
 
     /// When a message that leaves the host at `leaves` arrives here, if it does.
-    pub(super) fn receive(&mut self, leaves: TrueTime) -> Option<TrueTime> {
+    pub(super) fn receive(&mut self, leaves: TrueTime) -> Arrivals {
         self.up.send(leaves)
     }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_silent_master_sends_nothing_and_its_absence_has_a_span() {
         let mut masters = masters_of(&scenario());
-        let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND).is_some();
+        let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND)[0].is_some();
         assert!(sends(&mut masters, 0, 59) && !sends(&mut masters, 0, 60));
         assert!(!sends(&mut masters, 1, 62) && sends(&mut masters, 1, 63));
         masters.fault(70 * SECOND, &FaultKind::RivalsLost, true);

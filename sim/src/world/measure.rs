@@ -1,6 +1,7 @@
 //! From callbacks to trace rows: what a receiver really did in each interval, against the truth.
 
 use super::receiver::{Clock, Playback};
+use super::reception::Reception;
 use crate::record::{ClockState, TraceRow};
 use engine::Ppb;
 
@@ -11,6 +12,8 @@ pub(super) struct CallbackSeen {
     pub(super) frames: usize,
     /// Playback after the callback.
     pub(super) playback: Playback,
+    /// What was counted of packets until then.
+    pub(super) reception: Reception,
     /// How long the first frame of a packet without jitter would have waited, had it arrived when the card ends this block, s.
     pub(super) depth_s: Option<f64>,
     /// When the card ends this block, true s.
@@ -49,6 +52,8 @@ pub(super) struct Interval {
     fill_max_ms: f64,
     underruns: u64,
     late: u64,
+    concealed_ms: f64,
+    dropped: u64,
 }
 
 /// Follows a receiver's playback from callback to callback.
@@ -58,6 +63,11 @@ pub(super) struct Meter {
     previous: Playback,
     /// Media frames per card frame of the last block.
     step: Option<f64>,
+    reception: Reception,
+    /// Counts at the last row.
+    at_row: Reception,
+    /// Changes between playing what was sent and anything else.
+    pub(super) playing: Vec<(f64, bool)>,
     /// Every callback, if they are kept.
     pub(super) callbacks: Option<Vec<CallbackRow>>,
 }
@@ -91,7 +101,29 @@ impl Meter {
         self.interval.fill_max_ms = self.interval.fill_max_ms.max(fill_ms);
         self.interval.underruns += now.underruns - self.previous.underruns;
         self.interval.late += now.late_packets - self.previous.late_packets;
+        self.interval.concealed_ms += (seen.reception.concealed - self.reception.concealed).as_secs_f64() * 1e3;
+        self.interval.dropped += seen.reception.dropped - self.reception.dropped;
+        self.note_playing(seen);
         self.previous = now;
+        self.reception = seen.reception;
+    }
+
+    /// Whether this callback played what was sent, and nothing else.
+    fn note_playing(&mut self, seen: &CallbackSeen) {
+        let moves = seen.playback.position.is_some() && seen.playback.position != self.previous.position;
+        let whole = seen.playback.underruns == self.previous.underruns;
+        let playing = moves && whole && seen.reception.concealed == self.reception.concealed;
+        if self.playing.last().is_none_or(|last| last.1 != playing) {
+            self.playing.push((seen.time_s, playing));
+        }
+    }
+
+    /// Counts of this interval; those of a timeline that is over are not compared with those of the new one.
+    fn counts(&mut self) -> (Reception, Reception) {
+        let now = self.reception;
+        let before = std::mem::replace(&mut self.at_row, now);
+        let comparable = before.generation == now.generation;
+        (if comparable { before } else { Reception { refused: before.refused, ..Reception::default() } }, now)
     }
 
     /// Media frames per card frame of the last block; nominally where the position jumped in it.
@@ -108,6 +140,9 @@ impl Meter {
     /// Closes the interval.
     pub(super) fn row(&mut self, time_s: f64, truth: &Truth, clock: &Clock, lost: u64) -> TraceRow {
         let interval = std::mem::take(&mut self.interval);
+        let (before, now) = self.counts();
+        let more = |of: fn(&Reception) -> u64| of(&now) as i64 - of(&before) as i64;
+        let skew = now.legs[1].skew.zip(now.legs[0].skew).map(|(b, a)| (b - a).as_secs_f64() * 1e3);
         let ratio =
             |moved: f64, card: f64| if card > 0.0 { (moved / card / truth.nominal_step - 1.0) * 1e6 } else { 0.0 };
         TraceRow {
@@ -131,6 +166,15 @@ impl Meter {
             packets_lost: lost as u32,
             latency_ms: truth.latency_ms,
             sender_off_ptp: truth.sender_off_ptp,
+            packets_missed: more(|reception| reception.missed) as i32,
+            packets_dropped: interval.dropped as u32,
+            packets_refused: more(|reception| reception.refused) as u32,
+            concealed_ms: interval.concealed_ms,
+            depth_raised_ms: now.depth_raised.as_secs_f64() * 1e3,
+            card_rate_error_ppm: now.card_rate.map(|rate| rate.as_ppm() - truth.card_rate_ppm),
+            leg_a_lost: more(|reception| reception.legs[0].lost) as i32,
+            leg_b_lost: more(|reception| reception.legs[1].lost) as i32,
+            leg_b_skew_ms: skew,
         }
     }
 }
@@ -146,6 +190,8 @@ pub(super) struct Truth {
     pub(super) nominal_step: f64,
     pub(super) host_rate_ppm: f64,
     pub(super) ratio_ppm: f64,
+    /// Of the card, against the host's clock.
+    pub(super) card_rate_ppm: f64,
     pub(super) clock_error_us: Option<f64>,
     pub(super) clock_sigma_us: Option<f64>,
     pub(super) latency_ms: Option<f64>,

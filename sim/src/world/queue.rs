@@ -34,6 +34,8 @@ pub(super) enum Port {
     Ptp,
     /// The stream's.
     Media,
+    /// The stream's, of its second leg.
+    MediaB,
 }
 
 #[derive(Debug, Default)]

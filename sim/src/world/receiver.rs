@@ -2,12 +2,13 @@
 
 use super::clock_receiver::EngineClock;
 use super::positions::PositionResampler;
+use super::reception::{Reception, Teller};
 use crate::record::ClockState;
 use engine::clock::{LockState, PtpMap};
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_with};
-use engine::{LocalTime, MediaPosition, Nanos};
+use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
 
 /// Identity of the receiver's PTP port.
@@ -23,6 +24,8 @@ pub trait Receiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
     /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
     fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
+    /// A datagram of the stream by its second leg. A receiver without redundancy has not joined that.
+    fn handle_media_b(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// Time passes.
     fn handle_timeout(&mut self, now: LocalTime);
     /// When [`Receiver::handle_timeout`] is wanted next.
@@ -38,6 +41,10 @@ pub trait Receiver {
     /// What the last pull did.
     fn playback(&self) -> Playback {
         Playback::default()
+    }
+    /// What it counted of its packets, if it tells.
+    fn reception(&self) -> Reception {
+        Reception::default()
     }
     /// What the receiver says of its clock.
     fn clock(&self, now: LocalTime) -> Clock;
@@ -98,8 +105,8 @@ pub struct EngineReceiver {
     clock: EngineClock,
     ingest: Ingest,
     playout: Playout<FusedDrift>,
-    /// Whether a user was told that the sender is not on PTP.
-    told_off_ptp: bool,
+    media_rate: SampleRate,
+    teller: Teller,
 }
 
 impl EngineReceiver {
@@ -108,8 +115,7 @@ impl EngineReceiver {
     /// # Errors
     /// If the stream cannot be received as configured.
     pub fn new(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
-        let (ingest, playout) = stream(config)?;
-        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout, told_off_ptp: false })
+        Ok(Self::around(&config, domain_number, stream(config)?))
     }
 
     /// The same, but that it plays silence: faster, where only positions matter.
@@ -119,8 +125,20 @@ impl EngineReceiver {
     pub fn silent(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
         let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
-        let (ingest, playout) = stream_with(config, Box::new(resampler), FusedDrift::default())?;
-        Ok(Self { clock: EngineClock::new(domain_number), ingest, playout, told_off_ptp: false })
+        let halves = stream_with(config, Box::new(resampler), FusedDrift::default())?;
+        Ok(Self::around(&config, domain_number, halves))
+    }
+
+    fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<FusedDrift>)) -> Self {
+        let (ingest, playout) = halves;
+        let media_rate = config.format.sample_rate();
+        Self { clock: EngineClock::new(domain_number), ingest, playout, media_rate, teller: Teller::default() }
+    }
+
+    fn handle_leg(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) {
+        if let Err(error) = self.ingest.handle_datagram(leg, now, datagram) {
+            self.teller.refused(now, error);
+        }
     }
 }
 
@@ -131,8 +149,11 @@ impl Receiver for EngineReceiver {
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted; the simulated network sends none.
-        let _ = self.ingest.handle_datagram(Leg::A, now, datagram);
+        self.handle_leg(Leg::A, now, datagram);
+    }
+
+    fn handle_media_b(&mut self, now: LocalTime, datagram: &[u8]) {
+        self.handle_leg(Leg::B, now, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
@@ -154,17 +175,26 @@ impl Receiver for EngineReceiver {
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.playout.pull(now, out);
+        self.teller.look(&self.reception());
+    }
+
+    fn reception(&self) -> Reception {
+        let playout = self.playout.stats();
+        let concealed = self.media_rate.duration(Frames::new(playout.concealed_frames as i64));
+        Reception::of_engine(&self.ingest.stats(), playout, concealed)
     }
 
     fn playback(&self) -> Playback {
-        let stats = self.playout.stats();
+        let (stats, ingest) = (self.playout.stats(), self.ingest.stats());
+        // A new timeline's position cannot be compared with the old one's, and while it is waited for there is none.
+        let there = stats.started && stats.generation == ingest.generation;
         Playback {
-            position: stats.started.then_some(stats.position),
-            discontinuities: stats.jumps,
+            position: there.then_some(stats.position),
+            discontinuities: stats.jumps + u64::from(ingest.generation),
             fill: stats.fill,
             underruns: stats.underruns,
             late_packets: stats.late_packets,
-            overruns: stats.early_packets + self.ingest.stats().overflows,
+            overruns: stats.early_packets + ingest.overflows,
         }
     }
 
@@ -181,15 +211,7 @@ impl Receiver for EngineReceiver {
     }
 
     fn poll_event(&mut self) -> Option<String> {
-        let stats = self.ingest.stats();
-        if stats.sender_off_ptp == self.told_off_ptp {
-            return self.clock.poll_event();
-        }
-        self.told_off_ptp = stats.sender_off_ptp;
-        let apart = stats.rate_against_ptp;
-        Some(match stats.sender_off_ptp {
-            true => format!("the sender is not on PTP, as its SDP says: {apart} apart; played by arrivals"),
-            false => format!("the sender is on PTP: {apart} apart"),
-        })
+        self.teller.look_at_rates(&self.ingest.stats());
+        self.clock.poll_event().or_else(|| self.teller.poll())
     }
 }

@@ -7,11 +7,13 @@ use super::capture::{Capture, CaptureError};
 use super::chain::{CallbackError, ChainWorld};
 use super::hash::TrajectoryHash;
 use super::host::Host;
+use super::legs::Delivery;
 use super::make::make_receiver;
 use super::masters::Masters;
 use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
+use super::reception::Reception;
 use crate::check::CrackleReport;
 use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
@@ -70,6 +72,10 @@ pub struct Outcome {
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
+    /// Every change between playing what was sent and anything else: when (true seconds), and whether it was played from then on.
+    pub playing: Vec<(f64, bool)>,
+    /// What the receiver counted of its packets, at the end.
+    pub reception: Reception,
     /// Every callback, if they were kept.
     pub callbacks: Vec<CallbackRow>,
     /// Hashes of the trajectory.
@@ -90,8 +96,8 @@ pub struct World<'a> {
     host: Host<'a>,
     chain: Option<ChainWorld<'a>>,
     masters: Masters,
-    /// When the thread of the stream handled its last datagram: a thread is a queue.
-    media_handled: TrueTime,
+    /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
+    media_handled: [TrueTime; 2],
     timer: (u64, Option<LocalTime>),
     last_row: TrueTime,
     hash: TrajectoryHash,
@@ -138,7 +144,7 @@ impl<'a> World<'a> {
             host: Host::new(scenario, surroundings),
             chain: chain.map(|(chain, stream)| ChainWorld::new(chain, surroundings, scenario, stream, capture)),
             masters: Masters::new(scenario, surroundings),
-            media_handled: 0,
+            media_handled: [0; 2],
             timer: (0, None),
             last_row: 0,
             hash: TrajectoryHash::default(),
@@ -214,6 +220,8 @@ impl<'a> World<'a> {
         let events = self.queue.scheduled();
         let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
         let card_gaps = self.chain.as_mut().map(ChainWorld::take_gaps).unwrap_or_default();
+        let playing = self.chain.as_mut().map(ChainWorld::take_playing).unwrap_or_default();
+        let reception = self.receiver.reception();
         let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
         let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
         Ok(Outcome {
@@ -223,6 +231,8 @@ impl<'a> World<'a> {
             card_gaps,
             grandmasters,
             clock_states,
+            playing,
+            reception,
             callbacks,
             hash,
             events,
@@ -268,14 +278,24 @@ impl<'a> World<'a> {
 
     fn packet(&mut self, now: TrueTime) {
         let Some(chain) = &mut self.chain else { return };
-        let (sent, departure, may_reorder) = (chain.packet(now), chain.next_departure(), chain.may_reorder());
-        if let Some((arrival, datagram)) = sent {
-            let handled = arrival + self.host.receive_lateness(Port::Media).as_nanos();
-            let handled = if may_reorder { handled } else { handled.max(self.media_handled) };
-            self.media_handled = handled;
-            self.queue.push(handled, Event::AtReceiver(Port::Media, datagram));
+        let (sent, departure) = (chain.packets(now), chain.next_departure());
+        for delivery in sent {
+            self.deliver(delivery);
         }
         self.queue.push(departure, Event::Packet);
+    }
+
+    /// A datagram of the stream is on its way to the host's program.
+    fn deliver(&mut self, delivery: Delivery) {
+        let Delivery { port, arrival, datagram, own, in_order } = delivery;
+        let lateness = if own { self.host.receive_lateness(port) } else { self.host.receive_lateness_of_other() };
+        let mut handled = arrival + lateness.as_nanos();
+        if in_order {
+            let before = &mut self.media_handled[usize::from(port == Port::MediaB)];
+            handled = handled.max(*before);
+            *before = handled;
+        }
+        self.queue.push(handled, Event::AtReceiver(port, datagram));
     }
 
     fn sync(&mut self, now: TrueTime, master: usize) {
@@ -292,9 +312,14 @@ impl<'a> World<'a> {
 
     /// A master sends; the message is late by so much more than others, and the host's program learns of it later still.
     fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos) {
-        let Some(arrival) = self.masters.get(master).send(now) else { return };
+        let [arrival, copy] = self.masters.get(master).send(now);
+        let Some(arrival) = arrival else { return };
         let lateness = self.host.receive_lateness(Port::Ptp);
         let handled = self.masters.get(master).handle(arrival + lateness.as_nanos());
+        if let Some(copy) = copy {
+            let handled = copy + self.host.receive_lateness_of_other().as_nanos();
+            self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message.clone()));
+        }
         self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message));
     }
 
@@ -303,6 +328,7 @@ impl<'a> World<'a> {
         let local = self.host.local(now);
         match port {
             Port::Media => self.receiver.handle_media(local, datagram),
+            Port::MediaB => self.receiver.handle_media_b(local, datagram),
             Port::Ptp => self.receiver.handle_ptp(local, datagram),
         }
         self.after_receiver(now);
@@ -318,7 +344,7 @@ impl<'a> World<'a> {
             let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
             for (index, master) in self.masters.iter_mut() {
-                if let Some(arrival) = master.receive(leaves) {
+                for arrival in master.receive(leaves).into_iter().flatten() {
                     self.queue.push(arrival, Event::AtMaster(index, transmit.datagram.to_vec()));
                 }
             }
@@ -371,6 +397,7 @@ impl<'a> World<'a> {
             nominal_step: 1.0,
             host_rate_ppm: host_ppb * 1e-3,
             ratio_ppm: 0.0,
+            card_rate_ppm: 0.0,
             clock_error_us: clock.map.map(|map| (map.ptp_at(local) - true_ptp).as_nanos() as f64 * 1e-3),
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
             latency_ms: None,
@@ -382,6 +409,9 @@ impl<'a> World<'a> {
                 truth.nominal_step = chain.nominal_step();
                 truth.ratio_ppm = chain.ratio_ppm(from, now);
                 truth.latency_ms = chain.latency_s(now).map(|latency_s| latency_s * 1e3);
+                // Against the host's clock, which is the receiver's.
+                truth.card_rate_ppm =
+                    ((1.0 + chain.card_rate_ppb(from, now) * 1e-9) / (1.0 + host_ppb * 1e-9) - 1.0) * 1e6;
                 let lost = chain.take_lost();
                 chain.meter.row(time_s, &truth, &clock, lost)
             }

@@ -153,8 +153,7 @@ fn blank(time_s: f64, truth: f64) -> TraceRow {
         crackles: 0,
         packets_late: 0,
         packets_lost: 0,
-        latency_ms: None,
-        sender_off_ptp: false,
+        ..TraceRow::default()
     }
 }
 

@@ -20,7 +20,7 @@ fn quiet() -> Recording {
         packets_late: 0,
         packets_lost: 0,
         latency_ms: Some(35.0),
-        sender_off_ptp: false,
+        ..TraceRow::default()
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
 }
@@ -28,12 +28,16 @@ fn quiet() -> Recording {
 const LOCKED_FROM_2: &[(f64, ClockState)] =
     &[(0.0, ClockState::Listening), (0.5, ClockState::Acquiring), (2.0, ClockState::Locked)];
 
+/// Playback begins at 0.5 s.
+const PLAYING: [(f64, bool); 2] = [(0.0, false), (0.5, true)];
+
 fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)]) -> Evidence<'a> {
     Evidence {
         recording,
         others: Vec::new(),
         clock_states,
         grandmasters: &[],
+        playing: &PLAYING,
         heard: None,
         target_depth_ms: Some(30.0),
         duration_s: 10.0,
@@ -80,6 +84,16 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::SkewRmsUs, None),
         (Metric::SenderOffPtpShare, Some(0.0)),
         (Metric::CracklesPerMin, None),
+        (Metric::PacketsMissed, Some(0.0)),
+        (Metric::PacketsDropped, Some(0.0)),
+        (Metric::PacketsRefused, Some(0.0)),
+        (Metric::ConcealedMs, Some(0.0)),
+        (Metric::ReplayTimeS, Some(0.5)),
+        (Metric::DepthRaisedMs, Some(0.0)),
+        (Metric::CardRateErrorPpm, None),
+        (Metric::LegALost, Some(0.0)),
+        (Metric::LegBLost, Some(0.0)),
+        (Metric::LegSkewMs, None),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -93,12 +107,19 @@ fn a_quiet_run_measures_nothing_bad() {
 #[test]
 fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
     type Change = fn(&mut TraceRow);
-    let bad: [(Metric, Change, f64, f64); 5] = [
+    let bad: [(Metric, Change, f64, f64); 12] = [
         (Metric::Underruns, |row| row.underruns = 2, 2.0, 0.0),
         (Metric::PacketsLate, |row| row.packets_late = 3, 3.0, 0.0),
         (Metric::RatioErrorPpm, |row| row.ratio_ppm = -27.5, 7.5, 0.0),
         (Metric::DepthErrorMs, |row| row.depth_ms = 26.0, 4.0, 0.0),
         (Metric::ClockErrorUs, |row| row.clock_error_us = Some(-90.0), 90.0, 3.0),
+        (Metric::PacketsMissed, |row| row.packets_missed = -2, -2.0, 0.0),
+        (Metric::PacketsDropped, |row| row.packets_dropped = 4, 4.0, 0.0),
+        (Metric::PacketsRefused, |row| row.packets_refused = 5, 5.0, 0.0),
+        (Metric::ConcealedMs, |row| row.concealed_ms = 1.5, 1.5, 0.0),
+        (Metric::LegALost, |row| row.leg_a_lost = 7, 7.0, 0.0),
+        (Metric::LegBLost, |row| row.leg_b_lost = 8, 8.0, 0.0),
+        (Metric::DepthRaisedMs, |row| row.depth_raised_ms = 6.0, 6.0, 0.0),
     ];
     for (metric, change, with, without) in bad {
         let mut recording = quiet();
@@ -261,4 +282,25 @@ fn skew_is_between_receivers_that_both_play() {
     let evidence = Evidence { others: vec![&other, &silent], ..evidence };
     assert_measures(&evidence, Metric::SkewUs, span(5.0, 10.0), Some(10.0));
     assert_measures(&evidence, Metric::SkewUs, WHOLE, None);
+}
+
+#[test]
+fn playback_is_back_when_it_stays() {
+    let recording = quiet();
+    let of = |playing| Evidence { playing, ..evidence(&recording, LOCKED_FROM_2) };
+    let stuttering = &[(0.5, true), (3.0, false), (3.5, true), (4.0, false), (4.25, true)];
+    assert_measures(&of(stuttering), Metric::ReplayTimeS, span(3.0, 10.0), Some(1.25));
+    assert_measures(&of(stuttering), Metric::ReplayTimeS, span(5.0, 10.0), Some(0.0));
+    assert_measures(&of(stuttering), Metric::ReplayTimeS, span(3.0, 4.1), Some(f64::INFINITY));
+    assert_measures(&of(&[]), Metric::ReplayTimeS, WHOLE, Some(f64::INFINITY));
+}
+
+#[test]
+fn what_a_receiver_says_of_card_and_legs_is_taken_by_its_size() {
+    let mut recording = quiet();
+    recording.rows[3].card_rate_error_ppm = Some(-2.0);
+    recording.rows[4].leg_b_skew_ms = Some(-10.0);
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    assert_measures(&evidence, Metric::CardRateErrorPpm, WHOLE, Some(2.0));
+    assert_measures(&evidence, Metric::LegSkewMs, WHOLE, Some(10.0));
 }

@@ -23,7 +23,7 @@ fn recording(ppm: f64) -> Recording {
         packets_late: 0,
         packets_lost: 0,
         latency_ms: Some(35.0),
-        sender_off_ptp: false,
+        ..TraceRow::default()
     };
     Recording { receiver: "engine".into(), rows: (1..=10).map(row).collect(), ..Recording::default() }
 }
@@ -36,6 +36,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
         others: Vec::new(),
         clock_states: states,
         grandmasters: &[],
+        playing: &[],
         heard: None,
         target_depth_ms: Some(30.0),
         duration_s: 10.0,

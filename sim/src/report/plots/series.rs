@@ -140,8 +140,7 @@ mod tests {
             crackles,
             packets_late: 0,
             packets_lost: 0,
-            latency_ms: None,
-            sender_off_ptp: false,
+            ..TraceRow::default()
         }
     }
 

@@ -1,0 +1,47 @@
+//! By what receivers tell one sender's packets from another's: SSRC, and where sequence numbers and timestamps begin.
+
+use super::streams::RandomStream;
+use engine::RtpTimestamp;
+use engine::rtp::sequence::SequenceNumber;
+use engine::rtp::wire::Ssrc;
+
+/// A sender's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) ssrc: Ssrc,
+    /// Sequence number of packet 0.
+    sequence: u16,
+    /// What is added to the timestamps of the media clock.
+    timestamp_offset: u32,
+}
+
+impl Identity {
+    pub(super) fn new(ssrc: Ssrc, sequence: u16) -> Self {
+        Self { ssrc, sequence, timestamp_offset: 0 }
+    }
+
+    /// What a sender that starts anew draws (RFC 3550, 5.1), as bits of one word each.
+    pub(super) fn restarted(self, random: &mut RandomStream, new_ssrc: bool) -> Self {
+        let [ssrc, sequence, timestamp_offset] = [(); 3].map(|()| random.bits());
+        Self { ssrc: if new_ssrc { Ssrc(ssrc) } else { self.ssrc }, sequence: sequence as u16, timestamp_offset }
+    }
+
+    /// The same sender with another SSRC.
+    pub(super) fn with_new_ssrc(self, random: &mut RandomStream) -> Self {
+        Self { ssrc: Ssrc(random.bits()), ..self }
+    }
+
+    pub(super) fn sequence(&self, packet: i64) -> SequenceNumber {
+        SequenceNumber::new(self.sequence.wrapping_add(packet as u16))
+    }
+
+    /// The RTP timestamp that the media clock would show as `timestamp`.
+    pub(super) fn timestamp(&self, timestamp: RtpTimestamp) -> RtpTimestamp {
+        RtpTimestamp::new(timestamp.get().wrapping_add(self.timestamp_offset))
+    }
+
+    /// The reverse of that.
+    pub(super) fn media_timestamp(&self, timestamp: RtpTimestamp) -> RtpTimestamp {
+        RtpTimestamp::new(timestamp.get().wrapping_sub(self.timestamp_offset))
+    }
+}

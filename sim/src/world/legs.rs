@@ -1,0 +1,101 @@
+//! The networks that carry the stream: one, or the two legs of SMPTE ST 2022-7.
+
+use super::queue::Port;
+use crate::models::{Arrivals, NetworkPath, TrueTime};
+use crate::scenario::{AudioChain, FaultKind, MediaLeg, Path, Surroundings};
+use engine::Nanos;
+
+/// One network.
+struct MediaPath {
+    config: Path,
+    port: Port,
+    path: NetworkPath,
+    /// The way of another sender to the same group.
+    second: NetworkPath,
+}
+
+impl MediaPath {
+    fn new(config: &Path, port: Port, seed: u64, name: &str) -> Self {
+        let path = |name: &str| NetworkPath::new(config.clone(), seed, name);
+        Self { config: config.clone(), port, path: path(name), second: path(&format!("{name}/second")) }
+    }
+
+    fn is(&self, leg: MediaLeg) -> bool {
+        self.port == if leg == MediaLeg::A { Port::Media } else { Port::MediaB }
+    }
+}
+
+/// A datagram on its way.
+pub(super) struct Delivery {
+    pub(super) port: Port,
+    pub(super) arrival: TrueTime,
+    pub(super) datagram: Vec<u8>,
+    /// Whether it is the talker's, and no copy.
+    pub(super) own: bool,
+    /// Whether it waits for those before it.
+    pub(super) in_order: bool,
+}
+
+/// All networks of the stream.
+pub(super) struct Legs {
+    paths: Vec<MediaPath>,
+    lost: u64,
+}
+
+impl Legs {
+    pub(super) fn new(chain: &AudioChain<'_>, around: &Surroundings<'_>, seed: u64) -> Self {
+        let a = MediaPath::new(chain.media, Port::Media, seed, &around.media_stream("network/media"));
+        let b = chain.media_b.map(|path| MediaPath::new(path, Port::MediaB, seed, "network/media_b"));
+        Self { paths: [a].into_iter().chain(b).collect(), lost: 0 }
+    }
+
+    /// Sends a packet of the talker by all legs.
+    pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        for leg in &mut self.paths {
+            let [first, copy]: Arrivals = leg.path.send(now);
+            for (arrival, own) in [(first, true), (copy, false)] {
+                let Some(arrival) = arrival else { continue };
+                let in_order = own && !leg.config.may_reorder;
+                deliveries.push(Delivery { port: leg.port, arrival, datagram: datagram.to_vec(), own, in_order });
+            }
+        }
+        self.lost += u64::from(deliveries.is_empty());
+        deliveries
+    }
+
+    /// Sends a packet of another sender to the same group, which one network carries.
+    pub(super) fn send_second(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+        let leg = &mut self.paths[0];
+        let arrivals = leg.second.send(now).into_iter().flatten();
+        let delivery =
+            |arrival| Delivery { port: leg.port, arrival, datagram: datagram.to_vec(), own: false, in_order: false };
+        arrivals.map(delivery).collect()
+    }
+
+    /// A fault begins or ends.
+    pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        for leg in &mut self.paths {
+            match *what {
+                FaultKind::MediaStall(stall) => {
+                    let stall = if begins { Some(stall) } else { leg.config.stall };
+                    leg.path.set_stall(now, stall);
+                }
+                FaultKind::MediaJitter(jitter) => leg.path.set_jitter(if begins { jitter } else { leg.config.jitter }),
+                FaultKind::NetworkLost | FaultKind::MediaLost => leg.path.set_cut(begins),
+                FaultKind::LegLost(lost) if leg.is(lost) => leg.path.set_cut(begins),
+                _ => {}
+            }
+        }
+    }
+
+    /// Delay of a packet that meets no queue, by the first network.
+    pub(super) fn min_delay(&self) -> Nanos {
+        self.paths[0].path.min_delay()
+    }
+
+    /// Takes the number of packets that were lost on all legs since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+}
