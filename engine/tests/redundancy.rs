@@ -54,6 +54,21 @@ fn a_second_leg_changes_nothing_while_the_first_one_is_whole() {
 }
 
 #[test]
+fn what_a_leg_lost_while_it_was_away_is_counted_when_it_returns() {
+    let packets = SENDER.packets(0..10_000);
+    for (away, legs) in [(1_000..8_000, [7_000, 0]), (2_000..2_500, [500, 0])] {
+        let (mut a, b) = (packets.clone(), delayed(&packets, SKEW));
+        a.retain(|(at, _)| !(at_ms(away.start)..at_ms(away.end)).contains(at));
+        let mut rig = rig();
+        play(&mut rig, 0..10_000, &a, &b);
+        let counted = rig.ingest.stats();
+        let [lost, restarts] = [|leg: LegStats| leg.sequence.lost, |leg: LegStats| leg.sequence.restarts];
+        assert_eq!((counted.legs.map(lost), counted.legs.map(restarts)), (legs, [0, 0]), "{counted:?}");
+        assert_eq!(counted.sequence.lost, 0);
+    }
+}
+
+#[test]
 fn what_one_leg_loses_the_other_one_brings() {
     let packets = SENDER.packets(0..5_000);
     let (mut a, mut b) = (packets.clone(), delayed(&packets, SKEW));

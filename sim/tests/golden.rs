@@ -6,22 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use sim::record::{Recording, TraceRow};
-use sim::run::{Session, run};
+use sim::run::{ReceiverSummary, Session, run};
 use sim::scenario::{Loaded, Metric};
 use sim::world::Control;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::LazyLock;
 
 const EVERY_S: u64 = 30;
-
-/// One run for all snapshots.
-static SESSION: LazyLock<Session> = LazyLock::new(|| {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/unlock_recover.toml");
-    let loaded = Loaded::read(&path, &["record.audio=\"none\"".to_owned()]).unwrap();
-    run(&loaded, None, &Control::default()).unwrap()
-});
 
 /// Steps in which a receiver's course is told; coarser for one that is restless.
 struct Steps {
@@ -30,31 +22,26 @@ struct Steps {
 }
 
 #[test]
-fn metrics() {
-    let table: BTreeMap<&str, BTreeMap<Metric, Option<f64>>> = SESSION
-        .summary
-        .receivers
-        .iter()
-        .map(|receiver| {
-            let metrics = receiver.metrics.iter().map(|(metric, value)| (*metric, value.map(three_digits)));
-            (receiver.name.as_str(), metrics.collect())
-        })
-        .collect();
-    insta::assert_json_snapshot!(table);
+fn the_report_s_scenario_goes_as_recorded() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/unlock_recover.toml");
+    let loaded = Loaded::read(&path, &["record.audio=\"none\"".to_owned()]).unwrap();
+    let session = run(&loaded, None, &Control::default()).unwrap();
+    insta::assert_json_snapshot!("metrics", metrics(&session));
+    let steps = Steps { ratio_ppm: 0.1, depth_ms: 0.05 };
+    insta::assert_snapshot!("course_of_the_engine", course(&session, "engine", &steps));
+    let steps = Steps { ratio_ppm: 20.0, depth_ms: 5.0 };
+    insta::assert_snapshot!("course_of_the_prototype", course(&session, "prototype", &steps));
 }
 
-#[test]
-fn course_of_the_engine() {
-    insta::assert_snapshot!(course("engine", &Steps { ratio_ppm: 0.1, depth_ms: 0.05 }));
+fn metrics(session: &Session) -> BTreeMap<&str, BTreeMap<Metric, Option<f64>>> {
+    let of_receiver = |receiver: &ReceiverSummary| {
+        receiver.metrics.iter().map(|(metric, value)| (*metric, value.map(three_digits))).collect()
+    };
+    session.summary.receivers.iter().map(|receiver| (receiver.name.as_str(), of_receiver(receiver))).collect()
 }
 
-#[test]
-fn course_of_the_prototype() {
-    insta::assert_snapshot!(course("prototype", &Steps { ratio_ppm: 20.0, depth_ms: 5.0 }));
-}
-
-fn course(receiver: &str, steps: &Steps) -> String {
-    let recording = SESSION.trace.recordings.iter().find(|recording| recording.receiver == receiver).unwrap();
+fn course(session: &Session, receiver: &str, steps: &Steps) -> String {
+    let recording = session.trace.recordings.iter().find(|recording| recording.receiver == receiver).unwrap();
     let mut text = "time_s clock      ratio_error_ppm depth_ms underruns late\n".to_owned();
     for rows in every(recording) {
         let last = rows.last().unwrap();

@@ -77,6 +77,8 @@ struct Path {
     /// Whether the offset is that of a timeline that is over.
     is_moved: bool,
     sequence: SequenceTracker,
+    /// Index of the newest packet, see [`Merge::index_of`].
+    newest: Option<i64>,
     won: u64,
     late: u64,
     last_arrival: Option<LocalTime>,
@@ -88,23 +90,44 @@ impl Path {
     }
 
     fn knowing(arrivals: Estimator, is_moved: bool) -> Self {
-        Self { arrivals, is_moved, sequence: SequenceTracker::default(), won: 0, late: 0, last_arrival: None }
+        Self {
+            arrivals,
+            is_moved,
+            sequence: SequenceTracker::default(),
+            newest: None,
+            won: 0,
+            late: 0,
+            last_arrival: None,
+        }
     }
 
     fn is_silent(&self, now: LocalTime) -> bool {
         self.last_arrival.is_none_or(|last| now.since(last) > LEG_SILENCE)
     }
 
-    fn arrive(&mut self, sequence: SequenceNumber, sample: Sample) {
+    fn arrive(&mut self, sequence: SequenceNumber, index: i64, sample: Sample) {
         self.last_arrival = Some(sample.at);
         // The copy of a packet tells nothing of the sender's clock: it was held back.
-        let is_new = self.sequence.insert(sequence) != Arrival::Duplicate;
+        let is_new = self.count(sequence, index) != Arrival::Duplicate;
         if self.is_moved {
             self.arrivals.step_offset(-self.arrivals.lateness(&sample), 1);
             self.is_moved = false;
         } else if is_new {
             self.arrivals.update(sample);
         }
+    }
+}
+
+impl Path {
+    /// Counts a packet. By its number alone, a leg that returns after a long time would seem to have restarted; the other one knows better.
+    fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
+        let ahead = self.newest.map_or(0, |newest| index - newest);
+        self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));
+        if ahead < i64::from(MAX_DROPOUT) {
+            return self.sequence.insert(sequence);
+        }
+        self.sequence.resume(sequence, ahead as u64);
+        Arrival::InOrder
     }
 }
 
@@ -168,7 +191,7 @@ impl Legs {
         if away && !followed {
             path.arrivals = Estimator::new(rate.estimator(JITTER));
         }
-        path.arrive(packet.sequence, packet.sample);
+        path.arrive(packet.sequence, self.merge.index_of(packet.sequence), packet.sample);
         path.won += u64::from(first);
         path.late += u64::from(packet.late);
         self.follow(packet.sample.at);
@@ -255,6 +278,8 @@ struct Merge {
     /// Position of the newest packet with this sequence number, modulo the length.
     positions: Box<[i64]>,
     newest: Option<SequenceNumber>,
+    /// Index of the newest packet: how many were sent before it, by either leg's numbers, since the first one that came.
+    newest_index: i64,
     /// Packets from the first one to the newest.
     span: u64,
     received: u64,
@@ -264,7 +289,7 @@ struct Merge {
 impl Merge {
     fn new() -> Self {
         let positions = vec![NO_FRAME; REMEMBERED].into_boxed_slice();
-        Self { positions, newest: None, span: 0, received: 0, copies: 0 }
+        Self { positions, newest: None, newest_index: 0, span: 0, received: 0, copies: 0 }
     }
 
     /// Whether a packet is the first with its number and position. A copy that comes later than [`REMEMBERED`] packets passes for a first one;
@@ -281,6 +306,12 @@ impl Merge {
         true
     }
 
+    /// Index of a packet that is not newer than the newest: its number, unwrapped.
+    fn index_of(&self, sequence: SequenceNumber) -> i64 {
+        let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()) as i16);
+        self.newest_index - i64::from(behind)
+    }
+
     fn extend(&mut self, sequence: SequenceNumber) {
         let Some(newest) = self.newest else {
             self.newest = Some(sequence);
@@ -291,12 +322,14 @@ impl Merge {
         let behind = ahead.wrapping_neg();
         if ahead < MAX_DROPOUT {
             self.span += u64::from(ahead);
+            self.newest_index += i64::from(ahead);
         } else if usize::from(behind) < REMEMBERED {
             // May be older than the first one that came.
             self.span = self.span.max(u64::from(behind) + 1);
             return;
         } else {
             self.span += 1;
+            self.newest_index += 1;
         }
         self.newest = Some(sequence);
     }

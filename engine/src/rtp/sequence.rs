@@ -175,6 +175,27 @@ impl SequenceTracker {
         arrival
     }
 
+    /// Counts a packet of which it is known from elsewhere that the source has gone on, and that it is so many packets `ahead` of the newest one: a gap of
+    /// any length, and no restart.
+    ///
+    /// ```
+    /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};
+    /// let mut tracker = SequenceTracker::default();
+    /// tracker.insert(SequenceNumber::new(7));
+    /// tracker.resume(SequenceNumber::new(8), 65_537);
+    /// assert_eq!((tracker.counts().received, tracker.counts().lost), (2, 65_536));
+    /// ```
+    pub fn resume(&mut self, sequence: SequenceNumber, ahead: u64) {
+        let Some(run) = &mut self.run else {
+            self.insert(sequence);
+            return;
+        };
+        *run = Run { newest: sequence, received: 1, span: run.span + ahead };
+        self.restart_at = None;
+        self.counts.received += 1;
+        self.counts.lost += ahead.saturating_sub(1);
+    }
+
     /// The totals.
     #[must_use]
     pub const fn counts(&self) -> SequenceCounts {

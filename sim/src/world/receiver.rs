@@ -175,7 +175,6 @@ impl Receiver for EngineReceiver {
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.playout.pull(now, out);
-        self.teller.look(&self.reception());
     }
 
     fn reception(&self) -> Reception {
@@ -211,6 +210,8 @@ impl Receiver for EngineReceiver {
     }
 
     fn poll_event(&mut self) -> Option<String> {
+        // Not in a pull, where nothing is allocated.
+        self.teller.look(&self.reception());
         self.teller.look_at_rates(&self.ingest.stats());
         self.clock.poll_event().or_else(|| self.teller.poll())
     }
