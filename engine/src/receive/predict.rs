@@ -99,7 +99,7 @@ mod tests {
     fn silence_stays_silence_and_a_short_past_is_enough() {
         let mut predictor = Predictor::new(384);
         predictor.learn(std::iter::repeat_n(0.0, 384));
-        assert_eq!([predictor.next(), predictor.next()].map(f32::to_bits), [0; 2]);
+        assert!((0..2).all(|_| predictor.next().to_bits() == 0));
         predictor.learn((0..3).map(tones));
         assert!((0..1000).all(|_| predictor.next().abs() < 1.0));
     }
