@@ -97,6 +97,7 @@ impl Evidence<'_> {
             Metric::LegALost => total(|row| f64::from(row.leg_a_lost)),
             Metric::LegBLost => total(|row| f64::from(row.leg_b_lost)),
             Metric::LegSkewMs => self.largest(span, |row| row.leg_b_skew_ms),
+            Metric::PacketsAltered => sum(|row| row.packets_altered),
         }
     }
 

@@ -81,6 +81,8 @@ pub struct TraceRow {
     pub leg_b_lost: i32,
     /// How much later packets come by the second leg, by the receiver's estimate; nothing while it has not heard both.
     pub leg_b_skew_ms: Option<f64>,
+    /// Packets of the interval that a relay sent with other bytes than those that had come in for them.
+    pub packets_altered: u32,
 }
 
 /// Something that happened, for markers in plots and cues in WAV files.

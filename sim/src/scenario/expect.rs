@@ -90,11 +90,13 @@ pub enum Metric {
     LegBLost,
     /// Largest |how much later packets come by the second leg|, by the receiver's estimate.
     LegSkewMs,
+    /// Packets that a relay sent with other bytes than those that had come in for them.
+    PacketsAltered,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -124,6 +126,7 @@ impl Metric {
         Self::LegALost,
         Self::LegBLost,
         Self::LegSkewMs,
+        Self::PacketsAltered,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -154,6 +157,7 @@ impl Metric {
                 | Self::LegALost
                 | Self::LegBLost
                 | Self::LegSkewMs
+                | Self::PacketsAltered
         ) || self.needs_audio()
             || self.compares_receivers()
     }
@@ -197,6 +201,7 @@ impl fmt::Display for Metric {
             Self::LegALost => "leg_a_lost",
             Self::LegBLost => "leg_b_lost",
             Self::LegSkewMs => "leg_skew_ms",
+            Self::PacketsAltered => "packets_altered",
         })
     }
 }

@@ -244,6 +244,8 @@ pub struct Host {
 pub enum ReceiverKind {
     /// The engine that ships.
     Engine,
+    /// The engine's relay, and an engine that listens to what it sends.
+    Relay,
     /// The laws of the plugin in the user's report.
     Prototype,
     /// A callback that is fed directly, with nothing against drift.
@@ -278,7 +280,13 @@ impl ReceiverKind {
     pub fn plays(self) -> bool {
         matches!(
             self,
-            Self::Engine | Self::Prototype | Self::Uncorrected | Self::OptionA | Self::OptionB | Self::OptionC
+            Self::Engine
+                | Self::Relay
+                | Self::Prototype
+                | Self::Uncorrected
+                | Self::OptionA
+                | Self::OptionB
+                | Self::OptionC
         )
     }
 }
@@ -287,6 +295,7 @@ impl fmt::Display for ReceiverKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Engine => "engine",
+            Self::Relay => "relay",
             Self::Prototype => "prototype",
             Self::Uncorrected => "uncorrected",
             Self::OptionA => "option_a",

@@ -78,6 +78,11 @@ impl EngineClock {
         self.reference.reading()
     }
 
+    /// The clock that was asked for, its fallback and its return.
+    pub(super) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
     fn publish(&mut self, now: LocalTime) {
         let sources = Sources { ptp: Some(self.clock.port.reading(now)), ..Sources::default() };
         self.reference.advance(now, &sources);

@@ -2,26 +2,32 @@
 
 use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
+use super::relay::RelayReceiver;
+use super::run::RunError;
 use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeReceiver, Uncorrected,
 };
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::Ppb;
 use engine::clock::ClockLaw;
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, StreamError, WarmStart};
+use engine::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(
     kind: ReceiverKind,
     loaded: &Loaded,
     surroundings: &Surroundings<'_>,
-) -> Result<Box<dyn Receiver>, StreamError> {
+) -> Result<Box<dyn Receiver>, RunError> {
     let domain = loaded.scenario.grandmaster.domain;
     let config = surroundings.chain.zip(loaded.stream.as_ref()).map(|(chain, stream)| stream_config(&chain, stream));
     Ok(match (kind, config) {
         (ReceiverKind::Engine, Some(config)) => Box::new(EngineReceiver::new(config, domain)?),
+        (ReceiverKind::Relay, Some(config)) => {
+            let packet_frames = surroundings.chain.map_or(0, |chain| usize::from(chain.talker.packet_frames));
+            Box::new(RelayReceiver::new(config, packet_frames, domain)?)
+        }
         (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
-        (ReceiverKind::Engine, None) => Box::new(EngineClock::new(domain)),
+        (ReceiverKind::Engine | ReceiverKind::Relay, None) => Box::new(EngineClock::new(domain)),
         (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
         (ReceiverKind::Uncorrected, Some(config)) => Box::new(Direct::new(config, Uncorrected, domain)),
         (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),

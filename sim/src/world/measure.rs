@@ -175,6 +175,7 @@ impl Meter {
             leg_a_lost: more(|reception| reception.legs[0].lost) as i32,
             leg_b_lost: more(|reception| reception.legs[1].lost) as i32,
             leg_b_skew_ms: skew,
+            packets_altered: more(|reception| reception.altered) as u32,
         }
     }
 }

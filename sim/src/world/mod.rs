@@ -13,6 +13,7 @@ mod positions;
 mod queue;
 mod receiver;
 mod reception;
+mod relay;
 mod run;
 
 pub(crate) use capture::scaled;

@@ -21,7 +21,7 @@ pub struct LegReception {
     pub skew: Option<Nanos>,
 }
 
-/// What a receiver counted. All counts are of the present media timeline, which `generation` numbers, except `refused`, `dropped` and `concealed`.
+/// What a receiver counted. All counts are of the present media timeline, which `generation` numbers, except `refused`, `dropped`, `altered` and `concealed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reception {
     /// Restarts of the media timeline so far.
@@ -32,6 +32,8 @@ pub struct Reception {
     pub refused: u64,
     /// Packets that came and of which nothing was played.
     pub dropped: u64,
+    /// Packets of a relay that went out with other bytes than those that had come in for them.
+    pub altered: u64,
     /// Audio that was made up.
     pub concealed: Nanos,
     /// By how much late packets have raised the target depth.
@@ -57,6 +59,7 @@ impl Reception {
             missed: ingest.sequence.lost,
             refused: ingest.refused,
             dropped: playout.dropped_packets + playout.early_packets + ingest.overflows,
+            altered: 0,
             concealed,
             depth_raised: playout.raised_by,
             card_rate: playout.started.then_some(playout.card_rate),

@@ -20,6 +20,7 @@ use crate::record::{ClockState, Recording, TraceEvent};
 use crate::scenario::{FaultKind, Loaded, Scenario, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
+use engine::relay::RelayError;
 use engine::{LocalTime, Nanos};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,6 +46,9 @@ pub enum RunError {
     /// The receiver refused its configuration.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// The relay refused its configuration.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// Something that must always hold did not.
     #[error("invariant violated at {at_s:.6} s by receiver `{receiver}`: {what}")]
     Invariant {

@@ -94,6 +94,7 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::LegALost, Some(0.0)),
         (Metric::LegBLost, Some(0.0)),
         (Metric::LegSkewMs, None),
+        (Metric::PacketsAltered, Some(0.0)),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -107,7 +108,7 @@ fn a_quiet_run_measures_nothing_bad() {
 #[test]
 fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
     type Change = fn(&mut TraceRow);
-    let bad: [(Metric, Change, f64, f64); 12] = [
+    let bad: [(Metric, Change, f64, f64); 13] = [
         (Metric::Underruns, |row| row.underruns = 2, 2.0, 0.0),
         (Metric::PacketsLate, |row| row.packets_late = 3, 3.0, 0.0),
         (Metric::RatioErrorPpm, |row| row.ratio_ppm = -27.5, 7.5, 0.0),
@@ -119,6 +120,7 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
         (Metric::ConcealedMs, |row| row.concealed_ms = 1.5, 1.5, 0.0),
         (Metric::LegALost, |row| row.leg_a_lost = 7, 7.0, 0.0),
         (Metric::LegBLost, |row| row.leg_b_lost = 8, 8.0, 0.0),
+        (Metric::PacketsAltered, |row| row.packets_altered = 9, 9.0, 0.0),
         (Metric::DepthRaisedMs, |row| row.depth_raised_ms = 6.0, 6.0, 0.0),
     ];
     for (metric, change, with, without) in bad {
