@@ -24,6 +24,13 @@ pub fn now() -> LocalTime {
     platform::clock::now()
 }
 
+/// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted stamp.
+#[must_use]
+pub fn now_with_system() -> (LocalTime, PtpTime) {
+    let both = read_both_quickly();
+    (middle(&both), both.system)
+}
+
 /// Converts the kernel's timestamps to the host's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StampConverter {
@@ -34,16 +41,7 @@ pub struct StampConverter {
 impl StampConverter {
     /// The host's time of a stamp in the system's time; `None` if the stamp cannot be true, because the system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
-        let mut best = read_both();
-        for _ in 1..TRIES {
-            if best.after - best.before <= INTERRUPTED {
-                break;
-            }
-            let again = read_both();
-            if again.after - again.before < best.after - best.before {
-                best = again;
-            }
-        }
+        let best = read_both_quickly();
         let converted = age(&best, stamp).map(|age| middle(&best) - age);
         match converted {
             Some(_) => self.worst = self.worst.max(Nanos::new((best.after - best.before).as_nanos() / 2)),
@@ -73,6 +71,21 @@ struct Both {
 
 fn read_both() -> Both {
     Both { before: now(), system: platform::clock::system_now(), after: now() }
+}
+
+/// Again, if it was interrupted.
+fn read_both_quickly() -> Both {
+    let mut best = read_both();
+    for _ in 1..TRIES {
+        if best.after - best.before <= INTERRUPTED {
+            break;
+        }
+        let again = read_both();
+        if again.after - again.before < best.after - best.before {
+            best = again;
+        }
+    }
+    best
 }
 
 fn middle(both: &Both) -> LocalTime {
