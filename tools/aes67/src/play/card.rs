@@ -37,7 +37,9 @@ impl Opened {
             Some(wanted) => find(&host, wanted)?,
         };
         let name = device.to_string();
-        let config = choose(&device, format).map_err(|error| Failure::run(format!("{name}: {error}")))?;
+        let config = choose(&device, format).map_err(|error| {
+            Failure::run(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
+        })?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
         Ok(Self { device, name, config, rate })
     }

@@ -122,7 +122,7 @@ mod tests {
     use engine::SampleRate;
 
     fn read(path: &Path) -> Vec<i32> {
-        hound::WavReader::open(path).unwrap().samples().map(Result::unwrap).collect()
+        hound::WavReader::open(path).unwrap().samples().map(|sample| sample.unwrap()).collect()
     }
 
     #[test]

@@ -211,11 +211,13 @@ fn packet_time(text: &str) -> PacketTime {
 }
 
 fn ptp_client(arguments: &SendArguments, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
-    let config = match arguments.clock {
+    let mut config = match arguments.clock {
         Clock::System => return Ok(None),
         Clock::Ptp => PtpConfig::slave(interface.clone(), arguments.ptp_domain),
         Clock::Master => PtpConfig::master(interface.clone(), arguments.ptp_domain),
     };
+    // Timestamps are PTP time or nothing is sent: a stream that began on another timeline would jump. A master that is lost later is held without end.
+    config.reference.fallback_after = None;
     Ok(Some(PtpClient::shared(config)?))
 }
 
