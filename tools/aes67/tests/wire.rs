@@ -20,9 +20,9 @@ fn write_noise(path: &std::path::Path, seconds: u32) -> Vec<i32> {
             state as i32 >> 8
         })
         .collect();
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    noise.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
+    let mut writer = hound::WavWriter::create(path, spec).expect("a WAV file");
+    noise.iter().for_each(|&sample| writer.write_sample(sample).expect("room for a sample"));
+    writer.finalize().expect("a WAV file");
     noise
 }
 

@@ -179,7 +179,7 @@ impl Capture {
             self.in_gap = !present;
             // Exact: decoded samples are whole steps.
             self.blocks.push_back(samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect());
-            timeline.cursor = timeline.cursor + Frames::new(frames as i64);
+            timeline.cursor += Frames::new(frames as i64);
         }
     }
 }
