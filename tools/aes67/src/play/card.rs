@@ -4,9 +4,9 @@ use super::Playout;
 use super::meter::Meter;
 use crate::failure::{Failure, Result};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
-use engine::SampleRate;
+use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfig};
 use engine::rtp::format::{MAX_CHANNELS, StreamFormat};
+use engine::{Nanos, SampleRate};
 use net::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,6 +15,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 pub(super) const BLOCK_FRAMES: usize = 1024;
 /// The longest callback: none in use asks for more than half of that.
 const LONGEST_CALLBACK: usize = 16_384;
+/// What a callback should ask for at most: what is left of the latency is for late packets. Cards' own defaults reach from 5 to 340 ms.
+const CALLBACK: Nanos = Nanos::from_millis(10);
+/// Share of the latency that a callback should take at most.
+const CALLBACKS_OF_LATENCY: i64 = 4;
 /// Errors of the card that nobody has looked at.
 const MAX_ERRORS: usize = 16;
 
@@ -24,6 +28,7 @@ pub(super) struct Opened {
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
+    buffer_size: BufferSize,
 }
 
 impl Opened {
@@ -41,7 +46,7 @@ impl Opened {
             Failure::run(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
         })?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
-        Ok(Self { device, name, config, rate })
+        Ok(Self { device, name, config, rate, buffer_size: BufferSize::Default })
     }
 
     pub(super) fn name(&self) -> String {
@@ -56,7 +61,14 @@ impl Opened {
         usize::from(self.config.channels()).min(MAX_CHANNELS)
     }
 
-    pub(super) fn start(self, playout: Playout, meter: Arc<Meter>) -> Result<Playing> {
+    /// Plays with a callback as short as `latency` needs it, if the card can.
+    pub(super) fn start(mut self, playout: Playout, meter: Arc<Meter>, latency: Nanos) -> Result<Playing> {
+        let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
+        let frames = (self.rate.frames_in(callback) as u32).max(1);
+        self.buffer_size = match *self.config.buffer_size() {
+            SupportedBufferSize::Range { min, max } => BufferSize::Fixed(frames.clamp(min, max.max(min))),
+            SupportedBufferSize::Unknown => BufferSize::Fixed(frames),
+        };
         match self.config.sample_format() {
             SampleFormat::F32 => self.run::<f32>(playout, meter),
             SampleFormat::I32 => self.run::<i32>(playout, meter),
@@ -88,7 +100,7 @@ impl Opened {
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
-        config.buffer_size = BufferSize::Default;
+        config.buffer_size = self.buffer_size;
         let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
         let stream = self.device.build_output_stream(config, call_back, on_error, None).map_err(refused)?;
         stream.play().map_err(refused)?;

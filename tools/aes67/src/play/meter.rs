@@ -7,19 +7,23 @@ const FLOOR_DBFS: f64 = -144.0;
 /// Channels that fit on a line.
 const SHOWN: usize = 8;
 
-/// The highest sample of each channel since it was last asked for.
+/// The highest sample of each channel since it was last asked for, and the longest callback ever.
 #[derive(Debug)]
-pub(crate) struct Meter(Vec<AtomicU32>);
+pub(crate) struct Meter {
+    peaks: Vec<AtomicU32>,
+    longest_callback_frames: AtomicU32,
+}
 
 impl Meter {
     pub(crate) fn new(channels: usize) -> Self {
-        Self((0..channels).map(|_| AtomicU32::new(0)).collect())
+        Self { peaks: (0..channels).map(|_| AtomicU32::new(0)).collect(), longest_callback_frames: AtomicU32::new(0) }
     }
 
     /// Takes interleaved samples; neither allocates nor waits.
     pub(crate) fn measure(&self, samples: &[f32]) {
-        let channels = self.0.len();
-        for (channel, peak) in self.0.iter().enumerate() {
+        let channels = self.peaks.len();
+        self.longest_callback_frames.fetch_max((samples.len() / channels) as u32, Ordering::Relaxed);
+        for (channel, peak) in self.peaks.iter().enumerate() {
             let highest =
                 samples.iter().skip(channel).step_by(channels).fold(0f32, |high, sample| high.max(sample.abs()));
             // The bits of floats that are not negative are in the order of the floats.
@@ -27,10 +31,15 @@ impl Meter {
         }
     }
 
+    /// Frames of the longest callback.
+    pub(crate) fn longest_callback(&self) -> u32 {
+        self.longest_callback_frames.load(Ordering::Relaxed)
+    }
+
     /// Peaks since the last call.
     pub(crate) fn peaks_dbfs(&self) -> Vec<f64> {
         let peak = |peak: &AtomicU32| f64::from(f32::from_bits(peak.swap(0, Ordering::Relaxed)));
-        self.0.iter().map(|value| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
+        self.peaks.iter().map(|value| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
     }
 
     /// `-20.0 -20.1 dBFS`.
@@ -50,6 +59,7 @@ mod tests {
     fn a_peak_is_told_once() {
         let meter = Meter::new(2);
         meter.measure(&[0.5, 0.0, -1.0, 0.0]);
+        assert_eq!(meter.longest_callback(), 2);
         assert_eq!(meter.show(), "0.0 -144.0 dBFS");
         assert_eq!(meter.show(), "-144.0 -144.0 dBFS");
     }

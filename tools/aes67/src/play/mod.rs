@@ -16,7 +16,7 @@ use crate::target::Target;
 use clap::{Args, ValueEnum};
 use engine::clock::LockState;
 use engine::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
-use engine::{LocalTime, Nanos, SampleRate};
+use engine::{Frames, LocalTime, Nanos, SampleRate};
 use memory::Memory;
 use meter::Meter;
 use net::ptp::{PtpClient, PtpConfig};
@@ -112,12 +112,21 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     }
     let meter = Arc::new(Meter::new(config.channel_map.outputs()));
     let (receiver, playout) = Receiver::start(config, &legs, ptp.clone())?;
-    let mut output = opened.start(playout, Arc::clone(&meter))?;
+    let mut output = opened.start(playout, Arc::clone(&meter), config.target_depth)?;
+    let mut warned = false;
     let mut started = None;
     while session.goes_on() {
         output.check(&mut |line| print(line))?;
         let status = receiver.status();
         started = started.or_else(|| status.playout.started.then(net::clock::now));
+        let callback = config.card_rate.duration(Frames::new(i64::from(meter.longest_callback())));
+        if !warned && callback >= config.target_depth {
+            warned = true;
+            eprintln!(
+                "warning: the output asks for {callback} at a time, but the latency is {}: give a longer --latency",
+                config.target_depth
+            );
+        }
         if session.second_is_over() {
             let view = View { status: &status, ptp: ptp.as_deref(), meter: &meter, elapsed: session.elapsed() };
             if arguments.json { print(&view.to_json()?) } else { session.show(&view.line()) }
@@ -235,11 +244,12 @@ impl Output {
         }
     }
 
-    fn start(self, playout: Playout, meter: Arc<Meter>) -> Result<Playing> {
+    #[cfg_attr(not(feature = "cpal"), expect(unused_variables, reason = "a timer has the callback it is told"))]
+    fn start(self, playout: Playout, meter: Arc<Meter>, latency: Nanos) -> Result<Playing> {
         match self {
             Self::Timer(opened) => opened.start(playout, meter).map(Playing::Timer),
             #[cfg(feature = "cpal")]
-            Self::Card(opened) => opened.start(playout, meter).map(Playing::Card),
+            Self::Card(opened) => opened.start(playout, meter, latency).map(Playing::Card),
         }
     }
 }
