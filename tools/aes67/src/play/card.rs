@@ -154,12 +154,12 @@ pub(super) struct Playing {
 
 impl Playing {
     /// Tells of xruns; an error if the card is gone.
-    pub(super) fn check(&mut self, tell: &mut impl FnMut(&str)) -> Result<()> {
+    pub(super) fn check(&mut self) -> Result<()> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);
             match error.kind() {
                 cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied | cpal::ErrorKind::DeviceChanged => {
-                    tell(&format!("warning: {message}"));
+                    eprintln!("warning: {message}");
                 }
                 _ => return Err(Failure::run(message)),
             }

@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let mut warned = false;
     let mut started = None;
     while session.goes_on() {
-        output.check(&mut |line| print(line))?;
+        output.check()?;
         let status = receiver.status();
         started = started.or_else(|| status.playout.started.then(net::clock::now));
         let callback = config.card_rate.duration(Frames::new(i64::from(meter.longest_callback())));
@@ -266,11 +266,11 @@ enum Playing {
 
 impl Playing {
     /// Tells what happened to the output; an error if it is gone for good.
-    fn check(&mut self, tell: &mut impl FnMut(&str)) -> Result<()> {
+    fn check(&mut self) -> Result<()> {
         match self {
             Self::Timer(playing) => playing.check(),
             #[cfg(feature = "cpal")]
-            Self::Card(playing) => playing.check(tell),
+            Self::Card(playing) => playing.check(),
         }
     }
 }
