@@ -27,6 +27,9 @@ pub(crate) enum Error {
     #[error("{components} missing, and there is no rustup to add them; on Debian: apt-get install {packages}")]
     Missing { components: String, packages: String },
 
+    #[error("{what} is missing, and was not installed; on Debian: apt-get install {packages}")]
+    MissingSystem { what: &'static str, packages: &'static str },
+
     #[error("interrupted")]
     Interrupted,
 }

@@ -74,6 +74,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The description as it was announced, byte for byte.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// When the session is given up, if it is not announced again.
     fn expires_at(&self) -> LocalTime {
         let timeout = self.interval.map_or(LONGEST_TIMEOUT, |interval| interval.times(SILENT_INTERVALS));

@@ -37,8 +37,8 @@ pub(crate) struct TestArgs {
     #[arg(long)]
     list: bool,
 
-    /// Install cargo-deny if it is missing, which takes a few minutes; with CI=true in the environment this is tried
-    /// anyway
+    /// Install cargo-deny, which takes a few minutes, and ALSA's headers if they are missing; with CI=true in the
+    /// environment this is tried anyway
     #[arg(long)]
     install: bool,
 }

@@ -13,7 +13,7 @@ const SCENARIO: &str = "scenarios/unlock_recover.toml";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Step {
-    /// rustfmt and clippy are installed; optional tools that are not are named
+    /// rustfmt, clippy and ALSA's headers are installed; optional tools that are not are named
     Tools,
     /// The sources are formatted
     Fmt,

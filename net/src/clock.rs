@@ -1,0 +1,171 @@
+//! The host's clock, and the system's clock beside it.
+//!
+//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is `CLOCK_MONOTONIC_RAW`, the crystal itself. `CLOCK_MONOTONIC` would be slewed by whoever
+//! disciplines the system's clock, by up to 500 ppm, and every estimate would have to follow that.
+//!
+//! The kernel stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading both clocks at the moment of the conversion: the age of the
+//! stamp on the system's clock is its age on ours, but for the steering of the system's clock during that age, which is below a ms: 0.1 ns at 100 ppm
+//! and 1 us. The error that remains is half of the time that the reading of the two clocks took, 20 to 50 ns on a usual machine; [`StampConverter::worst`] tells it.
+
+use crate::platform;
+use engine::clock::{Discipline, SystemClock, SystemEpoch, SystemReading};
+use engine::{LocalTime, Nanos, PtpTime};
+
+/// Readings of both clocks that take longer than this were interrupted, and are tried again.
+const INTERRUPTED: Nanos = Nanos::from_micros(2);
+const TRIES: usize = 3;
+/// Stamps older than this, or from the future by more than a reading can err, were taken before somebody set the system's clock.
+const OLDEST: Nanos = Nanos::from_secs(1);
+const EARLIEST: Nanos = Nanos::from_micros(-100);
+
+/// The host's clock now.
+#[must_use]
+pub fn now() -> LocalTime {
+    platform::clock::now()
+}
+
+/// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted stamp.
+#[must_use]
+pub fn now_with_system() -> (LocalTime, PtpTime) {
+    let both = read_both_quickly();
+    (middle(&both), both.system)
+}
+
+/// Converts the kernel's timestamps to the host's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StampConverter {
+    worst: Nanos,
+    refused: u64,
+}
+
+impl StampConverter {
+    /// The host's time of a stamp in the system's time; `None` if the stamp cannot be true, because the system's clock was set meanwhile.
+    pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
+        let best = read_both_quickly();
+        let converted = age(&best, stamp).map(|age| middle(&best) - age);
+        match converted {
+            Some(_) => self.worst = self.worst.max(Nanos::new((best.after - best.before).as_nanos() / 2)),
+            None => self.refused += 1,
+        }
+        converted
+    }
+
+    /// The largest error that a conversion may have had so far.
+    #[must_use]
+    pub const fn worst(&self) -> Nanos {
+        self.worst
+    }
+
+    /// Stamps that could not be true.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+struct Both {
+    before: LocalTime,
+    system: PtpTime,
+    after: LocalTime,
+}
+
+fn read_both() -> Both {
+    Both { before: now(), system: platform::clock::system_now(), after: now() }
+}
+
+/// Again, if it was interrupted.
+fn read_both_quickly() -> Both {
+    let mut best = read_both();
+    for _ in 1..TRIES {
+        if best.after - best.before <= INTERRUPTED {
+            break;
+        }
+        let again = read_both();
+        if again.after - again.before < best.after - best.before {
+            best = again;
+        }
+    }
+    best
+}
+
+fn middle(both: &Both) -> LocalTime {
+    both.before + Nanos::new((both.after - both.before).as_nanos() / 2)
+}
+
+fn age(both: &Both, stamp: PtpTime) -> Option<Nanos> {
+    let age = both.system - stamp;
+    (EARLIEST..OLDEST).contains(&age).then_some(age)
+}
+
+/// The system's clock as a source for [`engine::clock::Reference`]: reads it whenever it is asked to.
+#[derive(Clone, Debug)]
+pub struct SystemReader {
+    clock: SystemClock,
+}
+
+impl Default for SystemReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SystemReader {
+    /// A reader of the system's UTC, as PTP time: the kernel is asked for TAI - UTC, and 37 s (since 2017) are taken if nobody has told it.
+    #[must_use]
+    pub fn new() -> Self {
+        let tai_minus_utc_s = match platform::clock::discipline() {
+            Some((_, tai)) if tai > 0 => tai,
+            _ => 37,
+        };
+        Self { clock: SystemClock::new(SystemEpoch::Utc { tai_minus_utc_s }) }
+    }
+
+    /// Reads the clock once; eight times a second are plenty.
+    pub fn read(&mut self) {
+        let discipline = platform::clock::discipline().map_or(Discipline::default(), |(discipline, _)| discipline);
+        let Both { before, system, after } = read_both();
+        self.clock.observe(&SystemReading { before, system, after, discipline });
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub const fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_now_is_now() {
+        let mut converter = StampConverter::default();
+        let before = now();
+        let stamp = platform::clock::system_now();
+        let after = now();
+        let converted = converter.convert(stamp).unwrap();
+        let error = Nanos::from_micros(5) + converter.worst();
+        assert!(converted >= before - error && converted <= after + error, "{before:?} {converted:?} {after:?}");
+    }
+
+    #[test]
+    fn a_stamp_from_before_the_clock_was_set_is_refused() {
+        let mut converter = StampConverter::default();
+        let system = platform::clock::system_now();
+        assert_eq!(converter.convert(system - Nanos::from_secs(3600)), None);
+        assert_eq!(converter.convert(system + Nanos::from_secs(3600)), None);
+        assert_eq!(converter.refused(), 2);
+    }
+
+    #[test]
+    fn a_converted_stamp_keeps_its_age() {
+        let mut converter = StampConverter::default();
+        let stamp = platform::clock::system_now();
+        let at = converter.convert(stamp).unwrap();
+        let spread: Vec<i64> = (0..1000).map(|_| (converter.convert(stamp).unwrap() - at).as_nanos().abs()).collect();
+        let mut sorted = spread;
+        sorted.sort_unstable();
+        assert!(sorted[500] < 1_000, "half of the conversions differ by more than {} ns", sorted[500]);
+    }
+}

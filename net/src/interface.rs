@@ -1,0 +1,191 @@
+//! Network interfaces, by name or by address.
+//!
+//! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table, is a common fault of audio networks.
+
+use engine::ptp::wire::{ClockIdentity, PortIdentity};
+use network_interface::{Addr, NetworkInterfaceConfig};
+use std::fmt;
+use std::net::Ipv4Addr;
+use thiserror::Error;
+
+/// An interface with an IPv4 address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interface {
+    /// The system's name for it.
+    pub name: String,
+    /// The system's number for it.
+    pub index: u32,
+    /// Its first address, or the one it was chosen by.
+    pub address: Ipv4Addr,
+    /// Its MAC address; none for loopback and tunnels.
+    pub mac: Option<[u8; 6]>,
+    /// Whether it is the loopback interface.
+    pub loopback: bool,
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.address)
+    }
+}
+
+/// No interface could be chosen.
+#[derive(Debug, Error)]
+pub enum InterfaceError {
+    /// None has that name or address.
+    #[error("there is no network interface {wanted} with an IPv4 address; there is {}", Listed(.there))]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        there: Vec<Interface>,
+    },
+    /// Several, and none was asked for.
+    #[error("choose a network interface; there is {}", Listed(.0))]
+    Several(Vec<Interface>),
+    /// None at all.
+    #[error("this host has no network interface with an IPv4 address besides loopback")]
+    None,
+    /// The system does not tell.
+    #[error("the system does not tell its network interfaces: {0}")]
+    System(String),
+}
+
+struct Listed<'a>(&'a [Interface]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, interface) in self.0.iter().enumerate() {
+            write!(f, "{}{interface}", if index == 0 { "" } else { ", " })?;
+        }
+        if self.0.is_empty() { f.write_str("none") } else { Ok(()) }
+    }
+}
+
+impl Interface {
+    /// All interfaces with IPv4 addresses, one entry for each address.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn all() -> Result<Vec<Self>, InterfaceError> {
+        let found = network_interface::NetworkInterface::show();
+        let found = found.map_err(|error| InterfaceError::System(error.to_string()))?;
+        let mut all: Vec<Self> = found.iter().flat_map(addresses).collect();
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+
+    /// The interface of this name or address; without either the only one besides loopback.
+    ///
+    /// # Errors
+    /// If there is none, or more than one to choose from; the message lists what there is.
+    pub fn find(wanted: Option<&str>) -> Result<Self, InterfaceError> {
+        choose(Self::all()?, wanted)
+    }
+
+    /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE 1588-2019, 7.5.2.2.2): slaves know it again.
+    /// A slave's ends in the process's number instead, so that several programs of a host, another PTP daemon among them, are not taken for one another.
+    #[must_use]
+    pub fn port_identity(&self, slave_only: bool) -> PortIdentity {
+        let [a, b, c, d, e, g] = self.mac.unwrap_or_else(|| {
+            let [w, x, y, z] = self.address.octets();
+            // A locally administered address.
+            [0x02, 0, w, x, y, z]
+        });
+        let [high, low] = (std::process::id() as u16).to_be_bytes();
+        let octets = if slave_only { [a, b, c, d, e, g, high, low] } else { [a, b, c, 0xFF, 0xFE, d, e, g] };
+        PortIdentity { clock_identity: ClockIdentity(octets), port_number: 1 }
+    }
+}
+
+fn choose(all: Vec<Interface>, wanted: Option<&str>) -> Result<Interface, InterfaceError> {
+    let Some(wanted) = wanted else {
+        let mut others: Vec<Interface> = all.into_iter().filter(|interface| !interface.loopback).collect();
+        others.dedup_by_key(|interface| interface.index);
+        return match others.len() {
+            0 => Err(InterfaceError::None),
+            1 => Ok(others.remove(0)),
+            _ => Err(InterfaceError::Several(others)),
+        };
+    };
+    let address: Option<Ipv4Addr> = wanted.parse().ok();
+    let is_wanted = |interface: &&Interface| match address {
+        Some(address) => interface.address == address,
+        None => interface.name == wanted,
+    };
+    match all.iter().find(is_wanted).cloned() {
+        Some(interface) => Ok(interface),
+        None => Err(InterfaceError::Unknown { wanted: wanted.to_owned(), there: all }),
+    }
+}
+
+fn addresses(interface: &network_interface::NetworkInterface) -> Vec<Interface> {
+    let mac = interface.mac_addr.as_deref().and_then(parse_mac).filter(|mac| *mac != [0; 6]);
+    let v4 = interface.addr.iter().filter_map(|address| match address {
+        Addr::V4(v4) => Some(v4.ip),
+        Addr::V6(_) => None,
+    });
+    v4.map(|address| Interface {
+        name: interface.name.clone(),
+        index: interface.index,
+        address,
+        mac,
+        loopback: interface.internal || address.is_loopback(),
+    })
+    .collect()
+}
+
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let octets: Option<Vec<u8>> = text.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
+    octets?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, index: u32, last: u8, loopback: bool) -> Interface {
+        let mac = Some([0x02, 0, 0, 0, 0, last]);
+        Interface { name: name.to_owned(), index, address: Ipv4Addr::new(192, 0, 2, last), mac, loopback }
+    }
+
+    fn three() -> Vec<Interface> {
+        vec![interface("lo", 1, 1, true), interface("eth0", 2, 2, false), interface("eth1", 3, 3, false)]
+    }
+
+    #[test]
+    fn an_interface_is_found_by_name_and_by_address() {
+        assert_eq!(choose(three(), Some("eth1")).unwrap().index, 3);
+        assert_eq!(choose(three(), Some("192.0.2.2")).unwrap().name, "eth0");
+        assert_eq!(choose(three()[..2].to_vec(), None).unwrap().name, "eth0");
+    }
+
+    #[test]
+    fn a_wrong_choice_lists_what_there_is() {
+        let unknown = choose(three(), Some("eth9")).unwrap_err().to_string();
+        let list = "eth0 (192.0.2.2), eth1 (192.0.2.3)";
+        assert_eq!(
+            unknown,
+            format!("there is no network interface eth9 with an IPv4 address; there is lo (192.0.2.1), {list}")
+        );
+        let several = choose(three(), None).unwrap_err().to_string();
+        assert_eq!(several, format!("choose a network interface; there is {list}"));
+        assert!(matches!(choose(three()[..1].to_vec(), None), Err(InterfaceError::None)));
+    }
+
+    #[test]
+    fn identities_come_from_the_mac_address() {
+        let master = interface("eth0", 2, 7, false).port_identity(false);
+        assert_eq!(master.clock_identity.to_string(), "020000fffe000007");
+        let slave = interface("eth0", 2, 7, false).port_identity(true);
+        assert!(slave.clock_identity.to_string().starts_with("020000000007"), "{slave}");
+        assert_eq!(parse_mac("DC:A6:32:01:02:0f"), Some([0xDC, 0xA6, 0x32, 1, 2, 15]));
+        assert_eq!(parse_mac("none"), None);
+    }
+
+    #[test]
+    fn this_host_has_loopback() {
+        assert!(Interface::find(Some("127.0.0.1")).unwrap().loopback);
+    }
+}

@@ -1,0 +1,34 @@
+//! The engine on a real machine: sockets, kernel timestamps, clocks and threads.
+//!
+//! Model: every thread here owns one control half of the engine and its sockets, waits for datagrams or for the half's next timeout, and publishes what it knows. Time
+//! is that of the host's raw crystal ([`clock`]); the kernel's timestamps of packets are converted to it. Nothing here plays audio: the audio half
+//! ([`engine::receive::Playout`]) is handed out, for a sound card's callback to pull.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`clock`] | the host's clock, and the system's as a reference |
+//! | [`interface`] | network interfaces, by name or address |
+//! | [`socket`] | UDP with multicast, DSCP, and timestamps by the kernel |
+//! | [`ptp`] | the PTP client that all streams of an interface and domain share |
+//! | [`stream`] | receives a stream |
+//! | [`send`] | sends a stream |
+//! | [`sap`] | hears announcements, and announces |
+//!
+//! Assumptions: IPv4. What depends on the operating system is in `platform`, and Linux is the one that there is.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("net knows Linux only so far: another system needs its own `platform` module");
+
+pub mod clock;
+mod error;
+pub mod interface;
+mod platform;
+pub mod ptp;
+pub mod sap;
+pub mod send;
+pub mod socket;
+pub mod stream;
+mod worker;
+
+pub use error::{Error, Result};
+pub use worker::Scheduling;

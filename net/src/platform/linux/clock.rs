@@ -1,0 +1,43 @@
+//! Clocks of Linux.
+
+use engine::clock::Discipline;
+use engine::{LocalTime, Nanos, Ppb, PtpTime};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+
+/// Units of `timex::freq`: 2^-16 ppm.
+const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
+
+fn read(clock: ClockId) -> TimeSpec {
+    // Neither clock can fail on any kernel of the last ten years, and there is no other time to go on with.
+    clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"))
+}
+
+/// `CLOCK_MONOTONIC_RAW`.
+pub(crate) fn now() -> LocalTime {
+    let time = read(ClockId::CLOCK_MONOTONIC_RAW);
+    LocalTime::from_nanos(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
+}
+
+/// `CLOCK_REALTIME`, in which the kernel stamps packets.
+pub(crate) fn system_now() -> PtpTime {
+    system_time(&read(ClockId::CLOCK_REALTIME))
+}
+
+pub(super) fn system_time(time: &TimeSpec) -> PtpTime {
+    PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
+}
+
+/// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
+pub(crate) fn discipline() -> Option<(Discipline, i16)> {
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0 only reads.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    let state = unsafe { libc::adjtimex(&raw mut timex) };
+    let discipline = Discipline {
+        synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,
+        estimated_error: Nanos::from_micros(timex.esterror),
+        frequency: Ppb::from_ppm(timex.freq as f64 / FREQUENCY_UNITS_PER_PPM),
+    };
+    (state >= 0).then(|| (discipline, timex.tai.try_into().unwrap_or(0)))
+}

@@ -1,0 +1,6 @@
+//! Linux: `nix` where it has a safe call, `libc` for the two that it lacks (`adjtimex`, `pthread_setschedparam`).
+
+pub(crate) mod clock;
+pub(crate) mod socket;
+pub(crate) mod thread;
+pub(crate) mod wait;

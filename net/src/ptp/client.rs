@@ -1,0 +1,365 @@
+//! The client's thread, and how it is shared.
+
+use super::GROUP;
+use super::status::PtpStatus;
+use crate::clock::{self, SystemReader};
+use crate::error::{Error, Result};
+use crate::interface::Interface;
+use crate::socket::{DSCP_EF, Socket, SocketConfig};
+use crate::worker::{Context, Scheduling, Worker};
+use arc_swap::ArcSwap;
+use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
+use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Transmit, TransmitToken};
+use engine::{LocalTime, Nanos};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Longer than any message of the profiles in use.
+const LONGEST_MESSAGE: usize = 1500;
+/// Sent messages whose times the kernel has not told yet.
+const MAX_UNTOLD: usize = 32;
+/// Events that a subscriber has not taken; newer ones are lost to it then.
+const MAX_EVENTS: usize = 256;
+/// How often the system's clock is read, and how often the status is published when nothing happens.
+const INTERVAL: Nanos = Nanos::from_millis(125);
+/// Time over which predictions are judged.
+const PREDICTION: Nanos = Nanos::from_secs(1);
+/// PTP stays within its network segment, unless routers are boundary clocks.
+const TTL: u8 = 1;
+
+/// A client's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PtpConfig {
+    /// The interface.
+    pub interface: Interface,
+    /// The port; [`Interface::port_identity`] gives its identity.
+    pub port: PortConfig,
+    /// What is done while PTP is of no use.
+    pub reference: ReferenceConfig,
+}
+
+impl PtpConfig {
+    /// A slave in a domain.
+    #[must_use]
+    pub fn slave(interface: Interface, domain: u8) -> Self {
+        let identity = interface.port_identity(true);
+        let port = PortConfig::slave_only(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain);
+        Self { interface, port, reference: ReferenceConfig::default() }
+    }
+
+    /// A clock that serves a domain if there is none better.
+    #[must_use]
+    pub fn master(interface: Interface, domain: u8) -> Self {
+        let identity = interface.port_identity(false);
+        let port = PortConfig {
+            // Once a second, so that a sender need not wait 6 s for its clock.
+            log_announce_interval: 0,
+            ..PortConfig::new(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain)
+        };
+        Self { interface, port, reference: ReferenceConfig::default() }
+    }
+}
+
+/// Something that a user would want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PtpEvent {
+    /// Of the port or its clock.
+    Port(PortEvent),
+    /// Of the timeline.
+    Reference(ReferenceEvent),
+}
+
+impl fmt::Display for PtpEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(event) => event.fmt(f),
+            Self::Reference(event) => event.fmt(f),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Subscribers(Mutex<Vec<SyncSender<PtpEvent>>>);
+
+impl Subscribers {
+    fn tell(&self, event: &PtpEvent) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| !matches!(one.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
+    }
+}
+
+/// A PTP client; ends when the last one who shares it drops it.
+#[derive(Debug)]
+pub struct PtpClient {
+    config: PtpConfig,
+    status: Arc<ArcSwap<PtpStatus>>,
+    subscribers: Arc<Subscribers>,
+    worker: Worker,
+}
+
+/// The clients of this process, by interface and domain.
+static CLIENTS: Mutex<BTreeMap<(u32, u8), Weak<PtpClient>>> = Mutex::new(BTreeMap::new());
+
+impl PtpClient {
+    /// The client of an interface and domain: the one that runs already, or a new one.
+    ///
+    /// # Errors
+    /// If its ports are refused, or a client with other settings runs.
+    pub fn shared(config: PtpConfig) -> Result<Arc<Self>> {
+        let key = (config.interface.index, config.port.domain_number);
+        let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key).and_then(Weak::upgrade).filter(|client| !client.worker.is_dead()) {
+            if client.config == config {
+                return Ok(client);
+            }
+            return Err(Error::PtpInUse { interface: config.interface.name, domain: key.1 });
+        }
+        let client = Arc::new(Self::start(config)?);
+        clients.insert(key, Arc::downgrade(&client));
+        Ok(client)
+    }
+
+    fn start(config: PtpConfig) -> Result<Self> {
+        let mut driver = Driver::new(&config)?;
+        let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now(), Scheduling::Normal)));
+        let subscribers = Arc::new(Subscribers::default());
+        let (publish, tell) = (Arc::clone(&status), Arc::clone(&subscribers));
+        let worker = Worker::spawn("ptp", true, move |context| driver.run(context, &publish, &tell))?;
+        Ok(Self { config, status, subscribers, worker })
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn status(&self) -> Arc<PtpStatus> {
+        self.status.load_full()
+    }
+
+    /// The timeline's reading, for [`engine::receive::Ingest::set_clock`].
+    #[must_use]
+    pub fn reading(&self) -> ClockReading {
+        self.status.load().reference.reading()
+    }
+
+    /// All events from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Receiver<PtpEvent> {
+        let (sender, receiver) = sync_channel(MAX_EVENTS);
+        self.subscribers.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &PtpConfig {
+        &self.config
+    }
+}
+
+/// What the thread owns.
+struct Driver {
+    config: PtpConfig,
+    port: Port,
+    reference: Reference,
+    event: Socket,
+    general: Socket,
+    system: SystemReader,
+    read_system_at: LocalTime,
+    /// Numbers of messages whose time of leaving is awaited.
+    untold: VecDeque<(u32, TransmitToken)>,
+    transmit_stamps: (u64, u64),
+    /// Readings of the last second.
+    past: VecDeque<(LocalTime, ClockReading)>,
+    reason: String,
+    /// The last error of the sockets, which is said once.
+    fault: Option<io::ErrorKind>,
+}
+
+impl Driver {
+    fn new(config: &PtpConfig) -> Result<Self> {
+        let socket = |class: MessageClass| {
+            let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, class.udp_port());
+            let receive = SocketConfig::receive(config.interface.clone(), any, None);
+            Socket::open(SocketConfig {
+                groups: vec![GROUP],
+                dscp: DSCP_EF,
+                ttl: TTL,
+                transmit_timestamps: class == MessageClass::Event,
+                ..receive
+            })
+        };
+        let now = clock::now();
+        Ok(Self {
+            event: socket(MessageClass::Event)?,
+            general: socket(MessageClass::General)?,
+            port: Port::new(config.port, now),
+            reference: Reference::new(config.reference),
+            config: config.clone(),
+            system: SystemReader::new(),
+            read_system_at: now,
+            untold: VecDeque::with_capacity(MAX_UNTOLD),
+            transmit_stamps: (0, 0),
+            past: VecDeque::new(),
+            reason: "no master was heard yet".to_owned(),
+            fault: None,
+        })
+    }
+
+    fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers) {
+        let mut buffer = [0; LONGEST_MESSAGE];
+        while !context.is_stopping() {
+            self.receive(&mut buffer);
+            let now = clock::now();
+            if self.port.poll_timeout().is_some_and(|due| due <= now) {
+                self.port.handle_timeout(now);
+            }
+            self.transmit();
+            if self.read_system_at <= now {
+                self.system.read();
+                self.read_system_at = now + INTERVAL;
+            }
+            let sources = Sources {
+                ptp: Some(self.port.reading(now)),
+                system: Some(self.system.clock().reading(now)),
+                ..Sources::default()
+            };
+            self.reference.advance(now, &sources);
+            self.drain_events(subscribers);
+            status.store(Arc::new(self.status(now, context.scheduling())));
+            let due = [self.port.poll_timeout(), self.reference.poll_timeout(), Some(self.read_system_at)];
+            context.wait(&[self.event.as_fd(), self.general.as_fd()], due);
+        }
+    }
+
+    /// Takes all that has come: first when our messages left, because the answers may be there already.
+    fn receive(&mut self, buffer: &mut [u8]) {
+        while let Some((number, at)) = self.event.poll_transmitted() {
+            let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };
+            if let Some((_, token)) = self.untold.remove(index) {
+                self.transmit_stamps.0 += 1;
+                self.port.handle_transmitted(token, at);
+            }
+        }
+        for socket in [&mut self.event, &mut self.general] {
+            let mut received_any = false;
+            loop {
+                match socket.receive(buffer) {
+                    Ok(Some(received)) => {
+                        received_any = true;
+                        let source = IpAddr::V4(*received.source.ip());
+                        // Counted by the port, and shown with its counters.
+                        let _ = self.port.handle_datagram(received.at, source, &buffer[..received.length]);
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        say_once(&mut self.fault, "receiving PTP", &error);
+                        break;
+                    }
+                }
+            }
+            socket.renew(clock::now(), received_any);
+        }
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.port.poll_transmit() {
+            let to = SocketAddr::new(address(&transmit), transmit.class.udp_port());
+            let socket = match transmit.class {
+                MessageClass::Event => &mut self.event,
+                MessageClass::General => &mut self.general,
+            };
+            let before = clock::now();
+            match (socket.send(&transmit.datagram, to), transmit.timestamp) {
+                (Ok(Some(number)), Some(token)) => self.await_stamp(number, token),
+                // No stamps by the kernel: the middle of the call is the best there is.
+                (Ok(None), Some(token)) => {
+                    let took = clock::now() - before;
+                    self.port.handle_transmitted(token, before + Nanos::new(took.as_nanos() / 2));
+                }
+                (Ok(_), None) => {}
+                (Err(error), _) => say_once(&mut self.fault, "sending PTP", &error),
+            }
+        }
+    }
+
+    fn await_stamp(&mut self, number: u32, token: TransmitToken) {
+        if self.untold.len() == MAX_UNTOLD {
+            self.untold.pop_front();
+            self.transmit_stamps.1 += 1;
+        }
+        self.untold.push_back((number, token));
+    }
+
+    fn drain_events(&mut self, subscribers: &Subscribers) {
+        while let Some(event) = self.port.poll_event() {
+            if matches!(event, PortEvent::State(_) | PortEvent::Lock(_)) {
+                self.reason = event.to_string();
+            }
+            self.fault = None;
+            tracing::debug!("PTP: {event}");
+            subscribers.tell(&PtpEvent::Port(event));
+        }
+        while let Some(event) = self.reference.poll_event() {
+            tracing::debug!("PTP: {event}");
+            subscribers.tell(&PtpEvent::Reference(event));
+        }
+    }
+
+    fn status(&mut self, now: LocalTime, scheduling: Scheduling) -> PtpStatus {
+        let clock = self.port.reading(now);
+        PtpStatus {
+            at: now,
+            domain: self.config.port.domain_number,
+            identity: self.config.port.identity.clock_identity,
+            reference: self.reference.clone(),
+            clock,
+            port: self.port.state(),
+            reason: self.reason.clone(),
+            master: self.port.master().copied(),
+            time_properties: self.port.time_properties().copied(),
+            mean_path_delay: self.port.law().mean_path_delay(),
+            jitter: self.port.law().jitter(),
+            prediction_error: self.prediction_error(now, clock),
+            counters: *self.port.counters(),
+            event_socket: self.event.stats(),
+            timestamping: self.event.timestamping(),
+            transmit_stamps: self.transmit_stamps,
+            system: self.system.clock().report(),
+            scheduling,
+        }
+    }
+
+    /// Compares the present with what was known a second ago.
+    fn prediction_error(&mut self, now: LocalTime, clock: ClockReading) -> Option<Nanos> {
+        let newest = self.past.back().map(|&(at, _)| at);
+        if newest.is_none_or(|at| now - at >= INTERVAL) {
+            self.past.push_back((now, clock));
+        }
+        while self.past.get(1).is_some_and(|&(at, _)| now - at >= PREDICTION) {
+            self.past.pop_front();
+        }
+        let &(at, then) = self.past.front()?;
+        let comparable = now - at >= PREDICTION && then.epoch == clock.epoch;
+        let (then, present) = then.map.zip(clock.map).filter(|_| comparable)?;
+        Some(present.ptp_at(now) - then.ptp_at(now))
+    }
+}
+
+fn address(transmit: &Transmit) -> IpAddr {
+    match transmit.destination {
+        Destination::Multicast => IpAddr::V4(GROUP),
+        Destination::Unicast(address) => address,
+    }
+}
+
+/// A cable that is out is one warning, not eight a second.
+fn say_once(last: &mut Option<io::ErrorKind>, what: &str, error: &io::Error) {
+    if *last != Some(error.kind()) {
+        *last = Some(error.kind());
+        tracing::warn!("{what}: {error}");
+    }
+}

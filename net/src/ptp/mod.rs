@@ -1,0 +1,17 @@
+//! The PTP client that all streams of an interface and domain share.
+//!
+//! Model: a thread drives [`engine::ptp::Port`] on UDP ports 319 and 320, and an [`engine::clock::Reference`] from its readings and from those of the system's
+//! clock. What it knows is published as a [`PtpStatus`], which any number of threads load without waiting; events go to whoever subscribes.
+//!
+//! Event messages are stamped by the kernel at both ends where it can; [`PtpStatus::timestamping`] tells.
+
+mod client;
+mod status;
+
+pub use client::{PtpClient, PtpConfig, PtpEvent};
+pub use status::PtpStatus;
+
+use std::net::Ipv4Addr;
+
+/// The group of all messages but those of peer delay (IEEE 1588-2019, C.3).
+pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);

@@ -1,0 +1,98 @@
+//! What a PTP client knows at one moment.
+
+use crate::socket::{SocketStats, Timestamping};
+use crate::worker::Scheduling;
+use engine::clock::{ClockReading, LockState, Reference, SystemReport};
+use engine::ptp::wire::ClockIdentity;
+use engine::ptp::{DataSet, PortCounters, PortState, TimeProperties};
+use engine::{LocalTime, Nanos, Ppb};
+use std::fmt;
+
+/// A PTP client's knowledge.
+#[derive(Clone, Debug)]
+pub struct PtpStatus {
+    /// When it was published.
+    pub at: LocalTime,
+    /// The domain.
+    pub domain: u8,
+    /// Our own clock.
+    pub identity: ClockIdentity,
+    /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP timestamps refer to.
+    pub reference: Reference,
+    /// PTP time as the clock knows it, without the reference's slew.
+    pub clock: ClockReading,
+    /// State of the port.
+    pub port: PortState,
+    /// Why the port or the clock changed its state last, in words.
+    pub reason: String,
+    /// The master that is followed.
+    pub master: Option<DataSet>,
+    /// What the master says of its timescale, or what we say as master.
+    pub time_properties: Option<TimeProperties>,
+    /// Estimated one-way delay to the master.
+    pub mean_path_delay: Nanos,
+    /// Running size of the timestamps' jitter.
+    pub jitter: Nanos,
+    /// By how much PTP time turned out to be ahead of what was predicted a second ago; `None` in the first seconds, and after a step.
+    pub prediction_error: Option<Nanos>,
+    /// What the port has counted.
+    pub counters: PortCounters,
+    /// What the event socket has counted.
+    pub event_socket: SocketStats,
+    /// How received messages are stamped.
+    pub timestamping: Timestamping,
+    /// Sent messages that the kernel has stamped, and those that it should have and did not.
+    pub transmit_stamps: (u64, u64),
+    /// How far the system's clock would be of use.
+    pub system: SystemReport,
+    /// How the thread is scheduled.
+    pub scheduling: Scheduling,
+}
+
+impl PtpStatus {
+    /// The grandmaster that time comes from: the one that is followed, or we.
+    #[must_use]
+    pub fn grandmaster(&self) -> Option<ClockIdentity> {
+        match self.port {
+            PortState::Master => Some(self.identity),
+            _ => self.master.map(|master| master.grandmaster),
+        }
+    }
+
+    /// How much faster PTP time runs than the host's clock.
+    #[must_use]
+    pub fn rate(&self) -> Option<Ppb> {
+        Some(self.clock.map?.clock().rate())
+    }
+
+    /// Standard deviation of PTP time.
+    #[must_use]
+    pub fn uncertainty(&self) -> Option<Nanos> {
+        Some(Nanos::new(self.clock.map?.clock().sigma_ns(self.at) as i64))
+    }
+
+    /// Whether PTP time may be used.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.clock.state.is_usable() && self.clock.map.is_some()
+    }
+}
+
+impl fmt::Display for PtpStatus {
+    /// `Slave to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the grandmaster and domain, how far the last second's prediction was off, PTP's
+    /// rate against the host's clock, and the state.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let domain = self.domain;
+        let state = self.clock.state;
+        match (self.port, self.master) {
+            (PortState::Master, _) => return write!(f, "Master: PTP/{}:{domain} [MASTER]", self.identity),
+            (PortState::Passive, _) => return write!(f, "Passive: PTP/{}:{domain} [PASSIVE]", self.identity),
+            (_, None) if state == LockState::Holdover => write!(f, "Holding: no PTP master in domain {domain}")?,
+            (_, None) => return write!(f, "Listening: no PTP master in domain {domain} [{state}]"),
+            (_, Some(master)) => write!(f, "Slave to: PTP/{}:{domain}", master.grandmaster)?,
+        }
+        let delta_us = self.prediction_error.unwrap_or_default().as_nanos() as f64 / 1e3;
+        let rate_ppm = self.rate().unwrap_or_default().as_ppm();
+        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")
+    }
+}

@@ -1,0 +1,152 @@
+//! Announcements: hearing those of others, and making our own.
+//!
+//! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an interface, and publishes its sessions whenever one has changed. Our own
+//! announcements need no thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
+
+use crate::clock;
+use crate::error::Result;
+use crate::interface::Interface;
+use crate::socket::{Socket, SocketConfig};
+use crate::worker::{Context, Worker};
+use arc_swap::ArcSwap;
+use engine::announce::sap::{
+    Announcer, AnnouncerConfig, Directory, DirectoryStats, Entry, GROUPS, PORT, SapEvent, SessionKey,
+};
+use engine::{LocalTime, Nanos};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// More than the longest description and its header.
+const LONGEST_DATAGRAM: usize = 20 * 1024;
+/// Events that nobody has taken.
+const MAX_EVENTS: usize = 4096;
+/// As the daemons of the field have it.
+const TTL: u8 = 255;
+
+/// All that is announced now, in the order of the sessions' names.
+pub type Sessions = Vec<(SessionKey, Entry)>;
+
+/// Hears what is announced on an interface; ends when it is dropped.
+#[derive(Debug)]
+pub struct SapListener {
+    sessions: Arc<ArcSwap<(Sessions, DirectoryStats)>>,
+    events: Receiver<SapEvent>,
+    _worker: Worker,
+}
+
+impl SapListener {
+    /// Listens on all groups in use.
+    ///
+    /// # Errors
+    /// If the port is refused.
+    pub fn start(interface: &Interface) -> Result<Self> {
+        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
+        let receive = SocketConfig::receive(interface.clone(), any, None);
+        let socket = Socket::open(SocketConfig { groups: GROUPS.to_vec(), ..receive })?;
+        let (tell, events) = sync_channel(MAX_EVENTS);
+        let sessions = Arc::new(ArcSwap::default());
+        let publish = Arc::clone(&sessions);
+        let worker = Worker::spawn("sap", false, move |context| listen(context, socket, &publish, &tell))?;
+        Ok(Self { sessions, events, _worker: worker })
+    }
+
+    /// What is announced now.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        self.sessions.load().0.clone()
+    }
+
+    /// What was heard.
+    #[must_use]
+    pub fn stats(&self) -> DirectoryStats {
+        self.sessions.load().1
+    }
+
+    /// The next change that was not yet told. The sessions are newer than it or as new.
+    #[must_use]
+    pub fn poll_event(&self) -> Option<SapEvent> {
+        self.events.try_recv().ok()
+    }
+}
+
+fn listen(
+    context: &Context,
+    mut socket: Socket,
+    sessions: &ArcSwap<(Sessions, DirectoryStats)>,
+    tell: &SyncSender<SapEvent>,
+) {
+    let mut directory = Directory::default();
+    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    while !context.is_stopping() {
+        let mut received_any = false;
+        while let Ok(Some(received)) = socket.receive(&mut buffer) {
+            received_any = true;
+            let from = IpAddr::V4(*received.source.ip());
+            if let Err(refusal) = directory.handle_datagram(received.at, from, &buffer[..received.length]) {
+                tracing::debug!("announcement of {from} refused: {refusal}");
+            }
+        }
+        let now = clock::now();
+        directory.handle_timeout(now);
+        let events: Vec<SapEvent> = std::iter::from_fn(|| directory.poll_event()).collect();
+        if received_any || !events.is_empty() {
+            let all = directory.sessions().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+            sessions.store(Arc::new((all, *directory.stats())));
+        }
+        for event in events {
+            if matches!(tell.try_send(event), Err(TrySendError::Full(_))) {
+                tracing::debug!("nobody takes the changes of announcements");
+            }
+        }
+        socket.renew(now, received_any);
+        context.wait(&[socket.as_fd()], [directory.poll_timeout()]);
+    }
+}
+
+/// Announces one session.
+#[derive(Debug)]
+pub struct SapAnnouncer {
+    socket: Socket,
+    announcer: Announcer,
+}
+
+impl SapAnnouncer {
+    /// An announcer that has nothing to say yet; `interval` is the shortest base interval, 30 s by custom.
+    ///
+    /// # Errors
+    /// If a socket is refused.
+    pub fn new(interface: &Interface, interval: Nanos, seed: u64) -> Result<Self> {
+        let socket = Socket::open(SocketConfig { dscp: 0, ttl: TTL, ..SocketConfig::send(interface.clone()) })?;
+        let config = AnnouncerConfig::new(IpAddr::V4(interface.address), seed);
+        Ok(Self { socket, announcer: Announcer::new(AnnouncerConfig { minimum_interval: interval, ..config }) })
+    }
+
+    /// Announces a description, at once if it is new, and again when that is due.
+    pub fn advance(&mut self, now: LocalTime, sdp: &str) {
+        self.announcer.announce(now, sdp);
+        self.announcer.handle_timeout(now);
+        self.transmit();
+    }
+
+    /// Withdraws the session, before its stream ends.
+    pub fn withdraw(&mut self) {
+        self.announcer.withdraw();
+        self.transmit();
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.announcer.poll_transmit() {
+            if let Err(error) = self.socket.send(&transmit.datagram, transmit.destination) {
+                tracing::warn!("announcing to {}: {error}", transmit.destination);
+            }
+        }
+    }
+}
+
+impl Drop for SapAnnouncer {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}

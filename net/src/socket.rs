@@ -1,0 +1,449 @@
+//! UDP sockets of audio networks.
+//!
+//! Model: a socket belongs to one interface. It takes only what comes for its own groups (`IP_MULTICAST_ALL` is off: otherwise a socket of Linux receives what any
+//! other program of the host has joined on any interface), and only from the source that it was told, if it was told one.
+//!
+//! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to ask for it. So groups are left and joined again every 60 to 120 s. In
+//! between packets would be lost, if any came: the two calls follow each other within some 20 us, right after a datagram was read when no other one waits, which is most of a packet
+//! time before the next one.
+
+use crate::clock::{self, StampConverter};
+use crate::error::{Error, Result};
+use crate::interface::Interface;
+use crate::platform;
+use engine::{LocalTime, Nanos, PtpTime};
+use socket2::{Domain, Protocol, SockRef, Type};
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// When to renew memberships, the earliest; and how much later the last socket does it.
+const REJOIN: Nanos = Nanos::from_secs(60);
+const REJOIN_SPREAD_MS: u32 = 60_000;
+/// If no datagram comes to hide behind, groups are renewed this much later.
+const REJOIN_PATIENCE: Nanos = Nanos::from_secs(1);
+/// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
+const RECEIVE_BUFFER: usize = 16 << 20;
+
+/// DSCP of PTP event messages: EF (AES67-2018, 6.2).
+pub const DSCP_EF: u8 = 46;
+/// DSCP of media: AF41 (AES67-2018, 6.2).
+pub const DSCP_AF41: u8 = 34;
+
+/// What a socket is for.
+#[derive(Clone, Debug)]
+pub struct SocketConfig {
+    /// By which interface.
+    pub interface: Interface,
+    /// Where to listen; port 0 for one that only sends.
+    pub bind: SocketAddrV4,
+    /// Groups to join.
+    pub groups: Vec<Ipv4Addr>,
+    /// The only source to be heard.
+    pub source: Option<Ipv4Addr>,
+    /// Class of what is sent.
+    pub dscp: u8,
+    /// How many routers what is sent may pass.
+    pub ttl: u8,
+    /// Whether other programs of this host hear what is sent.
+    pub multicast_loop: bool,
+    /// Whether to tell when datagrams left.
+    pub transmit_timestamps: bool,
+}
+
+impl SocketConfig {
+    /// Hears a group, or what is sent to this host itself.
+    #[must_use]
+    pub fn receive(interface: Interface, destination: SocketAddrV4, source: Option<Ipv4Addr>) -> Self {
+        let group = *destination.ip();
+        let groups = if group.is_multicast() { vec![group] } else { Vec::new() };
+        Self { bind: destination, groups, source, ..Self::send(interface) }
+    }
+
+    /// Sends media.
+    #[must_use]
+    pub fn send(interface: Interface) -> Self {
+        Self {
+            bind: SocketAddrV4::new(interface.address, 0),
+            interface,
+            groups: Vec::new(),
+            source: None,
+            dscp: DSCP_AF41,
+            ttl: 32,
+            multicast_loop: true,
+            transmit_timestamps: false,
+        }
+    }
+}
+
+/// Where timestamps come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timestamping {
+    /// The kernel's network stack, by software: a microsecond. The first ms of the host's first socket excepted: until the kernel has turned its stamps on, it
+    /// takes the time at which the datagram is read.
+    Kernel,
+    /// This program, when it came to read the datagram: some 10 us to ms.
+    #[default]
+    UserSpace,
+}
+
+impl fmt::Display for Timestamping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "kernel",
+            Self::UserSpace => "user space",
+        })
+    }
+}
+
+/// What a socket has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketStats {
+    /// Datagrams that were taken.
+    pub received: u64,
+    /// Those among them without a timestamp of the kernel's.
+    pub stamped_by_user_space: u64,
+    /// Datagrams that the kernel dropped because this program did not read them in time.
+    pub dropped: u64,
+    /// Datagrams of other sources.
+    pub other_source: u64,
+    /// Datagrams longer than the buffer.
+    pub truncated: u64,
+    /// Datagrams that were sent.
+    pub sent: u64,
+    /// Datagrams that could not be sent.
+    pub send_errors: u64,
+    /// Times that groups were renewed.
+    pub rejoins: u64,
+    /// The largest error that the conversion of a timestamp may have had.
+    pub stamp_error: Nanos,
+}
+
+/// A datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    /// Bytes of it.
+    pub length: usize,
+    /// Who sent it.
+    pub source: SocketAddrV4,
+    /// When it came.
+    pub at: LocalTime,
+}
+
+/// A UDP socket.
+#[derive(Debug)]
+pub struct Socket {
+    socket: UdpSocket,
+    config: SocketConfig,
+    converter: StampConverter,
+    timestamping: Timestamping,
+    rejoin_at: LocalTime,
+    /// Datagrams sent since timestamps were asked for; the kernel numbers them the same way.
+    sent: u32,
+    stats: SocketStats,
+}
+
+impl Socket {
+    /// Opens, binds and joins.
+    ///
+    /// # Errors
+    /// If the address or port is refused, or a group is none.
+    pub fn open(config: SocketConfig) -> Result<Self> {
+        if let Some(&group) = config.groups.iter().find(|group| !group.is_multicast()) {
+            return Err(Error::NotMulticast(group));
+        }
+        let socket = bind(&config)?;
+        let timestamping = enable_timestamps(&socket, config.transmit_timestamps);
+        // Without it drops look like loss, which is told as well.
+        let _ = platform::socket::count_drops(&socket);
+        let mut opened = Self {
+            socket,
+            config,
+            converter: StampConverter::default(),
+            timestamping,
+            rejoin_at: LocalTime::ZERO,
+            sent: 0,
+            stats: SocketStats::default(),
+        };
+        opened.join()?;
+        opened.schedule_rejoin(clock::now());
+        Ok(opened)
+    }
+
+    /// The next datagram, if one is there; those of other sources are left out.
+    ///
+    /// # Errors
+    /// What the system has to say, such as an interface that went down; the socket may be used on.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        while let Some(datagram) = platform::socket::receive(&self.socket, buffer)? {
+            if let Some(drops) = datagram.drops {
+                self.stats.dropped = u64::from(drops);
+            }
+            if self.config.source.is_some_and(|source| source != *datagram.source.ip()) {
+                self.stats.other_source += 1;
+                continue;
+            }
+            if datagram.truncated {
+                self.stats.truncated += 1;
+                continue;
+            }
+            let at = self.local(datagram.stamp);
+            self.stats.received += 1;
+            return Ok(Some(Received { length: datagram.length, source: datagram.source, at }));
+        }
+        Ok(None)
+    }
+
+    /// Sends a datagram; returns its number if the time at which it leaves will be told.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
+        let sent = self.socket.send_to(datagram, to);
+        let Err(error) = sent else {
+            self.stats.sent += 1;
+            let number = self.sent;
+            self.sent = self.sent.wrapping_add(1);
+            let is_told = self.config.transmit_timestamps && self.timestamping == Timestamping::Kernel;
+            return Ok(is_told.then_some(number));
+        };
+        self.stats.send_errors += 1;
+        Err(error)
+    }
+
+    /// The next datagram of which the time of leaving is known: its number and that time.
+    pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
+        if !self.config.transmit_timestamps {
+            return None;
+        }
+        loop {
+            let (number, stamp) = platform::socket::transmitted(&self.socket)?;
+            if let Some(at) = self.converter.convert(stamp) {
+                return Some((number, at));
+            }
+        }
+    }
+
+    /// Renews the memberships if that is due: to be called when all that was there has been read.
+    pub fn renew(&mut self, now: LocalTime, just_received: bool) {
+        let due = if just_received { self.rejoin_at } else { self.rejoin_at + REJOIN_PATIENCE };
+        if self.config.groups.is_empty() || now < due {
+            return;
+        }
+        self.schedule_rejoin(now);
+        self.stats.rejoins += 1;
+        self.leave();
+        if let Err(error) = self.join() {
+            tracing::warn!("a group could not be joined again, and is tried later: {error}");
+        }
+    }
+
+    /// Where timestamps come from.
+    #[must_use]
+    pub const fn timestamping(&self) -> Timestamping {
+        self.timestamping
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> SocketStats {
+        SocketStats { stamp_error: self.converter.worst(), ..self.stats }
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn local(&mut self, stamp: Option<PtpTime>) -> LocalTime {
+        stamp.and_then(|stamp| self.converter.convert(stamp)).unwrap_or_else(|| {
+            self.stats.stamped_by_user_space += 1;
+            clock::now()
+        })
+    }
+
+    fn join(&self) -> Result<()> {
+        let interface = &self.config.interface;
+        for group in &self.config.groups {
+            let socket = SockRef::from(&self.socket);
+            let joined = match self.config.source {
+                Some(source) => socket.join_ssm_v4(&source, group, &interface.address),
+                None => socket.join_multicast_v4(group, &interface.address),
+            };
+            joined.map_err(Error::io(format!("cannot join {group} on {interface}")))?;
+        }
+        Ok(())
+    }
+
+    fn leave(&self) {
+        let interface = &self.config.interface;
+        for group in &self.config.groups {
+            let socket = SockRef::from(&self.socket);
+            // Not a member is what leaving is for.
+            let _ = match self.config.source {
+                Some(source) => socket.leave_ssm_v4(&source, group, &interface.address),
+                None => socket.leave_multicast_v4(group, &interface.address),
+            };
+        }
+    }
+
+    /// Spread by the clock's own digits, so that the sockets of a host do not all renew at once.
+    fn schedule_rejoin(&mut self, now: LocalTime) {
+        let spread_ms = (now.as_nanos() as u64 / 1_000 % u64::from(REJOIN_SPREAD_MS)) as i64;
+        self.rejoin_at = now + REJOIN + Nanos::from_millis(spread_ms);
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> Timestamping {
+    match platform::socket::enable_timestamps(socket, transmit) {
+        Ok(()) => Timestamping::Kernel,
+        Err(error) => {
+            tracing::warn!("the kernel gives no timestamps ({error}): those of this program are less exact");
+            Timestamping::UserSpace
+        }
+    }
+}
+
+fn bind(config: &SocketConfig) -> Result<UdpSocket> {
+    let refused = Error::io("cannot set up a UDP socket");
+    let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP));
+    let socket = socket.and_then(|socket| set_up(&socket, config).map(|()| socket)).map_err(refused)?;
+    socket.bind(&SocketAddr::V4(config.bind).into()).map_err(Error::bind(config.bind))?;
+    Ok(socket.into())
+}
+
+fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_multicast_all_v4(false)?;
+    socket.set_multicast_if_v4(&config.interface.address)?;
+    socket.set_multicast_loop_v4(config.multicast_loop)?;
+    socket.set_multicast_ttl_v4(u32::from(config.ttl))?;
+    // DSCP is in the upper six bits.
+    socket.set_tos_v4(u32::from(config.dscp) << 2)?;
+    if !config.groups.is_empty() {
+        // Several programs may hear the same group; a port of our own address is ours alone.
+        socket.set_reuse_address(true)?;
+        // Cut to the system's limit (net.core.rmem_max) without an error.
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: Ipv4Addr = Ipv4Addr::new(239, 69, 255, 1);
+
+    fn loopback() -> Interface {
+        Interface::find(Some("127.0.0.1")).unwrap()
+    }
+
+    fn sender() -> Socket {
+        Socket::open(SocketConfig { transmit_timestamps: true, ..SocketConfig::send(loopback()) }).unwrap()
+    }
+
+    /// A socket on a free port.
+    fn receiver(address: Ipv4Addr, source: Option<Ipv4Addr>) -> (Socket, SocketAddr) {
+        let socket = Socket::open(SocketConfig::receive(loopback(), SocketAddrV4::new(address, 0), source)).unwrap();
+        let address = socket.local_address().unwrap();
+        (socket, address)
+    }
+
+    fn wait_for(socket: &mut Socket) -> Option<(Vec<u8>, Received)> {
+        let mut buffer = [0; 64];
+        for _ in 0..200 {
+            if let Some(received) = socket.receive(&mut buffer).unwrap() {
+                return Some((buffer[..received.length].to_vec(), received));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        None
+    }
+
+    #[test]
+    fn a_datagram_is_stamped_by_the_kernel_at_both_ends() {
+        let (mut receiver, address) = receiver(GROUP, None);
+        let mut sender = sender();
+        // The kernel turns its stamps on some ms after the first socket of the host has asked for them.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let before = clock::now();
+        let number = sender.send(b"hello", address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let (bytes, received) = wait_for(&mut receiver).unwrap();
+        let after = clock::now();
+        assert_eq!(bytes, b"hello");
+        assert_eq!(number, Some(0));
+        let (told, left) = sender.poll_transmitted().unwrap();
+        assert_eq!(told, 0);
+        let slack = Nanos::from_micros(100);
+        assert!(left >= before - slack && received.at >= left - slack && received.at < after, "{before:?} {left:?}");
+        // It lay in the socket for 30 ms, which a stamp of user space would not know.
+        assert!(after - received.at > Nanos::from_millis(25), "{:?}", after - received.at);
+        assert_eq!(receiver.stats().stamped_by_user_space, 0);
+        assert!(receiver.stats().stamp_error < Nanos::from_millis(1), "{}", receiver.stats().stamp_error);
+    }
+
+    #[test]
+    fn other_sources_and_long_datagrams_are_left_out() {
+        let (mut receiver, address) = receiver(Ipv4Addr::LOCALHOST, Some(Ipv4Addr::new(192, 0, 2, 9)));
+        sender().send(b"not for us", address).unwrap();
+        assert!(wait_for(&mut receiver).is_none());
+        assert_eq!(receiver.stats().other_source, 1);
+        let (mut receiver, address) = self::receiver(Ipv4Addr::LOCALHOST, None);
+        sender().send(&[0; 65], address).unwrap();
+        assert!(wait_for(&mut receiver).is_none());
+        assert_eq!(receiver.stats().truncated, 1);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_counted() {
+        let (mut receiver, address) = receiver(Ipv4Addr::LOCALHOST, None);
+        SockRef::from(&receiver.socket).set_recv_buffer_size(4096).unwrap();
+        let mut sender = sender();
+        for _ in 0..200 {
+            sender.send(&[1; 60], address).unwrap();
+        }
+        while wait_for(&mut receiver).is_some() {}
+        sender.send(b"one more, which tells of them", address).unwrap();
+        wait_for(&mut receiver).unwrap();
+        let stats = receiver.stats();
+        assert_eq!(stats.received + stats.dropped, 201, "{stats:?}");
+        assert!(stats.dropped > 0);
+    }
+
+    #[test]
+    fn groups_are_renewed_within_two_minutes_and_still_heard() {
+        let (mut receiver, address) = receiver(GROUP, None);
+        let now = clock::now();
+        receiver.renew(now + Nanos::from_secs(59), true);
+        assert_eq!(receiver.stats().rejoins, 0);
+        receiver.renew(now + Nanos::from_secs(121), true);
+        assert_eq!(receiver.stats().rejoins, 1);
+        sender().send(b"still", address).unwrap();
+        assert!(wait_for(&mut receiver).is_some());
+    }
+
+    #[test]
+    fn a_group_that_is_none_and_a_busy_port_are_told() {
+        let config = SocketConfig::receive(loopback(), SocketAddrV4::new(GROUP, 0), None);
+        let none = SocketConfig { groups: vec![Ipv4Addr::new(10, 0, 0, 1)], ..config };
+        let error = Socket::open(none).unwrap_err().to_string();
+        assert!(error.starts_with("10.0.0.1 is no multicast address"), "{error}");
+        let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = holder.local_addr().unwrap().port();
+        let busy = SocketConfig::receive(loopback(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), None);
+        let error = Socket::open(busy).unwrap_err().to_string();
+        assert!(error.contains("is in use by a program that does not share it"), "{error}");
+    }
+}

@@ -1,0 +1,268 @@
+//! Receiving a stream.
+//!
+//! Model: a thread owns the stream's control half and one socket per leg, and feeds it every datagram with the time at which the kernel had it. The audio half is handed
+//! to the caller, whose sound card pulls it; nothing lies between the two but the engine's ring.
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::interface::Interface;
+use crate::ptp::PtpClient;
+use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
+use crate::worker::{Context, Scheduling, Worker};
+use arc_swap::ArcSwap;
+use engine::announce::sdp::StreamDescription;
+use engine::clock::ClockReading;
+use engine::receive::{FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
+use engine::{LocalTime, Nanos};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+/// Longer than any packet of the field.
+const LONGEST_DATAGRAM: usize = 2048;
+/// How often counts are published.
+const INTERVAL: Nanos = Nanos::from_millis(50);
+/// Datagrams that are taken from one leg before the other one is looked at.
+const ROUND: usize = 64;
+
+/// Where one leg of a stream comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegConfig {
+    /// The interface to hear it on.
+    pub interface: Interface,
+    /// The group, or our own address, and the port.
+    pub destination: SocketAddrV4,
+    /// The only sender to be heard.
+    pub source: Option<Ipv4Addr>,
+}
+
+impl LegConfig {
+    /// The legs of a stream that was described, the first on the first interface and so on; one interface does for both.
+    ///
+    /// # Errors
+    /// [`Error::Ipv6`], or an address that is neither a group nor ours.
+    pub fn of(stream: &StreamDescription, interfaces: &[Interface]) -> Result<Vec<Self>> {
+        let with_interfaces = stream.legs.iter().zip(interfaces.iter().chain(interfaces.last().into_iter().cycle()));
+        let leg = |(leg, interface): (&engine::announce::sdp::LegDescription, &Interface)| {
+            let IpAddr::V4(address) = leg.destination else { return Err(Error::Ipv6(leg.destination)) };
+            let source = match leg.source {
+                Some(IpAddr::V6(source)) => return Err(Error::Ipv6(source.into())),
+                Some(IpAddr::V4(source)) => Some(source),
+                None => None,
+            };
+            let leg = Self { interface: interface.clone(), destination: SocketAddrV4::new(address, leg.port), source };
+            leg.check().map(|()| leg)
+        };
+        with_interfaces.map(leg).collect()
+    }
+
+    /// # Errors
+    /// If the address is neither a group nor one of this host's.
+    pub fn check(&self) -> Result<()> {
+        let address = *self.destination.ip();
+        let is_ours = || Interface::all().is_ok_and(|all| all.iter().any(|interface| interface.address == address));
+        if address.is_multicast() || is_ours() { Ok(()) } else { Err(Error::NotOurs(address)) }
+    }
+}
+
+/// What is done with a stream's datagrams, in the listener's thread.
+pub trait MediaSink: Send + 'static {
+    /// A datagram came at `at`.
+    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
+
+    /// All that was there has been handled; at least ten times a second. `clock` is what the PTP client says, if there is one.
+    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
+}
+
+/// What a leg's socket has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStatus {
+    /// Counts.
+    pub socket: SocketStats,
+    /// How packets are stamped.
+    pub timestamping: Timestamping,
+}
+
+/// A thread that hears the legs of a stream; ends when it is dropped.
+#[derive(Debug)]
+pub struct MediaListener {
+    worker: Worker,
+}
+
+impl MediaListener {
+    /// Joins the legs, one or two, and hands what comes to `sink`.
+    ///
+    /// # Errors
+    /// If a socket is refused.
+    pub fn start(legs: &[LegConfig], ptp: Option<Arc<PtpClient>>, sink: impl MediaSink) -> Result<Self> {
+        let open = |leg: &LegConfig| {
+            leg.check()?;
+            Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
+        };
+        let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
+        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, ptp.as_deref(), sink))?;
+        Ok(Self { worker })
+    }
+
+    /// How the thread is scheduled.
+    #[must_use]
+    pub fn scheduling(&self) -> Scheduling {
+        self.worker.scheduling()
+    }
+}
+
+fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, mut sink: impl MediaSink) {
+    let mut buffer = [0; LONGEST_DATAGRAM];
+    let mut faulty = false;
+    while !context.is_stopping() {
+        let mut more = false;
+        for (leg, socket) in Leg::ALL.into_iter().zip(&mut sockets) {
+            let taken = take(&mut buffer, socket, &mut faulty, |at, datagram| sink.handle_datagram(leg, at, datagram));
+            more |= taken == ROUND;
+            if taken < ROUND {
+                socket.renew(clock::now(), taken > 0);
+            }
+        }
+        let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
+        let reading = ptp.map(PtpClient::reading);
+        sink.handle_pause(clock::now(), reading.as_ref(), &legs);
+        if !more {
+            let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+            context.wait(&sockets, [None]);
+        }
+    }
+}
+
+fn status_of(socket: &Socket) -> LegStatus {
+    LegStatus { socket: socket.stats(), timestamping: socket.timestamping() }
+}
+
+/// Takes what has come, a round at most; returns how many datagrams that was.
+fn take(buffer: &mut [u8], socket: &mut Socket, faulty: &mut bool, mut handle: impl FnMut(LocalTime, &[u8])) -> usize {
+    for taken in 0..ROUND {
+        match socket.receive(buffer) {
+            Ok(Some(received)) => handle(received.at, &buffer[..received.length]),
+            Ok(None) => return taken,
+            Err(error) => {
+                if !std::mem::replace(faulty, true) {
+                    tracing::warn!("receiving media: {error}");
+                }
+                return taken;
+            }
+        }
+    }
+    ROUND
+}
+
+/// What a receiver knows.
+#[derive(Clone, Debug)]
+pub struct ReceiverStatus {
+    /// When it was published.
+    pub at: LocalTime,
+    /// What the control half has counted.
+    pub ingest: IngestStats,
+    /// What the audio half has told.
+    pub playout: PlayoutStats,
+    /// The sockets, in the order of the legs.
+    pub legs: Vec<LegStatus>,
+    /// Why the last refused datagram was refused.
+    pub last_refusal: Option<String>,
+    /// When the last packet came.
+    pub last_packet: Option<LocalTime>,
+    /// PTP time, as the stream was told.
+    pub clock: Option<ClockReading>,
+}
+
+/// A receiver for one stream: its network half at work. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Receiver {
+    listener: MediaListener,
+    status: Arc<ArcSwap<ReceiverStatus>>,
+}
+
+impl Receiver {
+    /// Starts to receive; returns the audio half, to be pulled by the sound card's callback.
+    ///
+    /// # Errors
+    /// If the configuration is out of range, or a socket is refused.
+    pub fn start(
+        config: StreamConfig,
+        legs: &[LegConfig],
+        ptp: Option<Arc<PtpClient>>,
+    ) -> Result<(Self, Playout<FusedDrift>)> {
+        let (ingest, playout) = stream(config)?;
+        let mut feed =
+            Feed { ingest, status: Arc::default(), last_refusal: None, last_packet: None, published_at: None };
+        feed.publish(clock::now(), None, &[]);
+        let status = Arc::clone(&feed.status);
+        let listener = MediaListener::start(legs, ptp, feed)?;
+        Ok((Self { listener, status }, playout))
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn status(&self) -> Arc<ReceiverStatus> {
+        self.status.load_full()
+    }
+
+    /// How the thread is scheduled.
+    #[must_use]
+    pub fn scheduling(&self) -> Scheduling {
+        self.listener.scheduling()
+    }
+}
+
+impl Default for ReceiverStatus {
+    fn default() -> Self {
+        Self {
+            at: LocalTime::ZERO,
+            ingest: IngestStats::default(),
+            playout: PlayoutStats::default(),
+            legs: Vec::new(),
+            last_refusal: None,
+            last_packet: None,
+            clock: None,
+        }
+    }
+}
+
+struct Feed {
+    ingest: Ingest,
+    status: Arc<ArcSwap<ReceiverStatus>>,
+    last_refusal: Option<String>,
+    last_packet: Option<LocalTime>,
+    published_at: Option<LocalTime>,
+}
+
+impl Feed {
+    fn publish(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.published_at = Some(now);
+        self.status.store(Arc::new(ReceiverStatus {
+            at: now,
+            ingest: self.ingest.stats(),
+            playout: self.ingest.playout_stats(),
+            legs: legs.to_vec(),
+            last_refusal: self.last_refusal.clone(),
+            last_packet: self.last_packet,
+            clock: clock.copied(),
+        }));
+    }
+}
+
+impl MediaSink for Feed {
+    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]) {
+        match self.ingest.handle_datagram(leg, at, datagram) {
+            Ok(()) => self.last_packet = Some(at),
+            Err(refusal) => self.last_refusal = Some(refusal.to_string()),
+        }
+    }
+
+    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        if let Some(reading) = clock {
+            self.ingest.set_clock(reading);
+        }
+        if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
+            self.publish(now, clock, legs);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Threads that wait for datagrams and timeouts, and end when they are told to.
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::platform::{thread, wait::Waker};
+use engine::{LocalTime, Nanos};
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// No thread waits longer than this, so that whatever it missed is seen to soon.
+const LONGEST_WAIT: Nanos = Nanos::from_millis(100);
+/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and more), above everything else.
+const PRIORITY: i32 = 60;
+
+/// How a thread is scheduled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// Before all threads that are not real-time, with this priority (`SCHED_FIFO`).
+    RealTime(i32),
+    /// Like any other, because the system said this.
+    Refused(String),
+    /// Like any other, because nobody asked for more.
+    Normal,
+}
+
+impl fmt::Display for Scheduling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RealTime(priority) => write!(f, "real-time, priority {priority}"),
+            Self::Refused(reason) => write!(
+                f,
+                "normal, because real-time priority was refused ({reason}): give the user an rtprio limit in /etc/security/limits.conf, or the program CAP_SYS_NICE"
+            ),
+            Self::Normal => f.write_str("normal"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    waker: Waker,
+    stopping: AtomicBool,
+    scheduling: OnceLock<Scheduling>,
+}
+
+/// What a thread's body sees of its worker.
+pub(crate) struct Context {
+    shared: Arc<Shared>,
+}
+
+impl Context {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn scheduling(&self) -> Scheduling {
+        self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
+    }
+
+    /// Waits for one of the sockets, or until one of the times; not at all if one of them is over.
+    pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
+        let now = clock::now();
+        let next = due.into_iter().flatten().min();
+        let timeout = next.map_or(LONGEST_WAIT, |next| (next - now).min(LONGEST_WAIT));
+        self.shared.waker.wait(sockets, timeout);
+    }
+}
+
+/// A thread, which ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts a thread, as a real-time one if that is wanted and allowed.
+    pub(crate) fn spawn(name: &str, real_time: bool, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
+        let waker = Waker::new().map_err(Error::io("cannot start a thread"))?;
+        let shared = Arc::new(Shared { waker, stopping: AtomicBool::new(false), scheduling: OnceLock::new() });
+        let context = Context { shared: Arc::clone(&shared) };
+        let run = move || {
+            let scheduling = if real_time { ask_for_real_time() } else { Scheduling::Normal };
+            let _ = context.shared.scheduling.set(scheduling);
+            body(&context);
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(Error::io("cannot start a thread"))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// How the thread is scheduled.
+    pub(crate) fn scheduling(&self) -> Scheduling {
+        self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
+    }
+
+    /// Whether the thread has ended by itself, which it does only by a fault of ours.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            // Its panic has been printed, and there is nobody to pass it to.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn ask_for_real_time() -> Scheduling {
+    match thread::make_real_time(PRIORITY) {
+        Ok(()) => Scheduling::RealTime(PRIORITY),
+        Err(error) => Scheduling::Refused(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_ends_at_once_when_it_is_told_to() {
+        let worker = Worker::spawn("test", false, |context| {
+            while !context.is_stopping() {
+                context.wait(&[], [None]);
+            }
+        })
+        .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(!worker.is_dead());
+        let before = clock::now();
+        drop(worker);
+        assert!(clock::now() - before < Nanos::from_millis(200));
+    }
+}

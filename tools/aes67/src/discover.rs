@@ -1,0 +1,166 @@
+//! `aes67 discover`: the streams that are announced, as they come and go.
+
+use crate::failure::{Failure, Result};
+use crate::session::{Session, print};
+use crate::target::describe_format;
+use clap::Args;
+use engine::announce::sap::{Entry, SapEvent, SessionKey};
+use engine::announce::sdp::StreamDescription;
+use net::interface::Interface;
+use net::sap::SapListener;
+use serde::Serialize;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  aes67 discover --interface eth0
+  aes67 discover --seconds 35 --json
+  aes67 discover --sdp 'Studio 1' > studio.sdp
+
+A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so.";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DiscoverArguments {
+    /// Network interface, by name or address; may be left out if there is only one
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+
+    /// One JSON object for each change
+    #[arg(long)]
+    json: bool,
+
+    /// Write the description of the stream of this name, as it is announced, and end; what is wrong with it goes to the error output
+    #[arg(long, value_name = "NAME")]
+    sdp: Option<String>,
+
+    /// End after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
+    let interface = Interface::find(arguments.interface.as_deref())?;
+    let listener = SapListener::start(&interface)?;
+    let session = Session::start(arguments.seconds)?;
+    if let Some(name) = &arguments.sdp {
+        return write_sdp(name, &listener, &session);
+    }
+    if !arguments.json {
+        print(&format!("listening on {interface}"));
+        print(&row(["", "name", "address", "format", "from"]));
+    }
+    while session.goes_on() {
+        while let Some(event) = listener.poll_event() {
+            let sessions = listener.sessions();
+            let entry = |key: &SessionKey| sessions.iter().find(|(other, _)| other == key).map(|(_, entry)| entry);
+            match &event {
+                SapEvent::Added(key) => tell("added", entry(key), arguments.json)?,
+                SapEvent::Updated(key) => tell("updated", entry(key), arguments.json)?,
+                SapEvent::Removed { name, reason, .. } if arguments.json => {
+                    print(
+                        &serde_json::json!({ "event": "removed", "name": name, "reason": reason.to_string() })
+                            .to_string(),
+                    );
+                }
+                SapEvent::Removed { name, reason, .. } => print(&row(["-", name, &reason.to_string(), "", ""])),
+            }
+        }
+    }
+    let stats = listener.stats();
+    if !arguments.json {
+        let announced = listener.sessions().len();
+        print(&format!("{announced} announced; {} datagrams understood, {} refused", stats.understood, stats.refused));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<ExitCode> {
+    loop {
+        if let Some((_, entry)) = listener.sessions().into_iter().find(|(_, entry)| entry.description.name == name) {
+            entry.findings.iter().for_each(|finding| eprintln!("{name}: {finding}"));
+            print(String::from_utf8_lossy(entry.text()).trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !session.goes_on() {
+            return Err(Failure::run(format!("no stream named {name} was announced")));
+        }
+    }
+}
+
+/// An event whose session is gone again has nothing left to be told.
+fn tell(event: &str, entry: Option<&Entry>, json: bool) -> Result<()> {
+    let Some(entry) = entry else { return Ok(()) };
+    if json {
+        print(&serde_json::to_string(&Line::of(event, entry)).map_err(Failure::run)?);
+        return Ok(());
+    }
+    let mark = if event == "added" { "+" } else { "*" };
+    for stream in &entry.description.streams {
+        let (name, from) = (&entry.description.name, entry.from.to_string());
+        print(&row([mark, name, &addresses(stream).join(" "), &describe_format(stream), &from]));
+    }
+    entry.findings.iter().for_each(|finding| print(&format!("      {finding}")));
+    Ok(())
+}
+
+fn row([mark, name, address, format, from]: [&str; 5]) -> String {
+    format!("{mark:1} {name:24} {address:22} {format:46} {from}").trim_end().to_owned()
+}
+
+fn addresses(stream: &StreamDescription) -> Vec<String> {
+    stream.legs.iter().map(|leg| format!("{}:{}", leg.destination, leg.port)).collect()
+}
+
+#[derive(Serialize)]
+struct Line {
+    event: String,
+    name: String,
+    session: String,
+    version: u64,
+    from: String,
+    streams: Vec<Stream>,
+    findings: Vec<String>,
+    sdp: String,
+}
+
+#[derive(Serialize)]
+struct Stream {
+    addresses: Vec<String>,
+    encoding: String,
+    sample_rate_hz: u32,
+    channels: usize,
+    packet_frames: Option<usize>,
+    reference_clock: Option<String>,
+    media_clock: String,
+}
+
+impl Line {
+    fn of(event: &str, entry: &Entry) -> Self {
+        let origin = &entry.description.origin;
+        Self {
+            event: event.to_owned(),
+            name: entry.description.name.clone(),
+            session: origin.session_id.clone(),
+            version: origin.version,
+            from: entry.from.to_string(),
+            streams: entry.description.streams.iter().map(Stream::of).collect(),
+            findings: entry.findings.iter().map(ToString::to_string).collect(),
+            sdp: String::from_utf8_lossy(entry.text()).into_owned(),
+        }
+    }
+}
+
+impl Stream {
+    fn of(stream: &StreamDescription) -> Self {
+        Self {
+            addresses: addresses(stream),
+            encoding: stream.format.encoding().to_string(),
+            sample_rate_hz: stream.format.sample_rate().as_hz(),
+            channels: stream.format.channels(),
+            packet_frames: stream.packet_frames,
+            reference_clock: stream.legs.first().map(|leg| leg.reference_clock.to_string()),
+            media_clock: stream.media_clock.to_string(),
+        }
+    }
+}

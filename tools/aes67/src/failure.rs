@@ -1,0 +1,57 @@
+//! Why a command ended without success, and with which exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// A result of a command.
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// One clear sentence.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was asked for makes no sense: exit code 2.
+    Input(String),
+    /// It made sense, but did not work: exit code 1.
+    Run(String),
+}
+
+impl Failure {
+    pub(crate) fn input(what: impl fmt::Display) -> Self {
+        Self::Input(what.to_string())
+    }
+
+    pub(crate) fn run(what: impl fmt::Display) -> Self {
+        Self::Run(what.to_string())
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Input(_) => 2,
+            Self::Run(_) => 1,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(what) | Self::Run(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<net::Error> for Failure {
+    fn from(error: net::Error) -> Self {
+        use net::Error::{Interface, Ipv6, NotMulticast, NotOurs, Sender, Stream};
+        match error {
+            Interface(_) | Ipv6(_) | NotMulticast(_) | NotOurs(_) | Sender(_) | Stream(_) => Self::input(error),
+            _ => Self::run(error),
+        }
+    }
+}
+
+impl From<net::interface::InterfaceError> for Failure {
+    fn from(error: net::interface::InterfaceError) -> Self {
+        net::Error::from(error).into()
+    }
+}

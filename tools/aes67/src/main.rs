@@ -1,0 +1,77 @@
+#![forbid(unsafe_code)]
+//! `aes67`: plays, sends, records and finds AES67 streams, and follows or serves PTP.
+//!
+//! Each command is a module: it reads its options, starts what `net` has for it, and tells a person (or, with `--json`, a script) what is going on.
+
+mod discover;
+mod failure;
+mod lint;
+mod play;
+mod ptp;
+mod record;
+mod send;
+mod session;
+mod target;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing::Level;
+
+const EXAMPLES: &str = "\
+Examples:
+  aes67 ptp --interface eth0                    follow PTP, one line a second
+  aes67 discover                                what is announced
+  aes67 play studio.sdp --interface eth0        play it on the sound card
+  aes67 record 'Studio 1' --output take.wav     record an announced stream, bit for bit
+  aes67 send music.wav --group 239.69.0.1       send a file
+
+Exit code: 0 if all went well, 1 if not, 2 for bad input.";
+
+/// Plays, sends, records and finds AES67 streams, and follows or serves PTP
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Tell more of what is going on; twice for all of it
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow PTP and tell how well, or serve it
+    Ptp(ptp::PtpArguments),
+    /// List the streams that are announced, as they come and go
+    Discover(discover::DiscoverArguments),
+    /// Tell in plain words what is wrong with a description
+    Lint(lint::LintArguments),
+    /// Play a stream on a sound card, into a file, or nowhere
+    Play(play::PlayArguments),
+    /// Record a stream, bit for bit
+    Record(record::RecordArguments),
+    /// Send a file or a tone, and announce it
+    Send(send::SendArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(arguments.verbose.min(2))];
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    let done = match arguments.command {
+        Command::Ptp(arguments) => ptp::run(&arguments),
+        Command::Discover(arguments) => discover::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Play(arguments) => play::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}

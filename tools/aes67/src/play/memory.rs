@@ -1,0 +1,77 @@
+//! What is remembered of sound cards from one run to the next: their crystals' error, so that a stream starts with the right rate.
+//!
+//! One small JSON file in the user's state folder (XDG). It is a help and no more: if it cannot be read or written, playing goes on without.
+
+use engine::Ppb;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A card beyond this has another fault than its crystal, and is measured anew.
+const BELIEVED_PPM: f64 = 500.0;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Contents {
+    cards_ppm: BTreeMap<String, f64>,
+}
+
+/// The file's contents.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    path: Option<PathBuf>,
+    contents: Contents,
+}
+
+impl Memory {
+    pub(crate) fn load() -> Self {
+        let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        base.or_else(home).map_or_else(Self::default, |base| Self::load_from(&base.join("aes67/cards.json")))
+    }
+
+    fn load_from(path: &Path) -> Self {
+        let contents = std::fs::read(path).ok().and_then(|bytes| match serde_json::from_slice(&bytes) {
+            Ok(contents) => Some(contents),
+            Err(error) => {
+                tracing::warn!("{} is not used: {error}", path.display());
+                None
+            }
+        });
+        Self { path: Some(path.to_owned()), contents: contents.unwrap_or_default() }
+    }
+
+    pub(crate) fn recall(&self, device: &str) -> Option<Ppb> {
+        let ppm = self.contents.cards_ppm.get(device)?;
+        (ppm.abs() < BELIEVED_PPM).then(|| Ppb::from_ppm(*ppm))
+    }
+
+    pub(crate) fn remember(&mut self, device: &str, rate: Ppb) {
+        self.contents.cards_ppm.insert(device.to_owned(), rate.as_ppm());
+        let Some(path) = &self.path else { return };
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let written = folder.and_then(|()| std::fs::write(path, serde_json::to_vec_pretty(&self.contents)?));
+        if let Err(error) = written {
+            tracing::warn!("{}: {error}", path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_remembered_and_a_broken_file_is_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aes67/cards.json");
+        let mut memory = Memory::load_from(&path);
+        assert_eq!(memory.recall("default"), None);
+        memory.remember("default", Ppb::from_ppm(12.5));
+        memory.remember("broken", Ppb::from_ppm(9000.0));
+        let again = Memory::load_from(&path);
+        assert!((again.recall("default").unwrap().as_ppm() - 12.5).abs() < 1e-9);
+        assert_eq!(again.recall("broken"), None);
+        std::fs::write(&path, "{").unwrap();
+        assert_eq!(Memory::load_from(&path).recall("default"), None);
+    }
+}

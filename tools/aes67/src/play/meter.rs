@@ -1,0 +1,66 @@
+//! Levels, from the callback to whoever shows them, without a lock.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Shown for silence.
+const FLOOR_DBFS: f64 = -144.0;
+/// Channels that fit on a line.
+const SHOWN: usize = 8;
+
+/// The highest sample of each channel since it was last asked for, and the longest callback ever.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    peaks: Vec<AtomicU32>,
+    longest_callback_frames: AtomicU32,
+}
+
+impl Meter {
+    pub(crate) fn new(channels: usize) -> Self {
+        Self { peaks: (0..channels).map(|_| AtomicU32::new(0)).collect(), longest_callback_frames: AtomicU32::new(0) }
+    }
+
+    /// Takes interleaved samples; neither allocates nor waits.
+    pub(crate) fn measure(&self, samples: &[f32]) {
+        let channels = self.peaks.len();
+        self.longest_callback_frames.fetch_max((samples.len() / channels) as u32, Ordering::Relaxed);
+        for (channel, peak) in self.peaks.iter().enumerate() {
+            let highest =
+                samples.iter().skip(channel).step_by(channels).fold(0f32, |high, sample| high.max(sample.abs()));
+            // The bits of floats that are not negative are in the order of the floats.
+            peak.fetch_max(highest.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// Frames of the longest callback.
+    pub(crate) fn longest_callback(&self) -> u32 {
+        self.longest_callback_frames.load(Ordering::Relaxed)
+    }
+
+    /// Peaks since the last call.
+    pub(crate) fn peaks_dbfs(&self) -> Vec<f64> {
+        let peak = |peak: &AtomicU32| f64::from(f32::from_bits(peak.swap(0, Ordering::Relaxed)));
+        self.peaks.iter().map(|value| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
+    }
+
+    /// `-20.0 -20.1 dBFS`.
+    pub(crate) fn show(&self) -> String {
+        let peaks = self.peaks_dbfs();
+        let shown: Vec<String> = peaks.iter().take(SHOWN).map(|peak| format!("{peak:.1}")).collect();
+        let more = if peaks.len() > SHOWN { " ..." } else { "" };
+        format!("{}{more} dBFS", shown.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_told_once() {
+        let meter = Meter::new(2);
+        meter.measure(&[0.5, 0.0, -1.0, 0.0]);
+        assert_eq!(meter.longest_callback(), 2);
+        assert_eq!(meter.show(), "0.0 -144.0 dBFS");
+        assert_eq!(meter.show(), "-144.0 -144.0 dBFS");
+    }
+}

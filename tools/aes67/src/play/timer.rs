@@ -1,0 +1,140 @@
+//! A sound card without hardware: a thread that calls back by the host's clock.
+
+use super::Playout;
+use super::meter::Meter;
+use crate::failure::{Failure, Result};
+use engine::rtp::format::StreamFormat;
+use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
+use hound::{SampleFormat, WavSpec, WavWriter};
+use net::clock;
+use std::fs::File;
+use std::io::BufWriter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Crystals worse than this do not exist.
+const WORST_PPM: f64 = 1000.0;
+/// Full scale of the file.
+const FULL_SCALE: f32 = 8_388_608.0;
+/// Callbacks between two updates of the file's header.
+const FLUSH_CALLBACKS: u64 = 200;
+
+type Writer = WavWriter<BufWriter<File>>;
+
+/// Ready to play.
+pub(super) struct Opened {
+    format: StreamFormat,
+    rate: Ppb,
+    block_frames: usize,
+    file: Option<(String, Writer)>,
+}
+
+impl Opened {
+    /// `output` is a WAV file or `null`.
+    pub(super) fn open(output: &str, format: StreamFormat, ppm: f64, block_frames: usize) -> Result<Self> {
+        if !(-WORST_PPM..=WORST_PPM).contains(&ppm) {
+            return Err(Failure::input(format!("--ppm is {ppm}: right would be -{WORST_PPM} to {WORST_PPM}")));
+        }
+        let spec = WavSpec {
+            channels: format.channels() as u16,
+            sample_rate: format.sample_rate().as_hz(),
+            bits_per_sample: 24,
+            sample_format: SampleFormat::Int,
+        };
+        let create = || WavWriter::create(output, spec).map_err(|error| Failure::input(format!("{output}: {error}")));
+        let file = if output == "null" { None } else { Some((output.to_owned(), create()?)) };
+        Ok(Self { format, rate: Ppb::from_ppm(ppm), block_frames, file })
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "nothing".to_owned(), |(name, _)| name.clone())
+    }
+
+    pub(super) fn rate(&self) -> SampleRate {
+        self.format.sample_rate()
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.format.channels()
+    }
+
+    pub(super) fn block_frames(&self) -> usize {
+        self.block_frames
+    }
+
+    pub(super) fn start(self, playout: Playout, meter: Arc<Meter>) -> Result<Playing> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("card".to_owned());
+        let thread = thread.spawn(move || self.call_back(playout, &meter, &ended)).map_err(Failure::run)?;
+        Ok(Playing { stop, thread: Some(thread) })
+    }
+
+    fn call_back(mut self, mut playout: Playout, meter: &Meter, stop: &AtomicBool) -> Result<()> {
+        let mut block = vec![0.0; self.block_frames * self.format.channels()];
+        let started = clock::now();
+        for callbacks in 0u64.. {
+            sleep_until(self.due(started, callbacks));
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            playout.pull(clock::now(), &mut block);
+            meter.measure(&block);
+            if let Some((name, writer)) = &mut self.file {
+                let flush = callbacks % FLUSH_CALLBACKS == 0;
+                write(writer, &block, flush).map_err(|error| Failure::run(format!("{name}: {error}")))?;
+            }
+        }
+        match self.file {
+            Some((name, writer)) => writer.finalize().map_err(|error| Failure::run(format!("{name}: {error}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// When a callback is due, by a crystal of this error.
+    fn due(&self, started: LocalTime, callbacks: u64) -> LocalTime {
+        let frames = Frames::new(callbacks as i64 * self.block_frames as i64);
+        let nominal = self.format.sample_rate().duration(frames);
+        started + Nanos::from_secs_f64(nominal.as_secs_f64() / self.rate.ratio())
+    }
+}
+
+fn sleep_until(due: LocalTime) {
+    let left = due.since(clock::now());
+    std::thread::sleep(Duration::from_nanos(left.as_nanos() as u64));
+}
+
+fn write(writer: &mut Writer, block: &[f32], flush: bool) -> hound::Result<()> {
+    for sample in block {
+        let steps = (sample * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1.0);
+        writer.write_sample(steps as i32)?;
+    }
+    if flush { writer.flush() } else { Ok(()) }
+}
+
+/// Plays until it is dropped.
+pub(super) struct Playing {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Playing {
+    /// An error if the file cannot be written.
+    pub(super) fn check(&mut self) -> Result<()> {
+        match self.thread.take_if(|thread| thread.is_finished()) {
+            Some(thread) => thread.join().unwrap_or_else(|_| Err(Failure::run("the output's thread has panicked"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(Ok(Err(failure))) = self.thread.take().map(JoinHandle::join) {
+            eprintln!("error: {failure}");
+        }
+    }
+}

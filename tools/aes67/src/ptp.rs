@@ -1,0 +1,163 @@
+//! `aes67 ptp`: follows PTP and tells how well, or serves it.
+
+use crate::failure::{Failure, Result};
+use crate::session::{Session, print};
+use clap::Args;
+use engine::ptp::PortState;
+use net::clock;
+use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig, PtpStatus};
+use serde::Serialize;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  aes67 ptp --interface eth0
+  aes67 ptp --interface 192.168.1.20 --domain 2 --json --seconds 60
+  aes67 ptp --interface eth0 --master
+
+Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PtpArguments {
+    /// Network interface, by name or address; may be left out if there is only one
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+
+    /// PTP domain
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: u8,
+
+    /// Serve the domain if no better clock does
+    #[arg(long)]
+    master: bool,
+
+    /// One JSON object a second
+    #[arg(long)]
+    json: bool,
+
+    /// End after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
+    let interface = Interface::find(arguments.interface.as_deref())?;
+    let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
+    let client = PtpClient::shared(make(interface.clone(), arguments.domain))?;
+    let events = client.subscribe();
+    let mut session = Session::start(arguments.seconds)?;
+    if !arguments.json {
+        print(&format!("PTP on {interface}, domain {}", arguments.domain));
+    }
+    while session.goes_on() {
+        for event in events.try_iter().filter(|_| !arguments.json) {
+            print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+        }
+        if session.second_is_over() {
+            let status = client.status();
+            if arguments.json {
+                print(&to_json(&status, session.elapsed().as_secs_f64())?);
+            } else {
+                print(&status.to_string());
+                print(&details(&status));
+            }
+        }
+    }
+    let status = client.status();
+    if !arguments.json {
+        print(&summary(&status));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The line below the status line.
+fn details(status: &PtpStatus) -> String {
+    let reason = &status.reason;
+    let Some(uncertainty) = status.uncertainty().filter(|_| status.port != PortState::Master) else {
+        return format!("    {}: {reason}", status.port);
+    };
+    let (delay, jitter) = (status.mean_path_delay, status.jitter);
+    format!("    {}, path delay {delay}, uncertainty {uncertainty}, jitter {jitter}; {reason}", status.port)
+}
+
+fn summary(status: &PtpStatus) -> String {
+    let counters = &status.counters;
+    let (told, untold) = status.transmit_stamps;
+    format!(
+        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
+         timestamps: {} (by user space {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
+         thread: {}\nsystem clock: {}",
+        counters.announces,
+        counters.syncs,
+        counters.follow_ups,
+        counters.delay_responses,
+        counters.unanswered_requests,
+        counters.other_domain,
+        counters.malformed,
+        status.timestamping,
+        status.event_socket.stamped_by_user_space,
+        status.event_socket.stamp_error,
+        status.scheduling,
+        status.system,
+    )
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    elapsed_s: f64,
+    port: String,
+    state: String,
+    reason: &'a str,
+    domain: u8,
+    identity: String,
+    grandmaster: Option<String>,
+    prediction_error_ns: Option<i64>,
+    mean_path_delay_ns: i64,
+    rate_ppm: Option<f64>,
+    uncertainty_ns: Option<i64>,
+    jitter_ns: i64,
+    /// The system's clock (UTC) minus PTP time.
+    system_minus_ptp_ns: Option<i64>,
+    epoch: u32,
+    timestamping: String,
+    stamp_error_ns: i64,
+    transmit_stamps: u64,
+    transmit_stamps_missing: u64,
+    announces: u64,
+    syncs: u64,
+    delay_responses: u64,
+    unanswered_requests: u64,
+    scheduling: String,
+}
+
+fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
+    let (now, system) = clock::now_with_system();
+    let line = Line {
+        elapsed_s,
+        port: status.port.to_string(),
+        state: status.clock.state.to_string(),
+        reason: &status.reason,
+        domain: status.domain,
+        identity: status.identity.to_string(),
+        grandmaster: status.grandmaster().map(|grandmaster| grandmaster.to_string()),
+        prediction_error_ns: status.prediction_error.map(engine::Nanos::as_nanos),
+        mean_path_delay_ns: status.mean_path_delay.as_nanos(),
+        rate_ppm: status.rate().map(engine::Ppb::as_ppm),
+        uncertainty_ns: status.uncertainty().map(engine::Nanos::as_nanos),
+        jitter_ns: status.jitter.as_nanos(),
+        system_minus_ptp_ns: status.clock.map.map(|map| (system - map.ptp_at(now)).as_nanos()),
+        epoch: status.clock.epoch,
+        timestamping: status.timestamping.to_string(),
+        stamp_error_ns: status.event_socket.stamp_error.as_nanos(),
+        transmit_stamps: status.transmit_stamps.0,
+        transmit_stamps_missing: status.transmit_stamps.1,
+        announces: status.counters.announces,
+        syncs: status.counters.syncs,
+        delay_responses: status.counters.delay_responses,
+        unanswered_requests: status.counters.unanswered_requests,
+        scheduling: status.scheduling.to_string(),
+    };
+    serde_json::to_string(&line).map_err(Failure::run)
+}

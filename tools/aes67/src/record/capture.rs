@@ -1,0 +1,282 @@
+//! Packets to a continuous recording, by their place on the media timeline.
+//!
+//! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by either leg; then they are passed on, and those that never came are
+//! silence. A new source, or a jump of the timestamps that a second packet confirms, is a restart: the recording goes on behind what it has. Sans-IO: time is an argument.
+
+use engine::receive::{Insertion, JitterBuffer};
+use engine::rtp::format::StreamFormat;
+use engine::rtp::wire::{RtpPacket, Ssrc};
+use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
+use std::collections::VecDeque;
+
+/// How long frames wait for those before them: ten times what AES67 allows a sender to jitter.
+const DEPTH: Nanos = Nanos::from_millis(200);
+/// A timestamp this far from where it is expected begins a new timeline, if the next packet agrees.
+const DISCONTINUITY: Nanos = Nanos::from_secs(1);
+/// Another source takes over once the present one has been silent for this long.
+const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+/// Full scale of the integers that are passed on.
+const FULL_SCALE: f32 = 8_388_608.0;
+/// The most frames of one block.
+const BLOCK_FRAMES: usize = 4096;
+
+/// What was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CaptureStats {
+    /// Packets that were of use.
+    pub(crate) packets: u64,
+    /// Packets that were there already: the other leg's.
+    pub(crate) duplicates: u64,
+    /// Packets that came after their place had been passed on.
+    pub(crate) late_packets: u64,
+    /// Datagrams that were no packets of this stream.
+    pub(crate) refused: u64,
+    /// Frames that never came, and are silence.
+    pub(crate) missing_frames: u64,
+    /// Stretches of such frames.
+    pub(crate) gaps: u64,
+    /// New sources, and jumps of the timestamps.
+    pub(crate) restarts: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Timeline {
+    ssrc: Ssrc,
+    /// The next frame to be passed on.
+    cursor: Frames,
+    /// End of the newest packet, and when it came.
+    newest: Frames,
+    newest_at: LocalTime,
+}
+
+/// Makes a recording of packets.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    format: StreamFormat,
+    payload_type: Option<u8>,
+    buffer: JitterBuffer,
+    timeline: Option<Timeline>,
+    suspect: Option<RtpTimestamp>,
+    in_gap: bool,
+    decoded: Vec<f32>,
+    blocks: VecDeque<Vec<i32>>,
+    stats: CaptureStats,
+}
+
+impl Capture {
+    pub(crate) fn new(format: StreamFormat, payload_type: Option<u8>) -> Self {
+        // Twice the depth: a packet may come that much ahead of the next one to be passed on.
+        let capacity = 2 * format.sample_rate().frames_in(DEPTH) as usize;
+        Self {
+            format,
+            payload_type,
+            buffer: JitterBuffer::new(format.channels(), capacity),
+            timeline: None,
+            suspect: None,
+            in_gap: false,
+            decoded: vec![0.0; 2048],
+            blocks: VecDeque::new(),
+            stats: CaptureStats::default(),
+        }
+    }
+
+    /// Takes a datagram that came at `now`.
+    pub(crate) fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
+        let taken = RtpPacket::parse(datagram).ok().and_then(|packet| self.take(now, &packet));
+        if taken.is_none() {
+            self.stats.refused += 1;
+        }
+    }
+
+    /// Samples of the next frames, interleaved, as integers of 24 bits.
+    pub(crate) fn poll_block(&mut self) -> Option<Vec<i32>> {
+        self.blocks.pop_front()
+    }
+
+    /// Passes on all that waits.
+    pub(crate) fn finish(&mut self) {
+        if let Some(timeline) = self.timeline {
+            self.pass_on_until(timeline.newest);
+        }
+    }
+
+    pub(crate) const fn stats(&self) -> &CaptureStats {
+        &self.stats
+    }
+
+    fn take(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Option<()> {
+        let found = packet.header.payload_type.get();
+        self.payload_type.is_none_or(|expected| expected == found).then_some(())?;
+        let frames = self.format.decode_into(packet.payload, &mut self.decoded).ok()?;
+        let first = self.place(now, packet)?;
+        let end = first + Frames::new(frames as i64);
+        let rate = self.format.sample_rate();
+        let depth = Frames::new(rate.frames_in(DEPTH) as i64);
+        self.pass_on_until(end - depth);
+        let timeline = self.timeline.as_mut()?;
+        let samples = &self.decoded[..frames * self.format.channels()];
+        match self.buffer.insert(timeline.cursor, first, samples) {
+            Insertion::Stored => self.stats.packets += 1,
+            Insertion::Duplicate => self.stats.duplicates += 1,
+            // What was passed on already is far ahead, or behind.
+            Insertion::Late | Insertion::TooEarly => self.stats.late_packets += 1,
+        }
+        timeline.newest = timeline.newest.max(end);
+        timeline.newest_at = now;
+        Some(())
+    }
+
+    /// Where the packet begins; `None` if it is not to be believed yet.
+    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Option<Frames> {
+        let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
+        let Some(timeline) = self.timeline else { return Some(self.begin(now, ssrc, timestamp)) };
+        if timeline.ssrc != ssrc {
+            let silent = now.since(timeline.newest_at) >= SOURCE_SILENCE;
+            return silent.then(|| self.restart(now, ssrc, timestamp));
+        }
+        let rate = self.format.sample_rate();
+        let limit = rate.frames_in(DISCONTINUITY) as i64;
+        let paused = Frames::new(rate.frames_in(now.since(timeline.newest_at)) as i64);
+        let expected = timeline.newest + paused;
+        let position = timestamp.unwrap_near(expected);
+        if (position - expected).get().abs() <= limit {
+            self.suspect = None;
+            return Some(position);
+        }
+        let confirmed = self
+            .suspect
+            .replace(timestamp)
+            .is_some_and(|suspect| i64::from(timestamp.get().wrapping_sub(suspect.get()) as i32).abs() <= limit);
+        confirmed.then(|| self.restart(now, ssrc, timestamp))
+    }
+
+    fn restart(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
+        self.finish();
+        self.buffer.clear();
+        self.suspect = None;
+        self.stats.restarts += 1;
+        self.begin(now, ssrc, timestamp)
+    }
+
+    fn begin(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
+        let first = Frames::new(i64::from(timestamp.get()));
+        self.timeline = Some(Timeline { ssrc, cursor: first, newest: first, newest_at: now });
+        first
+    }
+
+    fn pass_on_until(&mut self, end: Frames) {
+        let Some(timeline) = &mut self.timeline else { return };
+        while timeline.cursor < end {
+            let limit = ((end - timeline.cursor).get() as usize).min(BLOCK_FRAMES);
+            let (present, frames) = self.buffer.run(timeline.cursor, limit);
+            let mut samples = vec![0.0; frames * self.format.channels()];
+            if present {
+                self.buffer.copy(timeline.cursor, &mut samples);
+            } else {
+                self.stats.missing_frames += frames as u64;
+                self.stats.gaps += u64::from(!self.in_gap);
+            }
+            self.in_gap = !present;
+            // Exact: decoded samples are whole steps.
+            self.blocks.push_back(samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect());
+            timeline.cursor += Frames::new(frames as i64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::SampleRate;
+    use engine::rtp::format::Encoding;
+    use engine::rtp::sequence::SequenceNumber;
+    use engine::rtp::wire::{PayloadType, RtpHeader};
+
+    const PACKET: usize = 48;
+
+    fn capture() -> Capture {
+        Capture::new(StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 1).unwrap(), Some(96))
+    }
+
+    /// The packet number `index` of a stream in which frame n has the value n + 1, offset to a timestamp near its wrap.
+    fn packet(index: u32, ssrc: u32, origin: u32) -> Vec<u8> {
+        let header = RtpHeader {
+            marker: false,
+            payload_type: PayloadType::new(96).unwrap(),
+            sequence: SequenceNumber::new(index as u16),
+            timestamp: RtpTimestamp::new(origin.wrapping_add(index * PACKET as u32)),
+            ssrc: Ssrc(ssrc),
+        };
+        let samples = (0..PACKET as u32).flat_map(|i| {
+            let [_, high, middle, low] = (index * PACKET as u32 + i + 1).to_be_bytes();
+            [high, middle, low]
+        });
+        header.emit().into_iter().chain(samples).collect()
+    }
+
+    fn at(index: u32) -> LocalTime {
+        LocalTime::from_nanos(5_000_000_000 + i64::from(index) * 1_000_000)
+    }
+
+    fn drain(capture: &mut Capture) -> Vec<i32> {
+        capture.finish();
+        std::iter::from_fn(|| capture.poll_block()).flatten().collect()
+    }
+
+    const NEAR_WRAP: u32 = u32::MAX - 1000;
+
+    #[test]
+    fn a_stream_is_recorded_bit_for_bit_through_a_wrap_reordering_and_copies() {
+        let mut capture = capture();
+        for pair in 0..500 {
+            for index in [2 * pair + 1, 2 * pair, 2 * pair] {
+                capture.handle_datagram(at(index), &packet(index, 1, NEAR_WRAP));
+            }
+        }
+        // The first packet to come was the second one, so the recording begins there.
+        let expected: Vec<i32> = (PACKET as i32 + 1..=1000 * PACKET as i32).collect();
+        assert_eq!(drain(&mut capture), expected);
+        assert_eq!((capture.stats().missing_frames, capture.stats().late_packets), (0, 2));
+    }
+
+    #[test]
+    fn what_is_lost_is_silence_of_the_same_length() {
+        let mut capture = capture();
+        for index in (0..1000).filter(|index| !(100..110).contains(index) && *index != 500) {
+            capture.handle_datagram(at(index), &packet(index, 1, 7));
+        }
+        let recorded = drain(&mut capture);
+        assert_eq!(recorded.len(), 1000 * PACKET);
+        let wrong = (1..).zip(&recorded).filter(|&(expected, &sample)| sample != expected && sample != 0).count();
+        assert_eq!(wrong, 0);
+        assert_eq!((capture.stats().missing_frames, capture.stats().gaps), (11 * PACKET as u64, 2));
+    }
+
+    #[test]
+    fn a_pause_of_the_sender_is_silence_and_a_new_source_goes_on_behind() {
+        let mut capture = capture();
+        (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
+        (5000..5100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
+        assert_eq!(capture.stats().restarts, 0);
+        // Another source, at first beside this one, then alone.
+        capture.handle_datagram(at(5100), &packet(0, 2, 12345));
+        assert_eq!(capture.stats().refused, 1);
+        (0..100).for_each(|index| capture.handle_datagram(at(6000 + index), &packet(index, 2, 12345)));
+        assert_eq!(capture.stats().restarts, 1);
+        let recorded = drain(&mut capture);
+        assert_eq!(recorded.len(), (5100 + 100) * PACKET);
+        assert_eq!(&recorded[5100 * PACKET..][..3], [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_single_wild_timestamp_is_refused_and_a_lasting_jump_followed() {
+        let mut capture = capture();
+        (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
+        capture.handle_datagram(at(100), &packet(100, 1, 1 << 30));
+        capture.handle_datagram(at(101), &packet(101, 1, 7));
+        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 1));
+        capture.handle_datagram(at(102), &packet(102, 1, 1 << 30));
+        capture.handle_datagram(at(103), &packet(103, 1, 1 << 30));
+        assert_eq!((capture.stats().restarts, capture.stats().refused), (1, 2));
+    }
+}
