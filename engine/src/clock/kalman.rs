@@ -83,7 +83,6 @@ pub(super) struct Kalman {
     path_since: LocalTime,
     x: [f64; STATES],
     p: [[f64; STATES]; STATES],
-    /// Forward, reverse.
     noise: Noise,
     /// Running means of the innovations, forward and reverse, ns: what the filter lags by.
     lags_ns: [f64; 2],

@@ -107,9 +107,7 @@ impl Timeline {
         let distance = (position - expected).get();
         if distance.abs() > limit { Err(distance) } else { Ok(position) }
     }
-}
 
-impl Timeline {
     /// Whether a packet of another SSRC is the stream's next one.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
         let Some(newest) = self.legs.newest() else { return false };
@@ -336,7 +334,7 @@ impl Ingest {
         let arrivals = timeline.legs.clock();
         self.snapshot.arrivals = arrivals
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
-        self.snapshot.media_rate = timeline.legs.media_rate();
+        self.snapshot.media_rate = timeline.legs.rate_by(arrivals);
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)
             && arrivals.is_none_or(|(sender, _)| timeline.agreement.judge(now, &sender, ptp.clock()))

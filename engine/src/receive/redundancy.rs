@@ -116,9 +116,7 @@ impl Path {
             self.arrivals.update(sample);
         }
     }
-}
 
-impl Path {
     /// Counts a packet. By its number alone, a leg that returns after a long time would seem to have restarted; the other one knows better.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
@@ -185,12 +183,13 @@ impl Legs {
     pub(super) fn arrive(&mut self, packet: &Candidate) -> bool {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
-        let rate = KnownRate::inferred(self.media_rate());
-        let path = &mut self.paths[packet.leg as usize];
-        let away = path.last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
+        let last_arrival = self.path(packet.leg).last_arrival;
+        let away = last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
         if away && !followed {
-            path.arrivals = Estimator::new(rate.estimator(JITTER));
+            let rate = KnownRate::inferred(self.media_rate());
+            self.paths[packet.leg as usize].arrivals = Estimator::new(rate.estimator(JITTER));
         }
+        let path = &mut self.paths[packet.leg as usize];
         path.arrive(packet.sequence, self.merge.index_of(packet.sequence), packet.sample);
         path.won += u64::from(first);
         path.late += u64::from(packet.late);
@@ -211,7 +210,12 @@ impl Legs {
 
     /// Rate of the sender's media clock against the host's.
     pub(super) fn media_rate(&self) -> Ppb {
-        self.known.or_measured(self.clock().map(|(map, _)| map))
+        self.rate_by(self.clock())
+    }
+
+    /// The same, for whom [`Legs::clock`] has just been asked.
+    pub(super) fn rate_by(&self, clock: Option<(ClockMap, Nanos)>) -> Ppb {
+        self.known.or_measured(clock.map(|(map, _)| map))
     }
 
     /// Running size of the lateness of the followed leg's packets.
