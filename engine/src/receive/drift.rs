@@ -13,8 +13,6 @@ const FAST_TRIM_HZ: f64 = 0.01;
 /// Phase errors beyond the first one are trimmed fast, until they are below the second.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// Phase errors beyond this are jumped over by playout: to trim them meanwhile would only be a change of pitch.
-const JUMPED_ERROR: Nanos = Nanos::from_millis(2);
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// How fast the trim comes and goes, ppb per second.
@@ -73,9 +71,6 @@ pub struct FusedDrift {
 impl FusedDrift {
     /// The trim that is wanted for an error.
     fn wanted_trim_ppb(&mut self, behind: Nanos) -> f64 {
-        if behind.abs() > JUMPED_ERROR {
-            return 0.0;
-        }
         let limit = if self.catching_up { SMALL_ERROR } else { LARGE_ERROR };
         self.catching_up = behind.abs() > limit;
         let bandwidth_hz = if self.catching_up { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };

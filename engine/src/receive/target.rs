@@ -111,7 +111,8 @@ impl Target {
             return Correction::Jump;
         }
         if self.settled {
-            return Correction::Trim;
+            // What will be jumped over is not trimmed meanwhile: that would only be a change of pitch.
+            return if behind.abs() > JUMP { Correction::Hold } else { Correction::Trim };
         }
         self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
         if self.settled { self.settle(behind) } else { Correction::Hold }
