@@ -2,7 +2,7 @@
 //! and all, as found by playing so many.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use engine::receive::{ChannelMap, FusedDrift, Ingest, Leg, MediaClock, Playout, StreamConfig, WarmStart, stream};
+use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, WarmStart, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -29,15 +29,8 @@ impl Player {
     fn new(channels: usize) -> Self {
         let format = StreamFormat::new(Encoding::L24, RATE, channels).expect("channels in range");
         let (ingest, playout) = stream(StreamConfig {
-            format,
-            channel_map: ChannelMap::straight(format),
-            payload_type: None,
-            media_clock: MediaClock::Unrelated,
-            target_depth: Nanos::from_millis(20),
-            depth_limit: Nanos::from_millis(20),
-            card_rate: RATE,
-            block_frames: CALLBACK,
             warm_start: WarmStart { card_rate: Some(Ppb::from_ppm(100.0)), media_rate: Some(Ppb::ZERO) },
+            ..StreamConfig::new(format, Nanos::from_millis(20), CALLBACK)
         })
         .expect("a stream that can be played");
         let payload = (0..PACKET * format.bytes_per_frame()).map(|i| (i * 37) as u8);

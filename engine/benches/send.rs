@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
-use engine::receive::{ChannelMap, MediaClock, StreamConfig};
+use engine::receive::{MediaClock, StreamConfig};
 use engine::relay::{Relay, RelayConfig};
 use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;
@@ -45,15 +45,9 @@ fn relay(criterion: &mut Criterion) {
     let output = SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 1);
     let depth = Nanos::from_millis(5);
     let input = StreamConfig {
-        format,
-        channel_map: ChannelMap::straight(format),
         payload_type: Some(96),
         media_clock: MediaClock::Ptp { offset: 0 },
-        target_depth: depth,
-        depth_limit: depth,
-        card_rate: SampleRate::HZ_48000,
-        block_frames: 480,
-        warm_start: engine::receive::WarmStart::default(),
+        ..StreamConfig::new(format, depth, 480)
     };
     let mut relay = Relay::new(RelayConfig { input, output, latency: depth }).expect("a relay that can be");
     let mut sender = Sender::new(SenderConfig { seed: 2, ..output }).expect("a stream that can be");

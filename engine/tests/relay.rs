@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
+use engine::receive::{ChannelMap, MediaClock, StreamConfig};
 use engine::relay::{Relay, RelayConfig, RelayError};
 use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;
@@ -29,15 +29,9 @@ fn sender_config(format: StreamFormat, packet_time: PacketTime) -> SenderConfig 
 
 fn stream_config(format: StreamFormat) -> StreamConfig {
     StreamConfig {
-        format,
-        channel_map: ChannelMap::straight(format),
         payload_type: Some(96),
         media_clock: MediaClock::Ptp { offset: INPUT_OFFSET },
-        target_depth: LATENCY,
-        depth_limit: LATENCY,
-        card_rate: SampleRate::HZ_48000,
-        block_frames: 480,
-        warm_start: WarmStart::default(),
+        ..StreamConfig::new(format, LATENCY, 480)
     }
 }
 

@@ -68,6 +68,33 @@ pub struct WarmStart {
 }
 
 impl StreamConfig {
+    /// The plainest way to receive a stream: all its channels as they are, of any payload type, by arrivals, at a constant depth, for a card of the stream's nominal
+    /// rate of which nothing is remembered.
+    ///
+    /// ```
+    /// use engine::rtp::format::{Encoding, StreamFormat};
+    /// use engine::receive::{MediaClock, StreamConfig, stream};
+    /// use engine::{Nanos, SampleRate};
+    /// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+    /// let plain = StreamConfig::new(format, Nanos::from_millis(20), 480);
+    /// let (ingest, playout) = stream(StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain }).unwrap();
+    /// # let _ = (ingest, playout);
+    /// ```
+    #[must_use]
+    pub fn new(format: StreamFormat, target_depth: Nanos, block_frames: usize) -> Self {
+        Self {
+            format,
+            channel_map: ChannelMap::straight(format),
+            payload_type: None,
+            media_clock: MediaClock::Unrelated,
+            target_depth,
+            depth_limit: target_depth,
+            card_rate: format.sample_rate(),
+            block_frames,
+            warm_start: WarmStart::default(),
+        }
+    }
+
     fn deepest(&self) -> Nanos {
         self.target_depth.max(self.depth_limit)
     }

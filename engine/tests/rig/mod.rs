@@ -2,9 +2,7 @@
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
-use engine::receive::{
-    ChannelMap, FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, WarmStart, stream,
-};
+use engine::receive::{FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -88,17 +86,7 @@ pub(crate) fn format() -> StreamFormat {
 
 /// A stream as most tests want it, all channels where they are.
 pub(crate) fn config(format: StreamFormat, media_clock: MediaClock) -> StreamConfig {
-    StreamConfig {
-        format,
-        channel_map: ChannelMap::straight(format),
-        payload_type: Some(96),
-        media_clock,
-        target_depth: TARGET_DEPTH,
-        depth_limit: TARGET_DEPTH,
-        card_rate: RATE,
-        block_frames: CALLBACK,
-        warm_start: WarmStart::default(),
-    }
+    StreamConfig { payload_type: Some(96), media_clock, ..StreamConfig::new(format, TARGET_DEPTH, CALLBACK) }
 }
 
 /// Both halves of a stream.

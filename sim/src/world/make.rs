@@ -10,7 +10,7 @@ use crate::baselines::{
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::Ppb;
 use engine::clock::ClockLaw;
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
+use engine::receive::{MediaClock, StreamConfig, WarmStart};
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(
@@ -52,22 +52,21 @@ fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
 /// What a receiver is asked for.
 #[must_use]
 pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
+    let playout = chain.playout;
+    let (depth, callback) = (playout.target_depth_ms, usize::from(chain.card.callback_frames));
     StreamConfig {
-        format: stream.format,
-        channel_map: ChannelMap::straight(stream.format),
         payload_type: Some(chain.talker.payload_type.0.get()),
         media_clock: match chain.talker.clock {
             TalkerClock::Crystal(_) if !chain.talker.claims_ptp => MediaClock::Unrelated,
             TalkerClock::Crystal(_) | TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
         },
-        target_depth: chain.playout.target_depth_ms.nanos(),
         // Control laws are compared at one depth, unless the scenario is about it.
-        depth_limit: chain.playout.depth_limit_ms.unwrap_or(chain.playout.target_depth_ms).nanos(),
+        depth_limit: playout.depth_limit_ms.unwrap_or(depth).nanos(),
         card_rate: chain.card.sample_rate_hz.rate(),
-        block_frames: usize::from(chain.card.callback_frames),
         warm_start: WarmStart {
-            card_rate: chain.playout.remembered_card_ppm.map(|rate| Ppb::from_ppm(rate.get())),
-            media_rate: chain.playout.remembered_media_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+            card_rate: playout.remembered_card_ppm.map(|rate| Ppb::from_ppm(rate.get())),
+            media_rate: playout.remembered_media_ppm.map(|rate| Ppb::from_ppm(rate.get())),
         },
+        ..StreamConfig::new(stream.format, depth.nanos(), callback)
     }
 }

@@ -22,7 +22,7 @@ pub use clock::{MediaClockSource, ReferenceClock};
 pub use lint::{Finding, Lint};
 pub use session::Session;
 
-use crate::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
+use crate::receive::{MediaClock, StreamConfig};
 use crate::rtp::format::StreamFormat;
 use crate::units::{Frames, Nanos, SampleRate};
 use std::net::IpAddr;
@@ -114,15 +114,10 @@ impl StreamDescription {
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         StreamConfig {
-            format: self.format,
-            channel_map: ChannelMap::straight(self.format),
             payload_type: Some(self.payload_type),
             media_clock: self.relation(),
-            target_depth,
-            depth_limit: target_depth,
             card_rate,
-            block_frames,
-            warm_start: WarmStart::default(),
+            ..StreamConfig::new(self.format, target_depth, block_frames)
         }
     }
 }
