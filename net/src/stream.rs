@@ -18,8 +18,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// Longer than any packet of the field.
-const LONGEST_DATAGRAM: usize = 2048;
+/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
+const LONGEST_DATAGRAM: usize = 65_536;
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// Datagrams that are taken from one leg before the other one is looked at.
