@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod cmd;
 mod error;
+mod interop;
 mod interrupt;
 mod test;
 
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, then run everything that CI runs
     Test(test::TestArgs),
+    /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
+    Interop(interop::InteropArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Test(args) => test::run(&args),
+        Command::Interop(args) => interop::run(&args),
     }
 }
 
