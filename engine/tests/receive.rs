@@ -78,7 +78,8 @@ fn silence_before_the_first_packet_is_no_concealment() {
     // PTP is known before the first packet comes, so playout begins at once, the whole depth before that packet's time.
     let mut rig = Rig::new(MediaClock::Ptp { offset: 0 });
     let since_epoch_s = 100;
-    let map = PtpMap::new(at_ms(0), PtpTime::from_timestamp(since_epoch_s, 0), ClockMap::exact(at_ms(0), 0.0, Ppb::ZERO));
+    let map =
+        PtpMap::new(at_ms(0), PtpTime::from_timestamp(since_epoch_s, 0), ClockMap::exact(at_ms(0), 0.0, Ppb::ZERO));
     rig.ingest.set_clock(&ClockReading {
         state: LockState::Locked,
         map: Some(map),

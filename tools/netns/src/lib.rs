@@ -24,7 +24,10 @@ const PACKAGES: [(&str, &str); 8] = [
     ("ptp4l", "linuxptp"),
     ("pmc", "linuxptp"),
     ("jackd", "jackd2 libasound2-plugins"),
-    ("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"),
+    (
+        "gst-launch-1.0",
+        "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad",
+    ),
     ("python3-gst", "python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"),
     ("tshark", "tshark"),
 ];

@@ -94,7 +94,11 @@ fn tell(case: &Case, program: &std::path::Path, long: bool) -> bool {
         Err(Trouble::Skipped(reason)) => println!("    skipped: {reason}"),
         Err(Trouble::Failed(reason)) => {
             println!("    FAILED after {took_s:.0} s: {reason}");
-            println!("    repeat it with: cargo xtask interop {}--only {}", if long { "--long " } else { "" }, case.name);
+            println!(
+                "    repeat it with: cargo xtask interop {}--only {}",
+                if long { "--long " } else { "" },
+                case.name
+            );
             return false;
         }
     }
