@@ -10,6 +10,7 @@
 //! | [`interface`] | network interfaces, by name or address |
 //! | [`socket`] | UDP with multicast, DSCP, and timestamps by the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
+//! | [`timeline`] | what PTP time is taken from |
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends a stream |
 //! | [`sap`] | hears announcements, and announces |
@@ -28,6 +29,7 @@ pub mod sap;
 pub mod send;
 pub mod socket;
 pub mod stream;
+pub mod timeline;
 mod worker;
 
 pub use error::{Error, Result};

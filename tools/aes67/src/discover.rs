@@ -1,7 +1,7 @@
 //! `aes67 discover`: the streams that are announced, as they come and go.
 
 use crate::failure::{Failure, Result};
-use crate::session::{Session, print};
+use crate::session::{Session, print, warn};
 use crate::target::describe_format;
 use clap::Args;
 use engine::announce::sap::{Entry, SapEvent, SessionKey};
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
 fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<ExitCode> {
     loop {
         if let Some((_, entry)) = listener.sessions().into_iter().find(|(_, entry)| entry.description.name == name) {
-            entry.findings.iter().for_each(|finding| eprintln!("{name}: {finding}"));
+            entry.findings.iter().for_each(|finding| warn(format_args!("{name}: {finding}")));
             print(String::from_utf8_lossy(entry.text()).trim_end());
             return Ok(ExitCode::SUCCESS);
         }

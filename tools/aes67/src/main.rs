@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            session::warn(format_args!("error: {failure}"));
             failure.exit_code()
         }
     }

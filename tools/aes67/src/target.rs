@@ -1,7 +1,7 @@
 //! What stream is meant: an SDP file, an `aes67://` URL, or the name of an announced one.
 
 use crate::failure::{Failure, Result};
-use crate::session::Session;
+use crate::session::{Session, warn};
 use engine::SampleRate;
 use engine::announce::sdp::{Description, LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -82,7 +82,7 @@ pub(crate) fn describe_format(stream: &StreamDescription) -> String {
 fn announced(name: &str, interface: Option<&str>, session: &Session) -> Result<Target> {
     let interface = Interface::find(interface)?;
     let listener = SapListener::start(&interface)?;
-    eprintln!("waiting for an announcement of {name} on {interface}");
+    warn(format_args!("waiting for an announcement of {name} on {interface}"));
     loop {
         let found = listener.sessions().iter().find(|(_, entry)| entry.description.name == name).cloned();
         if let Some(target) = found.and_then(|(_, entry)| Target::of(&entry.description)) {
