@@ -53,6 +53,8 @@ pub struct SocketConfig {
     pub multicast_loop: bool,
     /// Whether to tell when datagrams left.
     pub transmit_timestamps: bool,
+    /// Whether to ask the kernel for timestamps; without, they are those of this program.
+    pub kernel_timestamps: bool,
 }
 
 impl SocketConfig {
@@ -76,6 +78,7 @@ impl SocketConfig {
             ttl: 32,
             multicast_loop: true,
             transmit_timestamps: false,
+            kernel_timestamps: true,
         }
     }
 }
@@ -161,7 +164,10 @@ impl Socket {
             return Err(Error::NotMulticast(group));
         }
         let socket = bind(&config)?;
-        let timestamping = enable_timestamps(&socket, config.transmit_timestamps);
+        let timestamping = match config.kernel_timestamps {
+            true => enable_timestamps(&socket, config.transmit_timestamps),
+            false => Timestamping::UserSpace,
+        };
         // Without it drops look like loss, which is told as well.
         let _ = platform::socket::count_drops(&socket);
         let mut opened = Self {
@@ -223,7 +229,7 @@ impl Socket {
 
     /// The next datagram of which the time of leaving is known: its number and that time.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
-        if !self.config.transmit_timestamps {
+        if !self.config.transmit_timestamps || self.timestamping != Timestamping::Kernel {
             return None;
         }
         loop {

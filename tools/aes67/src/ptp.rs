@@ -33,6 +33,10 @@ pub(crate) struct PtpArguments {
     #[arg(long)]
     master: bool,
 
+    /// Take timestamps in this program instead of the kernel, to see what that costs
+    #[arg(long)]
+    user_space_stamps: bool,
+
     /// One JSON object a second
     #[arg(long)]
     json: bool,
@@ -45,7 +49,8 @@ pub(crate) struct PtpArguments {
 pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
     let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
-    let client = PtpClient::shared(make(interface.clone(), arguments.domain))?;
+    let config = make(interface.clone(), arguments.domain);
+    let client = PtpClient::shared(PtpConfig { kernel_timestamps: !arguments.user_space_stamps, ..config })?;
     let events = client.subscribe();
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {

@@ -155,7 +155,7 @@ fn a_busy_port_is_told() {
     holder.wait_for("held", 10);
     let done = wire.aes67('b', "discover --interface vb --seconds 1");
     let text = String::from_utf8_lossy(&done.stderr);
-    assert_eq!(done.status.code(), Some(1), "{text}");
+    assert_eq!(done.status.code(), Some(2), "{text}");
     assert!(
         text.starts_with("error: UDP port 9875 at 0.0.0.0 is in use by a program that does not share it"),
         "{text}"

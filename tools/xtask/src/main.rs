@@ -30,10 +30,20 @@ enum Command {
     Test(test::TestArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
     Interop(interop::InteropArgs),
+    /// Sends many streams, for a case of `interop`
+    #[command(name = interop::flood::COMMAND, hide = true)]
+    Flood {
+        /// How many, and from which address
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Flood { arguments } = &cli.command {
+        // It runs on another host, where there is no workspace.
+        return interop::flood::run(arguments);
+    }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
@@ -41,6 +51,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Test(args) => test::run(&args),
         Command::Interop(args) => interop::run(&args),
+        Command::Flood { arguments } => interop::flood::run(&arguments),
     }
 }
 

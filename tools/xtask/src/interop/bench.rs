@@ -1,6 +1,6 @@
 //! What a case works with: hosts, programs, figures.
 
-use netns::{Running, Wire};
+use netns::{Running, Stopped, Wire};
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +61,20 @@ impl Bench {
         wire.start(self.aes67(wire, host, arguments))
     }
 
+    /// Another program of the workspace, built beside `aes67`.
+    pub(super) fn beside(&self, name: &str) -> Result<PathBuf, Trouble> {
+        let program = self.program.with_file_name(name);
+        let missing = || Trouble::Skipped(format!("{} is not built (cargo build -p {name})", program.display()));
+        program.is_file().then(|| program.clone()).ok_or_else(missing)
+    }
+
+    /// Runs the simulator in the folder of the hosts.
+    pub(super) fn simulator(&self, wire: &Wire, arguments: &[&str]) -> Result<Stopped, Trouble> {
+        let mut command = Command::new(self.beside("sim")?);
+        command.args(arguments).current_dir(wire.folder());
+        Ok(wire.start(command).wait(120))
+    }
+
     /// A measured value, for a person.
     pub(super) fn figure(&self, name: &str, value: impl Display) {
         println!("    {name}: {value}");
@@ -70,13 +84,6 @@ impl Bench {
     pub(super) fn check(&self, holds: bool, claim: impl Display) -> Outcome {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
     }
-}
-
-/// Starts any program on a host, with arguments that have no spaces.
-pub(super) fn start(wire: &Wire, host: char, program: &str, arguments: &str) -> Running {
-    let mut command = wire.command(host, program);
-    command.args(arguments.split_whitespace());
-    wire.start(command)
 }
 
 /// Waits.

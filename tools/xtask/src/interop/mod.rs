@@ -8,6 +8,9 @@
 
 mod bench;
 mod cases;
+pub(crate) mod flood;
+mod measure;
+mod peers;
 
 use crate::cmd::Cmd;
 use bench::{Bench, Trouble};
@@ -60,8 +63,9 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // The cases use the simulator, too.
     let profile = if args.release { "--release" } else { "" };
-    if let Err(error) = Cmd::cargo("build --locked -p aes67").words(profile).run() {
+    if let Err(error) = Cmd::cargo("build --locked -p aes67 -p sim -p xtask").words(profile).run() {
         eprintln!("error: {error}");
         return ExitCode::from(error.exit_code());
     }
