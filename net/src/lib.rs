@@ -14,6 +14,7 @@
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends a stream |
 //! | [`sap`] | hears announcements, and announces |
+//! | [`livewire`] | hears the advertisements of Livewire nodes |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`, and Linux is the one that there is.
 
@@ -23,6 +24,7 @@ compile_error!("net knows Linux only so far: another system needs its own `platf
 pub mod clock;
 mod error;
 pub mod interface;
+pub mod livewire;
 mod platform;
 pub mod ptp;
 pub mod sap;
@@ -33,4 +35,4 @@ pub mod timeline;
 mod worker;
 
 pub use error::{Error, Result};
-pub use worker::Scheduling;
+pub use worker::{Scheduling, ask_for_real_time};

@@ -32,6 +32,9 @@ const PACKAGES: [(&str, &str); 8] = [
     ("tshark", "tshark"),
 ];
 
+/// The Python that Debian's bindings are for; another one may come first in the search path.
+pub const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
 /// Why there is no wire on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing(String);
@@ -175,7 +178,7 @@ pub fn address(host: char) -> String {
 fn is_installed(tool: &str) -> bool {
     if tool == "python3-gst" {
         let import = "import gi; gi.require_version('GstNet', '1.0'); from gi.repository import Gst, GstNet";
-        let done = Command::new("python3").args(["-c", import]).stdin(Stdio::null()).output();
+        let done = Command::new(SYSTEM_PYTHON).args(["-c", import]).stdin(Stdio::null()).output();
         return done.is_ok_and(|done| done.status.success());
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();

@@ -79,6 +79,8 @@ impl Opened {
     }
 
     fn call_back(mut self, mut mixer: Mixer, stop: &AtomicBool) -> Result<()> {
+        // A card does not wait for other programs, either.
+        net::ask_for_real_time();
         let mut block = vec![0.0; self.block_frames * self.channels];
         let started = clock::now();
         for callbacks in 0u64.. {

@@ -48,6 +48,10 @@ pub(crate) struct InteropArgs {
     /// Build and use `aes67` with full optimisation
     #[arg(long)]
     release: bool,
+
+    /// Use this `aes67`, and what lies beside it, instead of building one
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    program: Option<PathBuf>,
 }
 
 /// Runs the cases that were asked for.
@@ -63,15 +67,22 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // The cases use the simulator, too.
-    let profile = if args.release { "--release" } else { "" };
-    if let Err(error) = Cmd::cargo("build --locked -p aes67 -p sim -p xtask").words(profile).run() {
-        eprintln!("error: {error}");
-        return ExitCode::from(error.exit_code());
-    }
-    let program = target_dir().join(if args.release { "release" } else { "debug" }).join("aes67");
+    let program = match args.program.clone().map_or_else(|| build(args.release), Ok) {
+        Ok(program) => program,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    };
     let failed = chosen.iter().filter(|case| !tell(case, &program, args.long)).count();
     ExitCode::from(u8::from(failed > 0))
+}
+
+/// Builds `aes67`, and what the cases use besides.
+fn build(release: bool) -> Result<PathBuf, crate::error::Error> {
+    let profile = if release { "--release" } else { "" };
+    Cmd::cargo("build --locked -p aes67 -p sim -p xtask").words(profile).run()?;
+    Ok(target_dir().join(if release { "release" } else { "debug" }).join("aes67"))
 }
 
 fn select(only: &[String]) -> Result<Vec<&'static Case>, String> {

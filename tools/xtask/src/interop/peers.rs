@@ -29,15 +29,16 @@ impl Ptp4l {
         let config = format!(
             "[global]\ndomainNumber {DOMAIN}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
              logSyncInterval -3\nlogMinDelayReqInterval -3\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
-             time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nslaveOnly {}\nuds_address {}\n",
+             time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\nuds_address {}\n",
             self.priority_1,
             u8::from(self.slave_only),
             socket.display()
         );
         let file = wire.path(&format!("{name}.cfg"));
         fs::write(&file, config).map_err(|error| Trouble::Failed(format!("{}: {error}", file.display())))?;
-        let mut command = wire.command(host, "ptp4l");
-        command.args(["-i", &format!("v{host}"), "-S", "-m", "-q", "-f"]).arg(&file);
+        // As our own threads: on a busy machine a slave that has to wait would only tell of that.
+        let mut command = wire.command(host, "chrt");
+        command.args(["-f", "60", "ptp4l", "-i", &format!("v{host}"), "-S", "-m", "-q", "-f"]).arg(&file);
         Ok(wire.start(command))
     }
 }
@@ -66,7 +67,7 @@ GLib.MainLoop().run()
 
 /// Starts it; `file` gets what it sends, as raw L24.
 pub(super) fn gstreamer(wire: &Wire, host: char, address: &str, frames: u32, file: &str) -> Running {
-    let mut command = wire.command(host, "python3");
+    let mut command = wire.command(host, netns::SYSTEM_PYTHON);
     command.args(["-c", GST_SENDER, &format!("v{host}"), address, &DOMAIN.to_string(), &frames.to_string(), file]);
     wire.start(command)
 }

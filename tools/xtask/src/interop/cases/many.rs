@@ -53,7 +53,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     bench.check(arrived > f64::from(seconds), format!("too few packets: {arrived} s of each stream"))?;
     let missing = sum("lost");
     if bench.wire(&['a'], &["python3-gst"]).is_ok() {
-        let mut command = wire.command('b', "python3");
+        let mut command = wire.command('b', netns::SYSTEM_PYTHON);
         command.args(["-c", GST_RECEIVER, "vb", &count.to_string(), &(seconds + 5).to_string()]);
         let gst = wire.start(command);
         gst.wait_for("receiving", 30);

@@ -27,7 +27,7 @@ impl Jack {
 
     fn start(&self, wire: &Wire) -> Running {
         let mut command = self.with(wire, wire.command('b', "jackd"));
-        command.args(["-r", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", "240"]);
+        command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", "480"]);
         wire.start(command)
     }
 }
