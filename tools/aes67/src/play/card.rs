@@ -88,8 +88,13 @@ impl Opened {
         let (tell, errors) = sync_channel(MAX_ERRORS);
         let called_at = Arc::new(AtomicU64::new(clock::now().as_nanos() as u64));
         let called = Arc::clone(&called_at);
+        let mut promoted = false;
         let call_back = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
             let now = clock::now();
+            // The library's thread has the priority of any other: a busy computer would hold it up.
+            if !std::mem::replace(&mut promoted, true) {
+                net::ask_for_real_time();
+            }
             called.store(now.as_nanos() as u64, Ordering::Relaxed);
             for out in out.chunks_mut(LONGEST_CALLBACK * card_channels) {
                 let block = &mut block[..out.len() / card_channels * channels];

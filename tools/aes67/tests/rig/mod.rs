@@ -62,6 +62,12 @@ impl Program {
         (code, log)
     }
 
+    /// Ends it as a crash does.
+    pub(crate) fn kill(self) {
+        self.0.signal("KILL");
+        let _ = self.0.wait(10);
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(self) -> String {
         self.0.wait(60).log

@@ -1,9 +1,10 @@
 //! Many streams from one process, as lean as can be: what is measured is who receives them.
 
 use super::bench::{Bench, Trouble};
+use super::peers::real_time;
 use netns::{Running, Wire};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Frames of a packet of 1 ms, and bytes of its stereo L24 payload.
@@ -15,7 +16,7 @@ pub(crate) const COMMAND: &str = "interop-flood";
 /// Sends `count` streams to 239.69.2.1, .2 and so on.
 pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Result<Running, Trouble> {
     let program = bench.beside("xtask")?;
-    let mut command: Command = wire.command(host, program);
+    let mut command = real_time(wire, host, &program.to_string_lossy());
     command.args([COMMAND, &count.to_string(), &netns::address(host)]);
     let running = wire.start(command);
     running.wait_for("sending", 10);

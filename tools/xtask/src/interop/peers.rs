@@ -3,9 +3,17 @@
 use super::bench::Trouble;
 use netns::{Running, Wire};
 use std::fs;
+use std::process::Command;
 
 /// The domain of all cases.
 pub(super) const DOMAIN: u8 = 10;
+
+/// A program with the priority of our own threads: on a busy machine one that has to wait would only tell of that.
+pub(super) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
+    let mut command = wire.command(host, "chrt");
+    command.args(["-f", "60", program]);
+    command
+}
 
 /// A grandmaster or slave of linuxptp. It serves this machine's own clock and steers nothing.
 pub(super) struct Ptp4l {
@@ -36,9 +44,8 @@ impl Ptp4l {
         );
         let file = wire.path(&format!("{name}.cfg"));
         fs::write(&file, config).map_err(|error| Trouble::Failed(format!("{}: {error}", file.display())))?;
-        // As our own threads: on a busy machine a slave that has to wait would only tell of that.
-        let mut command = wire.command(host, "chrt");
-        command.args(["-f", "60", "ptp4l", "-i", &format!("v{host}"), "-S", "-m", "-q", "-f"]).arg(&file);
+        let mut command = real_time(wire, host, "ptp4l");
+        command.args(["-i", &format!("v{host}"), "-S", "-m", "-q", "-f"]).arg(&file);
         Ok(wire.start(command))
     }
 }
@@ -67,7 +74,7 @@ GLib.MainLoop().run()
 
 /// Starts it; `file` gets what it sends, as raw L24.
 pub(super) fn gstreamer(wire: &Wire, host: char, address: &str, frames: u32, file: &str) -> Running {
-    let mut command = wire.command(host, netns::SYSTEM_PYTHON);
+    let mut command = real_time(wire, host, netns::SYSTEM_PYTHON);
     command.args(["-c", GST_SENDER, &format!("v{host}"), address, &DOMAIN.to_string(), &frames.to_string(), file]);
     wire.start(command)
 }
@@ -86,10 +93,21 @@ pub(super) struct Ffmpeg<'a> {
 
 impl Ffmpeg<'_> {
     pub(super) fn start(&self, wire: &Wire, host: char) -> Running {
-        let mut command = wire.command(host, "ffmpeg");
+        let mut command = real_time(wire, host, "ffmpeg");
         let channels = self.channels.to_string();
         command.args(["-nostdin", "-loglevel", "warning", "-re", "-f", self.format, "-ar", "48000", "-ac", &channels]);
-        command.args(["-i", self.input, "-c:a", &format!("pcm_{}", self.format), "-f", "rtp", "-payload_type", "97"]);
+        command.args([
+            "-i",
+            self.input,
+            "-af",
+            "asetnsamples=n=480:p=0",
+            "-c:a",
+            &format!("pcm_{}", self.format),
+            "-f",
+            "rtp",
+            "-payload_type",
+            "97",
+        ]);
         let address = netns::address(host);
         command.arg(format!("rtp://{}:5004?pkt_size={}&ttl=15&localaddr={address}", self.group, self.packet_bytes));
         wire.start(command)

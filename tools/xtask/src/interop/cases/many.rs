@@ -3,6 +3,7 @@
 use super::super::bench::{Bench, Outcome, pause};
 use super::super::flood;
 use super::super::measure::{number, objects};
+use super::super::peers::real_time;
 use netns::Running;
 use std::fs;
 
@@ -53,7 +54,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     bench.check(arrived > f64::from(seconds), format!("too few packets: {arrived} s of each stream"))?;
     let missing = sum("lost");
     if bench.wire(&['a'], &["python3-gst"]).is_ok() {
-        let mut command = wire.command('b', netns::SYSTEM_PYTHON);
+        let mut command = real_time(&wire, 'b', netns::SYSTEM_PYTHON);
         command.args(["-c", GST_RECEIVER, "vb", &count.to_string(), &(seconds + 5).to_string()]);
         let gst = wire.start(command);
         gst.wait_for("receiving", 30);
