@@ -470,7 +470,7 @@ mod tests {
     fn silence_renews_groups_less_and_less_often() {
         let (mut receiver, _) = receiver(GROUP, None);
         let start = clock::now();
-        let rejoins = |receiver: &mut Socket, seconds| {
+        let rejoins = |receiver: &mut Socket, seconds: i64| {
             for tenth in 0..10 * seconds {
                 receiver.renew(start + Nanos::from_millis(100 * tenth), false);
             }

@@ -1,5 +1,6 @@
 //! Every mistake that a user can make is one clear sentence and exit code 2; and what may happen to a pipe, a disk or a process loses nothing.
 
+#[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
 use rig::{Wire, samples};

@@ -1,5 +1,6 @@
 //! The program between two hosts: see `rig` for what these tests need.
 
+#[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
 use rig::{Wire, samples};

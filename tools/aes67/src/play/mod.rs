@@ -323,7 +323,7 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         let clock = clock_line(self.streams[0].timeline.as_ref());
-        let lines: Vec<String> = match (&self.streams[..], statuses.is_empty()) {
+        let lines: Vec<String> = match (self.streams, statuses.is_empty()) {
             (_, true) => vec![format!("{clock}; no sound card")],
             ([_], _) => self.views(&statuses, session).map(|view| format!("{clock}; {}", view.line())).collect(),
             _ => {

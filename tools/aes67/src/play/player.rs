@@ -69,7 +69,7 @@ impl Player {
         let card_rate = remembered_name(arguments).and_then(|device| memory.recall(&device));
         let (mut channels, mut playouts) = (Vec::new(), Vec::new());
         for (stream, map) in streams.iter().zip(&layout) {
-            let config = stream_config(arguments, &stream.target, &opened, spread(map, outputs), card_rate)?;
+            let config = stream_config(arguments, &stream.target, &opened, &spread(map, outputs), card_rate)?;
             let meter = Arc::new(Meter::new(outputs));
             let law = if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedDrift::default()) };
             let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
@@ -142,7 +142,7 @@ fn stream_config(
     arguments: &PlayArguments,
     target: &Target,
     output: &Output,
-    map: Vec<Option<usize>>,
+    map: &[Option<usize>],
     card_rate: Option<Ppb>,
 ) -> Result<StreamConfig> {
     let asked = arguments.latency.or(target.latency_ms);
@@ -153,7 +153,7 @@ fn stream_config(
         Clock::Livewire | Clock::Free => MediaClock::Unrelated,
     };
     Ok(StreamConfig {
-        channel_map: ChannelMap::new(&map).map_err(Failure::input)?,
+        channel_map: ChannelMap::new(map).map_err(Failure::input)?,
         payload_type: target.payload_type,
         media_clock,
         depth_limit: if asked.is_some() { latency } else { LATENCY_LIMIT },

@@ -1,5 +1,6 @@
 //! What a case works with: hosts, programs, figures.
 
+use super::pauses;
 use netns::{Running, Stopped, Wire};
 use std::any::Any;
 use std::fmt::Display;
@@ -83,6 +84,23 @@ impl Bench {
     /// Fails if a claim does not hold.
     pub(super) fn check(&self, holds: bool, claim: impl Display) -> Outcome {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
+    }
+
+    /// Fails if a claim about time does not hold in the long form, although the machine never stood still. The short form, which runs beside other tests, only says so.
+    pub(super) fn check_undisturbed(&self, watch: &Running, holds: bool, claim: impl Display) -> Outcome {
+        if holds {
+            return Ok(());
+        }
+        let pauses = pauses::of(watch);
+        let longest_ms = pauses.iter().map(|pause| pause.1).fold(0.0, f64::max);
+        if pauses.is_empty() && self.long {
+            return Err(Trouble::Failed(claim.to_string()));
+        }
+        self.figure(
+            "not held",
+            format_args!("{claim}; the machine stood still {} times, {longest_ms:.0} ms at most", pauses.len()),
+        );
+        Ok(())
     }
 }
 

@@ -74,7 +74,7 @@ mod tests {
         let sent: Vec<u8> = (0..3000u32).map(|n| (n * 7 % 251) as u8 + 1).collect();
         let recorded = [&[0; 6][..], &sent[300..900], &[0; 12]].concat();
         assert_eq!(identical(&recorded, &sent, 6), Ok(600));
-        let mut wrong = recorded.clone();
+        let mut wrong = recorded;
         wrong[500] ^= 1;
         assert_eq!(identical(&wrong, &sent, 6), Err("frame 82 of 100 differs".to_owned()));
         assert_eq!(swapped(&[1, 2, 3, 4, 5, 6], 3), [3, 2, 1, 6, 5, 4]);

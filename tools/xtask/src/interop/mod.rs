@@ -10,6 +10,7 @@ mod bench;
 mod cases;
 pub(crate) mod flood;
 mod measure;
+pub(crate) mod pauses;
 mod peers;
 
 use crate::cmd::Cmd;

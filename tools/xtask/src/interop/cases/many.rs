@@ -3,6 +3,7 @@
 use super::super::bench::{Bench, Outcome, pause};
 use super::super::flood;
 use super::super::measure::{number, objects};
+use super::super::pauses;
 use super::super::peers::real_time;
 use netns::Running;
 use std::fs;
@@ -34,6 +35,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     let count = if bench.is_long() { 64 } else { 16 };
     let wire = bench.wire(&['a', 'b'], &[])?;
     let seconds = bench.seconds(10, 60);
+    let watch = pauses::start(bench, &wire, 'a')?;
     let flood = flood::start(&wire, 'a', bench, count)?;
     let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}")).collect();
     let play = format!("play {} --interface vb --output null --clock livewire --latency 20 --json", urls.join(" "));
@@ -74,7 +76,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     }
     let sent = flood.stop();
     bench.figure("sender", sent.log.lines().last().unwrap_or_default());
-    bench.check(missing == 0.0, format!("{missing} packets lost"))
+    bench.check_undisturbed(&watch, missing == 0.0, format!("{missing} packets lost"))
 }
 
 /// Processor time that a program has used.
