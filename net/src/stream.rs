@@ -8,11 +8,12 @@ use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::ptp::PtpClient;
 use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
+use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sdp::StreamDescription;
 use engine::clock::ClockReading;
-use engine::receive::{FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
+use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -70,7 +71,7 @@ pub trait MediaSink: Send + 'static {
     /// A datagram came at `at`.
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
 
-    /// All that was there has been handled; at least ten times a second. `clock` is what the PTP client says, if there is one.
+    /// All that was there has been handled; at least ten times a second. `clock` is what the timeline says, if there is one.
     fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 }
 
@@ -94,13 +95,13 @@ impl MediaListener {
     ///
     /// # Errors
     /// If a socket is refused.
-    pub fn start(legs: &[LegConfig], ptp: Option<Arc<PtpClient>>, sink: impl MediaSink) -> Result<Self> {
+    pub fn start(legs: &[LegConfig], timeline: Option<Timeline>, sink: impl MediaSink) -> Result<Self> {
         let open = |leg: &LegConfig| {
             leg.check()?;
             Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
         };
         let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
-        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, ptp.as_deref(), sink))?;
+        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, timeline.as_ref(), sink))?;
         Ok(Self { worker })
     }
 
@@ -111,7 +112,7 @@ impl MediaListener {
     }
 }
 
-fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, mut sink: impl MediaSink) {
+fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timeline>, mut sink: impl MediaSink) {
     let mut buffer = [0; LONGEST_DATAGRAM];
     let mut faulty = false;
     while !context.is_stopping() {
@@ -124,7 +125,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, 
             }
         }
         let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
-        let reading = ptp.map(PtpClient::reading);
+        let reading = timeline.map(Timeline::reading);
         sink.handle_pause(clock::now(), reading.as_ref(), &legs);
         if !more {
             let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
@@ -190,12 +191,25 @@ impl Receiver {
         legs: &[LegConfig],
         ptp: Option<Arc<PtpClient>>,
     ) -> Result<(Self, Playout<FusedDrift>)> {
-        let (ingest, playout) = stream(config)?;
+        Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedDrift::default())
+    }
+
+    /// The same by any timeline and any drift law.
+    ///
+    /// # Errors
+    /// As [`Receiver::start`].
+    pub fn start_by<D: DriftLaw>(
+        config: StreamConfig,
+        legs: &[LegConfig],
+        timeline: Option<Timeline>,
+        drift: D,
+    ) -> Result<(Self, Playout<D>)> {
+        let (ingest, playout) = stream_by(config, drift)?;
         let mut feed =
             Feed { ingest, status: Arc::default(), last_refusal: None, last_packet: None, published_at: None };
         feed.publish(clock::now(), None, &[]);
         let status = Arc::clone(&feed.status);
-        let listener = MediaListener::start(legs, ptp, feed)?;
+        let listener = MediaListener::start(legs, timeline, feed)?;
         Ok((Self { listener, status }, playout))
     }
 

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod cmd;
 mod error;
+mod interop;
 mod interrupt;
 mod test;
 
@@ -27,16 +28,35 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, then run everything that CI runs
     Test(test::TestArgs),
+    /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
+    Interop(interop::InteropArgs),
+    /// Sends many streams, for a case of `interop`
+    #[command(name = interop::flood::COMMAND, hide = true)]
+    Flood {
+        /// How many, and from which address
+        arguments: Vec<String>,
+    },
+    /// Notes when this machine stands still, for cases of `interop`
+    #[command(name = interop::pauses::COMMAND, hide = true)]
+    Pauses,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // These run on other hosts, where there is no workspace.
+    match &cli.command {
+        Command::Flood { arguments } => return interop::flood::run(arguments),
+        Command::Pauses => return interop::pauses::run(),
+        Command::Test(_) | Command::Interop(_) => {}
+    }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
     }
     match cli.command {
         Command::Test(args) => test::run(&args),
+        Command::Interop(args) => interop::run(&args),
+        Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,
     }
 }
 
