@@ -1,4 +1,4 @@
-//! The comparison of drift laws: its model against figures of an earlier model, and its result against itself.
+//! The comparison of drift laws: its models against figures of an earlier model, and its result against itself.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -25,6 +25,26 @@ fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
         assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
         // Standing off by the card's 100 ppm over the gain, more than the level says by up to half a packet.
         assert!((9.0..13.0).contains(&figures.delay_max_ms), "{figures:?}");
+    }
+}
+
+/// Other receivers' loops, with what their sources say they look at, against figures of an earlier model of them.
+#[test]
+fn loops_on_the_level_wobble_as_in_the_model_of_which_the_goals_come() {
+    let published = [
+        (DriftLawKind::PipewireRtp, [(2.32, -82.0), (10.95, -80.0)]),
+        (DriftLawKind::PipewireAlsa, [(4.57, -67.0), (18.1, -52.0)]),
+        (DriftLawKind::RocGradual, [(3.38, -66.0), (69.0, -54.0)]),
+        (DriftLawKind::Zita, [(7.6, -61.0), (15.2, -55.0)]),
+    ];
+    for (index, name) in ["A", "B"].into_iter().enumerate() {
+        let figures = bench(name, &[], &published.map(|(law, _)| law), 1);
+        for (figures, (_, published)) in figures.iter().zip(published) {
+            let (rms_ppm, phase_noise_dbc) = published[index];
+            let rms = figures.ratio_rms_ppm.unwrap();
+            assert!((rms / rms_ppm - 1.0).abs() < 0.15, "{figures:?}");
+            assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
+        }
     }
 }
 
