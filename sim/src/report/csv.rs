@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::ReportError;
+use super::{ReportError, write_atomically};
 use crate::record::{ClockState, RunTrace, TraceRow};
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
@@ -51,8 +51,8 @@ const PLAYBACK: usize = 7;
 pub fn write_csv(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
     let path = dir.join("trace.csv");
     let failed = |source| ReportError::Csv { path: path.clone(), source };
-    let file = std::fs::File::create(&path).map_err(|error| failed(error.into()))?;
-    write_rows(trace, file).map_err(failed)
+    let mut rows = Vec::new();
+    write_rows(trace, &mut rows).and_then(|()| Ok(write_atomically(&path, &rows)?)).map_err(failed)
 }
 
 fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Error> {
