@@ -19,10 +19,10 @@ pub use figures::DriftFigures;
 pub use law::DriftLawKind;
 pub use table::{render_drift_json, render_drift_table};
 
+use super::seeds::run_seeds;
 use crate::scenario::{Audio, Loaded, Seconds};
 use crate::world::{Control, RunError, World, stream_config};
 use measure::{Course, RunFigures};
-use rayon::prelude::*;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -86,14 +86,14 @@ pub fn compare_drift_laws(plan: &DriftPlan, control: &Control) -> Result<Option<
     let conditions = plan.conditions.iter();
     let series: Vec<(&Loaded, DriftLawKind)> =
         conditions.flat_map(|condition| plan.laws.iter().map(move |&law| (condition, law))).collect();
-    let jobs: Vec<(&Loaded, DriftLawKind, u64)> =
-        series.iter().flat_map(|&(condition, law)| (1..=plan.seeds).map(move |seed| (condition, law, seed))).collect();
-    let runs: Vec<Option<RunFigures>> =
-        jobs.par_iter().map(|&(condition, law, seed)| one(condition, law, seed, control)).collect::<Result<_, _>>()?;
-    let Some(runs) = runs.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let per_series = runs.chunks(plan.seeds.max(1) as usize);
-    let figures = series.iter().zip(per_series);
-    Ok(Some(figures.map(|((condition, law), runs)| DriftFigures::pooled(&condition.name, *law, runs)).collect()))
+    let runs = run_seeds(&series, plan.seeds, |&(condition, law), seed| one(condition, law, seed, control))?;
+    let figures = |runs: Vec<Vec<RunFigures>>| {
+        let pooled = |(&(condition, law), runs): (&(&Loaded, DriftLawKind), &Vec<RunFigures>)| {
+            DriftFigures::pooled(&condition.name, law, runs)
+        };
+        series.iter().zip(&runs).map(pooled).collect()
+    };
+    Ok(runs.map(figures))
 }
 
 /// One run; `None` if it was stopped.
