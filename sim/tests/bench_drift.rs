@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bench_support;
+
 use sim::bench::{DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table};
-use sim::scenario::Loaded;
 use sim::world::Control;
-use std::path::Path;
 
 fn bench(name: &str, overrides: &[&str], laws: &[DriftLawKind], seeds: u64) -> Vec<DriftFigures> {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/bench/drift/{name}.toml"));
-    let conditions = vec![Loaded::read(&path, &overrides).unwrap()];
+    let conditions = bench_support::condition(&format!("drift/{name}"), overrides);
     let plan = DriftPlan { conditions, laws: laws.to_vec(), seeds };
     compare_drift_laws(&plan, &Control::default()).unwrap().unwrap()
 }
@@ -69,21 +67,17 @@ fn the_engine_is_steady_where_others_wobble() {
 
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let figures = pool.install(|| bench("D", &["duration_s=100", "fault.1.at_s=50"], DriftLawKind::ALL, 2));
+    bench_support::assert_same_on_any_threads(|| {
+        let figures = bench("D", &["duration_s=100", "fault.1.at_s=50"], DriftLawKind::ALL, 2);
         render_drift_json(&figures) + &render_drift_table(&figures)
-    };
-    assert_eq!(on(1), on(3));
+    });
 }
 
-/// Scripts rely on these names.
 #[test]
 fn json_has_these_keys() {
     let figures = bench("H", &["duration_s=60"], &[DriftLawKind::Engine], 1);
     let list: serde_json::Value = serde_json::from_str(&render_drift_json(&figures)).unwrap();
-    let mut keys: Vec<&str> = list[0].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = [
+    let expected = [
         "condition",
         "law",
         "seeds",
@@ -97,7 +91,5 @@ fn json_has_these_keys() {
         "underruns",
         "overruns",
     ];
-    keys.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(keys, expected);
+    bench_support::assert_keys(&list[0], &expected);
 }
