@@ -1,53 +1,18 @@
 //! The audio half never allocates, whatever the network and PTP do, and fills every frame of its output. Nor does a sender, once it is made.
-//!
-//! The allocator of this test counts what the thread that is inside of `pull` or of the sender asks of it, freeing included: either may wait for a
-//! lock, and a sound card does not wait.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod counting_allocator;
 mod rig;
 
+use counting_allocator::watched;
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
 use engine::receive::{ChannelMap, FusedDrift, MediaClock, Playout, StreamConfig};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::send::{Dither, Sender, SenderConfig};
 use engine::{Frames, LocalTime, Nanos, Ppb, PtpTime, SampleRate};
 use rig::{Arrival, Rig, at_ms};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::Range;
-
-struct Counting;
-
-thread_local! {
-    static INSIDE_PULL: Cell<bool> = const { Cell::new(false) };
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    if INSIDE_PULL.get() {
-        CALLS.set(CALLS.get() + 1);
-    }
-}
-
-// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two thread-local cells, which are
-// initialised at compile time and so do not allocate themselves.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const FIRST: rig::Sender = rig::Sender { ssrc: 1, timestamp: 0xFFFF_0000, frequency_hz: 440.0 };
 /// PTP time when the sender captures its first frame, s since the epoch.
@@ -55,13 +20,11 @@ const PTP_AT_START_S: u64 = 1_790_000_000;
 
 /// Calls to the allocator that a stretch of playout made.
 fn calls_in(rig: &mut Rig, ms: Range<i64>, arrivals: &[Arrival]) -> usize {
-    CALLS.set(0);
+    let mut calls = 0;
     rig.run(ms, arrivals, |playout: &mut Playout<FusedDrift>, now: LocalTime, out: &mut [f32]| {
-        INSIDE_PULL.set(true);
-        playout.pull(now, out);
-        INSIDE_PULL.set(false);
+        calls += watched(|| playout.pull(now, out)).1;
     });
-    CALLS.get()
+    calls
 }
 
 fn rig() -> Rig {
@@ -75,14 +38,6 @@ fn reading(state: LockState, ahead: Nanos) -> ClockReading {
     let clock = ClockMap::exact(at_ms(0), ahead.as_nanos() as f64, Ppb::ZERO);
     let map = PtpMap::new(at_ms(0), PtpTime::from_timestamp(PTP_AT_START_S, 0), clock);
     ClockReading { state, map: Some(map), epoch: 0, path_delay: PathDelay::Measured }
-}
-
-#[test]
-fn the_allocator_counts() {
-    INSIDE_PULL.set(true);
-    drop(std::hint::black_box(Box::new(1)));
-    INSIDE_PULL.set(false);
-    assert_eq!(CALLS.get(), 2);
 }
 
 #[test]
@@ -160,20 +115,20 @@ fn senders_send_without_the_allocator() {
     let secondary = Some(([239, 70, 0, 1], 5004).into());
     let mut sender = Sender::new(SenderConfig { secondary, dither: Dither::Tpdf { seed: 1 }, ..config }).unwrap();
     let mut reference = Reference::new(ReferenceConfig::default());
-    CALLS.set(0);
-    let mut sent = 0;
+    let (mut sent, mut calls) = (0, 0);
     for ms in 0..1_000 {
         let ahead = if ms < 500 { Nanos::ZERO } else { Nanos::from_secs(3600) };
         reference.advance(at_ms(ms), &Sources { ptp: Some(reading(LockState::Locked, ahead)), ..Sources::default() });
-        INSIDE_PULL.set(true);
-        sender.set_clock(at_ms(ms), &reference);
-        sender.handle_timeout(at_ms(ms), &mut |_: Frames, out: &mut [f32]| out.fill(0.1));
-        while let Some(transmit) = sender.poll_transmit() {
-            sent += transmit.datagram.len();
-        }
-        INSIDE_PULL.set(false);
+        let send = || {
+            sender.set_clock(at_ms(ms), &reference);
+            sender.handle_timeout(at_ms(ms), &mut |_: Frames, out: &mut [f32]| out.fill(0.1));
+            while let Some(transmit) = sender.poll_transmit() {
+                sent += transmit.datagram.len();
+            }
+        };
+        calls += watched(send).1;
     }
-    assert_eq!(CALLS.get(), 0);
+    assert_eq!(calls, 0);
     assert!(sent > 2 * 990 * 200 && sender.stats().realignments == 1, "{sent} bytes, {:?}", sender.stats());
 }
 

@@ -1,4 +1,5 @@
-//! `sim bench clocks`: runs the comparison of clock laws, and writes and prints its tables. The other benches are modules below.
+//! `sim bench`: what its commands have in common, and `sim bench clocks`, which compares clock laws and writes and prints its tables. The other benches
+//! are modules below.
 
 mod drift;
 mod resamplers;
@@ -9,6 +10,7 @@ use sim::bench::{self, BenchError, Figures, Plan};
 use sim::report::write_atomically;
 use sim::scenario::{Loaded, ReceiverKind};
 use sim::world::Control;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -75,80 +77,108 @@ pub(crate) fn run(command: &Bench) -> ExitCode {
 }
 
 fn clocks(arguments: &Clocks) -> ExitCode {
-    let plan = match plan(arguments) {
-        Ok(plan) => plan,
-        Err(message) => {
-            eprintln!("error: {message}");
-            return ExitCode::from(EXIT_USAGE);
-        }
-    };
-    let control = Arc::new(Control::default());
-    terminal::stop_on_ctrl_c(&control);
-    let progress = terminal::Progress::start("bench clocks", plan.total_ms(), &control);
-    let result = bench::run(&plan, &control);
-    let elapsed = progress.finish();
-    match result {
-        Ok(Some(figures)) => {
-            println!("{}", bench::render_table(&figures));
-            let simulated_s = plan.total_ms() as f64 * 1e-3;
-            let wall_s = elapsed.as_secs_f64();
-            println!(
-                "{simulated_s:.0} s simulated in {wall_s:.1} s: {:.0} times real time",
-                simulated_s / wall_s.max(1e-3)
-            );
-            write(arguments, &figures)
-        }
-        Ok(None) => {
-            eprintln!("interrupted: nothing was written");
-            ExitCode::from(EXIT_INTERRUPTED)
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(if matches!(error, BenchError::Run(_)) { EXIT_FAILED } else { EXIT_USAGE })
-        }
-    }
+    finished(plan(arguments).and_then(|plan| {
+        let compare = |control: &Control| bench::run(&plan, control);
+        let figures = simulate("bench clocks", plan.total_ms(), compare, bench::render_table)?;
+        write(arguments, &figures)
+    }))
 }
 
-fn plan(arguments: &Clocks) -> Result<Plan, String> {
-    let (files, intervals) = if arguments.files.is_empty() {
-        (shipped(Path::new(CONDITIONS))?, LOG_SYNC_INTERVALS.to_vec())
-    } else {
-        (arguments.files.clone(), Vec::new())
-    };
-    let conditions: Result<Vec<_>, _> = files.iter().map(|file| Loaded::read(file, &arguments.overrides)).collect();
+fn plan(arguments: &Clocks) -> Result<Plan, Failure> {
+    let intervals = if arguments.files.is_empty() { LOG_SYNC_INTERVALS.to_vec() } else { Vec::new() };
     let plan = Plan {
-        conditions: conditions.map_err(|error| error.to_string())?,
+        conditions: conditions(&arguments.files, CONDITIONS, &arguments.overrides)?,
         log_sync_intervals: if arguments.log_sync.is_empty() { intervals } else { arguments.log_sync.clone() },
         laws: if arguments.laws.is_empty() { ReceiverKind::CLOCK_LAWS.to_vec() } else { arguments.laws.clone() },
         seeds: arguments.seeds,
     };
-    plan.check().map_err(|error| error.to_string())?;
+    plan.check()?;
     Ok(plan)
 }
 
-/// The scenario files of a folder, in order.
-fn shipped(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let right = "run it at the top of the workspace, or give scenario files";
-    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}; {right}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
-    if files.is_empty() { Err(format!("{}: there is no scenario; {right}", folder.display())) } else { Ok(files) }
-}
-
-fn write(arguments: &Clocks, figures: &[Figures]) -> ExitCode {
+fn write(arguments: &Clocks, figures: &[Figures]) -> Result<(), Failure> {
     let folder = arguments.reports.join("bench_clocks");
     let mut files = vec![
         (folder.join("clocks.md"), bench::render_markdown(figures)),
         (folder.join("clocks.csv"), bench::render_csv(figures)),
     ];
     files.extend(arguments.json.iter().map(|path| (path.clone(), bench::render_json(figures))));
-    for (path, text) in &files {
-        if let Err(error) = write_atomically(path, text) {
-            eprintln!("error: {}: {error}; choose another place with --reports or --json", path.display());
-            return ExitCode::from(EXIT_USAGE);
+    write_files(&files, "--reports or --json")?;
+    println!("reports: {}", folder.display());
+    Ok(())
+}
+
+/// Why a bench ended early: the exit code, and what to say.
+struct Failure(u8, String);
+
+impl Failure {
+    fn usage(what: impl fmt::Display) -> Self {
+        Self(EXIT_USAGE, format!("error: {what}"))
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        let code = if matches!(error, BenchError::Run(_)) { EXIT_FAILED } else { EXIT_USAGE };
+        Self(code, format!("error: {error}"))
+    }
+}
+
+fn finished(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(code, text)) => {
+            eprintln!("{text}");
+            ExitCode::from(code)
         }
     }
-    println!("reports: {}", folder.display());
-    ExitCode::SUCCESS
+}
+
+/// The conditions that were given, or those that ship in a folder.
+fn conditions(given: &[PathBuf], folder: &str, overrides: &[String]) -> Result<Vec<Loaded>, Failure> {
+    let files = if given.is_empty() { shipped(Path::new(folder))? } else { given.to_vec() };
+    files.iter().map(|file| Loaded::read(file, overrides).map_err(Failure::usage)).collect()
+}
+
+/// Compares under a progress bar that Ctrl-C ends; prints the table, and how fast it was.
+fn simulate<F, E: Into<Failure>>(
+    name: &str,
+    total_ms: u64,
+    compare: impl FnOnce(&Control) -> Result<Option<Vec<F>>, E>,
+    render: impl FnOnce(&[F]) -> String,
+) -> Result<Vec<F>, Failure> {
+    let control = Arc::new(Control::default());
+    terminal::stop_on_ctrl_c(&control);
+    let progress = terminal::Progress::start(name, total_ms, &control);
+    let result = compare(&control);
+    let wall_s = progress.finish().as_secs_f64();
+    let figures = result.map_err(Into::into)?;
+    let figures = figures.ok_or_else(|| Failure(EXIT_INTERRUPTED, "interrupted: nothing was written".to_owned()))?;
+    println!("{}", render(&figures));
+    let simulated_s = total_ms as f64 * 1e-3;
+    let times = simulated_s / wall_s.max(1e-3);
+    println!("{simulated_s:.0} s simulated in {wall_s:.1} s: {times:.0} times real time");
+    Ok(figures)
+}
+
+/// Writes results; `options` are those that choose their place.
+fn write_files(files: &[(PathBuf, String)], options: &str) -> Result<(), Failure> {
+    let write = |(path, text): &(PathBuf, String)| {
+        let failed = |error| format!("{}: {error}; choose another place with {options}", path.display());
+        write_atomically(path, text).map_err(|error| Failure::usage(failed(error)))
+    };
+    files.iter().try_for_each(write)
+}
+
+/// The scenario files of a folder, in order.
+fn shipped(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |what: &dyn fmt::Display| {
+        let right = "run it at the top of the workspace, or give scenario files";
+        Failure::usage(format!("{}: {what}; {right}", folder.display()))
+    };
+    let entries = std::fs::read_dir(folder).map_err(|error| failed(&error))?;
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    if files.is_empty() { Err(failed(&"there is no scenario")) } else { Ok(files) }
 }

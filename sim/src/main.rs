@@ -172,8 +172,16 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
         }
         Ok(session) => {
             terminal::print(loaded, &session, &folder, elapsed);
-            let deterministic = !arguments.check_determinism || check_determinism(loaded, &session);
-            conclude(loaded, arguments, &session, deterministic)
+            if !arguments.check_determinism {
+                return conclude(loaded, arguments, &session, true);
+            }
+            match is_deterministic(loaded, &session, &control) {
+                Some(deterministic) => conclude(loaded, arguments, &session, deterministic),
+                None => {
+                    eprintln!("interrupted: the second run was not compared");
+                    ExitCode::from(EXIT_INTERRUPTED)
+                }
+            }
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -204,24 +212,22 @@ fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, d
     ExitCode::from(EXIT_FAILED)
 }
 
-/// A second run without files must follow the same trajectory.
-fn check_determinism(loaded: &Loaded, first: &Session) -> bool {
+/// Whether a second run without files follows the same trajectory; `None` if it was stopped.
+fn is_deterministic(loaded: &Loaded, first: &Session, control: &Control) -> Option<bool> {
     let mut again = loaded.clone();
     again.scenario.record.audio = Audio::None;
-    match run(&again, None, &Control::default()) {
-        Ok(second) => match first_difference(first, &second) {
-            Some(difference) => {
-                eprintln!("not deterministic: {difference}");
-                false
-            }
-            None => {
-                println!("deterministic: two runs, the same trajectory");
-                true
-            }
-        },
+    let second = match run(&again, None, control) {
+        Ok(second) if second.cancelled => return None,
+        Ok(second) => second,
         Err(error) => {
             eprintln!("error: {error}");
-            false
+            return Some(false);
         }
+    };
+    let difference = first_difference(first, &second);
+    match &difference {
+        Some(difference) => eprintln!("not deterministic: {difference}"),
+        None => println!("deterministic: two runs, the same trajectory"),
     }
+    Some(difference.is_none())
 }

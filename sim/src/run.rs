@@ -112,7 +112,7 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
         report::write_all(&trace, folder)?;
         report::write_csv(&trace, folder)?;
         let path = folder.join("summary.json");
-        std::fs::write(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })?;
+        report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })?;
     }
     Ok(Session { summary, trace, cancelled })
 }

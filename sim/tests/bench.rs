@@ -2,21 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bench_support;
 mod short;
 
 use sim::bench::{Figures, Plan, render_csv, render_json, render_markdown, run};
-use sim::scenario::{Loaded, ReceiverKind};
+use sim::scenario::ReceiverKind;
 use sim::world::Control;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 fn condition(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/bench/clocks/{name}.toml"))
+    bench_support::path(&format!("clocks/{name}"))
 }
 
 fn bench(name: &str, overrides: &[&str], laws: &[ReceiverKind], seeds: u64) -> Vec<Figures> {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    let conditions = vec![Loaded::read(&condition(name), &overrides).unwrap()];
+    let conditions = bench_support::condition(&format!("clocks/{name}"), overrides);
     let plan = Plan { conditions, log_sync_intervals: Vec::new(), laws: laws.to_vec(), seeds };
     run(&plan, &Control::default()).unwrap().unwrap()
 }
@@ -40,21 +40,17 @@ fn linuxptps_servos_err_as_published() {
 
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let figures = pool.install(|| bench("a", &["duration_s=120"], ReceiverKind::CLOCK_LAWS, 3));
+    bench_support::assert_same_on_any_threads(|| {
+        let figures = bench("a", &["duration_s=120"], ReceiverKind::CLOCK_LAWS, 3);
         render_json(&figures) + &render_csv(&figures) + &render_markdown(&figures)
-    };
-    assert_eq!(on(1), on(3));
+    });
 }
 
-/// Scripts rely on these names.
 #[test]
 fn json_has_these_keys() {
     let figures = bench("a", &["duration_s=60"], &[ReceiverKind::Engine], 1);
     let list: serde_json::Value = serde_json::from_str(&render_json(&figures)).unwrap();
-    let mut keys: Vec<&str> = list[0].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = [
+    let expected = [
         "condition",
         "log_sync_interval",
         "law",
@@ -71,9 +67,7 @@ fn json_has_these_keys() {
         "false_unlocks",
         "coverage_3sigma",
     ];
-    keys.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(keys, expected);
+    bench_support::assert_keys(&list[0], &expected);
     assert_eq!(list[0]["law"], "engine");
     assert!(list[0]["outage_end_worst_us"].is_null());
 }

@@ -1,16 +1,14 @@
-//! The comparison of drift laws: its model against figures of an earlier model, and its result against itself.
+//! The comparison of drift laws: its models against figures of an earlier model, and its result against itself.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bench_support;
+
 use sim::bench::{DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table};
-use sim::scenario::Loaded;
 use sim::world::Control;
-use std::path::Path;
 
 fn bench(name: &str, overrides: &[&str], laws: &[DriftLawKind], seeds: u64) -> Vec<DriftFigures> {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/bench/drift/{name}.toml"));
-    let conditions = vec![Loaded::read(&path, &overrides).unwrap()];
+    let conditions = bench_support::condition(&format!("drift/{name}"), overrides);
     let plan = DriftPlan { conditions, laws: laws.to_vec(), seeds };
     compare_drift_laws(&plan, &Control::default()).unwrap().unwrap()
 }
@@ -25,6 +23,26 @@ fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
         assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
         // Standing off by the card's 100 ppm over the gain, more than the level says by up to half a packet.
         assert!((9.0..13.0).contains(&figures.delay_max_ms), "{figures:?}");
+    }
+}
+
+/// Other receivers' loops, with what their sources say they look at, against figures of an earlier model of them.
+#[test]
+fn loops_on_the_level_wobble_as_in_the_model_of_which_the_goals_come() {
+    let published = [
+        (DriftLawKind::PipewireRtp, [(2.32, -82.0), (10.95, -80.0)]),
+        (DriftLawKind::PipewireAlsa, [(4.57, -67.0), (18.1, -52.0)]),
+        (DriftLawKind::RocGradual, [(3.38, -66.0), (69.0, -54.0)]),
+        (DriftLawKind::Zita, [(7.6, -61.0), (15.2, -55.0)]),
+    ];
+    for (index, name) in ["A", "B"].into_iter().enumerate() {
+        let figures = bench(name, &[], &published.map(|(law, _)| law), 1);
+        for (figures, (_, published)) in figures.iter().zip(published) {
+            let (rms_ppm, phase_noise_dbc) = published[index];
+            let rms = figures.ratio_rms_ppm.unwrap();
+            assert!((rms / rms_ppm - 1.0).abs() < 0.15, "{figures:?}");
+            assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
+        }
     }
 }
 
@@ -49,21 +67,17 @@ fn the_engine_is_steady_where_others_wobble() {
 
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let figures = pool.install(|| bench("D", &["duration_s=100", "fault.1.at_s=50"], DriftLawKind::ALL, 2));
+    bench_support::assert_same_on_any_threads(|| {
+        let figures = bench("D", &["duration_s=100", "fault.1.at_s=50"], DriftLawKind::ALL, 2);
         render_drift_json(&figures) + &render_drift_table(&figures)
-    };
-    assert_eq!(on(1), on(3));
+    });
 }
 
-/// Scripts rely on these names.
 #[test]
 fn json_has_these_keys() {
     let figures = bench("H", &["duration_s=60"], &[DriftLawKind::Engine], 1);
     let list: serde_json::Value = serde_json::from_str(&render_drift_json(&figures)).unwrap();
-    let mut keys: Vec<&str> = list[0].as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = [
+    let expected = [
         "condition",
         "law",
         "seeds",
@@ -77,7 +91,5 @@ fn json_has_these_keys() {
         "underruns",
         "overruns",
     ];
-    keys.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(keys, expected);
+    bench_support::assert_keys(&list[0], &expected);
 }

@@ -205,3 +205,23 @@ fn the_programme_is_made_and_can_be_played() {
     assert_exit(&output, 2);
     assert!(error_of(&output).contains("none/programme.wav: "), "{}", error_of(&output));
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_second_run_of_a_comparison_too() {
+    use std::io::BufRead;
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 2000"));
+    let mut command = sim();
+    command.arg(path).args(["--check-determinism", "--set", "record.audio=\"none\"", "--reports"]);
+    command.arg(folder.path().join("reports")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The last line of the first run.
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("reports: ")));
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_exit(&output, 130);
+    assert!(error_of(&output).contains("interrupted: the second run was not compared"), "{}", error_of(&output));
+}

@@ -1,19 +1,18 @@
 //! The engine's audio half never asks the allocator for anything, in any scenario that ships: all of them are run until their faults are over, and every
 //! pull is watched.
-//!
-//! The allocator of this test counts what the thread that is inside of `pull` asks of it, freeing included: either may wait for a
-//! lock, and a sound card does not wait.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../../engine/tests/counting_allocator/mod.rs"]
+mod counting_allocator;
+
+use counting_allocator::watched;
 use engine::LocalTime;
 use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::StreamError;
 use rayon::prelude::*;
 use sim::scenario::{Loaded, ReceiverKind, Seconds};
 use sim::world::{Clock, Control, EngineReceiver, Playback, Receiver, World, stream_config};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,47 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How long a scenario is run that has no faults, and how long after them.
 const WITHOUT_FAULTS_S: f64 = 60.0;
 const AFTER_FAULTS_S: f64 = 10.0;
-
-struct Counting;
-
-thread_local! {
-    static INSIDE_PULL: Cell<bool> = const { Cell::new(false) };
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    if INSIDE_PULL.get() {
-        CALLS.set(CALLS.get() + 1);
-    }
-}
-
-// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two thread-local cells, which are
-// initialised at compile time and so do not allocate themselves.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Whatever happens in here is counted.
-fn watched<T>(of: impl FnOnce() -> T) -> (T, u64) {
-    CALLS.set(0);
-    INSIDE_PULL.set(true);
-    let value = of();
-    INSIDE_PULL.set(false);
-    (value, CALLS.get())
-}
 
 /// The engine, whose pulls are watched.
 struct Watched {
@@ -101,7 +59,7 @@ impl Receiver for Watched {
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         let ((), calls) = watched(|| self.engine.pull(now, out));
-        self.calls.fetch_add(calls, Ordering::Relaxed);
+        self.calls.fetch_add(calls as u64, Ordering::Relaxed);
         self.pulls.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -153,11 +111,6 @@ fn run(loaded: &Loaded) -> Result<(u64, u64), StreamError> {
         world.run(&Control::default()).unwrap();
     }
     Ok((pulls.load(Ordering::Relaxed), calls.load(Ordering::Relaxed)))
-}
-
-#[test]
-fn the_allocator_counts() {
-    assert_eq!(watched(|| drop(std::hint::black_box(Box::new(1)))).1, 2);
 }
 
 #[test]

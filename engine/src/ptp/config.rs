@@ -105,17 +105,22 @@ impl PortConfig {
         Self { domain_number, ..self }
     }
 
-    /// D0, our own data set (IEEE 1588-2019, table 12).
+    /// D0, our own data set.
     pub(super) fn data_set(&self) -> DataSet {
-        let own = PortIdentity { port_number: 0, ..self.identity };
-        DataSet {
-            priority_1: self.priority_1,
-            quality: self.quality,
-            priority_2: self.priority_2,
-            grandmaster: self.identity.clock_identity,
-            steps_removed: 0,
-            sender: own,
-            receiver: own,
-        }
+        own_data_set(self.identity, self.priority_1, self.quality, self.priority_2)
+    }
+}
+
+/// D0 of a clock (IEEE 1588-2019, table 12).
+pub(super) fn own_data_set(identity: PortIdentity, priority_1: u8, quality: ClockQuality, priority_2: u8) -> DataSet {
+    let own = PortIdentity { port_number: 0, ..identity };
+    DataSet {
+        priority_1,
+        quality,
+        priority_2,
+        grandmaster: identity.clock_identity,
+        steps_removed: 0,
+        sender: own,
+        receiver: own,
     }
 }

@@ -12,7 +12,9 @@ mod remedies;
 mod statime_clock;
 mod virtual_clock;
 
-pub use drift::{LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, RocGradual, Zita};
+pub use drift::{
+    LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, Queue, QueueLaw, RocGradual, Zita,
+};
 pub use linuxptp::{LinuxptpLinreg, LinuxptpPi};
 pub use prototype::PrototypeReceiver;
 pub use prototype_clock::PrototypeClock;

@@ -11,7 +11,7 @@ use crate::world::{Clock, Playback, RECEIVER_PORT, Receiver};
 use engine::clock::{ClockLaw, Direction, TimestampPair};
 use engine::ptp::wire::{Body, Flags, Message};
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{DriftInput, DriftLaw, StreamConfig};
+use engine::receive::StreamConfig;
 use engine::rtp::wire::RtpPacket;
 use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 use std::collections::VecDeque;
@@ -92,17 +92,10 @@ impl PrototypeReceiver {
         self.config.format.sample_rate().duration(Frames::new(self.queue.positions.len() as i64))
     }
 
-    fn ratio(&mut self, frames: usize) -> f64 {
-        let rate = self.config.format.sample_rate();
-        let input = DriftInput {
-            block: rate.duration(Frames::new(frames as i64)),
-            media_rate: self.clock.rate().unwrap_or(Ppb::ZERO),
-            card_rate: Ppb::ZERO,
-            behind: Nanos::ZERO,
-            fill: self.fill(),
-            target: self.config.target_depth,
-        };
-        self.drift.ratio(&input).ratio()
+    fn ratio(&mut self) -> f64 {
+        let target_s = self.config.target_depth.as_secs_f64();
+        let ptp_rate = self.clock.rate().unwrap_or(Ppb::ZERO);
+        self.drift.steer(ptp_rate, self.fill().as_secs_f64(), target_s).ratio()
     }
 }
 
@@ -216,7 +209,7 @@ impl Receiver for PrototypeReceiver {
         self.playing = playing;
         out.fill(0.0);
         if playing {
-            let ratio = self.ratio(out.len() / channels);
+            let ratio = self.ratio();
             for frame in out.chunks_exact_mut(channels) {
                 if !self.queue.read(ratio, frame) {
                     self.playback.underruns += 1;

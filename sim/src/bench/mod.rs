@@ -9,6 +9,7 @@ mod figures;
 mod goals;
 mod measure;
 mod resamplers;
+mod seeds;
 mod table;
 
 pub use drift::{
@@ -24,7 +25,7 @@ pub use table::{render_csv, render_json, render_markdown, render_table};
 use crate::scenario::{Audio, FaultKind, Loaded, ReceiverKind, Scenario, ScenarioError, Seconds};
 use crate::world::{Control, RunError, World};
 use measure::{Course, RunFigures};
-use rayon::prelude::*;
+use seeds::run_seeds;
 use std::path::PathBuf;
 use thiserror::Error;
 use toml::Spanned;
@@ -111,13 +112,8 @@ impl Plan {
 pub fn run(plan: &Plan, control: &Control) -> Result<Option<Vec<Figures>>, BenchError> {
     plan.check()?;
     let series = plan.series();
-    let jobs: Vec<(&Series<'_>, u64)> =
-        series.iter().flat_map(|series| (1..=plan.seeds).map(move |seed| (series, seed))).collect();
-    let runs: Vec<Option<RunFigures>> =
-        jobs.par_iter().map(|(series, seed)| one(series, *seed, control)).collect::<Result<_, _>>()?;
-    let Some(runs) = runs.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let per_series = runs.chunks(plan.seeds.max(1) as usize);
-    Ok(Some(series.iter().zip(per_series).map(|(series, runs)| figures(series, runs)).collect()))
+    let runs = run_seeds(&series, plan.seeds, |series, seed| one(series, seed, control))?;
+    Ok(runs.map(|runs| series.iter().zip(&runs).map(|(series, runs)| figures(series, runs)).collect()))
 }
 
 fn figures(series: &Series<'_>, runs: &[RunFigures]) -> Figures {

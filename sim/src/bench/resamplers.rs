@@ -8,11 +8,11 @@
 //! Only the speed differs between runs, and between machines. Development builds check themselves, which costs all of them time, but not alike:
 //! compare speeds in a release build.
 //!
-//! Not compared: soxr and zita-resampler, because their licences (LGPL, GPL) are not among those that cargo-deny lets in, behind whatever
-//! feature; libsamplerate, because its crate builds a copy with CMake and allocates in every call; speexdsp, because its port to
-//! Rust has had one release, in 2020.
+//! The feature `peers` adds libsamplerate, soxr, zita-resampler and speexdsp, those of them that the system has (see the crate `peers`).
 
 mod contestants;
+#[cfg(feature = "peers")]
+mod peer;
 mod sine;
 
 use comfy_table::{CellAlignment, Table, presets};

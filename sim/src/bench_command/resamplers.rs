@@ -1,12 +1,12 @@
 //! `sim bench resamplers`: runs the comparison of resamplers, and prints and writes its table.
 
-use crate::{EXIT_FAILED, EXIT_USAGE};
+use super::{Failure, finished, write_files};
+use crate::EXIT_FAILED;
 use clap::Args;
 use sim::bench;
-use sim::report::write_atomically;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub(crate) struct Resamplers {
@@ -22,23 +22,17 @@ pub(crate) struct Resamplers {
 #[expect(clippy::disallowed_methods, reason = "a command line that measures time reads a clock")]
 pub(super) fn run(arguments: &Resamplers) -> ExitCode {
     let start = Instant::now();
-    let figures = match bench::compare_resamplers(arguments.rounds, &mut || start.elapsed()) {
-        Ok(figures) => figures,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(EXIT_FAILED);
-        }
-    };
+    finished(compare(arguments, &mut || start.elapsed()))
+}
+
+fn compare(arguments: &Resamplers, clock: &mut dyn FnMut() -> Duration) -> Result<(), Failure> {
+    let figures = bench::compare_resamplers(arguments.rounds, clock)
+        .map_err(|error| Failure(EXIT_FAILED, format!("error: {error}")))?;
     println!("{}", bench::render_resampler_table(&figures));
     println!("two channels at 48 kHz, 100 ppm, blocks of 480 frames; speed against rubato's default");
     if cfg!(debug_assertions) {
         println!("this is a development build, which checks itself: for speeds as shipped, use cargo run --release");
     }
-    if let Some(path) = &arguments.json
-        && let Err(error) = write_atomically(path, &bench::render_resampler_json(&figures))
-    {
-        eprintln!("error: {}: {error}; choose another place with --json", path.display());
-        return ExitCode::from(EXIT_USAGE);
-    }
-    ExitCode::SUCCESS
+    let json = arguments.json.iter().map(|path| (path.clone(), bench::render_resampler_json(&figures)));
+    write_files(&json.collect::<Vec<_>>(), "--json")
 }

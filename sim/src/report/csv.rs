@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::ReportError;
+use super::{ReportError, write_atomically};
 use crate::record::RunTrace;
 
 /// Writes `trace.csv` into a directory that exists.
@@ -13,8 +13,8 @@ use crate::record::RunTrace;
 pub fn write_csv(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
     let path = dir.join("trace.csv");
     let failed = |source| ReportError::Csv { path: path.clone(), source };
-    let file = std::fs::File::create(&path).map_err(|error| failed(error.into()))?;
-    write_rows(trace, file).map_err(failed)
+    let mut rows = Vec::new();
+    write_rows(trace, &mut rows).and_then(|()| Ok(write_atomically(&path, &rows)?)).map_err(failed)
 }
 
 fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Error> {

@@ -4,20 +4,20 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees the old text or the new.
+/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees the old contents or the new.
 ///
 /// # Errors
 /// If the folder cannot be made, or the file not written.
-pub fn write_atomically(path: &Path, text: &str) -> io::Result<()> {
+pub fn write_atomically(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
     let mut name = path.file_name().map(OsString::from).ok_or(io::ErrorKind::InvalidInput)?;
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    std::fs::write(&temporary, text)?;
-    std::fs::rename(&temporary, path).inspect_err(|_| {
-        // What could not be put in place is of no use.
+    let written = std::fs::write(&temporary, contents).and_then(|()| std::fs::rename(&temporary, path));
+    written.inspect_err(|_| {
+        // What is not whole, or could not be put in place, is of no use.
         let _ = std::fs::remove_file(&temporary);
     })
 }

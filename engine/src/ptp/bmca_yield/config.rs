@@ -2,6 +2,7 @@
 
 use crate::clock::LockTransition;
 use crate::ptp::bmca::DataSet;
+use crate::ptp::config::own_data_set;
 use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockQuality, PortIdentity};
 use std::fmt;
@@ -29,18 +30,9 @@ impl YieldConfig {
         Self { identity, peer, priority_1: 250, priority_2: 248, quality }
     }
 
-    /// D0, our own data set (IEEE 1588-2019, table 12).
+    /// D0, our own data set.
     pub(super) fn data_set(&self) -> DataSet {
-        let own = PortIdentity { port_number: 0, ..self.identity };
-        DataSet {
-            priority_1: self.priority_1,
-            quality: self.quality,
-            priority_2: self.priority_2,
-            grandmaster: self.identity.clock_identity,
-            steps_removed: 0,
-            sender: own,
-            receiver: own,
-        }
+        own_data_set(self.identity, self.priority_1, self.quality, self.priority_2)
     }
 }
 

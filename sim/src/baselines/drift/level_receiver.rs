@@ -7,12 +7,13 @@
 //!
 //! The level is sampled at the callback, before the block is taken; a law of shorter period sees it again after each part of the block.
 
+use super::queue::{Queue, QueueLaw};
 use crate::record::ClockState;
 use crate::world::{Clock, Playback, Receiver};
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{DriftInput, DriftLaw, StreamConfig};
+use engine::receive::StreamConfig;
 use engine::rtp::wire::RtpPacket;
-use engine::{Frames, LocalTime, MediaPosition, Nanos, Ppb};
+use engine::{Frames, LocalTime, MediaPosition, Nanos};
 
 /// The receiver.
 pub struct LevelReceiver<L> {
@@ -22,17 +23,28 @@ pub struct LevelReceiver<L> {
     period: Option<usize>,
     /// End of the newest packet, unwrapped.
     end: Option<Frames>,
+    /// When it arrived.
+    arrival: LocalTime,
     position: Option<MediaPosition>,
     /// What was there at the last underrun, or at the start.
     refill_from: Option<MediaPosition>,
     playback: Playback,
 }
 
-impl<L: DriftLaw> LevelReceiver<L> {
+impl<L: QueueLaw> LevelReceiver<L> {
     /// A receiver whose law is asked once per callback, or once per `period` of audio.
     pub fn new(config: StreamConfig, law: L, period: Option<Nanos>) -> Self {
         let period = period.map(|period| config.format.sample_rate().frames_in(period) as usize);
-        Self { config, law, period, end: None, position: None, refill_from: None, playback: Playback::default() }
+        Self {
+            config,
+            law,
+            period,
+            end: None,
+            arrival: LocalTime::from_nanos(0),
+            position: None,
+            refill_from: None,
+            playback: Playback::default(),
+        }
     }
 
     /// Frames in the queue.
@@ -60,20 +72,13 @@ impl<L: DriftLaw> LevelReceiver<L> {
     }
 
     /// Plays a part of a block.
-    fn play(&mut self, frames: usize, position: MediaPosition) {
-        let rate = self.config.format.sample_rate();
-        let level = self.level(position);
-        let input = DriftInput {
-            block: rate.duration(Frames::new(frames as i64)),
-            media_rate: Ppb::ZERO,
-            card_rate: Ppb::ZERO,
-            behind: Nanos::ZERO,
-            fill: rate.duration_f64(level),
-            target: self.config.target_depth,
-        };
-        self.playback.fill = input.fill;
-        let needed = frames as f64 * self.law.ratio(&input).ratio();
-        if needed > level {
+    fn play(&mut self, now: LocalTime, frames: usize, position: MediaPosition, target_frames: f64) {
+        let level_frames = self.level(position);
+        let queue =
+            Queue { now, block_frames: frames as f64, level_frames, target_frames, since_arrival: now - self.arrival };
+        self.playback.fill = self.config.format.sample_rate().duration_f64(level_frames);
+        let needed = queue.block_frames * self.law.ratio(&queue).ratio();
+        if needed > level_frames {
             self.playback.underruns += 1;
             self.refill_from = self.end.map(MediaPosition::at_frame);
             self.position = None;
@@ -84,16 +89,21 @@ impl<L: DriftLaw> LevelReceiver<L> {
     }
 }
 
-impl<L: DriftLaw> Receiver for LevelReceiver<L> {
+impl<L: QueueLaw> Receiver for LevelReceiver<L> {
     fn handle_ptp(&mut self, _now: LocalTime, _datagram: &[u8]) {}
 
-    fn handle_media(&mut self, _now: LocalTime, datagram: &[u8]) {
+    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
         let Ok(packet) = RtpPacket::parse(datagram) else { return };
         let Ok(frames) = self.config.format.frames_in_payload(packet.payload.len()) else { return };
         let timestamp = packet.header.timestamp;
         let first = self.end.map_or(Frames::new(i64::from(timestamp.get())), |end| timestamp.unwrap_near(end));
         let end = first + Frames::new(frames as i64);
-        self.end = Some(self.end.map_or(end, |newest| newest.max(end)));
+        let moved = end - self.end.unwrap_or(first);
+        if moved > Frames::ZERO {
+            self.end = Some(end);
+            self.arrival = now;
+            self.law.arrived(now, frames as f64, moved.get() as f64);
+        }
     }
 
     fn handle_timeout(&mut self, _now: LocalTime) {}
@@ -108,14 +118,14 @@ impl<L: DriftLaw> Receiver for LevelReceiver<L> {
 
     fn handle_transmitted(&mut self, _token: TransmitToken, _sent: LocalTime) {}
 
-    fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
+    fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         out.fill(0.0);
         let target = self.config.format.sample_rate().frames_in(self.config.target_depth);
         let mut rest = out.len() / self.config.format.channels();
         while rest > 0 {
             let part = self.period.map_or(rest, |period| period.clamp(1, rest));
             if let Some(position) = self.begin(target) {
-                self.play(part, position);
+                self.play(now, part, position, target);
             }
             rest -= part;
         }

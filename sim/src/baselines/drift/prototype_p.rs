@@ -3,8 +3,8 @@
 //! Law, as reported: ratio = 1 + 0.001 (fill - 0.5), the fill as a share of a buffer of twice the target. The notes round the rate to
 //! whole Hz, which is 21 ppm; here it is not rounded.
 
+use super::queue::{Queue, QueueLaw};
 use engine::Ppb;
-use engine::receive::{DriftInput, DriftLaw};
 
 const GAIN: f64 = 0.001;
 
@@ -12,9 +12,9 @@ const GAIN: f64 = 0.001;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PrototypeP;
 
-impl DriftLaw for PrototypeP {
-    fn ratio(&mut self, input: &DriftInput) -> Ppb {
-        let share = input.fill.as_secs_f64() / (2.0 * input.target.as_secs_f64());
+impl QueueLaw for PrototypeP {
+    fn ratio(&mut self, queue: &Queue) -> Ppb {
+        let share = queue.level_frames / (2.0 * queue.target_frames);
         Ppb::new(GAIN * (share - 0.5) * 1e9)
     }
 }

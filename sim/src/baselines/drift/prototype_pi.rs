@@ -3,24 +3,32 @@
 //! Law, as reported: ratio = 1 + ppm + trim, the ppm being PTP's against the host (not the sound card's), and trim = Kp e + Ki sum(e) per callback, clamped
 //! to +-20 ppm, with e = (fill - target) / target, Kp = 1e-4 and Ki = 5e-5. The sum is not limited.
 
+use super::queue::{Queue, QueueLaw};
 use engine::Ppb;
-use engine::receive::{DriftInput, DriftLaw};
 
 const KP: f64 = 1e-4;
 const KI: f64 = 5e-5;
 const TRIM_LIMIT: f64 = 20e-6;
 
-/// The prototype's drift law. It takes [`DriftInput::media_rate`] to be PTP's rate against the host.
+/// The prototype's drift law.
 #[derive(Clone, Debug, Default)]
 pub struct PrototypeDrift {
     sum: f64,
 }
 
-impl DriftLaw for PrototypeDrift {
-    fn ratio(&mut self, input: &DriftInput) -> Ppb {
-        let error = (input.fill - input.target).as_secs_f64() / input.target.as_secs_f64();
+impl PrototypeDrift {
+    /// The ratio of the next block, from PTP's rate against the host, the level and its target, both in the same unit.
+    pub fn steer(&mut self, ptp_rate: Ppb, level: f64, target: f64) -> Ppb {
+        let error = (level - target) / target;
         self.sum += error;
         let trim = (KP * error + KI * self.sum).clamp(-TRIM_LIMIT, TRIM_LIMIT);
-        Ppb::new(input.media_rate.as_ppb() + trim * 1e9)
+        Ppb::new(ptp_rate.as_ppb() + trim * 1e9)
+    }
+}
+
+/// On a host whose clock is as fast as PTP.
+impl QueueLaw for PrototypeDrift {
+    fn ratio(&mut self, queue: &Queue) -> Ppb {
+        self.steer(Ppb::ZERO, queue.level_frames, queue.target_frames)
     }
 }

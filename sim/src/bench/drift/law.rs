@@ -1,8 +1,10 @@
 //! The drift laws that can be compared, each in its receiver.
 
-use crate::baselines::{LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, RocGradual, Zita};
+use crate::baselines::{
+    LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, QueueLaw, RocGradual, Zita,
+};
 use crate::world::{EngineReceiver, Receiver, RunError};
-use engine::receive::{DriftLaw, StreamConfig};
+use engine::receive::StreamConfig;
 use serde::Serialize;
 use std::fmt;
 
@@ -58,7 +60,7 @@ impl DriftLawKind {
     }
 }
 
-fn level(config: StreamConfig, law: impl DriftLaw + 'static) -> Box<dyn Receiver> {
+fn level(config: StreamConfig, law: impl QueueLaw + 'static) -> Box<dyn Receiver> {
     Box::new(LevelReceiver::new(config, law, None))
 }
 

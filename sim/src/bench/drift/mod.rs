@@ -1,9 +1,13 @@
 //! The comparison of drift laws: laws x conditions x seeds, in parallel.
 //!
 //! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays silence. The engine is the whole
-//! receiver, with its own estimators and PTP. The others are loops on the level of a plain queue, sampled at the callback: in the engine's
+//! receiver, with its own estimators and PTP. The others are loops on a plain queue, each on the level that its own receiver looks at: in the engine's
 //! playout, which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets and callbacks. Every callback
 //! is looked at; statistics begin after 900 s (after a quarter of a run that is shorter than an hour).
+//!
+//! Validated: with the levels and constants of their sources, the others' RMS and phase noise in A and B are those of an earlier model, within 15 % and
+//! 1.5 dB, as are most times to settle and widths. What is not, is what the worst of the seeds makes larger with their number, and zita's
+//! time to settle: its mean over a minute leaves 1 ppm again after some stalls.
 
 mod figures;
 mod goals;
@@ -15,10 +19,10 @@ pub use figures::DriftFigures;
 pub use law::DriftLawKind;
 pub use table::{render_drift_json, render_drift_table};
 
+use super::seeds::run_seeds;
 use crate::scenario::{Audio, Loaded, Seconds};
 use crate::world::{Control, RunError, World, stream_config};
 use measure::{Course, RunFigures};
-use rayon::prelude::*;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -82,14 +86,14 @@ pub fn compare_drift_laws(plan: &DriftPlan, control: &Control) -> Result<Option<
     let conditions = plan.conditions.iter();
     let series: Vec<(&Loaded, DriftLawKind)> =
         conditions.flat_map(|condition| plan.laws.iter().map(move |&law| (condition, law))).collect();
-    let jobs: Vec<(&Loaded, DriftLawKind, u64)> =
-        series.iter().flat_map(|&(condition, law)| (1..=plan.seeds).map(move |seed| (condition, law, seed))).collect();
-    let runs: Vec<Option<RunFigures>> =
-        jobs.par_iter().map(|&(condition, law, seed)| one(condition, law, seed, control)).collect::<Result<_, _>>()?;
-    let Some(runs) = runs.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let per_series = runs.chunks(plan.seeds.max(1) as usize);
-    let figures = series.iter().zip(per_series);
-    Ok(Some(figures.map(|((condition, law), runs)| DriftFigures::pooled(&condition.name, *law, runs)).collect()))
+    let runs = run_seeds(&series, plan.seeds, |&(condition, law), seed| one(condition, law, seed, control))?;
+    let figures = |runs: Vec<Vec<RunFigures>>| {
+        let pooled = |(&(condition, law), runs): (&(&Loaded, DriftLawKind), &Vec<RunFigures>)| {
+            DriftFigures::pooled(&condition.name, law, runs)
+        };
+        series.iter().zip(&runs).map(pooled).collect()
+    };
+    Ok(runs.map(figures))
 }
 
 /// One run; `None` if it was stopped.

@@ -24,6 +24,12 @@ pub enum ContestantError {
     /// rubato itself.
     #[error("rubato: {0}")]
     Rubato(#[from] rubato::ResamplerConstructionError),
+    /// A library of the system.
+    #[cfg(feature = "peers")]
+    #[error(
+        "{0} cannot be used: it refused to be made or to run; build without the feature peers, or mend the library"
+    )]
+    Peer(&'static str),
 }
 
 type Make = Box<dyn Fn(usize, usize) -> Result<Box<dyn Resampler>, ContestantError>>;
@@ -36,7 +42,7 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    fn new(
+    pub(super) fn new(
         name: impl Into<String>,
         make: impl Fn(usize, usize) -> Result<Box<dyn Resampler>, ContestantError> + 'static,
     ) -> Self {
@@ -53,7 +59,8 @@ impl Contestant {
 }
 
 /// All of them: rubato with the parameters that its documentation proposes, rubato as the engine uses it between
-/// different rates, rubato at its best, and the engine's own in either precision with every kernel that this machine has.
+/// different rates, rubato at its best, with the feature `peers` those libraries that the system has, and the engine's own in either
+/// precision with every kernel that this machine has.
 #[must_use]
 pub fn contestants() -> Vec<Contestant> {
     let mut all = vec![
@@ -70,6 +77,8 @@ pub fn contestants() -> Vec<Contestant> {
             }))
         }),
     ];
+    #[cfg(feature = "peers")]
+    all.extend(super::peer::contestants());
     for (precision, name) in [(Precision::Single, "f32"), (Precision::Double, "f64")] {
         for kernel in Kernel::available() {
             all.push(Contestant::new(format!("engine {name} {}", kernel.name()), move |channels, frames| {

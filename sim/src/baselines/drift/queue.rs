@@ -1,0 +1,48 @@
+//! What a law on the level of a queue gets to see.
+
+use super::RATE_HZ;
+use engine::{LocalTime, Nanos, Ppb};
+
+/// A queue at a callback, before its block is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// When the callback came.
+    pub now: LocalTime,
+    /// Frames of the block.
+    pub block_frames: f64,
+    /// Frames from the playing position to the end of the newest packet.
+    pub level_frames: f64,
+    /// The level that is wanted.
+    pub target_frames: f64,
+    /// Time since the newest packet arrived.
+    pub since_arrival: Nanos,
+}
+
+impl Queue {
+    /// How many frames are missing.
+    #[must_use]
+    pub fn lack(&self) -> f64 {
+        self.target_frames - self.level_frames
+    }
+
+    /// How many frames are missing, if those count that the sender must have made since the newest packet: the level without its saw-tooth.
+    #[must_use]
+    pub fn lack_with_in_flight(&self) -> f64 {
+        self.lack() - self.since_arrival.as_secs_f64() * RATE_HZ
+    }
+
+    /// Length of the block.
+    #[must_use]
+    pub fn block_s(&self) -> f64 {
+        self.block_frames / RATE_HZ
+    }
+}
+
+/// A law that steers the ratio by a queue.
+pub trait QueueLaw {
+    /// A packet of `packet_frames` frames came and moved the queue's end by `moved_frames`.
+    fn arrived(&mut self, _now: LocalTime, _packet_frames: f64, _moved_frames: f64) {}
+
+    /// The ratio of the block that is taken next.
+    fn ratio(&mut self, queue: &Queue) -> Ppb;
+}
