@@ -29,7 +29,7 @@ Examples:
   cargo xtask interop --long --only ptp-accuracy        one case in its long form, with its figures
   cargo xtask interop --long > figures.txt              all of them: more than an hour
 
-Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
+INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
