@@ -86,12 +86,15 @@ impl Session {
         }
         let (now, later) = lines.split_at(lines.len().min(MAX_LINES));
         let mut text = if self.shown > 0 { format!("\x1b[{}A", self.shown) } else { String::new() };
+        // A line that is too long for the terminal is cut, because a wrapped one would take more than its place.
+        text += "\x1b[?7l";
         now.iter().for_each(|line| text += &format!("\r\x1b[K{line}\n"));
         self.shown = now.len();
         if !later.is_empty() {
             text += &format!("\r\x1b[Kand {} more\n", later.len());
             self.shown += 1;
         }
+        text += "\x1b[?7h";
         write(&text);
     }
 

@@ -129,11 +129,15 @@ fn the_status_line_has_its_form() {
 
 #[test]
 fn several_streams_are_recorded_and_each_file_knows_its_time() {
-    let Some(wire) = Wire::new(&[]) else { return };
-    write_noise(&wire.path("in.wav"), 30);
-    let send =
-        wire.start('a', "send in.wav --group 239.69.1.5 --interface va --clock master --name Noise --sdp noise.sdp");
-    send.wait_for("packets, late by", 20);
+    let Some(wire) = Wire::of(&['a', 'b', 'c'], &["ptp4l"]) else { return };
+    write_noise(&wire.path("in.wav"), 60);
+    // It serves this machine's own clock, so its time of day is plausible.
+    fs::write(wire.path("gm.cfg"), format!("{GRANDMASTER}uds_address {}\n", wire.path("gm.sock").display())).unwrap();
+    let _master = wire.start_program('c', "ptp4l", "-i vc -S -m -q -f gm.cfg");
+    let arguments =
+        "send in.wav --group 239.69.1.5 --interface va --clock ptp --ptp-domain 10 --name Noise --sdp noise.sdp";
+    let send = wire.start('a', arguments);
+    send.wait_for("packets, late by", 40);
     let arguments = "record noise.sdp aes67://239.69.1.5 --interface vb --seconds 12 --output take.wav";
     let first = wire.start('b', arguments);
     first.wait_for("recording", 10);
@@ -144,12 +148,14 @@ fn several_streams_are_recorded_and_each_file_knows_its_time() {
     let names = ["take-Noise.wav", "take-239.69.1.5_5004.wav", "later.wav"];
     let [one, two, later] = names.map(|name| (time_reference(&wire.path(name)), samples(&wire.path(name))));
     assert!(one.0.1.contains("UTC by PTP "), "{:?}\n{log}", one.0);
-    // The same frame has the same time in each.
-    for (other, by_ptp) in [(&two, true), (&later, true)] {
-        let apart = (other.0.0 as i64 - one.0.0 as i64) as usize;
-        assert!(by_ptp && apart < 48_000 * 3, "{:?} {:?}", one.0, other.0);
-        assert_eq!(one.1[2 * apart..][..9600], other.1[..9600], "{apart} frames apart");
-    }
+    assert!(later.0.1.contains("UTC by PTP "), "{:?}", later.0);
+    // The same frame has the same time in both.
+    let apart = later.0.0.abs_diff(one.0.0) as usize;
+    assert!(apart < 48_000 * 10, "{:?} {:?}", one.0, later.0);
+    assert!(one.1[2 * apart..][..9600] == later.1[..9600], "not the same frames {apart} later");
+    // What was recorded beside it is the same stream.
+    let begins = one.1.chunks_exact(2).position(|frame| frame == &two.1[..2]).expect("its first frame");
+    assert!(one.1[2 * begins..][..9600] == two.1[..9600], "not the same frames {begins} later");
 }
 
 /// The time reference of a BWF file, in frames, and its coding history.
@@ -180,7 +186,8 @@ fn a_stream_is_monitored_with_its_master() {
         (&"Tone".into(), &"239.69.1.8:5004".into(), &0.into()),
         "{last}"
     );
-    assert!((900..1100).contains(&stream["packets_per_s"].as_u64().unwrap_or(0)), "{last}");
+    // Busy machines count late.
+    assert!((500..1500).contains(&stream["packets_per_s"].as_u64().unwrap_or(0)), "{last}");
     assert!(stream["late_max_us"].as_i64().is_some(), "{last}");
 }
 

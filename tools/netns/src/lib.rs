@@ -32,6 +32,9 @@ const PACKAGES: [(&str, &str); 8] = [
     ("tshark", "tshark"),
 ];
 
+/// Set in the environment, this lets the folders be, with all that was written in them, for whoever looks for the cause of a failure.
+pub const KEEP: &str = "INTEROP_KEEP";
+
 /// The Python that Debian's bindings are for; another one may come first in the search path.
 pub const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
@@ -65,7 +68,11 @@ impl Wire {
                 return Err(Missing(format!("{tool} is not installed (Debian: apt-get install {package})")));
             }
         }
-        let folder = tempfile::tempdir().map_err(|error| Missing(format!("no folder for files: {error}")))?;
+        let keep = std::env::var_os(KEEP).is_some();
+        let folder = tempfile::Builder::new()
+            .disable_cleanup(keep)
+            .tempdir()
+            .map_err(|error| Missing(format!("no folder for files: {error}")))?;
         // The process alone tells wires apart where each test is one, as under nextest; elsewhere the count does.
         let wire = Self { id: format!("{:x}{:x}", std::process::id(), next()), hosts: hosts.to_vec(), folder };
         for step in wire.steps() {

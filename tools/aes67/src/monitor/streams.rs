@@ -8,6 +8,7 @@ use engine::receive::{Leg, MediaClock};
 use engine::rtp::sequence::SequenceTracker;
 use engine::rtp::wire::RtpPacket;
 use engine::{Frames, LocalTime, NANOS_PER_SECOND, Nanos};
+use net::clock;
 use net::interface::Interface;
 use net::sap::Sessions;
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
@@ -84,12 +85,13 @@ pub(super) struct Streams {
     interface: Interface,
     timeline: Option<Timeline>,
     most: usize,
+    looked_at: LocalTime,
     followed: BTreeMap<(SessionKey, u64, usize), Followed>,
 }
 
 impl Streams {
     pub(super) fn new(interface: &Interface, timeline: Option<Timeline>, most: usize) -> Self {
-        Self { interface: interface.clone(), timeline, most, followed: BTreeMap::new() }
+        Self { interface: interface.clone(), timeline, most, looked_at: clock::now(), followed: BTreeMap::new() }
     }
 
     /// Joins what is new, and leaves what is gone. A description of a new version is a new stream.
@@ -138,12 +140,14 @@ impl Streams {
 
     /// What the last second brought.
     pub(super) fn rows(&mut self) -> Vec<Row> {
-        self.followed.values_mut().map(Followed::row).collect()
+        let now = clock::now();
+        let elapsed = now - std::mem::replace(&mut self.looked_at, now);
+        self.followed.values_mut().map(|followed| followed.row(elapsed)).collect()
     }
 }
 
 impl Followed {
-    fn row(&mut self) -> Row {
+    fn row(&mut self, elapsed: Nanos) -> Row {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let (packets, lost) = (counts.packets, counts.sequence.counts().lost);
         let late = counts.late.take();
@@ -152,7 +156,7 @@ impl Followed {
             name: self.name.clone(),
             address: self.address.clone(),
             format: self.format.clone(),
-            packets_per_s: packets - self.seen.0,
+            packets_per_s: ((packets - self.seen.0) as f64 / elapsed.as_secs_f64()).round() as u64,
             loss_per_s: lost.saturating_sub(self.seen.1),
             lost,
             late_min_us: late.map(|(least, _)| us(least)),

@@ -323,14 +323,15 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         let clock = clock_line(self.streams[0].timeline.as_ref());
-        let lines: Vec<String> = match (self.streams, statuses.is_empty()) {
-            (_, true) => vec![format!("{clock}; no sound card")],
-            ([_], _) => self.views(&statuses, session).map(|view| format!("{clock}; {}", view.line())).collect(),
-            _ => {
-                let each = self.views(&statuses, session).map(|view| format!("{}: {}", view.name, view.line()));
-                std::iter::once(clock).chain(each).collect()
-            }
+        let one = |view: View<'_>| match self.streams {
+            [_] => view.line(),
+            _ => format!("{}: {}", view.name, view.line()),
         };
+        let mut lines = vec![clock];
+        lines.extend(self.views(&statuses, session).map(one));
+        if statuses.is_empty() {
+            lines.push("no sound card".to_owned());
+        }
         session.show_all(&lines);
         Ok(())
     }

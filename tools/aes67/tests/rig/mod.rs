@@ -13,7 +13,12 @@ pub(crate) struct Wire(Hosts);
 impl Wire {
     /// `None`, with the reason printed, if this machine cannot do it. `tools` are programs that are needed besides.
     pub(crate) fn new(tools: &[&str]) -> Option<Self> {
-        Hosts::new(&['a', 'b'], tools).inspect_err(|missing| eprintln!("skipped: {missing}")).ok().map(Self)
+        Self::of(&['a', 'b'], tools)
+    }
+
+    /// The same with other hosts.
+    pub(crate) fn of(hosts: &[char], tools: &[&str]) -> Option<Self> {
+        Hosts::new(hosts, tools).inspect_err(|missing| eprintln!("skipped: {missing}")).ok().map(Self)
     }
 
     /// A file of the test.

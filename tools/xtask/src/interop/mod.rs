@@ -1,8 +1,8 @@
 //! `cargo xtask interop`: `aes67` against programs that nobody here wrote, on one wire of network namespaces.
 //!
 //! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them, notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic.
-//! To add one, write it in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which the test suite runs too (the tests below,
-//! one a case), and a long one, which `--long` asks for.
+//! To add one, write it in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which the test suite runs too (`tests/interop.rs`,
+//! one test a case), and a long one, which `--long` asks for.
 //!
 //! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
 
@@ -29,7 +29,7 @@ Examples:
   cargo xtask interop --long --only ptp-accuracy        one case in its long form, with its figures
   cargo xtask interop --long > figures.txt              all of them: more than an hour
 
-Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
+INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -122,29 +122,8 @@ fn tell(case: &Case, program: &std::path::Path, long: bool) -> bool {
 }
 
 #[cfg(test)]
-pub(in crate::interop) mod tests {
+mod tests {
     use super::*;
-
-    /// The `aes67` that was built with these tests.
-    fn program() -> PathBuf {
-        let own = std::env::current_exe().expect("a test is a program");
-        own.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("aes67")
-    }
-
-    /// Runs a case in its short form.
-    pub(in crate::interop) fn short(name: &str) {
-        let program = program();
-        if !program.is_file() {
-            eprintln!("skipped: {} is not built (cargo build -p aes67)", program.display());
-            return;
-        }
-        let case = cases::ALL.iter().find(|case| case.name == name).expect("a case of this name");
-        match Bench::run(&program, false, case.run) {
-            Ok(()) => {}
-            Err(Trouble::Skipped(reason)) => eprintln!("skipped: {reason}"),
-            Err(Trouble::Failed(reason)) => panic!("{reason}"),
-        }
-    }
 
     #[test]
     fn names_are_chosen_in_the_order_of_the_list() {

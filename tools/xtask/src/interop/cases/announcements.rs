@@ -45,13 +45,3 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
         code => Err(Trouble::Failed(format!("discover ended with {code:?}:\n{}", ended.log))),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::tests::short;
-
-    #[test]
-    fn an_announcement_of_ffmpeg_comes_and_goes() {
-        short("sap-ffmpeg");
-    }
-}

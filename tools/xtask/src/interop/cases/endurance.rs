@@ -78,7 +78,6 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     let (played, recorded) = (play.stop(), record.stop());
     bench.check(played.code == Some(0) && recorded.code == Some(0), format!("{}\n{}", played.log, recorded.log))?;
     let trace = fs::read_to_string(wire.path("trace.csv")).map_err(|error| Trouble::Failed(error.to_string()))?;
-    judge(bench, &rows(&trace), &times, &pauses::of(&watch))?;
     let said: Vec<&str> = played.log.lines().filter(|line| !line.starts_with('{')).collect();
     said.iter().for_each(|line| bench.figure("said", line));
     bench.figure("play, at its end", objects(&played.log).pop().unwrap_or_default());
@@ -89,7 +88,8 @@ pub(super) fn run(bench: &Bench) -> Outcome {
         format_args!("{} KiB at its start, {} at its end", memory_before.1, memory_after.1),
     );
     let grown = memory_after.0.saturating_sub(memory_before.0).max(memory_after.1.saturating_sub(memory_before.1));
-    bench.check(grown < 4096, format!("memory grew by {grown} KiB"))
+    bench.check(grown < 4096, format!("memory grew by {grown} KiB"))?;
+    judge(bench, &rows(&trace), &times, &pauses::of(&watch))
 }
 
 fn send(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {

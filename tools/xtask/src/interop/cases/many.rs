@@ -87,13 +87,3 @@ fn processor_s(program: &Running) -> f64 {
     let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / TICKS_PER_S
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::tests::short;
-
-    #[test]
-    fn many_streams_are_received_in_one_process() {
-        short("many-streams");
-    }
-}

@@ -116,23 +116,3 @@ pub(super) fn trace(bench: &Bench) -> Outcome {
     let picture = wire.path("reports/field/overview.png");
     bench.check(picture.is_file(), format!("{} is missing", picture.display()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::tests::short;
-
-    #[test]
-    fn a_stream_is_played_on_a_card_of_jack() {
-        short("jack-play");
-    }
-
-    #[test]
-    fn a_card_that_is_lost_is_found_again() {
-        short("jack-lost");
-    }
-
-    #[test]
-    fn a_trace_shows_what_happened() {
-        short("trace");
-    }
-}

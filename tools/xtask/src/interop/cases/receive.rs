@@ -105,18 +105,3 @@ fn noise(bytes: usize) -> Vec<u8> {
     };
     std::iter::repeat_with(next).take(bytes).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::super::tests::short;
-
-    #[test]
-    fn a_stream_of_gstreamer_is_recorded_and_played() {
-        short("gst-receive");
-    }
-
-    #[test]
-    fn bursts_of_ffmpeg_are_recorded_and_played() {
-        short("ffmpeg-receive");
-    }
-}

@@ -1,0 +1,73 @@
+//! The short forms of `cargo xtask interop`, each a test. A case that this machine cannot run is skipped, with the reason in the test's output.
+
+use std::path::Path;
+use std::process::Command;
+
+fn case(name: &str) {
+    let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
+    let program = xtask.with_file_name("aes67");
+    if !program.is_file() {
+        eprintln!("skipped: {} is not built (cargo build -p aes67)", program.display());
+        return;
+    }
+    let done = Command::new(xtask).args(["interop", "--only", name, "--program"]).arg(&program).output();
+    let done = done.unwrap_or_else(|error| panic!("{}: {error}", xtask.display()));
+    let text = String::from_utf8_lossy(&done.stdout);
+    print!("{text}");
+    assert!(done.status.success(), "{text}{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn an_announcement_of_ffmpeg_comes_and_goes() {
+    case("sap-ffmpeg");
+}
+
+#[test]
+fn a_stream_of_gstreamer_is_recorded_and_played() {
+    case("gst-receive");
+}
+
+#[test]
+fn bursts_of_ffmpeg_are_recorded_and_played() {
+    case("ffmpeg-receive");
+}
+
+#[test]
+fn we_follow_ptp4l() {
+    case("ptp-accuracy");
+}
+
+#[test]
+fn another_master_takes_over() {
+    case("ptp-failover");
+}
+
+#[test]
+fn a_better_master_comes_and_goes() {
+    case("ptp-takeover");
+}
+
+#[test]
+fn ptp4l_follows_us() {
+    case("ptp-serve");
+}
+
+#[test]
+fn a_stream_is_played_on_a_card_of_jack() {
+    case("jack-play");
+}
+
+#[test]
+fn a_card_that_is_lost_is_found_again() {
+    case("jack-lost");
+}
+
+#[test]
+fn a_trace_shows_what_happened() {
+    case("trace");
+}
+
+#[test]
+fn many_streams_are_received_in_one_process() {
+    case("many-streams");
+}
