@@ -23,6 +23,9 @@ const SWITCH_FACTOR: f64 = 2.0;
 /// Age before the banks' variances are compared at all: earlier they hold the error of the starting point, most of which is the delay.
 const ELECT_FROM: Nanos = Nanos::from_secs(30);
 const ELECT_FROM_ONE_WAY: Nanos = Nanos::from_secs(1);
+/// What is carried from one bank to the other is at most this many jitters, or becomes that in this time, s.
+const CARRIED_JITTERS: f64 = 4.0;
+const PUT_DOWN_S: f64 = 30.0;
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
@@ -149,12 +152,14 @@ impl Estimator {
             self.updated_at = sample.at;
             return;
         };
+        let elapsed_s = sample.at.since(self.updated_at).as_secs_f64().max(0.0);
         self.updated_at = self.updated_at.max(sample.at);
         for bank in banks {
             bank.take(&sample, self.updated_at);
         }
         self.learn_jitter(&sample);
         self.elect();
+        self.put_down(elapsed_s);
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
@@ -206,6 +211,18 @@ impl Estimator {
             self.carried_ns += offset_ns(speaker) - offset_ns(challenger);
         }
         self.speaker = challenger;
+    }
+
+    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by more than a few jitters.
+    fn put_down(&mut self, elapsed_s: f64) {
+        let Some(banks) = &self.banks else { return };
+        let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
+        let away_ns = offset_ns(self.speaker) + self.carried_ns - offset_ns(LEAST);
+        let limit_ns = CARRIED_JITTERS * self.jitter_ns;
+        let excess_ns = away_ns - away_ns.clamp(-limit_ns, limit_ns);
+        if self.config.delay == DelayModel::Absorbed {
+            self.carried_ns -= excess_ns * (elapsed_s / PUT_DOWN_S).min(1.0);
+        }
     }
 
     /// The bank that speaks, and what its filter says as of the newest sample.

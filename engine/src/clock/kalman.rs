@@ -20,6 +20,8 @@ const STATES: usize = 4;
 const DRIFT: usize = 3;
 /// Rate of a crystal of which nothing is known, ppb.
 const RATE_SIGMA: f64 = 100e3;
+/// Delay of a path of which nothing is known, ns.
+const DELAY_SIGMA: f64 = 10e6;
 /// Smallest variance: rounding takes it to nothing, and below.
 const SMALLEST: f64 = 1e-12;
 /// Drift of a crystal that warms up, ppb/s.
@@ -221,7 +223,17 @@ impl Kalman {
             }
         }
         self.fade(innovation, r, block.direction);
-        // Rounding must not make a variance negative over years of updates.
+        self.mend_rounding();
+    }
+
+    /// Over years of updates, rounding must not make a variance negative; nor the covariance lopsided, because forgetting makes that grow without end.
+    fn mend_rounding(&mut self) {
+        for i in 0..STATES {
+            for j in 0..i {
+                let mean = (self.p[i][j] + self.p[j][i]) / 2.0;
+                (self.p[i][j], self.p[j][i]) = (mean, mean);
+            }
+        }
         for i in 0..DRIFT {
             self.p[i][i] = self.p[i][i].max(SMALLEST);
         }
@@ -249,7 +261,7 @@ impl Kalman {
     /// Forgets a part of the past: every variance grows, but none beyond what is known of any clock.
     fn forget(&mut self) {
         // A delay that belongs to the offset has no variance of its own, and must not get one from rounding.
-        let delay = if self.delay_prior > 0.0 { f64::INFINITY } else { 0.0 };
+        let delay = if self.delay_prior > 0.0 { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
         let grown: [f64; STATES] =
             std::array::from_fn(|i| libm::sqrt((most[i] / self.p[i][i].max(SMALLEST)).clamp(1.0, FADING)));

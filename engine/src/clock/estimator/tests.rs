@@ -172,6 +172,35 @@ fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
     assert!(estimator.jitter() < Nanos::from_micros(1), "{}", estimator.jitter());
 }
 
+/// A host that stalls again and again: the filter is found to lag, and forgets, thousands of times.
+#[test]
+fn forgetting_ever_so_often_does_not_lose_the_offset() {
+    for delay in [DelayModel::Absorbed, DelayModel::Estimated { sigma: Nanos::from_millis(1) }] {
+        let (rate, rate_sigma) = (Ppb::ZERO, Ppb::from_ppm(100.0));
+        let jitter = Nanos::from_micros(100);
+        let mut estimator = Estimator::new(EstimatorConfig { rate, rate_sigma, jitter, delay });
+        let (mut at, mut offset_ns) = (LocalTime::ZERO, 0.0);
+        for second in 0..3_600 {
+            // The rate changes by more than any crystal's, every four seconds.
+            let late_ns = if second % 8 < 4 { 5 } else { -5 };
+            for _ in 0..100 {
+                at = at + Nanos::new(10_000_000 + 10 * late_ns);
+                offset_ns -= 10.0 * late_ns as f64;
+                estimator.update(Sample { at, offset_ns, direction: Direction::Forward });
+            }
+            let sample = Sample { at, offset_ns, direction: Direction::Forward };
+            let late_ns = estimator.lateness(&sample);
+            assert!(late_ns.abs() < 500_000.0, "{delay:?}, {second} s: {late_ns} ns late");
+            let map = estimator.map().unwrap();
+            assert!(map.rate().as_ppm().abs() < 100.0 && map.sigma_ns(at).is_finite(), "{second} s: {map:?}");
+            if delay == DelayModel::Absorbed {
+                let error_ns = map.offset_ns(at) - offset_ns;
+                assert!(error_ns.abs() < 500_000.0, "{second} s: off by {error_ns} ns");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
     let mut estimator = estimator();
