@@ -31,8 +31,10 @@ fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Erro
 mod tests {
     use super::*;
     #[test]
-    fn a_missing_directory_is_named() {
-        let error = write_csv(&RunTrace::default(), Path::new("/nowhere/at/all")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write the rows /nowhere/at/all/trace.csv: "), "{error}");
+    fn a_folder_that_cannot_be_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = write_csv(&RunTrace::default(), file.path()).unwrap_err().to_string();
+        let wrong = file.path().join("trace.csv");
+        assert!(error.starts_with(&format!("cannot write the rows {}: ", wrong.display())), "{error}");
     }
 }

@@ -212,7 +212,9 @@ mod tests {
         // Amplitude of the phase: 10 kHz x 3 ppm / 20 Hz; as a sum over blocks, larger by x / sin x with x = pi / 5.
         let amplitude = 1e4 * 3e-6 / 20.0 * (PI / 5.0) / libm::sin(PI / 5.0);
         assert!((wobble(20.0) / (amplitude * amplitude / 2.0) - 1.0).abs() < 0.01, "{}", wobble(20.0));
-        let slow = 1e4 * 3e-6 / 0.3 * libm::pow(0.3 / HIGH_PASS_HZ, 2.0);
+        // 40 dB per decade below the corner, on the bilinear transform's scale of frequencies.
+        let warped = |hz: f64| libm::tan(PI * hz * BLOCK_S);
+        let slow = 1e4 * 3e-6 / 0.3 * libm::pow(warped(0.3) / warped(HIGH_PASS_HZ), 2.0);
         assert!((wobble(0.3) / (slow * slow / 2.0) - 1.0).abs() < 0.02, "{}", wobble(0.3));
     }
 }
