@@ -18,6 +18,8 @@ pub(crate) struct Session {
     ends: Option<LocalTime>,
     next_line: LocalTime,
     live: bool,
+    /// Lines that were shown last.
+    shown: usize,
 }
 
 impl Session {
@@ -32,7 +34,7 @@ impl Session {
         let started = clock::now();
         let ends = seconds.map(|seconds| started + Nanos::from_secs_f64(seconds));
         let live = std::io::stdout().is_terminal();
-        Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live })
+        Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live, shown: 0 })
     }
 
     /// Waits a little; false if it is time to end.
@@ -64,6 +66,18 @@ impl Session {
         // Nobody is there to be told that nobody is there.
         let _ = if self.live { write!(out, "\r\x1b[K{line}") } else { writeln!(out, "{line}") };
         let _ = out.flush();
+    }
+
+    /// Shows several lines, which on a terminal take the place of the last ones.
+    pub(crate) fn show_all(&mut self, lines: &[String]) {
+        let mut out = std::io::stdout().lock();
+        let up = if self.live && self.shown > 1 { format!("\x1b[{}A", self.shown - 1) } else { String::new() };
+        let clear = if self.live { "\r\x1b[K" } else { "" };
+        let (between, end) = if self.live { ("\n\r\x1b[K", "") } else { ("\n", "\n") };
+        // Nobody is there to be told that nobody is there.
+        let _ = write!(out, "{up}{clear}{}{end}", lines.join(between));
+        let _ = out.flush();
+        self.shown = lines.len();
     }
 
     /// Ends the line that was shown.

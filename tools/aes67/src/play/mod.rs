@@ -6,7 +6,7 @@
 #[cfg(feature = "cpal")]
 mod card;
 mod memory;
-mod meter;
+pub(crate) mod meter;
 mod timer;
 
 use crate::failure::{Failure, Result};
