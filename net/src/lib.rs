@@ -11,7 +11,8 @@
 //! | [`socket`] | UDP with multicast, DSCP, and timestamps by the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
 //! | [`stream`] | receives a stream |
-//! | [`send`] | sends a stream |
+//! | [`send`] | sends streams |
+//! | [`relay`] | receives a stream and sends it on |
 //! | [`sap`] | hears announcements, and announces |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`, and Linux is the one that there is.
@@ -24,6 +25,7 @@ mod error;
 pub mod interface;
 mod platform;
 pub mod ptp;
+pub mod relay;
 pub mod sap;
 pub mod send;
 pub mod socket;

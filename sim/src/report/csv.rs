@@ -9,7 +9,7 @@ use super::ReportError;
 use crate::record::{ClockState, RunTrace, TraceRow};
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 32] = [
     "receiver",
     "time_s",
     "clock_state",
@@ -38,6 +38,10 @@ const COLUMNS: [&str; 28] = [
     "leg_b_lost",
     "leg_b_skew_ms",
     "packets_altered",
+    "sender_error_us",
+    "sender_sigma_us",
+    "sender_wrong_timestamps",
+    "sender_jumps",
 ];
 
 /// The first of the columns that are about playback; where nothing was played, they are empty.
@@ -71,7 +75,7 @@ fn write_rows(trace: &RunTrace, to: impl std::io::Write) -> Result<(), csv::Erro
     Ok(())
 }
 
-fn fields(receiver: &str, row: &TraceRow) -> [String; 28] {
+fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
     [
         receiver.to_owned(),
         fixed(row.time_s, 3),
@@ -101,6 +105,10 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 28] {
         row.leg_b_lost.to_string(),
         optional(row.leg_b_skew_ms, 3),
         row.packets_altered.to_string(),
+        optional(row.sender_error_us, 3),
+        optional(row.sender_sigma_us, 3),
+        row.sender_wrong_timestamps.to_string(),
+        row.sender_jumps.to_string(),
     ]
 }
 
@@ -159,6 +167,10 @@ mod tests {
             leg_b_lost: 10,
             leg_b_skew_ms: None,
             packets_altered: 11,
+            sender_error_us: Some(-0.5),
+            sender_sigma_us: None,
+            sender_wrong_timestamps: 12,
+            sender_jumps: 13,
         }
     }
 
@@ -172,8 +184,8 @@ mod tests {
         let mut bytes = Vec::new();
         write_rows(&trace(), &mut bytes).unwrap();
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
-        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered
-        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13
         "#);
     }
 

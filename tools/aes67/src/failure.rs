@@ -42,9 +42,11 @@ impl fmt::Display for Failure {
 
 impl From<net::Error> for Failure {
     fn from(error: net::Error) -> Self {
-        use net::Error::{Interface, Ipv6, NotMulticast, NotOurs, Sender, Stream};
+        use net::Error::{Interface, Ipv6, NotMulticast, NotOurs, Relay, Sender, Stream};
         match error {
-            Interface(_) | Ipv6(_) | NotMulticast(_) | NotOurs(_) | Sender(_) | Stream(_) => Self::input(error),
+            Interface(_) | Ipv6(_) | NotMulticast(_) | NotOurs(_) | Relay(_) | Sender(_) | Stream(_) => {
+                Self::input(error)
+            }
             _ => Self::run(error),
         }
     }

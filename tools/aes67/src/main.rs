@@ -9,6 +9,7 @@ mod lint;
 mod play;
 mod ptp;
 mod record;
+mod relay;
 mod send;
 mod session;
 mod target;
@@ -24,6 +25,7 @@ Examples:
   aes67 play studio.sdp --interface eth0        play it on the sound card
   aes67 record 'Studio 1' --output take.wav     record an announced stream, bit for bit
   aes67 send music.wav --group 239.69.0.1       send a file
+  aes67 loop studio.sdp --group 239.69.0.2      send it on, 5 ms later
 
 Exit code: 0 if all went well, 1 if not, 2 for bad input.";
 
@@ -51,8 +53,10 @@ enum Command {
     Play(play::PlayArguments),
     /// Record a stream, bit for bit
     Record(record::RecordArguments),
-    /// Send a file or a tone, and announce it
+    /// Send files, a sound card or a tone, and announce them
     Send(send::SendArguments),
+    /// Send a stream on that comes in, with other gains, channels or packets, and constant latency
+    Loop(relay::LoopArguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Play(arguments) => play::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Loop(arguments) => relay::run(&arguments),
     };
     match done {
         Ok(code) => code,

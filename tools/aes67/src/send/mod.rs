@@ -12,7 +12,7 @@ mod wizard;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, seed};
-use channels::ChannelList;
+pub(crate) use channels::ChannelList;
 use clap::Args;
 use engine::Nanos;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
@@ -22,10 +22,12 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapAnnouncer;
 use net::send::{SenderClock, SenderStatus, StreamSender};
 use plan::{
-    Clock, Destination, Domain, Dscp, Format, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan,
-    StdinFormat, StreamPlan, Ttl,
+    Clock, Domain, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan,
+    Ttl,
 };
+pub(crate) use plan::{Destination, Format, PacketTimeMs};
 use prepare::{Prepared, Started};
+pub(crate) use status::histogram;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -6,16 +6,15 @@
 //!
 //! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback, [`CaptureSource`] to the sender. They meet in lock-free rings.
 //!
-//! Assumption: the sender's [`delay`](super::SenderConfig::delay) holds the card's blocks, the lateness of its callbacks and a millisecond of filter. What has not been
+//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks, the lateness of its callbacks and a millisecond of filter. What has not been
 //! captured when its packet leaves is concealed, and counted.
 
-use super::pacing::MediaTimeline;
-use super::packetizer::Source;
 use crate::clock::{MediaMap, PtpMap};
 use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
-use crate::units::{Frames, MediaPosition, Nanos, Ppb, SampleRate};
-use crate::{LocalTime, rtp::format::MAX_CHANNELS};
+use crate::rtp::format::MAX_CHANNELS;
+use crate::send::{MediaTimeline, Source};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
 /// What waits between the halves, and what is kept, at most.
