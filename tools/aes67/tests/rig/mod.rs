@@ -60,7 +60,8 @@ impl Wire {
         Some(wire)
     }
 
-    fn host(&self, host: char) -> String {
+    /// The name of a host's namespace.
+    pub(crate) fn host(&self, host: char) -> String {
         format!("aes67-{}-{host}", self.id)
     }
 
