@@ -378,7 +378,7 @@ impl<'a> SenderNode<'a> {
 
 fn node_clock(clock: SenderClock, domain: u8) -> NodeClock {
     match clock {
-        SenderClock::Ptp => NodeClock::Ptp(Box::new(EngineClock::new(domain))),
+        SenderClock::Ptp => NodeClock::Ptp(Box::new(EngineClock::waiting(domain))),
         SenderClock::System { error_us, period_s } => {
             let config = ReferenceConfig { mode: ClockMode::System, fallback_after: Some(SYSTEM_FALLBACK) };
             NodeClock::System {

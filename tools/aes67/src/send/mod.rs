@@ -225,7 +225,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     }
     status::lines(&status, &shown, ptp.as_deref()).iter().for_each(|line| print(line));
     for (stream, shown) in status.streams.iter().zip(&shown) {
-        print(&format!("{}: {}", shown.name, status::histogram(&stream.departures)));
+        print(&format!("{}: {}", shown.name, histogram(&stream.departures)));
     }
     print(&format!("thread: {scheduling}"));
     if progress.starved_frames() > 0 {

@@ -1,7 +1,6 @@
 //! What a person, or a script, is told while streams are sent.
 
 use crate::play::meter::Meter;
-use engine::clock::LockState;
 use engine::send::Lateness;
 use net::ptp::PtpClient;
 use net::send::{SenderStatus, StreamStatus};
@@ -126,7 +125,7 @@ pub(crate) fn json(
         elapsed_s,
         clock: clock(status, ptp),
         clock_state: status.reading.state.to_string(),
-        usable: status.reading.state >= LockState::Locked && map.is_some(),
+        usable: status.reading.state.is_usable() && map.is_some(),
         offset_ns: client.as_ref().and_then(|client| client.prediction_error).map(|error| error.as_nanos()),
         uncertainty_ns: map.map(|map| map.clock().sigma_ns(status.at) as i64),
         rate_ppm: map.map(|map| map.clock().rate().as_ppm()),
