@@ -74,7 +74,7 @@ fn ffmpeg_receives_every_bit_by_our_description_and_by_our_announcement() {
     let by_sdp = format!("{common} -i in.sdp -t 3 -c:a pcm_s24be -f s24be -y sdp.raw");
     let log = wire.start_program('b', "ffmpeg", &by_sdp).wait();
     assert_stretch(&sent, &fs::read(wire.path("sdp.raw")).unwrap_or_else(|_| panic!("{log}")));
-    let by_sap = "-nostdin -loglevel error -localaddr 10.67.0.2 -i sap://239.255.255.255:9875 -t 3 -c:a pcm_s24be -f s24be -y sap.raw";
+    let by_sap = "-nostdin -loglevel error -i sap://239.255.255.255:9875 -t 3 -c:a pcm_s24be -f s24be -y sap.raw";
     let log = wire.start_program('b', "ffmpeg", by_sap).wait();
     assert_stretch(&sent, &fs::read(wire.path("sap.raw")).unwrap_or_else(|_| panic!("{log}")));
     assert_eq!(send.stop().0, Some(0));
@@ -116,7 +116,7 @@ fn gstreamer_reads_back_our_capture_time_to_the_sample() {
         raw.display()
     );
     let said = wire.start_program('b', "gst-launch-1.0", &launch).wait();
-    assert!(fs::metadata(raw).is_ok_and(|file| file.len() >= 200 * 288), "{said}");
+    assert!(fs::metadata(raw).is_ok_and(|file| file.len() >= 190 * 288), "{said}");
 }
 
 #[test]
