@@ -96,10 +96,18 @@ impl Feed {
     }
 
     /// Feeds for streams of one playlist, and the thread that reads it.
-    pub(crate) fn read(playlist: Playlist, maps: &[(&[u16], Arc<Meter>)], progress: &Progress) -> Result<Vec<Self>> {
+    pub(crate) fn read(
+        mut playlist: Playlist,
+        maps: &[(&[u16], Arc<Meter>)],
+        progress: &Progress,
+    ) -> Result<Vec<Self>> {
         let (channels, rate) = (usize::from(playlist.layout().channels), playlist.layout().sample_rate_hz);
         let anchor = Arc::<Mutex<Anchor>>::default();
         let (tell, blocks): (Vec<_>, Vec<_>) = maps.iter().map(|_| sync_channel(BLOCKS_AHEAD)).unzip();
+        // Files are there already, and the first second of them is read before it is needed; what comes by a pipe comes when it does.
+        for _ in 0..if playlist.is_of_files() { BLOCKS_AHEAD } else { 0 } {
+            tell_all(&mut playlist, &tell);
+        }
         let thread = std::thread::Builder::new().name("source".to_owned());
         thread.spawn(move || read_all(playlist, &tell)).map_err(Failure::run)?;
         let feed = |((map, meter), blocks): (&(&[u16], Arc<Meter>), Receiver<Block>)| {
@@ -223,10 +231,11 @@ impl Reading {
 
 /// Reads to the end, or for ever; ends when nobody takes any more.
 fn read_all(mut playlist: Playlist, tell: &[SyncSender<Block>]) {
-    loop {
-        let block: Block = Arc::new(playlist.read(BLOCK_FRAMES));
-        if block.is_empty() || tell.iter().any(|tell| tell.send(Arc::clone(&block)).is_err()) {
-            return;
-        }
-    }
+    while tell_all(&mut playlist, tell) {}
+}
+
+/// Reads a block for all; false at the end, and when nobody takes any more.
+fn tell_all(playlist: &mut Playlist, tell: &[SyncSender<Block>]) -> bool {
+    let block: Block = Arc::new(playlist.read(BLOCK_FRAMES));
+    !block.is_empty() && tell.iter().all(|tell| tell.send(Arc::clone(&block)).is_ok())
 }

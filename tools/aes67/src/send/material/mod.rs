@@ -173,6 +173,10 @@ impl Playlist {
         self.layout
     }
 
+    fn is_of_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     fn name(&self) -> String {
         let stem = self.files.first().and_then(|file| file.file_stem());
         stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned())
