@@ -133,6 +133,8 @@ fn tshark_finds_nothing_malformed_and_the_right_headers() {
     );
     send.wait_for("packets, late by", 20);
     send.stop();
+    // tcpdump hands on what it has once a second.
+    std::thread::sleep(std::time::Duration::from_secs(2));
     dump.stop();
     let capture = wire.path("wire.pcap");
     let tshark = |arguments: &str| {
