@@ -75,7 +75,7 @@ pub(super) struct SenderTruth {
 
 enum NodeClock {
     Ptp(Box<EngineClock>),
-    System { clock: SystemClock, reference: Box<Reference>, model: (f64, f64), read_at: Option<LocalTime> },
+    System { clock: Box<SystemClock>, reference: Box<Reference>, model: (f64, f64), read_at: Option<LocalTime> },
 }
 
 enum NodeSource {
@@ -382,7 +382,7 @@ fn node_clock(clock: SenderClock, domain: u8) -> NodeClock {
         SenderClock::System { error_us, period_s } => {
             let config = ReferenceConfig { mode: ClockMode::System, fallback_after: Some(SYSTEM_FALLBACK) };
             NodeClock::System {
-                clock: SystemClock::new(SystemEpoch::Utc { tai_minus_utc_s: TAI_MINUS_UTC_S }),
+                clock: Box::new(SystemClock::new(SystemEpoch::Utc { tai_minus_utc_s: TAI_MINUS_UTC_S })),
                 reference: Box::new(Reference::new(config)),
                 model: (error_us.get() * 1e3, period_s.get() * 1e9),
                 read_at: None,

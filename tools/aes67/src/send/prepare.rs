@@ -44,10 +44,6 @@ pub(crate) struct Card {
 
 impl Card {
     /// An error if it is gone.
-    #[cfg_attr(
-        not(feature = "cpal"),
-        expect(clippy::unnecessary_wraps, reason = "without sound cards nothing is lost")
-    )]
     pub(crate) fn check(&self) -> Result<()> {
         #[cfg(feature = "cpal")]
         if let Some(capturing) = &self.capturing {
@@ -182,6 +178,7 @@ pub(crate) fn shown(prepared: &[Prepared]) -> Vec<Shown> {
 /// Starts the source.
 pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) -> Result<Started> {
     let progress = Progress::new(prepared.len());
+    #[cfg_attr(not(feature = "cpal"), expect(unused_mut, reason = "without sound cards there is none"))]
     let mut card = Card::default();
     let feeds: Vec<Feed> = match material {
         Material::Computed { signal, layout: (_, rate) } => prepared
@@ -206,7 +203,6 @@ pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) 
             feeds
         }
     };
-    let _ = &mut card;
     let outgoing = feeds.into_iter().zip(prepared).map(|(feed, stream)| Outgoing {
         ttl: stream.ttl,
         dscp: stream.dscp,
