@@ -164,7 +164,7 @@ impl<'a> SenderNode<'a> {
                     card: SoundCard::new(card.clone(), crystal, own("card/callback")),
                     input,
                     programme: Interpolator::new(stream.source.clone()),
-                    timeline: timeline.clone(),
+                    timeline,
                     block: vec![0.0; usize::from(card.callback_frames) * channels],
                     began: 0,
                     ended: 0,
@@ -210,13 +210,13 @@ impl<'a> SenderNode<'a> {
             SenderEvent::Announce(master) => {
                 let message = self.masters.get(master).model.announce();
                 let interval = self.masters.get(master).model.announce_interval();
-                self.from_master(now, master, message, Nanos::ZERO, queue);
+                self.send_as_master(now, master, &message, Nanos::ZERO, queue);
                 queue.push(now + interval.as_nanos(), Event::Sender(SenderEvent::Announce(master)));
             }
             SenderEvent::Sync(master) => self.sync(now, master, queue),
             SenderEvent::AtMaster(master, datagram) => {
                 if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
-                    self.from_master(now, master, answer, Nanos::ZERO, queue);
+                    self.send_as_master(now, master, &answer, Nanos::ZERO, queue);
                 }
             }
             SenderEvent::AtSender(datagram) => {
@@ -257,19 +257,19 @@ impl<'a> SenderNode<'a> {
         let model = &mut self.masters.get(master).model;
         let (sync, follow_up) = model.sync(now);
         let next = now + model.sync_interval().as_nanos();
-        self.from_master(now, master, sync, late, queue);
+        self.send_as_master(now, master, &sync, late, queue);
         if let Some(follow_up) = follow_up {
-            self.from_master(now, master, follow_up, Nanos::ZERO, queue);
+            self.send_as_master(now, master, &follow_up, Nanos::ZERO, queue);
         }
         queue.push(next, Event::Sender(SenderEvent::Sync(master)));
     }
 
-    fn from_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos, queue: &mut EventQueue) {
+    fn send_as_master(&mut self, now: TrueTime, master: usize, message: &[u8], late: Nanos, queue: &mut EventQueue) {
         let arrivals = self.masters.get(master).send(now);
         for arrival in arrivals.into_iter().flatten() {
             let lateness = self.host.receive_lateness(Port::Ptp);
             let handled = self.masters.get(master).handle(arrival + lateness.as_nanos()) + late.as_nanos();
-            queue.push(handled, Event::Sender(SenderEvent::AtSender(message.clone())));
+            queue.push(handled, Event::Sender(SenderEvent::AtSender(message.to_vec())));
         }
     }
 

@@ -164,7 +164,7 @@ fn read_header(reader: &mut impl Read) -> io::Result<(Layout, u64)> {
             b"fmt " => layout = Some(read_format(&take(reader, size)?)?),
             b"ds64" => {
                 long_data =
-                    take(reader, size)?.get(8..16).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)
+                    take(reader, size)?.get(8..16).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
             }
             // Whatever else there is, with the byte that makes it even.
             _ => skip(reader, u64::from(size) + u64::from(size % 2))?,
