@@ -109,7 +109,8 @@ fn a_card_that_stops_and_goes_on_is_concealed_and_found_again() {
         concealed_at.push(source.stats().concealed_frames);
     }
     let lost = concealed_at[12_000] - concealed_at[9_000];
-    assert!((10_000..20_000).contains(&lost), "{lost} frames were concealed");
+    // What the card lost, the 250 ms after which its clock believes that, and the half second after which the stream goes there.
+    assert!((14_000..52_800).contains(&lost), "{lost} frames were concealed");
     assert_eq!(concealed_at[29_999], concealed_at[12_000]);
     assert!(out.iter().all(|sample| (sample - 0.25).abs() < 1e-3), "{out:?}");
 }
