@@ -11,9 +11,10 @@
 //! * the control half ([`ptp::Port`], [`receive::Ingest`], [`send::Sender`]): `handle_datagram`, `handle_timeout`, then drain the polls;
 //! * the audio half ([`receive::Playout`]): `pull` fills the sound card's buffer, always, without allocating or waiting.
 //!
-//! Floors, each using only those below: `announce relay` / `ptp receive send` / `clock resample rtp` / `units`.
+//! Floors, each using only those below: `announce capture relay` / `ptp receive send` / `clock resample rtp` / `units`.
 
 pub mod announce;
+pub mod capture;
 pub mod clock;
 pub mod ptp;
 pub mod receive;

@@ -59,6 +59,9 @@ pub enum Error {
     /// The stream cannot be sent as configured.
     #[error(transparent)]
     Sender(#[from] engine::send::SenderError),
+    /// The stream cannot be relayed as configured.
+    #[error(transparent)]
+    Relay(#[from] engine::relay::RelayError),
     /// Anything else that the system refuses.
     #[error("{what}: {source}")]
     Io {

@@ -12,7 +12,8 @@
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
 //! | [`timeline`] | what PTP time is taken from |
 //! | [`stream`] | receives a stream |
-//! | [`send`] | sends a stream |
+//! | [`send`] | sends streams |
+//! | [`relay`] | receives a stream and sends it on |
 //! | [`sap`] | hears announcements, and announces |
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
 //!
@@ -27,6 +28,7 @@ pub mod interface;
 pub mod livewire;
 mod platform;
 pub mod ptp;
+pub mod relay;
 pub mod sap;
 pub mod send;
 pub mod socket;

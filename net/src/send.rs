@@ -1,28 +1,34 @@
-//! Sending a stream.
+//! Sending streams.
 //!
-//! Model: a thread waits for the time at which the next packet is due by the clock, writes it and sends it by each leg. Its clock is the reference of a PTP client, or
-//! one of its own that follows the system's clock.
+//! Model: one thread sends any number of streams. It sleeps until the next packet of any of them is due by the clock, writes all that are due, and hands them to the kernel in
+//! one call for each socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the reference of a PTP client, or one of its own that follows the
+//! system's clock.
+//!
+//! Packets are late by what the thread is woken late and by the calls that hand them over; both are in [`StreamStatus::departures`].
 
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::platform::{batch, sleep};
 use crate::ptp::PtpClient;
-use crate::socket::{Socket, SocketConfig, SocketStats};
+use crate::socket::{DSCP_AF41, Socket, SocketConfig};
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockMode, ClockReading, Reference, ReferenceConfig, Sources, SystemReport};
 use engine::receive::Leg;
-use engine::send::{Sender, SenderConfig, SenderStats, Source};
+use engine::send::{Lateness, Sender, SenderConfig, SenderStats, Source};
 use engine::{Frames, LocalTime, Nanos};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 /// How often the clock is looked at, and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
+/// How often the system's clock is read.
+const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(100);
 /// A system clock that nobody disciplines is given up after this long, and the stream goes by the host's crystal.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 
-/// What a sender is paced by.
+/// What senders are paced by.
 #[derive(Clone, Debug)]
 pub enum SenderClock {
     /// A PTP client.
@@ -31,26 +37,59 @@ pub enum SenderClock {
     System,
 }
 
-/// What a sender has done.
+/// A stream to be sent.
+#[derive(Clone, Debug)]
+pub struct Outgoing<S> {
+    /// Its format and destinations.
+    pub config: SenderConfig,
+    /// How many routers packets may pass.
+    pub ttl: u8,
+    /// Class of the packets.
+    pub dscp: u8,
+    /// Its audio.
+    pub source: S,
+}
+
+impl<S> Outgoing<S> {
+    /// With the class and a TTL of the field.
+    pub const fn new(config: SenderConfig, source: S) -> Self {
+        Self { config, ttl: 32, dscp: DSCP_AF41, source }
+    }
+}
+
+/// What has been done for one stream.
 #[derive(Clone, Copy, Debug)]
+pub struct StreamStatus {
+    /// The engine's counts.
+    pub sender: SenderStats,
+    /// Media position of the next packet.
+    pub position: Frames,
+    /// How late packets had been handed to the kernel.
+    pub departures: Lateness,
+    /// Packets that were late by more than their own length: receivers with little latency miss those.
+    pub late_packets: u64,
+    /// Datagrams that the kernel took.
+    pub sent: u64,
+    /// Datagrams that it refused.
+    pub send_errors: u64,
+}
+
+/// What senders have done.
+#[derive(Clone, Debug)]
 pub struct SenderStatus {
     /// When it was published.
     pub at: LocalTime,
-    /// The engine's counts.
-    pub sender: SenderStats,
-    /// The sockets', in the order of the legs.
-    pub sockets: [SocketStats; 2],
-    /// Media position of the next packet.
-    pub position: Frames,
+    /// The streams, in their order.
+    pub streams: Vec<StreamStatus>,
     /// What timestamps refer to.
-    pub reading: Option<ClockReading>,
+    pub reading: ClockReading,
     /// The clock that is followed at the moment.
     pub source: ClockMode,
     /// How far the system's clock is of use, if it was asked for.
     pub system: Option<SystemReport>,
 }
 
-/// A stream that is sent; ends when it is dropped.
+/// Streams that are sent; they end when it is dropped.
 #[derive(Debug)]
 pub struct StreamSender {
     worker: Worker,
@@ -58,32 +97,22 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    /// Starts to send, by the first interface and, with a second leg, by the second one if there is one. Packets leave once the time is known.
+    /// Starts to send, by the first interface and, what has a second leg, by the second one if there is one. Packets leave once the time is known.
     ///
     /// # Errors
-    /// If the stream cannot be sent as configured, or a socket is refused.
-    pub fn start(
-        config: SenderConfig,
-        ttl: u8,
+    /// If a stream cannot be sent as configured, or a socket is refused.
+    pub fn start<S: Source + Send + 'static>(
+        streams: Vec<Outgoing<S>>,
         interfaces: &[Interface],
         clock: SenderClock,
-        source: impl Source + Send + 'static,
     ) -> Result<Self> {
-        let sender = Sender::new(config)?;
-        let destinations: Vec<IpAddr> =
-            Leg::ALL.into_iter().filter_map(|leg| config.destination(leg)).map(|to| to.ip()).collect();
-        if let Some(&v6) = destinations.iter().find(|address| address.is_ipv6()) {
-            return Err(Error::Ipv6(v6));
-        }
-        let by = interfaces.iter().chain(interfaces.last().into_iter().cycle());
-        let open = |(_, interface): (&IpAddr, &Interface)| {
-            Socket::open(SocketConfig { ttl, ..SocketConfig::send(interface.clone()) })
-        };
-        let sockets: Vec<Socket> = destinations.iter().zip(by).map(open).collect::<Result<_>>()?;
-        let mut driver = Driver { sender, sockets, pace: Pace::new(clock), published_at: None, faulty: false };
+        let mut sockets = Sockets { open: Vec::new(), interfaces };
+        let streams = streams.into_iter().map(|stream| Stream::new(stream, &mut sockets)).collect::<Result<_>>()?;
+        let sockets = sockets.open.into_iter().map(|open| open.socket).collect();
+        let mut driver = Driver { streams, sockets, pace: Pace::new(clock), published_at: None, faulty: false };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
-        let worker = Worker::spawn("send", true, move |context| driver.run(context, &publish, source))?;
+        let worker = Worker::spawn("send", true, move |context| driver.run(context, &publish))?;
         Ok(Self { worker, status })
     }
 
@@ -100,13 +129,117 @@ impl StreamSender {
     }
 }
 
-enum Pace {
+/// Sockets as they are opened, each for all streams that can share it.
+struct Sockets<'a> {
+    open: Vec<OpenSocket>,
+    interfaces: &'a [Interface],
+}
+
+struct OpenSocket {
+    leg: usize,
+    ttl: u8,
+    dscp: u8,
+    socket: Socket,
+}
+
+impl Sockets<'_> {
+    /// The number of a socket for a leg.
+    fn get(&mut self, leg: Leg, ttl: u8, dscp: u8) -> Result<usize> {
+        let leg = leg as usize;
+        let found = self.open.iter().position(|open| (open.leg, open.ttl, open.dscp) == (leg, ttl, dscp));
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let Some(interface) = self.interfaces.get(leg).or(self.interfaces.last()) else {
+            return Err(crate::interface::InterfaceError::None.into());
+        };
+        let socket = Socket::open(SocketConfig { ttl, dscp, ..SocketConfig::send(interface.clone()) })?;
+        self.open.push(OpenSocket { leg, ttl, dscp, socket });
+        Ok(self.open.len() - 1)
+    }
+}
+
+struct Stream<S> {
+    sender: Sender,
+    source: S,
+    /// The number of each leg's socket.
+    sockets: [usize; 2],
+    packet: Nanos,
+    /// When the packet that is being sent was due.
+    due: Option<LocalTime>,
+    departures: Lateness,
+    late_packets: u64,
+    sent: u64,
+    send_errors: u64,
+}
+
+impl<S: Source> Stream<S> {
+    fn new(outgoing: Outgoing<S>, open: &mut Sockets<'_>) -> Result<Self> {
+        let Outgoing { config, ttl, dscp, source } = outgoing;
+        let sender = Sender::new(config)?;
+        let mut sockets = [0; 2];
+        for leg in Leg::ALL {
+            let Some(destination) = config.destination(leg) else { continue };
+            if let IpAddr::V6(v6) = destination.ip() {
+                return Err(Error::Ipv6(v6.into()));
+            }
+            sockets[leg as usize] = open.get(leg, ttl, dscp)?;
+        }
+        let packet = config.sample_rate().duration(Frames::new(config.packet_frames()? as i64));
+        Ok(Self {
+            sender,
+            source,
+            sockets,
+            packet,
+            due: None,
+            departures: Lateness::default(),
+            late_packets: 0,
+            sent: 0,
+            send_errors: 0,
+        })
+    }
+
+    /// Writes a packet if one is due.
+    fn write(&mut self, now: LocalTime) -> bool {
+        self.due = self.sender.poll_timeout().filter(|&due| due <= now);
+        let before = self.sender.stats().packets;
+        if self.due.is_some() {
+            self.sender.handle_timeout(now, &mut self.source);
+        }
+        // It may have been too late for the packet that was due, and then the next one is not.
+        if self.sender.stats().packets == before {
+            self.due = None;
+        }
+        self.due.is_some()
+    }
+
+    /// What was written has left at `now`.
+    fn departed(&mut self, now: LocalTime) {
+        let Some(due) = self.due.take() else { return };
+        self.departures.record(now.since(due));
+        self.late_packets += u64::from(now.since(due) > self.packet);
+    }
+
+    fn status(&self) -> StreamStatus {
+        StreamStatus {
+            sender: *self.sender.stats(),
+            position: self.sender.position(),
+            departures: self.departures,
+            late_packets: self.late_packets,
+            sent: self.sent,
+            send_errors: self.send_errors,
+        }
+    }
+}
+
+/// The clock at work.
+pub(crate) enum Pace {
     Ptp { client: Arc<PtpClient>, seen: Option<LocalTime> },
     System { reader: Box<SystemReader>, reference: Box<Reference>, read_at: Option<LocalTime> },
 }
 
 impl Pace {
-    fn new(clock: SenderClock) -> Self {
+    pub(crate) fn new(clock: SenderClock) -> Self {
         match clock {
             SenderClock::Ptp(client) => Self::Ptp { client, seen: None },
             SenderClock::System => {
@@ -117,18 +250,18 @@ impl Pace {
         }
     }
 
-    /// Tells the sender what is new.
-    fn advance(&mut self, now: LocalTime, sender: &mut Sender) {
+    /// Tells what is new, if anything is.
+    pub(crate) fn advance(&mut self, now: LocalTime, mut tell: impl FnMut(LocalTime, &Reference)) {
         match self {
             Self::Ptp { client, seen } => {
                 let status = client.status();
                 if *seen != Some(status.at) {
                     *seen = Some(status.at);
-                    sender.set_clock(now, &status.reference);
+                    tell(now, &status.reference);
                 }
             }
             Self::System { reader, reference, read_at } => {
-                if read_at.is_some_and(|at| now - at < INTERVAL.times(2)) {
+                if read_at.is_some_and(|at| now - at < SYSTEM_INTERVAL) {
                     return;
                 }
                 *read_at = Some(now);
@@ -136,74 +269,114 @@ impl Pace {
                 let now = clock::now();
                 let system = Some(reader.clock().reading(now));
                 reference.advance(now, &Sources { system, ..Sources::default() });
-                sender.set_clock(now, reference);
+                tell(now, reference);
+            }
+        }
+    }
+
+    pub(crate) fn reading(&self) -> (ClockReading, ClockMode, Option<SystemReport>) {
+        match self {
+            Self::Ptp { client, .. } => {
+                let status = client.status();
+                (status.reference.reading(), status.reference.source(), None)
+            }
+            Self::System { reader, reference, .. } => {
+                (reference.reading(), reference.source(), Some(reader.clock().report()))
             }
         }
     }
 }
 
-struct Driver {
-    sender: Sender,
+struct Driver<S> {
+    streams: Vec<Stream<S>>,
     sockets: Vec<Socket>,
     pace: Pace,
     published_at: Option<LocalTime>,
     faulty: bool,
 }
 
-impl Driver {
-    fn run(&mut self, context: &Context, status: &ArcSwap<SenderStatus>, mut source: impl Source) {
+impl<S: Source> Driver<S> {
+    fn run(&mut self, context: &Context, status: &ArcSwap<SenderStatus>) {
         while !context.is_stopping() {
             let now = clock::now();
-            self.pace.advance(now, &mut self.sender);
-            while self.sender.poll_timeout().is_some_and(|due| due <= clock::now()) && !context.is_stopping() {
-                self.sender.handle_timeout(clock::now(), &mut source);
+            let streams = &mut self.streams;
+            self.pace.advance(now, |now, reference| {
+                for stream in streams.iter_mut() {
+                    stream.sender.set_clock(now, reference);
+                    if let Some(timeline) = reference.timeline() {
+                        stream.source.set_timeline(timeline);
+                    }
+                }
+            });
+            while self.write_due() && !context.is_stopping() {
                 self.transmit();
             }
             if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
                 self.published_at = Some(now);
                 status.store(Arc::new(self.status(now)));
             }
-            context.wait(&[], [self.sender.poll_timeout(), Some(now + INTERVAL)]);
+            let due = self.streams.iter().filter_map(|stream| stream.sender.poll_timeout()).min();
+            sleep::until(due.unwrap_or(LocalTime::from_nanos(i64::MAX)).min(now + INTERVAL));
         }
+        // What was done last is worth telling, too.
+        status.store(Arc::new(self.status(clock::now())));
     }
 
+    /// Writes what is due, a packet of each stream at most.
+    fn write_due(&mut self) -> bool {
+        let now = clock::now();
+        self.streams.iter_mut().fold(false, |any, stream| stream.write(now) | any)
+    }
+
+    /// Sends what was written, first all of the first leg.
     fn transmit(&mut self) {
-        while let Some(transmit) = self.sender.poll_transmit() {
-            let Some(socket) = self.sockets.get_mut(transmit.leg as usize) else { continue };
-            match socket.send(transmit.datagram, transmit.destination) {
-                Ok(_) => self.faulty = false,
-                Err(error) if !self.faulty => {
-                    self.faulty = true;
-                    tracing::warn!("sending media: {error}");
-                }
-                Err(_) => {}
+        for leg in Leg::ALL {
+            let mut waiting: Vec<Waiting<'_>> = Vec::with_capacity(self.streams.len());
+            for stream in &mut self.streams {
+                let socket = stream.sockets[leg as usize];
+                let counts = (&mut stream.sent, &mut stream.send_errors);
+                let Some(transmit) = stream.sender.poll_transmit() else { continue };
+                let SocketAddr::V4(to) = transmit.destination else { continue };
+                waiting.push(Waiting { socket, datagram: (transmit.datagram, to), counts });
+            }
+            // Streams of one socket are neighbours already, unless their settings differ.
+            waiting.sort_by_key(|waiting| waiting.socket);
+            for group in waiting.chunk_by_mut(|a, b| a.socket == b.socket) {
+                send_group(&self.sockets, group, &mut self.faulty);
             }
         }
+        let now = clock::now();
+        self.streams.iter_mut().for_each(|stream| stream.departed(now));
     }
 
     fn status(&self, now: LocalTime) -> SenderStatus {
-        let (reading, source, system) = match &self.pace {
-            Pace::Ptp { client, .. } => {
-                let status = client.status();
-                (status.reference.reading(), status.reference.source(), None)
-            }
-            Pace::System { reader, reference, .. } => {
-                (reference.reading(), reference.source(), Some(reader.clock().report()))
-            }
-        };
-        let mut sockets = [SocketStats::default(); 2];
-        for (stats, socket) in sockets.iter_mut().zip(&self.sockets) {
-            *stats = socket.stats();
+        let (reading, source, system) = self.pace.reading();
+        SenderStatus { at: now, streams: self.streams.iter().map(Stream::status).collect(), reading, source, system }
+    }
+}
+
+/// A packet of one leg, and where to count it.
+struct Waiting<'a> {
+    socket: usize,
+    datagram: (&'a [u8], SocketAddrV4),
+    counts: (&'a mut u64, &'a mut u64),
+}
+
+fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut bool) {
+    let Some(socket) = group.first().and_then(|first| sockets.get(first.socket)) else { return };
+    let datagrams: Vec<(&[u8], SocketAddrV4)> = group.iter().map(|waiting| waiting.datagram).collect();
+    let refused = batch::send(socket, &datagrams);
+    for (waiting, refusal) in group.iter_mut().zip(&refused) {
+        match refusal {
+            None => *waiting.counts.0 += 1,
+            Some(_) => *waiting.counts.1 += 1,
         }
-        let sender = *self.sender.stats();
-        SenderStatus {
-            at: now,
-            sender,
-            sockets,
-            position: self.sender.position(),
-            reading: Some(reading),
-            source,
-            system,
+    }
+    match refused.into_iter().flatten().next() {
+        Some(error) if !std::mem::replace(faulty, true) => {
+            tracing::warn!("sending media to {}: {}", group[0].datagram.1, error.desc());
         }
+        Some(_) => {}
+        None => *faulty = false,
     }
 }

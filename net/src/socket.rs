@@ -360,6 +360,7 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_multicast_if_v4(&config.interface.address)?;
     socket.set_multicast_loop_v4(config.multicast_loop)?;
     socket.set_multicast_ttl_v4(u32::from(config.ttl))?;
+    socket.set_ttl_v4(u32::from(config.ttl))?;
     // DSCP is in the upper six bits.
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
     if !config.groups.is_empty() {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 32] = [
     "receiver",
     "time_s",
     "clock_state",
@@ -37,6 +37,10 @@ const COLUMNS: [&str; 28] = [
     "leg_b_lost",
     "leg_b_skew_ms",
     "packets_altered",
+    "sender_error_us",
+    "sender_sigma_us",
+    "sender_wrong_timestamps",
+    "sender_jumps",
 ];
 
 /// The first of the columns that are about playback; where nothing was played, they are empty.
@@ -198,11 +202,15 @@ impl Line<'_> {
             leg_b_lost: self.count(25)?,
             leg_b_skew_ms: self.optional(26)?,
             packets_altered: self.count(27)?,
+            sender_error_us: self.optional(28)?,
+            sender_sigma_us: self.optional(29)?,
+            sender_wrong_timestamps: self.count(30)?,
+            sender_jumps: self.count(31)?,
         })
     }
 }
 
-fn fields(receiver: &str, row: &TraceRow) -> [String; 28] {
+fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
     [
         receiver.to_owned(),
         fixed(row.time_s, 3),
@@ -232,6 +240,10 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 28] {
         row.leg_b_lost.to_string(),
         optional(row.leg_b_skew_ms, 3),
         row.packets_altered.to_string(),
+        optional(row.sender_error_us, 3),
+        optional(row.sender_sigma_us, 3),
+        row.sender_wrong_timestamps.to_string(),
+        row.sender_jumps.to_string(),
     ]
 }
 
@@ -295,6 +307,10 @@ mod tests {
             leg_b_lost: 10,
             leg_b_skew_ms: None,
             packets_altered: 11,
+            sender_error_us: Some(-0.5),
+            sender_sigma_us: None,
+            sender_wrong_timestamps: 12,
+            sender_jumps: 13,
         }
     }
 
@@ -310,8 +326,8 @@ mod tests {
     #[test]
     fn rows_are_written_with_fixed_decimals_and_gaps() {
         insta::assert_snapshot!(written(&row()), @r#"
-        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered
-        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13
         "#);
     }
 

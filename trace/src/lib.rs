@@ -101,4 +101,12 @@ pub struct TraceRow {
     pub leg_b_skew_ms: Option<f64>,
     /// Packets of the interval that a relay sent with other bytes than those that had come in for them.
     pub packets_altered: u32,
+    /// The largest error of the engine's sender's timeline at a packet of the interval (its PTP time - truth).
+    pub sender_error_us: Option<f64>,
+    /// Standard deviation that it claimed at that packet.
+    pub sender_sigma_us: Option<f64>,
+    /// Packets of the interval whose RTP timestamp is not, to the frame, the true PTP time at which they were due.
+    pub sender_wrong_timestamps: u32,
+    /// Times in the interval that the sender's stream jumped, and packets that it left out.
+    pub sender_jumps: u32,
 }

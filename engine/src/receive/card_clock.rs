@@ -21,7 +21,7 @@ const PROOF_TIME: Nanos = Nanos::from_millis(250);
 const JITTER: Nanos = Nanos::from_micros(100);
 
 #[derive(Debug)]
-pub(super) struct CardClock {
+pub(crate) struct CardClock {
     rate: SampleRate,
     known: KnownRate,
     origin: Option<LocalTime>,
@@ -41,7 +41,7 @@ struct Run {
 
 impl CardClock {
     /// A card of a nominal rate, and of the true one as far as that is remembered.
-    pub(super) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
+    pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = KnownRate::remembered(remembered);
         let estimator = Estimator::new(known.estimator(JITTER));
         Self { rate, known, origin: None, played: Frames::ZERO, estimator, run: None }
@@ -49,15 +49,31 @@ impl CardClock {
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
     pub(super) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
+        self.observe(now);
+        let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
+        self.played += Frames::new(frames as i64);
+        smoothed
+    }
+
+    /// A callback came at `now` with `frames` that were captured until then.
+    pub(crate) fn captured(&mut self, now: LocalTime, frames: usize) {
+        if self.origin.is_some() {
+            self.played += Frames::new(frames as i64);
+        } else {
+            // The clock's frame 0 is the first that was captured.
+            self.origin = Some(now - self.rate.duration(Frames::new(frames as i64)));
+            self.played = Frames::new(frames as i64);
+        }
+        self.observe(now);
+    }
+
+    fn observe(&mut self, now: LocalTime) {
         let origin = *self.origin.get_or_insert(now);
         let offset = self.rate.duration(self.played) - (now - origin);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
         if self.belongs(&sample) {
             self.estimator.update(sample);
         }
-        let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
-        self.played += Frames::new(frames as i64);
-        smoothed
     }
 
     /// Whether a sample is of the course so far, or of a new one that it proves.
@@ -82,12 +98,13 @@ impl CardClock {
         proven
     }
 
-    fn map(&self) -> Option<MediaMap> {
+    /// Host time to frames that were played or captured.
+    pub(crate) fn map(&self) -> Option<MediaMap> {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))
     }
 
     /// Rate of the card against the host's clock.
-    pub(super) fn rate(&self) -> Ppb {
+    pub(crate) fn rate(&self) -> Ppb {
         self.known.or_measured(self.estimator.map())
     }
 }

@@ -21,6 +21,7 @@ mod redundancy;
 mod stream;
 mod target;
 
+pub(crate) use card_clock::CardClock;
 pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
 pub(crate) use conceal::Concealer;

@@ -8,6 +8,7 @@
 
 use super::config::{Dither, SenderConfig, SenderError};
 use super::dither::Tpdf;
+use crate::clock::PtpMap;
 use crate::rtp::format::{Encoding, StreamFormat};
 use crate::rtp::sequence::SequenceNumber;
 use crate::rtp::wire::{PayloadType, RTP_HEADER_LEN, RtpHeader, Ssrc};
@@ -20,6 +21,9 @@ pub trait Source {
     /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n / rate. Full scale is [-1, 1). All of `out` is
     /// to be written; it holds the last packet's audio before.
     fn read(&mut self, first: Frames, out: &mut [f32]);
+
+    /// Tells which host time media time is, whenever that is known better: a source with a clock of its own, like a sound card, is placed by it.
+    fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 
 impl<F: FnMut(Frames, &mut [f32])> Source for F {

@@ -77,7 +77,7 @@ impl Evidence<'_> {
             Metric::RatioErrorPpm => self.largest(span, |row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
             Metric::DepthErrorMs => self.largest(span, |row| self.target_depth_ms.map(|target| row.depth_ms - target)),
             Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
-            Metric::ClockStepUs => self.clock_step(span),
+            Metric::ClockStepUs => self.step(span, |row| row.clock_error_us),
             Metric::Coverage3Sigma => self.coverage(span),
             Metric::RelockTimeS => Some(self.relock_time(span)),
             Metric::SenderOffPtpShare => {
@@ -98,6 +98,13 @@ impl Evidence<'_> {
             Metric::LegBLost => total(|row| f64::from(row.leg_b_lost)),
             Metric::LegSkewMs => self.largest(span, |row| row.leg_b_skew_ms),
             Metric::PacketsAltered => sum(|row| row.packets_altered),
+            Metric::SenderErrorUs => self.largest(span, |row| row.sender_error_us),
+            Metric::SenderStepUs => self.step(span, |row| row.sender_error_us),
+            Metric::SenderErrorSigmas => {
+                self.largest(span, |row| Some(row.sender_error_us? / row.sender_sigma_us?.max(f64::MIN_POSITIVE)))
+            }
+            Metric::SenderWrongTimestamps => sum(|row| row.sender_wrong_timestamps),
+            Metric::SenderJumps => sum(|row| row.sender_jumps),
         }
     }
 
@@ -176,8 +183,8 @@ impl Evidence<'_> {
         Some(changes.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at)).count() as f64)
     }
 
-    fn clock_step(&self, span: Span) -> Option<f64> {
-        let errors: Vec<f64> = self.rows(span).filter_map(|row| row.clock_error_us).collect();
+    fn step(&self, span: Span, of: impl Fn(&TraceRow) -> Option<f64>) -> Option<f64> {
+        let errors: Vec<f64> = self.rows(span).filter_map(of).collect();
         errors.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max_by(f64::total_cmp)
     }
 

@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{AudioChain, Card, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError};
+use super::{AudioChain, Card, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError, TalkerClock};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -10,6 +10,7 @@ impl File<'_> {
     /// Checks everything that a single value cannot check itself.
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         self.check_chain(scenario)?;
+        self.check_sender(scenario)?;
         self.check_lengths(scenario)?;
         self.check_receivers(scenario)?;
         self.check_masters(scenario)?;
@@ -55,6 +56,21 @@ impl File<'_> {
                  audio chain, to simulate clocks only"
             );
             return Err(self.error(&self.find(there, ""), message));
+        }
+        Ok(())
+    }
+
+    /// The engine's sender is on PTP, and takes the talker's place.
+    fn check_sender(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let Some(sender) = &scenario.sender else { return Ok(()) };
+        let Some(talker) = &scenario.talker else {
+            let message =
+                "[sender] sends what [talker] says, and there is none: add it, as in scenarios/sender_ptp.toml";
+            return Err(self.error(&sender.clock.span(), message));
+        };
+        if !matches!(talker.clock, TalkerClock::Grandmaster) {
+            let message = "[sender] is on PTP: write clock = \"grandmaster\" in [talker], or leave out [sender]";
+            return Err(self.error(&self.find("[talker]", "clock"), message));
         }
         Ok(())
     }

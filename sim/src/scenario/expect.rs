@@ -92,11 +92,21 @@ pub enum Metric {
     LegSkewMs,
     /// Packets that a relay sent with other bytes than those that had come in for them.
     PacketsAltered,
+    /// Largest |error of the engine's sender's timeline at a packet|.
+    SenderErrorUs,
+    /// Largest change of that error from one trace interval to the next.
+    SenderStepUs,
+    /// Largest |error of the sender's timeline| in standard deviations that it claimed.
+    SenderErrorSigmas,
+    /// Packets whose RTP timestamp was not, to the frame, the true PTP time at which they were due.
+    SenderWrongTimestamps,
+    /// Times that the sender's stream jumped, and packets that it left out.
+    SenderJumps,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -127,6 +137,11 @@ impl Metric {
         Self::LegBLost,
         Self::LegSkewMs,
         Self::PacketsAltered,
+        Self::SenderErrorUs,
+        Self::SenderStepUs,
+        Self::SenderErrorSigmas,
+        Self::SenderWrongTimestamps,
+        Self::SenderJumps,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -158,6 +173,11 @@ impl Metric {
                 | Self::LegBLost
                 | Self::LegSkewMs
                 | Self::PacketsAltered
+                | Self::SenderErrorUs
+                | Self::SenderStepUs
+                | Self::SenderErrorSigmas
+                | Self::SenderWrongTimestamps
+                | Self::SenderJumps
         ) || self.needs_audio()
             || self.compares_receivers()
     }
@@ -202,6 +222,11 @@ impl fmt::Display for Metric {
             Self::LegBLost => "leg_b_lost",
             Self::LegSkewMs => "leg_skew_ms",
             Self::PacketsAltered => "packets_altered",
+            Self::SenderErrorUs => "sender_error_us",
+            Self::SenderStepUs => "sender_step_us",
+            Self::SenderErrorSigmas => "sender_error_sigmas",
+            Self::SenderWrongTimestamps => "sender_wrong_timestamps",
+            Self::SenderJumps => "sender_jumps",
         })
     }
 }

@@ -12,6 +12,7 @@ mod fault;
 mod load;
 mod master;
 mod receiver;
+mod sender;
 mod value;
 mod weather;
 
@@ -23,6 +24,7 @@ pub use fault::{ExtraDelay, Fault, FaultKind, MediaLeg, MonotonicClock, Restart,
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
 pub use receiver::{OwnNetwork, Receiver, Surroundings};
+pub use sender::{Sender, SenderClock};
 pub use value::{
     CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
     SampleRateHz, Seconds, StepMicros, TailIndex, WanderPpb,
@@ -53,6 +55,8 @@ pub struct Scenario {
     /// The sender. It, the media path, the sound card and the playout are there together, or not at all: then only clocks are
     /// simulated.
     pub talker: Option<Talker>,
+    /// The engine's sender in the talker's place.
+    pub sender: Option<Sender>,
     /// The network between them and the receiver.
     pub network: Network,
     /// The receiver's computer.

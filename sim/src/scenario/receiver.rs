@@ -50,7 +50,12 @@ pub struct Surroundings<'a> {
     own_ptp: bool,
 }
 
-impl Surroundings<'_> {
+impl<'a> Surroundings<'a> {
+    /// Surroundings that nobody else has.
+    pub(super) fn all_own(chain: Option<AudioChain<'a>>, host: &'a Host, ptp: &'a Path, name: &str) -> Self {
+        Self { chain, host, ptp, name: name.to_owned(), own_card: true, own_media: true, own_host: true, own_ptp: true }
+    }
+
     /// Whether what a perfect receiver would play here differs from what it would play in the scenario's own surroundings.
     #[must_use]
     pub fn has_own_reference(&self) -> bool {

@@ -113,6 +113,11 @@ impl<'a> ChainWorld<'a> {
         deliveries
     }
 
+    /// A packet of the engine's sender leaves now, in the talker's place.
+    pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+        self.legs.send(now, datagram)
+    }
+
     /// A fault begins or ends; returns when a callback comes that waited for it.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) -> Option<TrueTime> {
         self.legs.fault(now, what, begins);

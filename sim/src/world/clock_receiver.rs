@@ -69,8 +69,17 @@ pub(super) struct EngineClock {
 impl EngineClock {
     /// A slave in a PTP domain.
     pub(super) fn new(domain_number: u8) -> Self {
+        Self::with(ReferenceConfig::default(), domain_number)
+    }
+
+    /// One that waits for PTP however long that takes, as senders do: what began on another timeline would jump.
+    pub(super) fn waiting(domain_number: u8) -> Self {
+        Self::with(ReferenceConfig { fallback_after: None, ..ReferenceConfig::default() }, domain_number)
+    }
+
+    fn with(config: ReferenceConfig, domain_number: u8) -> Self {
         let clock = ClockReceiver::new(SlaveClock::new(SlaveClockConfig::default()), domain_number, true);
-        Self { clock, reference: Reference::new(ReferenceConfig::default()) }
+        Self { clock, reference: Reference::new(config) }
     }
 
     /// The timeline that is published.

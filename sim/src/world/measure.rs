@@ -2,6 +2,7 @@
 
 use super::receiver::{Clock, Playback};
 use super::reception::Reception;
+use super::sender::SenderTruth;
 use crate::record::{ClockState, TraceRow};
 use engine::Ppb;
 
@@ -176,6 +177,10 @@ impl Meter {
             leg_b_lost: more(|reception| reception.legs[1].lost) as i32,
             leg_b_skew_ms: skew,
             packets_altered: more(|reception| reception.altered) as u32,
+            sender_error_us: truth.sender.error_us,
+            sender_sigma_us: truth.sender.sigma_us,
+            sender_wrong_timestamps: truth.sender.wrong_timestamps,
+            sender_jumps: truth.sender.jumps,
         }
     }
 }
@@ -198,4 +203,6 @@ pub(super) struct Truth {
     pub(super) latency_ms: Option<f64>,
     /// What the receiver says of it.
     pub(super) sender_off_ptp: bool,
+    /// What the engine's sender did.
+    pub(super) sender: SenderTruth,
 }

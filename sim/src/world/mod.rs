@@ -15,6 +15,7 @@ mod receiver;
 mod reception;
 mod relay;
 mod run;
+mod sender;
 
 pub(crate) use capture::scaled;
 pub use capture::{Capture, CaptureError, Reference, excerpt, reference};
@@ -27,3 +28,4 @@ pub(crate) use receiver::RECEIVER_PORT;
 pub use receiver::{Clock, EngineReceiver, Playback, Receiver};
 pub use reception::{LegReception, Reception};
 pub use run::{Control, Outcome, RunError, World};
+pub use sender::SenderNodeError;

@@ -1,5 +1,6 @@
 //! The event queue: integer time, then class, then order of scheduling. Nothing else decides what comes first.
 
+use super::sender::SenderEvent;
 use crate::models::TrueTime;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,6 +18,8 @@ pub(super) enum Event {
     Packet,
     /// A Delay_Req reaches a master.
     AtMaster(usize, Vec<u8>),
+    /// Something happens to the engine's sender.
+    Sender(SenderEvent),
     /// The receiver's program learns of a datagram.
     AtReceiver(Port, Vec<u8>),
     /// The receiver asked to be woken; stale if the number is not that of the latest wish.
@@ -64,10 +67,11 @@ fn class(event: &Event) -> u8 {
     match event {
         Event::Fault { .. } => 0,
         Event::Announce(_) | Event::Sync(_) | Event::Packet => 1,
-        Event::AtMaster(..) => 2,
-        Event::AtReceiver(..) => 3,
-        Event::Timer(_) => 4,
-        Event::Callback => 5,
+        Event::Sender(SenderEvent::Announce(_) | SenderEvent::Sync(_)) => 1,
+        Event::AtMaster(..) | Event::Sender(SenderEvent::AtMaster(..)) => 2,
+        Event::AtReceiver(..) | Event::Sender(SenderEvent::AtSender(_)) => 3,
+        Event::Timer(_) | Event::Sender(SenderEvent::Timer(_)) => 4,
+        Event::Callback | Event::Sender(SenderEvent::Captured) => 5,
         Event::Row => 6,
     }
 }

@@ -84,7 +84,7 @@ impl RelayReceiver {
 }
 
 /// The packet time of packets of so many frames; 1 ms if no standard has it, and then nothing that goes out is like what came in.
-fn packet_time(rate: SampleRate, frames: usize) -> PacketTime {
+pub(super) fn packet_time(rate: SampleRate, frames: usize) -> PacketTime {
     let mut times = PacketTime::AES67.into_iter().chain([PacketTime::MS_5]);
     times.find(|time| time.frames(rate) == Some(frames)).unwrap_or(PacketTime::MS_1)
 }

@@ -14,6 +14,7 @@ use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
 use super::reception::Reception;
+use super::sender::{SenderEvent, SenderNode, SenderNodeError};
 use crate::check::CrackleReport;
 use crate::models::TrueTime;
 use crate::record::{ClockState, Recording, TraceEvent};
@@ -49,6 +50,9 @@ pub enum RunError {
     /// The relay refused its configuration.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// The sender refused its configuration.
+    #[error(transparent)]
+    Sender(#[from] SenderNodeError),
     /// Something that must always hold did not.
     #[error("invariant violated at {at_s:.6} s by receiver `{receiver}`: {what}")]
     Invariant {
@@ -99,6 +103,7 @@ pub struct World<'a> {
     queue: EventQueue,
     host: Host<'a>,
     chain: Option<ChainWorld<'a>>,
+    sender: Option<SenderNode<'a>>,
     masters: Masters,
     /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
     media_handled: [TrueTime; 2],
@@ -120,7 +125,9 @@ impl<'a> World<'a> {
         let receiver = &loaded.scenario.receivers[index];
         let surroundings = loaded.scenario.surroundings_of(receiver);
         let made = make_receiver(receiver.kind, loaded, &surroundings)?;
-        Ok(Self::in_place(loaded, receiver.name.as_ref(), made, &surroundings, capture))
+        let mut world = Self::in_place(loaded, receiver.name.as_ref(), made, &surroundings, capture);
+        world.add_sender(loaded)?;
+        Ok(world)
     }
 
     /// The world of a receiver of any make, instead of the scenario's.
@@ -147,6 +154,7 @@ impl<'a> World<'a> {
             queue: EventQueue::default(),
             host: Host::new(scenario, surroundings),
             chain: chain.map(|(chain, stream)| ChainWorld::new(chain, surroundings, scenario, stream, capture)),
+            sender: None,
             masters: Masters::new(scenario, surroundings),
             media_handled: [0; 2],
             timer: (0, None),
@@ -160,6 +168,18 @@ impl<'a> World<'a> {
         };
         world.schedule_first();
         world
+    }
+
+    /// Puts the engine's sender in the talker's place, if the scenario has it.
+    fn add_sender(&mut self, loaded: &'a Loaded) -> Result<(), SenderNodeError> {
+        let (Some(config), Some(talker), Some(stream)) = (&self.scenario.sender, &self.scenario.talker, &loaded.stream)
+        else {
+            return Ok(());
+        };
+        let mut sender = SenderNode::new(self.scenario, config, talker, stream)?;
+        sender.schedule_first(&mut self.queue);
+        self.sender = Some(sender);
+        Ok(())
     }
 
     /// Keeps every callback.
@@ -185,7 +205,9 @@ impl<'a> World<'a> {
             self.queue.push(sync, Event::Sync(master));
         }
         if let Some(chain) = &mut self.chain {
-            self.queue.push(chain.next_departure(), Event::Packet);
+            if self.scenario.sender.is_none() {
+                self.queue.push(chain.next_departure(), Event::Packet);
+            }
             self.queue.push(0, Event::Callback);
         }
         self.queue.push(self.interval(), Event::Row);
@@ -259,6 +281,7 @@ impl<'a> World<'a> {
             }
             Event::Sync(master) => self.sync(now, master),
             Event::Packet => self.packet(now),
+            Event::Sender(event) => self.sender_event(now, event),
             Event::AtMaster(master, datagram) => {
                 if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
                     self.send_as_master(now, master, answer, Nanos::ZERO);
@@ -287,6 +310,13 @@ impl<'a> World<'a> {
             self.deliver(delivery);
         }
         self.queue.push(departure, Event::Packet);
+    }
+
+    fn sender_event(&mut self, now: TrueTime, event: SenderEvent) {
+        let (Some(sender), Some(chain)) = (&mut self.sender, &mut self.chain) else { return };
+        let packets = sender.handle(now, event, &mut self.queue);
+        let sent: Vec<Delivery> = packets.iter().flat_map(|datagram| chain.send(now, datagram)).collect();
+        sent.into_iter().for_each(|delivery| self.deliver(delivery));
     }
 
     /// A datagram of the stream is on its way to the host's program.
@@ -406,6 +436,7 @@ impl<'a> World<'a> {
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
             latency_ms: None,
             sender_off_ptp: self.receiver.sender_off_ptp(),
+            sender: self.sender.as_mut().map(SenderNode::take_truth).unwrap_or_default(),
         };
         let time_s = now as f64 / 1e9;
         let row = match &mut self.chain {
@@ -430,6 +461,9 @@ impl<'a> World<'a> {
     fn fault(&mut self, now: TrueTime, index: usize, begins: bool) {
         let what = &self.scenario.faults[index].what;
         self.masters.fault(now, what, begins);
+        if let Some(sender) = &mut self.sender {
+            sender.fault(now, what, begins);
+        }
         self.host.fault(now, what, begins);
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);

@@ -11,6 +11,7 @@ mod monitor;
 mod play;
 mod ptp;
 mod record;
+mod relay;
 mod send;
 mod session;
 mod target;
@@ -27,6 +28,7 @@ Examples:
   aes67 play studio.sdp --interface eth0        play it on the sound card
   aes67 record 'Studio 1' --output take.wav     record an announced stream, bit for bit
   aes67 send music.wav --group 239.69.0.1       send a file
+  aes67 loop studio.sdp --group 239.69.0.2      send it on, 5 ms later
 
 Exit code: 0 if all went well, 1 if not, 2 for bad input.";
 
@@ -54,12 +56,14 @@ enum Command {
     Play(play::PlayArguments),
     /// Record a stream, bit for bit
     Record(record::RecordArguments),
-    /// Send a file or a tone, and announce it
+    /// Send files, a sound card or a tone, and announce them
     Send(send::SendArguments),
     /// Show on one screen what is on the network, and how well it flows
     Monitor(monitor::MonitorArguments),
     /// Write completions for a shell
     Completions(completions::CompletionsArguments),
+    /// Send a stream on that comes in, with other gains, channels or packets, and constant latency
+    Loop(relay::LoopArguments),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Command::Send(arguments) => send::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Loop(arguments) => relay::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -118,7 +118,9 @@ impl Wire {
         steps
     }
 
-    fn namespace(&self, host: char) -> String {
+    /// The name of a host's namespace.
+    #[must_use]
+    pub fn namespace(&self, host: char) -> String {
         format!("aes67-{}-{host}", self.id)
     }
 

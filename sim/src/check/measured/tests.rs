@@ -95,6 +95,11 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::LegBLost, Some(0.0)),
         (Metric::LegSkewMs, None),
         (Metric::PacketsAltered, Some(0.0)),
+        (Metric::SenderErrorUs, None),
+        (Metric::SenderStepUs, None),
+        (Metric::SenderErrorSigmas, None),
+        (Metric::SenderWrongTimestamps, Some(0.0)),
+        (Metric::SenderJumps, Some(0.0)),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -108,7 +113,7 @@ fn a_quiet_run_measures_nothing_bad() {
 #[test]
 fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
     type Change = fn(&mut TraceRow);
-    let bad: [(Metric, Change, f64, f64); 13] = [
+    let bad: [(Metric, Change, f64, f64); 15] = [
         (Metric::Underruns, |row| row.underruns = 2, 2.0, 0.0),
         (Metric::PacketsLate, |row| row.packets_late = 3, 3.0, 0.0),
         (Metric::RatioErrorPpm, |row| row.ratio_ppm = -27.5, 7.5, 0.0),
@@ -122,6 +127,8 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
         (Metric::LegBLost, |row| row.leg_b_lost = 8, 8.0, 0.0),
         (Metric::PacketsAltered, |row| row.packets_altered = 9, 9.0, 0.0),
         (Metric::DepthRaisedMs, |row| row.depth_raised_ms = 6.0, 6.0, 0.0),
+        (Metric::SenderWrongTimestamps, |row| row.sender_wrong_timestamps = 10, 10.0, 0.0),
+        (Metric::SenderJumps, |row| row.sender_jumps = 11, 11.0, 0.0),
     ];
     for (metric, change, with, without) in bad {
         let mut recording = quiet();

@@ -8,7 +8,7 @@ mod card;
 mod counts;
 mod law;
 mod memory;
-mod meter;
+pub(crate) mod meter;
 mod mix;
 mod output;
 mod player;

@@ -107,6 +107,10 @@ impl Interval {
             leg_b_lost: (counts.leg_lost[1] - before.leg_lost[1]) as i32,
             leg_b_skew_ms: status.ingest.legs[1].skew.map(ms),
             packets_altered: 0,
+            sender_error_us: None,
+            sender_sigma_us: None,
+            sender_wrong_timestamps: 0,
+            sender_jumps: 0,
         }
     }
 }

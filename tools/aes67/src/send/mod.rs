@@ -1,43 +1,85 @@
-//! `aes67 send`: a file or a tone as a stream, with its description and announcement.
+//! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions and announcements.
+//!
+//! Model: one source, any number of streams that pick channels of it, one clock. The command line says the same as a configuration file ([`plan`]).
 
-mod source;
+mod channels;
+mod locate;
+mod material;
+mod plan;
+mod prepare;
+mod status;
+mod wizard;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, seed};
-use clap::{Args, ValueEnum};
+pub(crate) use channels::ChannelList;
+use clap::Args;
 use engine::Nanos;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
-use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
-use engine::rtp::wire::PayloadType;
-use engine::send::{Lateness, SenderConfig};
 use net::clock;
 use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapAnnouncer;
 use net::send::{SenderClock, SenderStatus, StreamSender};
-use source::{Feed, Material};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use plan::{
+    Clock, Domain, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan,
+    Ttl,
+};
+pub(crate) use plan::{Destination, Format, PacketTimeMs};
+use prepare::{Prepared, Started};
+pub(crate) use status::histogram;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// A clock that is not known after this long is worth a word.
+const PATIENCE: Nanos = Nanos::from_secs(5);
+
 const EXAMPLES: &str = "\
 Examples:
+  aes67 send --init                                            asks what it needs, and writes a file for --config
+  aes67 send --config aes67-send.toml
   aes67 send music.wav --group 239.69.0.1 --interface eth0
+  aes67 send a.wav b.wav --loop --to 192.168.1.20              a playlist, to one receiver
+  aes67 send multitrack.wav --group 239.69.0.1 --split 8       16 channels as 2 streams of 8, to 239.69.0.1 and .2
+  aes67 send ident --channels 1-64 --source-channels 64 --group 239.69.0.1 --ptime 0.125
   aes67 send tone --group 239.69.0.1:5004 --clock master --name 'Line-up'
-  aes67 send music.wav --group 239.69.0.1 --clock system --loop --sdp music.sdp
+  aes67 send card --group 239.69.0.1                           what the sound card captures
+  ffmpeg -i in.flac -f wav - | aes67 send - --group 239.69.0.1
+  aes67 send music.wav --group 239.69.0.1 --clock system --grandmaster 00-1B-21-FF-FE-0A-67-01:0
 
-The file's rate and channels are the stream's: 44100, 48000 or 96000 Hz, 16 or 24-bit PCM or float.";
+The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV and RF64, 8 to 32 bits PCM or floats.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
-    /// A WAV file, or `tone`
-    source: String,
+    /// WAV files, `tone`, `ident` (every channel beeps its number), `card` or `card:NAME`, or `-` for stdin
+    #[arg(required_unless_present_any = ["config", "init"])]
+    source: Vec<String>,
+
+    /// Take everything from this file, TOML or JSON
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "group", "to", "interface", "split"])]
+    config: Option<PathBuf>,
+
+    /// Ask what is needed, and write it to this file for --config
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "aes67-send.toml", conflicts_with_all = ["config", "source"])]
+    init: Option<PathBuf>,
 
     /// The multicast group to send to, with a port if it is not 5004; twice for a second leg
-    #[arg(long, value_name = "ADDRESS[:PORT]", required = true)]
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
     group: Vec<String>,
+
+    /// The same, or the address of one receiver
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    to: Vec<String>,
+
+    /// Channels of the source that are sent, counted from 1: 1-8 or 1,2,5; all if left out
+    #[arg(long, value_name = "LIST", conflicts_with = "split")]
+    channels: Option<String>,
+
+    /// Streams of so many channels each, as many as it takes, to groups that count up
+    #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    split: Option<u16>,
 
     /// Network interface, by name or address; twice for the two legs
     #[arg(long, value_name = "IF")]
@@ -50,6 +92,14 @@ pub(crate) struct SendArguments {
     /// PTP domain
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: u8,
+
+    /// With --clock system: the grandmaster that disciplines the system's clock, for the description
+    #[arg(long, value_name = "IDENTITY:DOMAIN")]
+    grandmaster: Option<String>,
+
+    /// Do not wait for the clock: begin by this computer's crystal, and jump when the clock is known
+    #[arg(long)]
+    no_wait: bool,
 
     /// What the stream is called
     #[arg(long, value_name = "NAME")]
@@ -68,22 +118,38 @@ pub(crate) struct SendArguments {
     payload_type: u8,
 
     /// How many routers packets may pass
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: u8,
+
+    /// Class of the packets: 34 is AF41, 46 is EF
+    #[arg(long, default_value_t = 34, value_parser = clap::value_parser!(u8).range(0..=63))]
+    dscp: u8,
 
     /// Frequency of the tone, in Hz
     #[arg(long, default_value_t = 997.0)]
     frequency: f64,
 
-    /// Level of the tone, in dBFS
+    /// Level of the tone or the idents, in dBFS
     #[arg(long, default_value_t = -20.0, allow_negative_numbers = true)]
     level: f64,
 
-    /// Begin again at the file's end
+    /// Channels of a tone, of idents, of a card, or of bare samples on stdin
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    source_channels: Option<u16>,
+
+    /// Sample rate of the same, in Hz
+    #[arg(long, value_name = "HZ")]
+    rate: Option<u32>,
+
+    /// What comes in on stdin
+    #[arg(long, value_enum, default_value = "wav")]
+    stdin: StdinFormat,
+
+    /// Begin again at the end of the files
     #[arg(long = "loop")]
     repeat: bool,
 
-    /// Write the description to this file, too
+    /// Write the description to this file, too; a folder, if there are several streams
     #[arg(long, value_name = "FILE")]
     sdp: Option<PathBuf>,
 
@@ -95,162 +161,264 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "S", default_value_t = 30)]
     sap_interval: u32,
 
+    /// One JSON object a second
+    #[arg(long)]
+    json: bool,
+
     /// End after this many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Clock {
-    /// The PTP master of the network
-    Ptp,
-    /// PTP, and serve it ourselves if nobody better does
-    Master,
-    /// The system's clock if somebody disciplines it, else this computer's crystal
-    System,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    L16,
-    L24,
-}
-
 pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
-    let interfaces = interfaces(arguments)?;
-    let interface = interfaces[0].clone();
-    let tone = (arguments.frequency, arguments.level);
-    let material = Material::open(&arguments.source, tone, arguments.repeat)?;
-    let config = sender_config(arguments, &material)?;
-    let name = arguments.name.clone().unwrap_or_else(|| material.name());
-    let (started, mut session) = (clock::now_with_system().1, Session::start(arguments.seconds)?);
-    let started_s = (started.as_nanos() / 1_000_000_000) as u64;
-    let mut description =
-        Description::new(&config, interface.address.into(), started_s, &name, arguments.ttl).map_err(Failure::input)?;
-    let ptp = ptp_client(arguments, &interface)?;
+    if let Some(file) = &arguments.init {
+        return wizard::run(file);
+    }
+    let (plan, origin) = match &arguments.config {
+        Some(file) => Plan::load(file)?,
+        None => (of_command_line(arguments)?, Origin::CommandLine),
+    };
+    let interfaces = interfaces(&plan)?;
+    let material = prepare::open(&plan, &origin)?;
+    let split = arguments.split.map(usize::from);
+    let prepared = prepare::streams(&plan, &origin, &material, split)?;
+    let mut session = Session::start(arguments.seconds)?;
+    let ptp = ptp_client(&plan, &interfaces[0])?;
     let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
-    let announcer = (!arguments.no_sap)
-        .then(|| SapAnnouncer::new(&interface, Nanos::from_secs(i64::from(arguments.sap_interval.max(1))), seed()));
-    let mut announcer = announcer.transpose()?;
-    let (feed, progress) = Feed::start(material)?;
-    let sender = StreamSender::start(config, arguments.ttl, &interfaces, pace, feed)?;
-    print(&format!("sending {name} to {} on {interface}", arguments.group.join(" and ")));
-    while session.goes_on() && !progress.is_over() {
-        // A description is told once the stream flows: before that its clock is not known.
-        if sender.status().sender.packets > 0 {
-            let revised = description.set_clock(&reference_clock(ptp.as_deref(), &interface));
-            let text = description.to_sdp();
-            if revised && let Some(path) = &arguments.sdp {
-                std::fs::write(path, &text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-            }
-            announcer.iter_mut().for_each(|announcer| announcer.advance(clock::now(), &text));
+    let shown = prepare::shown(&prepared);
+    let mut told = Told::new(&plan, &prepared, &interfaces[0])?;
+    let Started { outgoing, progress, card } = prepare::start(material, &prepared, &shown)?;
+    let sender = StreamSender::start(outgoing, &interfaces, pace)?;
+    if !arguments.json {
+        for stream in &shown {
+            print(&format!("sending {} to {} on {}", stream.name, stream.destination, interfaces[0]));
         }
+    }
+    let mut waiting = Waiting::default();
+    while session.goes_on() && !progress.is_over() {
+        card.check()?;
+        let status = sender.status();
+        if !arguments.json {
+            waiting.tell(&session, &status, ptp.as_deref());
+        }
+        told.tell(&status, ptp.as_deref())?;
         if session.second_is_over() {
-            session.show(&line(&sender.status(), ptp.as_deref()));
+            if arguments.json {
+                print(
+                    &status::json(session.elapsed().as_secs_f64(), &status, &shown, ptp.as_deref())
+                        .map_err(Failure::run)?,
+                );
+            } else {
+                session.show_all(&status::lines(&status, &shown, ptp.as_deref()));
+            }
         }
     }
     // The last packets' status is published by then.
     std::thread::sleep(std::time::Duration::from_millis(100));
-    drop(announcer);
+    drop(told);
     let status = sender.status();
+    let scheduling = sender.scheduling();
     drop(sender);
     session.end_line();
-    print(&line(&status, ptp.as_deref()));
-    print(&histogram(&status.sender.lateness));
+    if arguments.json {
+        return Ok(ExitCode::SUCCESS);
+    }
+    status::lines(&status, &shown, ptp.as_deref()).iter().for_each(|line| print(line));
+    for (stream, shown) in status.streams.iter().zip(&shown) {
+        print(&format!("{}: {}", shown.name, histogram(&stream.departures)));
+    }
+    print(&format!("thread: {scheduling}"));
     if progress.starved_frames() > 0 {
-        print(&format!("{} frames were silence, because the file was not read in time", progress.starved_frames()));
+        print(&format!("{} frames were silence, because the source was not read in time", progress.starved_frames()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn interfaces(arguments: &SendArguments) -> Result<Vec<Interface>> {
-    if arguments.interface.is_empty() {
-        return Ok(vec![Interface::find(None)?]);
+fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
+    let mut destinations = Vec::new();
+    for group in &arguments.group {
+        let destination: Destination = group.parse().map_err(Failure::input)?;
+        let address = *destination.0.ip();
+        if !address.is_multicast() {
+            let error = net::Error::NotMulticast(address);
+            return Err(Failure::input(format!("{error}; one receiver is given as --to {address}")));
+        }
+        destinations.push(destination);
     }
-    arguments.interface.iter().map(|name| Ok(Interface::find(Some(name))?)).collect()
-}
-
-fn sender_config(arguments: &SendArguments, material: &Material) -> Result<SenderConfig> {
-    let groups: Vec<SocketAddrV4> = arguments.group.iter().map(|text| parse_group(text)).collect::<Result<_>>()?;
-    let &[primary, ref others @ ..] = &groups[..] else { return Err(Failure::input("--group is missing")) };
-    if others.len() > 1 {
-        return Err(Failure::input("a stream has two legs at most: give --group once or twice"));
+    for to in &arguments.to {
+        destinations.push(to.parse().map_err(Failure::input)?);
     }
-    let encoding = match arguments.format {
-        Format::L16 => Encoding::L16,
-        Format::L24 => Encoding::L24,
+    match destinations.len() {
+        0 => return Err(Failure::input("where to? Give --group ADDRESS, or --to ADDRESS for one receiver")),
+        1 | 2 => {}
+        _ => return Err(Failure::input("a stream has two legs at most: give --group once or twice")),
+    }
+    let several = arguments.split.is_some();
+    let grandmaster =
+        arguments.grandmaster.as_deref().map(str::parse::<Grandmaster>).transpose().map_err(Failure::input)?;
+    let channels = arguments.channels.as_deref().map(str::parse::<ChannelList>).transpose().map_err(Failure::input)?;
+    let interface = Some(arguments.interface.clone()).filter(|names| !names.is_empty());
+    if interface.as_ref().is_some_and(|names| names.len() > 2) {
+        return Err(Failure::input("a stream has two legs at most: give --interface once or twice"));
+    }
+    let stream = StreamPlan {
+        name: arguments.name.clone(),
+        destination: OneOrTwo(destinations),
+        channels,
+        format: arguments.format,
+        packet_time_ms: arguments.ptime.parse().unwrap_or_default(),
+        payload_type: PayloadTypeNumber(arguments.payload_type),
+        ttl: Ttl(arguments.ttl),
+        dscp: Dscp(arguments.dscp),
+        sdp: arguments.sdp.clone().filter(|_| !several),
     };
-    let format = StreamFormat::new(encoding, material.sample_rate(), material.channels()).map_err(Failure::input)?;
-    let config = SenderConfig::new(format, primary.into(), seed());
-    Ok(SenderConfig {
-        packet_time: packet_time(&arguments.ptime),
-        payload_type: PayloadType::new(arguments.payload_type).unwrap_or(config.payload_type),
-        secondary: others.first().map(|&group| group.into()),
-        ..config
+    Ok(Plan {
+        interface: interface.map(OneOrTwo),
+        clock: arguments.clock,
+        ptp_domain: Domain(arguments.ptp_domain),
+        grandmaster,
+        wait_for_clock: !arguments.no_wait,
+        announce: !arguments.no_sap,
+        announce_interval_s: arguments.sap_interval,
+        sdp_folder: arguments.sdp.clone().filter(|_| several),
+        source: source_plan(arguments),
+        streams: vec![stream],
     })
 }
 
-fn parse_group(text: &str) -> Result<SocketAddrV4> {
-    let with_port = text.parse::<SocketAddrV4>();
-    let group = with_port.or_else(|_| text.parse::<Ipv4Addr>().map(|group| SocketAddrV4::new(group, 5004)));
-    let group = group.map_err(|_| {
-        Failure::input(format!("{text} is no group; right would be an address such as 239.69.0.1 or 239.69.0.1:5004"))
-    })?;
-    if group.ip().is_multicast() { Ok(group) } else { Err(net::Error::NotMulticast(*group.ip()).into()) }
-}
-
-fn packet_time(text: &str) -> PacketTime {
-    match text {
-        "0.125" => PacketTime::US_125,
-        "0.25" => PacketTime::US_250,
-        "0.333" => PacketTime::US_333,
-        "4" => PacketTime::MS_4,
-        "5" => PacketTime::MS_5,
-        _ => PacketTime::MS_1,
+fn source_plan(arguments: &SendArguments) -> SourcePlan {
+    let (channels, sample_rate_hz) = (arguments.source_channels, arguments.rate);
+    let plan = SourcePlan { channels, sample_rate_hz, level_dbfs: Some(arguments.level), ..SourcePlan::default() };
+    match &arguments.source[..] {
+        [one] if one == "tone" => SourcePlan { tone_hz: Some(arguments.frequency), ..plan },
+        [one] if one == "ident" => SourcePlan { ident: true, ..plan },
+        [one] if one == "-" => SourcePlan { stdin: Some(arguments.stdin), ..plan },
+        [one] if one == "card" || one.starts_with("card:") => {
+            SourcePlan { card: Some(one.strip_prefix("card:").unwrap_or_default().to_owned()), ..plan }
+        }
+        files => {
+            let files = files.iter().map(PathBuf::from).collect();
+            SourcePlan { files: Some(files), repeat: arguments.repeat, ..plan }
+        }
     }
 }
 
-fn ptp_client(arguments: &SendArguments, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
-    let mut config = match arguments.clock {
+fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
+    match &plan.interface {
+        None => Ok(vec![Interface::find(None)?]),
+        Some(names) => names.0.iter().map(|name| Ok(Interface::find(Some(name))?)).collect(),
+    }
+}
+
+fn ptp_client(plan: &Plan, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
+    let mut config = match plan.clock {
         Clock::System => return Ok(None),
-        Clock::Ptp => PtpConfig::slave(interface.clone(), arguments.ptp_domain),
-        Clock::Master => PtpConfig::master(interface.clone(), arguments.ptp_domain),
+        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp_domain.0),
+        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp_domain.0),
     };
-    // Timestamps are PTP time or nothing is sent: a stream that began on another timeline would jump. A master that is lost later is held without end.
-    config.reference.fallback_after = None;
+    // Timestamps are PTP time or nothing is sent, unless that is asked for: a stream that begins on another timeline jumps. A master that is lost later is held without end.
+    config.reference.fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     Ok(Some(PtpClient::shared(config)?))
 }
 
-/// What the description says of the timestamps: the grandmaster that they come from, or our own clock.
-fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceClock {
-    let status = ptp.map(PtpClient::status);
-    let usable = status.filter(|status| status.reference.reading().map.is_some());
-    match usable.and_then(|status| Some((status.grandmaster()?, status.domain))) {
-        Some((grandmaster, domain)) => ReferenceClock::ptp(grandmaster, domain),
-        None => interface.mac.map_or(ReferenceClock::Unknown, ReferenceClock::LocalMac),
+/// Tells once what is waited for, and once that it has come.
+#[derive(Default)]
+struct Waiting {
+    told: bool,
+    over: bool,
+}
+
+impl Waiting {
+    fn tell(&mut self, session: &Session, status: &SenderStatus, ptp: Option<&PtpClient>) {
+        if self.over {
+            return;
+        }
+        let elapsed = session.elapsed();
+        if status.reading.map.is_some() {
+            self.over = true;
+            print(&format!("the clock is known after {:.1} s", elapsed.as_secs_f64()));
+        } else if elapsed > PATIENCE && !self.told {
+            self.told = true;
+            match (ptp, &status.system) {
+                (Some(ptp), _) => {
+                    let reason = ptp.status().reason.clone();
+                    let domain = ptp.status().domain;
+                    print(&format!(
+                        "still waiting for PTP in domain {domain}: {reason}; to send without it: --no-wait, --clock master or --clock system"
+                    ));
+                }
+                (None, Some(system)) => print(&format!("by this computer's crystal, because {system}")),
+                (None, None) => {}
+            }
+        }
     }
 }
 
-fn line(status: &SenderStatus, ptp: Option<&PtpClient>) -> String {
-    let clock = ptp.map_or_else(|| format!("clock: {}", status.source), |ptp| ptp.status().to_string());
-    let sender = &status.sender;
-    let errors: u64 = status.sockets.iter().map(|socket| socket.send_errors).sum();
-    if sender.packets == 0 {
-        return format!("waiting for the clock; {clock}");
-    }
-    let late = &sender.lateness;
-    format!(
-        "{} packets, late by {} (99 %) and {} at most, {} skipped, {} jumps, {errors} errors; {clock}",
-        sender.packets,
-        late.quantile(0.99),
-        late.max(),
-        sender.skipped_packets,
-        sender.realignments,
-    )
+/// What others are told of the streams: descriptions in files, and announcements.
+struct Told {
+    streams: Vec<ToldStream>,
+    interface: Interface,
+    grandmaster: Option<Grandmaster>,
 }
 
-fn histogram(lateness: &Lateness) -> String {
-    let shares = [(50.0, 0.5), (90.0, 0.9), (99.0, 0.99), (99.9, 0.999), (100.0, 1.0)];
-    let rows = shares.map(|(percent, share)| format!("  {percent:>5} % at most {}", lateness.quantile(share)));
-    format!("lateness of {} packets:\n{}", lateness.count(), rows.join("\n"))
+struct ToldStream {
+    description: Description,
+    announcer: Option<SapAnnouncer>,
+    file: Option<PathBuf>,
+}
+
+impl Told {
+    fn new(plan: &Plan, prepared: &[Prepared], interface: &Interface) -> Result<Self> {
+        let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
+        let interval = Nanos::from_secs(i64::from(plan.announce_interval_s.max(1)));
+        // A session is known by its number, and those of one sender must differ.
+        let streams = (started_s..).zip(prepared).map(|(number, stream)| {
+            let host = interface.address.into();
+            let description =
+                Description::new(&stream.config, host, number, &stream.name, stream.ttl).map_err(Failure::input)?;
+            let announcer = plan.announce.then(|| SapAnnouncer::new(interface, interval, seed())).transpose()?;
+            Ok(ToldStream { description, announcer, file: stream.sdp.clone() })
+        });
+        Ok(Self {
+            streams: streams.collect::<Result<_>>()?,
+            interface: interface.clone(),
+            grandmaster: plan.grandmaster,
+        })
+    }
+
+    /// Tells of streams once they flow: before that their clock is not known.
+    fn tell(&mut self, status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<()> {
+        let reference_clock = self.reference_clock(status, ptp);
+        for (stream, told) in status.streams.iter().zip(&mut self.streams) {
+            if stream.sender.packets == 0 {
+                continue;
+            }
+            let revised = told.description.set_clock(&reference_clock);
+            let text = told.description.to_sdp();
+            if revised && let Some(path) = &told.file {
+                write(path, &text)?;
+            }
+            told.announcer.iter_mut().for_each(|announcer| announcer.advance(clock::now(), &text));
+        }
+        Ok(())
+    }
+
+    /// The grandmaster that timestamps come from, or our own clock.
+    fn reference_clock(&self, status: &SenderStatus, ptp: Option<&PtpClient>) -> ReferenceClock {
+        let own = || self.interface.mac.map_or(ReferenceClock::Unknown, ReferenceClock::LocalMac);
+        if status.reading.map.is_none() {
+            return own();
+        }
+        let client = ptp.map(PtpClient::status);
+        let followed = client.and_then(|client| Some(ReferenceClock::ptp(client.grandmaster()?, client.domain)));
+        let system = self.grandmaster.filter(|_| status.system.is_some()).map(Grandmaster::reference_clock);
+        followed.or(system).unwrap_or_else(own)
+    }
+}
+
+fn write(path: &std::path::Path, text: &str) -> Result<()> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| Failure::input(format!("{}: {error}", path.display())))
 }

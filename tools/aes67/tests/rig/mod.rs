@@ -21,6 +21,11 @@ impl Wire {
         Hosts::new(hosts, tools).inspect_err(|missing| eprintln!("skipped: {missing}")).ok().map(Self)
     }
 
+    /// The name of a host's namespace.
+    pub(crate) fn host(&self, host: char) -> String {
+        self.0.namespace(host)
+    }
+
     /// A file of the test.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path(name)

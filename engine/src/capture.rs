@@ -1,0 +1,327 @@
+//! A sound card as a source: from its crystal to the media timeline.
+//!
+//! Model: playout the other way round, with the same parts. The card's clock is estimated from the times of its callbacks, as that of a card that plays. A frame of the media
+//! timeline has a PTP time, that a host time (the reference's map), and that a place in what the card has captured (the card's map): that is where the stream should be.
+//! The step by which it moves is the ratio of the two measured rates, card over PTP, with a slow trim of what that leaves over; see [`crate::receive::DriftLaw`].
+//!
+//! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback, [`CaptureSource`] to the sender. They meet in lock-free rings.
+//!
+//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks, the lateness of its callbacks and a millisecond of filter. What has not been
+//! captured when its packet leaves is concealed, and counted.
+
+use crate::clock::{MediaMap, PtpMap};
+use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
+use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
+use crate::rtp::format::MAX_CHANNELS;
+use crate::send::{MediaTimeline, Source};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
+use thiserror::Error;
+
+/// What waits between the halves, and what is kept, at most.
+const BUFFER: Nanos = Nanos::from_millis(500);
+/// Blocks that wait between the halves at most.
+const MOST_BLOCKS: usize = 1024;
+/// Distances beyond this are jumped over, crossfaded, if they last so long; the others are trimmed.
+const JUMP: Nanos = Nanos::from_millis(2);
+const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
+/// How long a card that has begun is left alone: its clock still settles.
+const SETTLING: Nanos = Nanos::from_secs(5);
+/// Distances beyond this are jumped over when it has settled.
+const ALIGNED: Nanos = Nanos::from_micros(100);
+
+/// What is captured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptureConfig {
+    /// Nominal rate of the card.
+    pub card_rate: SampleRate,
+    /// Channels of the card's blocks.
+    pub card_channels: usize,
+    /// For each channel of the stream, that of the card, counted from 0.
+    pub channels: Vec<usize>,
+    /// Rate of the stream.
+    pub stream_rate: SampleRate,
+    /// Frames of a packet.
+    pub packet_frames: usize,
+    /// The card's rate as it was measured before, if it was.
+    pub remembered: Option<Ppb>,
+}
+
+/// A card cannot be captured as configured.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// No channels, or too many, or one that the card has not.
+    #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
+    Channels(Vec<usize>, usize),
+    /// The near-unity resampler refused.
+    #[error(transparent)]
+    NearUnity(#[from] NearUnityError),
+    /// The resampler between different nominal rates refused.
+    #[error(transparent)]
+    Sinc(#[from] SincResamplerError),
+}
+
+/// What a capture has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CaptureStats {
+    /// Rate of the card against the host's clock.
+    pub card_rate: Ppb,
+    /// How far the stream is behind the place where it should be.
+    pub behind: Nanos,
+    /// Frames that were concealed, because they had not been captured in time.
+    pub concealed_frames: u64,
+    /// Times that the stream went to another place at once.
+    pub jumps: u64,
+    /// Frames that were captured and not taken.
+    pub lost_frames: u64,
+}
+
+/// The halves of a capture.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), CaptureError> {
+    let channels = config.channels.len();
+    if !(1..=MAX_CHANNELS).contains(&channels) || config.channels.iter().any(|&channel| channel >= config.card_channels)
+    {
+        return Err(CaptureError::Channels(config.channels.clone(), config.card_channels));
+    }
+    let capacity = config.card_rate.frames_in(BUFFER) as usize;
+    let (samples_in, samples) = rtrb::RingBuffer::new(capacity * channels);
+    let (blocks_in, blocks) = rtrb::RingBuffer::new(MOST_BLOCKS);
+    let nominal_step = f64::from(config.card_rate.as_hz()) / f64::from(config.stream_rate.as_hz());
+    let packet = config.packet_frames.max(1);
+    let resampler: Box<dyn Resampler> = if config.card_rate == config.stream_rate {
+        Box::new(NearUnityResampler::new(channels, packet)?)
+    } else {
+        Box::new(SincResampler::new(channels, packet, nominal_step)?)
+    };
+    let input_frames = 2 * (packet as f64 * nominal_step) as usize + 1024;
+    let input = CaptureInput {
+        channels: config.channels.clone(),
+        card_channels: config.card_channels,
+        clock: CardClock::new(config.card_rate, config.remembered),
+        captured: Frames::ZERO,
+        samples: samples_in,
+        blocks: blocks_in,
+    };
+    let source = CaptureSource {
+        card_rate: config.card_rate,
+        timeline: MediaTimeline::new(config.stream_rate),
+        stream_rate: config.stream_rate,
+        channels,
+        nominal_step,
+        resampler,
+        drift: FusedDrift::default(),
+        buffer: JitterBuffer::new(channels, capacity),
+        concealer: Concealer::new(channels, config.card_rate),
+        followed: None,
+        card: None,
+        cursor: None,
+        expected: None,
+        age: Nanos::ZERO,
+        erring_for: Nanos::ZERO,
+        settled: false,
+        input: vec![0.0; input_frames * channels],
+        block: Vec::with_capacity(capacity * channels),
+        samples,
+        blocks,
+        taken: Frames::ZERO,
+        stats: CaptureStats::default(),
+    };
+    Ok((input, source))
+}
+
+/// A block on its way.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    first: Frames,
+    frames: usize,
+    /// The card's clock as of then.
+    card: Option<MediaMap>,
+    rate: Ppb,
+}
+
+/// The card's half.
+pub struct CaptureInput {
+    channels: Vec<usize>,
+    card_channels: usize,
+    clock: CardClock,
+    captured: Frames,
+    samples: rtrb::Producer<f32>,
+    blocks: rtrb::Producer<Block>,
+}
+
+impl CaptureInput {
+    /// Takes a block of all the card's channels, interleaved, of which the last frame was captured at `now`, as far as the callback knows. Neither allocates nor waits; what
+    /// finds no room, because nobody sends, is lost.
+    pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
+        let frames = samples.len() / self.card_channels;
+        let first = self.captured;
+        self.clock.captured(now, frames);
+        self.captured += Frames::new(frames as i64);
+        let Ok(chunk) = self.samples.write_chunk_uninit(frames * self.channels.len()) else { return };
+        if self.blocks.is_full() {
+            return;
+        }
+        let picked = samples.chunks_exact(self.card_channels);
+        chunk.fill_from_iter(picked.flat_map(|frame| self.channels.iter().map(|&channel| frame[channel])));
+        let block = Block { first, frames, card: self.clock.map(), rate: self.clock.rate() };
+        // There is room.
+        let _ = self.blocks.push(block);
+    }
+}
+
+/// The sender's half.
+pub struct CaptureSource {
+    card_rate: SampleRate,
+    timeline: MediaTimeline,
+    stream_rate: SampleRate,
+    channels: usize,
+    nominal_step: f64,
+    resampler: Box<dyn Resampler>,
+    drift: FusedDrift,
+    buffer: JitterBuffer,
+    concealer: Concealer,
+    /// Host time to PTP time.
+    followed: Option<PtpMap>,
+    /// Host time to card frames.
+    card: Option<MediaMap>,
+    /// Card frame that the resampler is fed next.
+    cursor: Option<Frames>,
+    /// Media frame that should be asked for next.
+    expected: Option<Frames>,
+    age: Nanos,
+    erring_for: Nanos,
+    settled: bool,
+    input: Vec<f32>,
+    block: Vec<f32>,
+    samples: rtrb::Consumer<f32>,
+    blocks: rtrb::Consumer<Block>,
+    /// Card frame after the last one that was taken from the ring.
+    taken: Frames,
+    stats: CaptureStats,
+}
+
+impl CaptureSource {
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> &CaptureStats {
+        &self.stats
+    }
+
+    /// Takes what the card has captured meanwhile.
+    fn receive(&mut self) {
+        // The ring is bounded, and so is this loop, even if blocks keep coming.
+        for _ in 0..MOST_BLOCKS {
+            let Ok(block) = self.blocks.pop() else { return };
+            self.card = block.card.or(self.card);
+            self.stats.card_rate = block.rate;
+            self.stats.lost_frames += (block.first - self.taken).get().max(0) as u64;
+            self.taken = block.first + Frames::new(block.frames as i64);
+            let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
+            self.block.clear();
+            self.block.extend(chunk);
+            self.buffer.insert(self.cursor.unwrap_or(block.first), block.first, &self.block);
+        }
+    }
+
+    /// Where in the card's audio the media frame `first` lies.
+    fn place(&self, first: Frames) -> Option<MediaPosition> {
+        let captured_at = self.followed?.local_at(self.timeline.begin_of(first));
+        Some(self.card?.position_at(captured_at))
+    }
+
+    /// The place of the next frame that goes out, when `cursor` is fed next.
+    fn position_of(&self, cursor: Frames) -> MediaPosition {
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+    }
+
+    /// Goes to `wanted` at once.
+    fn jump(&mut self, wanted: MediaPosition) {
+        self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
+        self.concealer.splice();
+        self.stats.jumps += 1;
+        self.erring_for = Nanos::ZERO;
+    }
+
+    /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if there must be one.
+    fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
+        let follows = self.expected == Some(first);
+        let Some(cursor) = self.cursor.filter(|_| follows) else {
+            self.jump(wanted);
+            self.stats.jumps -= u64::from(self.expected.is_none());
+            return Nanos::ZERO;
+        };
+        let behind = self.card_rate.duration_f64(wanted.frames_since(self.position_of(cursor)));
+        self.stats.behind = behind;
+        self.age += block;
+        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
+        let settles = !self.settled && self.age >= SETTLING;
+        self.settled |= settles;
+        if self.erring_for >= JUMP_PATIENCE || settles && behind.abs() > ALIGNED {
+            self.jump(wanted);
+            return Nanos::ZERO;
+        }
+        if self.settled { behind } else { Nanos::ZERO }
+    }
+
+    fn step(&mut self, timeline_rate: Ppb, behind: Nanos, block: Nanos) -> f64 {
+        let input = DriftInput {
+            block,
+            media_rate: self.stats.card_rate,
+            card_rate: timeline_rate,
+            behind,
+            fill: Nanos::ZERO,
+            target: Nanos::ZERO,
+        };
+        self.nominal_step * self.drift.ratio(&input).ratio()
+    }
+
+    fn render(&mut self, out: &mut [f32], step_end: f64) {
+        let channels = self.channels;
+        for block in out.chunks_mut(self.resampler.max_frames() * channels) {
+            let needed = self.resampler.prepare(block.len() / channels, step_end);
+            // Taken out, so that reading the buffer can borrow the rest.
+            let mut input = std::mem::take(&mut self.input);
+            self.fetch(&mut input[..needed * channels]);
+            self.resampler.process(&input[..needed * channels], block);
+            self.input = input;
+        }
+    }
+
+    fn fetch(&mut self, samples: &mut [f32]) {
+        let Some(mut cursor) = self.cursor else { return samples.fill(0.0) };
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (present, frames) = self.buffer.run(cursor, rest.len() / self.channels);
+            let (run, after) = rest.split_at_mut(frames * self.channels);
+            if present {
+                self.buffer.copy(cursor, run);
+                self.concealer.present(run);
+            } else {
+                self.concealer.missing(run);
+                self.stats.concealed_frames += frames as u64;
+            }
+            cursor += Frames::new(frames as i64);
+            rest = after;
+        }
+        self.cursor = Some(cursor);
+    }
+}
+
+impl Source for CaptureSource {
+    fn read(&mut self, first: Frames, out: &mut [f32]) {
+        self.receive();
+        let frames = out.len() / self.channels;
+        let (Some(wanted), Some(followed)) = (self.place(first), self.followed) else { return out.fill(0.0) };
+        let block = self.stream_rate.duration_f64(frames as f64);
+        let behind = self.steer(first, wanted, block);
+        self.expected = Some(first + Frames::new(frames as i64));
+        let step = self.step(followed.clock().rate(), behind, block);
+        self.render(out, step);
+    }
+
+    fn set_timeline(&mut self, timeline: &PtpMap) {
+        self.followed = Some(*timeline);
+    }
+}

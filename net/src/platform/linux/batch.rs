@@ -1,0 +1,87 @@
+//! Many datagrams in one system call.
+
+use nix::errno::Errno;
+use std::net::SocketAddrV4;
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr;
+
+/// Most datagrams of one call; the kernel takes 1024.
+const MOST: usize = 256;
+
+/// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if it did.
+pub(crate) fn send(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<Errno>> {
+    let mut refused = vec![None; datagrams.len()];
+    let mut next = 0;
+    while next < datagrams.len() {
+        let end = datagrams.len().min(next + MOST);
+        match send_some(socket, &datagrams[next..end]) {
+            Ok(count) => next += count,
+            Err(Errno::EINTR) => {}
+            // That datagram is lost; the next one may have a better destination.
+            Err(error) => {
+                refused[next] = Some(error);
+                next += 1;
+            }
+        }
+    }
+    refused
+}
+
+/// Returns how many of the first ones were taken: one at least.
+fn send_some(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<usize, Errno> {
+    let mut addresses: Vec<libc::sockaddr_in> = datagrams.iter().map(|&(_, to)| address(to)).collect();
+    let parts = datagrams.iter().map(|(bytes, _)| {
+        // The kernel only reads it.
+        libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
+    });
+    let mut parts: Vec<libc::iovec> = parts.collect();
+    let mut headers: Vec<libc::mmsghdr> =
+        addresses.iter_mut().zip(&mut parts).map(|(address, part)| header(address, part)).collect();
+    let flags = libc::MSG_DONTWAIT;
+    // SAFETY: `headers` holds that many headers, and each points to an address and a part of `addresses` and `parts`, which live through the call as the bytes of
+    // `datagrams` do.
+    let count = unsafe {
+        libc::sendmmsg(socket.as_fd().as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags)
+    };
+    Errno::result(count).map(|count| count as usize)
+}
+
+fn address(to: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: to.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(*to.ip()).to_be() },
+        sin_zero: [0; 8],
+    }
+}
+
+fn header(address: &mut libc::sockaddr_in, part: &mut libc::iovec) -> libc::mmsghdr {
+    // SAFETY: `msghdr` is a C struct of pointers and integers, for which all zeros are a valid value: no control messages, no flags.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_name = ptr::from_mut(address).cast();
+    header.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    header.msg_iov = part;
+    header.msg_iovlen = 1;
+    libc::mmsghdr { msg_hdr: header, msg_len: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    #[test]
+    fn all_arrive_but_those_that_cannot() {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let to: SocketAddrV4 = format!("127.0.0.1:{}", receiver.local_addr().unwrap().port()).parse().unwrap();
+        // No datagram is that long.
+        let (short, long) = ([1u8; 40], vec![0u8; 70_000]);
+        let datagrams: Vec<(&[u8], SocketAddrV4)> =
+            vec![(&short[..10], to), (&short[..20], to), (&long, to), (&short[..30], to)];
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert_eq!(send(&sender, &datagrams), [None, None, Some(Errno::EMSGSIZE), None]);
+        let mut buffer = [0; 64];
+        let lengths: Vec<usize> = (0..3).map(|_| receiver.recv(&mut buffer).unwrap()).collect();
+        assert_eq!(lengths, [10, 20, 30]);
+    }
+}

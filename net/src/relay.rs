@@ -1,0 +1,239 @@
+//! Receiving a stream and sending it on.
+//!
+//! Model: one thread owns the engine's relay, the sockets of the input's legs, and those of the output's. It waits for datagrams or for the next packet that is due, by the
+//! reference of a PTP client.
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::interface::Interface;
+use crate::ptp::PtpClient;
+use crate::send::{Pace, SenderClock};
+use crate::socket::{Socket, SocketConfig, SocketStats};
+use crate::stream::LegConfig;
+use crate::worker::{Context, Scheduling, Worker};
+use arc_swap::ArcSwap;
+use engine::clock::ClockReading;
+use engine::receive::{IngestStats, Leg};
+use engine::relay::{Relay, RelayConfig, RelayStats};
+use engine::send::{Lateness, SenderStats};
+use engine::{Frames, LocalTime, Nanos};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Longer than any packet of the field.
+const LONGEST_DATAGRAM: usize = 2048;
+/// How often the clock is looked at, and counts are published.
+const INTERVAL: Nanos = Nanos::from_millis(50);
+/// Datagrams that are taken from one leg before something is sent.
+const ROUND: usize = 16;
+
+/// What is relayed, from where and by where.
+#[derive(Clone, Debug)]
+pub struct RelayStreams {
+    /// The engine's part.
+    pub config: RelayConfig,
+    /// Where the input comes from.
+    pub input: Vec<LegConfig>,
+    /// By where the output's legs go; one does for both.
+    pub output: Vec<Interface>,
+    /// How many routers the output may pass.
+    pub ttl: u8,
+    /// Class of the output.
+    pub dscp: u8,
+}
+
+/// What a relay has done.
+#[derive(Clone, Debug)]
+pub struct RelayStatus {
+    /// When it was published.
+    pub at: LocalTime,
+    /// What came in.
+    pub ingest: IngestStats,
+    /// What happened between.
+    pub relay: RelayStats,
+    /// What went out.
+    pub sender: SenderStats,
+    /// How late packets had been handed to the kernel.
+    pub departures: Lateness,
+    /// Media time of the output minus that of the input.
+    pub latency: Frames,
+    /// What timestamps refer to.
+    pub reading: ClockReading,
+    /// The input's sockets, and then the output's.
+    pub sockets: (Vec<SocketStats>, Vec<SocketStats>),
+    /// Why the last refused datagram was refused.
+    pub last_refusal: Option<String>,
+}
+
+/// A stream that is relayed; ends when it is dropped.
+#[derive(Debug)]
+pub struct StreamRelay {
+    worker: Worker,
+    status: Arc<ArcSwap<RelayStatus>>,
+    gains: Sender<(usize, f32)>,
+}
+
+impl StreamRelay {
+    /// Starts to relay, once PTP time is known.
+    ///
+    /// # Errors
+    /// If the streams cannot be relayed as configured, or a socket is refused.
+    pub fn start(streams: RelayStreams, ptp: Arc<PtpClient>) -> Result<Self> {
+        let RelayStreams { config, input, output, ttl, dscp } = streams;
+        let relay = Relay::new(config)?;
+        let receive = |leg: &LegConfig| {
+            leg.check()?;
+            Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
+        };
+        let inputs = input.iter().take(Leg::ALL.len()).map(receive).collect::<Result<_>>()?;
+        let interfaces = output.iter().chain(output.last().into_iter().cycle());
+        let legs = Leg::ALL.into_iter().filter_map(|leg| config.output.destination(leg));
+        let send = |(to, interface): (std::net::SocketAddr, &Interface)| {
+            if to.is_ipv6() {
+                return Err(Error::Ipv6(to.ip()));
+            }
+            Socket::open(SocketConfig { ttl, dscp, ..SocketConfig::send(interface.clone()) })
+        };
+        let outputs = legs.zip(interfaces).map(send).collect::<Result<_>>()?;
+        let (gains, changes) = channel();
+        let mut driver = Driver {
+            relay,
+            inputs,
+            outputs,
+            pace: Pace::new(SenderClock::Ptp(ptp)),
+            changes,
+            departures: Lateness::default(),
+            last_refusal: None,
+            published_at: None,
+            faulty: false,
+        };
+        let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
+        let publish = Arc::clone(&status);
+        let worker = Worker::spawn("relay", true, move |context| driver.run(context, &publish))?;
+        Ok(Self { worker, status, gains })
+    }
+
+    /// Sets the gain of a channel of the output, as a factor; it is reached within some 60 ms.
+    pub fn set_gain(&self, channel: usize, gain: f32) {
+        // The thread ends with us.
+        let _ = self.gains.send((channel, gain));
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn status(&self) -> Arc<RelayStatus> {
+        self.status.load_full()
+    }
+
+    /// How the thread is scheduled.
+    #[must_use]
+    pub fn scheduling(&self) -> Scheduling {
+        self.worker.scheduling()
+    }
+}
+
+struct Driver {
+    relay: Relay,
+    inputs: Vec<Socket>,
+    outputs: Vec<Socket>,
+    pace: Pace,
+    changes: Receiver<(usize, f32)>,
+    departures: Lateness,
+    last_refusal: Option<String>,
+    published_at: Option<LocalTime>,
+    faulty: bool,
+}
+
+impl Driver {
+    fn run(&mut self, context: &Context, status: &ArcSwap<RelayStatus>) {
+        let mut buffer = [0; LONGEST_DATAGRAM];
+        while !context.is_stopping() {
+            let relay = &mut self.relay;
+            self.pace.advance(clock::now(), |now, reference| relay.set_clock(now, reference));
+            let more = self.receive(&mut buffer);
+            self.send(context);
+            let now = clock::now();
+            if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
+                self.published_at = Some(now);
+                while let Ok((channel, gain)) = self.changes.try_recv() {
+                    self.relay.set_gain(channel, gain);
+                }
+                status.store(Arc::new(self.status(now)));
+            }
+            if !more {
+                let sockets: Vec<BorrowedFd<'_>> = self.inputs.iter().map(AsFd::as_fd).collect();
+                context.wait(&sockets, [self.relay.poll_timeout(), Some(now + INTERVAL)]);
+            }
+        }
+    }
+
+    /// Takes what has come, a round of each leg at most; returns whether there may be more.
+    fn receive(&mut self, buffer: &mut [u8]) -> bool {
+        let mut more = false;
+        for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
+            let mut taken = 0;
+            while taken < ROUND {
+                match socket.receive(buffer) {
+                    Ok(Some(received)) => {
+                        taken += 1;
+                        let done = self.relay.handle_datagram(leg, received.at, &buffer[..received.length]);
+                        if let Err(refusal) = done {
+                            self.last_refusal = Some(refusal.to_string());
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        if !std::mem::replace(&mut self.faulty, true) {
+                            tracing::warn!("receiving media: {error}");
+                        }
+                        break;
+                    }
+                }
+            }
+            more |= taken == ROUND;
+            if taken < ROUND {
+                socket.renew(clock::now(), taken > 0);
+            }
+        }
+        more
+    }
+
+    fn send(&mut self, context: &Context) {
+        while let Some(due) = self.relay.poll_timeout().filter(|&due| due <= clock::now()) {
+            if context.is_stopping() {
+                return;
+            }
+            let before = self.relay.sender_stats().packets;
+            self.relay.handle_timeout(clock::now());
+            while let Some(transmit) = self.relay.poll_transmit() {
+                let Some(socket) = self.outputs.get_mut(transmit.leg as usize) else { continue };
+                match socket.send(transmit.datagram, transmit.destination) {
+                    Ok(_) => self.faulty = false,
+                    Err(error) if !std::mem::replace(&mut self.faulty, true) => {
+                        tracing::warn!("sending media to {}: {error}", transmit.destination);
+                    }
+                    Err(_) => {}
+                }
+            }
+            if self.relay.sender_stats().packets > before {
+                self.departures.record(clock::now().since(due));
+            }
+        }
+    }
+
+    fn status(&self, now: LocalTime) -> RelayStatus {
+        let stats = |sockets: &[Socket]| sockets.iter().map(Socket::stats).collect();
+        RelayStatus {
+            at: now,
+            ingest: self.relay.ingest_stats(),
+            relay: self.relay.stats(),
+            sender: *self.relay.sender_stats(),
+            departures: self.departures,
+            latency: self.relay.latency(),
+            reading: self.pace.reading().0,
+            sockets: (stats(&self.inputs), stats(&self.outputs)),
+            last_refusal: self.last_refusal.clone(),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `aes67 loop`: a stream that comes in goes out again, on the same PTP clock, with constant latency.
+//!
+//! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out has the bits that came in.
+
+use crate::failure::{Failure, Result};
+use crate::record::{duration_ms, interfaces};
+use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram};
+use crate::session::{Session, print, seed};
+use crate::target::Target;
+use clap::Args;
+use engine::announce::sdp::{ReferenceClock, Session as Description};
+use engine::receive::{ChannelMap, StreamConfig};
+use engine::relay::RelayConfig;
+use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
+use engine::send::{Dither, SenderConfig};
+use engine::{Nanos, SampleRate};
+use net::clock;
+use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig};
+use net::relay::{RelayStatus, RelayStreams, StreamRelay};
+use net::sap::SapAnnouncer;
+use net::stream::LegConfig;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Frames of a sound card's callback, which a relay does not have.
+const NO_BLOCK: usize = 48;
+/// Seconds between announcements.
+const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
+
+const EXAMPLES: &str = "\
+Examples:
+  aes67 loop studio.sdp --group 239.69.0.2
+  aes67 loop 'Studio 1' --group 239.69.0.2 --latency 3 --gain -6
+  aes67 loop studio.sdp --group 239.69.0.2 --channels 2,1 --ptime 0.25 --format l16
+
+The latency counts from media time to media time: it must hold the input's packet time and the network's delay and jitter.";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LoopArguments {
+    /// An SDP file, an aes67:// URL, or the name of an announced stream; it must be on PTP
+    stream: String,
+
+    /// Where to send it: a group or one receiver, with a port if it is not 5004; twice for a second leg
+    #[arg(long, visible_alias = "to", value_name = "ADDRESS[:PORT]", required = true)]
+    group: Vec<String>,
+
+    /// Network interface of the input, by name or address; twice for the two legs
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+
+    /// Network interface of the output; the input's if it is left out
+    #[arg(long, value_name = "IF")]
+    output_interface: Vec<String>,
+
+    /// Latency in ms
+    #[arg(long, value_name = "MS", default_value_t = 5.0)]
+    latency: f64,
+
+    /// Channels of the input that go out, counted from 1: 1-8 or 2,1; all if left out
+    #[arg(long, value_name = "LIST")]
+    channels: Option<String>,
+
+    /// Gain in dB; one for each channel of the output, or one for all
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_delimiter = ',', default_value = "0")]
+    gain: Vec<f64>,
+
+    /// How samples are written; as in the input if it is left out
+    #[arg(long, value_enum, ignore_case = true)]
+    format: Option<Format>,
+
+    /// Length of packets, in ms; that of the input if it is left out
+    #[arg(long, value_name = "MS", value_parser = ["0.125", "0.25", "0.333", "1", "4", "5"])]
+    ptime: Option<String>,
+
+    /// PTP domain; that of the description if it is left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    ptp_domain: Option<u8>,
+
+    /// What the output is called
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// How many routers packets may pass
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
+    ttl: u8,
+
+    /// Class of the packets: 34 is AF41, 46 is EF
+    #[arg(long, default_value_t = 34, value_parser = clap::value_parser!(u8).range(0..=63))]
+    dscp: u8,
+
+    /// Write the description to this file, too
+    #[arg(long, value_name = "FILE")]
+    sdp: Option<PathBuf>,
+
+    /// Do not announce the stream
+    #[arg(long)]
+    no_sap: bool,
+
+    /// End after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
+    let mut session = Session::start(arguments.seconds)?;
+    let target = Target::find(&arguments.stream, arguments.interface.first().map(String::as_str), &session)?;
+    let inputs = interfaces(&arguments.interface, &target)?;
+    let outputs: Vec<Interface> = match &arguments.output_interface[..] {
+        [] => inputs.clone(),
+        names => names.iter().map(|name| Ok(Interface::find(Some(name))?)).collect::<Result<_>>()?,
+    };
+    let config = relay_config(arguments, &target)?;
+    let gains = gains(&arguments.gain, config.output.format.channels())?;
+    let name = arguments.name.clone().unwrap_or_else(|| format!("{} loop", target.name));
+    let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
+    let host = outputs[0].address.into();
+    let description = Description::new(&config.output, host, started_s, &name, arguments.ttl);
+    let mut description = description.map_err(Failure::input)?;
+    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
+    let mut ptp_config = PtpConfig::slave(inputs[0].clone(), domain);
+    ptp_config.reference.fallback_after = None;
+    let ptp = PtpClient::shared(ptp_config)?;
+    let announcer = (!arguments.no_sap).then(|| SapAnnouncer::new(&outputs[0], SAP_INTERVAL, seed()));
+    let mut announcer = announcer.transpose()?;
+    let input = LegConfig::of(&target.stream, &inputs)?;
+    let streams = RelayStreams { config, input, output: outputs, ttl: arguments.ttl, dscp: arguments.dscp };
+    let relay = StreamRelay::start(streams, ptp.clone())?;
+    for (channel, gain) in gains.into_iter().enumerate() {
+        relay.set_gain(channel, gain);
+    }
+    print(&format!("from {}", target.describe()));
+    print(&format!("to {} as {name}, {} later", arguments.group.join(" and "), config.latency));
+    while session.goes_on() {
+        let status = relay.status();
+        if status.sender.packets > 0 && status.reading.map.is_some() {
+            let grandmaster = ptp.status().grandmaster();
+            let clock =
+                grandmaster.map_or(ReferenceClock::Unknown, |grandmaster| ReferenceClock::ptp(grandmaster, domain));
+            let revised = description.set_clock(&clock);
+            let text = description.to_sdp();
+            if revised && let Some(path) = &arguments.sdp {
+                std::fs::write(path, &text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+            }
+            announcer.iter_mut().for_each(|announcer| announcer.advance(clock::now(), &text));
+        }
+        if session.second_is_over() {
+            session.show(&line(&status, &ptp));
+        }
+    }
+    drop(announcer);
+    let status = relay.status();
+    session.end_line();
+    print(&line(&status, &ptp));
+    print(&histogram(&status.departures));
+    print(&format!("thread: {}", relay.scheduling()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfig> {
+    let format = target.stream.format;
+    let latency = duration_ms("--latency", arguments.latency)?;
+    let list = match &arguments.channels {
+        Some(list) => list.parse::<ChannelList>().map_err(Failure::input)?,
+        None => ChannelList::run(0, format.channels()),
+    };
+    let map: Vec<Option<usize>> = list.as_slice().iter().map(|&channel| Some(usize::from(channel))).collect();
+    let destinations = arguments.group.iter().map(|group| group.parse::<Destination>().map_err(Failure::input));
+    let destinations: Vec<Destination> = destinations.collect::<Result<_>>()?;
+    let &[primary, ref others @ ..] = &destinations[..] else { return Err(Failure::input("--group is missing")) };
+    if others.len() > 1 {
+        return Err(Failure::input("a stream has two legs at most: give --group once or twice"));
+    }
+    if target.stream.legs.iter().any(|leg| leg.destination == *primary.0.ip() && leg.port == primary.0.port()) {
+        return Err(Failure::input(format!(
+            "{primary} is where the input comes from: give the output another address or port"
+        )));
+    }
+    let encoding = arguments.format.map_or(format.encoding(), Format::encoding);
+    let out_format = StreamFormat::new(encoding, format.sample_rate(), map.len()).map_err(Failure::input)?;
+    // What comes in with 16 bits goes out with them, and needs no dither.
+    let dither = match (format.encoding(), encoding) {
+        (Encoding::L24, Encoding::L16) => Dither::Tpdf { seed: seed() },
+        _ => Dither::Off,
+    };
+    let output = SenderConfig {
+        packet_time: packet_time(arguments, target, format.sample_rate()),
+        secondary: others.first().map(|to| to.0.into()),
+        dither,
+        ..SenderConfig::new(out_format, primary.0.into(), seed())
+    };
+    let input = StreamConfig {
+        channel_map: ChannelMap::new(&map).map_err(Failure::input)?,
+        payload_type: target.payload_type,
+        media_clock: target.stream.relation(),
+        depth_limit: latency,
+        ..StreamConfig::new(format, latency, NO_BLOCK)
+    };
+    Ok(RelayConfig { input, output, latency })
+}
+
+/// What was asked for, or the input's, or 1 ms.
+fn packet_time(arguments: &LoopArguments, target: &Target, rate: SampleRate) -> PacketTime {
+    let asked = arguments.ptime.as_ref().and_then(|text| text.parse::<PacketTimeMs>().ok());
+    let inputs = || {
+        let mut known = PacketTime::AES67.into_iter().chain([PacketTime::MS_5]);
+        known.find(|time| time.frames(rate) == target.stream.packet_frames)
+    };
+    asked.map(PacketTimeMs::packet_time).or_else(inputs).unwrap_or(PacketTime::MS_1)
+}
+
+/// Factors, one for each channel.
+fn gains(gains_db: &[f64], channels: usize) -> Result<Vec<f32>> {
+    if let Some(wrong) = gains_db.iter().find(|db| !(-120.0..=24.0).contains(*db)) {
+        return Err(Failure::input(format!("a gain of {wrong} dB: it must be within -120 and 24")));
+    }
+    let factor = |db: &f64| 10f64.powf(db / 20.0) as f32;
+    match gains_db {
+        [one] => Ok(vec![factor(one); channels]),
+        all if all.len() == channels => Ok(all.iter().map(factor).collect()),
+        all => Err(Failure::input(format!(
+            "{} gains for {channels} channels: give one for each, or one for all",
+            all.len()
+        ))),
+    }
+}
+
+fn line(status: &RelayStatus, ptp: &PtpClient) -> String {
+    let clock = ptp.status().to_string();
+    let (ingest, relay, sender) = (&status.ingest, &status.relay, &status.sender);
+    if sender.packets == 0 {
+        return format!("waiting for PTP; {clock}");
+    }
+    let late = &status.departures;
+    let refusal = status.last_refusal.as_ref().map_or_else(String::new, |refusal| format!(" ({refusal})"));
+    format!(
+        "{} packets in ({} refused{refusal}), {} out, late by {} (99 %) and {} at most; {} frames as they came, {} concealed in {} gaps, {} packets late, {} early; {clock}",
+        ingest.sequence.received,
+        ingest.refused,
+        sender.packets,
+        late.quantile(0.99),
+        late.max(),
+        relay.relayed_frames,
+        relay.concealed_frames,
+        relay.gaps,
+        relay.late_packets,
+        relay.early_packets,
+    )
+}

@@ -1,0 +1,185 @@
+//! A sound card that captures, by cpal.
+
+use super::feed::Feed;
+use crate::failure::{Failure, Result};
+use crate::play::meter::Meter;
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfig};
+use engine::capture::{CaptureConfig, CaptureInput, capture};
+use engine::rtp::format::PacketTime;
+use engine::{Frames, Nanos, SampleRate};
+use net::clock;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// The longest callback.
+const LONGEST_CALLBACK: usize = 16_384;
+/// What a callback should bring: the shorter, the sooner the stream can leave.
+const CALLBACK: Nanos = Nanos::from_millis(5);
+/// What the stream leaves later than it must be, for callbacks that are late and the filter.
+const MARGIN: Nanos = Nanos::from_millis(6);
+/// Errors of the card that nobody has looked at.
+const MAX_ERRORS: usize = 16;
+
+/// A card, and how it will be used.
+pub(crate) struct Opened {
+    device: cpal::Device,
+    name: String,
+    config: SupportedStreamConfig,
+    rate: SampleRate,
+    callback_frames: u32,
+}
+
+impl Opened {
+    /// The card whose name contains `wanted`, or the system's if that is `default`.
+    pub(crate) fn open(wanted: &str, rate_hz: Option<u32>, channels: Option<u16>) -> Result<Self> {
+        let host = cpal::default_host();
+        let device = match wanted {
+            "" | "default" => host
+                .default_input_device()
+                .ok_or_else(|| Failure::run("this computer has no sound card that captures"))?,
+            wanted => find(&host, wanted)?,
+        };
+        let name = device.to_string();
+        let config = choose(&device, rate_hz, channels).map_err(|error| Failure::run(format!("{name}: {error}")))?;
+        let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
+        let wanted = (rate.frames_in(CALLBACK) as u32).max(1);
+        let callback_frames = match *config.buffer_size() {
+            SupportedBufferSize::Range { min, max } => wanted.clamp(min, max.max(min)),
+            SupportedBufferSize::Unknown => wanted,
+        };
+        Ok(Self { device, name, config, rate, callback_frames })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(crate) const fn rate(&self) -> SampleRate {
+        self.rate
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        usize::from(self.config.channels())
+    }
+
+    /// How much later than at their end packets must leave.
+    pub(crate) fn delay(&self) -> Nanos {
+        self.rate.duration(Frames::new(i64::from(self.callback_frames))) + MARGIN
+    }
+
+    /// Captures for the streams, each with its channels and packet time.
+    pub(crate) fn start(self, streams: &[(&[u16], PacketTime, Arc<Meter>)]) -> Result<(Vec<Feed>, Capturing)> {
+        let mut inputs = Vec::new();
+        let mut feeds = Vec::new();
+        for (map, time, meter) in streams {
+            let config = CaptureConfig {
+                card_rate: self.rate,
+                card_channels: self.channels(),
+                channels: map.iter().map(|&channel| usize::from(channel)).collect(),
+                stream_rate: self.rate,
+                packet_frames: time.frames(self.rate).unwrap_or(48),
+                remembered: None,
+            };
+            let (input, source) = capture(&config).map_err(Failure::input)?;
+            inputs.push(input);
+            feeds.push(Feed::captured(source, map, Arc::clone(meter)));
+        }
+        let capturing = match self.config.sample_format() {
+            SampleFormat::F32 => self.run::<f32>(inputs),
+            SampleFormat::I32 => self.run::<i32>(inputs),
+            SampleFormat::I24 => self.run::<cpal::I24>(inputs),
+            SampleFormat::I16 => self.run::<i16>(inputs),
+            other => Err(Failure::run(format!("{}: samples of format {other} are not known here", self.name))),
+        };
+        Ok((feeds, capturing?))
+    }
+
+    fn run<T: SizedSample>(self, mut inputs: Vec<CaptureInput>) -> Result<Capturing>
+    where
+        f32: FromSample<T>,
+    {
+        let channels = self.channels();
+        let mut block = vec![0.0; LONGEST_CALLBACK * channels];
+        let (tell, errors) = sync_channel(MAX_ERRORS);
+        let call_back = move |samples: &[T], _: &cpal::InputCallbackInfo| {
+            let now = clock::now();
+            for samples in samples.chunks(LONGEST_CALLBACK * channels) {
+                let block = &mut block[..samples.len()];
+                block.iter_mut().zip(samples).for_each(|(to, &sample)| *to = f32::from_sample(sample));
+                inputs.iter_mut().for_each(|input| input.push(now, block));
+            }
+        };
+        let on_error = move |error: cpal::Error| {
+            // Nobody looks any more, or has enough to look at.
+            let _ = tell.try_send(error);
+        };
+        let mut config = self.config.config();
+        config.buffer_size = BufferSize::Fixed(self.callback_frames);
+        let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
+        let stream = self.device.build_input_stream(config, call_back, on_error, None).map_err(refused)?;
+        stream.play().map_err(refused)?;
+        Ok(Capturing { name: self.name.clone(), errors, _stream: stream })
+    }
+}
+
+fn find(host: &cpal::Host, wanted: &str) -> Result<cpal::Device> {
+    let devices = host.input_devices().map_err(|error| Failure::run(format!("sound cards: {error}")))?;
+    let mut names = Vec::new();
+    for device in devices {
+        let name = device.to_string();
+        if name.to_lowercase().contains(&wanted.to_lowercase()) {
+            return Ok(device);
+        }
+        names.push(name);
+    }
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(Failure::input(format!("there is no sound card {wanted} that captures; there is {there}")))
+}
+
+/// The rate and channels that are asked for, else 48 kHz and as many as the card has by itself; and the widest samples that are known.
+fn choose(
+    device: &cpal::Device,
+    rate_hz: Option<u32>,
+    channels: Option<u16>,
+) -> std::result::Result<SupportedStreamConfig, cpal::Error> {
+    let default = device.default_input_config()?;
+    let rate_hz = rate_hz.unwrap_or(SampleRate::HZ_48000.as_hz());
+    let channels = channels.unwrap_or_else(|| default.channels());
+    let width = |format: SampleFormat| match format {
+        SampleFormat::F32 => 0,
+        SampleFormat::I32 => 1,
+        SampleFormat::I24 => 2,
+        SampleFormat::I16 => 3,
+        _ => 4,
+    };
+    let supported = device.supported_input_configs()?;
+    let best = supported
+        .filter(|range| width(range.sample_format()) < 4)
+        .filter_map(|range| range.try_with_sample_rate(rate_hz))
+        .min_by_key(|config| (config.channels().abs_diff(channels), width(config.sample_format())));
+    Ok(best.unwrap_or(default))
+}
+
+/// Captures until it is dropped.
+pub(crate) struct Capturing {
+    name: String,
+    errors: Receiver<cpal::Error>,
+    _stream: cpal::Stream,
+}
+
+impl Capturing {
+    /// Tells of xruns; an error if the card is gone.
+    pub(crate) fn check(&self) -> Result<()> {
+        for error in self.errors.try_iter() {
+            let message = format!("{}: {error}", self.name);
+            match error.kind() {
+                cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied | cpal::ErrorKind::DeviceChanged => {
+                    eprintln!("warning: {message}");
+                }
+                _ => return Err(Failure::run(message)),
+            }
+        }
+        Ok(())
+    }
+}

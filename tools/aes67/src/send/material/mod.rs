@@ -1,0 +1,294 @@
+//! Where the audio comes from.
+
+#[cfg(feature = "cpal")]
+pub(crate) mod card;
+pub(crate) mod feed;
+mod signal;
+mod wav;
+
+use super::plan::{SourcePlan, StdinFormat};
+use crate::failure::Failure;
+use engine::SampleRate;
+use signal::Signal;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use wav::{Audio, Layout};
+
+/// Formats of sources that do not tell their own.
+const CHANNELS: u16 = 2;
+const SAMPLE_RATE_HZ: u32 = 48_000;
+const LEVEL_DBFS: f64 = -20.0;
+/// Files are read in pieces of this.
+const BUFFER: usize = 1 << 18;
+
+/// What is to be sent.
+pub(crate) enum Material {
+    Computed {
+        signal: Signal,
+        layout: (u16, SampleRate),
+    },
+    Read(Playlist),
+    #[cfg(feature = "cpal")]
+    Card(card::Opened),
+}
+
+/// What is wrong with a source: the key, and a sentence.
+pub(crate) type Wrong = (&'static str, String);
+
+impl Material {
+    /// Opens what a plan asks for.
+    ///
+    /// # Errors
+    /// What is wrong, with its key.
+    pub(crate) fn open(plan: &SourcePlan) -> Result<Self, Wrong> {
+        let wanted =
+            [plan.files.is_some(), plan.tone_hz.is_some(), plan.ident, plan.stdin.is_some(), plan.card.is_some()];
+        if wanted.iter().filter(|wanted| **wanted).count() != 1 {
+            return Err(("", "there must be one source: one of files, tone_hz, ident, stdin and card".to_owned()));
+        }
+        let channels = plan.channels.unwrap_or(CHANNELS).max(1);
+        let rate_hz = plan.sample_rate_hz.unwrap_or(SAMPLE_RATE_HZ);
+        let rate = SampleRate::from_hz(rate_hz).ok_or_else(|| ("sample_rate_hz", "0 Hz is no rate".to_owned()))?;
+        if let Some(files) = &plan.files {
+            return Playlist::open(files, plan.repeat).map(Self::Read).map_err(|message| ("files", message));
+        }
+        if let Some(format) = plan.stdin {
+            return Playlist::stdin(format, channels, rate_hz).map(Self::Read).map_err(|message| ("stdin", message));
+        }
+        if let Some(name) = &plan.card {
+            return open_card(name, plan).map_err(|message| ("card", message));
+        }
+        let gain = gain(plan.level_dbfs.unwrap_or(LEVEL_DBFS)).map_err(|message| ("level_dbfs", message))?;
+        let signal = match plan.tone_hz {
+            Some(tone_hz) => {
+                let highest = f64::from(rate_hz) / 2.0;
+                if !(0.0..highest).contains(&tone_hz) {
+                    return Err(("tone_hz", format!("a tone of {tone_hz} Hz: it must be within 0 and {highest} Hz")));
+                }
+                Signal::Tone { frequency_mhz: (tone_hz * 1e3).round() as i64, gain }
+            }
+            None => Signal::Ident { gain },
+        };
+        Ok(Self::Computed { signal, layout: (channels, rate) })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Computed { signal: Signal::Tone { .. }, .. } => "tone".to_owned(),
+            Self::Computed { .. } => "ident".to_owned(),
+            Self::Read(playlist) => playlist.name(),
+            #[cfg(feature = "cpal")]
+            Self::Card(card) => card.name(),
+        }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        match self {
+            Self::Computed { layout: (channels, _), .. } => usize::from(*channels),
+            Self::Read(playlist) => usize::from(playlist.layout().channels),
+            #[cfg(feature = "cpal")]
+            Self::Card(card) => card.channels(),
+        }
+    }
+
+    pub(crate) fn sample_rate(&self) -> SampleRate {
+        match self {
+            Self::Computed { layout: (_, rate), .. } => *rate,
+            // Files of 0 Hz are refused when they are opened.
+            Self::Read(playlist) => {
+                SampleRate::from_hz(playlist.layout().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
+            }
+            #[cfg(feature = "cpal")]
+            Self::Card(card) => card.rate(),
+        }
+    }
+}
+
+#[cfg(feature = "cpal")]
+fn open_card(name: &str, plan: &SourcePlan) -> Result<Material, String> {
+    card::Opened::open(name, plan.sample_rate_hz, plan.channels)
+        .map(Material::Card)
+        .map_err(|failure: Failure| failure.to_string())
+}
+
+#[cfg(not(feature = "cpal"))]
+fn open_card(_name: &str, _plan: &SourcePlan) -> Result<Material, String> {
+    Err(Failure::input("this build has no sound cards: build it with the feature cpal").to_string())
+}
+
+fn gain(level_dbfs: f64) -> Result<f64, String> {
+    if (-144.0..=0.0).contains(&level_dbfs) {
+        return Ok(10f64.powf(level_dbfs / 20.0));
+    }
+    Err(format!("a level of {level_dbfs} dBFS: it must be within -144 and 0"))
+}
+
+/// Files one after another without a gap, or what comes in on stdin.
+pub(crate) struct Playlist {
+    files: Vec<PathBuf>,
+    repeat: bool,
+    current: Option<Audio>,
+    /// The file after this one.
+    next: usize,
+    layout: Layout,
+    /// Whether the files gave any audio since the first one was begun.
+    any: bool,
+}
+
+impl Playlist {
+    fn open(files: &[PathBuf], repeat: bool) -> Result<Self, String> {
+        let mut layouts = files.iter().map(|file| open(file).map(|audio| (file, audio.layout())));
+        let (first, layout) = layouts.next().ok_or("there is no file")??;
+        for other in layouts {
+            let (file, other) = other?;
+            if (other.channels, other.sample_rate_hz) != (layout.channels, layout.sample_rate_hz) {
+                return Err(format!(
+                    "{} has {} channels at {} Hz, but {} has {} at {} Hz: files that follow each other must be alike",
+                    file.display(),
+                    other.channels,
+                    other.sample_rate_hz,
+                    first.display(),
+                    layout.channels,
+                    layout.sample_rate_hz,
+                ));
+            }
+        }
+        let mut playlist = Self { files: files.to_vec(), repeat, current: None, next: 0, layout, any: false };
+        playlist.begin_next();
+        Ok(playlist)
+    }
+
+    fn stdin(format: StdinFormat, channels: u16, sample_rate_hz: u32) -> Result<Self, String> {
+        let stdin = Box::new(BufReader::with_capacity(BUFFER, std::io::stdin()));
+        let audio = match Layout::bare(format, channels, sample_rate_hz) {
+            Some(layout) => Audio::bare(stdin, layout),
+            None => Audio::open(stdin).map_err(|error| format!("stdin: {error}"))?,
+        };
+        let layout = audio.layout();
+        Ok(Self { files: Vec::new(), repeat: false, current: Some(audio), next: 0, layout, any: false })
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn is_of_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    fn name(&self) -> String {
+        let stem = self.files.first().and_then(|file| file.file_stem());
+        stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// The next frames, across the ends of files; fewer only at the very end. What cannot be read ends its file early, and is told.
+    pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
+        let channels = usize::from(self.layout.channels);
+        let mut all = Vec::new();
+        while let Some(audio) = self.current.as_mut().filter(|_| all.len() < frames * channels) {
+            let more = audio.read(frames - all.len() / channels).unwrap_or_else(|error| {
+                tracing::warn!("reading the source: {error}");
+                Vec::new()
+            });
+            self.any |= !more.is_empty();
+            if more.is_empty() {
+                self.begin_next();
+            }
+            all.extend(more);
+        }
+        all
+    }
+
+    /// Begins the next file that can still be opened.
+    fn begin_next(&mut self) {
+        self.current = None;
+        loop {
+            if self.next == self.files.len() {
+                // Files without any audio would be repeated without end.
+                if !(self.repeat && self.any) {
+                    return;
+                }
+                (self.next, self.any) = (0, false);
+            }
+            let Some(file) = self.files.get(self.next) else { return };
+            self.next += 1;
+            match open(file) {
+                Ok(audio) => {
+                    self.current = Some(audio);
+                    return;
+                }
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+    }
+}
+
+fn open(file: &Path) -> Result<Audio, String> {
+    let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let audio = Audio::open(Box::new(BufReader::with_capacity(BUFFER, opened)));
+    audio.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, samples: std::ops::Range<i32>, channels: u16) {
+        let spec = hound::WavSpec {
+            channels,
+            sample_rate: 48_000,
+            bits_per_sample: 24,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(path, spec).unwrap();
+        samples.for_each(|sample| writer.write_sample(sample).unwrap());
+        writer.finalize().unwrap();
+    }
+
+    #[test]
+    fn files_follow_each_other_and_repeat_without_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a.wav", "b.wav"].map(|name| folder.path().join(name));
+        write(&files[0], 0..100, 2);
+        write(&files[1], 100..106, 2);
+        let mut once = Playlist::open(&files, false).unwrap();
+        let samples: Vec<i32> = std::iter::from_fn(|| Some(once.read(7)).filter(|block| !block.is_empty()))
+            .flatten()
+            .map(|x| (x * 8_388_608.0) as i32)
+            .collect();
+        assert_eq!(samples, (0..106).collect::<Vec<_>>());
+        let mut forever = Playlist::open(&files, true).unwrap();
+        let samples: Vec<i32> = forever.read(106).iter().map(|x| (x * 8_388_608.0) as i32).collect();
+        assert_eq!(samples, (0..106).chain(0..106).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn files_that_differ_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a.wav", "b.wav"].map(|name| folder.path().join(name));
+        write(&files[0], 0..4, 2);
+        write(&files[1], 0..4, 1);
+        let error = Playlist::open(&files, false).err().unwrap();
+        assert!(
+            error.ends_with("files that follow each other must be alike") && error.contains("b.wav has 1 channels"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn empty_files_that_repeat_come_to_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wav");
+        write(&file, 0..0, 2);
+        assert!(Playlist::open(&[file], true).unwrap().read(10).is_empty());
+    }
+
+    #[test]
+    fn one_source_is_asked_for() {
+        let wrong = Material::open(&SourcePlan::default()).err().unwrap();
+        assert_eq!(wrong.1, "there must be one source: one of files, tone_hz, ident, stdin and card");
+        let plan = SourcePlan { tone_hz: Some(30_000.0), ..SourcePlan::default() };
+        assert_eq!(Material::open(&plan).err().unwrap().0, "tone_hz");
+    }
+}

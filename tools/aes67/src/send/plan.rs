@@ -1,0 +1,566 @@
+//! What is to be sent, as the command line or a configuration file says it.
+//!
+//! The file is TOML or JSON with the same keys. Whatever is wrong with it is told with file, line and key.
+
+use super::channels::ChannelList;
+use super::locate::{Language, line_at, line_of};
+use crate::failure::{Failure, Result};
+use clap::ValueEnum;
+use engine::announce::sdp::ReferenceClock;
+use engine::ptp::wire::ClockIdentity;
+use engine::rtp::format::{Encoding, PacketTime};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// RTP's usual port (AES67-2018, 6.3).
+const RTP_PORT: u16 = 5004;
+
+/// All that `aes67 send` is told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// One, or one for each leg; the only one there is if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interface: Option<OneOrTwo<String>>,
+    #[serde(default)]
+    pub(crate) clock: Clock,
+    #[serde(default)]
+    pub(crate) ptp_domain: Domain,
+    /// With `clock = "system"`: the grandmaster that disciplines the system's clock, for the description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grandmaster: Option<Grandmaster>,
+    /// Send nothing before the clock is known.
+    #[serde(default = "yes")]
+    pub(crate) wait_for_clock: bool,
+    #[serde(default = "yes")]
+    pub(crate) announce: bool,
+    #[serde(default = "announce_interval")]
+    pub(crate) announce_interval_s: u32,
+    /// A description of each stream goes here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sdp_folder: Option<PathBuf>,
+    pub(crate) source: SourcePlan,
+    #[serde(rename = "stream")]
+    pub(crate) streams: Vec<StreamPlan>,
+}
+
+/// Where the audio comes from: exactly one of `files`, `tone_hz`, `ident`, `stdin` and `card`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourcePlan {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) files: Option<Vec<PathBuf>>,
+    #[serde(default, rename = "loop", skip_serializing_if = "is_no")]
+    pub(crate) repeat: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tone_hz: Option<f64>,
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub(crate) ident: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stdin: Option<StdinFormat>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<String>,
+    /// Of a tone and of idents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) level_dbfs: Option<f64>,
+    /// Of whatever does not tell its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channels: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample_rate_hz: Option<u32>,
+}
+
+/// A stream.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StreamPlan {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// One, or two for two legs.
+    pub(crate) destination: OneOrTwo<Destination>,
+    /// All of the source's, unless they are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channels: Option<ChannelList>,
+    #[serde(default)]
+    pub(crate) format: Format,
+    #[serde(default)]
+    pub(crate) packet_time_ms: PacketTimeMs,
+    #[serde(default)]
+    pub(crate) payload_type: PayloadTypeNumber,
+    #[serde(default)]
+    pub(crate) ttl: Ttl,
+    #[serde(default)]
+    pub(crate) dscp: Dscp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sdp: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_no(flag: &bool) -> bool {
+    !*flag
+}
+
+fn announce_interval() -> u32 {
+    30
+}
+
+/// What the streams are paced by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Clock {
+    /// The PTP master of the network
+    #[default]
+    Ptp,
+    /// PTP, and serve it ourselves if nobody better does
+    Master,
+    /// The system's clock if somebody disciplines it, else this computer's crystal
+    System,
+}
+
+/// How samples are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+pub(crate) enum Format {
+    L16,
+    #[default]
+    L24,
+}
+
+impl Format {
+    pub(crate) const fn encoding(self) -> Encoding {
+        match self {
+            Self::L16 => Encoding::L16,
+            Self::L24 => Encoding::L24,
+        }
+    }
+}
+
+/// What comes in on stdin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StdinFormat {
+    /// A WAV file, of any length
+    Wav,
+    /// Bare samples, 16 bits, little-endian
+    S16le,
+    /// 24 bits
+    S24le,
+    /// 32 bits
+    S32le,
+    /// Floats of full scale 1
+    F32le,
+}
+
+/// A whole number within bounds, whose error says the bounds.
+macro_rules! bounded {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $low:literal..=$high:literal, $default:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(try_from = "i64", into = "i64")]
+        pub(crate) struct $name(pub(crate) u8);
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($default)
+            }
+        }
+
+        impl TryFrom<i64> for $name {
+            type Error = String;
+
+            fn try_from(value: i64) -> std::result::Result<Self, String> {
+                match value {
+                    $low..=$high => Ok(Self(value as u8)),
+                    _ => Err(format!("{} is not right here: {} is within {} and {}", value, $what, $low, $high)),
+                }
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(value: $name) -> Self {
+                value.0.into()
+            }
+        }
+    };
+}
+
+bounded!(
+    /// A PTP domain.
+    Domain, "a PTP domain", 0..=127, 0
+);
+bounded!(
+    /// An RTP payload type that no other format has.
+    PayloadTypeNumber, "a dynamic payload type", 96..=127, 96
+);
+bounded!(
+    /// How many routers packets may pass.
+    Ttl, "a TTL", 1..=255, 32
+);
+bounded!(
+    /// Class of the packets.
+    Dscp, "a DSCP", 0..=63, 34
+);
+
+/// Length of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub(crate) struct PacketTimeMs(f64);
+
+impl Default for PacketTimeMs {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl PacketTimeMs {
+    const ALL: [(f64, PacketTime); 6] = [
+        (0.125, PacketTime::US_125),
+        (0.25, PacketTime::US_250),
+        (0.333, PacketTime::US_333),
+        (1.0, PacketTime::MS_1),
+        (4.0, PacketTime::MS_4),
+        (5.0, PacketTime::MS_5),
+    ];
+
+    fn find(ms: f64) -> Option<(f64, PacketTime)> {
+        Self::ALL.into_iter().find(|(known, _)| (known - ms).abs() < 5e-4)
+    }
+
+    pub(crate) fn packet_time(self) -> PacketTime {
+        Self::find(self.0).map_or(PacketTime::MS_1, |(_, time)| time)
+    }
+}
+
+impl TryFrom<f64> for PacketTimeMs {
+    type Error = String;
+
+    fn try_from(ms: f64) -> std::result::Result<Self, String> {
+        let found = Self::find(ms)
+            .ok_or_else(|| format!("{ms} ms is no packet time: there are 0.125, 0.25, 0.333, 1, 4 and 5"));
+        found.map(|(ms, _)| Self(ms))
+    }
+}
+
+impl FromStr for PacketTimeMs {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        text.parse::<f64>().map_err(|_| format!("{text} is no number")).and_then(Self::try_from)
+    }
+}
+
+impl From<PacketTimeMs> for f64 {
+    fn from(time: PacketTimeMs) -> Self {
+        time.0
+    }
+}
+
+/// Where packets go: a group, or one receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Destination(pub(crate) SocketAddrV4);
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let with_port = text.parse::<SocketAddrV4>();
+        let found = with_port.or_else(|_| text.parse::<Ipv4Addr>().map(|address| SocketAddrV4::new(address, RTP_PORT)));
+        let found = found.map_err(|_| {
+            format!("{text} is no group; right would be an address such as 239.69.0.1 or 239.69.0.1:5004")
+        })?;
+        if found.ip().is_unspecified() || found.ip().is_broadcast() || found.port() == 0 {
+            return Err(format!("nobody can be reached at {text}"));
+        }
+        Ok(Self(found))
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A grandmaster, and its domain if that is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grandmaster {
+    identity: ClockIdentity,
+    domain: u8,
+}
+
+impl Grandmaster {
+    pub(crate) fn reference_clock(self) -> ReferenceClock {
+        ReferenceClock::ptp(self.identity, self.domain)
+    }
+}
+
+impl FromStr for Grandmaster {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong =
+            || format!("{text} is no grandmaster; right would be 00-1B-21-FF-FE-0A-67-01:0, its identity and domain");
+        let (identity, domain) = text.split_once(':').unwrap_or((text, "0"));
+        let digits: String = identity.chars().filter(|c| *c != '-').collect();
+        if digits.len() != 16 {
+            return Err(wrong());
+        }
+        let number = u64::from_str_radix(&digits, 16).map_err(|_| wrong())?;
+        let domain = domain.parse().ok().filter(|domain| *domain <= 127).ok_or_else(wrong)?;
+        Ok(Self { identity: ClockIdentity(number.to_be_bytes()), domain })
+    }
+}
+
+impl fmt::Display for Grandmaster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.identity.sdp(), self.domain)
+    }
+}
+
+/// Types that files hold as text.
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(Destination, Grandmaster);
+
+/// One value, or a list of one or two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OneOrTwo<T>(pub(crate) Vec<T>);
+
+impl<T: Serialize> Serialize for OneOrTwo<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match &self.0[..] {
+            [one] => one.serialize(serializer),
+            list => list.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrTwo<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrTwoVisitor(PhantomData))
+    }
+}
+
+struct OneOrTwoVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrTwoVisitor<T> {
+    type Value = OneOrTwo<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text in quotes, or a list of two such texts for the two legs")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<OneOrTwo<T>, E> {
+        T::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| OneOrTwo(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<OneOrTwo<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(next) = list.next_element()? {
+            all.push(next);
+        }
+        match all.len() {
+            1 | 2 => Ok(OneOrTwo(all)),
+            count => Err(serde::de::Error::custom(format!("a stream has one leg or two, not {count}"))),
+        }
+    }
+}
+
+/// Where a plan comes from, to say what is wrong with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    CommandLine,
+    File { path: PathBuf, text: String, language: Language },
+}
+
+impl Origin {
+    /// What is wrong with the value at `path`.
+    pub(crate) fn failure(&self, path: &str, message: &str) -> Failure {
+        match self {
+            Self::CommandLine => Failure::input(message),
+            Self::File { path: file, text, language } => {
+                let line = line_of(text, *language, path);
+                Failure::input(format!("{}:{line}: {path}: {message}", file.display()))
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Reads a file: JSON if its name ends in `.json`, or if it begins with a brace, else TOML. Paths in it are as seen from its folder.
+    pub(crate) fn load(file: &Path) -> Result<(Self, Origin)> {
+        let text =
+            std::fs::read_to_string(file).map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
+        let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+            || text.trim_start().starts_with('{');
+        let language = if is_json { Language::Json } else { Language::Toml };
+        let mut plan = parse(&text, language).map_err(|Wrong { line, key, message }| {
+            Failure::input(format!("{}:{line}: {key}{message}", file.display()))
+        })?;
+        plan.move_to(file.parent().unwrap_or(Path::new("")));
+        Ok((plan, Origin::File { path: file.to_owned(), text, language }))
+    }
+
+    fn move_to(&mut self, folder: &Path) {
+        self.paths().for_each(|path| *path = folder.join(&*path));
+    }
+
+    /// Makes paths the same from wherever they are seen.
+    pub(crate) fn make_absolute(&mut self) -> std::io::Result<()> {
+        self.paths().try_for_each(|path| {
+            *path = std::path::absolute(&*path)?;
+            Ok(())
+        })
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let streams = self.streams.iter_mut().filter_map(|stream| stream.sdp.as_mut());
+        self.source.files.iter_mut().flatten().chain(&mut self.sdp_folder).chain(streams)
+    }
+
+    /// The plan as a file of a language.
+    pub(crate) fn to_text(&self, language: Language) -> Result<String> {
+        match language {
+            Language::Json => serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(Failure::run),
+            Language::Toml => toml::to_string(self).map_err(Failure::run),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Wrong {
+    line: usize,
+    key: String,
+    message: String,
+}
+
+fn parse(text: &str, language: Language) -> std::result::Result<Plan, Wrong> {
+    match language {
+        Language::Json => {
+            let mut json = serde_json::Deserializer::from_str(text);
+            let plan: Plan = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+                let (inner, key) = (error.inner(), key_of(error.path()));
+                // serde_json adds the place itself.
+                let message = inner.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+                Wrong { line: inner.line().max(1), key, message }
+            })?;
+            json.end().map_err(|error| Wrong {
+                line: error.line(),
+                key: String::new(),
+                message: "something follows the end".to_owned(),
+            })?;
+            Ok(plan)
+        }
+        Language::Toml => {
+            let offset = |error: &toml::de::Error| line_at(text, error.span().map_or(0, |span| span.start));
+            let toml = toml::Deserializer::parse(text);
+            let toml = toml.map_err(|error| Wrong {
+                line: offset(&error),
+                key: String::new(),
+                message: error.message().to_owned(),
+            })?;
+            serde_path_to_error::deserialize(toml).map_err(|error| {
+                let (inner, key) = (error.inner(), key_of(error.path()));
+                let line = if inner.span().is_some() {
+                    offset(inner)
+                } else {
+                    line_of(text, language, &error.path().to_string())
+                };
+                Wrong { line, key, message: inner.message().to_owned() }
+            })
+        }
+    }
+}
+
+fn key_of(path: &serde_path_to_error::Path) -> String {
+    let path = path.to_string();
+    if path == "." { String::new() } else { format!("{path}: ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = r#"
+interface = "eth0"
+clock = "system"
+
+[source]
+files = ["a.wav", "b.wav"]
+loop = true
+
+[[stream]]
+name = "Left"
+destination = "239.69.0.1"
+channels = "1-8"
+
+[[stream]]
+destination = ["239.69.0.2:5006", "239.69.1.2"]
+channels = [9, 10]
+format = "L16"
+packet_time_ms = 0.125
+"#;
+
+    #[test]
+    fn both_languages_say_the_same() {
+        let plan = parse(TOML, Language::Toml).unwrap();
+        let json = plan.to_text(Language::Json).unwrap();
+        let again = parse(&json, Language::Json).unwrap();
+        assert_eq!(again.to_text(Language::Toml).unwrap(), plan.to_text(Language::Toml).unwrap());
+        assert_eq!(plan.streams[1].destination.0[1].to_string(), "239.69.1.2:5004");
+        assert_eq!(plan.streams[1].channels.as_ref().unwrap().as_slice(), [8, 9]);
+        assert_eq!(plan.streams[1].packet_time_ms.packet_time(), PacketTime::US_125);
+        assert!(plan.announce && plan.wait_for_clock && plan.source.repeat);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_key() {
+        for (from, to, line, key, reason) in [
+            ("239.69.0.1\"", "239.69\"", 11, "stream[0].destination: ", "239.69 is no group; right would be"),
+            ("\"1-8\"", "\"8-1\"", 12, "stream[0].channels: ", "8-1 runs backwards"),
+            ("0.125", "0.2", 18, "stream[1].packet_time_ms: ", "0.2 ms is no packet time: there are 0.125"),
+            ("loop", "repeat", 7, "source.repeat: ", "unknown field `repeat`, expected one of `files`, `loop`"),
+            ("\"system\"", "\"sun\"", 3, "clock: ", "unknown variant `sun`, expected"),
+        ] {
+            let text = TOML.replacen(from, to, 1);
+            let wrong = parse(&text, Language::Toml).unwrap_err();
+            assert_eq!((wrong.line, &wrong.key[..]), (line, key), "{}", wrong.message);
+            assert!(wrong.message.starts_with(reason), "{}", wrong.message);
+        }
+        let json = "{\n \"source\": { \"tone_hz\": 997 },\n \"stream\": [\n  { \"destination\": \"239.1.1.1\",\n    \"dscp\": 64 }\n ]\n}";
+        let wrong = parse(json, Language::Json).unwrap_err();
+        assert_eq!((wrong.line, &wrong.key[..]), (5, "stream[0].dscp: "), "{}", wrong.message);
+        assert_eq!(wrong.message, "64 is not right here: a DSCP is within 0 and 63");
+    }
+
+    #[test]
+    fn a_grandmaster_is_an_identity_with_a_domain() {
+        let text = "00-1B-21-FF-FE-0A-67-01:5";
+        assert_eq!(text.parse::<Grandmaster>().unwrap().to_string(), text);
+        assert_eq!("001b21fffe0a6701".parse::<Grandmaster>().unwrap().to_string(), "00-1B-21-FF-FE-0A-67-01:0");
+        assert!("00-1B:1".parse::<Grandmaster>().unwrap_err().contains("right would be"));
+    }
+}

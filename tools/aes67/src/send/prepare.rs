@@ -1,0 +1,212 @@
+//! From a plan to streams that can be started: whatever does not fit is found here, before anything is sent.
+
+use super::channels::ChannelList;
+use super::material::Material;
+use super::material::feed::{Feed, Progress};
+use super::plan::{Destination, OneOrTwo, Origin, Plan, StreamPlan};
+use super::status::Shown;
+use crate::failure::Result;
+use crate::play::meter::Meter;
+use crate::session::seed;
+use engine::rtp::format::StreamFormat;
+use engine::rtp::wire::PayloadType;
+use engine::send::{Dither, SenderConfig};
+use net::send::Outgoing;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A stream that fits.
+pub(crate) struct Prepared {
+    pub(crate) name: String,
+    pub(crate) config: SenderConfig,
+    /// Channels of the source, from 0.
+    pub(crate) map: Vec<u16>,
+    pub(crate) ttl: u8,
+    pub(crate) dscp: u8,
+    pub(crate) sdp: Option<PathBuf>,
+    destination: String,
+}
+
+/// The source at work.
+pub(crate) struct Started {
+    pub(crate) outgoing: Vec<Outgoing<Feed>>,
+    pub(crate) progress: Progress,
+    pub(crate) card: Card,
+}
+
+/// The sound card that is captured, if one is.
+#[derive(Default)]
+pub(crate) struct Card {
+    #[cfg(feature = "cpal")]
+    capturing: Option<super::material::card::Capturing>,
+}
+
+impl Card {
+    /// An error if it is gone.
+    pub(crate) fn check(&self) -> Result<()> {
+        #[cfg(feature = "cpal")]
+        if let Some(capturing) = &self.capturing {
+            capturing.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the source.
+pub(crate) fn open(plan: &Plan, origin: &Origin) -> Result<Material> {
+    Material::open(&plan.source).map_err(|(key, message)| {
+        let path = if key.is_empty() { "source".to_owned() } else { format!("source.{key}") };
+        origin.failure(&path, &message)
+    })
+}
+
+/// The streams; with `split` the only one is as many of so many channels each.
+pub(crate) fn streams(
+    plan: &Plan,
+    origin: &Origin,
+    material: &Material,
+    split: Option<usize>,
+) -> Result<Vec<Prepared>> {
+    if plan.streams.is_empty() {
+        return Err(origin.failure("stream", "there is no stream: add one, with a destination"));
+    }
+    let plans = match (split, &plan.streams[..]) {
+        (Some(size), [one]) => split_up(one, &material.name(), material.channels(), size),
+        _ => plan.streams.clone(),
+    };
+    let mut prepared: Vec<Prepared> = Vec::new();
+    for (index, stream) in plans.iter().enumerate() {
+        let next = prepare(plan, stream, material)
+            .map_err(|(key, message)| origin.failure(&format!("stream[{index}]{key}"), &message))?;
+        let twin = prepared.iter().find(|other| other.config.primary == next.config.primary);
+        if let Some(twin) = twin {
+            let message = format!(
+                "{} goes to {} already: streams need addresses or ports of their own",
+                twin.name, next.config.primary
+            );
+            return Err(origin.failure(&format!("stream[{index}].destination"), &message));
+        }
+        prepared.push(next);
+    }
+    Ok(prepared)
+}
+
+/// Streams of `size` channels each, to addresses that count up.
+fn split_up(plan: &StreamPlan, name: &str, channels: usize, size: usize) -> Vec<StreamPlan> {
+    let name = plan.name.clone().unwrap_or_else(|| name.to_owned());
+    let part = |(index, first): (usize, usize)| {
+        let count = size.min(channels - first);
+        let up = |to: &Destination| {
+            let address = Ipv4Addr::from(u32::from(*to.0.ip()).wrapping_add(index as u32));
+            Destination(SocketAddrV4::new(address, to.0.port()))
+        };
+        StreamPlan {
+            name: Some(format!("{name} {}-{}", first + 1, first + count)),
+            destination: OneOrTwo(plan.destination.0.iter().map(up).collect()),
+            channels: Some(ChannelList::run(first, count)),
+            ..plan.clone()
+        }
+    };
+    (0..channels).step_by(size).enumerate().map(part).collect()
+}
+
+fn prepare(
+    plan: &Plan,
+    stream: &StreamPlan,
+    material: &Material,
+) -> std::result::Result<Prepared, (&'static str, String)> {
+    let there = material.channels();
+    let list = stream.channels.clone().unwrap_or_else(|| ChannelList::run(0, there));
+    let map = list.as_slice().to_vec();
+    if let Some(channel) = map.iter().find(|channel| usize::from(**channel) >= there) {
+        return Err((".channels", format!("the source has {there} channels, and so no channel {}", channel + 1)));
+    }
+    let format = StreamFormat::new(stream.format.encoding(), material.sample_rate(), map.len());
+    let format = format.map_err(|error| (".channels", error.to_string()))?;
+    let (primary, secondary) = (stream.destination.0[0], stream.destination.0.get(1));
+    let config = SenderConfig::new(format, primary.0.into(), seed());
+    let config = SenderConfig {
+        packet_time: stream.packet_time_ms.packet_time(),
+        payload_type: PayloadType::new(stream.payload_type.0).unwrap_or(config.payload_type),
+        secondary: secondary.map(|to| to.0.into()),
+        dither: Dither::Tpdf { seed: seed() },
+        delay: delay(material),
+        ..config
+    };
+    config.packet_frames().map_err(|error| (".packet_time_ms", error.to_string()))?;
+    if config.secondary == Some(config.primary) {
+        return Err((
+            ".destination",
+            format!("both legs go to {primary}: give the second one another address, or none"),
+        ));
+    }
+    let name = stream.name.clone().unwrap_or_else(|| default_name(material, &list, plan.streams.len()));
+    let sdp = stream.sdp.clone().or_else(|| plan.sdp_folder.as_ref().map(|folder| folder.join(file_name(&name))));
+    let destination = stream.destination.0.iter().map(Destination::to_string).collect::<Vec<_>>().join(" and ");
+    Ok(Prepared { name, config, map, ttl: stream.ttl.0, dscp: stream.dscp.0, sdp, destination })
+}
+
+fn delay(material: &Material) -> engine::Nanos {
+    match material {
+        #[cfg(feature = "cpal")]
+        Material::Card(card) => card.delay(),
+        Material::Computed { .. } | Material::Read(_) => engine::Nanos::ZERO,
+    }
+}
+
+fn default_name(material: &Material, list: &ChannelList, streams: usize) -> String {
+    if streams == 1 { material.name() } else { format!("{} {list}", material.name()) }
+}
+
+/// A name of a file that no system objects to.
+fn file_name(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' }).collect();
+    format!("{}.sdp", plain.trim_start_matches('.'))
+}
+
+/// What is shown of the streams.
+pub(crate) fn shown(prepared: &[Prepared]) -> Vec<Shown> {
+    let shown = |stream: &Prepared| Shown {
+        name: stream.name.clone(),
+        destination: stream.destination.clone(),
+        meter: Arc::new(Meter::new(stream.map.len())),
+    };
+    prepared.iter().map(shown).collect()
+}
+
+/// Starts the source.
+pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) -> Result<Started> {
+    let progress = Progress::new(prepared.len());
+    #[cfg_attr(not(feature = "cpal"), expect(unused_mut, reason = "without sound cards there is none"))]
+    let mut card = Card::default();
+    let feeds: Vec<Feed> = match material {
+        Material::Computed { signal, layout: (_, rate) } => prepared
+            .iter()
+            .zip(shown)
+            .map(|(stream, shown)| Feed::computed(signal, rate, &stream.map, Arc::clone(&shown.meter)))
+            .collect(),
+        Material::Read(playlist) => {
+            let maps: Vec<_> =
+                prepared.iter().zip(shown).map(|(stream, shown)| (&stream.map[..], Arc::clone(&shown.meter))).collect();
+            Feed::read(playlist, &maps, &progress)?
+        }
+        #[cfg(feature = "cpal")]
+        Material::Card(opened) => {
+            let streams: Vec<_> = prepared
+                .iter()
+                .zip(shown)
+                .map(|(stream, shown)| (&stream.map[..], stream.config.packet_time, Arc::clone(&shown.meter)))
+                .collect();
+            let (feeds, capturing) = opened.start(&streams)?;
+            card.capturing = Some(capturing);
+            feeds
+        }
+    };
+    let outgoing = feeds.into_iter().zip(prepared).map(|(feed, stream)| Outgoing {
+        ttl: stream.ttl,
+        dscp: stream.dscp,
+        ..Outgoing::new(stream.config, feed)
+    });
+    Ok(Started { outgoing: outgoing.collect(), progress, card })
+}

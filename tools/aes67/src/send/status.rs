@@ -1,0 +1,134 @@
+//! What a person, or a script, is told while streams are sent.
+
+use crate::play::meter::Meter;
+use engine::send::Lateness;
+use net::ptp::PtpClient;
+use net::send::{SenderStatus, StreamStatus};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A stream's name and levels.
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) destination: String,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// One line for each stream.
+pub(crate) fn lines(status: &SenderStatus, shown: &[Shown], ptp: Option<&PtpClient>) -> Vec<String> {
+    let clock = clock(status, ptp);
+    let several = shown.len() > 1;
+    let mut lines: Vec<String> = status
+        .streams
+        .iter()
+        .zip(shown)
+        .map(|(stream, shown)| {
+            let name = if several { format!("{}: ", shown.name) } else { String::new() };
+            let clock = if several { String::new() } else { format!("; {clock}") };
+            format!("{name}{}{clock}", line(stream, &shown.meter))
+        })
+        .collect();
+    if several {
+        lines.push(clock);
+    }
+    lines
+}
+
+fn line(stream: &StreamStatus, meter: &Meter) -> String {
+    let sender = &stream.sender;
+    if sender.packets == 0 {
+        return "waiting for the clock".to_owned();
+    }
+    let late = &stream.departures;
+    format!(
+        "{} packets, late by {} (99 %) and {} at most, {} over a packet time, {} skipped, {} jumps, {} errors, {}",
+        sender.packets,
+        late.quantile(0.99),
+        late.max(),
+        stream.late_packets,
+        sender.skipped_packets,
+        sender.realignments,
+        stream.send_errors,
+        meter.show(),
+    )
+}
+
+/// The clock's line: that of the PTP client, or what the kernel says of the system's clock.
+fn clock(status: &SenderStatus, ptp: Option<&PtpClient>) -> String {
+    match (ptp, &status.system) {
+        (Some(ptp), _) => ptp.status().to_string(),
+        (None, Some(system)) => format!("clock: {} [{}]; {system}", status.source, status.reading.state),
+        (None, None) => format!("clock: {} [{}]", status.source, status.reading.state),
+    }
+}
+
+/// The distribution of lateness, for the end.
+pub(crate) fn histogram(lateness: &Lateness) -> String {
+    let shares = [(50.0, 0.5), (90.0, 0.9), (99.0, 0.99), (99.9, 0.999), (100.0, 1.0)];
+    let rows = shares.map(|(percent, share)| format!("  {percent:>5} % at most {}", lateness.quantile(share)));
+    format!("lateness of {} packets:\n{}", lateness.count(), rows.join("\n"))
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    elapsed_s: f64,
+    clock: String,
+    clock_state: String,
+    usable: bool,
+    /// How far PTP time was off what had been predicted a second before.
+    offset_ns: Option<i64>,
+    uncertainty_ns: Option<i64>,
+    rate_ppm: Option<f64>,
+    streams: Vec<StreamLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct StreamLine<'a> {
+    name: &'a str,
+    destination: &'a str,
+    packets: u64,
+    late_p50_ns: i64,
+    late_p99_ns: i64,
+    late_max_ns: i64,
+    late_packets: u64,
+    skipped_packets: u64,
+    jumps: u64,
+    sent: u64,
+    send_errors: u64,
+    peaks_dbfs: Vec<f64>,
+}
+
+/// The same for a script.
+pub(crate) fn json(
+    elapsed_s: f64,
+    status: &SenderStatus,
+    shown: &[Shown],
+    ptp: Option<&PtpClient>,
+) -> serde_json::Result<String> {
+    let client = ptp.map(PtpClient::status);
+    let streams = status.streams.iter().zip(shown).map(|(stream, shown)| StreamLine {
+        name: &shown.name,
+        destination: &shown.destination,
+        packets: stream.sender.packets,
+        late_p50_ns: stream.departures.quantile(0.5).as_nanos(),
+        late_p99_ns: stream.departures.quantile(0.99).as_nanos(),
+        late_max_ns: stream.departures.max().as_nanos(),
+        late_packets: stream.late_packets,
+        skipped_packets: stream.sender.skipped_packets,
+        jumps: stream.sender.realignments,
+        sent: stream.sent,
+        send_errors: stream.send_errors,
+        peaks_dbfs: shown.meter.peaks_dbfs(),
+    });
+    let map = status.reading.map;
+    serde_json::to_string(&Line {
+        elapsed_s,
+        clock: clock(status, ptp),
+        clock_state: status.reading.state.to_string(),
+        usable: status.reading.state.is_usable() && map.is_some(),
+        offset_ns: client.as_ref().and_then(|client| client.prediction_error).map(|error| error.as_nanos()),
+        uncertainty_ns: map.map(|map| map.clock().sigma_ns(status.at) as i64),
+        rate_ppm: map.map(|map| map.clock().rate().as_ppm()),
+        streams: streams.collect(),
+    })
+}
