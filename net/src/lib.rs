@@ -13,6 +13,7 @@
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends a stream |
 //! | [`sap`] | hears announcements, and announces |
+//! | [`timer`] | calls at the pace of a clock |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`, and Linux is the one that there is.
 
@@ -28,6 +29,7 @@ pub mod sap;
 pub mod send;
 pub mod socket;
 pub mod stream;
+pub mod timer;
 mod worker;
 
 pub use error::{Error, Result};

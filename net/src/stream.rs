@@ -12,7 +12,7 @@ use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sdp::StreamDescription;
 use engine::clock::ClockReading;
-use engine::receive::{FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
+use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -169,6 +169,8 @@ pub struct ReceiverStatus {
     pub last_refusal: Option<String>,
     /// When the last packet came.
     pub last_packet: Option<LocalTime>,
+    /// Bytes of the last packet, with its RTP header.
+    pub last_length: usize,
     /// PTP time, as the stream was told.
     pub clock: Option<ClockReading>,
 }
@@ -190,9 +192,26 @@ impl Receiver {
         legs: &[LegConfig],
         ptp: Option<Arc<PtpClient>>,
     ) -> Result<(Self, Playout<FusedDrift>)> {
-        let (ingest, playout) = stream(config)?;
-        let mut feed =
-            Feed { ingest, status: Arc::default(), last_refusal: None, last_packet: None, published_at: None };
+        Self::connect(stream(config)?, legs, ptp)
+    }
+
+    /// The same with halves that the caller made: see [`engine::receive::stream_with`].
+    ///
+    /// # Errors
+    /// If a socket is refused.
+    pub fn connect<D: DriftLaw>(
+        (ingest, playout): (Ingest, Playout<D>),
+        legs: &[LegConfig],
+        ptp: Option<Arc<PtpClient>>,
+    ) -> Result<(Self, Playout<D>)> {
+        let mut feed = Feed {
+            ingest,
+            status: Arc::default(),
+            last_refusal: None,
+            last_packet: None,
+            last_length: 0,
+            published_at: None,
+        };
         feed.publish(clock::now(), None, &[]);
         let status = Arc::clone(&feed.status);
         let listener = MediaListener::start(legs, ptp, feed)?;
@@ -221,6 +240,7 @@ impl Default for ReceiverStatus {
             legs: Vec::new(),
             last_refusal: None,
             last_packet: None,
+            last_length: 0,
             clock: None,
         }
     }
@@ -231,6 +251,7 @@ struct Feed {
     status: Arc<ArcSwap<ReceiverStatus>>,
     last_refusal: Option<String>,
     last_packet: Option<LocalTime>,
+    last_length: usize,
     published_at: Option<LocalTime>,
 }
 
@@ -244,6 +265,7 @@ impl Feed {
             legs: legs.to_vec(),
             last_refusal: self.last_refusal.clone(),
             last_packet: self.last_packet,
+            last_length: self.last_length,
             clock: clock.copied(),
         }));
     }
@@ -252,7 +274,7 @@ impl Feed {
 impl MediaSink for Feed {
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]) {
         match self.ingest.handle_datagram(leg, at, datagram) {
-            Ok(()) => self.last_packet = Some(at),
+            Ok(()) => (self.last_packet, self.last_length) = (Some(at), datagram.len()),
             Err(refusal) => self.last_refusal = Some(refusal.to_string()),
         }
     }

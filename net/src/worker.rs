@@ -108,7 +108,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.waker.wake();
-        if let Some(thread) = self.thread.take() {
+        // One that drops itself, in a call of its own, ends after that.
+        let own = std::thread::current().id();
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != own) {
             // Its panic has been printed, and there is nobody to pass it to.
             let _ = thread.join();
         }

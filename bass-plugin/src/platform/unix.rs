@@ -1,0 +1,21 @@
+//! Linux.
+
+use std::ffi::{CStr, c_void};
+
+/// The address of a function of BASS; null if this process has none. `libbass.so` makes itself global when it is loaded, so that it is found wherever it came from.
+pub(crate) fn bass_symbol(name: &CStr) -> *const c_void {
+    // SAFETY: the name ends in a zero byte, and RTLD_DEFAULT is always valid.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Nothing to be done: [`unload`] runs before the code goes, and may wait for threads.
+pub(crate) fn stay_loaded() {}
+
+/// Called when the library is unloaded, or at the process's end.
+extern "C" fn unload() {
+    crate::entry::unload();
+}
+
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static UNLOAD: extern "C" fn() = unload;
