@@ -7,6 +7,7 @@ use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TY
 use crate::audio::Audio;
 use crate::bass::set_error;
 use crate::error::{code, guarded, guarded_quietly};
+use crate::platform::isolated;
 use crate::streams::{self, SILENCE, Stream};
 use engine::rtp::format::Encoding;
 use std::cell::UnsafeCell;
@@ -87,9 +88,10 @@ pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, le
 unsafe extern "system" fn free(instance: *mut c_void) {
     guarded((), || {
         // SAFETY: BASS calls this once, and nothing else of the stream after it.
-        let instance = unsafe { Instance::from_raw(instance) };
+        let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
+        drop(audio);
         // Waits for the stream's threads: our code may be unloaded right after this.
-        streams::remove(&instance.stream);
+        isolated(move || streams::remove(&stream));
     });
 }
 
@@ -109,7 +111,7 @@ unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) ->
     guarded(UNKNOWN_QWORD, || {
         // SAFETY: BASS calls this for streams that are not freed.
         let stream = unsafe { stream_of(instance) };
-        let Some(status) = stream.status() else { return UNKNOWN_QWORD };
+        let Some(status) = isolated(|| stream.status()) else { return UNKNOWN_QWORD };
         let frame_bytes = stream.format.channels() * stream.samples.bytes();
         match mode {
             filepos::CONNECTED => u64::from(status.last_packet.is_some_and(|last| status.at - last < SILENCE)),

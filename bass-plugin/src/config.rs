@@ -6,6 +6,7 @@
 use crate::abi::{UNICODE, config};
 use crate::clock;
 use crate::error::guarded;
+use crate::platform::isolated;
 use crate::settings::{self, Settings};
 use crate::streams;
 use crate::text::{self, Kept, Recent};
@@ -119,14 +120,14 @@ unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> 
 fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
     match number {
         option::INTERFACE => Some(NAMES.hand_out(&settings::get().interface.unwrap_or_default(), wide)),
-        option::PTP_STATS => Some(STATUS.hand_out(&clock::view().text, wide)),
+        option::PTP_STATS => Some(STATUS.hand_out(&isolated(clock::view).text, wide)),
         _ => None,
     }
 }
 
 fn number_of(number: u32) -> Option<u32> {
     let settings = settings::get();
-    let view = clock::view;
+    let view = || isolated(clock::view);
     Some(match number {
         option::PT => u32::from(settings.payload_type.unwrap_or(PAYLOAD_TYPE)),
         option::PTP_DOMAIN => u32::from(settings.domain),
@@ -142,16 +143,15 @@ fn number_of(number: u32) -> Option<u32> {
             ClockMode::Ptp | ClockMode::FreeRunning => 0,
         },
         option::CLOCK_FALLBACK_TIMEOUT => settings.fallback_s,
-        option::BUFFER_LEVEL..=option::PACKET_TIME => of_newest_stream(number),
+        option::BUFFER_LEVEL..=option::PACKET_TIME => isolated(|| of_newest_stream(number)),
         _ => return None,
     })
 }
 
 /// Counts of the stream that was opened last; 0 if there is none.
 fn of_newest_stream(number: u32) -> u32 {
-    let Some((stream, status)) = streams::newest().and_then(|stream| Some((stream.status()?, stream))) .map(|(status, stream)| (stream, status)) else {
-        return 0;
-    };
+    let Some(stream) = streams::newest() else { return 0 };
+    let Some(status) = stream.status() else { return 0 };
     let packet_time = stream.packet_time(&status);
     match number {
         option::BUFFER_LEVEL => level_percent(&status),
@@ -197,6 +197,11 @@ mod tests {
     /// One test, because there is one set of options in a process.
     #[test]
     fn options_have_their_kinds_and_limits() {
+        numbers();
+        texts_come_and_go_in_both_forms();
+    }
+
+    fn numbers() {
         for (option, good, bad) in [
             (option::PT, &[96, 127, 10, 11][..], &[0, 9, 12, 95, 128, u32::MAX][..]),
             (option::PTP_DOMAIN, &[0, 127], &[128, u32::MAX]),
@@ -221,7 +226,6 @@ mod tests {
         }
     }
 
-    #[test]
     fn texts_come_and_go_in_both_forms() {
         let name = c"eth0";
         let wide: Vec<u16> = "Ethernet δ\0".encode_utf16().collect();

@@ -5,6 +5,7 @@ use crate::bass;
 use crate::config;
 use crate::error::{guarded, report};
 use crate::open::open;
+use crate::platform::isolated;
 use crate::{settings, text, url};
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,7 @@ fn load() -> Option<&'static PluginInfo> {
 /// The library goes, or the process ends.
 pub(crate) fn unload() {
     guarded((), || {
-        crate::api::end_all();
+        isolated(crate::api::end_all);
         if let Some(bass) = bass::get().filter(|_| REGISTERED.swap(false, Ordering::AcqRel)) {
             bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
         }

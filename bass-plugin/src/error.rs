@@ -95,6 +95,11 @@ pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     }
 }
 
+/// The same for what is done [apart](crate::platform::isolated) from the host's thread.
+pub(crate) fn report_isolated<T: Send>(body: impl FnOnce() -> Result<T, BassError> + Send) -> Option<T> {
+    report(crate::platform::isolated(body))
+}
+
 /// Runs the body of an entry point. A panic is a fault of ours: the host gets `BASS_ERROR_UNKNOWN` and `otherwise`, instead of a stack that is unwound through its frames.
 pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {

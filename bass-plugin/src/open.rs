@@ -7,6 +7,7 @@ use crate::bass::{self, Bass};
 use crate::clock;
 use crate::discovery;
 use crate::error::{BassError, code};
+use crate::platform::isolated;
 use crate::settings::{self, Settings};
 use crate::streams::{self, Live, Stream};
 use crate::url::{Place, Url};
@@ -15,7 +16,7 @@ use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig, stream_with};
 use engine::resample::NearUnityResampler;
 use engine::rtp::format::StreamFormat;
-use engine::{Nanos, SampleRate};
+use engine::Nanos;
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
 use std::ffi::CString;
@@ -39,10 +40,17 @@ const WAITING_STEP: Duration = Duration::from_millis(5);
 /// For `BASS_ErrorGetCode`.
 pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
+    let (stream, audio) = isolated(|| prepare(&bass, url, flags))?;
+    // Here, because the device that a host has chosen is its thread's.
+    create(&bass, stream, audio, flags & STREAM_FLAGS)
+}
+
+/// Starts to receive.
+fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), BassError> {
     let parsed = Url::parse(url)?;
     let settings = settings::get();
     let interface = settings.interface(parsed.options.interface.as_deref())?;
-    let (described, description) = describe(&parsed, &interface, &bass)?;
+    let (described, description) = describe(&parsed, &interface, bass)?;
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
     let domain = parsed.options.domain.or(domain_of(&description)).unwrap_or(settings.domain);
@@ -50,7 +58,7 @@ pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
     let ptp = if on_ptp { clock::slave(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
-    let config = stream_config(&parsed, &description, &settings, payload_type, playback.then(|| update_period(&bass)));
+    let config = stream_config(&parsed, &description, &settings, payload_type, playback.then(|| update_period(bass)));
     let format = config.format;
     let halves = stream_with(config, resampler(format)?, law(&parsed)).map_err(net::Error::from)?;
     let mut legs = LegConfig::of(&description, &[interface])?;
@@ -60,7 +68,7 @@ pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
     let stream = Stream::new(Live { receiver, ptp }, format, description.packet_frames, samples, url);
-    create(&bass, Arc::new(stream), audio, format, flags & STREAM_FLAGS)
+    Ok((Arc::new(stream), audio))
 }
 
 /// What the stream is, and its payload type if that was described.
@@ -150,8 +158,8 @@ fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), Bas
 }
 
 /// Hands the stream to BASS.
-fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, format: StreamFormat, flags: u32) -> Result<u32, BassError> {
-    let (rate, channels): (SampleRate, usize) = (format.sample_rate(), format.channels());
+fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, flags: u32) -> Result<u32, BassError> {
+    let (rate, channels) = (stream.format.sample_rate(), stream.format.channels());
     let instance = Instance::new(Arc::clone(&stream), audio).into_raw();
     let functions = bass.functions();
     // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives until BASS has called `free`, once, or until below.
@@ -159,10 +167,10 @@ fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, format: StreamFormat, 
         (functions.create_stream)(rate.as_hz(), channels as u32, flags, addon::stream_proc, instance, &raw const addon::ADDON)
     };
     if handle == 0 {
-        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the pointer. BASS has set its error.
-        drop(unsafe { Instance::from_raw(instance) });
         let refused = BassError::new(bass.error(), "BASS made no channel of it");
-        streams::remove(&stream);
+        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the pointer.
+        drop(unsafe { Instance::from_raw(instance) });
+        isolated(|| streams::remove(&stream));
         return Err(refused);
     }
     streams::add(&stream, handle);

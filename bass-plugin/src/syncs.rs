@@ -5,6 +5,7 @@
 use crate::abi::SyncProc;
 use crate::bass;
 use crate::clock;
+use crate::platform::{isolated, mark_as_ours};
 use crate::streams::{SILENCE, Stream};
 use std::ffi::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -67,7 +68,8 @@ pub(crate) fn set(
     if watcher.is_none() {
         let watched = Arc::downgrade(stream);
         // A sync that never fires is what remains if there is no thread.
-        *watcher = std::thread::Builder::new().name("aes67 syncs".to_owned()).spawn(move || watch(&watched)).ok();
+        let thread = std::thread::Builder::new().name("aes67 syncs".to_owned());
+        *watcher = isolated(move || thread.spawn(move || watch(&watched)).ok());
     }
     bass::set_error(0);
     sync
@@ -147,6 +149,8 @@ impl Seen {
 }
 
 fn watch(stream: &Weak<Stream>) {
+    // A host that frees a stream in a sync does so in this thread.
+    mark_as_ours();
     let mut before = Seen::default();
     let mut first = true;
     loop {

@@ -2,7 +2,8 @@
 
 use super::{Handles, text_from};
 use crate::clock::{self, ClockView};
-use crate::error::{BassError, code, guarded, report};
+use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::platform::{isolated, mark_as_ours};
 use crate::text::Recent;
 use crate::{platform, settings};
 use engine::Nanos;
@@ -39,7 +40,7 @@ unsafe extern "system" fn BASS_AES67_ClockStart(interface: *const c_char, domain
     guarded(0, || {
         // SAFETY: as the header asks for.
         let interface = unsafe { text_from(interface) };
-        i32::from(report(start(interface.as_deref(), domain)).is_some())
+        i32::from(report_isolated(|| start(interface.as_deref(), domain)).is_some())
     })
 }
 
@@ -64,36 +65,38 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockStop() -> i32 {
     guarded(0, || {
-        let taken = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let stopped = taken.map(drop).ok_or_else(|| BassError::new(code::NOTAVAIL, "the clock is not started"));
-        i32::from(report(stopped).is_some())
+        let stop = || {
+            let taken = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+            taken.map(drop).ok_or_else(|| BassError::new(code::NOTAVAIL, "the clock is not started"))
+        };
+        i32::from(report_isolated(stop).is_some())
     })
 }
 
 /// What is known of the clock, or an error if none runs.
 fn view() -> Result<ClockView, BassError> {
-    let client = clock::newest().ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))?;
-    Ok(clock::of_client(&client))
+    let known = isolated(|| clock::newest().map(|client| clock::of_client(&client)));
+    known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockGetState() -> u32 {
-    guarded(0, || clock::view().state)
+    guarded(0, || isolated(clock::view).state)
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockIsLocked() -> i32 {
-    guarded(0, || i32::from(clock::view().locked))
+    guarded(0, || i32::from(isolated(clock::view).locked))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockGetPPM() -> f64 {
-    guarded(0.0, || clock::view().frequency_ppm)
+    guarded(0.0, || isolated(clock::view).frequency_ppm)
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockGetStats() -> *const c_char {
-    guarded(std::ptr::null(), || STATUS.hand_out(&clock::view().text, false).cast())
+    guarded(std::ptr::null(), || STATUS.hand_out(&isolated(clock::view).text, false).cast())
 }
 
 /// Fills a host's number.
@@ -139,7 +142,7 @@ unsafe extern "system" fn BASS_AES67_ClockGetTime(time_ns: *mut u64) -> i32 {
 unsafe extern "system" fn BASS_AES67_TimerStart(period_us: u32, procedure: Option<TimerProc>, user: *mut c_void) -> u32 {
     guarded(0, || {
         let user = HostPointer(user);
-        report(start_timer(period_us, procedure, user)).unwrap_or(0)
+        report_isolated(|| start_timer(period_us, procedure, user)).unwrap_or(0)
     })
 }
 
@@ -154,6 +157,7 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     let client = clock::newest().ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
     platform::stay_loaded();
     let call = move |tick: Tick| {
+        mark_as_ours();
         // The whole of it, not only the pointer in it.
         let user = &user;
         let time_ns = u64::try_from(tick.due.as_nanos()).unwrap_or(0);
@@ -168,11 +172,13 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_TimerStop(timer: u32) -> i32 {
     guarded(0, || {
-        let stopped = TIMERS.remove(timer).map(|timer| {
+        let stop = || {
+            let timer = TIMERS.remove(timer)?;
             // Taken out of its cell: the thread has ended when this returns, unless it is the caller.
             let taken = timer.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(taken);
-        });
-        i32::from(report(stopped).is_some())
+            Ok(())
+        };
+        i32::from(report_isolated(stop).is_some())
     })
 }

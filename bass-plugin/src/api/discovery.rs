@@ -2,7 +2,8 @@
 
 use super::{text_from, write_sized};
 use crate::discovery;
-use crate::error::{BassError, guarded, report};
+use crate::error::{BassError, guarded, report, report_isolated};
+use crate::platform::isolated;
 use crate::layout::SourceInfo;
 use crate::settings;
 use crate::text::copy_into;
@@ -15,25 +16,25 @@ unsafe extern "system" fn BASS_AES67_DiscoveryStart(interface: *const c_char) ->
     guarded(0, || {
         // SAFETY: as the header asks for.
         let wanted = unsafe { text_from(interface) };
-        let started = settings::get().interface(wanted.as_deref()).and_then(discovery::start);
-        i32::from(report(started).is_some())
+        let start = || settings::get().interface(wanted.as_deref()).and_then(discovery::start);
+        i32::from(report_isolated(start).is_some())
     })
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_DiscoveryStop() -> i32 {
-    guarded(0, || i32::from(discovery::stop()))
+    guarded(0, || i32::from(isolated(discovery::stop)))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_DiscoveryCount() -> u32 {
-    guarded(0, || report(streams()).map_or(0, |streams| streams.len() as u32))
+    guarded(0, || report_isolated(streams).map_or(0, |streams| streams.len() as u32))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_DiscoveryGet(index: u32, out: *mut SourceInfo) -> i32 {
     guarded(0, || {
-        let found = streams().and_then(|streams| {
+        let found = isolated(streams).and_then(|streams| {
             let found = streams.get(index as usize).cloned();
             found.ok_or_else(|| BassError::parameter(format!("there is no stream {index}; counted from 0 there are {}", streams.len())))
         });

@@ -1,9 +1,10 @@
 //! Output streams.
 
 use super::{Handles, text_from, write_sized};
-use crate::error::{BassError, guarded, report};
+use crate::error::{BassError, guarded, report, report_isolated};
 use crate::layout::{OutputSettings, OutputStats};
 use crate::output::{Output, OutputConfig, Pace, format_of};
+use crate::platform::isolated;
 use crate::settings;
 use crate::url::is_payload_type;
 use engine::Nanos;
@@ -139,38 +140,38 @@ fn seed() -> u64 {
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputStart(output: u32) -> i32 {
-    guarded(0, || i32::from(report(OUTPUTS.find(output).and_then(|output| output.start())).is_some()))
+    guarded(0, || i32::from(report_isolated(|| OUTPUTS.find(output)?.start()).is_some()))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputStop(output: u32) -> i32 {
-    guarded(0, || i32::from(report(OUTPUTS.find(output)).is_some_and(|output| output.stop())))
+    guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.stop())).unwrap_or(false)))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputIsRunning(output: u32) -> i32 {
-    guarded(0, || i32::from(report(OUTPUTS.find(output)).is_some_and(|output| output.is_running())))
+    guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.is_running())).unwrap_or(false)))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputGetPPM(output: u32) -> f64 {
-    guarded(0.0, || report(OUTPUTS.find(output)).map_or(0.0, |output| output.view().frequency_ppm))
+    guarded(0.0, || report_isolated(|| Ok(OUTPUTS.find(output)?.view().frequency_ppm)).unwrap_or(0.0))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputFree(output: u32) -> i32 {
     guarded(0, || {
-        let freed = OUTPUTS.remove(output).map(|output| output.stop());
-        i32::from(report(freed).is_some())
+        let free = || OUTPUTS.remove(output).map(|output| output.stop());
+        i32::from(report_isolated(free).is_some())
     })
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_OutputGetStats(output: u32, out: *mut OutputStats) -> i32 {
     guarded(0, || {
+        let known = isolated(|| Ok(stats_of(&*OUTPUTS.find(output)?)));
         // SAFETY: as the header asks for.
-        let filled = OUTPUTS.find(output).and_then(|output| unsafe { write_sized(out, stats_of(&output)) });
-        i32::from(report(filled).is_some())
+        i32::from(report(known.and_then(|stats| unsafe { write_sized(out, stats) })).is_some())
     })
 }
 

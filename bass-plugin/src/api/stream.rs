@@ -4,6 +4,7 @@ use super::write_sized;
 use crate::clock;
 use crate::error::{guarded, report};
 use crate::layout::Stats;
+use crate::platform::isolated;
 use crate::streams::{self, SILENCE, Stream};
 use engine::Nanos;
 use net::stream::ReceiverStatus;
@@ -19,12 +20,13 @@ mod state {
 #[unsafe(no_mangle)]
 unsafe extern "system" fn BASS_AES67_GetStats(handle: u32, out: *mut Stats) -> i32 {
     guarded(0, || {
-        let filled = streams::find(handle).and_then(|stream| {
+        let known = isolated(|| {
+            let stream = streams::find(handle)?;
             let status = stream.status().unwrap_or_default();
-            // SAFETY: as the header asks for.
-            unsafe { write_sized(out, stats_of(&stream, &status)) }
+            Ok(stats_of(&stream, &status))
         });
-        i32::from(report(filled).is_some())
+        // SAFETY: as the header asks for.
+        i32::from(report(known.and_then(|stats| unsafe { write_sized(out, stats) })).is_some())
     })
 }
 
