@@ -15,6 +15,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ends all that is not a stream: those end with BASS's channels.
+#[cfg(unix)]
 pub(crate) fn end_all() {
     clock::end();
     output::end();
@@ -51,6 +52,7 @@ impl<T> Handles<T> {
         found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no {}", self.what)))
     }
 
+    #[cfg(unix)]
     fn remove_all(&self) -> BTreeMap<u32, Arc<T>> {
         std::mem::take(&mut self.all.lock().unwrap_or_else(PoisonError::into_inner).1)
     }

@@ -5,7 +5,6 @@ use crate::bass;
 use crate::config;
 use crate::error::{guarded, report};
 use crate::open::open;
-use crate::platform::isolated;
 use crate::{settings, text, url};
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,9 +41,15 @@ fn load() -> Option<&'static PluginInfo> {
 }
 
 /// The library goes, or the process ends.
+#[cfg(unix)]
 pub(crate) fn unload() {
+    guarded((), || crate::platform::isolated(crate::api::end_all));
+    unregister();
+}
+
+/// BASS forgets the handler of our options.
+pub(crate) fn unregister() {
     guarded((), || {
-        isolated(crate::api::end_all);
         if let Some(bass) = bass::get().filter(|_| REGISTERED.swap(false, Ordering::AcqRel)) {
             bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
         }

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
 use crate::worker::{Context, Scheduling, Worker};
@@ -15,7 +16,6 @@ use engine::clock::ClockReading;
 use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 /// Longer than any packet of the field.
@@ -127,7 +127,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, 
         let reading = ptp.map(PtpClient::reading);
         sink.handle_pause(clock::now(), reading.as_ref(), &legs);
         if !more {
-            let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+            let sockets: Vec<Waitable<'_>> = sockets.iter().map(Socket::waitable).collect();
             context.wait(&sockets, [None]);
         }
     }

@@ -61,6 +61,8 @@ fn run(context: &Context, client: &PtpClient, period: Nanos, mut call: impl FnMu
         let (next, missed) = next(&map, now, period, last);
         let due = map.local_at(time_of(next, period));
         if due > now {
+            // It is this moment that is waited for, also when the present is looked at again.
+            last = Some(next - 1);
             // In short steps, because the clock may be stepped or slewed meanwhile.
             context.wait(&[], [Some(due.min(now + INTERVAL))]);
             continue;
@@ -90,6 +92,28 @@ fn time_of(number: i128, period: Nanos) -> PtpTime {
 mod tests {
     use super::*;
     use engine::clock::ClockMap;
+
+    #[test]
+    fn a_clock_that_runs_is_called_for() {
+        let loopback = crate::interface::Interface::find(Some("127.0.0.1")).unwrap();
+        let free = engine::clock::ReferenceConfig { mode: engine::clock::ClockMode::FreeRunning, fallback_after: None };
+        let config = crate::ptp::PtpConfig { reference: free, ..crate::ptp::PtpConfig::slave(loopback, 119) };
+        let Ok(client) = PtpClient::shared(config) else {
+            eprintln!("skipped: PTP's ports are refused to this program");
+            return;
+        };
+        let (tell, ticks) = std::sync::mpsc::channel();
+        let call = move |tick: Tick| {
+            let _ = tell.send(tick);
+        };
+        let timer = PacedTimer::start(client, Nanos::from_millis(5), call).unwrap();
+        let first: Vec<Tick> = ticks.iter().take(20).collect();
+        drop(timer);
+        for pair in first.windows(2) {
+            let moments = 1 + pair[1].missed as i64;
+            assert_eq!((pair[1].due - pair[0].due).as_nanos(), moments * 5_000_000, "{pair:?}");
+        }
+    }
 
     #[test]
     fn moments_follow_each_other_and_what_is_too_late_is_left_out() {

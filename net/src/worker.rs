@@ -2,10 +2,9 @@
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::platform::{thread, wait::Waker};
+use crate::platform::{Waitable, thread, wait::Waker};
 use engine::{LocalTime, Nanos};
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +61,7 @@ impl Context {
     }
 
     /// Waits for one of the sockets, or until one of the times; not at all if one of them is over.
-    pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
+    pub(crate) fn wait(&self, sockets: &[Waitable<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
         let now = clock::now();
         let next = due.into_iter().flatten().min();
         let timeout = next.map_or(LONGEST_WAIT, |next| (next - now).min(LONGEST_WAIT));

@@ -29,6 +29,7 @@ struct HostPointer(*mut c_void);
 // SAFETY: it is not looked into here; the header says that the procedure is called in another thread.
 unsafe impl Send for HostPointer {}
 
+#[cfg(unix)]
 pub(super) fn end() {
     TIMERS.remove_all();
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();

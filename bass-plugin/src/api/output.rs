@@ -30,6 +30,7 @@ const RTP_PORT: u16 = 5004;
 const TTL: u8 = 32;
 const PAYLOAD_TYPE: u32 = 96;
 
+#[cfg(unix)]
 pub(super) fn end() {
     for output in OUTPUTS.remove_all().values() {
         output.stop();
