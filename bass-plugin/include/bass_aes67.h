@@ -17,8 +17,8 @@
  *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
  *
  * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
- * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS asks for a whole update period
- * (BASS_CONFIG_UPDATEPERIOD, 100 ms) at once, which is added to the latency. One channel may be used by one thread at a time, as always with BASS; all else here
+ * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
+ * (BASS_CONFIG_BUFFER, 500 ms) comes on top of the latency, and its first 0.7 s are silence, with which BASS fills that. One channel may be used by one thread at a time, as always with BASS; all else here
  * may be called from any thread.
  *
  * Functions return 0 (or NULL, or 0.0) if they fail; BASS_ErrorGetCode tells why by number and BASS_AES67_GetErrorText in words. They are found by dlsym or

@@ -18,8 +18,6 @@ pub(crate) mod face {
 
 /// `BASS_CONFIG_ADDON`: where the table of functions is.
 pub(crate) const CONFIG_ADDON: u32 = 0x8000;
-/// `BASS_CONFIG_UPDATEPERIOD`, in ms.
-pub(crate) const CONFIG_UPDATE_PERIOD: u32 = 1;
 /// `BASS_CONFIG_NET_TIMEOUT`, in ms.
 pub(crate) const CONFIG_NET_TIMEOUT: u32 = 11;
 /// `BASS_UNICODE`: strings are UTF-16.

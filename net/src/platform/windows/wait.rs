@@ -69,7 +69,7 @@ impl Waker {
             // Sets the event at once if something is there already.
             // SAFETY: both are open through the call.
             unsafe {
-                WSAEventSelect(socket.as_raw_socket() as SOCKET, self.readable.as_raw_handle(), FD_READ as i32);
+                WSAEventSelect(socket.as_raw_socket() as SOCKET, self.readable.as_raw_handle() as isize, FD_READ as i32);
             }
         }
         // Negative: from now. 0 would be a time long past, which is as good.
