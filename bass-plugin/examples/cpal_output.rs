@@ -28,7 +28,8 @@ fn main() -> Result<()> {
     let channel = bass.open_url(url, bass::SAMPLE_FLOAT | bass::STREAM_DECODE)?;
     let get_data = bass.get_data()?;
     let device = cpal::default_host().default_output_device().ok_or("no sound card")?;
-    let config = cpal::StreamConfig { channels: CHANNELS, sample_rate: RATE_HZ, buffer_size: cpal::BufferSize::Default };
+    let config =
+        cpal::StreamConfig { channels: CHANNELS, sample_rate: RATE_HZ, buffer_size: cpal::BufferSize::Default };
     let call_back = move |out: &mut [f32], _: &cpal::OutputCallbackInfo| {
         let bytes = size_of_val(out) as u32;
         // SAFETY: the buffer has that many bytes. The channel always gives all of it, and neither waits nor allocates.
@@ -38,7 +39,11 @@ fn main() -> Result<()> {
     stream.play()?;
     for second in 1..=seconds {
         std::thread::sleep(Duration::from_secs(1));
-        println!("{second:>3} s  {}  buffer {} %", bass.text(bass::CONFIG_PTP_STATS)?, bass.get(bass::CONFIG_BUFFER_LEVEL)?);
+        println!(
+            "{second:>3} s  {}  buffer {} %",
+            bass.text(bass::CONFIG_PTP_STATS)?,
+            bass.get(bass::CONFIG_BUFFER_LEVEL)?
+        );
     }
     // Before BASS goes.
     drop(stream);

@@ -46,8 +46,7 @@ pub(crate) type SyncProc = unsafe extern "system" fn(u32, u32, u32, *mut c_void)
 /// Options of an add-on: which, flags, value.
 pub(crate) type ConfigProc = unsafe extern "system" fn(u32, u32, *mut c_void) -> i32;
 /// Opens a URL: the text, offset, flags, the host's procedure for what is downloaded, and its pointer.
-pub(crate) type CreateUrlProc =
-    unsafe extern "system" fn(*const c_char, u32, u32, *const c_void, *mut c_void) -> u32;
+pub(crate) type CreateUrlProc = unsafe extern "system" fn(*const c_char, u32, u32, *const c_void, *mut c_void) -> u32;
 
 /// Flags of [`ConfigProc`].
 pub(crate) mod config {
@@ -104,8 +103,7 @@ pub(crate) struct AddonFunctions {
     pub(crate) can_set_position: unsafe extern "system" fn(*mut c_void, u64, u32) -> i32,
     pub(crate) set_position: Option<unsafe extern "system" fn(*mut c_void, u64, u32) -> u64>,
     pub(crate) get_position: Option<unsafe extern "system" fn(*mut c_void, u64, u32) -> u64>,
-    pub(crate) set_sync:
-        Option<unsafe extern "system" fn(*mut c_void, u32, u64, Option<SyncProc>, *mut c_void) -> u32>,
+    pub(crate) set_sync: Option<unsafe extern "system" fn(*mut c_void, u32, u64, Option<SyncProc>, *mut c_void) -> u32>,
     pub(crate) remove_sync: Option<unsafe extern "system" fn(*mut c_void, u32)>,
     pub(crate) can_resume: Option<unsafe extern "system" fn(*mut c_void) -> i32>,
     pub(crate) set_flags: Option<unsafe extern "system" fn(*mut c_void, u32) -> u32>,

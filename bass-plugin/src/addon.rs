@@ -115,9 +115,7 @@ unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) ->
         let frame_bytes = stream.format.channels() * stream.samples.bytes();
         match mode {
             filepos::CONNECTED => u64::from(status.last_packet.is_some_and(|last| status.at - last < SILENCE)),
-            filepos::BUFFER => {
-                stream.format.sample_rate().frames_in(status.playout.fill) as u64 * frame_bytes as u64
-            }
+            filepos::BUFFER => stream.format.sample_rate().frames_in(status.playout.fill) as u64 * frame_bytes as u64,
             _ => {
                 set_error(code::NOTAVAIL);
                 UNKNOWN_QWORD
@@ -185,4 +183,3 @@ unsafe extern "system" fn attribute(instance: *mut c_void, which: u32, value: *m
         1
     })
 }
-

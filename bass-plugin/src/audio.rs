@@ -68,7 +68,13 @@ pub(crate) struct Audio {
 }
 
 impl Audio {
-    pub(crate) fn new(playout: Playout<Law>, channels: usize, rate: SampleRate, samples: Samples, playback: bool) -> Self {
+    pub(crate) fn new(
+        playout: Playout<Law>,
+        channels: usize,
+        rate: SampleRate,
+        samples: Samples,
+        playback: bool,
+    ) -> Self {
         let scratch = vec![0.0; SCRATCH_FRAMES * channels];
         Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch }
     }

@@ -47,7 +47,11 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
 }
 
 /// The client that streams follow by these settings: none if they go by arrivals.
-pub(crate) fn slave(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Arc<PtpClient>>, BassError> {
+pub(crate) fn slave(
+    settings: &Settings,
+    interface: &Interface,
+    domain: u8,
+) -> Result<Option<Arc<PtpClient>>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode == ClockMode::Livewire {
         return Ok(None);
     }
@@ -92,7 +96,8 @@ pub(crate) fn view() -> ClockView {
         (None, ClockMode::Livewire) => by_arrivals(),
         (None, _) => {
             let fault = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
-            let text = fault.map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
+            let text = fault
+                .map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
             ClockView { text, ..nothing(state::LISTENING, settings.domain) }
         }
     };

@@ -49,7 +49,8 @@ pub(crate) fn stop() -> bool {
 pub(crate) fn sessions() -> Result<Sessions, BassError> {
     let listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     let sessions = listening.as_ref().map(|listening| listening.listener.sessions());
-    sessions.ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running: BASS_AES67_DiscoveryStart starts it"))
+    sessions
+        .ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running: BASS_AES67_DiscoveryStart starts it"))
 }
 
 /// The description of the stream that is announced by this name.
@@ -71,10 +72,8 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
         if waited >= timeout {
             let names: Vec<&str> = sessions.iter().map(|(_, entry)| entry.description.name.as_str()).collect();
             let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            let text = format!(
-                "{name} was not announced on {interface} within {} ms; heard was {heard}",
-                timeout.as_millis()
-            );
+            let text =
+                format!("{name} was not announced on {interface} within {} ms; heard was {heard}", timeout.as_millis());
             return Err(BassError::new(code::TIMEOUT, text));
         }
         std::thread::sleep(STEP);

@@ -11,12 +11,12 @@ use crate::platform::isolated;
 use crate::settings::{self, Settings};
 use crate::streams::{self, Live, Stream};
 use crate::url::{Place, Url};
+use engine::Nanos;
 use engine::announce::sdp::{Description, ReferenceClock, StreamDescription};
 use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig, stream_with};
 use engine::resample::NearUnityResampler;
 use engine::rtp::format::StreamFormat;
-use engine::Nanos;
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
 use std::ffi::CString;
@@ -81,10 +81,13 @@ fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>
         }
     };
     if let Some(option) = url.options.contradicts_description() {
-        return Err(BassError::parameter(format!("{option} is told by the stream's description: leave it out of the URL")));
+        return Err(BassError::parameter(format!(
+            "{option} is told by the stream's description: leave it out of the URL"
+        )));
     }
     let stream = description.streams.into_iter().next();
-    let stream = stream.ok_or_else(|| BassError::new(code::FILEFORM, "the description has no stream that is understood"))?;
+    let stream =
+        stream.ok_or_else(|| BassError::new(code::FILEFORM, "the description has no stream that is understood"))?;
     Ok((Some(stream.payload_type), stream))
 }
 
@@ -153,7 +156,14 @@ fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, flags: u32) -> Result<
     let functions = bass.functions();
     // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives until BASS has called `free`, once, or until below.
     let handle = unsafe {
-        (functions.create_stream)(rate.as_hz(), channels as u32, flags, addon::stream_proc, instance, &raw const addon::ADDON)
+        (functions.create_stream)(
+            rate.as_hz(),
+            channels as u32,
+            flags,
+            addon::stream_proc,
+            instance,
+            &raw const addon::ADDON,
+        )
     };
     if handle == 0 {
         let refused = BassError::new(bass.error(), "BASS made no channel of it");

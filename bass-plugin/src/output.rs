@@ -186,7 +186,8 @@ impl Announcing {
     fn start(config: &OutputConfig, ptp: Option<Arc<PtpClient>>, sender: Arc<StreamSender>) -> Result<Self, BassError> {
         let interface = config.interfaces[0].clone();
         let started_s = net::clock::now_with_system().1.as_nanos() / 1_000_000_000;
-        let session = Session::new(&config.sender, interface.address.into(), started_s as u64, &config.name, config.ttl);
+        let session =
+            Session::new(&config.sender, interface.address.into(), started_s as u64, &config.name, config.ttl);
         let mut session = session.map_err(|error| BassError::parameter(error.to_string()))?;
         let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
         let stop: Arc<(Mutex<bool>, Condvar)> = Arc::default();
@@ -240,7 +241,10 @@ pub(crate) fn format_of(channel: u32, bits: u32) -> Result<StreamFormat, BassErr
     let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
     let info = bass.channel(channel)?;
     if info.flags & crate::abi::STREAM_DECODE == 0 {
-        return Err(BassError::new(code::NOTAVAIL, "an output needs a decode channel: create it with BASS_STREAM_DECODE"));
+        return Err(BassError::new(
+            code::NOTAVAIL,
+            "an output needs a decode channel: create it with BASS_STREAM_DECODE",
+        ));
     }
     let encoding = match bits {
         0 | 24 => Encoding::L24,
@@ -248,5 +252,6 @@ pub(crate) fn format_of(channel: u32, bits: u32) -> Result<StreamFormat, BassErr
         _ => return Err(BassError::parameter(format!("{bits} bits: right would be 16 or 24"))),
     };
     let rate = SampleRate::from_hz(info.frequency_hz).ok_or_else(|| BassError::new(code::FORMAT, "a rate of 0"))?;
-    StreamFormat::new(encoding, rate, info.channels as usize).map_err(|error| BassError::new(code::FORMAT, error.to_string()))
+    StreamFormat::new(encoding, rate, info.channels as usize)
+        .map_err(|error| BassError::new(code::FORMAT, error.to_string()))
 }

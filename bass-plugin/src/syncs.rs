@@ -100,7 +100,8 @@ impl Syncs {
 
     fn trigger(&self, handle: u32, kind: Kind, data: u32) {
         let Some(bass) = bass::get() else { return };
-        let syncs: Vec<u32> = lock(&self.set).iter().filter(|(other, _)| *other == kind).map(|&(_, sync)| sync).collect();
+        let syncs: Vec<u32> =
+            lock(&self.set).iter().filter(|(other, _)| *other == kind).map(|&(_, sync)| sync).collect();
         for sync in syncs {
             // SAFETY: BASS checks both handles.
             unsafe { (bass.functions().trigger_sync)(handle, sync, 0, data) };

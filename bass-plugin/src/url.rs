@@ -115,7 +115,8 @@ impl Options {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let wrong = |right: &str| format!("{key}={value}: right would be {key}={right}");
-        let number = |limits: std::ops::RangeInclusive<f64>| value.parse().ok().filter(|number| limits.contains(number));
+        let number =
+            |limits: std::ops::RangeInclusive<f64>| value.parse().ok().filter(|number| limits.contains(number));
         match key {
             "interface" => self.interface = Some(value.to_owned()),
             "pt" => {
@@ -165,7 +166,8 @@ impl Options {
         let rate = SampleRate::from_hz(self.rate_hz.unwrap_or(48_000)).unwrap_or(SampleRate::HZ_48000);
         let encoding = self.encoding.unwrap_or(Encoding::L24);
         let format = StreamFormat::new(encoding, rate, self.channels.unwrap_or(2));
-        let packet_frames = self.packet_time_ms.map(|ms| ((ms * f64::from(rate.as_hz()) / 1000.0).round() as usize).max(1));
+        let packet_frames =
+            self.packet_time_ms.map(|ms| ((ms * f64::from(rate.as_hz()) / 1000.0).round() as usize).max(1));
         Ok(StreamDescription {
             format: format.map_err(|error| BassError::parameter(error.to_string()))?,
             payload_type: self.payload_type.unwrap_or(ANY_PAYLOAD_TYPE),

@@ -10,7 +10,9 @@ use net::interface::Interface;
 use net::send::{SenderClock, StreamSender};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The tests share the loopback interface and PTP's ports.
@@ -76,7 +78,8 @@ fn target_folder() -> PathBuf {
 /// Beside this program, because cargo has built it for this test, and the folder above may hold an older one.
 fn find_plugin() -> PathBuf {
     let own = std::env::current_exe().expect("a program");
-    let places = [own.parent(), own.ancestors().nth(2)].map(|folder| folder.expect("a folder").join("libbass_aes67.so"));
+    let places =
+        [own.parent(), own.ancestors().nth(2)].map(|folder| folder.expect("a folder").join("libbass_aes67.so"));
     places.into_iter().find(|path| path.is_file()).expect("cargo has built the add-on")
 }
 
@@ -86,17 +89,30 @@ fn sample(frame: i64, channel: i64) -> i32 {
     (mixed >> 40) as i32
 }
 
+/// A stream of such samples.
+struct Sent {
+    _sender: StreamSender,
+    /// The newest frame that was asked for.
+    newest: Arc<AtomicI64>,
+}
+
 /// Sends such a stream.
-fn send(group: [u8; 4], encoding: Encoding) -> StreamSender {
+fn send(group: [u8; 4], encoding: Encoding) -> Sent {
     let format = StreamFormat::new(encoding, SampleRate::HZ_48000, 2).unwrap();
     let config = SenderConfig::new(format, (group, 5004).into(), 1);
     let interface = Interface::find(Some("127.0.0.1")).unwrap();
-    let source = |first: Frames, out: &mut [f32]| {
+    let newest = Arc::new(AtomicI64::new(0));
+    let told = Arc::clone(&newest);
+    let source = move |first: Frames, out: &mut [f32]| {
+        told.store(first.get(), Ordering::Relaxed);
         for (n, out) in out.iter_mut().enumerate() {
             *out = sample(first.get() + n as i64 / 2, n as i64 % 2) as f32 / 8_388_608.0;
         }
     };
-    StreamSender::start(config, 1, &[interface], SenderClock::System, source).unwrap()
+    let sender = StreamSender::start(config, 1, &[interface], SenderClock::System, source).unwrap();
+    // The sender has looked for a clock that somebody disciplines, and goes by this computer's crystal now.
+    std::thread::sleep(Duration::from_millis(2500));
+    Sent { _sender: sender, newest }
 }
 
 fn value(text: &str, name: &str) -> f64 {
@@ -105,17 +121,17 @@ fn value(text: &str, name: &str) -> f64 {
 }
 
 /// The longest stretch of frames that are those of the stream, in a row and as they were sent. Frame numbers are found by the samples themselves.
-fn longest_exact(frames: &[[i32; 2]], sample: impl Fn(i64, i64) -> i32) -> usize {
+fn longest_exact(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i32) -> usize {
     // The number of a frame cannot be told from its samples, so it is looked for among all that may have been sent.
-    let now = net::clock::now_with_system().1.as_nanos() + 37_000_000_000;
-    let newest = (now * 48_000 / 1_000_000_000) as i64;
+    let newest = sent.newest.load(Ordering::Relaxed);
     let mut best = 0;
     let mut start = 0;
     while start + 64 < frames.len() {
         let probe = frames[start];
         let candidates = (newest - 48_000 * 90..newest).filter(|&n| [sample(n, 0), sample(n, 1)] == probe);
         let length = |first: i64| {
-            let same = |(n, frame): (usize, &[i32; 2])| *frame == [sample(first + n as i64, 0), sample(first + n as i64, 1)];
+            let same =
+                |(n, frame): (usize, &[i32; 2])| *frame == [sample(first + n as i64, 0), sample(first + n as i64, 1)];
             frames[start..].iter().enumerate().take_while(|&item| same(item)).count()
         };
         let longest = candidates.map(length).max().unwrap_or(0);
@@ -128,24 +144,26 @@ fn longest_exact(frames: &[[i32; 2]], sample: impl Fn(i64, i64) -> i32) -> usize
 #[test]
 fn a_stream_is_decoded_bit_for_bit_when_nothing_is_resampled() {
     let Some(bench) = Bench::new() else { return };
-    let _sender = send([239, 69, 7, 101], Encoding::L24);
+    let sent = send([239, 69, 7, 101], Encoding::L24);
     let file = bench.path("out.raw");
     let log = bench.run("play", &["aes67://239.69.7.101?latency=100&pace=ptp", "8", &file, "decode"]);
     assert!(log.contains("freq=48000 chans=2 ctype=0x1f200 origres=24"), "{log}");
     assert_eq!((value(&log, "lost"), value(&log, "refused")), (0.0, 0.0), "{log}");
     let bytes = std::fs::read(&file).unwrap();
-    let frame = |bytes: &[u8]| [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32);
+    let frame = |bytes: &[u8]| {
+        [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32)
+    };
     let frames: Vec<[i32; 2]> = bytes.chunks_exact(8).map(frame).collect();
     let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
     // Callbacks of a busy machine may come too late now and then, and audio is concealed there.
-    let exact = longest_exact(&frames[begin + 960..], sample);
+    let exact = longest_exact(&frames[begin + 960..], &sent, sample);
     assert!(exact > 48_000, "{exact} frames are as they were sent\n{log}");
 }
 
 #[test]
 fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
     let Some(bench) = Bench::new() else { return };
-    let _sender = send([239, 69, 7, 102], Encoding::L16);
+    let sent = send([239, 69, 7, 102], Encoding::L16);
     let file = bench.path("out.raw");
     let log = bench.run("play", &["aes67://239.69.7.102?format=L16&latency=100&pace=ptp", "4", &file, "decode16"]);
     assert!(log.contains("origres=16 flags=0x200000"), "{log}");
@@ -158,7 +176,7 @@ fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
         let steps = (sample(frame, channel) as f32 / 256.0).round_ties_even();
         steps.clamp(-32_768.0, 32_767.0) as i32
     };
-    let exact = longest_exact(&frames[begin + 960..], rounded);
+    let exact = longest_exact(&frames[begin + 960..], &sent, rounded);
     assert!(exact > 24_000, "{exact} frames are as they were sent\n{log}");
 }
 
@@ -170,7 +188,7 @@ fn the_library_for_windows_works_under_wine() {
         return;
     };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let _sender = send([239, 69, 7, 107], Encoding::L24);
+    let sent = send([239, 69, 7, 107], Encoding::L24);
     let run = |command: &str, arguments: &[&str]| {
         let mut wine = Command::new("timeout");
         wine.args(["-k", "5", "180", "wine", "host.exe", command, "bass.dll", "bass_aes67.dll"]).args(arguments);
@@ -188,10 +206,12 @@ fn the_library_for_windows_works_under_wine() {
     let log = run("play", &[url, "6", "out.raw", "decode"]);
     assert!(value(&log, "received") > 4000.0 && value(&log, "state") == 2.0, "{log}");
     let bytes = std::fs::read(folder.join("out.raw")).unwrap();
-    let frame = |bytes: &[u8]| [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32);
+    let frame = |bytes: &[u8]| {
+        [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32)
+    };
     let frames: Vec<[i32; 2]> = bytes.chunks_exact(8).map(frame).collect();
     let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
-    let exact = longest_exact(&frames[begin + 960..], sample);
+    let exact = longest_exact(&frames[begin + 960..], &sent, sample);
     assert!(exact > 24_000, "{exact} frames are as they were sent\n{log}");
     run("life", &[url]);
     run("reload", &[url]);
@@ -203,7 +223,7 @@ fn the_library_for_windows_works_under_wine() {
 #[test]
 fn a_channel_is_played_on_the_device_without_sound() {
     let Some(bench) = Bench::new() else { return };
-    let _sender = send([239, 69, 7, 103], Encoding::L24);
+    let _sent = send([239, 69, 7, 103], Encoding::L24);
     let log = bench.run("play", &["aes67://239.69.7.103", "6", "-", "nosound"]);
     assert_eq!((value(&log, "state"), value(&log, "lost")), (2.0, 0.0), "{log}");
 }
@@ -218,7 +238,7 @@ fn options_refuse_what_is_wrong_with_the_errors_of_bass() {
 #[test]
 fn nothing_is_left_of_streams_and_of_the_library() {
     let Some(bench) = Bench::new() else { return };
-    let _sender = send([239, 69, 7, 104], Encoding::L24);
+    let _sent = send([239, 69, 7, 104], Encoding::L24);
     let url = "aes67://239.69.7.104?interface=127.0.0.1";
     let copy = bench.path("second.so");
     std::fs::copy(&bench.plugin, &copy).unwrap();
@@ -231,9 +251,9 @@ fn nothing_is_left_of_streams_and_of_the_library() {
 #[test]
 fn a_channel_is_sent_and_heard_again() {
     let Some(bench) = Bench::new() else { return };
-    let _sender = send([239, 69, 7, 105], Encoding::L24);
+    let _sent = send([239, 69, 7, 105], Encoding::L24);
     let log = bench.run("output", &["aes67://239.69.7.105?pace=ptp", "239.69.7.106", "127.0.0.1", "2", "4"]);
-    assert!(value(&log, "packets") > 2000.0 && value(&log, "errors") == 0.0, "{log}");
+    assert!(value(&log, "packets") > 1000.0 && value(&log, "errors") == 0.0, "{log}");
     assert!(log.contains("output=ok"), "{log}");
 }
 

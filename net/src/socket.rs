@@ -310,7 +310,6 @@ impl Socket {
     }
 }
 
-
 fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> Timestamping {
     match platform::socket::enable_timestamps(socket, transmit) {
         Ok(()) => Timestamping::Kernel,

@@ -140,7 +140,11 @@ unsafe extern "system" fn BASS_AES67_ClockGetTime(time_ns: *mut u64) -> i32 {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "system" fn BASS_AES67_TimerStart(period_us: u32, procedure: Option<TimerProc>, user: *mut c_void) -> u32 {
+unsafe extern "system" fn BASS_AES67_TimerStart(
+    period_us: u32,
+    procedure: Option<TimerProc>,
+    user: *mut c_void,
+) -> u32 {
     guarded(0, || {
         let user = HostPointer(user);
         report_isolated(|| start_timer(period_us, procedure, user)).unwrap_or(0)
@@ -155,7 +159,8 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     if !PERIODS_US.contains(&period_us) {
         return Err(BassError::parameter(format!("a period of {period_us} us: right would be 100 to 10000000")));
     }
-    let client = clock::newest().ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
+    let client = clock::newest()
+        .ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
     platform::stay_loaded();
     let call = move |tick: Tick| {
         mark_as_ours();

@@ -3,8 +3,8 @@
 use super::{text_from, write_sized};
 use crate::discovery;
 use crate::error::{BassError, guarded, report, report_isolated};
-use crate::platform::isolated;
 use crate::layout::SourceInfo;
+use crate::platform::isolated;
 use crate::settings;
 use crate::text::copy_into;
 use engine::announce::sdp::{Description, StreamDescription};
@@ -36,10 +36,13 @@ unsafe extern "system" fn BASS_AES67_DiscoveryGet(index: u32, out: *mut SourceIn
     guarded(0, || {
         let found = isolated(streams).and_then(|streams| {
             let found = streams.get(index as usize).cloned();
-            found.ok_or_else(|| BassError::parameter(format!("there is no stream {index}; counted from 0 there are {}", streams.len())))
+            found.ok_or_else(|| {
+                BassError::parameter(format!("there is no stream {index}; counted from 0 there are {}", streams.len()))
+            })
         });
         // SAFETY: as the header asks for.
-        let filled = found.and_then(|(description, stream)| unsafe { write_sized(out, info_of(&description, &stream)) });
+        let filled =
+            found.and_then(|(description, stream)| unsafe { write_sized(out, info_of(&description, &stream)) });
         i32::from(report(filled).is_some())
     })
 }

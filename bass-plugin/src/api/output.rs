@@ -55,13 +55,17 @@ unsafe fn config_from(channel: u32, settings: *const OutputSettings) -> Result<O
     // SAFETY: as the caller says; the size is looked at before anything else.
     let size = unsafe { settings.cast::<u32>().read_unaligned() } as usize;
     if size != size_of::<OutputSettings>() {
-        return Err(BassError::parameter(format!("the structure's size is {size}: right would be {}", size_of::<OutputSettings>())));
+        return Err(BassError::parameter(format!(
+            "the structure's size is {size}: right would be {}",
+            size_of::<OutputSettings>()
+        )));
     }
     // SAFETY: it is of that size.
     let given = unsafe { settings.read_unaligned() };
     // SAFETY: the pointers are null or to strings, as the caller says.
     let [name, group, second_group, interface, second_interface] = unsafe {
-        [given.name, given.group, given.second_group, given.interface, given.second_interface].map(|text| text_from(text))
+        [given.name, given.group, given.second_group, given.interface, given.second_interface]
+            .map(|text| text_from(text))
     };
     let own = settings::get();
     let mut interfaces: Vec<Interface> = vec![own.interface(interface.as_deref())?];
@@ -105,14 +109,16 @@ fn address(group: &str, port: u32) -> Result<SocketAddrV4, BassError> {
         Err(_) => return Err(BassError::parameter(format!("{port} is no port"))),
     };
     let parsed = group.parse::<Ipv4Addr>().ok();
-    let address = parsed.ok_or_else(|| BassError::parameter(format!("{group} is no address; right would be 239.69.0.1")))?;
+    let address =
+        parsed.ok_or_else(|| BassError::parameter(format!("{group} is no address; right would be 239.69.0.1")))?;
     Ok(SocketAddrV4::new(address, port))
 }
 
 fn sender_config(channel: u32, given: &OutputSettings, to: SocketAddrV4) -> Result<SenderConfig, BassError> {
     let format = format_of(channel, given.bits)?;
     let payload_type = if given.payload_type == 0 { PAYLOAD_TYPE } else { given.payload_type };
-    let payload_type = Some(payload_type).filter(|&number| is_payload_type(number)).and_then(|number| PayloadType::new(number as u8));
+    let payload_type =
+        Some(payload_type).filter(|&number| is_payload_type(number)).and_then(|number| PayloadType::new(number as u8));
     let packet_time = match given.packet_time_us {
         125 => PacketTime::US_125,
         250 => PacketTime::US_250,
@@ -127,7 +133,8 @@ fn sender_config(channel: u32, given: &OutputSettings, to: SocketAddrV4) -> Resu
     };
     Ok(SenderConfig {
         packet_time,
-        payload_type: payload_type.ok_or_else(|| BassError::parameter("the payload type must be 96 to 127, 10 or 11"))?,
+        payload_type: payload_type
+            .ok_or_else(|| BassError::parameter("the payload type must be 96 to 127, 10 or 11"))?,
         delay: Nanos::from_micros(i64::from(given.delay_us)),
         ..SenderConfig::new(format, to.into(), seed())
     })

@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_void};
 use std::ptr::null;
 use windows_sys::Win32::Foundation::{HINSTANCE, HMODULE};
 use windows_sys::Win32::System::LibraryLoader::{
-    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleA, GetModuleHandleExA, GetProcAddress,
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleA, GetModuleHandleExA,
+    GetProcAddress,
 };
 use windows_sys::Win32::System::SystemServices::DLL_PROCESS_DETACH;
 

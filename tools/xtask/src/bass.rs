@@ -24,7 +24,8 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     let folder = target.join("bass");
     if !FILES.iter().all(|(file, _)| folder.join(file).is_file()) {
         let unpacked = folder.join("package");
-        let pip = Cmd::new("python3").words("-m pip download --quiet --disable-pip-version-check --no-deps").arg(PACKAGE);
+        let pip =
+            Cmd::new("python3").words("-m pip download --quiet --disable-pip-version-check --no-deps").arg(PACKAGE);
         pip.arg("--dest").arg(&folder).run()?;
         Cmd::new("python3").words("-m zipfile --extract").arg(folder.join(WHEEL)).arg(&unpacked).run()?;
         for (file, _) in FILES {

@@ -43,7 +43,8 @@ fn event() -> io::Result<OwnedHandle> {
 /// A timer of the best resolution that the system has: Windows before 10 1803 knows only the tick.
 fn timer() -> io::Result<OwnedHandle> {
     // SAFETY: no attributes and no name.
-    let precise = unsafe { CreateWaitableTimerExW(null(), null(), CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS) };
+    let precise =
+        unsafe { CreateWaitableTimerExW(null(), null(), CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS) };
     // SAFETY: no attributes and no name.
     owned(precise).or_else(|_| owned(unsafe { CreateWaitableTimerExW(null(), null(), 0, TIMER_ALL_ACCESS) }))
 }
@@ -69,7 +70,11 @@ impl Waker {
             // Sets the event at once if something is there already.
             // SAFETY: both are open through the call.
             unsafe {
-                WSAEventSelect(socket.as_raw_socket() as SOCKET, self.readable.as_raw_handle() as isize, FD_READ as i32);
+                WSAEventSelect(
+                    socket.as_raw_socket() as SOCKET,
+                    self.readable.as_raw_handle() as isize,
+                    FD_READ as i32,
+                );
             }
         }
         // Negative: from now. 0 would be a time long past, which is as good.

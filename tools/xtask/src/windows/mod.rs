@@ -74,7 +74,8 @@ pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
 fn build(folder: &Path) -> Cmd {
     let cargo = Cmd::new("/usr/bin/cargo").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc");
     let cargo = cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static");
-    let cargo = cargo.words("build --locked --release -p bass-plugin -Z build-std=std,panic_unwind --target").arg(TRIPLE);
+    let cargo =
+        cargo.words("build --locked --release -p bass-plugin -Z build-std=std,panic_unwind --target").arg(TRIPLE);
     cargo.arg("--target-dir").arg(folder)
 }
 
@@ -111,7 +112,9 @@ fn collect(target: &Path, dll: &Path) -> Result<PathBuf, Error> {
     for (from, to) in FILES {
         copy(Path::new(from), &release.join(to))?;
     }
-    let tree = Cmd::cargo("tree --locked -p bass-plugin --edges normal,no-proc-macro --target all --prefix none --no-dedupe --format");
+    let tree = Cmd::cargo(
+        "tree --locked -p bass-plugin --edges normal,no-proc-macro --target all --prefix none --no-dedupe --format",
+    );
     let mut parts: Vec<String> = tree.arg("{p}: {l}").read()?.lines().map(without_path).collect();
     parts.sort();
     parts.dedup();

@@ -13,7 +13,12 @@ pub(super) struct Needed {
 pub(super) const BUILD: &Needed = &Needed {
     what: "the toolchain for Windows",
     packages: "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64",
-    files: &["/usr/bin/rustc", "/usr/bin/cargo", "/usr/lib/rustlib/src/rust/library/std", "/usr/bin/x86_64-w64-mingw32-gcc"],
+    files: &[
+        "/usr/bin/rustc",
+        "/usr/bin/cargo",
+        "/usr/lib/rustlib/src/rust/library/std",
+        "/usr/bin/x86_64-w64-mingw32-gcc",
+    ],
 };
 
 pub(super) const TEST: &Needed =
