@@ -41,7 +41,7 @@ pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
     let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
     let (stream, audio) = isolated(|| prepare(&bass, url, flags))?;
     // Here, because the device that a host has chosen is its thread's.
-    create(&bass, stream, audio, flags & STREAM_FLAGS)
+    create(&bass, &stream, audio, flags & STREAM_FLAGS)
 }
 
 /// Starts to receive.
@@ -150,9 +150,9 @@ fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), Bas
 }
 
 /// Hands the stream to BASS.
-fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, flags: u32) -> Result<u32, BassError> {
+fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result<u32, BassError> {
     let (rate, channels) = (stream.format.sample_rate(), stream.format.channels());
-    let instance = Instance::new(Arc::clone(&stream), audio).into_raw();
+    let instance = Instance::new(Arc::clone(stream), audio).into_raw();
     let functions = bass.functions();
     // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives until BASS has called `free`, once, or until below.
     let handle = unsafe {
@@ -169,9 +169,9 @@ fn create(bass: &Bass, stream: Arc<Stream>, audio: Audio, flags: u32) -> Result<
         let refused = BassError::new(bass.error(), "BASS made no channel of it");
         // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the pointer.
         drop(unsafe { Instance::from_raw(instance) });
-        isolated(|| streams::remove(&stream));
+        isolated(|| streams::remove(stream));
         return Err(refused);
     }
-    streams::add(&stream, handle);
+    streams::add(stream, handle);
     Ok(handle)
 }
