@@ -14,11 +14,10 @@ use crate::url::{Place, Url};
 use engine::Nanos;
 use engine::announce::sdp::{Description, ReferenceClock, StreamDescription};
 use engine::clock::ClockMode;
-use engine::receive::{FusedDrift, MediaClock, StreamConfig, stream_with};
-use engine::resample::NearUnityResampler;
-use engine::rtp::format::StreamFormat;
+use engine::receive::{FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
+use net::timeline::Timeline;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,10 +58,10 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
     let config = stream_config(&parsed, &description, &settings, payload_type);
     let format = config.format;
-    let halves = stream_with(config, resampler(format)?, law(&parsed)).map_err(net::Error::from)?;
     let mut legs = LegConfig::of(&description, &[interface])?;
     legs.iter_mut().for_each(|leg| leg.source = parsed.options.source.or(leg.source));
-    let (receiver, playout) = Receiver::connect(halves, &legs, ptp.clone())?;
+    let timeline = ptp.clone().map(Timeline::Ptp);
+    let (receiver, playout) = Receiver::start_by(config, &legs, timeline, law(&parsed))?;
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
@@ -122,11 +121,6 @@ fn stream_config(
         media_clock: if by_arrivals { MediaClock::Unrelated } else { plain.media_clock },
         ..plain
     }
-}
-
-fn resampler(format: StreamFormat) -> Result<Box<NearUnityResampler>, BassError> {
-    let made = NearUnityResampler::new(format.channels(), BLOCK_FRAMES);
-    Ok(Box::new(made.map_err(|error| BassError::new(code::FORMAT, error.to_string()))?))
 }
 
 fn law(url: &Url) -> Law {

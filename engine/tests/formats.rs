@@ -91,6 +91,17 @@ fn every_packet_time_plays() {
     }
 }
 
+/// AES67 keeps packets within an Ethernet frame; there are senders that leave it to IP to split them, and networks with longer frames.
+#[test]
+fn packets_longer_than_an_ethernet_frame_play() {
+    for (channels, frames) in [(2, 384), (8, 384), (64, 48), (1, 9_600)] {
+        let config = of(Encoding::L24, channels);
+        let (played, stats) = play(config, &packets(&config, vec![frames; 96_000 / frames]), CALLBACK);
+        assert_sine(&played, &(0..channels).map(level).collect::<Vec<_>>());
+        assert_eq!((stats.underruns, stats.late_packets), (0, 0), "{channels} x {frames}: {stats:?}");
+    }
+}
+
 #[test]
 fn the_packet_time_may_change_at_any_packet() {
     let config = of(Encoding::L24, 1);

@@ -4,10 +4,12 @@
 
 mod rig;
 
-use engine::Nanos;
-use engine::clock::{ClockMode, LockState, Reference, ReferenceConfig, Sources};
+use engine::clock::{
+    ClockMap, ClockMode, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources,
+};
 use engine::receive::{IngestError, MediaClock, Playout};
 use engine::rtp::wire::Ssrc;
+use engine::{Nanos, Ppb, PtpTime};
 use rig::{Arrival, CALLBACK, CHANNELS, LEVEL, PACKET, RATE, Rig, Sender, TARGET_DEPTH, at_ms, sine};
 use std::f64::consts::TAU;
 
@@ -69,6 +71,31 @@ fn the_right_channel_is_not_the_left_one_later() {
     let mut rig = rig();
     let played = play(&mut rig, 2_000, &FIRST.packets(0..2_000));
     assert!(played.chunks_exact(CHANNELS).all(|frame| frame[0].to_bits() == frame[1].to_bits()));
+}
+
+#[test]
+fn silence_before_the_first_packet_is_no_concealment() {
+    // PTP is known before the first packet comes, so playout begins at once, the whole depth before that packet's time.
+    let mut rig = Rig::new(MediaClock::Ptp { offset: 0 });
+    let since_epoch_s = 100;
+    let map =
+        PtpMap::new(at_ms(0), PtpTime::from_timestamp(since_epoch_s, 0), ClockMap::exact(at_ms(0), 0.0, Ppb::ZERO));
+    rig.ingest.set_clock(&ClockReading {
+        state: LockState::Locked,
+        map: Some(map),
+        epoch: 0,
+        path_delay: PathDelay::Measured,
+    });
+    let on_ptp = Sender { timestamp: since_epoch_s as u32 * RATE.as_hz(), ..FIRST };
+    let mut packets = on_ptp.packets(0..2_000);
+    play(&mut rig, 1_000, &packets);
+    let stats = *rig.playout.stats();
+    assert!(stats.started && stats.link_offset.is_some(), "{stats:?}");
+    assert_eq!((stats.concealed_frames, stats.underruns, stats.jumps), (0, 0, 0));
+    // What is missing later is.
+    packets.drain(1_500..1_503);
+    rig.run(1_000..2_000, &packets, Playout::pull);
+    assert_eq!(rig.playout.stats().concealed_frames, 3 * PACKET as u64);
 }
 
 #[test]

@@ -29,6 +29,27 @@ impl fmt::Display for Interface {
     }
 }
 
+/// Whether an interface carries anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// As far as the system tells.
+    Up(String),
+    /// It has no carrier, or was taken down.
+    Down(String),
+    /// There is no such interface any more.
+    Gone(String),
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up(name) => write!(f, "{name} is up"),
+            Self::Down(name) => write!(f, "{name} is down: is its cable plugged in?"),
+            Self::Gone(name) => write!(f, "{name} is gone"),
+        }
+    }
+}
+
 /// No interface could be chosen.
 #[derive(Debug, Error)]
 pub enum InterfaceError {
@@ -82,6 +103,22 @@ impl Interface {
     /// If there is none, or more than one to choose from; the message lists what there is.
     pub fn find(wanted: Option<&str>) -> Result<Self, InterfaceError> {
         choose(Self::all()?, wanted)
+    }
+
+    /// Whether it is there, and up.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        let name = self.name.clone();
+        if Self::all().is_ok_and(|all| all.iter().all(|other| other.name != name)) {
+            return Link::Gone(name);
+        }
+        // Linux tells it in a file; elsewhere, and where that is not mounted, an interface with an address counts as up.
+        let state = std::fs::read_to_string(format!("/sys/class/net/{name}/operstate"));
+        if state.is_ok_and(|state| matches!(state.trim(), "down" | "lowerlayerdown")) {
+            Link::Down(name)
+        } else {
+            Link::Up(name)
+        }
     }
 
     /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE 1588-2019, 7.5.2.2.2): slaves know it again.

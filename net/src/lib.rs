@@ -10,9 +10,11 @@
 //! | [`interface`] | network interfaces, by name or address |
 //! | [`socket`] | UDP with multicast, DSCP, and timestamps by the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
+//! | [`timeline`] | what PTP time is taken from |
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends a stream |
 //! | [`sap`] | hears announcements, and announces |
+//! | [`livewire`] | hears the advertisements of Livewire nodes |
 //! | [`timer`] | calls at the pace of a clock |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux and Windows. Windows has no stamps of the kernel's, so that
@@ -24,14 +26,16 @@ compile_error!("net knows Linux and Windows: another system needs its own `platf
 pub mod clock;
 mod error;
 pub mod interface;
+pub mod livewire;
 mod platform;
 pub mod ptp;
 pub mod sap;
 pub mod send;
 pub mod socket;
 pub mod stream;
+pub mod timeline;
 pub mod timer;
 mod worker;
 
 pub use error::{Error, Result};
-pub use worker::Scheduling;
+pub use worker::{Scheduling, ask_for_real_time};

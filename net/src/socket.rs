@@ -5,7 +5,8 @@
 //!
 //! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to ask for it. So groups are left and joined again every 60 to 120 s. In
 //! between packets would be lost, if any came: the two calls follow each other within some 20 us, right after a datagram was read when no other one waits, which is most of a packet
-//! time before the next one.
+//! time before the next one. When nothing comes at all, they are renewed sooner, and then less and less often: an interface that was taken away and came back has forgotten
+//! its groups.
 
 use crate::clock::{self, StampConverter};
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ const REJOIN: Nanos = Nanos::from_secs(60);
 const REJOIN_SPREAD_MS: u32 = 60_000;
 /// If no datagram comes to hide behind, groups are renewed this much later.
 const REJOIN_PATIENCE: Nanos = Nanos::from_secs(1);
+/// When nothing has come for this long, groups are renewed for that reason; the next time after twice as long, and so on.
+const SILENCE: Nanos = Nanos::from_secs(2);
 /// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
 
@@ -49,6 +52,8 @@ pub struct SocketConfig {
     pub multicast_loop: bool,
     /// Whether to tell when datagrams left.
     pub transmit_timestamps: bool,
+    /// Whether to ask the kernel for timestamps; without, they are those of this program.
+    pub kernel_timestamps: bool,
 }
 
 impl SocketConfig {
@@ -72,6 +77,7 @@ impl SocketConfig {
             ttl: 32,
             multicast_loop: true,
             transmit_timestamps: false,
+            kernel_timestamps: true,
         }
     }
 }
@@ -140,6 +146,10 @@ pub struct Socket {
     converter: StampConverter,
     timestamping: Timestamping,
     rejoin_at: LocalTime,
+    /// When something came last, or since when it is waited for.
+    heard_at: LocalTime,
+    /// Silence that is too long.
+    silence: Nanos,
     /// Datagrams sent since timestamps were asked for; the kernel numbers them the same way.
     sent: u32,
     stats: SocketStats,
@@ -155,7 +165,10 @@ impl Socket {
             return Err(Error::NotMulticast(group));
         }
         let socket = bind(&config)?;
-        let timestamping = enable_timestamps(&socket, config.transmit_timestamps);
+        let timestamping = match config.kernel_timestamps {
+            true => enable_timestamps(&socket, config.transmit_timestamps),
+            false => Timestamping::UserSpace,
+        };
         // Without it drops look like loss, which is told as well.
         let _ = platform::socket::count_drops(&socket);
         let mut opened = Self {
@@ -164,6 +177,8 @@ impl Socket {
             converter: StampConverter::default(),
             timestamping,
             rejoin_at: LocalTime::ZERO,
+            heard_at: clock::now(),
+            silence: SILENCE,
             sent: 0,
             stats: SocketStats::default(),
         };
@@ -221,7 +236,7 @@ impl Socket {
 
     /// The next datagram of which the time of leaving is known: its number and that time.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
-        if !self.config.transmit_timestamps {
+        if !self.config.transmit_timestamps || self.timestamping != Timestamping::Kernel {
             return None;
         }
         loop {
@@ -234,15 +249,22 @@ impl Socket {
 
     /// Renews the memberships if that is due: to be called when all that was there has been read.
     pub fn renew(&mut self, now: LocalTime, just_received: bool) {
+        if just_received {
+            (self.heard_at, self.silence) = (now, SILENCE);
+        }
         let due = if just_received { self.rejoin_at } else { self.rejoin_at + REJOIN_PATIENCE };
-        if self.config.groups.is_empty() || now < due {
+        let silent = now.since(self.heard_at) >= self.silence;
+        if self.config.groups.is_empty() || (now < due && !silent) {
             return;
+        }
+        if silent {
+            self.silence = self.silence.times(2);
         }
         self.schedule_rejoin(now);
         self.stats.rejoins += 1;
         self.leave();
-        if let Err(error) = self.join() {
-            tracing::warn!("a group could not be joined again, and is tried later: {error}");
+        if let Err(error) = self.rejoin() {
+            tracing::info!("a group could not be joined again, and is tried later: {error}");
         }
     }
 
@@ -289,6 +311,16 @@ impl Socket {
             joined.map_err(Error::io(format!("cannot join {group} on {interface}")))?;
         }
         Ok(())
+    }
+
+    /// The interface may be another one by now, of the same name.
+    fn rejoin(&mut self) -> Result<()> {
+        let Interface { address, name, .. } = &self.config.interface;
+        let same = Interface::find(Some(&address.to_string()));
+        self.config.interface = same.or_else(|_| Interface::find(Some(name)))?;
+        let again = SockRef::from(&self.socket).set_multicast_if_v4(&self.config.interface.address);
+        again.map_err(Error::io("cannot send by the interface"))?;
+        self.join()
     }
 
     fn leave(&self) {
@@ -439,6 +471,20 @@ mod tests {
         assert_eq!(receiver.stats().rejoins, 1);
         sender().send(b"still", address).unwrap();
         assert!(wait_for(&mut receiver).is_some());
+    }
+
+    #[test]
+    fn silence_renews_groups_less_and_less_often() {
+        let (mut receiver, _) = receiver(GROUP, None);
+        let start = clock::now();
+        let rejoins = |receiver: &mut Socket, seconds: i64| {
+            for tenth in 0..10 * seconds {
+                receiver.renew(start + Nanos::from_millis(100 * tenth), false);
+            }
+            receiver.stats().rejoins
+        };
+        // After 2, 4, 8, 16 and 32 s.
+        assert_eq!(rejoins(&mut receiver, 50), 5);
     }
 
     #[test]

@@ -9,17 +9,18 @@ use crate::interface::Interface;
 use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
+use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sdp::StreamDescription;
 use engine::clock::ClockReading;
-use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream};
+use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-/// Longer than any packet of the field.
-const LONGEST_DATAGRAM: usize = 2048;
+/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
+const LONGEST_DATAGRAM: usize = 65_536;
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// Datagrams that are taken from one leg before the other one is looked at.
@@ -70,7 +71,7 @@ pub trait MediaSink: Send + 'static {
     /// A datagram came at `at`.
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
 
-    /// All that was there has been handled; at least ten times a second. `clock` is what the PTP client says, if there is one.
+    /// All that was there has been handled; at least ten times a second. `clock` is what the timeline says, if there is one.
     fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 }
 
@@ -94,13 +95,13 @@ impl MediaListener {
     ///
     /// # Errors
     /// If a socket is refused.
-    pub fn start(legs: &[LegConfig], ptp: Option<Arc<PtpClient>>, sink: impl MediaSink) -> Result<Self> {
+    pub fn start(legs: &[LegConfig], timeline: Option<Timeline>, sink: impl MediaSink) -> Result<Self> {
         let open = |leg: &LegConfig| {
             leg.check()?;
             Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
         };
         let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
-        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, ptp.as_deref(), sink))?;
+        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, timeline.as_ref(), sink))?;
         Ok(Self { worker })
     }
 
@@ -111,7 +112,7 @@ impl MediaListener {
     }
 }
 
-fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, mut sink: impl MediaSink) {
+fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timeline>, mut sink: impl MediaSink) {
     let mut buffer = [0; LONGEST_DATAGRAM];
     let mut faulty = false;
     while !context.is_stopping() {
@@ -124,7 +125,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, ptp: Option<&PtpClient>, 
             }
         }
         let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
-        let reading = ptp.map(PtpClient::reading);
+        let reading = timeline.map(Timeline::reading);
         sink.handle_pause(clock::now(), reading.as_ref(), &legs);
         if !more {
             let sockets: Vec<Waitable<'_>> = sockets.iter().map(Socket::waitable).collect();
@@ -192,18 +193,20 @@ impl Receiver {
         legs: &[LegConfig],
         ptp: Option<Arc<PtpClient>>,
     ) -> Result<(Self, Playout<FusedDrift>)> {
-        Self::connect(stream(config)?, legs, ptp)
+        Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedDrift::default())
     }
 
-    /// The same with halves that the caller made: see [`engine::receive::stream_with`].
+    /// The same by any timeline and any drift law.
     ///
     /// # Errors
-    /// If a socket is refused.
-    pub fn connect<D: DriftLaw>(
-        (ingest, playout): (Ingest, Playout<D>),
+    /// As [`Receiver::start`].
+    pub fn start_by<D: DriftLaw>(
+        config: StreamConfig,
         legs: &[LegConfig],
-        ptp: Option<Arc<PtpClient>>,
+        timeline: Option<Timeline>,
+        drift: D,
     ) -> Result<(Self, Playout<D>)> {
+        let (ingest, playout) = stream_by(config, drift)?;
         let mut feed = Feed {
             ingest,
             status: Arc::default(),
@@ -214,7 +217,7 @@ impl Receiver {
         };
         feed.publish(clock::now(), None, &[]);
         let status = Arc::clone(&feed.status);
-        let listener = MediaListener::start(legs, ptp, feed)?;
+        let listener = MediaListener::start(legs, timeline, feed)?;
         Ok((Self { listener, status }, playout))
     }
 

@@ -116,7 +116,8 @@ impl Drop for Worker {
     }
 }
 
-fn ask_for_real_time() -> Scheduling {
+/// Lets the calling thread run before all that are not real-time, if the system allows that; for threads that stand in for a sound card.
+pub fn ask_for_real_time() -> Scheduling {
     match thread::make_real_time(PRIORITY) {
         Ok(()) => Scheduling::RealTime(PRIORITY),
         Err(error) => Scheduling::Refused(error.to_string()),

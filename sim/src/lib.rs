@@ -9,6 +9,7 @@ pub mod bench;
 pub mod check;
 pub mod models;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;

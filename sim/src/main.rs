@@ -7,6 +7,8 @@ mod terminal;
 use bench_command::Bench;
 use clap::{Parser, Subcommand};
 use sim::models::programme;
+use sim::replay;
+use sim::report::render_table;
 use sim::run::{Session, SessionError, first_difference, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::world::{Control, RunError};
@@ -38,6 +40,7 @@ Examples:
   sim scenarios/unlock_recover.toml
   sim scenarios/unlock_recover.toml --seed 7 --set card.callback_frames=480
   sim scenarios/unlock_recover.toml --set 'record.audio=\"none\"' --check-determinism
+  sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
   sim bench resamplers
   sim make-programme speech_and_music.wav
@@ -50,6 +53,15 @@ enum Command {
     MakeProgramme {
         /// The WAV file to write.
         file: PathBuf,
+    },
+    /// Shows a trace of `aes67 play --trace` as the simulator shows its own.
+    Replay {
+        /// The trace: a CSV file.
+        file: PathBuf,
+
+        /// Folder for the pictures; a folder named after the trace is made in it.
+        #[arg(long, value_name = "DIR", default_value = "reports")]
+        reports: PathBuf,
     },
     /// Compares control laws in many runs.
     Bench {
@@ -84,6 +96,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match (arguments.command, &arguments.scenario.scenario) {
         (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
+        (Some(Command::Replay { file, reports }), _) => replay(&file, &reports),
         (Some(Command::Bench { what }), _) => bench_command::run(&what),
         (None, Some(path)) => simulate(path, &arguments.scenario),
         (None, None) => {
@@ -98,6 +111,32 @@ fn make_programme(file: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}: {error}", file.display());
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn replay(file: &Path, reports: &Path) -> ExitCode {
+    let shown = replay::load(file).and_then(|trace| {
+        let folder = reports.join(&trace.scenario);
+        replay::draw(&trace, &folder)?;
+        Ok((trace, folder))
+    });
+    match shown {
+        Ok((trace, folder)) => {
+            println!("{}", trace.title);
+            println!("{}", render_table(&replay::sums(&trace), false));
+            for recording in &trace.recordings {
+                recording
+                    .events
+                    .iter()
+                    .for_each(|event| println!("{}: {} s: {}", recording.receiver, event.time_s, event.text));
+            }
+            println!("reports: {}", folder.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::from(EXIT_USAGE)
         }
     }

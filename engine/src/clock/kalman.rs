@@ -18,6 +18,10 @@ use crate::units::LocalTime;
 /// Offset, rate, delay, drift.
 const STATES: usize = 4;
 const DRIFT: usize = 3;
+/// Rate of a crystal of which nothing is known, ppb.
+const RATE_SIGMA: f64 = 100e3;
+/// Smallest variance: rounding takes it to nothing, and below.
+const SMALLEST: f64 = 1e-12;
 /// Drift of a crystal that warms up, ppb/s.
 const DRIFT_SIGMA: f64 = 20.0;
 /// Innovations over which the lag forgets.
@@ -219,7 +223,7 @@ impl Kalman {
         self.fade(innovation, r, block.direction);
         // Rounding must not make a variance negative over years of updates.
         for i in 0..DRIFT {
-            self.p[i][i] = self.p[i][i].max(1e-12);
+            self.p[i][i] = self.p[i][i].max(SMALLEST);
         }
     }
 
@@ -233,9 +237,26 @@ impl Kalman {
         }
         *lag_ns *= EVIDENCE_LEFT;
         match direction {
-            Direction::Forward => self.p.iter_mut().flatten().for_each(|element| *element *= FADING),
+            Direction::Forward => {
+                self.noise.without_lag();
+                self.forget();
+            }
             // What the Syncs say of offset - delay stands.
             Direction::Reverse => self.reopen_delay(DELAY_FADING * square),
+        }
+    }
+
+    /// Forgets a part of the past: every variance grows, but none beyond what is known of any clock.
+    fn forget(&mut self) {
+        // A delay that belongs to the offset has no variance of its own, and must not get one from rounding.
+        let delay = if self.delay_prior > 0.0 { f64::INFINITY } else { 0.0 };
+        let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
+        let grown: [f64; STATES] =
+            std::array::from_fn(|i| libm::sqrt((most[i] / self.p[i][i].max(SMALLEST)).clamp(1.0, FADING)));
+        for i in 0..STATES {
+            for j in 0..STATES {
+                self.p[i][j] *= grown[i] * grown[j];
+            }
         }
     }
 

@@ -4,10 +4,14 @@
 //! behind a drift has innovations that are large and alike: their squares would be taken for noise, the filter would slow down, and lag more, until
 //! it is lost. Their differences are not.
 //!
+//! Not quite: a filter that lags by a *rate* meets every block with another innovation. So noise is at most a few times what *second* differences of the blocks
+//! themselves say, in which no filter has a part, and no rate.
+//!
 //! Lateness is one-sided, so its mean is about as large as its standard deviation; where it does not cancel between the directions, it is an error of the offset.
 
 use super::block::{Reduced, Reduction};
 use super::estimator::Direction;
+use crate::units::LocalTime;
 
 /// Innovations over which the noise forgets: few, because the first ones hold the error of the starting point.
 const NOISE_MEMORY: f64 = 10.0;
@@ -16,6 +20,8 @@ const SLOW_MEMORY: f64 = 100.0;
 /// Difference between the noise of the two directions, in standard errors, that is chance; and the standard error of one innovation's worth of noise.
 const CHANCE: f64 = 3.0;
 const STANDARD_ERROR: f64 = 0.87;
+/// Noise that is this many times that of second differences, in mean square, has a lag in it.
+const TREND: f64 = 10.0;
 /// Weight of the prior noise against one innovation.
 const PRIOR_WEIGHT: f64 = 0.02;
 /// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
@@ -37,12 +43,57 @@ struct OneWay {
     slow_count: f64,
 }
 
+/// What three blocks in a row say of the noise: the last one's distance from the line through the other two.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bends {
+    /// Mean square for one sample, ns^2.
+    variance: f64,
+    count: f64,
+    last: Option<Point>,
+    before_last: Option<Point>,
+}
+
+/// Where a block lies, and the gain of its size.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: LocalTime,
+    offset_ns: f64,
+    gain: f64,
+}
+
+impl Bends {
+    fn learn(&mut self, point: Point) {
+        let before_last = std::mem::replace(&mut self.before_last, self.last);
+        let (Some(last), Some(before)) = (self.last.replace(point), before_last) else { return };
+        let (step, next_step) = ((last.at - before.at).as_secs_f64(), (point.at - last.at).as_secs_f64());
+        if step <= 0.0 || next_step <= 0.0 {
+            return;
+        }
+        let ahead = next_step / step;
+        let bend_ns = point.offset_ns - last.offset_ns - ahead * (last.offset_ns - before.offset_ns);
+        let gain = point.gain + (1.0 + ahead) * (1.0 + ahead) * last.gain + ahead * ahead * before.gain;
+        self.count = (self.count + 1.0).min(NOISE_MEMORY);
+        self.variance += (bend_ns * bend_ns / gain - self.variance) / self.count;
+    }
+
+    /// Largest variance of a sample that can be noise, ns^2; infinite while that is not known.
+    fn limit(&self) -> f64 {
+        if self.count < NOISE_MEMORY { f64::INFINITY } else { TREND * self.variance }
+    }
+
+    fn interrupt(&mut self) {
+        (self.last, self.before_last) = (None, None);
+    }
+}
+
 /// The noise of both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
     reduction: Reduction,
     /// Forward, reverse.
     ways: [OneWay; 2],
+    /// Of the forward blocks.
+    bends: Bends,
 }
 
 impl Noise {
@@ -50,7 +101,7 @@ impl Noise {
     pub(super) fn new(reduction: Reduction, jitter_ns: f64) -> Self {
         let variance = jitter_ns * jitter_ns;
         let forward = OneWay { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
-        Self { reduction, ways: [forward, OneWay { variance: 1.0, ..forward }] }
+        Self { reduction, ways: [forward, OneWay { variance: 1.0, ..forward }], bends: Bends::default() }
     }
 
     /// Noise variance of a block of `count` samples, ns^2.
@@ -128,10 +179,24 @@ impl Noise {
             noise.slow += trust * (square * unit - noise.slow) / (noise.slow_count + PRIOR_WEIGHT);
         }
         noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS / unit);
+        if block.direction == Direction::Forward {
+            self.bends.learn(Point { at: block.at, offset_ns: block.offset_ns, gain });
+        }
+    }
+
+    /// The filter is found to lag: what its forward innovations say beyond the second differences is not noise. The reverse ones' stays what it is.
+    pub(super) fn without_lag(&mut self) {
+        let [forward, reverse] = &mut self.ways;
+        let lagging = forward.variance;
+        forward.variance = lagging.min(self.bends.limit()).max(FLOOR_NS * FLOOR_NS);
+        reverse.variance *= lagging / forward.variance;
     }
 
     /// The next innovation of a direction has nothing to do with the last one.
     pub(super) fn interrupt(&mut self, direction: Direction) {
         self.ways[direction.index()].last = None;
+        if direction == Direction::Forward {
+            self.bends.interrupt();
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
-/// One packet's audio, still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
+/// One packet's audio (or a piece of one that is longer than AES67's), still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
 /// of fixed size.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaPacket {

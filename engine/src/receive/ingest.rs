@@ -46,9 +46,6 @@ pub enum IngestError {
     /// The payload is not a whole number of frames.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The payload is longer than AES67 allows.
-    #[error("a payload of {0} bytes is longer than the {MAX_PAYLOAD} that AES67 allows")]
-    Oversize(usize),
     /// A second source on the same group, kept out while the first one lasts.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
@@ -207,9 +204,6 @@ impl Ingest {
             return Err(IngestError::PayloadType { found, expected });
         }
         let frames = self.config.format.frames_in_payload(packet.payload.len())?;
-        if packet.payload.len() > MAX_PAYLOAD {
-            return Err(IngestError::Oversize(packet.payload.len()));
-        }
         let frames = Frames::new(frames as i64);
         let generation = self.stats.generation;
         let mut position = self.place(leg, now, &packet, frames)?;
@@ -344,16 +338,17 @@ impl Ingest {
         self.publisher.write(self.snapshot);
     }
 
-    fn push(&mut self, position: Frames, payload: &[u8]) {
-        let mut packet = MediaPacket {
-            generation: self.snapshot.generation,
-            position,
-            length: payload.len(),
-            payload: [0; MAX_PAYLOAD],
-        };
-        packet.payload[..payload.len()].copy_from_slice(payload);
-        if self.packets.push(packet).is_err() {
-            self.stats.overflows += 1;
+    /// Hands a packet's audio over; in pieces, if it is longer than those of AES67.
+    fn push(&mut self, mut position: Frames, payload: &[u8]) {
+        let frame_bytes = self.config.format.bytes_per_frame();
+        for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {
+            let generation = self.snapshot.generation;
+            let mut packet = MediaPacket { generation, position, length: piece.len(), payload: [0; MAX_PAYLOAD] };
+            packet.payload[..piece.len()].copy_from_slice(piece);
+            if self.packets.push(packet).is_err() {
+                self.stats.overflows += 1;
+            }
+            position += Frames::new((piece.len() / frame_bytes) as i64);
         }
     }
 }

@@ -31,4 +31,4 @@ pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
 pub(crate) use stream::connect;
-pub use stream::{MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_with};
+pub use stream::{MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_by, stream_with};

@@ -38,6 +38,8 @@ pub struct Playout<D> {
     target: Option<Target>,
     /// Since when the arrivals are known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
+    /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing is missing there.
+    opening: Option<Frames>,
     snapshot: ControlSnapshot,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -75,6 +77,7 @@ impl<D: DriftLaw> Playout<D> {
             cursor: None,
             target: None,
             waiting_since: None,
+            opening: None,
             snapshot: ControlSnapshot::default(),
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
@@ -126,6 +129,7 @@ impl<D: DriftLaw> Playout<D> {
             self.cursor = None;
             self.target = None;
             self.waiting_since = None;
+            self.opening = None;
             self.depth.reset();
             self.concealer.splice();
         }
@@ -164,6 +168,9 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn store(&mut self, packet: &MediaPacket) {
+        if !self.stats.started {
+            self.opening = Some(self.opening.map_or(packet.position, |opening| opening.min(packet.position)));
+        }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
         // Its first frame is there if this is a copy of one that came in time.
         let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
@@ -324,7 +331,8 @@ impl<D: DriftLaw> Playout<D> {
             } else {
                 starved |= !self.buffer.has_arrived_beyond(cursor);
                 self.concealer.missing(run);
-                self.stats.concealed_frames += frames as u64;
+                let early = self.opening.map_or(0, |opening| (opening - cursor).get().clamp(0, frames as i64));
+                self.stats.concealed_frames += frames as u64 - early as u64;
             }
             cursor += Frames::new(frames as i64);
             rest = after;

@@ -133,7 +133,15 @@ pub enum StreamError {
 /// # Errors
 /// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
-    stream_with(config, resampler(&config)?, FusedDrift::default())
+    stream_by(config, FusedDrift::default())
+}
+
+/// The same with another drift law.
+///
+/// # Errors
+/// If the configuration is out of range.
+pub fn stream_by<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
+    stream_with(config, resampler(&config)?, drift)
 }
 
 /// The same with another resampler and drift law, which must be of the channel map's outputs and the configuration's block and rates.

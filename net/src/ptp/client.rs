@@ -40,6 +40,8 @@ pub struct PtpConfig {
     pub port: PortConfig,
     /// What is done while PTP is of no use.
     pub reference: ReferenceConfig,
+    /// Whether the kernel is asked for timestamps, as it should be.
+    pub kernel_timestamps: bool,
 }
 
 impl PtpConfig {
@@ -48,7 +50,7 @@ impl PtpConfig {
     pub fn slave(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(true);
         let port = PortConfig::slave_only(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain);
-        Self { interface, port, reference: ReferenceConfig::default() }
+        Self { interface, port, reference: ReferenceConfig::default(), kernel_timestamps: true }
     }
 
     /// A clock that serves a domain if there is none better.
@@ -60,7 +62,7 @@ impl PtpConfig {
             log_announce_interval: 0,
             ..PortConfig::new(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain)
         };
-        Self { interface, port, reference: ReferenceConfig::default() }
+        Self { interface, port, reference: ReferenceConfig::default(), kernel_timestamps: true }
     }
 }
 
@@ -188,6 +190,7 @@ impl Driver {
                 dscp: DSCP_EF,
                 ttl: TTL,
                 transmit_timestamps: class == MessageClass::Event,
+                kernel_timestamps: config.kernel_timestamps,
                 ..receive
             })
         };

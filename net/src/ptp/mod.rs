@@ -5,11 +5,15 @@
 //!
 //! Event messages are stamped by the kernel at both ends where it can; [`PtpStatus::timestamping`] tells.
 
+mod announces;
 mod client;
 mod status;
+mod yielding;
 
+pub use announces::{AnnounceListener, HeardMaster};
 pub use client::{PtpClient, PtpConfig, PtpEvent};
 pub use status::PtpStatus;
+pub use yielding::{YieldClient, YieldStatus};
 
 use std::net::Ipv4Addr;
 

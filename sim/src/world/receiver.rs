@@ -4,7 +4,7 @@ use super::clock_receiver::EngineClock;
 use super::positions::PositionResampler;
 use super::reception::{Reception, Teller};
 use crate::record::ClockState;
-use engine::clock::{LockState, PtpMap};
+use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
 use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_with};
@@ -86,18 +86,6 @@ pub struct Clock {
     pub map: Option<PtpMap>,
     /// Whether it claims an uncertainty.
     pub claims_sigma: bool,
-}
-
-impl From<LockState> for ClockState {
-    fn from(state: LockState) -> Self {
-        match state {
-            LockState::Listening => Self::Listening,
-            LockState::Acquiring => Self::Acquiring,
-            LockState::Locked => Self::Locked,
-            LockState::Holdover => Self::Holdover,
-            LockState::Unlocked => Self::Unlocked,
-        }
-    }
 }
 
 /// The engine that ships: control half and audio half, driven from one thread.

@@ -1,12 +1,14 @@
 //! `aes67 discover`: the streams that are announced, as they come and go.
 
 use crate::failure::{Failure, Result};
-use crate::session::{Session, print};
+use crate::session::{Session, print, warn};
 use crate::target::describe_format;
 use clap::Args;
+use engine::announce::livewire::{LivewireEntry, LivewireEvent};
 use engine::announce::sap::{Entry, SapEvent, SessionKey};
 use engine::announce::sdp::StreamDescription;
 use net::interface::Interface;
+use net::livewire::LivewireListener;
 use net::sap::SapListener;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -16,8 +18,9 @@ Examples:
   aes67 discover --interface eth0
   aes67 discover --seconds 35 --json
   aes67 discover --sdp 'Studio 1' > studio.sdp
+  aes67 play livewire:6031                       a Livewire channel by its number
 
-A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so.";
+Listed are announcements by SAP and the advertisements of Livewire nodes. A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,6 +49,7 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     if let Some(name) = &arguments.sdp {
         return write_sdp(name, &listener, &session);
     }
+    let livewire = LivewireListener::start(&interface)?;
     if !arguments.json {
         print(&format!("listening on {interface}"));
         print(&row(["", "name", "address", "format", "from"]));
@@ -66,6 +70,9 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                 SapEvent::Removed { name, reason, .. } => print(&row(["-", name, &reason.to_string(), "", ""])),
             }
         }
+        while let Some(event) = livewire.poll_event() {
+            print(&advertised(&event, arguments.json));
+        }
     }
     let stats = listener.stats();
     if !arguments.json {
@@ -75,10 +82,28 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A change of what Livewire nodes advertise.
+fn advertised(event: &LivewireEvent, json: bool) -> String {
+    let (mark, word, LivewireEntry { source, node_name, node }) = match event {
+        LivewireEvent::Added(entry) => ("+", "added", entry),
+        LivewireEvent::Removed(entry) => ("-", "removed", entry),
+    };
+    let (channel, group) = (source.channel, source.channel.group());
+    if json {
+        let line = serde_json::json!({
+            "event": word, "name": source.name, "livewire_channel": channel.number(), "addresses": [format!("{group}:5004")],
+            "node": node_name, "from": node.to_string(),
+        });
+        return line.to_string();
+    }
+    let from = format!("{node} {node_name}");
+    row([mark, &source.name, &format!("{group}:5004"), &format!("Livewire channel {channel}"), &from])
+}
+
 fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<ExitCode> {
     loop {
         if let Some((_, entry)) = listener.sessions().into_iter().find(|(_, entry)| entry.description.name == name) {
-            entry.findings.iter().for_each(|finding| eprintln!("{name}: {finding}"));
+            entry.findings.iter().for_each(|finding| warn(format_args!("{name}: {finding}")));
             print(String::from_utf8_lossy(entry.text()).trim_end());
             return Ok(ExitCode::SUCCESS);
         }

@@ -41,11 +41,11 @@ impl fmt::Display for Failure {
 }
 
 impl From<net::Error> for Failure {
+    /// What `net` refuses is the user's to mend, but for what the system says in words of its own.
     fn from(error: net::Error) -> Self {
-        use net::Error::{Interface, Ipv6, NotMulticast, NotOurs, Sender, Stream};
         match error {
-            Interface(_) | Ipv6(_) | NotMulticast(_) | NotOurs(_) | Sender(_) | Stream(_) => Self::input(error),
-            _ => Self::run(error),
+            net::Error::Io { .. } => Self::run(error),
+            _ => Self::input(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `aes67 lint`: tells in plain words what is wrong with a description.
 
 use crate::failure::{Failure, Result};
+use crate::session::print;
 use clap::Args;
 use engine::announce::sdp::Description;
 use std::path::PathBuf;
@@ -20,10 +21,10 @@ pub(crate) fn run(arguments: &LintArguments) -> Result<ExitCode> {
     let text = std::fs::read(&arguments.file).map_err(|error| Failure::input(format!("{file}: {error}")))?;
     let parsed = Description::parse(&text).map_err(|error| Failure::input(format!("{file}: {error}")))?;
     for finding in &parsed.findings {
-        println!("{file}: {finding}");
+        print(&format!("{file}: {finding}"));
     }
     if parsed.findings.is_empty() {
-        println!("{file}: nothing is wrong");
+        print(&format!("{file}: nothing is wrong"));
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)

@@ -3,9 +3,11 @@
 //!
 //! Each command is a module: it reads its options, starts what `net` has for it, and tells a person (or, with `--json`, a script) what is going on.
 
+mod completions;
 mod discover;
 mod failure;
 mod lint;
+mod monitor;
 mod play;
 mod ptp;
 mod record;
@@ -21,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   aes67 ptp --interface eth0                    follow PTP, one line a second
   aes67 discover                                what is announced
+  aes67 monitor --interface eth0                masters and streams, live, with their rates and losses
   aes67 play studio.sdp --interface eth0        play it on the sound card
   aes67 record 'Studio 1' --output take.wav     record an announced stream, bit for bit
   aes67 send music.wav --group 239.69.0.1       send a file
@@ -30,7 +33,7 @@ Exit code: 0 if all went well, 1 if not, 2 for bad input.";
 /// Plays, sends, records and finds AES67 streams, and follows or serves PTP
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
-struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 
@@ -53,6 +56,10 @@ enum Command {
     Record(record::RecordArguments),
     /// Send a file or a tone, and announce it
     Send(send::SendArguments),
+    /// Show on one screen what is on the network, and how well it flows
+    Monitor(monitor::MonitorArguments),
+    /// Write completions for a shell
+    Completions(completions::CompletionsArguments),
 }
 
 fn main() -> ExitCode {
@@ -66,11 +73,13 @@ fn main() -> ExitCode {
         Command::Play(arguments) => play::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     match done {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            session::warn(format_args!("error: {failure}"));
             failure.exit_code()
         }
     }

@@ -4,10 +4,12 @@ use crate::failure::{Failure, Result};
 use crate::session::{Session, print};
 use clap::Args;
 use engine::ptp::PortState;
+use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
 use net::clock;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig, PtpStatus};
+use net::ptp::{PtpClient, PtpConfig, PtpStatus, YieldClient, YieldStatus};
 use serde::Serialize;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -15,6 +17,7 @@ Examples:
   aes67 ptp --interface eth0
   aes67 ptp --interface 192.168.1.20 --domain 2 --json --seconds 60
   aes67 ptp --interface eth0 --master
+  aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
 
 Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)";
 
@@ -33,6 +36,14 @@ pub(crate) struct PtpArguments {
     #[arg(long)]
     master: bool,
 
+    /// Offer our clock to this AirPlay receiver alone, and follow its clock if it has a better one
+    #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain"])]
+    yield_to: Option<String>,
+
+    /// Take timestamps in this program instead of the kernel, to see what that costs
+    #[arg(long)]
+    user_space_stamps: bool,
+
     /// One JSON object a second
     #[arg(long)]
     json: bool,
@@ -44,8 +55,12 @@ pub(crate) struct PtpArguments {
 
 pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
+    if let Some(host) = &arguments.yield_to {
+        return run_yield(arguments, &interface, host);
+    }
     let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
-    let client = PtpClient::shared(make(interface.clone(), arguments.domain))?;
+    let config = make(interface.clone(), arguments.domain);
+    let client = PtpClient::shared(PtpConfig { kernel_timestamps: !arguments.user_space_stamps, ..config })?;
     let events = client.subscribe();
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
@@ -70,6 +85,88 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
         print(&summary(&status));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Result<ExitCode> {
+    let found = (host, 0).to_socket_addrs().map_err(|error| Failure::input(format!("{host}: {error}")))?;
+    let v4 = found.filter_map(|address| match address {
+        SocketAddr::V4(v4) => Some(*v4.ip()),
+        SocketAddr::V6(_) => None,
+    });
+    let peer = v4.into_iter().next().ok_or_else(|| Failure::input(format!("{host} has no IPv4 address")))?;
+    let client = YieldClient::start(interface, peer)?;
+    let mut session = Session::start(arguments.seconds)?;
+    if !arguments.json {
+        let ports = if client.status().on_own_ports {
+            "319 and 320"
+        } else {
+            "other than 319 and 320, which are refused or taken"
+        };
+        print(&format!("PTP with {peer} on {interface}, from ports {ports}"));
+    }
+    while session.goes_on() {
+        while let Some(event) = client.poll_event().filter(|_| !arguments.json) {
+            print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+        }
+        if session.second_is_over() {
+            let status = client.status();
+            print(&if arguments.json {
+                yield_json(&status, session.elapsed().as_secs_f64())
+            } else {
+                yield_line(&status)
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn yield_state(status: &YieldStatus) -> &'static str {
+    match status.state {
+        YieldState::Offering => "OFFERING",
+        YieldState::Following => "FOLLOWING",
+        YieldState::OwnTimeline => "OWN TIMELINE",
+    }
+}
+
+fn yield_outcome(status: &YieldStatus) -> &'static str {
+    match status.outcome {
+        SyncOutcome::Pending => "not known yet",
+        SyncOutcome::Converged { by: Convergence::OwnTimeline } => "known: our own",
+        SyncOutcome::Converged { by: Convergence::OneWay } => "known one way, because Delay_Reqs are not answered",
+        SyncOutcome::Converged { by: Convergence::TwoWay } => "known both ways",
+        SyncOutcome::TimedOut { has_estimate: true } => "a first guess after 10 s",
+        SyncOutcome::TimedOut { has_estimate: false } => "not known after 10 s",
+    }
+}
+
+fn yield_line(status: &YieldStatus) -> String {
+    let time_s = status.receiver_time_ns.map_or_else(|| "unknown".to_owned(), |ns| format!("{:.6} s", ns as f64 / 1e9));
+    let counters = &status.counters;
+    format!(
+        "{}: its time is {} ({time_s}); Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {} [{}]",
+        yield_state(status),
+        yield_outcome(status),
+        counters.announces,
+        counters.syncs,
+        counters.follow_ups,
+        counters.delay_responses,
+        status.clock.state,
+    )
+}
+
+fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
+    serde_json::json!({
+        "elapsed_s": elapsed_s,
+        "state": yield_state(status),
+        "outcome": yield_outcome(status),
+        "receiver_time_ns": status.receiver_time_ns.and_then(|ns| i64::try_from(ns).ok()),
+        "clock": status.clock.state.to_string(),
+        "on_own_ports": status.on_own_ports,
+        "announces": status.counters.announces,
+        "syncs": status.counters.syncs,
+        "delay_responses": status.counters.delay_responses,
+    })
+    .to_string()
 }
 
 /// The line below the status line.

@@ -1,15 +1,23 @@
 //! The time of a command: until Ctrl-C, or for so many seconds; and what is shown meanwhile.
+//!
+//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Nothing that is written may panic.
 
 use crate::failure::{Failure, Result};
 use engine::{LocalTime, Nanos};
 use net::clock;
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How soon the end is noticed.
 const STEP: Duration = Duration::from_millis(50);
+/// Lines that fit on a terminal; those beyond are counted only.
+const MAX_LINES: usize = 20;
+
+/// Whether nobody reads the output any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
 
 /// A run of a command.
 pub(crate) struct Session {
@@ -18,6 +26,8 @@ pub(crate) struct Session {
     ends: Option<LocalTime>,
     next_line: LocalTime,
     live: bool,
+    /// Lines on the terminal that the next ones take the place of.
+    shown: usize,
 }
 
 impl Session {
@@ -31,12 +41,17 @@ impl Session {
         ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).map_err(Failure::run)?;
         let started = clock::now();
         let ends = seconds.map(|seconds| started + Nanos::from_secs_f64(seconds));
-        let live = std::io::stdout().is_terminal();
-        Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live })
+        let live = io::stdout().is_terminal();
+        Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live, shown: 0 })
     }
 
     /// Waits a little; false if it is time to end.
     pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on_unread() && !UNREAD.load(Ordering::Relaxed)
+    }
+
+    /// Likewise for what is done for its own sake: it does not end because nobody reads what it says.
+    pub(crate) fn goes_on_unread(&self) -> bool {
         std::thread::sleep(STEP);
         !self.stop.load(Ordering::Relaxed) && self.ends.is_none_or(|ends| clock::now() < ends)
     }
@@ -59,26 +74,59 @@ impl Session {
     }
 
     /// Shows a line that takes the place of the last one on a terminal.
-    pub(crate) fn show(&self, line: &str) {
-        let mut out = std::io::stdout().lock();
-        // Nobody is there to be told that nobody is there.
-        let _ = if self.live { write!(out, "\r\x1b[K{line}") } else { writeln!(out, "{line}") };
-        let _ = out.flush();
+    pub(crate) fn show(&mut self, line: &str) {
+        self.show_all(&[line.to_owned()]);
     }
 
-    /// Ends the line that was shown.
-    pub(crate) fn end_line(&self) {
-        if self.live {
-            println!();
+    /// Shows lines that take the place of the last ones on a terminal.
+    pub(crate) fn show_all(&mut self, lines: &[String]) {
+        if !self.live {
+            lines.iter().for_each(|line| print(line));
+            return;
         }
+        let (now, later) = lines.split_at(lines.len().min(MAX_LINES));
+        let mut text = if self.shown > 0 { format!("\x1b[{}A", self.shown) } else { String::new() };
+        now.iter().for_each(|line| text += &format!("\r\x1b[K{line}\n"));
+        self.shown = now.len();
+        if !later.is_empty() {
+            text += &format!("\r\x1b[Kand {} more\n", later.len());
+            self.shown += 1;
+        }
+        write(&text);
+    }
+
+    /// Says what happened, above the lines that are shown.
+    pub(crate) fn tell(&mut self, what: impl Display) {
+        let text = format!("{:.1} s: {what}", self.elapsed().as_secs_f64());
+        if self.live {
+            // The next lines are shown below it.
+            self.shown = 0;
+        }
+        warn(text);
+    }
+
+    /// The lines that were shown stay.
+    pub(crate) fn end_line(&mut self) {
+        self.shown = 0;
     }
 }
 
 /// One line, at once: whoever reads a pipe wants it now.
 pub(crate) fn print(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
+    write(&format!("{line}\n"));
+}
+
+/// A line for a person, apart from the output.
+pub(crate) fn warn(line: impl Display) {
+    // There is no other place to say that this one is gone.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn write(text: &str) {
+    let mut out = io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        UNREAD.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A seed from the system's entropy.

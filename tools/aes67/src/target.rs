@@ -1,8 +1,9 @@
 //! What stream is meant: an SDP file, an `aes67://` URL, or the name of an announced one.
 
 use crate::failure::{Failure, Result};
-use crate::session::Session;
+use crate::session::{Session, warn};
 use engine::SampleRate;
+use engine::announce::livewire::Channel;
 use engine::announce::sdp::{Description, LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
 use engine::rtp::format::{Encoding, StreamFormat};
 use net::interface::Interface;
@@ -12,6 +13,9 @@ use std::path::Path;
 
 /// Scheme of our URLs.
 const SCHEME: &str = "aes67://";
+/// Livewire channels: their standard streams are stereo L24 in packets of 5 ms.
+const LIVEWIRE: &str = "livewire:";
+const LIVEWIRE_PTIME_MS: f64 = 5.0;
 /// RTP's usual port (AES67-2018, 6.3).
 const RTP_PORT: u16 = 5004;
 /// The first dynamic payload type, which a URL leaves open.
@@ -34,6 +38,9 @@ impl Target {
     pub(crate) fn find(text: &str, interface: Option<&str>, session: &Session) -> Result<Self> {
         if text.starts_with(SCHEME) {
             return parse_url(text).map_err(|reason| Failure::input(format!("{text}: {reason}")));
+        }
+        if let Some(channel) = text.strip_prefix(LIVEWIRE) {
+            return livewire(channel).map_err(|reason| Failure::input(format!("{text}: {reason}")));
         }
         let path = Path::new(text);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sdp")) || path.is_file() {
@@ -82,7 +89,7 @@ pub(crate) fn describe_format(stream: &StreamDescription) -> String {
 fn announced(name: &str, interface: Option<&str>, session: &Session) -> Result<Target> {
     let interface = Interface::find(interface)?;
     let listener = SapListener::start(&interface)?;
-    eprintln!("waiting for an announcement of {name} on {interface}");
+    warn(format_args!("waiting for an announcement of {name} on {interface}"));
     loop {
         let found = listener.sessions().iter().find(|(_, entry)| entry.description.name == name).cloned();
         if let Some(target) = found.and_then(|(_, entry)| Target::of(&entry.description)) {
@@ -96,6 +103,16 @@ fn announced(name: &str, interface: Option<&str>, session: &Session) -> Result<T
             )));
         }
     }
+}
+
+/// `livewire:6031`: classic Livewire timestamps have nothing to do with PTP, and it is played by arrivals.
+fn livewire(channel: &str) -> std::result::Result<Target, String> {
+    let number = channel.parse().ok().and_then(Channel::new);
+    let number = number.ok_or_else(|| format!("{channel} is no channel of Livewire; right would be 1 to 32767"))?;
+    let mut target = parse_url(&format!("{SCHEME}{}?ptime={LIVEWIRE_PTIME_MS}", number.group()))?;
+    target.name = format!("Livewire {number}");
+    target.stream.media_clock = MediaClockSource::Sender;
+    Ok(target)
 }
 
 /// `aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0`.
@@ -210,6 +227,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::receive::MediaClock;
 
     #[test]
     fn a_url_tells_all_of_a_stream() {
@@ -224,6 +242,14 @@ mod tests {
         );
         let plain = parse_url("aes67://239.69.0.1").unwrap();
         assert_eq!((plain.stream.legs[0].port, plain.payload_type), (5004, None));
+    }
+
+    #[test]
+    fn a_livewire_channel_is_played_by_arrivals() {
+        let target = livewire("6031").unwrap();
+        assert_eq!(target.stream.legs[0].destination, IpAddr::from([239, 192, 23, 143]));
+        assert_eq!((target.stream.packet_frames, target.stream.relation()), (Some(240), MediaClock::Unrelated));
+        assert!(livewire("40000").unwrap_err().ends_with("right would be 1 to 32767"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The program between two hosts: see `rig` for what these tests need.
 
+#[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
 use rig::{Wire, samples};
@@ -127,37 +128,85 @@ fn the_status_line_has_its_form() {
 }
 
 #[test]
-fn bad_input_is_one_clear_sentence() {
+fn several_streams_are_recorded_and_each_file_knows_its_time() {
     let Some(wire) = Wire::new(&[]) else { return };
-    fs::write(wire.path("bad.sdp"), "hello\n").unwrap();
-    let cases = [
-        ("ptp --interface eth9", 2, "error: there is no network interface eth9 with an IPv4 address; there is lo"),
-        ("send tone --group 10.0.0.1 --interface vb", 2, "error: 10.0.0.1 is no multicast address: groups are within"),
-        ("send none.wav --group 239.1.1.1 --interface vb", 2, "error: none.wav: No such file"),
-        ("play aes67://10.9.9.9 --interface vb --output null", 2, "error: 10.9.9.9 is neither a multicast address nor"),
-        ("play bad.sdp --interface vb --output null", 2, "error: bad.sdp: line 1: this is no SDP"),
-        ("lint bad.sdp", 2, "error: bad.sdp: line 1: this is no SDP"),
-    ];
-    for (arguments, code, message) in cases {
-        let done = wire.aes67('b', arguments);
-        let text = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(code), "{arguments}: {text}");
-        assert!(text.starts_with(message) && text.lines().count() == 1, "{arguments}: {text}");
+    write_noise(&wire.path("in.wav"), 30);
+    let send =
+        wire.start('a', "send in.wav --group 239.69.1.5 --interface va --clock master --name Noise --sdp noise.sdp");
+    send.wait_for("packets, late by", 20);
+    let arguments = "record noise.sdp aes67://239.69.1.5 --interface vb --seconds 12 --output take.wav";
+    let first = wire.start('b', arguments);
+    first.wait_for("recording", 10);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let second = wire.aes67('b', "record noise.sdp --interface vb --seconds 11 --output later.wav");
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let log = first.wait();
+    let names = ["take-Noise.wav", "take-239.69.1.5_5004.wav", "later.wav"];
+    let [one, two, later] = names.map(|name| (time_reference(&wire.path(name)), samples(&wire.path(name))));
+    assert!(one.0.1.contains("UTC by PTP "), "{:?}\n{log}", one.0);
+    // The same frame has the same time in each.
+    for (other, by_ptp) in [(&two, true), (&later, true)] {
+        let apart = (other.0.0 as i64 - one.0.0 as i64) as usize;
+        assert!(by_ptp && apart < 48_000 * 3, "{:?} {:?}", one.0, other.0);
+        assert_eq!(one.1[2 * apart..][..9600], other.1[..9600], "{apart} frames apart");
     }
 }
 
+/// The time reference of a BWF file, in frames, and its coding history.
+fn time_reference(path: &std::path::Path) -> (u64, String) {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bext = bytes.windows(4).position(|name| name == b"bext").expect("a bext chunk") + 8;
+    let reference = bytes[bext + 338..bext + 346].try_into().expect("8 bytes");
+    (u64::from_le_bytes(reference), String::from_utf8_lossy(&bytes[bext + 602..bext + 700]).into_owned())
+}
+
 #[test]
-fn a_busy_port_is_told() {
-    let Some(wire) = Wire::new(&["python3"]) else { return };
-    let hold = "import socket,time;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',9875));print('held',flush=True);time.sleep(20)";
-    fs::write(wire.path("hold.py"), hold).unwrap();
-    let holder = wire.start_program('b', "python3", "hold.py");
-    holder.wait_for("held", 10);
-    let done = wire.aes67('b', "discover --interface vb --seconds 1");
-    let text = String::from_utf8_lossy(&done.stderr);
-    assert_eq!(done.status.code(), Some(1), "{text}");
-    assert!(
-        text.starts_with("error: UDP port 9875 at 0.0.0.0 is in use by a program that does not share it"),
-        "{text}"
+fn a_stream_is_monitored_with_its_master() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    let send =
+        wire.start('a', "send tone --group 239.69.1.8 --interface va --clock master --name Tone --sap-interval 1");
+    send.wait_for("packets, late by", 20);
+    let log = wire.start('b', "monitor --interface vb --json --seconds 12").wait();
+    let lines: Vec<serde_json::Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let last = lines.last().unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(
+        (&last["masters"][0]["domain"], last["masters"].as_array().map(Vec::len)),
+        (&0.into(), Some(1)),
+        "{last}"
     );
+    let stream = &last["streams"][0];
+    assert_eq!(
+        (&stream["name"], &stream["address"], &stream["lost"]),
+        (&"Tone".into(), &"239.69.1.8:5004".into(), &0.into()),
+        "{last}"
+    );
+    assert!((900..1100).contains(&stream["packets_per_s"].as_u64().unwrap_or(0)), "{last}");
+    assert!(stream["late_max_us"].as_i64().is_some(), "{last}");
+}
+
+#[test]
+fn livewire_sources_are_listed_with_their_groups() {
+    let Some(wire) = Wire::new(&["python3"]) else { return };
+    let advertise = "import socket,struct,time
+s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP,socket.IP_MULTICAST_IF,socket.inet_aton('10.67.0.1'))
+def text(op,t): return op+b'\\x03\\x00\\x10'+t.ljust(16,b'\\0')
+def ad(*sources):
+    m=bytes([3,0,2,7])+bytes(12)+b'ADVT\\x07\\x01'+text(b'ATRN',b'Studio A')
+    for i,(n,name) in enumerate(sources): m+=b'S%03d'%(i+1)+b'\\x06\\0\\x20PSID\\x01'+struct.pack('>I',n)+text(b'PSNM',name)
+    s.sendto(m,('239.192.255.3',4001))
+ad((6031,b'PGM1'),(7,b'Mic')); time.sleep(1); ad((7,b'Mic'))
+";
+    fs::write(wire.path("advertise.py"), advertise.replace("\\\\", "\\")).unwrap();
+    let discover = wire.start('b', "discover --interface vb --json");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let _ = wire.start_program('a', "python3", "advertise.py").wait();
+    discover.wait_for("\"event\":\"removed\"", 5);
+    let (_, log) = discover.stop();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (&line["event"], &line["livewire_channel"], &line["addresses"][0])).collect();
+    let (added, removed, one, two) =
+        ("added".into(), "removed".into(), "239.192.0.7:5004".into(), "239.192.23.143:5004".into());
+    assert_eq!(told, [(&added, &7.into(), &one), (&added, &6031.into(), &two), (&removed, &6031.into(), &two)]);
 }

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bass;
 mod cmd;
 mod error;
+mod interop;
 mod interrupt;
 mod test;
 mod windows;
@@ -33,10 +34,27 @@ enum Command {
     BassFetch,
     /// Build the BASS add-on for Windows and Linux into a release folder
     Windows(windows::WindowsArgs),
+    /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
+    Interop(interop::InteropArgs),
+    /// Sends many streams, for a case of `interop`
+    #[command(name = interop::flood::COMMAND, hide = true)]
+    Flood {
+        /// How many, and from which address
+        arguments: Vec<String>,
+    },
+    /// Notes when this machine stands still, for cases of `interop`
+    #[command(name = interop::pauses::COMMAND, hide = true)]
+    Pauses,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // These run on other hosts, where there is no workspace.
+    match &cli.command {
+        Command::Flood { arguments } => return interop::flood::run(arguments),
+        Command::Pauses => return interop::pauses::run(),
+        Command::Test(_) | Command::Interop(_) | Command::BassFetch | Command::Windows(_) => {}
+    }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
@@ -45,6 +63,8 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::BassFetch => end(bass::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::Windows(args) => end(windows::run(&args, &target_folder())),
+        Command::Interop(args) => interop::run(&args),
+        Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,
     }
 }
 

@@ -144,6 +144,34 @@ fn a_step_keeps_the_rate_and_the_delay() {
     assert!(after.sigma_ns(now) > before.sigma_ns(now));
 }
 
+/// A relay that paces itself until it has PTP: packets on the nanosecond, then another timeline, and another rate that is corrected every other second.
+#[test]
+fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
+    let jitter = Nanos::from_micros(300);
+    let (rate, rate_sigma) = (Ppb::ZERO, Ppb::from_ppm(100.0));
+    let mut estimator = Estimator::new(EstimatorConfig { rate, rate_sigma, jitter, delay: DelayModel::Absorbed });
+    let mut at = LocalTime::ZERO;
+    let mut offset_ns = 0.0;
+    for (packets, late_ns) in
+        [(1800, 0), (200, 27), (2000, 29), (2000, 31), (2000, 32), (2000, 31), (2000, 30), (20_000, 30)]
+    {
+        for packet in 0..packets {
+            at = at + Nanos::new(1_000_000 + late_ns);
+            offset_ns -= late_ns as f64;
+            let sample = Sample { at, offset_ns, direction: Direction::Forward };
+            if packet == 0 && late_ns == 27 {
+                estimator.step_offset(-estimator.lateness(&sample), 1);
+            } else {
+                estimator.update(sample);
+            }
+        }
+    }
+    let map = estimator.map().unwrap();
+    assert!((map.rate().as_ppm() + 30.0).abs() < 0.01, "{}", map.rate());
+    assert!((map.offset_ns(at) - offset_ns).abs() < 100.0);
+    assert!(estimator.jitter() < Nanos::from_micros(1), "{}", estimator.jitter());
+}
+
 #[test]
 fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
     let mut estimator = estimator();

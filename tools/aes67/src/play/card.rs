@@ -1,24 +1,27 @@
 //! A sound card, by cpal.
 
-use super::Playout;
-use super::meter::Meter;
+use super::mix::Mixer;
 use crate::failure::{Failure, Result};
+use crate::session::warn;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfig};
-use engine::rtp::format::{MAX_CHANNELS, StreamFormat};
-use engine::{Nanos, SampleRate};
+use engine::rtp::format::MAX_CHANNELS;
+use engine::{LocalTime, Nanos, SampleRate};
 use net::clock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Frames that the engine resamples in one go.
 pub(super) const BLOCK_FRAMES: usize = 1024;
 /// The longest callback: none in use asks for more than half of that.
-const LONGEST_CALLBACK: usize = 16_384;
+pub(super) const LONGEST_CALLBACK: usize = 16_384;
 /// What a callback should ask for at most: what is left of the latency is for late packets. Cards' own defaults reach from 5 to 340 ms.
 const CALLBACK: Nanos = Nanos::from_millis(10);
 /// Share of the latency that a callback should take at most.
 const CALLBACKS_OF_LATENCY: i64 = 4;
+/// A card that has not called back for this long has stopped, whatever it says.
+const STALL: Nanos = Nanos::from_secs(2);
 /// Errors of the card that nobody has looked at.
 const MAX_ERRORS: usize = 16;
 
@@ -32,18 +35,18 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// The card whose name contains `wanted`, or the default one, at the stream's rate if it has that.
-    pub(super) fn open(wanted: Option<&str>, format: StreamFormat) -> Result<Self> {
+    /// The card whose name contains `wanted`, or the default one, at the streams' rate if it has that.
+    pub(super) fn open(wanted: Option<&str>, rate: SampleRate, channels: usize) -> Result<Self> {
         let host = cpal::default_host();
         let device = match wanted {
             None => host.default_output_device().ok_or_else(|| {
-                Failure::run("this computer has no sound card: give --output null or a WAV file to play without")
+                Failure::input("this computer has no sound card: give --output null or a WAV file to play without")
             })?,
             Some(wanted) => find(&host, wanted)?,
         };
         let name = device.to_string();
-        let config = choose(&device, format).map_err(|error| {
-            Failure::run(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
+        let config = choose(&device, rate, channels).map_err(|error| {
+            Failure::input(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
         })?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
         Ok(Self { device, name, config, rate, buffer_size: BufferSize::Default })
@@ -62,7 +65,7 @@ impl Opened {
     }
 
     /// Plays with a callback as short as `latency` needs it, if the card can.
-    pub(super) fn start(mut self, playout: Playout, meter: Arc<Meter>, latency: Nanos) -> Result<Playing> {
+    pub(super) fn start(mut self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
         let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
         let frames = (self.rate.frames_in(callback) as u32).max(1);
         self.buffer_size = match *self.config.buffer_size() {
@@ -70,25 +73,32 @@ impl Opened {
             SupportedBufferSize::Unknown => BufferSize::Fixed(frames),
         };
         match self.config.sample_format() {
-            SampleFormat::F32 => self.run::<f32>(playout, meter),
-            SampleFormat::I32 => self.run::<i32>(playout, meter),
-            SampleFormat::I24 => self.run::<cpal::I24>(playout, meter),
-            SampleFormat::I16 => self.run::<i16>(playout, meter),
+            SampleFormat::F32 => self.run::<f32>(mixer),
+            SampleFormat::I32 => self.run::<i32>(mixer),
+            SampleFormat::I24 => self.run::<cpal::I24>(mixer),
+            SampleFormat::I16 => self.run::<i16>(mixer),
             other => Err(Failure::run(format!("{}: samples of format {other} are not known here", self.name))),
         }
     }
 
-    fn run<T: SizedSample + FromSample<f32>>(self, mut playout: Playout, meter: Arc<Meter>) -> Result<Playing> {
+    fn run<T: SizedSample + FromSample<f32>>(self, mut mixer: Mixer) -> Result<Playing> {
         let channels = self.channels();
         let card_channels = usize::from(self.config.channels());
         let mut block = vec![0.0; LONGEST_CALLBACK * channels];
         let (tell, errors) = sync_channel(MAX_ERRORS);
+        let called_at = Arc::new(AtomicU64::new(clock::now().as_nanos() as u64));
+        let called = Arc::clone(&called_at);
+        let mut promoted = false;
         let call_back = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
             let now = clock::now();
+            // The library's thread has the priority of any other: a busy computer would hold it up.
+            if !std::mem::replace(&mut promoted, true) {
+                net::ask_for_real_time();
+            }
+            called.store(now.as_nanos() as u64, Ordering::Relaxed);
             for out in out.chunks_mut(LONGEST_CALLBACK * card_channels) {
                 let block = &mut block[..out.len() / card_channels * channels];
-                playout.pull(now, block);
-                meter.measure(block);
+                mixer.pull(now, block);
                 for (out, frame) in out.chunks_exact_mut(card_channels).zip(block.chunks_exact(channels)) {
                     out.fill(T::EQUILIBRIUM);
                     out.iter_mut().zip(frame).for_each(|(out, &sample)| *out = T::from_sample(sample));
@@ -104,7 +114,7 @@ impl Opened {
         let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
         let stream = self.device.build_output_stream(config, call_back, on_error, None).map_err(refused)?;
         stream.play().map_err(refused)?;
-        Ok(Playing { name: self.name.clone(), errors, _stream: stream })
+        Ok(Playing { name: self.name.clone(), errors, called_at, _stream: stream })
     }
 }
 
@@ -123,9 +133,12 @@ fn find(host: &cpal::Host, wanted: &str) -> Result<cpal::Device> {
 }
 
 /// The stream's rate if the card has it, with the channels of the stream, or else the fewest that hold them; and the widest samples that are known.
-fn choose(device: &cpal::Device, format: StreamFormat) -> std::result::Result<SupportedStreamConfig, cpal::Error> {
-    let rate = format.sample_rate().as_hz();
-    let channels = format.channels() as u16;
+fn choose(
+    device: &cpal::Device,
+    rate: SampleRate,
+    channels: usize,
+) -> std::result::Result<SupportedStreamConfig, cpal::Error> {
+    let channels = channels as u16;
     let width = |format: SampleFormat| match format {
         SampleFormat::F32 => 0,
         SampleFormat::I32 => 1,
@@ -136,7 +149,7 @@ fn choose(device: &cpal::Device, format: StreamFormat) -> std::result::Result<Su
     let supported = device.supported_output_configs()?;
     let best = supported
         .filter(|range| width(range.sample_format()) < 4 && usize::from(range.channels()) <= MAX_CHANNELS)
-        .filter_map(|range| range.try_with_sample_rate(rate))
+        .filter_map(|range| range.try_with_sample_rate(rate.as_hz()))
         .min_by_key(|config| {
             let missing = channels.saturating_sub(config.channels());
             let spare = config.channels().saturating_sub(channels);
@@ -149,21 +162,26 @@ fn choose(device: &cpal::Device, format: StreamFormat) -> std::result::Result<Su
 pub(super) struct Playing {
     name: String,
     errors: Receiver<cpal::Error>,
+    /// Host time of the last callback, in ns.
+    called_at: Arc<AtomicU64>,
     _stream: cpal::Stream,
 }
 
 impl Playing {
-    /// Tells of xruns; an error if the card is gone.
-    pub(super) fn check(&mut self) -> Result<()> {
+    /// Tells of xruns.
+    ///
+    /// # Errors
+    /// If the card is gone, in words.
+    pub(super) fn check(&mut self) -> std::result::Result<(), String> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);
             match error.kind() {
-                cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied | cpal::ErrorKind::DeviceChanged => {
-                    eprintln!("warning: {message}");
-                }
-                _ => return Err(Failure::run(message)),
+                cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => warn(format_args!("warning: {message}")),
+                _ => return Err(message),
             }
         }
-        Ok(())
+        let called_at = LocalTime::from_nanos(self.called_at.load(Ordering::Relaxed) as i64);
+        let silent = clock::now().since(called_at);
+        if silent < STALL { Ok(()) } else { Err(format!("{}: it has not asked for audio for {silent}", self.name)) }
     }
 }

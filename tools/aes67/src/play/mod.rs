@@ -1,37 +1,45 @@
-//! `aes67 play`: a stream on a sound card, in a file, or nowhere.
+//! `aes67 play`: streams on a sound card, in a file, or nowhere.
 //!
-//! Model: the card's callback pulls the engine, and nothing is between. A file and `null` are a card without hardware: a thread calls back by the host's clock, with a
-//! crystal error of choice.
+//! Model: the card's callback pulls the engine, and nothing is between but the sum of the streams. A file and `null` are a card without hardware: a thread calls back by the
+//! host's clock, with a crystal error of choice. A card that is lost is opened anew until it is back; a network that is lost needs nothing but patience. Both are said.
 
 #[cfg(feature = "cpal")]
 mod card;
+mod counts;
+mod law;
 mod memory;
 mod meter;
+mod mix;
+mod output;
+mod player;
 mod timer;
+mod trace_file;
+mod view;
 
 use crate::failure::{Failure, Result};
-use crate::record::{duration_ms, interfaces};
-use crate::session::{Session, print};
+use crate::record::interfaces;
+use crate::session::{Session, print, warn};
 use crate::target::Target;
 use clap::{Args, ValueEnum};
-use engine::clock::LockState;
-use engine::receive::{ChannelMap, MediaClock, StreamConfig, WarmStart};
-use engine::{Frames, LocalTime, Nanos, SampleRate};
+use counts::{Counts, Tally};
+use engine::receive::MediaClock;
+use engine::{LocalTime, Nanos};
 use memory::Memory;
-use meter::Meter;
+use net::clock;
+use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig};
-use net::stream::{LegConfig, Receiver, ReceiverStatus};
-use serde::Serialize;
+use net::stream::{LegConfig, ReceiverStatus};
+use net::timeline::{SystemTimeline, Timeline};
+use output::Lost;
+use player::{Channel, Player, Stream};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use trace_file::{Interval, TraceFile};
+use view::{View, clock_line, is_silent, summary};
 
-/// How long the first frame of a packet waits, unless it is asked for; and how far late packets may raise that.
-const LATENCY: Nanos = Nanos::from_millis(40);
-const LATENCY_LIMIT: Nanos = Nanos::from_millis(250);
-/// A stream of which nothing was heard for this long is silent.
-const SILENCE: Nanos = Nanos::from_secs(1);
-/// The rate of a card is worth remembering once it was measured for so long.
-const MEASURED: Nanos = Nanos::from_secs(30);
+/// How often a lost card is looked for.
+const RETRY: Nanos = Nanos::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,14 +47,19 @@ Examples:
   aes67 play 'Studio 1' --interface eth0 --latency 20
   aes67 play 'aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0'
   aes67 play 'aes67://239.192.0.7?ptime=5' --clock livewire
+  aes67 play studio.sdp --channels 2,1                left and right exchanged
+  aes67 play a.sdp b.sdp --channels 1,2 --channels -,-,1,2
+                                                      the second stream on outputs 3 and 4
   aes67 play studio.sdp --output out.wav --seconds 10
-  aes67 play studio.sdp --output null --ppm 100       a card that runs 100 ppm fast, without hardware";
+  aes67 play studio.sdp --output null --ppm 100       a card that runs 100 ppm fast, without hardware
+  aes67 play studio.sdp --trace night.csv             then: cargo run -p sim -- replay night.csv";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlayArguments {
-    /// An SDP file, an aes67:// URL, or the name of an announced stream
-    stream: String,
+    /// SDP files, aes67:// URLs, or names of announced streams
+    #[arg(required = true, value_name = "STREAM")]
+    streams: Vec<String>,
 
     /// Network interface, by name or address; twice for the two legs of a redundant stream
     #[arg(long, value_name = "IF")]
@@ -60,6 +73,10 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "FILE|null", conflicts_with = "device")]
     output: Option<String>,
 
+    /// For each output, in order, the stream's channel that it plays, counted from 1, or `-`; once for each stream
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = parse_channels)]
+    channels: Vec<Channels>,
+
     /// Latency in ms, kept as it is; without it 40 ms, raised if packets come late
     #[arg(long, value_name = "MS")]
     latency: Option<f64>,
@@ -68,7 +85,7 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
 
-    /// What the playback position is taken from
+    /// What the playback position and rate are taken from
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
@@ -80,7 +97,11 @@ pub(crate) struct PlayArguments {
     #[arg(long, default_value_t = 480, requires = "output", value_parser = clap::value_parser!(u32).range(16..=8192))]
     block: u32,
 
-    /// One JSON object a second
+    /// Write a trace to this CSV file, a row a second, which the simulator shows (`sim replay FILE`)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
+    /// One JSON object a second for each stream
     #[arg(long)]
     json: bool,
 
@@ -89,308 +110,292 @@ pub(crate) struct PlayArguments {
     seconds: Option<f64>,
 }
 
+/// For each output the stream's channel, both counted from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Channels(Vec<Option<usize>>);
+
+fn parse_channels(text: &str) -> std::result::Result<Channels, String> {
+    let one = |word: &str| match word.trim() {
+        "-" => Ok(None),
+        number => match number.parse::<usize>() {
+            Ok(channel) if channel > 0 => Ok(Some(channel - 1)),
+            _ => Err(format!("`{word}` is no channel; right would be a list such as 1,2 or 2,1 or -,1")),
+        },
+    };
+    text.split(',').map(one).collect::<std::result::Result<_, _>>().map(Channels)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Clock {
     /// PTP where the stream is on it, else arrivals
     Ptp,
+    /// The system's clock as PTP time: somebody else (ptp4l and phc2sys) keeps it right
+    System,
     /// The arrival of packets alone
     Livewire,
+    /// The sound card's crystal: nothing is resampled, and playback jumps when it is 2 ms off
+    Free,
 }
 
 pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
-    let first = arguments.interface.first().map(String::as_str);
-    let target = Target::find(&arguments.stream, first, &session)?;
-    let interfaces = interfaces(&arguments.interface, &target)?;
-    let legs = LegConfig::of(&target.stream, &interfaces)?;
-    let opened = Output::open(arguments, &target)?;
+    let streams = streams(arguments, &session)?;
     let mut memory = Memory::load();
-    let config = stream_config(arguments, &target, &opened, &memory)?;
-    let ptp = ptp_client(arguments, &target, &interfaces[0]);
+    let mut trace = arguments.trace.as_deref().map(TraceFile::create).transpose()?;
+    let player = Player::open(arguments, &streams, &memory)?;
     if !arguments.json {
-        print(&format!("playing {} on {}", target.describe(), opened.name()));
+        streams.iter().for_each(|stream| print(&format!("playing {} on {}", stream.target.describe(), player.name)));
     }
-    let meter = Arc::new(Meter::new(config.channel_map.outputs()));
-    let (receiver, playout) = Receiver::start(config, &legs, ptp.clone())?;
-    let mut output = opened.start(playout, Arc::clone(&meter), config.target_depth)?;
-    let mut warned = false;
-    let mut started = None;
+    let mut desk = Desk::new(arguments, &streams, player);
     while session.goes_on() {
-        output.check()?;
-        let status = receiver.status();
-        started = started.or_else(|| status.playout.started.then(net::clock::now));
-        let callback = config.card_rate.duration(Frames::new(i64::from(meter.longest_callback())));
-        if !warned && callback >= config.target_depth {
-            warned = true;
-            eprintln!(
-                "warning: the output asks for {callback} at a time, but the latency is {}: give a longer --latency",
-                config.target_depth
-            );
-        }
+        desk.look(&mut session, &mut memory)?;
         if session.second_is_over() {
-            let view = View { status: &status, ptp: ptp.as_deref(), meter: &meter, elapsed: session.elapsed() };
-            if arguments.json { print(&view.to_json()?) } else { session.show(&view.line()) }
+            desk.write(&session, trace.as_mut())?;
+            desk.show(&mut session)?;
         }
     }
-    drop(output);
-    let status = receiver.status();
     if !arguments.json {
         session.end_line();
-        print(&summary(&status, &receiver));
     }
-    if let (Some(device), Some(started)) = (&config_device(arguments), started)
-        && net::clock::now() - started > MEASURED
-    {
-        memory.remember(device, status.playout.card_rate);
-    }
+    desk.end(&mut memory);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name by which a card is remembered; files and `null` have no crystal.
-fn config_device(arguments: &PlayArguments) -> Option<String> {
-    arguments.output.is_none().then(|| arguments.device.clone().unwrap_or_else(|| "default".to_owned()))
-}
-
-fn stream_config(arguments: &PlayArguments, target: &Target, output: &Output, memory: &Memory) -> Result<StreamConfig> {
-    let asked = arguments.latency.or(target.latency_ms);
-    let latency = asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))?;
-    let config = target.stream.stream_config(latency, output.rate(), output.block_frames());
-    let channels = target.stream.format.channels();
-    let map: Vec<Option<usize>> = (0..output.channels())
-        .map(|output| if channels == 1 { Some(0) } else { Some(output).filter(|&input| input < channels) })
-        .collect();
-    let media_clock = match arguments.clock {
-        Clock::Ptp => config.media_clock,
-        Clock::Livewire => MediaClock::Unrelated,
-    };
-    let card_rate = config_device(arguments).and_then(|device| memory.recall(&device));
-    Ok(StreamConfig {
-        channel_map: ChannelMap::new(&map).map_err(Failure::input)?,
-        payload_type: target.payload_type,
-        media_clock,
-        depth_limit: if asked.is_some() { latency } else { LATENCY_LIMIT },
-        warm_start: WarmStart { card_rate, media_rate: None },
-        ..config
-    })
+/// What is to be played, and by which clocks.
+fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> {
+    if !arguments.channels.is_empty() && arguments.channels.len() != arguments.streams.len() {
+        let (maps, streams) = (arguments.channels.len(), arguments.streams.len());
+        return Err(Failure::input(format!(
+            "--channels was given {maps} times for {streams} streams: give it once for each"
+        )));
+    }
+    let first = arguments.interface.first().map(String::as_str);
+    let mut system = None;
+    let mut streams = Vec::new();
+    for (index, text) in arguments.streams.iter().enumerate() {
+        let target = Target::find(text, first, session)?;
+        let interfaces = interfaces(&arguments.interface, &target)?;
+        let legs = LegConfig::of(&target.stream, &interfaces)?;
+        let channels = arguments.channels.get(index).map(|map| map.0.clone());
+        let inputs = target.stream.format.channels();
+        if let Some(wrong) = channels.iter().flatten().flatten().find(|channel| **channel >= inputs) {
+            let name = &target.name;
+            return Err(Failure::input(format!(
+                "--channels: there is no channel {} in {name}, which has {inputs}",
+                wrong + 1
+            )));
+        }
+        let timeline = timeline(arguments, &target, &interfaces[0], &mut system)?;
+        streams.push(Stream { target, legs, timeline, channels });
+    }
+    Ok(streams)
 }
 
 /// Without PTP a stream is played all the same, by arrivals; that is said.
-fn ptp_client(
+fn timeline(
     arguments: &PlayArguments,
     target: &Target,
-    interface: &net::interface::Interface,
-) -> Option<Arc<PtpClient>> {
+    interface: &Interface,
+    system: &mut Option<Arc<SystemTimeline>>,
+) -> Result<Option<Timeline>> {
     let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
-    if arguments.clock == Clock::Livewire || !on_ptp {
-        return None;
+    match arguments.clock {
+        Clock::Livewire | Clock::Free => Ok(None),
+        _ if !on_ptp => Ok(None),
+        Clock::Ptp => {
+            let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
+            let client = PtpClient::shared(PtpConfig::slave(interface.clone(), domain));
+            let warned = client.inspect_err(|error| {
+                warn(format_args!("warning: playing by the arrival of packets, without PTP: {error}"));
+            });
+            Ok(warned.ok().map(Timeline::Ptp))
+        }
+        Clock::System => {
+            let shared = match system {
+                Some(shared) => Arc::clone(shared),
+                None => Arc::clone(system.insert(Arc::new(SystemTimeline::start()?))),
+            };
+            Ok(Some(Timeline::System(shared)))
+        }
     }
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
-    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), domain));
-    client.inspect_err(|error| eprintln!("warning: playing by the arrival of packets, without PTP: {error}")).ok()
 }
 
-/// What plays.
-enum Output {
-    Timer(timer::Opened),
-    #[cfg(feature = "cpal")]
-    Card(card::Opened),
+/// What is known of a stream between two looks.
+struct Followed {
+    tally: Tally,
+    counts: Counts,
+    interval: Interval,
+    silent: bool,
 }
 
-impl Output {
-    fn open(arguments: &PlayArguments, target: &Target) -> Result<Self> {
-        let format = target.stream.format;
-        match &arguments.output {
-            Some(output) => {
-                timer::Opened::open(output, format, arguments.ppm, arguments.block as usize).map(Self::Timer)
+/// The run: a player, or the wait for a card; and what was seen of each stream.
+struct Desk<'a> {
+    arguments: &'a PlayArguments,
+    streams: &'a [Stream],
+    player: Option<Player>,
+    followed: Vec<Followed>,
+    retry_at: LocalTime,
+    warned: bool,
+}
+
+impl<'a> Desk<'a> {
+    fn new(arguments: &'a PlayArguments, streams: &'a [Stream], player: Player) -> Self {
+        let followed = |_: &Stream| Followed {
+            tally: Tally::default(),
+            counts: Counts::default(),
+            interval: Interval::new(Counts::default()),
+            silent: false,
+        };
+        let followed = streams.iter().map(followed).collect();
+        Self { arguments, streams, player: Some(player), followed, retry_at: LocalTime::ZERO, warned: false }
+    }
+
+    /// Looks at everything, and says what has happened.
+    fn look(&mut self, session: &mut Session, memory: &mut Memory) -> Result<()> {
+        let Some(player) = &mut self.player else { return self.try_again(session, memory) };
+        for ((stream, channel), followed) in self.streams.iter().zip(&player.channels).zip(&mut self.followed) {
+            let status = channel.receiver.status();
+            follow(session, stream, &status, followed);
+        }
+        if let Some((callback, latency)) = player.callback_too_long().filter(|_| !self.warned) {
+            self.warned = true;
+            session.tell(format_args!(
+                "warning: the output asks for {callback} at a time, but the latency is {latency}: give a longer --latency"
+            ));
+        }
+        match player.check() {
+            Ok(()) => Ok(()),
+            Err(Lost::ForGood(failure)) => Err(failure),
+            Err(Lost::ForNow(reason)) => {
+                session.tell(format_args!("the sound card is lost ({reason}); looking for it every second"));
+                player.remember(self.arguments, memory);
+                self.player = None;
+                self.retry_at = clock::now() + RETRY;
+                Ok(())
             }
-            #[cfg(feature = "cpal")]
-            None => card::Opened::open(arguments.device.as_deref(), format).map(Self::Card),
-            #[cfg(not(feature = "cpal"))]
-            None => Err(Failure::input(
-                "this program was built without sound cards: give --output null or a WAV file, or build it with the feature `cpal`",
-            )),
         }
     }
 
-    fn name(&self) -> String {
-        match self {
-            Self::Timer(opened) => opened.name(),
-            #[cfg(feature = "cpal")]
-            Self::Card(opened) => opened.name(),
+    fn try_again(&mut self, session: &mut Session, memory: &Memory) -> Result<()> {
+        if clock::now() < self.retry_at {
+            return Ok(());
         }
+        self.retry_at = clock::now() + RETRY;
+        match Player::open(self.arguments, self.streams, memory) {
+            Ok(player) => {
+                session.tell(format_args!("playing again on {}", player.name));
+                self.followed.iter_mut().for_each(|followed| followed.tally.start_anew());
+                self.player = Some(player);
+            }
+            Err(failure) => tracing::debug!("{failure}"),
+        }
+        Ok(())
     }
 
-    fn rate(&self) -> SampleRate {
-        match self {
-            Self::Timer(opened) => opened.rate(),
-            #[cfg(feature = "cpal")]
-            Self::Card(opened) => opened.rate(),
-        }
+    fn views<'v>(
+        &'v self,
+        statuses: &'v [Arc<ReceiverStatus>],
+        session: &'v Session,
+    ) -> impl Iterator<Item = View<'v>> {
+        let channels = self.player.iter().flat_map(|player| &player.channels);
+        let each = self.streams.iter().zip(channels).zip(&self.followed).zip(statuses);
+        each.map(|(((stream, channel), followed), status)| View {
+            name: &stream.target.name,
+            status,
+            counts: followed.counts,
+            timeline: stream.timeline.as_ref(),
+            meter: &channel.meter,
+            elapsed: session.elapsed(),
+        })
     }
 
-    fn channels(&self) -> usize {
-        match self {
-            Self::Timer(opened) => opened.channels(),
-            #[cfg(feature = "cpal")]
-            Self::Card(opened) => opened.channels(),
-        }
+    fn statuses(&self) -> Vec<Arc<ReceiverStatus>> {
+        let status = |channel: &Channel| channel.receiver.status();
+        self.player.iter().flat_map(|player| &player.channels).map(status).collect()
     }
 
-    fn block_frames(&self) -> usize {
-        match self {
-            Self::Timer(opened) => opened.block_frames(),
-            #[cfg(feature = "cpal")]
-            Self::Card(_) => card::BLOCK_FRAMES,
+    fn show(&self, session: &mut Session) -> Result<()> {
+        let statuses = self.statuses();
+        if self.arguments.json {
+            let lines: Vec<String> =
+                self.views(&statuses, session).map(|view| view.to_json()).collect::<Result<_>>()?;
+            lines.iter().for_each(|line| print(line));
+            return Ok(());
         }
-    }
-
-    #[cfg_attr(not(feature = "cpal"), expect(unused_variables, reason = "a timer has the callback it is told"))]
-    fn start(self, playout: Playout, meter: Arc<Meter>, latency: Nanos) -> Result<Playing> {
-        match self {
-            Self::Timer(opened) => opened.start(playout, meter).map(Playing::Timer),
-            #[cfg(feature = "cpal")]
-            Self::Card(opened) => opened.start(playout, meter, latency).map(Playing::Card),
-        }
-    }
-}
-
-/// The engine's audio half.
-type Playout = engine::receive::Playout<engine::receive::FusedDrift>;
-
-/// Plays until it is dropped.
-enum Playing {
-    Timer(timer::Playing),
-    #[cfg(feature = "cpal")]
-    Card(card::Playing),
-}
-
-impl Playing {
-    /// Tells what happened to the output; an error if it is gone for good.
-    fn check(&mut self) -> Result<()> {
-        match self {
-            Self::Timer(playing) => playing.check(),
-            #[cfg(feature = "cpal")]
-            Self::Card(playing) => playing.check(),
-        }
-    }
-}
-
-/// What is shown each second.
-struct View<'a> {
-    status: &'a ReceiverStatus,
-    ptp: Option<&'a PtpClient>,
-    meter: &'a Meter,
-    elapsed: Nanos,
-}
-
-impl View<'_> {
-    fn state(&self) -> &'static str {
-        let silent = |last: LocalTime| self.status.at - last > SILENCE;
-        match (self.status.last_packet, self.status.playout.started) {
-            (None, _) => "WAITING",
-            (Some(last), _) if silent(last) => "SILENT",
-            (Some(_), false) => "STARTING",
-            (Some(_), true) => "PLAYING",
-        }
-    }
-
-    fn clock(&self) -> String {
-        let Some(ptp) = self.ptp else { return "arrivals".to_owned() };
-        match ptp.status().clock.state {
-            LockState::Locked if self.status.playout.link_offset.is_some() => "PTP LOCKED".to_owned(),
-            LockState::Locked => "PTP LOCKED, but the stream is not on it".to_owned(),
-            state => format!("PTP {state}"),
-        }
-    }
-
-    fn line(&self) -> String {
-        let (playout, ingest) = (&self.status.playout, &self.status.ingest);
-        let latency = playout.link_offset.unwrap_or(playout.achieved);
-        let refused = match &self.status.last_refusal {
-            Some(reason) if ingest.refused > 0 => format!(", {} refused ({reason})", ingest.refused),
-            _ => String::new(),
+        let clock = clock_line(self.streams[0].timeline.as_ref());
+        let lines: Vec<String> = match (self.streams, statuses.is_empty()) {
+            (_, true) => vec![format!("{clock}; no sound card")],
+            ([_], _) => self.views(&statuses, session).map(|view| format!("{clock}; {}", view.line())).collect(),
+            _ => {
+                let each = self.views(&statuses, session).map(|view| format!("{}: {}", view.name, view.line()));
+                std::iter::once(clock).chain(each).collect()
+            }
         };
-        format!(
-            "{} [{}] buffer {}, latency {latency}, ratio {}, lost {}, late {}, concealed {} frames, underruns {}{refused}, {}",
-            self.state(),
-            self.clock(),
-            playout.fill,
-            playout.ratio,
-            ingest.sequence.lost,
-            playout.late_packets,
-            playout.concealed_frames,
-            playout.underruns,
-            self.meter.show(),
-        )
+        session.show_all(&lines);
+        Ok(())
     }
 
-    fn to_json(&self) -> Result<String> {
-        let (playout, ingest) = (&self.status.playout, &self.status.ingest);
-        let line = Line {
-            elapsed_s: self.elapsed.as_secs_f64(),
-            state: self.state(),
-            clock: self.clock(),
-            buffer_us: playout.fill.as_nanos() / 1000,
-            achieved_us: playout.achieved.as_nanos() / 1000,
-            link_offset_us: playout.link_offset.map(|offset| offset.as_nanos() / 1000),
-            ratio_ppm: playout.ratio.as_ppm(),
-            card_ppm: playout.card_rate.as_ppm(),
-            media_ppm: ingest.media_rate.as_ppm(),
-            received: ingest.sequence.received,
-            lost: ingest.sequence.lost,
-            late: playout.late_packets,
-            refused: ingest.refused,
-            concealed_frames: playout.concealed_frames,
-            underruns: playout.underruns,
-            jumps: playout.jumps,
-            dropped_by_kernel: self.status.legs.iter().map(|leg| leg.socket.dropped).sum(),
-            arrival_jitter_us: ingest.arrival_jitter.as_nanos() / 1000,
-            sender_off_ptp: ingest.sender_off_ptp,
-            peaks_dbfs: self.meter.peaks_dbfs(),
-        };
-        serde_json::to_string(&line).map_err(Failure::run)
+    /// Writes a row of the trace for each stream.
+    fn write(&mut self, session: &Session, trace: Option<&mut TraceFile>) -> Result<()> {
+        let Some(trace) = trace else { return Ok(()) };
+        let statuses = self.statuses();
+        for ((stream, followed), status) in self.streams.iter().zip(&mut self.followed).zip(&statuses) {
+            let rate = stream.target.stream.format.sample_rate();
+            let counts = &followed.counts;
+            let row = followed.interval.row(session.elapsed(), status, stream.timeline.as_ref(), counts, rate);
+            trace.write(&stream.target.name, &row)?;
+            followed.interval = Interval::new(followed.counts);
+        }
+        Ok(())
+    }
+
+    /// Says how it went, and keeps what was learnt.
+    fn end(mut self, memory: &mut Memory) {
+        let Some(player) = self.player.take() else { return };
+        player.remember(self.arguments, memory);
+        let statuses: Vec<_> = player.channels.iter().map(|channel| channel.receiver.status()).collect();
+        let scheduling = player.channels.first().map(|channel| channel.receiver.scheduling());
+        drop(player);
+        if self.arguments.json {
+            return;
+        }
+        for ((stream, followed), status) in self.streams.iter().zip(&self.followed).zip(&statuses) {
+            print(&format!("{}: {}", stream.target.name, summary(status, &followed.counts)));
+        }
+        if let Some(scheduling) = scheduling {
+            print(&format!("thread: {scheduling}"));
+        }
     }
 }
 
-#[derive(Serialize)]
-struct Line {
-    elapsed_s: f64,
-    state: &'static str,
-    clock: String,
-    buffer_us: i64,
-    achieved_us: i64,
-    link_offset_us: Option<i64>,
-    ratio_ppm: f64,
-    card_ppm: f64,
-    media_ppm: f64,
-    received: u64,
-    lost: u64,
-    late: u64,
-    refused: u64,
-    concealed_frames: u64,
-    underruns: u64,
-    jumps: u64,
-    dropped_by_kernel: u64,
-    arrival_jitter_us: i64,
-    sender_off_ptp: bool,
-    peaks_dbfs: Vec<f64>,
+/// Counts, and says what a person should know: silence and its end, and a sender that began anew.
+fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, followed: &mut Followed) {
+    let name = &stream.target.name;
+    let restarts = followed.counts.restarts;
+    followed.counts = followed.tally.update(status);
+    followed.interval.look(status);
+    if followed.counts.restarts > restarts {
+        session.tell(format_args!("{name}: its sender has started anew"));
+    }
+    let silent = is_silent(status, clock::now());
+    if silent && !followed.silent {
+        let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
+        session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));
+    } else if followed.silent && !silent {
+        session.tell(format_args!("{name}: it is heard again"));
+    }
+    followed.silent = silent;
 }
 
-fn summary(status: &ReceiverStatus, receiver: &Receiver) -> String {
-    let (sequence, playout) = (&status.ingest.sequence, &status.playout);
-    let stamps: Vec<String> = status.legs.iter().map(|leg| leg.timestamping.to_string()).collect();
-    let dropped: u64 = status.legs.iter().map(|leg| leg.socket.dropped).sum();
-    format!(
-        "{} packets, {} lost, {} late, {} frames concealed, {} jumps, {dropped} dropped by the kernel; card {}, sender {}\n\
-         timestamps: {}; thread: {}",
-        sequence.received,
-        sequence.lost,
-        playout.late_packets,
-        playout.concealed_frames,
-        playout.jumps,
-        playout.card_rate,
-        status.ingest.media_rate,
-        stamps.join(" and "),
-        receiver.scheduling(),
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channel_lists_count_from_one() {
+        assert_eq!(parse_channels("2,1"), Ok(Channels(vec![Some(1), Some(0)])));
+        assert_eq!(parse_channels("-,1"), Ok(Channels(vec![None, Some(0)])));
+        assert!(parse_channels("0").unwrap_err().contains("`0` is no channel"));
+        assert!(parse_channels("").is_err());
+    }
 }

@@ -1,9 +1,8 @@
 //! A sound card without hardware: a thread that calls back by the host's clock.
 
-use super::Playout;
-use super::meter::Meter;
+use super::mix::Mixer;
 use crate::failure::{Failure, Result};
-use engine::rtp::format::StreamFormat;
+use crate::session::warn;
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use net::clock;
@@ -25,7 +24,8 @@ type Writer = WavWriter<BufWriter<File>>;
 
 /// Ready to play.
 pub(super) struct Opened {
-    format: StreamFormat,
+    sample_rate: SampleRate,
+    channels: usize,
     rate: Ppb,
     block_frames: usize,
     file: Option<(String, Writer)>,
@@ -33,19 +33,25 @@ pub(super) struct Opened {
 
 impl Opened {
     /// `output` is a WAV file or `null`.
-    pub(super) fn open(output: &str, format: StreamFormat, ppm: f64, block_frames: usize) -> Result<Self> {
+    pub(super) fn open(
+        output: &str,
+        sample_rate: SampleRate,
+        channels: usize,
+        ppm: f64,
+        block_frames: usize,
+    ) -> Result<Self> {
         if !(-WORST_PPM..=WORST_PPM).contains(&ppm) {
             return Err(Failure::input(format!("--ppm is {ppm}: right would be -{WORST_PPM} to {WORST_PPM}")));
         }
         let spec = WavSpec {
-            channels: format.channels() as u16,
-            sample_rate: format.sample_rate().as_hz(),
+            channels: channels as u16,
+            sample_rate: sample_rate.as_hz(),
             bits_per_sample: 24,
             sample_format: SampleFormat::Int,
         };
         let create = || WavWriter::create(output, spec).map_err(|error| Failure::input(format!("{output}: {error}")));
         let file = if output == "null" { None } else { Some((output.to_owned(), create()?)) };
-        Ok(Self { format, rate: Ppb::from_ppm(ppm), block_frames, file })
+        Ok(Self { sample_rate, channels, rate: Ppb::from_ppm(ppm), block_frames, file })
     }
 
     pub(super) fn name(&self) -> String {
@@ -53,35 +59,36 @@ impl Opened {
     }
 
     pub(super) fn rate(&self) -> SampleRate {
-        self.format.sample_rate()
+        self.sample_rate
     }
 
     pub(super) fn channels(&self) -> usize {
-        self.format.channels()
+        self.channels
     }
 
     pub(super) fn block_frames(&self) -> usize {
         self.block_frames
     }
 
-    pub(super) fn start(self, playout: Playout, meter: Arc<Meter>) -> Result<Playing> {
+    pub(super) fn start(self, mixer: Mixer) -> Result<Playing> {
         let stop = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("card".to_owned());
-        let thread = thread.spawn(move || self.call_back(playout, &meter, &ended)).map_err(Failure::run)?;
+        let thread = thread.spawn(move || self.call_back(mixer, &ended)).map_err(Failure::run)?;
         Ok(Playing { stop, thread: Some(thread) })
     }
 
-    fn call_back(mut self, mut playout: Playout, meter: &Meter, stop: &AtomicBool) -> Result<()> {
-        let mut block = vec![0.0; self.block_frames * self.format.channels()];
+    fn call_back(mut self, mut mixer: Mixer, stop: &AtomicBool) -> Result<()> {
+        // A card does not wait for other programs, either.
+        net::ask_for_real_time();
+        let mut block = vec![0.0; self.block_frames * self.channels];
         let started = clock::now();
         for callbacks in 0u64.. {
             sleep_until(self.due(started, callbacks));
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            playout.pull(clock::now(), &mut block);
-            meter.measure(&block);
+            mixer.pull(clock::now(), &mut block);
             if let Some((name, writer)) = &mut self.file {
                 let flush = callbacks % FLUSH_CALLBACKS == 0;
                 write(writer, &block, flush).map_err(|error| Failure::run(format!("{name}: {error}")))?;
@@ -96,7 +103,7 @@ impl Opened {
     /// When a callback is due, by a crystal of this error.
     fn due(&self, started: LocalTime, callbacks: u64) -> LocalTime {
         let frames = Frames::new(callbacks as i64 * self.block_frames as i64);
-        let nominal = self.format.sample_rate().duration(frames);
+        let nominal = self.sample_rate.duration(frames);
         started + Nanos::from_secs_f64(nominal.as_secs_f64() / self.rate.ratio())
     }
 }
@@ -134,7 +141,7 @@ impl Drop for Playing {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(Ok(Err(failure))) = self.thread.take().map(JoinHandle::join) {
-            eprintln!("error: {failure}");
+            warn(format_args!("error: {failure}"));
         }
     }
 }

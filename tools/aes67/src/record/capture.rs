@@ -20,6 +20,17 @@ const FULL_SCALE: f32 = 8_388_608.0;
 /// The most frames of one block.
 const BLOCK_FRAMES: usize = 4096;
 
+/// Frames that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// Which timeline, counted from 0: places on different ones cannot be compared.
+    pub(crate) timeline: u64,
+    /// Place of the first frame.
+    pub(crate) first: Frames,
+    /// Interleaved, as integers of 24 bits.
+    pub(crate) samples: Vec<i32>,
+}
+
 /// What was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureStats {
@@ -59,7 +70,7 @@ pub(crate) struct Capture {
     suspect: Option<RtpTimestamp>,
     in_gap: bool,
     decoded: Vec<f32>,
-    blocks: VecDeque<Vec<i32>>,
+    blocks: VecDeque<Block>,
     stats: CaptureStats,
 }
 
@@ -88,8 +99,8 @@ impl Capture {
         }
     }
 
-    /// Samples of the next frames, interleaved, as integers of 24 bits.
-    pub(crate) fn poll_block(&mut self) -> Option<Vec<i32>> {
+    /// The next frames.
+    pub(crate) fn poll_block(&mut self) -> Option<Block> {
         self.blocks.pop_front()
     }
 
@@ -98,6 +109,11 @@ impl Capture {
         if let Some(timeline) = self.timeline {
             self.pass_on_until(timeline.newest);
         }
+    }
+
+    /// The end of the newest packet, its timeline, and when it came.
+    pub(crate) fn newest(&self) -> Option<(u64, Frames, LocalTime)> {
+        self.timeline.map(|timeline| (self.stats.restarts, timeline.newest, timeline.newest_at))
     }
 
     pub(crate) const fn stats(&self) -> &CaptureStats {
@@ -178,7 +194,8 @@ impl Capture {
             }
             self.in_gap = !present;
             // Exact: decoded samples are whole steps.
-            self.blocks.push_back(samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect());
+            let samples = samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect();
+            self.blocks.push_back(Block { timeline: self.stats.restarts, first: timeline.cursor, samples });
             timeline.cursor += Frames::new(frames as i64);
         }
     }
@@ -220,7 +237,7 @@ mod tests {
 
     fn drain(capture: &mut Capture) -> Vec<i32> {
         capture.finish();
-        std::iter::from_fn(|| capture.poll_block()).flatten().collect()
+        std::iter::from_fn(|| capture.poll_block()).flat_map(|block| block.samples).collect()
     }
 
     const NEAR_WRAP: u32 = u32::MAX - 1000;

@@ -1,42 +1,52 @@
-//! `aes67 record`: a stream into WAV files, bit for bit.
+//! `aes67 record`: streams into WAV files, bit for bit.
 //!
 //! Model: the media timeline is what is recorded: every frame has its place by its RTP timestamp, so nothing is resampled, no clock is needed, and what is lost is silence of
-//! the right length. The network thread places packets and passes whole blocks on; files are written by another thread, because disks make one wait.
+//! the right length. A network thread places packets and passes whole blocks on; files are written by another thread, because disks make one wait. PTP, where
+//! it can be followed, only tells when a file begins.
 
 mod capture;
-mod file;
+mod files;
+mod stamp;
+mod wav;
 
 use crate::failure::{Failure, Result};
-use crate::session::{Session, print};
+use crate::session::{Session, print, warn};
 use crate::target::Target;
-use capture::{Capture, CaptureStats};
+use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::Leg;
-use engine::{LocalTime, Nanos};
-use file::{Files, Layout};
+use engine::receive::{Leg, MediaClock};
+use engine::{LocalTime, Nanos, SampleRate};
+use files::Files;
 use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
-use std::path::PathBuf;
+use net::timeline::Timeline;
+use stamp::Anchor;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use wav::Layout;
 
 const EXAMPLES: &str = "\
 Examples:
   aes67 record studio.sdp --output take.wav
-  aes67 record 'Studio 1' --interface eth0 --output day.wav --split-minutes 60
+  aes67 record 'Studio 1' --interface eth0 --output day.wav --split 60
+  aes67 record 'Studio 1' 'Studio 2' --output evening.wav         evening-Studio_1.wav, evening-Studio_2.wav
   aes67 record 'aes67://239.69.0.1:5004?channels=2' --seconds 10 --output ten.wav
 
-A file that is split goes on in day-002.wav and so on; that is also done at 4 GiB, the most that a WAV file holds.";
+A file that is split goes on in day-002.wav and so on. One that grows beyond 4 GiB becomes RF64. Each is brought up to date every second: a crash loses
+no more than that. The time of its first frame is in its bext chunk, in UTC: by PTP if the stream is on it and PTP's ports are free, else by the system's clock.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecordArguments {
-    /// An SDP file, an aes67:// URL, or the name of an announced stream
-    stream: String,
+    /// SDP files, aes67:// URLs, or names of announced streams
+    #[arg(required = true, value_name = "STREAM")]
+    streams: Vec<String>,
 
-    /// The WAV file to write
+    /// The WAV file to write; with several streams their names are added to it
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 
@@ -45,47 +55,48 @@ pub(crate) struct RecordArguments {
     interface: Vec<String>,
 
     /// Begin a new file after this many minutes of audio
-    #[arg(long, value_name = "MINUTES")]
-    split_minutes: Option<f64>,
+    #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
+    split: Option<f64>,
+
+    /// PTP domain of the files' times; that of the description if it is left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    ptp_domain: Option<u8>,
+
+    /// Take the files' times from the system's clock, and leave PTP alone
+    #[arg(long, conflicts_with = "ptp_domain")]
+    no_ptp: bool,
 
     /// End after this many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<f64>,
 }
 
-/// What the network thread passes on.
-#[derive(Default)]
-struct Shared {
-    stats: CaptureStats,
-    legs: Vec<LegStatus>,
-}
-
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
-    let target = Target::find(&arguments.stream, arguments.interface.first().map(String::as_str), &session)?;
-    let legs = LegConfig::of(&target.stream, &interfaces(&arguments.interface, &target)?)?;
-    let layout = Layout::new(target.stream.format, arguments.split_minutes)?;
-    let mut files = Files::create(&arguments.output, layout)?;
-    print(&format!("recording {}", target.describe()));
-    let (blocks, written) = channel();
-    let shared = Arc::new(Mutex::new(Shared::default()));
-    let capture = Capture::new(target.stream.format, target.payload_type);
-    let sink = Sink { capture, blocks, shared: Arc::clone(&shared) };
-    let listener = MediaListener::start(&legs, None, sink)?;
-    while session.goes_on() {
-        write_all(&written, &mut files)?;
-        if session.second_is_over() {
-            files.keep_valid()?;
-            session.show(&line(&shared, &files));
+    let first = arguments.interface.first().map(String::as_str);
+    let targets: Vec<Target> =
+        arguments.streams.iter().map(|text| Target::find(text, first, &session)).collect::<Result<_>>()?;
+    let mut takes = Vec::new();
+    for (target, path) in targets.iter().zip(paths(&arguments.output, &targets)) {
+        takes.push(Take::start(arguments, target, &path)?);
+        print(&format!("recording {} to {}", target.describe(), path.display()));
+    }
+    // It goes on if nobody reads what it says: a recording is worth more than its progress.
+    let mut done = Ok(());
+    while done.is_ok() && session.goes_on_unread() {
+        done = takes.iter_mut().try_for_each(Take::write);
+        if done.is_ok() && session.second_is_over() {
+            done = takes.iter_mut().try_for_each(Take::keep_valid);
+            let lines: Vec<String> = takes.iter().map(Take::line).collect();
+            session.show_all(&lines);
         }
     }
-    // Its end lets go of what still waits.
-    drop(listener);
-    write_all(&written, &mut files)?;
     session.end_line();
-    print(&line(&shared, &files));
-    files.finish()?;
-    Ok(ExitCode::SUCCESS)
+    // One that cannot be ended is no reason not to end the others.
+    for take in takes {
+        done = take.finish().and(done);
+    }
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Those that were asked for, that of the URL, or the only one.
@@ -96,31 +107,137 @@ pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Inter
     wanted.iter().map(|name| Ok(Interface::find(Some(name))?)).collect()
 }
 
-fn write_all(blocks: &Receiver<Vec<i32>>, files: &mut Files) -> Result<()> {
-    blocks.try_iter().try_for_each(|block| files.write(&block))
+/// `--seconds` and the like, as a duration.
+pub(crate) fn duration_ms(option: &str, ms: f64) -> Result<Nanos> {
+    if ms > 0.0 && ms <= 10_000.0 {
+        return Ok(Nanos::from_secs_f64(ms / 1e3));
+    }
+    Err(Failure::input(format!("{option} is {ms}: right would be more than 0 and at most 10000, in ms")))
 }
 
-fn line(shared: &Mutex<Shared>, files: &Files) -> String {
-    let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    let stats = &shared.stats;
-    let dropped: u64 = shared.legs.iter().map(|leg| leg.socket.dropped).sum();
-    format!(
-        "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {} refused, {} dropped by the kernel, {} restarts",
-        files.seconds(),
-        files.current().display(),
-        stats.packets,
-        stats.missing_frames,
-        stats.gaps,
-        stats.late_packets,
-        stats.refused,
-        dropped,
-        stats.restarts,
-    )
+/// The file of each stream: the one that was asked for, or one with the stream's name for each.
+fn paths(output: &Path, targets: &[Target]) -> Vec<PathBuf> {
+    if targets.len() == 1 {
+        return vec![output.to_owned()];
+    }
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    let mut names: Vec<String> = Vec::new();
+    for target in targets {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-.".contains(c) { c } else { '_' };
+        let name: String = target.name.chars().map(plain).collect();
+        let taken = names.iter().filter(|other| **other == name || other.starts_with(&format!("{name}+"))).count();
+        names.push(if taken == 0 { name } else { format!("{name}+{}", taken + 1) });
+    }
+    names.iter().map(|name| output.with_file_name(format!("{stem}-{name}.wav"))).collect()
+}
+
+/// Frames of a file.
+fn max_frames(split_minutes: Option<f64>, rate: SampleRate) -> Result<u64> {
+    let Some(minutes) = split_minutes else { return Ok(u64::MAX) };
+    let frames = minutes * 60.0 * f64::from(rate.as_hz());
+    if frames >= 1.0 {
+        return Ok(frames as u64);
+    }
+    Err(Failure::input(format!("--split is {minutes}: right would be more than 0, in minutes")))
+}
+
+/// What the network thread tells.
+#[derive(Default)]
+struct Shared {
+    stats: CaptureStats,
+    legs: Vec<LegStatus>,
+    anchor: Option<Anchor>,
+}
+
+/// The recording of one stream.
+struct Take {
+    files: Files,
+    blocks: Receiver<Block>,
+    shared: Arc<Mutex<Shared>>,
+    /// `None` once it has ended.
+    listener: Option<MediaListener>,
+}
+
+impl Take {
+    fn start(arguments: &RecordArguments, target: &Target, path: &Path) -> Result<Self> {
+        let interfaces = interfaces(&arguments.interface, target)?;
+        let legs = LegConfig::of(&target.stream, &interfaces)?;
+        let format = target.stream.format;
+        let max_frames = max_frames(arguments.split, format.sample_rate())?;
+        let files = Files::create(path, Layout::new(format, &target.name), max_frames)?;
+        let (sender, blocks) = channel();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let ptp = ptp_client(arguments, target, &interfaces[0]);
+        let sink = Sink {
+            capture: Capture::new(format, target.payload_type),
+            rate: format.sample_rate(),
+            media_clock: target.stream.relation(),
+            ptp: ptp.clone(),
+            blocks: sender,
+            shared: Arc::clone(&shared),
+        };
+        let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
+        Ok(Self { files, blocks, shared, listener })
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.blocks.try_iter().try_for_each(|block| self.files.write(&block))
+    }
+
+    fn anchor(&self) -> Option<Anchor> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).anchor.clone()
+    }
+
+    fn keep_valid(&mut self) -> Result<()> {
+        let anchor = self.anchor();
+        self.files.keep_valid(anchor.as_ref())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        // Its end lets go of what still waits.
+        drop(self.listener.take());
+        let written = self.write();
+        print(&self.line());
+        let anchor = self.anchor();
+        written.and(self.files.finish(anchor.as_ref()))
+    }
+
+    fn line(&self) -> String {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = &shared.stats;
+        let dropped: u64 = shared.legs.iter().map(|leg| leg.socket.dropped).sum();
+        format!(
+            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {} refused, {} dropped by the kernel, {} restarts",
+            self.files.seconds(),
+            self.files.current().display(),
+            stats.packets,
+            stats.missing_frames,
+            stats.gaps,
+            stats.late_packets,
+            stats.refused,
+            dropped,
+            stats.restarts,
+        )
+    }
+}
+
+/// A recording needs no PTP: without it the system's clock tells the time.
+fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interface) -> Option<Arc<PtpClient>> {
+    let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
+    if arguments.no_ptp || !on_ptp {
+        return None;
+    }
+    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
+    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), domain));
+    client.inspect_err(|error| warn(format_args!("warning: times are the system clock's, without PTP: {error}"))).ok()
 }
 
 struct Sink {
     capture: Capture,
-    blocks: Sender<Vec<i32>>,
+    rate: SampleRate,
+    media_clock: MediaClock,
+    ptp: Option<Arc<PtpClient>>,
+    blocks: Sender<Block>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -131,6 +248,15 @@ impl Sink {
             let _ = self.blocks.send(block);
         }
     }
+
+    /// Told once for each timeline, and again once it is known by PTP.
+    fn anchor(&self, known: Option<&Anchor>, clock: Option<&ClockReading>) -> Option<Anchor> {
+        let (timeline, frame, at) = self.capture.newest()?;
+        let status = self.ptp.as_ref().map(|ptp| ptp.status());
+        let ptp = status.as_deref().zip(clock.filter(|clock| clock.state.is_usable()));
+        let final_one = known.is_some_and(|known| known.timeline == timeline && (known.by_ptp || ptp.is_none()));
+        (!final_one).then(|| Anchor::new(timeline, frame, at, self.rate, self.media_clock, ptp))
+    }
 }
 
 impl MediaSink for Sink {
@@ -139,10 +265,13 @@ impl MediaSink for Sink {
         self.pass_on();
     }
 
-    fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, legs: &[LegStatus]) {
+    fn handle_pause(&mut self, _now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.stats = *self.capture.stats();
         legs.clone_into(&mut shared.legs);
+        if let Some(anchor) = self.anchor(shared.anchor.as_ref(), clock) {
+            shared.anchor = Some(anchor);
+        }
     }
 }
 
@@ -152,12 +281,4 @@ impl Drop for Sink {
         self.pass_on();
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats = *self.capture.stats();
     }
-}
-
-/// `--seconds` and the like, as a duration.
-pub(crate) fn duration_ms(option: &str, ms: f64) -> Result<Nanos> {
-    if ms > 0.0 && ms <= 10_000.0 {
-        return Ok(Nanos::from_secs_f64(ms / 1e3));
-    }
-    Err(Failure::input(format!("{option} is {ms}: right would be more than 0 and at most 10000, in ms")))
 }

@@ -1,0 +1,404 @@
+//! Livewire: channel numbers, and the advertisements of its nodes.
+//!
+//! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number. Nodes advertise their sources on 239.192.255.3, port 4001: all of them when
+//! something has changed and now and then, and in between a summary that only shows that the node lives. A datagram is a header of 16 bytes and *phrases*: four letters, a type, and
+//! an operand whose length the type tells.
+//!
+//! Assumptions: the format is not published. This is what is known of it from the wire (`read_lw_sources` by N. Prater, and others who followed); phrases that are not known are
+//! passed over, and a type that is not known ends the datagram with an error, because its length is not known either.
+
+use crate::units::{LocalTime, Nanos};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::Ipv4Addr;
+use thiserror::Error;
+
+/// Where nodes advertise.
+pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 3);
+/// The UDP port of advertisements.
+pub const PORT: u16 = 4001;
+
+/// The group of channel 0.
+const FIRST_GROUP: u32 = 0xEFC0_0000;
+const LAST_CHANNEL: u16 = 32_767;
+const HEADER: usize = 16;
+const MAGIC: [u8; 4] = [3, 0, 2, 7];
+/// Sources that are remembered: as many as there are channels in a large house.
+const MAX_SOURCES: usize = 4096;
+/// Nodes tell of themselves every 20 to 25 s; one that has not for this long is gone.
+const TIMEOUT: Nanos = Nanos::from_secs(100);
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 1024;
+/// Longer names are cut.
+const MAX_NAME: usize = 64;
+
+/// A channel.
+///
+/// ```
+/// use engine::announce::livewire::Channel;
+/// let channel = Channel::new(6031).unwrap();
+/// assert_eq!(channel.group(), std::net::Ipv4Addr::new(239, 192, 23, 143));
+/// assert_eq!(Channel::of_group(channel.group()), Some(channel));
+/// assert_eq!(Channel::new(0), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Channel(u16);
+
+impl Channel {
+    /// `None` unless it is within 1 to 32767.
+    #[must_use]
+    pub fn new(number: u32) -> Option<Self> {
+        u16::try_from(number).ok().filter(|number| (1..=LAST_CHANNEL).contains(number)).map(Self)
+    }
+
+    /// The channel of a group.
+    #[must_use]
+    pub fn of_group(group: Ipv4Addr) -> Option<Self> {
+        Self::new(u32::from(group).checked_sub(FIRST_GROUP)?)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Where its packets go.
+    #[must_use]
+    pub fn group(self) -> Ipv4Addr {
+        Ipv4Addr::from(FIRST_GROUP + u32::from(self.0))
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A datagram is no advertisement.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum LivewireError {
+    /// It does not begin like one.
+    #[error("this is no message of Livewire's")]
+    Header,
+    /// It ends within a phrase.
+    #[error("it ends within a phrase")]
+    Truncated,
+    /// The length of what follows is not known.
+    #[error("type {0:#04x} is not known")]
+    Type(u8),
+    /// A message of another kind, such as a request for a channel.
+    #[error("this is a message of another kind")]
+    OtherKind,
+}
+
+/// A source of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivewireSource {
+    /// Its channel.
+    pub channel: Channel,
+    /// What the node calls it.
+    pub name: String,
+}
+
+/// What a node tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advertisement {
+    /// The node's name, if it is told.
+    pub node_name: String,
+    /// All its sources; `None` in a summary.
+    pub sources: Option<Vec<LivewireSource>>,
+}
+
+enum Operand<'a> {
+    Number(u32),
+    Text(&'a [u8]),
+    Nothing,
+}
+
+impl Advertisement {
+    /// Reads a datagram. Sources that are no ordinary channels, such as backfeeds, are left out.
+    ///
+    /// # Errors
+    /// If it is no advertisement.
+    pub fn parse(datagram: &[u8]) -> Result<Self, LivewireError> {
+        let mut rest = datagram.get(HEADER..).ok_or(LivewireError::Header)?;
+        if datagram[..MAGIC.len()] != MAGIC {
+            return Err(LivewireError::Header);
+        }
+        let (mut kind, mut node_name) = (0, String::new());
+        let mut sources: Vec<(Option<Channel>, String, Option<Ipv4Addr>)> = Vec::new();
+        while !rest.is_empty() {
+            let (opcode, operand) = phrase(&mut rest)?;
+            match (opcode, operand) {
+                (b"ADVT", Operand::Number(number)) => kind = number,
+                (b"ATRN", Operand::Text(text)) => node_name = name(text),
+                ([b'S', digits @ ..], _) if digits.iter().all(u8::is_ascii_digit) => {
+                    sources.push((None, String::new(), None));
+                }
+                (b"PSID", Operand::Number(number)) => {
+                    if let Some(source) = sources.last_mut() {
+                        source.0 = Channel::new(number);
+                    }
+                }
+                (b"PSNM", Operand::Text(text)) => {
+                    if let Some(source) = sources.last_mut() {
+                        source.1 = name(text);
+                    }
+                }
+                (b"FSID", Operand::Number(number)) => {
+                    if let Some(source) = sources.last_mut() {
+                        source.2 = Some(Ipv4Addr::from(number));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let ordinary = sources.into_iter().filter_map(|(channel, name, group)| {
+            let channel = channel.filter(|channel| group.is_none_or(|group| group == channel.group()))?;
+            Some(LivewireSource { channel, name })
+        });
+        match kind {
+            1 => Ok(Self { node_name, sources: Some(ordinary.collect()) }),
+            2 => Ok(Self { node_name, sources: None }),
+            _ => Err(LivewireError::OtherKind),
+        }
+    }
+}
+
+/// The next phrase.
+fn phrase<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8; 4], Operand<'a>), LivewireError> {
+    let opcode = rest.split_first_chunk::<4>().ok_or(LivewireError::Truncated)?;
+    let (opcode, after) = opcode;
+    let (&kind, after) = after.split_first().ok_or(LivewireError::Truncated)?;
+    *rest = after;
+    let operand = match kind {
+        0x00 | 0x07 => Operand::Number(u32::from(take::<1>(rest)?[0])),
+        0x01 => Operand::Number(u32::from_be_bytes(*take(rest)?)),
+        0x03 => {
+            let length = usize::from(u16::from_be_bytes(*take(rest)?));
+            let (text, after) = rest.split_at_checked(length).ok_or(LivewireError::Truncated)?;
+            *rest = after;
+            Operand::Text(text)
+        }
+        0x06 | 0x08 => Operand::Number(u32::from(u16::from_be_bytes(*take(rest)?))),
+        0x09 => {
+            take::<8>(rest)?;
+            Operand::Nothing
+        }
+        _ => return Err(LivewireError::Type(kind)),
+    };
+    Ok((opcode, operand))
+}
+
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], LivewireError> {
+    let (taken, after) = rest.split_first_chunk::<N>().ok_or(LivewireError::Truncated)?;
+    *rest = after;
+    Ok(taken)
+}
+
+/// Up to the first zero.
+fn name(text: &[u8]) -> String {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(&text[..text.len().min(MAX_NAME)]).trim().to_owned()
+}
+
+/// A change of what is advertised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LivewireEvent {
+    /// A source is new, or has another name.
+    Added(LivewireEntry),
+    /// A node does not advertise it any more, or is gone.
+    Removed(LivewireEntry),
+}
+
+/// A source, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivewireEntry {
+    /// The source.
+    pub source: LivewireSource,
+    /// The node's name.
+    pub node_name: String,
+    /// Its address.
+    pub node: Ipv4Addr,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    name: String,
+    sources: BTreeMap<Channel, String>,
+    heard_at: LocalTime,
+}
+
+/// What nodes advertise. Sans-IO: time and datagrams are handed in, and memory is bounded.
+#[derive(Debug, Default)]
+pub struct LivewireDirectory {
+    nodes: BTreeMap<Ipv4Addr, Node>,
+    events: VecDeque<LivewireEvent>,
+}
+
+impl LivewireDirectory {
+    /// Takes a datagram that `node` sent.
+    ///
+    /// # Errors
+    /// If it is no advertisement; nothing else happens.
+    pub fn handle_datagram(&mut self, now: LocalTime, node: Ipv4Addr, datagram: &[u8]) -> Result<(), LivewireError> {
+        let advertisement = Advertisement::parse(datagram)?;
+        let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();
+        let known = self.nodes.get(&node).map_or(0, |node| node.sources.len());
+        let known_node = self.nodes.entry(node).or_default();
+        known_node.heard_at = now;
+        if !advertisement.node_name.is_empty() {
+            known_node.name = advertisement.node_name;
+        }
+        let Some(sources) = advertisement.sources else { return Ok(()) };
+        let room = MAX_SOURCES - (count - known).min(MAX_SOURCES);
+        let new: BTreeMap<Channel, String> =
+            sources.into_iter().take(room).map(|source| (source.channel, source.name)).collect();
+        let old = std::mem::replace(&mut known_node.sources, new.clone());
+        let node_name = known_node.name.clone();
+        let entry = |channel: &Channel, name: &String| LivewireEntry {
+            source: LivewireSource { channel: *channel, name: name.clone() },
+            node_name: node_name.clone(),
+            node,
+        };
+        let gone = old.iter().filter(|(channel, _)| !new.contains_key(channel));
+        let removed = gone.map(|(channel, name)| LivewireEvent::Removed(entry(channel, name)));
+        let changed = new.iter().filter(|(channel, name)| old.get(channel) != Some(name));
+        let events: Vec<_> =
+            removed.chain(changed.map(|(channel, name)| LivewireEvent::Added(entry(channel, name)))).collect();
+        events.into_iter().for_each(|event| self.push(event));
+        Ok(())
+    }
+
+    /// Lets go of nodes that are silent.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        let silent: Vec<Ipv4Addr> =
+            self.nodes.iter().filter(|(_, node)| now - node.heard_at >= TIMEOUT).map(|(address, _)| *address).collect();
+        for address in silent {
+            let Some(node) = self.nodes.remove(&address) else { continue };
+            for (channel, name) in node.sources {
+                let source = LivewireSource { channel, name };
+                self.push(LivewireEvent::Removed(LivewireEntry {
+                    source,
+                    node_name: node.name.clone(),
+                    node: address,
+                }));
+            }
+        }
+    }
+
+    /// When [`LivewireDirectory::handle_timeout`] is due next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.nodes.values().map(|node| node.heard_at + TIMEOUT).min()
+    }
+
+    /// The next change that was not yet told.
+    pub fn poll_event(&mut self) -> Option<LivewireEvent> {
+        self.events.pop_front()
+    }
+
+    /// All sources.
+    pub fn entries(&self) -> impl Iterator<Item = LivewireEntry> {
+        self.nodes.iter().flat_map(|(address, node)| {
+            node.sources.iter().map(|(channel, name)| LivewireEntry {
+                source: LivewireSource { channel: *channel, name: name.clone() },
+                node_name: node.name.clone(),
+                node: *address,
+            })
+        })
+    }
+
+    fn push(&mut self, event: LivewireEvent) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+
+    fn text(opcode: &[u8; 4], text: &str) -> Vec<u8> {
+        let mut padded = text.as_bytes().to_vec();
+        padded.resize(16, 0);
+        [&opcode[..], &[3, 0, 16], &padded].concat()
+    }
+
+    fn datagram(kind: u8, sources: &[(u32, &str, [u8; 4])]) -> Vec<u8> {
+        let mut bytes =
+            [&MAGIC[..], &[0; 12], b"ADVT\x07", &[kind], b"INIP\x01", &[10, 0, 0, 7], b"NUMS\x08\x00\x02"].concat();
+        bytes.extend(text(b"ATRN", "Studio A"));
+        for (index, (channel, name, group)) in sources.iter().enumerate() {
+            bytes.extend(format!("S{index:03}").as_bytes());
+            bytes.extend([6, 0, 40]);
+            bytes.extend([b"PSID\x01", &channel.to_be_bytes()[..], b"FSID\x01", group].concat());
+            bytes.extend(text(b"PSNM", name));
+            bytes.extend(b"XXXX\x09\0\0\0\0\0\0\0\0");
+        }
+        bytes
+    }
+
+    fn at(seconds: i64) -> LocalTime {
+        LocalTime::ZERO + Nanos::from_secs(seconds)
+    }
+
+    #[test]
+    fn sources_come_change_and_go() {
+        let mut directory = LivewireDirectory::default();
+        let full = datagram(
+            1,
+            &[(6031, "PGM1", [239, 192, 23, 143]), (7, "Mic", [239, 192, 0, 7]), (8, "Backfeed", [239, 193, 0, 8])],
+        );
+        directory.handle_datagram(at(0), NODE, &full).unwrap();
+        let names: Vec<String> = directory
+            .entries()
+            .map(|entry| format!("{} {} {}", entry.source.channel, entry.source.name, entry.node_name))
+            .collect();
+        assert_eq!(names, ["7 Mic Studio A", "6031 PGM1 Studio A"]);
+        assert_eq!(std::iter::from_fn(|| directory.poll_event()).count(), 2);
+        directory.handle_datagram(at(20), NODE, &full).unwrap();
+        assert_eq!(directory.poll_event(), None);
+        directory.handle_datagram(at(40), NODE, &datagram(1, &[(7, "Guest", [239, 192, 0, 7])])).unwrap();
+        let changes: Vec<LivewireEvent> = std::iter::from_fn(|| directory.poll_event()).collect();
+        assert!(
+            matches!(&changes[..], [LivewireEvent::Removed(gone), LivewireEvent::Added(new)] if gone.source.name == "PGM1" && new.source.name == "Guest"),
+            "{changes:?}"
+        );
+        // A summary shows that the node lives.
+        directory.handle_datagram(at(130), NODE, &datagram(2, &[])).unwrap();
+        directory.handle_timeout(at(229));
+        assert_eq!(directory.entries().count(), 1);
+        directory.handle_timeout(at(230));
+        assert_eq!((directory.entries().count(), directory.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn what_is_cut_short_or_of_another_kind_changes_nothing() {
+        let mut directory = LivewireDirectory::default();
+        let full = datagram(1, &[(6031, "PGM1", [239, 192, 23, 143])]);
+        assert_eq!(directory.handle_datagram(at(0), NODE, &full[..full.len() - 1]), Err(LivewireError::Truncated));
+        assert_eq!(directory.handle_datagram(at(0), NODE, &datagram(3, &[])), Err(LivewireError::OtherKind));
+        assert_eq!(directory.handle_datagram(at(0), NODE, b"v=0"), Err(LivewireError::Header));
+        assert_eq!(directory.entries().count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_datagram_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), from in 0usize..200) {
+            let mut datagram = datagram(1, &[(6031, "PGM1", [239, 192, 23, 143])]);
+            let _ = Advertisement::parse(&bytes);
+            let from = from.min(datagram.len());
+            datagram.truncate(from);
+            datagram.extend(bytes);
+            let _ = Advertisement::parse(&datagram);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Advertisements of Livewire nodes.
+
+use crate::clock;
+use crate::error::Result;
+use crate::interface::Interface;
+use crate::socket::{Socket, SocketConfig};
+use crate::worker::{Context, Worker};
+use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
+use std::net::SocketAddrV4;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Longer than any datagram of theirs.
+const LONGEST_DATAGRAM: usize = 4096;
+/// Events that nobody has taken.
+const MAX_EVENTS: usize = 4096;
+
+/// Hears what is advertised on an interface; ends when it is dropped.
+#[derive(Debug)]
+pub struct LivewireListener {
+    events: Receiver<LivewireEvent>,
+    _worker: Worker,
+}
+
+impl LivewireListener {
+    /// Listens.
+    ///
+    /// # Errors
+    /// If the port is refused.
+    pub fn start(interface: &Interface) -> Result<Self> {
+        let socket = Socket::open(SocketConfig::receive(interface.clone(), SocketAddrV4::new(GROUP, PORT), None))?;
+        let (tell, events) = sync_channel(MAX_EVENTS);
+        let worker = Worker::spawn("livewire", false, move |context| listen(context, socket, &tell))?;
+        Ok(Self { events, _worker: worker })
+    }
+
+    /// The next change that was not yet told.
+    #[must_use]
+    pub fn poll_event(&self) -> Option<LivewireEvent> {
+        self.events.try_recv().ok()
+    }
+}
+
+fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent>) {
+    let mut directory = LivewireDirectory::default();
+    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    while !context.is_stopping() {
+        let mut received_any = false;
+        while let Ok(Some(received)) = socket.receive(&mut buffer) {
+            received_any = true;
+            let node = *received.source.ip();
+            if let Err(refusal) = directory.handle_datagram(received.at, node, &buffer[..received.length]) {
+                tracing::debug!("advertisement of {node} refused: {refusal}");
+            }
+        }
+        let now = clock::now();
+        directory.handle_timeout(now);
+        while let Some(event) = directory.poll_event() {
+            if tell.try_send(event).is_err() {
+                tracing::debug!("nobody takes the changes of advertisements");
+            }
+        }
+        socket.renew(now, received_any);
+        context.wait(&[socket.waitable()], [directory.poll_timeout()]);
+    }
+}

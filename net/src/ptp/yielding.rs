@@ -1,0 +1,200 @@
+//! A session of PTP with one AirPlay receiver, on real sockets: see [`engine::ptp::bmca_yield`].
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::interface::Interface;
+use crate::socket::{DSCP_EF, Socket, SocketConfig};
+use crate::worker::{Context, Worker};
+use arc_swap::ArcSwap;
+use engine::clock::ClockReading;
+use engine::ptp::bmca_yield::{SyncOutcome, YieldConfig, YieldEvent, YieldSession, YieldState};
+use engine::ptp::{Destination, MessageClass, PortCounters, TransmitToken};
+use engine::{LocalTime, Nanos};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Longer than any message of theirs.
+const LONGEST_MESSAGE: usize = 1500;
+/// Sent messages whose times the kernel has not told yet.
+const MAX_UNTOLD: usize = 32;
+/// Events that nobody has taken.
+const MAX_EVENTS: usize = 256;
+/// How often the status is published when nothing happens.
+const INTERVAL: Nanos = Nanos::from_millis(125);
+/// How long to wait for the receiver's time before going ahead without.
+const DEADLINE: Nanos = Nanos::from_secs(10);
+/// Unicast within the house.
+const TTL: u8 = 64;
+
+/// What a session knows.
+#[derive(Clone, Copy, Debug)]
+pub struct YieldStatus {
+    /// When it was published.
+    pub at: LocalTime,
+    /// Whose timeline counts.
+    pub state: YieldState,
+    /// Whether the receiver's time is known.
+    pub outcome: SyncOutcome,
+    /// The receiver's time at [`YieldStatus::at`], in ns of its own timeline.
+    pub receiver_time_ns: Option<i128>,
+    /// The clock that follows the receiver's.
+    pub clock: ClockReading,
+    /// What was counted.
+    pub counters: PortCounters,
+    /// Whether ports 319 and 320 are ours; other ones do, where they are refused or taken.
+    pub on_own_ports: bool,
+}
+
+/// A session; ends when it is dropped.
+#[derive(Debug)]
+pub struct YieldClient {
+    status: Arc<ArcSwap<YieldStatus>>,
+    events: Receiver<YieldEvent>,
+    _worker: Worker,
+}
+
+impl YieldClient {
+    /// Offers our clock to a receiver.
+    ///
+    /// # Errors
+    /// If no socket can be had.
+    pub fn start(interface: &Interface, peer: Ipv4Addr) -> Result<Self> {
+        let config = YieldConfig::new(interface.port_identity(false), IpAddr::V4(peer));
+        let mut driver = Driver::new(interface, config)?;
+        let status = Arc::new(ArcSwap::from_pointee(driver.status()));
+        let (tell, events) = sync_channel(MAX_EVENTS);
+        let publish = Arc::clone(&status);
+        let worker = Worker::spawn("ptp-yield", true, move |context| driver.run(context, &publish, &tell))?;
+        Ok(Self { status, events, _worker: worker })
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn status(&self) -> YieldStatus {
+        **self.status.load()
+    }
+
+    /// The next event that was not yet told.
+    #[must_use]
+    pub fn poll_event(&self) -> Option<YieldEvent> {
+        self.events.try_recv().ok()
+    }
+}
+
+struct Driver {
+    session: YieldSession,
+    started: LocalTime,
+    event: Socket,
+    general: Socket,
+    on_own_ports: bool,
+    untold: VecDeque<(u32, TransmitToken)>,
+    faulty: bool,
+}
+
+impl Driver {
+    fn new(interface: &Interface, config: YieldConfig) -> Result<Self> {
+        let open = |class: MessageClass, port: u16| {
+            let address = SocketAddrV4::new(interface.address, port);
+            let transmit_timestamps = class == MessageClass::Event;
+            let receive = SocketConfig::receive(interface.clone(), address, None);
+            Socket::open(SocketConfig { dscp: DSCP_EF, ttl: TTL, transmit_timestamps, ..receive })
+        };
+        let both = |own: bool| {
+            let port = |class: MessageClass| if own { class.udp_port() } else { 0 };
+            let [event, general] = [MessageClass::Event, MessageClass::General].map(|class| open(class, port(class)));
+            Ok::<_, Error>((event?, general?))
+        };
+        let (on_own_ports, (event, general)) = match both(true) {
+            Err(Error::PortRefused { .. } | Error::PortBusy { .. }) => (false, both(false)?),
+            other => (true, other?),
+        };
+        let started = clock::now();
+        let session = YieldSession::new(config, started);
+        Ok(Self { session, started, event, general, on_own_ports, untold: VecDeque::new(), faulty: false })
+    }
+
+    fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
+        let mut buffer = [0; LONGEST_MESSAGE];
+        while !context.is_stopping() {
+            self.receive(&mut buffer);
+            let now = clock::now();
+            if self.session.poll_timeout().is_some_and(|due| due <= now) {
+                self.session.handle_timeout(now);
+            }
+            self.transmit();
+            while let Some(event) = self.session.poll_event() {
+                // Nobody looks, or has enough to look at.
+                let _ = tell.try_send(event);
+            }
+            status.store(Arc::new(self.status()));
+            context.wait(
+                &[self.event.waitable(), self.general.waitable()],
+                [self.session.poll_timeout(), Some(now + INTERVAL)],
+            );
+        }
+    }
+
+    /// Takes all that has come: first when our messages left, because the answers may be there already.
+    fn receive(&mut self, buffer: &mut [u8]) {
+        while let Some((number, at)) = self.event.poll_transmitted() {
+            let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };
+            if let Some((_, token)) = self.untold.remove(index) {
+                self.session.handle_transmitted(token, at);
+            }
+        }
+        for socket in [&mut self.event, &mut self.general] {
+            while let Ok(Some(received)) = socket.receive(buffer) {
+                let source = IpAddr::V4(*received.source.ip());
+                // Counted by the session.
+                let _ = self.session.handle_datagram(received.at, source, &buffer[..received.length]);
+            }
+        }
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.session.poll_transmit() {
+            let Destination::Unicast(peer) = transmit.destination else { continue };
+            let socket = match transmit.class {
+                MessageClass::Event => &mut self.event,
+                MessageClass::General => &mut self.general,
+            };
+            let before = clock::now();
+            let sent = socket.send(&transmit.datagram, SocketAddr::new(peer, transmit.class.udp_port()));
+            match (sent, transmit.timestamp) {
+                (Ok(Some(number)), Some(token)) => {
+                    if self.untold.len() == MAX_UNTOLD {
+                        self.untold.pop_front();
+                    }
+                    self.untold.push_back((number, token));
+                }
+                (Ok(None), Some(token)) => {
+                    let took = clock::now() - before;
+                    self.session.handle_transmitted(token, before + Nanos::new(took.as_nanos() / 2));
+                }
+                (Ok(_), None) => self.faulty = false,
+                (Err(error), _) => {
+                    // A receiver that is off answers with an ICMP error to each message.
+                    if !std::mem::replace(&mut self.faulty, true) {
+                        tracing::info!("sending PTP to {peer}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> YieldStatus {
+        use engine::clock::ClockLaw;
+        let now = clock::now();
+        YieldStatus {
+            at: now,
+            state: self.session.state(),
+            outcome: self.session.sync_outcome(now, self.started + DEADLINE),
+            receiver_time_ns: self.session.receiver_time_ns(now),
+            clock: self.session.law().reading(now),
+            counters: *self.session.counters(),
+            on_own_ports: self.on_own_ports,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What PTP time is taken from: our own client, or a system clock that somebody else keeps.
+
+use crate::clock::{self, SystemReader};
+use crate::error::Result;
+use crate::ptp::PtpClient;
+use crate::worker::{Context, Worker};
+use arc_swap::ArcSwap;
+use engine::Nanos;
+use engine::clock::{ClockMode, ClockReading, Reference, ReferenceConfig, Sources, SystemReport};
+use std::sync::Arc;
+
+/// How often the system's clock is read.
+const INTERVAL: Nanos = Nanos::from_millis(125);
+
+/// A source of PTP time, to be shared by any number of streams.
+#[derive(Clone, Debug)]
+pub enum Timeline {
+    /// Our own client.
+    Ptp(Arc<PtpClient>),
+    /// The system's clock.
+    System(Arc<SystemTimeline>),
+}
+
+impl Timeline {
+    /// What is known now, for [`engine::receive::Ingest::set_clock`].
+    #[must_use]
+    pub fn reading(&self) -> ClockReading {
+        match self {
+            Self::Ptp(client) => client.reading(),
+            Self::System(system) => system.reading(),
+        }
+    }
+}
+
+/// The system's clock as PTP time: somebody else (ptp4l with phc2sys, an NTP daemon) keeps it right. It is of no use while nobody does.
+#[derive(Debug)]
+pub struct SystemTimeline {
+    published: Arc<ArcSwap<(ClockReading, SystemReport)>>,
+    _worker: Worker,
+}
+
+impl SystemTimeline {
+    /// Begins to read the clock; ends when it is dropped.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn start() -> Result<Self> {
+        let mut follower = Follower::new();
+        let published = Arc::new(ArcSwap::from_pointee(follower.read()));
+        let publish = Arc::clone(&published);
+        let worker = Worker::spawn("system-clock", false, move |context| follower.run(context, &publish))?;
+        Ok(Self { published, _worker: worker })
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn reading(&self) -> ClockReading {
+        self.published.load().0
+    }
+
+    /// Whether and how well somebody keeps the clock.
+    #[must_use]
+    pub fn report(&self) -> SystemReport {
+        self.published.load().1
+    }
+}
+
+struct Follower {
+    reader: SystemReader,
+    reference: Reference,
+}
+
+impl Follower {
+    fn new() -> Self {
+        let config = ReferenceConfig { mode: ClockMode::System, ..ReferenceConfig::default() };
+        Self { reader: SystemReader::new(), reference: Reference::new(config) }
+    }
+
+    fn read(&mut self) -> (ClockReading, SystemReport) {
+        self.reader.read();
+        let now = clock::now();
+        let system = Some(self.reader.clock().reading(now));
+        self.reference.advance(now, &Sources { system, ..Sources::default() });
+        while let Some(event) = self.reference.poll_event() {
+            tracing::debug!("system clock: {event}");
+        }
+        (self.reference.reading(), self.reader.clock().report())
+    }
+
+    fn run(&mut self, context: &Context, published: &ArcSwap<(ClockReading, SystemReport)>) {
+        while !context.is_stopping() {
+            published.store(Arc::new(self.read()));
+            context.wait(&[], [Some(clock::now() + INTERVAL)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_tells_whether_it_is_of_use() {
+        let timeline = SystemTimeline::start().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let (reading, report) = (timeline.reading(), timeline.report());
+        assert!(reading.map.is_none() || report.discipline.synchronised, "{reading:?} {report:?}");
+    }
+}

@@ -1,0 +1,74 @@
+//! Masters of any domain, by their Announces.
+
+use engine::LocalTime;
+use engine::Nanos;
+use net::clock;
+use net::interface::Interface;
+use net::ptp::{AnnounceListener, HeardMaster};
+use serde::Serialize;
+
+/// A master that has not announced itself for this long is gone: three of the longest usual intervals, 2 s.
+const SILENCE: Nanos = Nanos::from_secs(6);
+
+/// Hears masters.
+pub(super) struct Masters(AnnounceListener);
+
+impl Masters {
+    pub(super) fn start(interface: &Interface) -> net::Result<Self> {
+        AnnounceListener::start(interface).map(Self)
+    }
+
+    /// Those that were heard lately, by domain.
+    pub(super) fn list(&self) -> Vec<Master> {
+        let now = clock::now();
+        self.0
+            .masters()
+            .iter()
+            .filter(|master| now - master.heard_at < SILENCE)
+            .map(|master| Master::of(master, now))
+            .collect()
+    }
+}
+
+/// A line of the screen.
+#[derive(Debug, Serialize)]
+pub(super) struct Master {
+    domain: u8,
+    grandmaster: String,
+    from: String,
+    priority_1: u8,
+    clock_class: u8,
+    priority_2: u8,
+    steps_removed: u16,
+    heard_s_ago: f64,
+}
+
+impl Master {
+    fn of(heard: &HeardMaster, now: LocalTime) -> Self {
+        let announce = &heard.announce;
+        Self {
+            domain: heard.domain,
+            grandmaster: announce.grandmaster_identity.to_string(),
+            from: heard.from.to_string(),
+            priority_1: announce.grandmaster_priority_1,
+            clock_class: announce.grandmaster_clock_quality.clock_class,
+            priority_2: announce.grandmaster_priority_2,
+            steps_removed: announce.steps_removed,
+            heard_s_ago: (now - heard.heard_at).as_secs_f64(),
+        }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let Self { domain, grandmaster, from, priority_1, clock_class, priority_2, steps_removed, heard_s_ago } = self;
+        format!(
+            "  {grandmaster:18} {domain:>6} {priority_1:>9} {clock_class:>5} {priority_2:>9} {steps_removed:>5}  {from}, {heard_s_ago:.1} s ago"
+        )
+    }
+}
+
+pub(super) fn header() -> String {
+    format!(
+        "{:20} {:>6} {:>9} {:>5} {:>9} {:>5}  heard",
+        "GRANDMASTER", "domain", "priority1", "class", "priority2", "steps"
+    )
+}

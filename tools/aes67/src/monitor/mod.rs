@@ -1,0 +1,87 @@
+//! `aes67 monitor`: what is on the network, on one screen: grandmasters, streams, and how well each flows.
+//!
+//! Model: announcements are heard by SAP, masters by their Announces in any domain, and each announced stream is joined to count its packets. How late packets are is told against
+//! PTP where the stream is on it and our own client is locked: the time from the last frame of a packet to its arrival.
+
+mod masters;
+mod streams;
+
+use crate::failure::{Failure, Result};
+use crate::session::{Session, print, warn};
+use clap::Args;
+use masters::Masters;
+use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig};
+use net::sap::SapListener;
+use net::timeline::Timeline;
+use std::process::ExitCode;
+use streams::Streams;
+
+const EXAMPLES: &str = "\
+Examples:
+  aes67 monitor --interface eth0
+  aes67 monitor --ptp-domain 2 --json --seconds 60
+
+A stream's `late` is the time from a packet's last frame to its arrival, by PTP: smallest and largest of the last second. `loss` is of the last second, `lost` of all time.";
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct MonitorArguments {
+    /// Network interface, by name or address; may be left out if there is only one
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+
+    /// PTP domain that lateness is measured by
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
+    ptp_domain: u8,
+
+    /// The most streams to join
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    streams: usize,
+
+    /// One JSON object a second
+    #[arg(long)]
+    json: bool,
+
+    /// End after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<f64>,
+}
+
+pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
+    let interface = Interface::find(arguments.interface.as_deref())?;
+    let listener = SapListener::start(&interface)?;
+    let mut session = Session::start(arguments.seconds)?;
+    // Without PTP's ports there are streams to be shown all the same.
+    let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
+    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), arguments.ptp_domain)).inspect_err(refused).ok();
+    let masters = Masters::start(&interface).ok();
+    let mut streams = Streams::new(&interface, client.clone().map(Timeline::Ptp), arguments.streams);
+    while session.goes_on() {
+        streams.follow(&listener.sessions());
+        if !session.second_is_over() {
+            continue;
+        }
+        let (heard, rows) = (masters.as_ref().map(Masters::list).unwrap_or_default(), streams.rows());
+        if arguments.json {
+            let line = serde_json::json!({
+                "elapsed_s": session.elapsed().as_secs_f64(),
+                "ptp": client.as_ref().map(|client| client.status().to_string()),
+                "masters": heard,
+                "streams": rows,
+            });
+            print(&serde_json::to_string(&line).map_err(Failure::run)?);
+            continue;
+        }
+        let ptp = client
+            .as_ref()
+            .map_or_else(|| "PTP: its ports are refused".to_owned(), |client| client.status().to_string());
+        let mut lines = vec![format!("{interface}   {ptp}")];
+        lines.push(masters::header());
+        lines.extend(heard.iter().map(masters::Master::line));
+        lines.push(streams::header());
+        lines.extend(rows.iter().map(streams::Row::line));
+        session.show_all(&lines);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,113 @@
+//! What plays: a sound card, or a timer in its place.
+
+#[cfg(feature = "cpal")]
+use super::card;
+use super::mix::Mixer;
+use super::{PlayArguments, timer};
+use crate::failure::{Failure, Result};
+use engine::rtp::format::StreamFormat;
+use engine::{Nanos, SampleRate};
+
+/// Ready to play.
+pub(super) enum Output {
+    Timer(timer::Opened),
+    #[cfg(feature = "cpal")]
+    Card(card::Opened),
+}
+
+impl Output {
+    /// Opens what was asked for, for streams of this rate and so many channels.
+    pub(super) fn open(arguments: &PlayArguments, format: StreamFormat, channels: usize) -> Result<Self> {
+        match &arguments.output {
+            Some(output) => {
+                let block = arguments.block as usize;
+                timer::Opened::open(output, format.sample_rate(), channels, arguments.ppm, block).map(Self::Timer)
+            }
+            #[cfg(feature = "cpal")]
+            None => card::Opened::open(arguments.device.as_deref(), format.sample_rate(), channels).map(Self::Card),
+            #[cfg(not(feature = "cpal"))]
+            None => Err(Failure::input(
+                "this program was built without sound cards: give --output null or a WAV file, or build it with the feature `cpal`",
+            )),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Timer(opened) => opened.name(),
+            #[cfg(feature = "cpal")]
+            Self::Card(opened) => opened.name(),
+        }
+    }
+
+    pub(super) fn rate(&self) -> SampleRate {
+        match self {
+            Self::Timer(opened) => opened.rate(),
+            #[cfg(feature = "cpal")]
+            Self::Card(opened) => opened.rate(),
+        }
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        match self {
+            Self::Timer(opened) => opened.channels(),
+            #[cfg(feature = "cpal")]
+            Self::Card(opened) => opened.channels(),
+        }
+    }
+
+    pub(super) fn block_frames(&self) -> usize {
+        match self {
+            Self::Timer(opened) => opened.block_frames(),
+            #[cfg(feature = "cpal")]
+            Self::Card(_) => card::BLOCK_FRAMES,
+        }
+    }
+
+    /// The most frames of one callback.
+    pub(super) fn longest_callback(&self) -> usize {
+        match self {
+            Self::Timer(opened) => opened.block_frames(),
+            #[cfg(feature = "cpal")]
+            Self::Card(_) => card::LONGEST_CALLBACK,
+        }
+    }
+
+    #[cfg_attr(not(feature = "cpal"), expect(unused_variables, reason = "a timer has the callback it is told"))]
+    pub(super) fn start(self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
+        match self {
+            Self::Timer(opened) => opened.start(mixer).map(Playing::Timer),
+            #[cfg(feature = "cpal")]
+            Self::Card(opened) => opened.start(mixer, latency).map(Playing::Card),
+        }
+    }
+}
+
+/// Plays until it is dropped.
+pub(super) enum Playing {
+    Timer(timer::Playing),
+    #[cfg(feature = "cpal")]
+    Card(card::Playing),
+}
+
+/// An output does not play any more.
+pub(super) enum Lost {
+    /// It may come back: a card that was unplugged.
+    ForNow(String),
+    /// It will not: a file that cannot be written.
+    ForGood(Failure),
+}
+
+impl Playing {
+    /// Tells what happened to the output.
+    ///
+    /// # Errors
+    /// If it does not play any more.
+    pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
+        match self {
+            Self::Timer(playing) => playing.check().map_err(Lost::ForGood),
+            #[cfg(feature = "cpal")]
+            Self::Card(playing) => playing.check().map_err(Lost::ForNow),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Streams and the output that plays them, from its opening to its loss.
+
+use super::law::Law;
+use super::memory::Memory;
+use super::meter::Meter;
+use super::mix::Mixer;
+use super::output::{Lost, Output, Playing};
+use super::{Clock, PlayArguments};
+use crate::failure::{Failure, Result};
+use crate::record::duration_ms;
+use crate::target::Target;
+use engine::receive::{ChannelMap, FusedDrift, MediaClock, StreamConfig, WarmStart};
+use engine::rtp::format::MAX_CHANNELS;
+use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
+use net::clock;
+use net::stream::{LegConfig, Receiver};
+use net::timeline::Timeline;
+use std::sync::Arc;
+
+/// How long the first frame of a packet waits, unless it is asked for; and how far late packets may raise that.
+const LATENCY: Nanos = Nanos::from_millis(40);
+const LATENCY_LIMIT: Nanos = Nanos::from_millis(250);
+/// The rate of a card is worth remembering once it was measured for so long.
+const MEASURED: Nanos = Nanos::from_secs(30);
+
+/// A stream that is to be played.
+pub(super) struct Stream {
+    pub(super) target: Target,
+    pub(super) legs: Vec<LegConfig>,
+    pub(super) timeline: Option<Timeline>,
+    /// For each output the stream's channel, both counted from 0; `None` if nobody has said.
+    pub(super) channels: Option<Vec<Option<usize>>>,
+}
+
+/// A stream that is played.
+pub(super) struct Channel {
+    pub(super) receiver: Receiver,
+    pub(super) meter: Arc<Meter>,
+    pub(super) latency: Nanos,
+}
+
+/// Plays until it is dropped.
+pub(super) struct Player {
+    pub(super) channels: Vec<Channel>,
+    pub(super) name: String,
+    rate: SampleRate,
+    output: Playing,
+    started_at: LocalTime,
+}
+
+impl Player {
+    /// Opens the output, and starts to receive.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or something is refused.
+    pub(super) fn open(arguments: &PlayArguments, streams: &[Stream], memory: &Memory) -> Result<Self> {
+        let layout = layout(streams);
+        let wanted = layout.iter().map(Vec::len).max().unwrap_or(1);
+        let format = streams[0].target.stream.format;
+        let opened = Output::open(arguments, format, wanted)?;
+        let outputs = opened.channels();
+        if arguments.channels.iter().any(|map| map.0.len() > outputs) {
+            return Err(Failure::input(format!(
+                "--channels names more than the {outputs} channels of {}",
+                opened.name()
+            )));
+        }
+        let (name, rate) = (opened.name(), opened.rate());
+        let card_rate = remembered_name(arguments).and_then(|device| memory.recall(&device));
+        let (mut channels, mut playouts) = (Vec::new(), Vec::new());
+        for (stream, map) in streams.iter().zip(&layout) {
+            let config = stream_config(arguments, &stream.target, &opened, &spread(map, outputs), card_rate)?;
+            let meter = Arc::new(Meter::new(outputs));
+            let law = if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedDrift::default()) };
+            let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
+            playouts.push((playout, Arc::clone(&meter)));
+            channels.push(Channel { receiver, meter, latency: config.target_depth });
+        }
+        let latency = channels.iter().map(|channel| channel.latency).min().unwrap_or(LATENCY);
+        let mixer = Mixer::new(playouts, opened.longest_callback() * outputs);
+        let output = opened.start(mixer, latency)?;
+        Ok(Self { channels, name, rate, output, started_at: clock::now() })
+    }
+
+    /// # Errors
+    /// If the output does not play any more.
+    pub(super) fn check(&mut self) -> std::result::Result<(), Lost> {
+        self.output.check()
+    }
+
+    /// A callback that is longer than the latency leaves no time for packets: its length, and the latency.
+    pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
+        let of = |channel: &Channel| {
+            let callback = self.rate.duration(Frames::new(i64::from(channel.meter.longest_callback())));
+            (callback >= channel.latency).then_some((callback, channel.latency))
+        };
+        self.channels.iter().find_map(of)
+    }
+
+    /// Keeps what was learnt of the card.
+    pub(super) fn remember(&self, arguments: &PlayArguments, memory: &mut Memory) {
+        let long_enough = clock::now() - self.started_at > MEASURED;
+        let playing = self.channels.iter().map(|channel| channel.receiver.status());
+        let measured = playing.filter(|status| status.playout.started).map(|status| status.playout.card_rate).next();
+        if let (Some(device), Some(rate), true) = (remembered_name(arguments), measured, long_enough) {
+            memory.remember(&device, rate);
+        }
+    }
+}
+
+/// The name by which a card is remembered; files and `null` have no crystal.
+fn remembered_name(arguments: &PlayArguments) -> Option<String> {
+    arguments.output.is_none().then(|| arguments.device.clone().unwrap_or_else(|| "default".to_owned()))
+}
+
+/// What each stream plays on which output: as was said, or else one stream beside the other while they fit, or on top of each other.
+fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
+    let inputs = |stream: &Stream| stream.target.stream.format.channels();
+    let fit = streams.iter().map(inputs).sum::<usize>() <= MAX_CHANNELS;
+    let mut first = 0;
+    let mut maps = Vec::new();
+    for stream in streams {
+        let straight = || std::iter::repeat_n(None, first).chain((0..inputs(stream)).map(Some)).collect();
+        maps.push(stream.channels.clone().unwrap_or_else(straight));
+        first += if fit { inputs(stream) } else { 0 };
+    }
+    maps
+}
+
+/// A map for all outputs. A single channel plays on all of them; what has no output of its own plays on those that there are.
+fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
+    match map {
+        [Some(only)] => vec![Some(*only); outputs],
+        _ => {
+            let skipped = if map.len() > outputs { map.iter().take_while(|input| input.is_none()).count() } else { 0 };
+            map[skipped..].iter().copied().chain(std::iter::repeat(None)).take(outputs).collect()
+        }
+    }
+}
+
+fn stream_config(
+    arguments: &PlayArguments,
+    target: &Target,
+    output: &Output,
+    map: &[Option<usize>],
+    card_rate: Option<Ppb>,
+) -> Result<StreamConfig> {
+    let asked = arguments.latency.or(target.latency_ms);
+    let latency = asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))?;
+    let config = target.stream.stream_config(latency, output.rate(), output.block_frames());
+    let media_clock = match arguments.clock {
+        Clock::Ptp | Clock::System => config.media_clock,
+        Clock::Livewire | Clock::Free => MediaClock::Unrelated,
+    };
+    Ok(StreamConfig {
+        channel_map: ChannelMap::new(map).map_err(Failure::input)?,
+        payload_type: target.payload_type,
+        media_clock,
+        depth_limit: if asked.is_some() { latency } else { LATENCY_LIMIT },
+        warm_start: WarmStart { card_rate, media_rate: None },
+        ..config
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_fills_the_outputs_that_there_are() {
+        assert_eq!(spread(&[Some(0)], 2), [Some(0), Some(0)]);
+        assert_eq!(spread(&[Some(1), None], 3), [Some(1), None, None]);
+        // The second stereo stream of two, on a card of two channels.
+        assert_eq!(spread(&[None, None, Some(0), Some(1)], 2), [Some(0), Some(1)]);
+        assert_eq!(spread(&[Some(0), Some(1), Some(2)], 2), [Some(0), Some(1)]);
+    }
+}

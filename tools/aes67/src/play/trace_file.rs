@@ -1,0 +1,128 @@
+//! `--trace FILE`: the trace that the simulator writes, from a real network.
+//!
+//! What the simulator knows and we do not (the truth of clocks and rates, what a listener would have heard, what the network lost) stays empty.
+
+use super::counts::Counts;
+use crate::failure::{Failure, Result};
+use engine::{Frames, Nanos, SampleRate};
+use net::stream::ReceiverStatus;
+use net::timeline::Timeline;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use trace::{ClockState, TraceRow, Writer};
+
+/// The file.
+pub(super) struct TraceFile {
+    path: PathBuf,
+    writer: Writer<BufWriter<File>>,
+}
+
+impl TraceFile {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", path.display()));
+        let file = File::create(path).map_err(|error| failed(&error))?;
+        let writer = Writer::new(BufWriter::new(file)).map_err(|error| failed(&error))?;
+        Ok(Self { path: path.to_owned(), writer })
+    }
+
+    pub(super) fn write(&mut self, receiver: &str, row: &TraceRow) -> Result<()> {
+        let written = self.writer.write(receiver, row, true).and_then(|()| self.writer.flush());
+        written.map_err(|error| Failure::run(format!("{}: {error}", self.path.display())))
+    }
+}
+
+/// One interval of one stream, as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    before: Counts,
+    looks: u32,
+    ratio_ppm: f64,
+    depth_ms: f64,
+    fill_min_ms: f64,
+    fill_max_ms: f64,
+}
+
+impl Interval {
+    /// Begins when `before` was counted.
+    pub(super) fn new(before: Counts) -> Self {
+        Self { before, looks: 0, ratio_ppm: 0.0, depth_ms: 0.0, fill_min_ms: f64::INFINITY, fill_max_ms: 0.0 }
+    }
+
+    /// Looks at the stream; some twenty times a second.
+    pub(super) fn look(&mut self, status: &ReceiverStatus) {
+        let playout = &status.playout;
+        if !playout.started {
+            return;
+        }
+        let fill_ms = ms(playout.fill);
+        self.looks += 1;
+        self.ratio_ppm += playout.ratio.as_ppm();
+        self.depth_ms += ms(playout.achieved);
+        self.fill_min_ms = self.fill_min_ms.min(fill_ms);
+        self.fill_max_ms = self.fill_max_ms.max(fill_ms);
+    }
+
+    /// The interval that ends now.
+    pub(super) fn row(
+        &self,
+        elapsed: Nanos,
+        status: &ReceiverStatus,
+        timeline: Option<&Timeline>,
+        counts: &Counts,
+        rate: SampleRate,
+    ) -> TraceRow {
+        let before = &self.before;
+        let looked = self.looks > 0;
+        let mean = |sum: f64| if looked { sum / f64::from(self.looks) } else { f64::NAN };
+        let since = |now: u64, before: u64| now.saturating_sub(before) as u32;
+        let concealed = Frames::new(since(counts.concealed_frames, before.concealed_frames).into());
+        let missed = (counts.lost - before.lost) as i32;
+        let (clock_state, host_rate_ppm, sigma) = clock(timeline);
+        TraceRow {
+            time_s: elapsed.as_secs_f64(),
+            clock_state,
+            clock_error_us: None,
+            clock_sigma_us: sigma.map(|sigma| ms(sigma) * 1e3),
+            host_rate_ppm,
+            host_rate_truth_ppm: f64::NAN,
+            ratio_ppm: mean(self.ratio_ppm),
+            ratio_truth_ppm: f64::NAN,
+            depth_ms: mean(self.depth_ms),
+            fill_min_ms: if looked { self.fill_min_ms } else { f64::NAN },
+            fill_max_ms: if looked { self.fill_max_ms } else { f64::NAN },
+            underruns: since(counts.underruns, before.underruns),
+            crackles: 0,
+            packets_late: since(counts.late, before.late),
+            packets_lost: 0,
+            latency_ms: None,
+            sender_off_ptp: status.ingest.sender_off_ptp,
+            packets_missed: missed,
+            packets_dropped: since(counts.dropped, before.dropped),
+            packets_refused: since(counts.refused, before.refused),
+            concealed_ms: ms(rate.duration(concealed)),
+            depth_raised_ms: ms(status.playout.raised_by),
+            card_rate_error_ppm: None,
+            leg_a_lost: (counts.leg_lost[0] - before.leg_lost[0]) as i32,
+            leg_b_lost: (counts.leg_lost[1] - before.leg_lost[1]) as i32,
+            leg_b_skew_ms: status.ingest.legs[1].skew.map(ms),
+            packets_altered: 0,
+        }
+    }
+}
+
+/// State, the host's rate against PTP, and the uncertainty.
+fn clock(timeline: Option<&Timeline>) -> (ClockState, Option<f64>, Option<Nanos>) {
+    match timeline {
+        Some(Timeline::Ptp(client)) => {
+            let status = client.status();
+            (status.clock.state.into(), status.rate().map(|rate| -rate.as_ppm()), status.uncertainty())
+        }
+        Some(Timeline::System(system)) => (system.reading().state.into(), None, None),
+        None => (ClockState::Listening, None, None),
+    }
+}
+
+fn ms(time: Nanos) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,169 @@
+//! What is shown of a stream that is played, each second and at its end.
+
+use super::counts::Counts;
+use super::meter::Meter;
+use crate::failure::{Failure, Result};
+use engine::clock::LockState;
+use engine::{LocalTime, Nanos};
+use net::stream::ReceiverStatus;
+use net::timeline::Timeline;
+use serde::Serialize;
+
+/// A stream of which nothing was heard for this long is silent.
+const SILENCE: Nanos = Nanos::from_secs(1);
+
+/// One stream at one moment.
+pub(super) struct View<'a> {
+    pub(super) name: &'a str,
+    pub(super) status: &'a ReceiverStatus,
+    pub(super) counts: Counts,
+    pub(super) timeline: Option<&'a Timeline>,
+    pub(super) meter: &'a Meter,
+    pub(super) elapsed: Nanos,
+}
+
+/// The clock's own line: that of the PTP client, if there is one.
+pub(super) fn clock_line(timeline: Option<&Timeline>) -> String {
+    match timeline {
+        Some(Timeline::Ptp(client)) => client.status().to_string(),
+        Some(Timeline::System(system)) => format!("System clock: {}", system.report()),
+        None => "Clock: arrivals of packets".to_owned(),
+    }
+}
+
+/// Whether a stream was heard lately.
+pub(super) fn is_silent(status: &ReceiverStatus, now: LocalTime) -> bool {
+    status.last_packet.is_some_and(|last| now - last > SILENCE)
+}
+
+impl View<'_> {
+    fn state(&self) -> &'static str {
+        match (self.status.last_packet, self.status.playout.started) {
+            (None, _) => "WAITING",
+            (Some(_), _) if is_silent(self.status, self.status.at) => "SILENT",
+            (Some(_), false) => "STARTING",
+            (Some(_), true) => "PLAYING",
+        }
+    }
+
+    fn clock(&self) -> String {
+        let name = match self.timeline {
+            None => return "arrivals".to_owned(),
+            Some(Timeline::Ptp(_)) => "PTP",
+            Some(Timeline::System(_)) => "system clock",
+        };
+        match self.clock_state() {
+            LockState::Locked if self.status.playout.link_offset.is_some() => format!("{name} LOCKED"),
+            LockState::Locked => format!("{name} LOCKED, but the stream is not on it"),
+            state => format!("{name} {state}"),
+        }
+    }
+
+    fn clock_state(&self) -> LockState {
+        match self.timeline {
+            Some(Timeline::Ptp(client)) => client.status().clock.state,
+            Some(Timeline::System(system)) => system.reading().state,
+            None => LockState::Listening,
+        }
+    }
+
+    /// `PLAYING, buffer 38.1 ms, ...`.
+    pub(super) fn line(&self) -> String {
+        let (playout, counts) = (&self.status.playout, &self.counts);
+        let latency = playout.link_offset.unwrap_or(playout.achieved);
+        let by = match self.timeline {
+            Some(_) if playout.started && playout.link_offset.is_none() => " by arrivals",
+            _ => "",
+        };
+        let refused = match &self.status.last_refusal {
+            Some(reason) if counts.refused > 0 => format!(", {} refused ({reason})", counts.refused),
+            _ => String::new(),
+        };
+        format!(
+            "{}{by}, buffer {}, latency {latency}, ratio {}, lost {}, late {}, concealed {} frames, underruns {}{refused}, {}",
+            self.state(),
+            playout.fill,
+            playout.ratio,
+            counts.lost,
+            counts.late,
+            counts.concealed_frames,
+            counts.underruns,
+            self.meter.show(),
+        )
+    }
+
+    pub(super) fn to_json(&self) -> Result<String> {
+        let (playout, ingest, counts) = (&self.status.playout, &self.status.ingest, &self.counts);
+        let line = Line {
+            elapsed_s: self.elapsed.as_secs_f64(),
+            stream: self.name,
+            state: self.state(),
+            clock: self.clock(),
+            clock_line: clock_line(self.timeline),
+            buffer_us: playout.fill.as_nanos() / 1000,
+            achieved_us: playout.achieved.as_nanos() / 1000,
+            link_offset_us: playout.link_offset.map(|offset| offset.as_nanos() / 1000),
+            ratio_ppm: playout.ratio.as_ppm(),
+            card_ppm: playout.card_rate.as_ppm(),
+            media_ppm: ingest.media_rate.as_ppm(),
+            received: counts.received,
+            lost: counts.lost,
+            late: counts.late,
+            refused: counts.refused,
+            concealed_frames: counts.concealed_frames,
+            underruns: counts.underruns,
+            jumps: counts.jumps,
+            restarts: counts.restarts,
+            dropped_by_kernel: counts.dropped_by_kernel,
+            arrival_jitter_us: ingest.arrival_jitter.as_nanos() / 1000,
+            sender_off_ptp: ingest.sender_off_ptp,
+            peaks_dbfs: self.meter.peaks_dbfs(),
+        };
+        serde_json::to_string(&line).map_err(Failure::run)
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    elapsed_s: f64,
+    stream: &'a str,
+    state: &'static str,
+    clock: String,
+    clock_line: String,
+    buffer_us: i64,
+    achieved_us: i64,
+    link_offset_us: Option<i64>,
+    ratio_ppm: f64,
+    card_ppm: f64,
+    media_ppm: f64,
+    received: u64,
+    lost: i64,
+    late: u64,
+    refused: u64,
+    concealed_frames: u64,
+    underruns: u64,
+    jumps: u64,
+    restarts: u64,
+    dropped_by_kernel: u64,
+    arrival_jitter_us: i64,
+    sender_off_ptp: bool,
+    peaks_dbfs: Vec<f64>,
+}
+
+/// What is said at the end.
+pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
+    let stamps: Vec<String> = status.legs.iter().map(|leg| leg.timestamping.to_string()).collect();
+    format!(
+        "{} packets, {} lost, {} late, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {}",
+        counts.received,
+        counts.lost,
+        counts.late,
+        counts.concealed_frames,
+        counts.jumps,
+        counts.restarts,
+        counts.dropped_by_kernel,
+        status.playout.card_rate,
+        status.ingest.media_rate,
+        stamps.join(" and "),
+    )
+}

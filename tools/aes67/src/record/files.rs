@@ -1,0 +1,125 @@
+//! The files of one stream's recording: their names, where one ends and the next begins, and what time each begins at.
+
+use super::capture::Block;
+use super::stamp::Anchor;
+use super::wav::{Layout, WavFile};
+use crate::failure::{Failure, Result};
+use engine::Frames;
+use std::path::{Path, PathBuf};
+
+/// The file that is written now, and those before it.
+pub(super) struct Files {
+    first: PathBuf,
+    current: PathBuf,
+    layout: Layout,
+    max_frames: u64,
+    file: WavFile,
+    number: u32,
+    /// Timeline and place of the current file's first frame; `None` before it is written.
+    origin: Option<(u64, Frames)>,
+    /// Whether the current file's time is PTP's, and so final.
+    stamped_by_ptp: bool,
+    frames: u64,
+}
+
+impl Files {
+    /// `max_frames` is the length of a file.
+    pub(super) fn create(path: &Path, layout: Layout, max_frames: u64) -> Result<Self> {
+        let file = WavFile::create(path, layout.clone());
+        let file = file.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+        let (first, current) = (path.to_owned(), path.to_owned());
+        let (number, origin, stamped_by_ptp, frames) = (1, None, false, 0);
+        Ok(Self { first, current, layout, max_frames, file, number, origin, stamped_by_ptp, frames })
+    }
+
+    pub(super) fn write(&mut self, block: &Block) -> Result<()> {
+        let channels = self.layout.channels();
+        let (mut first, mut samples) = (block.first, &block.samples[..]);
+        while !samples.is_empty() {
+            if self.file.frames() == self.max_frames {
+                self.next_file()?;
+            }
+            self.origin.get_or_insert((block.timeline, first));
+            let room = (self.max_frames - self.file.frames()).min(usize::MAX as u64 / channels as u64) as usize;
+            let (now, later) = samples.split_at(samples.len().min(room * channels));
+            self.file.write(now).map_err(|error| self.failed(&error))?;
+            let frames = (now.len() / channels) as u64;
+            self.frames += frames;
+            first += Frames::new(frames as i64);
+            samples = later;
+        }
+        Ok(())
+    }
+
+    /// Makes the file whole, so that a crash loses only what comes after; and tells it its time, if that is known by now.
+    pub(super) fn keep_valid(&mut self, anchor: Option<&Anchor>) -> Result<()> {
+        self.stamp(anchor);
+        self.file.update().map_err(|error| self.failed(&error))
+    }
+
+    pub(super) fn finish(mut self, anchor: Option<&Anchor>) -> Result<()> {
+        self.stamp(anchor);
+        self.file.finish().map_err(|error| self.failed(&error))
+    }
+
+    /// Seconds of audio in all files.
+    pub(super) fn seconds(&self) -> f64 {
+        self.frames as f64 / f64::from(self.layout.rate_hz())
+    }
+
+    pub(super) fn current(&self) -> &Path {
+        &self.current
+    }
+
+    fn stamp(&mut self, anchor: Option<&Anchor>) {
+        let Some((anchor, (timeline, first))) = anchor.zip(self.origin) else { return };
+        let is_better = anchor.by_ptp || self.file.stamp().is_none();
+        if anchor.timeline == timeline && is_better && !self.stamped_by_ptp {
+            self.file.set_stamp(anchor.stamp_of(first, self.layout.rate_hz()));
+            self.stamped_by_ptp = anchor.by_ptp;
+        }
+    }
+
+    fn next_file(&mut self) -> Result<()> {
+        self.file.finish().map_err(|error| self.failed(&error))?;
+        self.number += 1;
+        let stem = self.first.file_stem().unwrap_or_default().to_string_lossy();
+        self.current = self.first.with_file_name(format!("{stem}-{:03}.wav", self.number));
+        self.file = WavFile::create(&self.current, self.layout.clone()).map_err(|error| self.failed(&error))?;
+        (self.origin, self.stamped_by_ptp) = (None, false);
+        Ok(())
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::run(format!(
+            "{}: {error}; the {:.1} s recorded until then are kept",
+            self.current.display(),
+            self.seconds()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::SampleRate;
+    use engine::rtp::format::{Encoding, StreamFormat};
+
+    #[test]
+    fn files_are_split_at_their_length_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2).unwrap();
+        let mut files = Files::create(&folder.path().join("take.wav"), Layout::new(format, "take"), 10).unwrap();
+        let samples: Vec<i32> = (0..50).map(|n| n << 8).collect();
+        files.write(&Block { timeline: 0, first: Frames::new(100), samples }).unwrap();
+        assert_eq!(files.origin, Some((0, Frames::new(120))));
+        files.finish(None).unwrap();
+        let read = |name: &str| -> Vec<i32> {
+            let samples = hound::WavReader::open(folder.path().join(name)).unwrap();
+            samples.into_samples().map(|sample| sample.unwrap()).collect()
+        };
+        let parts = ["take.wav", "take-002.wav", "take-003.wav"].map(read);
+        assert_eq!(parts.each_ref().map(Vec::len), [20, 20, 10]);
+        assert_eq!(parts.concat(), (0..50).collect::<Vec<_>>());
+    }
+}

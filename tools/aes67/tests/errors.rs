@@ -1,0 +1,202 @@
+//! Every mistake that a user can make is one clear sentence and exit code 2; and what may happen to a pipe, a disk or a process loses nothing.
+
+#[expect(dead_code, reason = "the rig serves other tests, too")]
+mod rig;
+
+use rig::{Wire, samples};
+use std::fs;
+use std::process::{Output, Stdio};
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn assert_one_sentence(done: &Output, arguments: &str, code: i32, message: &str) {
+    let text = text(done);
+    assert_eq!(done.status.code(), Some(code), "{arguments}: {text}");
+    assert!(text.starts_with(message) && text.lines().count() == 1, "{arguments}: {text}");
+}
+
+#[test]
+fn bad_input_is_one_clear_sentence() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    fs::write(wire.path("bad.sdp"), "hello\n").unwrap();
+    fs::write(wire.path("other.csv"), "").unwrap();
+    let stereo = "aes67://239.1.1.1";
+    let cases = [
+        (
+            "ptp --interface eth9".to_owned(),
+            "error: there is no network interface eth9 with an IPv4 address; there is lo",
+        ),
+        ("ptp --interface vb --yield 10.67.0.x".into(), "error: 10.67.0.x: "),
+        ("ptp --interface vb --seconds -1".into(), "error: "),
+        (
+            "send tone --group 10.0.0.1 --interface vb".into(),
+            "error: 10.0.0.1 is no multicast address: groups are within",
+        ),
+        ("send none.wav --group 239.1.1.1 --interface vb".into(), "error: none.wav: No such file"),
+        (
+            "play aes67://10.9.9.9 --interface vb --output null".into(),
+            "error: 10.9.9.9 is neither a multicast address nor",
+        ),
+        ("play bad.sdp --interface vb --output null".into(), "error: bad.sdp: line 1: this is no SDP"),
+        ("play none.sdp --interface vb --output null".into(), "error: none.sdp: No such file"),
+        (
+            "play livewire:40000 --interface vb --output null".into(),
+            "error: livewire:40000: 40000 is no channel of Livewire",
+        ),
+        (format!("play {stereo}?channels=0 --interface vb --output null"), "error: aes67://239.1.1.1?channels=0: "),
+        (
+            format!("play {stereo} --interface vb --output null --channels 3"),
+            "error: --channels: there is no channel 3 in",
+        ),
+        (
+            format!("play {stereo} {stereo} --interface vb --output null --channels 1"),
+            "error: --channels was given 1 times for 2 streams",
+        ),
+        (format!("play {stereo} --interface vb --output null --latency 0"), "error: the latency is 0: right would be"),
+        (format!("play {stereo} --interface vb --output /none/out.wav"), "error: /none/out.wav: "),
+        (format!("play {stereo} --interface vb --output null --trace /none/t.csv"), "error: /none/t.csv: "),
+        (
+            format!("play {stereo} --interface vb --device NoSuchCard"),
+            "error: there is no sound card NoSuchCard; there is",
+        ),
+        (format!("record {stereo} --interface vb --output /none/out.wav"), "error: /none/out.wav: "),
+        (format!("record {stereo} --interface vb --output out.wav --split 0"), "error: --split is 0: right would be"),
+        ("monitor --interface eth9".into(), "error: there is no network interface eth9"),
+        ("discover --interface 10.1.2.3".into(), "error: there is no network interface 10.1.2.3"),
+        ("lint bad.sdp".into(), "error: bad.sdp: line 1: this is no SDP"),
+    ];
+    for (arguments, message) in cases {
+        let done = wire.aes67('b', &arguments);
+        if arguments.contains("--seconds -1") {
+            // The command line's own parser answers, with its usage.
+            assert_eq!(done.status.code(), Some(2), "{arguments}");
+            continue;
+        }
+        assert_one_sentence(&done, &arguments, 2, message);
+    }
+}
+
+#[test]
+fn an_unknown_stream_says_what_was_heard() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    let done = wire.aes67('b', "play Nobody --interface vb --output null --seconds 1");
+    assert_eq!(done.status.code(), Some(2));
+    assert!(text(&done).contains("error: Nobody is neither an SDP file nor"), "{}", text(&done));
+}
+
+#[test]
+fn a_refused_port_says_how_to_be_allowed() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    let without = "--bounding-set=-net_bind_service -- ";
+    let program = env!("CARGO_BIN_EXE_aes67");
+    let run =
+        |arguments: &str| wire.command('b', "setpriv", &format!("{without}{program} {arguments}")).output().unwrap();
+    let arguments = "ptp --interface vb --seconds 1";
+    let done = run(arguments);
+    assert_one_sentence(
+        &done,
+        arguments,
+        2,
+        "error: UDP port 319 is refused to this program: allow it once with `sudo setcap cap_net_bind_service+ep ",
+    );
+    // Playing goes on without.
+    let done = run("play aes67://239.1.1.1 --interface vb --output null --seconds 1");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    assert!(
+        text(&done).starts_with("warning: playing by the arrival of packets, without PTP: UDP port 319"),
+        "{}",
+        text(&done)
+    );
+    // So does a session with an AirPlay receiver, from other ports.
+    let done = run("ptp --interface vb --yield 10.67.0.1 --seconds 5 --json");
+    let lines = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(lines.contains("\"on_own_ports\":false") && lines.contains("OWN TIMELINE"), "{lines}{}", text(&done));
+}
+
+#[test]
+fn a_busy_port_is_told() {
+    let Some(wire) = Wire::new(&["python3"]) else { return };
+    let hold = "import socket,time\ns=[socket.socket(socket.AF_INET,socket.SOCK_DGRAM) for _ in range(2)]\ns[0].bind(('',9875))\ns[1].bind(('',320))\nprint('held',flush=True)\ntime.sleep(20)";
+    fs::write(wire.path("hold.py"), hold).unwrap();
+    let holder = wire.start_program('b', "python3", "hold.py");
+    holder.wait_for("held", 10);
+    for (arguments, port) in [("discover --interface vb --seconds 1", 9875), ("ptp --interface vb --seconds 1", 320)] {
+        let message = format!("error: UDP port {port} at 0.0.0.0 is in use by a program that does not share it");
+        assert_one_sentence(&wire.aes67('b', arguments), arguments, 2, &message);
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_in_order() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    for arguments in [
+        "ptp --interface vb",
+        "play aes67://239.1.1.1 --interface vb --output null",
+        "discover --interface vb --json",
+        "completions bash",
+    ] {
+        let mut command = wire.command('b', env!("CARGO_BIN_EXE_aes67"), arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        // Nothing is written by `discover` until something is heard.
+        if arguments.starts_with("discover") {
+            let sent = wire.aes67('a', "send tone --group 239.1.1.2 --interface va --clock system --seconds 3");
+            assert!(sent.status.success(), "{}", text(&sent));
+        }
+        let mut status = None;
+        for _ in 0..200 {
+            status = child.try_wait().unwrap();
+            if status.is_some() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let Some(status) = status else {
+            child.kill().unwrap();
+            panic!("{arguments} goes on");
+        };
+        let errors = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert!(status.success() && !errors.contains("panicked"), "{arguments}: {status} {errors}");
+    }
+}
+
+#[test]
+fn a_recording_outlives_its_process() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    let _send = wire.start('a', "send tone --group 239.1.1.3 --interface va --clock system --level -6");
+    let record = wire.start('b', "record aes67://239.1.1.3 --interface vb --output take.wav --no-ptp");
+    record.wait_for("\n4.", 20);
+    record.kill();
+    let kept = samples(&wire.path("take.wav"));
+    // All but the second since the last update, and what waits in the buffer for late packets.
+    assert!(kept.len() > 2 * 48_000 * 2, "{} samples", kept.len());
+    let silent = kept.chunks(960).skip(10).filter(|block| block.iter().all(|sample| *sample == 0)).count();
+    assert_eq!(silent, 0);
+}
+
+#[test]
+fn a_full_disk_keeps_what_fitted() {
+    let Some(wire) = Wire::new(&["mount"]) else { return };
+    fs::create_dir(wire.path("disk")).unwrap();
+    let disk = wire.path("disk");
+    let _send = wire.start('a', "send tone --group 239.1.1.4 --interface va --clock system --level -6");
+    // The mount is seen by the shell and its child alone, so the file is copied before they end.
+    let script = format!(
+        "mount -t tmpfs -o size=600k none {0}; {1} record aes67://239.1.1.4 --interface vb --no-ptp --output {0}/take.wav; code=$?; cp {0}/take.wav kept.wav; exit $code",
+        disk.display(),
+        env!("CARGO_BIN_EXE_aes67")
+    );
+    fs::write(wire.path("full.sh"), script).unwrap();
+    let done = wire.command('b', "sh", "full.sh").output().unwrap();
+    let text = text(&done);
+    assert_eq!(done.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("take.wav: No space left on device") && text.contains("s recorded until then are kept"),
+        "{text}"
+    );
+    let kept = samples(&wire.path("kept.wav"));
+    // 600 KiB are 2.1 s.
+    assert!((180_000..210_000).contains(&kept.len()), "{} samples", kept.len());
+}

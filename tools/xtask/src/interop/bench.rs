@@ -1,0 +1,115 @@
+//! What a case works with: hosts, programs, figures.
+
+use super::pauses;
+use netns::{Running, Stopped, Wire};
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Why a case did not pass.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// This machine lacks something.
+    Skipped(String),
+    /// It went wrong.
+    Failed(String),
+}
+
+/// How a case ends.
+pub(super) type Outcome = Result<(), Trouble>;
+
+/// A case's bench.
+pub(super) struct Bench {
+    program: PathBuf,
+    long: bool,
+}
+
+impl Bench {
+    /// Runs a case with this `aes67`; its panics are failures.
+    pub(super) fn run(program: &Path, long: bool, case: fn(&Self) -> Outcome) -> Outcome {
+        let bench = Self { program: program.to_owned(), long };
+        catch_unwind(AssertUnwindSafe(|| case(&bench))).unwrap_or_else(|panic| Err(Trouble::Failed(words(&*panic))))
+    }
+
+    /// Hosts, and the programs that they need besides `aes67`.
+    pub(super) fn wire(&self, hosts: &[char], tools: &[&str]) -> Result<Wire, Trouble> {
+        Wire::new(hosts, tools).map_err(|missing| Trouble::Skipped(missing.to_string()))
+    }
+
+    /// Whether the long form was asked for.
+    pub(super) fn is_long(&self) -> bool {
+        self.long
+    }
+
+    /// Seconds of the short or the long form.
+    pub(super) fn seconds(&self, short: u32, long: u32) -> u32 {
+        if self.long { long } else { short }
+    }
+
+    /// `aes67` on a host, with arguments that have no spaces.
+    pub(super) fn aes67(&self, wire: &Wire, host: char, arguments: &str) -> Command {
+        let mut command = wire.command(host, &self.program);
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    /// Starts it.
+    pub(super) fn start(&self, wire: &Wire, host: char, arguments: &str) -> Running {
+        wire.start(self.aes67(wire, host, arguments))
+    }
+
+    /// Another program of the workspace, built beside `aes67`.
+    pub(super) fn beside(&self, name: &str) -> Result<PathBuf, Trouble> {
+        let program = self.program.with_file_name(name);
+        let missing = || Trouble::Skipped(format!("{} is not built (cargo build -p {name})", program.display()));
+        program.is_file().then(|| program.clone()).ok_or_else(missing)
+    }
+
+    /// Runs the simulator in the folder of the hosts.
+    pub(super) fn simulator(&self, wire: &Wire, arguments: &[&str]) -> Result<Stopped, Trouble> {
+        let mut command = Command::new(self.beside("sim")?);
+        command.args(arguments).current_dir(wire.folder());
+        Ok(wire.start(command).wait(120))
+    }
+
+    /// A measured value, for a person.
+    pub(super) fn figure(&self, name: &str, value: impl Display) {
+        println!("    {name}: {value}");
+    }
+
+    /// Fails if a claim does not hold.
+    pub(super) fn check(&self, holds: bool, claim: impl Display) -> Outcome {
+        if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
+    }
+
+    /// Fails if a claim about time does not hold in the long form, although the machine never stood still. The short form, which runs beside other tests, only says so.
+    pub(super) fn check_undisturbed(&self, watch: &Running, holds: bool, claim: impl Display) -> Outcome {
+        if holds {
+            return Ok(());
+        }
+        let pauses = pauses::of(watch);
+        let longest_ms = pauses.iter().map(|pause| pause.1).fold(0.0, f64::max);
+        if pauses.is_empty() && self.long {
+            return Err(Trouble::Failed(claim.to_string()));
+        }
+        self.figure(
+            "not held",
+            format_args!("{claim}; the machine stood still {} times, {longest_ms:.0} ms at most", pauses.len()),
+        );
+        Ok(())
+    }
+}
+
+/// Waits.
+pub(super) fn pause(seconds: f64) {
+    sleep(Duration::from_secs_f64(seconds));
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "it panicked".to_owned())
+}

@@ -1,0 +1,44 @@
+//! The cases, one file for each kind of claim.
+
+mod announcements;
+mod endurance;
+mod many;
+mod play;
+mod ptp;
+mod receive;
+
+use super::bench::{Bench, Outcome};
+
+/// One case.
+pub(super) struct Case {
+    /// For `--only`, and in the name of its test.
+    pub(super) name: &'static str,
+    /// One line.
+    pub(super) help: &'static str,
+    /// What it does.
+    pub(super) run: fn(&Bench) -> Outcome,
+}
+
+const fn case(name: &'static str, help: &'static str, run: fn(&Bench) -> Outcome) -> Case {
+    Case { name, help, run }
+}
+
+/// All cases, in the order in which they run.
+pub(super) const ALL: &[Case] = &[
+    case(
+        "sap-ffmpeg",
+        "FFmpeg's announcement comes and goes in `discover`; malformed ones change nothing",
+        announcements::ffmpeg,
+    ),
+    case("gst-receive", "GStreamer's streams on PTP: recorded bit for bit, played at 20 ms", receive::gstreamer_l24),
+    case("ffmpeg-receive", "FFmpeg's bursts of L24 and L16: recorded bit for bit, played at 20 ms", receive::ffmpeg),
+    case("ptp-accuracy", "our PTP client on ptp4l's time, beside a slave of linuxptp", ptp::accuracy),
+    case("ptp-failover", "ptp4l is killed, and another one takes its place", ptp::failover),
+    case("ptp-takeover", "a better ptp4l comes and goes", ptp::takeover),
+    case("ptp-serve", "ptp4l follows our master", ptp::serve),
+    case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
+    case("jack-lost", "jackd goes and comes back", play::jack_lost),
+    case("trace", "a trace of `play` shows its glitches in the simulator", play::trace),
+    case("many-streams", "64 stereo streams in one process, beside GStreamer", many::streams),
+    case("endurance", "play and record while sender, grandmaster and network go and come", endurance::run),
+];

@@ -1,0 +1,138 @@
+//! Playing on a sound card: jackd's dummy, which is a real-time device of ALSA's for us; and what a trace of it shows.
+
+use super::super::bench::{Bench, Outcome, Trouble, pause};
+use super::super::measure::{last, number, objects};
+use super::super::pauses;
+use netns::{Running, Wire};
+use std::fs;
+use std::process::Command;
+
+/// ALSA's default device is JACK.
+const ASOUNDRC: &str = "pcm.!default { type jack playback_ports { 0 system:playback_1 1 system:playback_2 } }\n";
+
+/// A JACK server of its own, and programs that find it.
+struct Jack {
+    name: String,
+}
+
+impl Jack {
+    fn new(wire: &Wire) -> Result<Self, Trouble> {
+        fs::write(wire.path(".asoundrc"), ASOUNDRC).map_err(|error| Trouble::Failed(error.to_string()))?;
+        Ok(Self { name: format!("interop-{}", std::process::id()) })
+    }
+
+    fn with(&self, wire: &Wire, mut command: Command) -> Command {
+        command.env("HOME", wire.folder()).env("JACK_DEFAULT_SERVER", &self.name).env("JACK_NO_START_SERVER", "1");
+        command
+    }
+
+    fn start(&self, wire: &Wire) -> Running {
+        let mut command = self.with(wire, wire.command('b', "jackd"));
+        command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", "480"]);
+        wire.start(command)
+    }
+}
+
+/// Starts to send a tone on PTP of our own, and waits for its description.
+fn send_tone(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
+    let arguments = "send tone --group 239.69.1.6 --interface va --clock master --name Tone --sdp tone.sdp --level -20";
+    let send = bench.start(wire, 'a', arguments);
+    let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path("tone.sdp").is_file();
+    bench.check(sends, format!("nothing is sent:\n{}", send.log()))?;
+    Ok(send)
+}
+
+pub(super) fn jack(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["jackd"])?;
+    let jack = Jack::new(&wire)?;
+    let server = jack.start(&wire);
+    let _send = send_tone(bench, &wire)?;
+    let seconds = bench.seconds(20, 300);
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let play = format!("play tone.sdp --interface vb --latency 40 --json --seconds {seconds}");
+    let played = wire.start(jack.with(&wire, bench.aes67(&wire, 'b', &play))).wait(seconds + 30);
+    bench.check(played.code == Some(0), format!("{}\n{}", played.log, server.log()))?;
+    let end = last(&played.log)?;
+    let xruns = server.log().matches("XRun").count() + played.log.matches("Xrun").count();
+    bench.figure("on jackd's dummy card", format_args!(
+        "{seconds} s: underruns {}, late {}, concealed {} frames, jumps {}, ratio {} ppm, card {} ppm, link offset {} us, xruns of jackd {xruns}",
+        end["underruns"], end["late"], end["concealed_frames"], end["jumps"], end["ratio_ppm"], end["card_ppm"], end["link_offset_us"]
+    ));
+    bench.check(end["state"] == "PLAYING", format!("it does not play: {end}"))?;
+    bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, "no underruns")?;
+    let is_the_cards = (number(&end, "ratio_ppm") + number(&end, "card_ppm")).abs() < 10.0;
+    bench.check_undisturbed(&watch, is_the_cards, "the ratio is the card's")
+}
+
+pub(super) fn jack_lost(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["jackd"])?;
+    let jack = Jack::new(&wire)?;
+    let server = jack.start(&wire);
+    let _send = send_tone(bench, &wire)?;
+    let play = wire.start(jack.with(&wire, bench.aes67(&wire, 'b', "play tone.sdp --interface vb --json")));
+    let plays = |log: &str| objects(log).last().is_some_and(|line| line["state"] == "PLAYING");
+    bench.check(play.poll(15, plays), format!("it does not play:\n{}\n{}", play.log(), server.log()))?;
+    let _ = server.stop();
+    let lost = play.poll(10, |log| log.contains("the sound card is lost"));
+    bench.check(lost, format!("the loss was not said:\n{}", play.log()))?;
+    pause(2.0);
+    let _server = jack.start(&wire);
+    let again = play.poll(15, |log| log.contains("playing again on"));
+    bench.check(again, format!("it does not play again:\n{}", play.log()))?;
+    pause(2.0);
+    bench.check(plays(&play.log()), format!("it does not play again:\n{}", play.log()))?;
+    let ended = play.stop();
+    bench.check(ended.code == Some(0), format!("it ended with {:?}:\n{}", ended.code, ended.log))
+}
+
+pub(super) fn trace(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &[])?;
+    let send = send_tone(bench, &wire)?;
+    let seconds = bench.seconds(14, 120);
+    let play =
+        format!("play tone.sdp --interface vb --output null --latency 20 --json --trace field.csv --seconds {seconds}");
+    let play = bench.start(&wire, 'b', &play);
+    pause(f64::from(seconds) / 2.0);
+    drop(send);
+    let _send = send_tone(bench, &wire)?;
+    let played = play.wait(seconds + 10);
+    let end = last(&played.log)?;
+    let shown = bench.simulator(&wire, &["replay", "field.csv", "--reports", "reports"])?;
+    bench.check(shown.code == Some(0), &shown.log)?;
+    let row = |name: &str| {
+        let line = shown.log.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+        let words = line.split_whitespace().filter_map(|word| word.parse::<f64>().ok()).next();
+        words.unwrap_or(f64::NAN)
+    };
+    let (underruns, concealed_ms) = (row("underruns"), row("concealed"));
+    let counted_ms = number(&end, "concealed_frames") / 48.0;
+    bench.figure("the sender was restarted", format_args!(
+        "play counted {} underruns and {counted_ms:.1} ms concealed; the simulator shows {underruns} and {concealed_ms:.1} ms",
+        end["underruns"]
+    ));
+    let same = (concealed_ms - counted_ms).abs() < 0.1 && (underruns - number(&end, "underruns")).abs() < 0.5;
+    bench.check(counted_ms > 0.0, "the restart was not heard, so nothing is shown")?;
+    bench.check(same, format!("the simulator shows something else:\n{}", shown.log))?;
+    let picture = wire.path("reports/field/overview.png");
+    bench.check(picture.is_file(), format!("{} is missing", picture.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::short;
+
+    #[test]
+    fn a_stream_is_played_on_a_card_of_jack() {
+        short("jack-play");
+    }
+
+    #[test]
+    fn a_card_that_is_lost_is_found_again() {
+        short("jack-lost");
+    }
+
+    #[test]
+    fn a_trace_shows_what_happened() {
+        short("trace");
+    }
+}

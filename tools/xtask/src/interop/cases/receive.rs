@@ -1,0 +1,122 @@
+//! Streams of senders that nobody here wrote, recorded bit for bit, and played.
+
+use super::super::bench::{Bench, Outcome, Trouble, pause};
+use super::super::measure::{identical, last, number, swapped, wav_data};
+use super::super::pauses;
+use super::super::peers::{DOMAIN, Ffmpeg, Ptp4l, gstreamer};
+use netns::Wire;
+use std::fs;
+
+/// GStreamer paces by PTP: the recording is what it sent, and playback is at the latency asked for.
+pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
+    let _master = Ptp4l::master(100).start(&wire, 'a')?;
+    for (name, frames, ptime) in [("1 ms", 48, "1"), ("4 ms", 192, "4"), ("125 us", 6, "0.125")] {
+        let watch = pauses::start(bench, &wire, 'a')?;
+        let sender = gstreamer(&wire, 'b', "239.69.1.3", frames, "sent.raw");
+        sender.wait_for("sending", 25);
+        let url = format!("aes67://239.69.1.3?ptime={ptime}&domain={DOMAIN}");
+        let record = bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav"));
+        let play = format!("play {url} --interface vc --output null --latency 20 --json");
+        let play = bench.start(&wire, 'c', &format!("{play} --seconds {}", bench.seconds(12, 60)));
+        let played = play.wait(120);
+        let recorded = record.stop();
+        bench.check(recorded.code == Some(0), &recorded.log)?;
+        let _ = sender.stop();
+        let missing = recorded.log.contains(" 0 frames missing");
+        bench.check(missing, format!("{name}: {}", recorded.log.lines().last().unwrap_or_default()))?;
+        compare(bench, &wire, &format!("{name} recorded bit for bit"), "sent.raw", 3)?;
+        let end = last(&played.log)?;
+        let offset_us = number(&end, "link_offset_us");
+        let line = format!("{name} played at 20 ms");
+        bench.figure(
+            &line,
+            format_args!(
+                "underruns {}, late {}, lost {}, concealed {} frames, link offset {offset_us} us, ratio {} ppm, {}",
+                end["underruns"], end["late"], end["lost"], end["concealed_frames"], end["ratio_ppm"], end["clock"]
+            ),
+        );
+        bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
+        bench.check(number(&end, "lost") == 0.0, format!("{name}: lost: {end}"))?;
+    }
+    Ok(())
+}
+
+/// FFmpeg sends bursts of 10 ms, by its own clock.
+pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
+    let forms = [
+        ("L24, 1 ms", "s24be", 2, 48, "1"),
+        ("L24, 4 ms", "s24be", 2, 192, "4"),
+        ("L24, 125 us, 8 channels", "s24be", 8, 6, "0.125"),
+        ("L16, 1 ms", "s16be", 2, 48, "1"),
+    ];
+    for (name, format, channels, frames, ptime) in forms {
+        let wire = bench.wire(&['a', 'b'], &["ffmpeg"])?;
+        let seconds = bench.seconds(8, 60);
+        let sample_bytes = if format == "s16be" { 2 } else { 3 };
+        let noise = noise((seconds as usize + 6) * 48_000 * channels * sample_bytes);
+        let written = fs::write(wire.path("in.raw"), &noise);
+        written.map_err(|error| Trouble::Failed(error.to_string()))?;
+        let encoding = if sample_bytes == 2 { "L16" } else { "L24" };
+        let url = format!("aes67://239.69.1.4?channels={channels}&format={encoding}&ptime={ptime}");
+        let record = bench.start(&wire, 'b', &format!("record {url} --interface vb --output take.wav --no-ptp"));
+        record.wait_for("recording", 10);
+        let packet_bytes = frames * channels * sample_bytes + 12;
+        let sender = Ffmpeg { input: "in.raw", format, channels, packet_bytes, group: "239.69.1.4" };
+        let sender = sender.start(&wire, 'a');
+        let watch = pauses::start(bench, &wire, 'a')?;
+        pause(0.5);
+        let play = format!("play {url} --interface vb --output null --latency 20 --clock livewire --json");
+        let played = bench.start(&wire, 'b', &format!("{play} --seconds {seconds}")).wait(120);
+        let recorded = record.stop();
+        drop(sender);
+        bench.check(recorded.log.contains(" 0 frames missing"), format!("{name}: {}", recorded.log))?;
+        compare(bench, &wire, &format!("{name} recorded bit for bit"), "in.raw", sample_bytes)?;
+        let end = last(&played.log)?;
+        let line = format!("{name} played at 20 ms");
+        bench.figure(
+            &line,
+            format_args!(
+                "underruns {}, late {}, lost {}, concealed {} frames, arrival jitter {} us",
+                end["underruns"], end["late"], end["lost"], end["concealed_frames"], end["arrival_jitter_us"]
+            ),
+        );
+        bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
+    }
+    Ok(())
+}
+
+/// `take.wav` against raw audio in the network's byte order.
+fn compare(bench: &Bench, wire: &Wire, name: &str, sent: &str, sample_bytes: usize) -> Outcome {
+    let sent = fs::read(wire.path(sent)).map_err(|error| Trouble::Failed(format!("{sent}: {error}")))?;
+    let (recorded, frame) = wav_data(&wire.path("take.wav"))?;
+    let bytes = identical(&swapped(&recorded, sample_bytes), &sent, frame);
+    let bytes = bytes.map_err(|reason| Trouble::Failed(format!("{name}: {reason}")))?;
+    bench.figure(name, format_args!("{} frames, {:.1} s", bytes / frame, bytes as f64 / frame as f64 / 48_000.0));
+    Ok(())
+}
+
+/// Bytes that look like noise and are the same each time.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::short;
+
+    #[test]
+    fn a_stream_of_gstreamer_is_recorded_and_played() {
+        short("gst-receive");
+    }
+
+    #[test]
+    fn bursts_of_ffmpeg_are_recorded_and_played() {
+        short("ffmpeg-receive");
+    }
+}

@@ -1,0 +1,57 @@
+//! Many streams from one process, as lean as can be: what is measured is who receives them.
+
+use super::bench::{Bench, Trouble};
+use super::peers::real_time;
+use netns::{Running, Wire};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Frames of a packet of 1 ms, and bytes of its stereo L24 payload.
+const FRAMES: u32 = 48;
+const PAYLOAD: usize = 48 * 6;
+/// `cargo xtask <this> COUNT ADDRESS`, for [`start`].
+pub(crate) const COMMAND: &str = "interop-flood";
+
+/// Sends `count` streams to 239.69.2.1, .2 and so on.
+pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Result<Running, Trouble> {
+    let program = bench.beside("xtask")?;
+    let mut command = real_time(wire, host, &program.to_string_lossy());
+    command.args([COMMAND, &count.to_string(), &netns::address(host)]);
+    let running = wire.start(command);
+    running.wait_for("sending", 10);
+    Ok(running)
+}
+
+/// Sends until it is ended.
+#[expect(clippy::disallowed_methods, reason = "a sender keeps time")]
+pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    let [count, address] = arguments else { return ExitCode::from(2) };
+    let (Ok(count), Ok(socket)) = (count.parse::<u8>(), UdpSocket::bind((address.as_str(), 0))) else {
+        return ExitCode::from(2);
+    };
+    println!("sending");
+    let mut packet = [0; 12 + PAYLOAD];
+    (packet[0], packet[1]) = (0x80, 96);
+    let start = Instant::now();
+    let mut worst = Duration::ZERO;
+    for index in 0u32.. {
+        let due = start + Duration::from_millis(index.into());
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        worst = worst.max(Instant::now().saturating_duration_since(due));
+        packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&index.wrapping_mul(FRAMES).to_be_bytes());
+        for stream in 1..=count {
+            packet[11] = stream;
+            if let Err(error) = socket.send_to(&packet, SocketAddr::from(([239, 69, 2, stream], 5004))) {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        }
+        if index % 1000 == 999 {
+            println!("{} packets of each of {count} streams, late by {worst:?} at most in this second", index + 1);
+            worst = Duration::ZERO;
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,82 @@
+//! Numbers from what programs write.
+
+use super::bench::Trouble;
+use serde_json::Value;
+use std::path::Path;
+
+/// The JSON objects of a log, one a line; what is none is left out.
+pub(super) fn objects(log: &str) -> Vec<Value> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The last one.
+pub(super) fn last(log: &str) -> Result<Value, Trouble> {
+    objects(log).pop().ok_or_else(|| Trouble::Failed(format!("nothing was said:\n{log}")))
+}
+
+/// A number of an object; not a number if there is none.
+pub(super) fn number(object: &Value, key: &str) -> f64 {
+    object[key].as_f64().unwrap_or(f64::NAN)
+}
+
+/// Root mean square.
+pub(super) fn rms(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+/// Without their mean.
+pub(super) fn centred(values: &[f64]) -> Vec<f64> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| value - mean).collect()
+}
+
+/// The data of a WAV file, and the bytes of a frame.
+pub(super) fn wav_data(path: &Path) -> Result<(Vec<u8>, usize), Trouble> {
+    let failed = |reason: String| Trouble::Failed(format!("{}: {reason}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let chunk = |name: &[u8]| bytes.windows(4).position(|four| four == name);
+    let (Some(fmt), Some(data)) = (chunk(b"fmt "), chunk(b"data")) else {
+        return Err(failed("no WAV file".to_owned()));
+    };
+    let frame = usize::from(u16::from_le_bytes([bytes[fmt + 20], bytes[fmt + 21]]));
+    let length = u32::from_le_bytes([bytes[data + 4], bytes[data + 5], bytes[data + 6], bytes[data + 7]]) as usize;
+    let from = data + 8;
+    Ok((bytes[from..(from + length).min(bytes.len())].to_vec(), frame))
+}
+
+/// The same samples in the other byte order.
+pub(super) fn swapped(bytes: &[u8], sample_bytes: usize) -> Vec<u8> {
+    bytes.chunks_exact(sample_bytes).flat_map(|sample| sample.iter().rev().copied()).collect()
+}
+
+/// How many bytes of `recorded` are what was sent from some place on: from its first frame that is not silent to the last. Silence at its end is left out.
+pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<usize, String> {
+    let silent = |frame: &&[u8]| frame.iter().all(|byte| *byte == 0);
+    let lead = recorded.chunks_exact(frame).take_while(silent).count() * frame;
+    let tail = recorded.chunks_exact(frame).rev().take_while(silent).count() * frame;
+    let body = recorded.get(lead..recorded.len() - tail).unwrap_or_default();
+    let probe = body.get(..64 * frame).ok_or("nothing but silence was recorded")?;
+    let start = sent.windows(probe.len()).step_by(frame).position(|window| window == probe);
+    let start = start.ok_or("what was recorded was not sent")? * frame;
+    let expected = sent.get(start..start + body.len()).ok_or("more was recorded than was sent")?;
+    match body.iter().zip(expected).position(|(a, b)| a != b) {
+        None => Ok(body.len()),
+        Some(at) => Err(format!("frame {} of {} differs", at / frame, body.len() / frame)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_found_in_what_was_sent() {
+        let sent: Vec<u8> = (0..3000u32).map(|n| (n * 7 % 251) as u8 + 1).collect();
+        let recorded = [&[0; 6][..], &sent[300..900], &[0; 12]].concat();
+        assert_eq!(identical(&recorded, &sent, 6), Ok(600));
+        let mut wrong = recorded;
+        wrong[500] ^= 1;
+        assert_eq!(identical(&wrong, &sent, 6), Err("frame 82 of 100 differs".to_owned()));
+        assert_eq!(swapped(&[1, 2, 3, 4, 5, 6], 3), [3, 2, 1, 6, 5, 4]);
+    }
+}

@@ -1,0 +1,160 @@
+//! `cargo xtask interop`: `aes67` against programs that nobody here wrote, on one wire of network namespaces.
+//!
+//! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them, notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic.
+//! To add one, write it in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which the test suite runs too (the tests below,
+//! one a case), and a long one, which `--long` asks for.
+//!
+//! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
+
+mod bench;
+mod cases;
+pub(crate) mod flood;
+mod measure;
+pub(crate) mod pauses;
+mod peers;
+
+use crate::cmd::Cmd;
+use bench::{Bench, Trouble};
+use cases::Case;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Examples, shown by `cargo xtask interop --help`.
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask interop                                   every case in its short form, a few minutes
+  cargo xtask interop --list                            the cases
+  cargo xtask interop --long --only ptp-accuracy        one case in its long form, with its figures
+  cargo xtask interop --long > figures.txt              all of them: more than an hour
+
+Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InteropArgs {
+    /// Minutes instead of seconds for each case
+    #[arg(long)]
+    long: bool,
+
+    /// List the cases, and run nothing
+    #[arg(long)]
+    list: bool,
+
+    /// Run only these cases; repeat the option or separate names with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Build and use `aes67` with full optimisation
+    #[arg(long)]
+    release: bool,
+
+    /// Use this `aes67`, and what lies beside it, instead of building one
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    program: Option<PathBuf>,
+}
+
+/// Runs the cases that were asked for.
+pub(crate) fn run(args: &InteropArgs) -> ExitCode {
+    if args.list {
+        cases::ALL.iter().for_each(|case| println!("{:<18} {}", case.name, case.help));
+        return ExitCode::SUCCESS;
+    }
+    let chosen = match select(&args.only) {
+        Ok(chosen) => chosen,
+        Err(unknown) => {
+            eprintln!("error: there is no case {unknown}; `cargo xtask interop --list` names them");
+            return ExitCode::from(2);
+        }
+    };
+    let program = match args.program.clone().map_or_else(|| build(args.release), Ok) {
+        Ok(program) => program,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let failed = chosen.iter().filter(|case| !tell(case, &program, args.long)).count();
+    ExitCode::from(u8::from(failed > 0))
+}
+
+/// Builds `aes67`, and what the cases use besides.
+fn build(release: bool) -> Result<PathBuf, crate::error::Error> {
+    let profile = if release { "--release" } else { "" };
+    Cmd::cargo("build --locked -p aes67 -p sim -p xtask").words(profile).run()?;
+    Ok(target_dir().join(if release { "release" } else { "debug" }).join("aes67"))
+}
+
+fn select(only: &[String]) -> Result<Vec<&'static Case>, String> {
+    if let Some(unknown) = only.iter().find(|name| cases::ALL.iter().all(|case| case.name != *name)) {
+        return Err(unknown.clone());
+    }
+    Ok(cases::ALL.iter().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)).collect())
+}
+
+fn target_dir() -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// Runs a case and says how it went; whether it did not fail.
+#[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
+fn tell(case: &Case, program: &std::path::Path, long: bool) -> bool {
+    println!("==> {}: {}", case.name, case.help);
+    let start = Instant::now();
+    let done = Bench::run(program, long, case.run);
+    let took_s = start.elapsed().as_secs_f64();
+    match done {
+        Ok(()) => println!("    passed in {took_s:.0} s"),
+        Err(Trouble::Skipped(reason)) => println!("    skipped: {reason}"),
+        Err(Trouble::Failed(reason)) => {
+            println!("    FAILED after {took_s:.0} s: {reason}");
+            println!(
+                "    repeat it with: cargo xtask interop {}--only {}",
+                if long { "--long " } else { "" },
+                case.name
+            );
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+pub(in crate::interop) mod tests {
+    use super::*;
+
+    /// The `aes67` that was built with these tests.
+    fn program() -> PathBuf {
+        let own = std::env::current_exe().expect("a test is a program");
+        own.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("aes67")
+    }
+
+    /// Runs a case in its short form.
+    pub(in crate::interop) fn short(name: &str) {
+        let program = program();
+        if !program.is_file() {
+            eprintln!("skipped: {} is not built (cargo build -p aes67)", program.display());
+            return;
+        }
+        let case = cases::ALL.iter().find(|case| case.name == name).expect("a case of this name");
+        match Bench::run(&program, false, case.run) {
+            Ok(()) => {}
+            Err(Trouble::Skipped(reason)) => eprintln!("skipped: {reason}"),
+            Err(Trouble::Failed(reason)) => panic!("{reason}"),
+        }
+    }
+
+    #[test]
+    fn names_are_chosen_in_the_order_of_the_list() {
+        let names = |only: &[&str]| {
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            select(&only).map(|cases| cases.iter().map(|case| case.name).collect::<Vec<_>>())
+        };
+        let all = names(&[]).unwrap();
+        assert_eq!(all.len(), cases::ALL.len());
+        assert_eq!(names(&[all[1], all[0]]).unwrap(), all[..2]);
+        assert_eq!(names(&["nothing"]), Err("nothing".to_owned()));
+    }
+}

@@ -1,0 +1,115 @@
+//! Peers that several cases use, with the settings that make them comparable.
+
+use super::bench::Trouble;
+use netns::{Running, Wire};
+use std::fs;
+use std::process::Command;
+
+/// The domain of all cases.
+pub(super) const DOMAIN: u8 = 10;
+
+/// A program with the priority of our own threads: on a busy machine one that has to wait would only tell of that.
+pub(super) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
+    let mut command = wire.command(host, "chrt");
+    command.args(["-f", "60", program]);
+    command
+}
+
+/// A grandmaster or slave of linuxptp. It serves this machine's own clock and steers nothing.
+pub(super) struct Ptp4l {
+    pub(super) priority_1: u8,
+    pub(super) slave_only: bool,
+}
+
+impl Ptp4l {
+    pub(super) fn master(priority_1: u8) -> Self {
+        Self { priority_1, slave_only: false }
+    }
+
+    pub(super) fn slave() -> Self {
+        Self { priority_1: 255, slave_only: true }
+    }
+
+    /// Starts it on a host.
+    pub(super) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
+        let name = format!("ptp4l-{host}");
+        let socket = wire.path(&format!("{name}.sock"));
+        let config = format!(
+            "[global]\ndomainNumber {DOMAIN}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
+             logSyncInterval -3\nlogMinDelayReqInterval -3\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
+             time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\nuds_address {}\n",
+            self.priority_1,
+            u8::from(self.slave_only),
+            socket.display()
+        );
+        let file = wire.path(&format!("{name}.cfg"));
+        fs::write(&file, config).map_err(|error| Trouble::Failed(format!("{}: {error}", file.display())))?;
+        let mut command = real_time(wire, host, "ptp4l");
+        command.args(["-i", &format!("v{host}"), "-S", "-m", "-q", "-f"]).arg(&file);
+        Ok(wire.start(command))
+    }
+}
+
+/// A GStreamer sender whose RTP timestamps are PTP time: noise of 24 bits that is the same in every run, written to a file beside the stream.
+const GST_SENDER: &str = "\
+import sys, gi
+gi.require_version('Gst', '1.0'); gi.require_version('GstNet', '1.0')
+from gi.repository import Gst, GstNet, GLib
+interface, address, domain, frames, file = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+Gst.init(None)
+GstNet.ptp_init(GstNet.PTP_CLOCK_ID_NONE, [interface])
+clock = GstNet.PtpClock.new('p', domain)
+if not clock.wait_for_sync(20 * Gst.SECOND):
+    sys.exit('no PTP')
+pipeline = Gst.parse_launch(
+    f'audiotestsrc wave=white-noise volume=0.3 is-live=true samplesperbuffer={frames} ! audio/x-raw,format=S24BE,rate=48000,channels=2 ! tee name=t '
+    f't. ! queue ! rtpL24pay pt=96 min-ptime={frames * 10**9 // 48000} max-ptime={frames * 10**9 // 48000} timestamp-offset=0 ! '
+    f'udpsink host={address} port=5004 ttl-mc=15 multicast-iface={interface} qos-dscp=34 sync=true processing-deadline=0 '
+    f't. ! queue ! filesink buffer-mode=unbuffered location={file}')
+pipeline.use_clock(clock); pipeline.set_start_time(Gst.CLOCK_TIME_NONE); pipeline.set_base_time(0)
+pipeline.set_state(Gst.State.PLAYING)
+print('sending', flush=True)
+GLib.MainLoop().run()
+";
+
+/// Starts it; `file` gets what it sends, as raw L24.
+pub(super) fn gstreamer(wire: &Wire, host: char, address: &str, frames: u32, file: &str) -> Running {
+    let mut command = real_time(wire, host, netns::SYSTEM_PYTHON);
+    command.args(["-c", GST_SENDER, &format!("v{host}"), address, &DOMAIN.to_string(), &frames.to_string(), file]);
+    wire.start(command)
+}
+
+/// What FFmpeg sends: its own encoding of a file, paced by its own clock.
+pub(super) struct Ffmpeg<'a> {
+    /// Raw audio of the stream's own format.
+    pub(super) input: &'a str,
+    /// `s24be` or `s16be`.
+    pub(super) format: &'a str,
+    pub(super) channels: usize,
+    /// Bytes of a packet with its header.
+    pub(super) packet_bytes: usize,
+    pub(super) group: &'a str,
+}
+
+impl Ffmpeg<'_> {
+    pub(super) fn start(&self, wire: &Wire, host: char) -> Running {
+        let mut command = real_time(wire, host, "ffmpeg");
+        let channels = self.channels.to_string();
+        command.args(["-nostdin", "-loglevel", "warning", "-re", "-f", self.format, "-ar", "48000", "-ac", &channels]);
+        command.args([
+            "-i",
+            self.input,
+            "-af",
+            "asetnsamples=n=480:p=0",
+            "-c:a",
+            &format!("pcm_{}", self.format),
+            "-f",
+            "rtp",
+            "-payload_type",
+            "97",
+        ]);
+        let address = netns::address(host);
+        command.arg(format!("rtp://{}:5004?pkt_size={}&ttl=15&localaddr={address}", self.group, self.packet_bytes));
+        wire.start(command)
+    }
+}

@@ -1,0 +1,346 @@
+//! Rows as CSV: one line per row of each receiver.
+//!
+//! Numbers have fixed decimals, a missing value is an empty field, and lines end in a line feed, so that the same run gives the same bytes on every platform.
+
+use crate::{ClockState, TraceRow};
+use std::io::{Read, Write};
+use std::str::FromStr;
+use thiserror::Error;
+
+/// The receiver, then the fields of [`TraceRow`] in their order.
+const COLUMNS: [&str; 28] = [
+    "receiver",
+    "time_s",
+    "clock_state",
+    "clock_error_us",
+    "clock_sigma_us",
+    "host_rate_ppm",
+    "host_rate_truth_ppm",
+    "ratio_ppm",
+    "ratio_truth_ppm",
+    "depth_ms",
+    "fill_min_ms",
+    "fill_max_ms",
+    "underruns",
+    "crackles",
+    "packets_late",
+    "packets_lost",
+    "latency_ms",
+    "sender_off_ptp",
+    "packets_missed",
+    "packets_dropped",
+    "packets_refused",
+    "concealed_ms",
+    "depth_raised_ms",
+    "card_rate_error_ppm",
+    "leg_a_lost",
+    "leg_b_lost",
+    "leg_b_skew_ms",
+    "packets_altered",
+];
+
+/// The first of the columns that are about playback; where nothing was played, they are empty.
+const PLAYBACK: usize = 7;
+
+/// A file is no trace.
+#[derive(Debug, Error)]
+pub enum TraceError {
+    /// It cannot be read, or is no CSV.
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    /// It has other columns.
+    #[error("this is no trace: its first line must be `{}`", COLUMNS.join(","))]
+    Columns,
+    /// A field makes no sense.
+    #[error("line {line}: {column} is `{found}`; right would be {right}")]
+    Field {
+        /// Counted from 1.
+        line: u64,
+        /// Its name.
+        column: &'static str,
+        /// What is there.
+        found: String,
+        /// What would be right.
+        right: &'static str,
+    },
+}
+
+/// Writes rows, one by one.
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    writer: csv::Writer<W>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins with the names of the columns.
+    ///
+    /// # Errors
+    /// If `to` cannot be written.
+    pub fn new(to: W) -> Result<Self, csv::Error> {
+        let mut writer = csv::Writer::from_writer(to);
+        writer.write_record(COLUMNS)?;
+        Ok(Self { writer })
+    }
+
+    /// A row; `with_playback` is false where only a clock was run.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&mut self, receiver: &str, row: &TraceRow, with_playback: bool) -> Result<(), csv::Error> {
+        let mut fields = fields(receiver, row);
+        if !with_playback {
+            fields[PLAYBACK..].iter_mut().for_each(String::clear);
+        }
+        self.writer.write_record(fields)
+    }
+
+    /// Passes on what was written so far.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn flush(&mut self) -> Result<(), csv::Error> {
+        Ok(self.writer.flush()?)
+    }
+}
+
+/// Reads a trace: the receivers in the order in which they first appear, with their rows.
+///
+/// ```
+/// use trace::{TraceRow, Writer, read};
+/// let mut file = Vec::new();
+/// let mut writer = Writer::new(&mut file).unwrap();
+/// let row = TraceRow { time_s: 1.0, underruns: 2, ..TraceRow::default() };
+/// writer.write("studio", &row, true).unwrap();
+/// writer.flush().unwrap();
+/// drop(writer);
+/// assert_eq!(read(&file[..]).unwrap(), [("studio".to_owned(), vec![row])]);
+/// assert!(read(&b"time,level"[..]).is_err());
+/// ```
+///
+/// # Errors
+/// If it is no trace.
+pub fn read(from: impl Read) -> Result<Vec<(String, Vec<TraceRow>)>, TraceError> {
+    let mut reader = csv::Reader::from_reader(from);
+    if reader.headers()? != &csv::StringRecord::from(&COLUMNS[..]) {
+        return Err(TraceError::Columns);
+    }
+    let mut receivers: Vec<(String, Vec<TraceRow>)> = Vec::new();
+    for record in reader.records() {
+        let record = record?;
+        let line = Line { number: record.position().map_or(0, csv::Position::line), record: &record };
+        let (name, row) = (line.text(0), line.row()?);
+        match receivers.iter_mut().find(|(other, _)| other == name) {
+            Some((_, rows)) => rows.push(row),
+            None => receivers.push((name.to_owned(), vec![row])),
+        }
+    }
+    Ok(receivers)
+}
+
+struct Line<'a> {
+    number: u64,
+    record: &'a csv::StringRecord,
+}
+
+impl Line<'_> {
+    fn text(&self, column: usize) -> &str {
+        self.record.get(column).unwrap_or_default()
+    }
+
+    fn wrong(&self, column: usize, right: &'static str) -> TraceError {
+        TraceError::Field { line: self.number, column: COLUMNS[column], found: self.text(column).to_owned(), right }
+    }
+
+    fn parse<T: FromStr>(&self, column: usize, right: &'static str) -> Result<Option<T>, TraceError> {
+        let text = self.text(column);
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| self.wrong(column, right)) }
+    }
+
+    fn optional(&self, column: usize) -> Result<Option<f64>, TraceError> {
+        self.parse(column, "a number")
+    }
+
+    fn number(&self, column: usize) -> Result<f64, TraceError> {
+        Ok(self.optional(column)?.unwrap_or(f64::NAN))
+    }
+
+    fn count<T: FromStr + Default>(&self, column: usize) -> Result<T, TraceError> {
+        Ok(self.parse(column, "a count")?.unwrap_or_default())
+    }
+
+    fn row(&self) -> Result<TraceRow, TraceError> {
+        let state = STATES.into_iter().find(|&state| name(state) == self.text(2));
+        Ok(TraceRow {
+            time_s: self.number(1)?,
+            clock_state: state.ok_or_else(|| self.wrong(2, "a state such as locked"))?,
+            clock_error_us: self.optional(3)?,
+            clock_sigma_us: self.optional(4)?,
+            host_rate_ppm: self.optional(5)?,
+            host_rate_truth_ppm: self.number(6)?,
+            ratio_ppm: self.number(7)?,
+            ratio_truth_ppm: self.number(8)?,
+            depth_ms: self.number(9)?,
+            fill_min_ms: self.number(10)?,
+            fill_max_ms: self.number(11)?,
+            underruns: self.count(12)?,
+            crackles: self.count(13)?,
+            packets_late: self.count(14)?,
+            packets_lost: self.count(15)?,
+            latency_ms: self.optional(16)?,
+            sender_off_ptp: self.parse(17, "true or false")?.unwrap_or_default(),
+            packets_missed: self.count(18)?,
+            packets_dropped: self.count(19)?,
+            packets_refused: self.count(20)?,
+            concealed_ms: self.number(21)?,
+            depth_raised_ms: self.number(22)?,
+            card_rate_error_ppm: self.optional(23)?,
+            leg_a_lost: self.count(24)?,
+            leg_b_lost: self.count(25)?,
+            leg_b_skew_ms: self.optional(26)?,
+            packets_altered: self.count(27)?,
+        })
+    }
+}
+
+fn fields(receiver: &str, row: &TraceRow) -> [String; 28] {
+    [
+        receiver.to_owned(),
+        fixed(row.time_s, 3),
+        name(row.clock_state).to_owned(),
+        optional(row.clock_error_us, 3),
+        optional(row.clock_sigma_us, 3),
+        optional(row.host_rate_ppm, 4),
+        fixed(row.host_rate_truth_ppm, 4),
+        fixed(row.ratio_ppm, 4),
+        fixed(row.ratio_truth_ppm, 4),
+        fixed(row.depth_ms, 4),
+        fixed(row.fill_min_ms, 4),
+        fixed(row.fill_max_ms, 4),
+        row.underruns.to_string(),
+        row.crackles.to_string(),
+        row.packets_late.to_string(),
+        row.packets_lost.to_string(),
+        optional(row.latency_ms, 5),
+        row.sender_off_ptp.to_string(),
+        row.packets_missed.to_string(),
+        row.packets_dropped.to_string(),
+        row.packets_refused.to_string(),
+        fixed(row.concealed_ms, 3),
+        fixed(row.depth_raised_ms, 3),
+        optional(row.card_rate_error_ppm, 4),
+        row.leg_a_lost.to_string(),
+        row.leg_b_lost.to_string(),
+        optional(row.leg_b_skew_ms, 3),
+        row.packets_altered.to_string(),
+    ]
+}
+
+fn optional(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(String::new, |value| fixed(value, decimals))
+}
+
+/// A number with that many decimals, nothing for one that is not known; a negative zero loses its sign, for it would differ where rounding differs.
+fn fixed(value: f64, decimals: usize) -> String {
+    if value.is_nan() {
+        return String::new();
+    }
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.chars().all(|character| matches!(character, '-' | '0' | '.'));
+    if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+}
+
+const STATES: [ClockState; 5] =
+    [ClockState::Listening, ClockState::Acquiring, ClockState::Locked, ClockState::Holdover, ClockState::Unlocked];
+
+fn name(state: ClockState) -> &'static str {
+    match state {
+        ClockState::Listening => "listening",
+        ClockState::Acquiring => "acquiring",
+        ClockState::Locked => "locked",
+        ClockState::Holdover => "holdover",
+        ClockState::Unlocked => "unlocked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> TraceRow {
+        TraceRow {
+            time_s: 1.0,
+            clock_state: ClockState::Holdover,
+            clock_error_us: Some(-1.23456),
+            clock_sigma_us: None,
+            host_rate_ppm: Some(-0.000_01),
+            host_rate_truth_ppm: 12.0,
+            ratio_ppm: -7.5,
+            ratio_truth_ppm: -7.25,
+            depth_ms: 50.0,
+            fill_min_ms: 48.99999,
+            fill_max_ms: 51.0,
+            underruns: 0,
+            crackles: 2,
+            packets_late: 3,
+            packets_lost: 4,
+            latency_ms: Some(55.123_456_7),
+            sender_off_ptp: true,
+            packets_missed: -1,
+            packets_dropped: 5,
+            packets_refused: 6,
+            concealed_ms: 7.5,
+            depth_raised_ms: 8.0,
+            card_rate_error_ppm: Some(-0.25),
+            leg_a_lost: 9,
+            leg_b_lost: 10,
+            leg_b_skew_ms: None,
+            packets_altered: 11,
+        }
+    }
+
+    fn written(row: &TraceRow) -> String {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes).unwrap();
+        writer.write("ours, \"new\"", row, true).unwrap();
+        writer.flush().unwrap();
+        drop(writer);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn rows_are_written_with_fixed_decimals_and_gaps() {
+        insta::assert_snapshot!(written(&row()), @r#"
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11
+        "#);
+    }
+
+    #[test]
+    fn the_columns_are_the_fields_of_a_row() {
+        let serde_json::Value::Object(fields) = serde_json::to_value(row()).unwrap() else { panic!("not a struct") };
+        assert_eq!(fields.len() + 1, COLUMNS.len());
+        assert!(COLUMNS[1..].iter().all(|column| fields.contains_key(*column)));
+        assert_eq!(fields["clock_state"], name(ClockState::Holdover));
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let text = written(&TraceRow { ratio_truth_ppm: f64::NAN, ..row() });
+        let read = read(text.as_bytes()).unwrap();
+        assert_eq!((read.len(), read[0].0.as_str()), (1, "ours, \"new\""));
+        assert!(read[0].1[0].ratio_truth_ppm.is_nan());
+        assert_eq!(written(&read[0].1[0]), text);
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_with_its_line() {
+        let text = written(&row());
+        let wrong = |from: &str, to: &str| read(text.replace(from, to).as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            wrong(",holdover,", ",lost,"),
+            "line 2: clock_state is `lost`; right would be a state such as locked"
+        );
+        assert_eq!(wrong(",55.12346,", ",x,"), "line 2: latency_ms is `x`; right would be a number");
+        assert!(wrong("time_s", "time").starts_with("this is no trace"));
+    }
+}
