@@ -71,17 +71,21 @@ pub(crate) static ADDON: AddonFunctions = AddonFunctions {
 /// # Safety
 /// BASS's: a buffer of `length` bytes, and the pointer that it got from us.
 pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, length: u32, user: *mut c_void) -> u32 {
+    if buffer.is_null() {
+        return length;
+    }
+    // SAFETY: BASS gives a buffer of this length for the time of the call.
+    let out = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length as usize) };
     let fill = || {
-        if buffer.is_null() {
-            return;
-        }
-        // SAFETY: BASS gives a buffer of this length for the time of the call.
-        let out = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length as usize) };
         // SAFETY: BASS calls this for one stream from one thread at a time and not after `free`; nothing else reaches the audio.
         let audio = unsafe { &mut *(*user.cast::<Instance>()).audio.get() };
         audio.fill(net::clock::now(), out);
+        true
     };
-    guarded_quietly((), fill);
+    if !guarded_quietly(false, fill) {
+        // A fault of ours is silence, not noise.
+        out.fill(0);
+    }
     length
 }
 
