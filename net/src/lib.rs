@@ -16,11 +16,13 @@
 //! | [`relay`] | receives a stream and sends it on |
 //! | [`sap`] | hears announcements, and announces |
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
+//! | [`timer`] | calls at the pace of a clock |
 //!
-//! Assumptions: IPv4. What depends on the operating system is in `platform`, and Linux is the one that there is.
+//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux and Windows. Windows has no stamps of the kernel's, so that
+//! packets are stamped when they are read.
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("net knows Linux only so far: another system needs its own `platform` module");
+#[cfg(not(any(target_os = "linux", windows)))]
+compile_error!("net knows Linux and Windows: another system needs its own `platform` module");
 
 pub mod clock;
 mod error;
@@ -34,6 +36,7 @@ pub mod send;
 pub mod socket;
 pub mod stream;
 pub mod timeline;
+pub mod timer;
 mod worker;
 
 pub use error::{Error, Result};

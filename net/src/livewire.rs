@@ -7,7 +7,6 @@ use crate::socket::{Socket, SocketConfig};
 use crate::worker::{Context, Worker};
 use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
 use std::net::SocketAddrV4;
-use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Longer than any datagram of theirs.
@@ -61,6 +60,6 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
             }
         }
         socket.renew(now, received_any);
-        context.wait(&[socket.as_fd()], [directory.poll_timeout()]);
+        context.wait(&[socket.waitable()], [directory.poll_timeout()]);
     }
 }

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::send::{Pace, SenderClock};
 use crate::socket::{Socket, SocketConfig, SocketStats};
@@ -17,7 +18,6 @@ use engine::receive::{IngestStats, Leg};
 use engine::relay::{Relay, RelayConfig, RelayStats};
 use engine::send::{Lateness, SenderStats};
 use engine::{Frames, LocalTime, Nanos};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -162,7 +162,7 @@ impl Driver {
                 status.store(Arc::new(self.status(now)));
             }
             if !more {
-                let sockets: Vec<BorrowedFd<'_>> = self.inputs.iter().map(AsFd::as_fd).collect();
+                let sockets: Vec<Waitable<'_>> = self.inputs.iter().map(Socket::waitable).collect();
                 context.wait(&sockets, [self.relay.poll_timeout(), Some(now + INTERVAL)]);
             }
         }

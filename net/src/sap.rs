@@ -14,7 +14,6 @@ use engine::announce::sap::{
 };
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -101,7 +100,7 @@ fn listen(
             }
         }
         socket.renew(now, received_any);
-        context.wait(&[socket.as_fd()], [directory.poll_timeout()]);
+        context.wait(&[socket.waitable()], [directory.poll_timeout()]);
     }
 }
 

@@ -365,7 +365,7 @@ struct Waiting<'a> {
 fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut bool) {
     let Some(socket) = group.first().and_then(|first| sockets.get(first.socket)) else { return };
     let datagrams: Vec<(&[u8], SocketAddrV4)> = group.iter().map(|waiting| waiting.datagram).collect();
-    let refused = batch::send(socket, &datagrams);
+    let refused = batch::send(socket.udp(), &datagrams);
     for (waiting, refusal) in group.iter_mut().zip(&refused) {
         match refusal {
             None => *waiting.counts.0 += 1,
@@ -374,7 +374,7 @@ fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut bool) 
     }
     match refused.into_iter().flatten().next() {
         Some(error) if !std::mem::replace(faulty, true) => {
-            tracing::warn!("sending media to {}: {}", group[0].datagram.1, error.desc());
+            tracing::warn!("sending media to {}: {}", group[0].datagram.1, error);
         }
         Some(_) => {}
         None => *faulty = false,

@@ -17,7 +17,6 @@ use socket2::{Domain, Protocol, SockRef, Type};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 
 /// When to renew memberships, the earliest; and how much later the last socket does it.
 const REJOIN: Nanos = Nanos::from_secs(60);
@@ -114,6 +113,8 @@ pub struct SocketStats {
     pub dropped: u64,
     /// Datagrams of other sources.
     pub other_source: u64,
+    /// Datagrams of other groups on the same port; none where sockets are bound to their group.
+    pub other_group: u64,
     /// Datagrams longer than the buffer.
     pub truncated: u64,
     /// Datagrams that were sent.
@@ -194,6 +195,12 @@ impl Socket {
         while let Some(datagram) = platform::socket::receive(&self.socket, buffer)? {
             if let Some(drops) = datagram.drops {
                 self.stats.dropped = u64::from(drops);
+            }
+            // Where a socket cannot be bound to its group, it hears the groups of others.
+            let group = datagram.destination.filter(|destination| destination.is_multicast());
+            if group.is_some_and(|group| !self.config.groups.contains(&group)) {
+                self.stats.other_group += 1;
+                continue;
             }
             if self.config.source.is_some_and(|source| source != *datagram.source.ip()) {
                 self.stats.other_source += 1;
@@ -281,6 +288,16 @@ impl Socket {
         self.socket.local_addr()
     }
 
+    /// For sending many datagrams in one call.
+    pub(crate) fn udp(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    /// For [`crate::worker::Context::wait`].
+    pub(crate) fn waitable(&self) -> platform::Waitable<'_> {
+        platform::socket::waitable(&self.socket)
+    }
+
     fn local(&mut self, stamp: Option<PtpTime>) -> LocalTime {
         stamp.and_then(|stamp| self.converter.convert(stamp)).unwrap_or_else(|| {
             self.stats.stamped_by_user_space += 1;
@@ -330,12 +347,6 @@ impl Socket {
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
 fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> Timestamping {
     match platform::socket::enable_timestamps(socket, transmit) {
         Ok(()) => Timestamping::Kernel,
@@ -350,13 +361,14 @@ fn bind(config: &SocketConfig) -> Result<UdpSocket> {
     let refused = Error::io("cannot set up a UDP socket");
     let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP));
     let socket = socket.and_then(|socket| set_up(&socket, config).map(|()| socket)).map_err(refused)?;
-    socket.bind(&SocketAddr::V4(config.bind).into()).map_err(Error::bind(config.bind))?;
+    let address = platform::socket::bind_address(config.bind);
+    socket.bind(&SocketAddr::V4(address).into()).map_err(Error::bind(config.bind))?;
     Ok(socket.into())
 }
 
 fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    socket.set_multicast_all_v4(false)?;
+    platform::socket::keep_apart(socket)?;
     socket.set_multicast_if_v4(&config.interface.address)?;
     socket.set_multicast_loop_v4(config.multicast_loop)?;
     socket.set_multicast_ttl_v4(u32::from(config.ttl))?;

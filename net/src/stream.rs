@@ -9,6 +9,7 @@
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
@@ -19,7 +20,6 @@ use engine::clock::ClockReading;
 use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timelin
             if legs.iter().all(|leg| leg.timestamping == Timestamping::Kernel) {
                 std::thread::sleep(Duration::from_nanos(sink.patience().as_nanos().max(0) as u64));
             }
-            let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+            let sockets: Vec<Waitable<'_>> = sockets.iter().map(Socket::waitable).collect();
             context.wait(&sockets, [None]);
         }
     }
@@ -187,6 +187,8 @@ pub struct ReceiverStatus {
     pub last_refusal: Option<String>,
     /// When the last packet came.
     pub last_packet: Option<LocalTime>,
+    /// Bytes of the last packet, with its RTP header.
+    pub last_length: usize,
     /// PTP time, as the stream was told.
     pub clock: Option<ClockReading>,
 }
@@ -229,6 +231,7 @@ impl Receiver {
             status: Arc::default(),
             last_refusal: None,
             last_packet: None,
+            last_length: 0,
             published_at: None,
         };
         feed.publish(clock::now(), None, &[]);
@@ -259,6 +262,7 @@ impl Default for ReceiverStatus {
             legs: Vec::new(),
             last_refusal: None,
             last_packet: None,
+            last_length: 0,
             clock: None,
         }
     }
@@ -270,6 +274,7 @@ struct Feed {
     status: Arc<ArcSwap<ReceiverStatus>>,
     last_refusal: Option<String>,
     last_packet: Option<LocalTime>,
+    last_length: usize,
     published_at: Option<LocalTime>,
 }
 
@@ -283,6 +288,7 @@ impl Feed {
             legs: legs.to_vec(),
             last_refusal: self.last_refusal.clone(),
             last_packet: self.last_packet,
+            last_length: self.last_length,
             clock: clock.copied(),
         }));
     }
@@ -291,7 +297,7 @@ impl Feed {
 impl MediaSink for Feed {
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]) {
         match self.ingest.handle_datagram(leg, at, datagram) {
-            Ok(()) => self.last_packet = Some(at),
+            Ok(()) => (self.last_packet, self.last_length) = (Some(at), datagram.len()),
             Err(refusal) => self.last_refusal = Some(refusal.to_string()),
         }
     }

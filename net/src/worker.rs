@@ -2,10 +2,9 @@
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::platform::{thread, wait::Waker};
+use crate::platform::{Waitable, thread, wait::Waker};
 use engine::{LocalTime, Nanos};
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +61,7 @@ impl Context {
     }
 
     /// Waits for one of the sockets, or until one of the times; not at all if one of them is over.
-    pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
+    pub(crate) fn wait(&self, sockets: &[Waitable<'_>], due: impl IntoIterator<Item = Option<LocalTime>>) {
         let now = clock::now();
         let next = due.into_iter().flatten().min();
         let timeout = next.map_or(LONGEST_WAIT, |next| (next - now).min(LONGEST_WAIT));
@@ -108,7 +107,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.waker.wake();
-        if let Some(thread) = self.thread.take() {
+        // One that drops itself, in a call of its own, ends after that.
+        let own = std::thread::current().id();
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != own) {
             // Its panic has been printed, and there is nobody to pass it to.
             let _ = thread.join();
         }

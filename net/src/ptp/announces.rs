@@ -11,7 +11,6 @@ use engine::ptp::MessageClass;
 use engine::ptp::wire::{Announce, Body, Message, PortIdentity};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Longer than any message of the profiles in use.
@@ -85,6 +84,6 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
             publish.store(Arc::new(heard.clone()));
         }
         socket.renew(crate::clock::now(), received_any);
-        context.wait(&[socket.as_fd()], [None]);
+        context.wait(&[socket.waitable()], [None]);
     }
 }

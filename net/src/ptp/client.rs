@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -234,7 +233,7 @@ impl Driver {
             self.drain_events(subscribers);
             status.store(Arc::new(self.status(now, context.scheduling())));
             let due = [self.port.poll_timeout(), self.reference.poll_timeout(), Some(self.read_system_at)];
-            context.wait(&[self.event.as_fd(), self.general.as_fd()], due);
+            context.wait(&[self.event.waitable(), self.general.waitable()], due);
         }
     }
 

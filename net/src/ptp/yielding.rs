@@ -12,7 +12,6 @@ use engine::ptp::{Destination, MessageClass, PortCounters, TransmitToken};
 use engine::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -130,8 +129,10 @@ impl Driver {
                 let _ = tell.try_send(event);
             }
             status.store(Arc::new(self.status()));
-            context
-                .wait(&[self.event.as_fd(), self.general.as_fd()], [self.session.poll_timeout(), Some(now + INTERVAL)]);
+            context.wait(
+                &[self.event.waitable(), self.general.waitable()],
+                [self.session.poll_timeout(), Some(now + INTERVAL)],
+            );
         }
     }
 

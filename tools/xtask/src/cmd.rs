@@ -14,7 +14,7 @@ use crate::interrupt;
 /// A command to run in the workspace's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cmd {
-    env: Vec<(&'static str, &'static str)>,
+    env: Vec<(&'static str, String)>,
     program: &'static str,
     args: Vec<OsString>,
 }
@@ -42,8 +42,8 @@ impl Cmd {
     }
 
     /// Sets an environment variable for this command only.
-    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.env.push((name, value));
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
         self
     }
 
@@ -57,6 +57,21 @@ impl Cmd {
         let status = self.process().status().map_err(|source| Error::Start { command: self.to_string(), source })?;
         interrupt::check()?;
         if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), code: status.code() }) }
+    }
+
+    /// Runs the command with this process's error output; what it wrote to its output.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn read(&self) -> Result<String, Error> {
+        interrupt::check()?;
+        let start = |source| Error::Start { command: self.to_string(), source };
+        let output = self.process().stderr(Stdio::inherit()).output().map_err(start)?;
+        interrupt::check()?;
+        if !output.status.success() {
+            return Err(Error::Failed { command: self.to_string(), code: output.status.code() });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Whether the command succeeds; its output is dropped.
@@ -76,7 +91,7 @@ impl Cmd {
     /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave alike.
     fn process(&self) -> Command {
         let mut process = Command::new(self.executable());
-        process.args(&self.args).envs(self.env.iter().copied()).stdin(Stdio::null());
+        process.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         process
     }
 

@@ -30,6 +30,12 @@ pub(crate) enum Error {
     #[error("{what} is missing, and was not installed; on Debian: apt-get install {packages}")]
     MissingSystem { what: &'static str, packages: &'static str },
 
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+
+    #[error("bass_aes67.dll needs {library}, which is not of Windows itself")]
+    ForeignLibrary { library: String },
+
     #[error("interrupted")]
     Interrupted,
 }

@@ -5,16 +5,18 @@
 //! passes there. Every command works from the workspace's root, wherever it was called from.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bass;
 mod cmd;
 mod error;
 mod interop;
 mod interrupt;
 mod test;
+mod windows;
 
 /// The developer's commands of this workspace.
 #[derive(Debug, Parser)]
@@ -28,6 +30,10 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, then run everything that CI runs
     Test(test::TestArgs),
+    /// Fetch the BASS binaries that tests of the add-on load: free for non-commercial use only, and never part of this repository
+    BassFetch,
+    /// Build the BASS add-on for Windows and Linux into a release folder
+    Windows(windows::WindowsArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
     Interop(interop::InteropArgs),
     /// Sends many streams, for a case of `interop`
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Flood { arguments } => return interop::flood::run(arguments),
         Command::Pauses => return interop::pauses::run(),
-        Command::Test(_) | Command::Interop(_) => {}
+        Command::Test(_) | Command::Interop(_) | Command::BassFetch | Command::Windows(_) => {}
     }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
@@ -55,8 +61,26 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Test(args) => test::run(&args),
+        Command::BassFetch => end(bass::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
+        Command::Windows(args) => end(windows::run(&args, &target_folder())),
         Command::Interop(args) => interop::run(&args),
         Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,
+    }
+}
+
+/// Cargo's folder for what is built, relative to the workspace's root or absolute.
+fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
+}
+
+/// The end of a command without steps.
+fn end(result: Result<(), error::Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
     }
 }
 

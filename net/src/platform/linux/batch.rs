@@ -1,16 +1,17 @@
 //! Many datagrams in one system call.
 
 use nix::errno::Errno;
-use std::net::SocketAddrV4;
-use std::os::fd::{AsFd, AsRawFd};
+use std::io;
+use std::net::{SocketAddrV4, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 /// Most datagrams of one call; the kernel takes 1024.
 const MOST: usize = 256;
 
 /// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if it did.
-pub(crate) fn send(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<Errno>> {
-    let mut refused = vec![None; datagrams.len()];
+pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
+    let mut refused: Vec<Option<io::Error>> = datagrams.iter().map(|_| None).collect();
     let mut next = 0;
     while next < datagrams.len() {
         let end = datagrams.len().min(next + MOST);
@@ -19,7 +20,7 @@ pub(crate) fn send(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> V
             Err(Errno::EINTR) => {}
             // That datagram is lost; the next one may have a better destination.
             Err(error) => {
-                refused[next] = Some(error);
+                refused[next] = Some(error.into());
                 next += 1;
             }
         }
@@ -28,7 +29,7 @@ pub(crate) fn send(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> V
 }
 
 /// Returns how many of the first ones were taken: one at least.
-fn send_some(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<usize, Errno> {
+fn send_some(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<usize, Errno> {
     let mut addresses: Vec<libc::sockaddr_in> = datagrams.iter().map(|&(_, to)| address(to)).collect();
     let parts = datagrams.iter().map(|(bytes, _)| {
         // The kernel only reads it.
@@ -40,9 +41,8 @@ fn send_some(socket: &impl AsFd, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<
     let flags = libc::MSG_DONTWAIT;
     // SAFETY: `headers` holds that many headers, and each points to an address and a part of `addresses` and `parts`, which live through the call as the bytes of
     // `datagrams` do.
-    let count = unsafe {
-        libc::sendmmsg(socket.as_fd().as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags)
-    };
+    let count =
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags) };
     Errno::result(count).map(|count| count as usize)
 }
 
@@ -79,7 +79,8 @@ mod tests {
         let datagrams: Vec<(&[u8], SocketAddrV4)> =
             vec![(&short[..10], to), (&short[..20], to), (&long, to), (&short[..30], to)];
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        assert_eq!(send(&sender, &datagrams), [None, None, Some(Errno::EMSGSIZE), None]);
+        let refused = send(&sender, &datagrams).into_iter().map(|error| error.and_then(|error| error.raw_os_error()));
+        assert_eq!(refused.collect::<Vec<_>>(), [None, None, Some(libc::EMSGSIZE), None]);
         let mut buffer = [0; 64];
         let lengths: Vec<usize> = (0..3).map(|_| receiver.recv(&mut buffer).unwrap()).collect();
         assert_eq!(lengths, [10, 20, 30]);

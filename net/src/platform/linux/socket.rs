@@ -8,8 +8,8 @@ use nix::sys::socket::sockopt::{RxqOvfl, Timestamping};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, TimestampingFlag, Timestamps, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddrV4;
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// A datagram, as the kernel tells of it.
 pub(crate) struct Datagram {
@@ -17,10 +17,30 @@ pub(crate) struct Datagram {
     /// Longer than the buffer: the rest is lost.
     pub(crate) truncated: bool,
     pub(crate) source: SocketAddrV4,
+    /// Where it was sent to, if the socket might hear what is for others; here it is bound to its group.
+    pub(crate) destination: Option<Ipv4Addr>,
     /// When it came, in the system's time.
     pub(crate) stamp: Option<PtpTime>,
     /// Datagrams that the socket has dropped so far because nobody read them.
     pub(crate) drops: Option<u32>,
+}
+
+/// For waiting.
+pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
+    socket.as_fd()
+}
+
+/// What to bind to in order to hear an address: itself, a group too.
+pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
+    address
+}
+
+/// Keeps what other sockets of the host have joined from this one.
+///
+/// # Errors
+/// If the kernel does not know how.
+pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_multicast_all_v4(false)
 }
 
 /// Asks for timestamps of what is received and, if wanted, of what is sent.
@@ -68,7 +88,7 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     let Some(source) = message.address else { return Ok(None) };
     let truncated = message.flags.contains(MsgFlags::MSG_TRUNC);
     let source = SocketAddrV4::new(source.ip(), source.port());
-    Ok(Some(Datagram { length: message.bytes, truncated, source, stamp, drops }))
+    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, stamp, drops }))
 }
 
 /// The next timestamp of what was sent: the number of the datagram, counted from 0 since timestamps were asked for, and when it left, in the system's time.

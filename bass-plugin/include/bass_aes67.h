@@ -1,0 +1,255 @@
+/*
+ * bass_aes67: AES67 and Livewire streams for BASS 2.4. Linux and Windows, C and C++.
+ *
+ * Load it with BASS_PluginLoad; then BASS_StreamCreateURL opens
+ *
+ *     aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1    a group (or an address of this host)
+ *     aes67:///folder/stream.sdp                                          a description (Windows: aes67:///C:/folder/stream.sdp)
+ *     aes67://sap/Studio%201                                              a stream that is announced by this name
+ *
+ * with these options after `?`, separated by `&`:
+ *
+ *     interface  network interface, by name or address         latency   ms from the sender's stamp to the channel, kept as it is
+ *     pt         payload type to accept                        domain    PTP domain, 0 to 127
+ *     source     the only sender to be heard (address)         wait      ms to wait for the first packet; error 40 if none comes
+ *     pace       host (default): resampled to the pace at which the channel is pulled;
+ *                ptp: the channel is pulled at the pace of PTP, and samples stay as they are
+ *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
+ *
+ * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
+ * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
+ * (BASS_CONFIG_BUFFER, 500 ms) comes on top of the latency, and its first 0.7 s are silence, with which BASS fills that. One channel may be used by one thread at a time, as always with BASS; all else here
+ * may be called from any thread.
+ *
+ * Functions return 0 (or NULL, or 0.0) if they fail; BASS_ErrorGetCode tells why by number and BASS_AES67_GetErrorText in words. They are found by dlsym or
+ * GetProcAddress in the library itself, or by linking to it.
+ * Texts are UTF-8, without BASS_UNICODE; with it, the texts of options are UTF-16.
+ */
+#ifndef BASS_AES67_H
+#define BASS_AES67_H
+
+#include "bass.h" /* the SDK's own: DWORD, QWORD, BOOL, HSTREAM, WINAPI, CALLBACK */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef BASS_AES67DEF
+#define BASS_AES67DEF(function) WINAPI function
+#endif
+
+typedef long long BASS_AES67_INT64;
+
+/* ---- Options: BASS_SetConfig, BASS_GetConfig, and the Ptr forms for texts ----
+ *
+ * They are the process's, may be set before or after BASS_Init, and hold for streams opened afterwards. What is out of range is refused with BASS_ERROR_ILLPARAM.
+ * The numbers 0x20001 to 0x20003 are those that hosts of this add-on have always used. A later public header of the same name numbers PT 0x20000 and
+ * JITTER 0x20002: a host that was built with that one needs this one.
+ */
+#define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
+#define BASS_CONFIG_AES67_PT 0x20002               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
+#define BASS_CONFIG_AES67_PTP_DOMAIN 0x20003       /* get/set: 0..127 */
+#define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<domain>, <offset>, Freq: <ppm> [LOCKED]" */
+#define BASS_CONFIG_AES67_PTP_OFFSET 0x20005       /* get: low 32 bits of the offset in ns, signed; all of it: BASS_AES67_ClockGetOffset */
+#define BASS_CONFIG_AES67_PTP_STATE 0x20006        /* get: BASS_AES67_PTP_* */
+#define BASS_CONFIG_AES67_PTP_ENABLED 0x20007      /* get/set: 0 plays by the arrival of packets alone */
+#define BASS_CONFIG_AES67_JITTER 0x20008           /* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40 */
+/* Of the stream that was opened last; BASS_AES67_GetStats knows all of them. */
+#define BASS_CONFIG_AES67_BUFFER_LEVEL 0x20010     /* get: % of the target, 0..200 */
+#define BASS_CONFIG_AES67_JITTER_UNDERRUNS 0x20011 /* get */
+#define BASS_CONFIG_AES67_PACKETS_RECEIVED 0x20012 /* get */
+#define BASS_CONFIG_AES67_PACKETS_LATE 0x20013     /* get */
+#define BASS_CONFIG_AES67_BUFFER_PACKETS 0x20014   /* get */
+#define BASS_CONFIG_AES67_TARGET_PACKETS 0x20015   /* get */
+#define BASS_CONFIG_AES67_PACKET_TIME 0x20016      /* get: us */
+#define BASS_CONFIG_AES67_PTP_LOCKED 0x20017       /* get: 0 or 1 */
+#define BASS_CONFIG_AES67_PTP_FREQ 0x20018         /* get: ppm x 1000, signed */
+#define BASS_CONFIG_AES67_CLOCK_MODE 0x20019       /* get/set: BASS_AES67_CLOCK_* */
+#define BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT 0x2001A /* get/set: s without PTP until another clock is taken; 0 never; 5 */
+
+/* BASS_CONFIG_AES67_PTP_STATE */
+#define BASS_AES67_PTP_DISABLED 0
+#define BASS_AES67_PTP_LISTENING 1
+#define BASS_AES67_PTP_UNCALIBRATED 2
+#define BASS_AES67_PTP_SLAVE 3
+#define BASS_AES67_PTP_MASTER 4 /* only while an output serves PTP */
+
+/* BASS_CONFIG_AES67_CLOCK_MODE */
+#define BASS_AES67_CLOCK_PTP 0
+#define BASS_AES67_CLOCK_LIVEWIRE 1 /* packet arrivals */
+#define BASS_AES67_CLOCK_SYSTEM 2   /* the system's clock, if somebody disciplines it */
+
+/* ---- Streams ---- */
+
+/* BASS_CHANNELINFO.ctype. BASS_ChannelGetAttribute knows BASS_ATTRIB_BITRATE; BASS_StreamGetFilePosition knows BASS_FILEPOS_BUFFER and _CONNECTED. */
+#define BASS_CTYPE_STREAM_AES67 0x1f200
+
+/* BASS_ChannelSetSync. They come from a thread of the add-on's, within some 20 ms. */
+#define BASS_SYNC_AES67_LOCK 0x1f201   /* the clock has locked, or is locked already when the sync is set */
+#define BASS_SYNC_AES67_UNLOCK 0x1f202 /* it has unlocked */
+#define BASS_SYNC_AES67_SOURCE 0x1f203 /* another source, or the same one started anew; data: how often so far */
+#define BASS_SYNC_AES67_LOSS 0x1f204   /* data: packets lost, or 0xFFFFFFFF if none came for 1 s */
+
+/* BASS_AES67_STATS.state */
+#define BASS_AES67_STATE_WAITING 0  /* no packet yet */
+#define BASS_AES67_STATE_STARTING 1 /* packets come, and the channel is not pulled yet or the buffer fills */
+#define BASS_AES67_STATE_PLAYING 2
+#define BASS_AES67_STATE_SILENT 3   /* no packet for 1 s */
+
+typedef struct {
+    DWORD size; /* sizeof(BASS_AES67_STATS), set by the host */
+    DWORD state;
+    DWORD rate_hz;
+    DWORD channels;
+    DWORD packet_frames;
+    DWORD generation; /* counts the sources */
+    DWORD on_ptp;     /* 1: the position comes from PTP, 0: from arrivals */
+    DWORD locked;     /* the clock that the stream follows */
+    QWORD packets_received;
+    QWORD packets_lost;
+    QWORD packets_late;
+    QWORD packets_dropped; /* late ones of which nothing could be played */
+    QWORD packets_duplicate;
+    QWORD packets_reordered;
+    QWORD packets_refused;    /* not of this stream */
+    QWORD packets_overflowed; /* the channel was not pulled, or the system dropped them */
+    QWORD concealed_frames;
+    QWORD underruns;
+    QWORD jumps;
+    double ratio_ppm;  /* playback ratio */
+    double card_ppm;   /* rate at which the channel is pulled, against this computer's clock */
+    double sender_ppm; /* rate of the sender, against this computer's clock */
+    double buffer_ms;
+    double target_ms;
+    double latency_ms; /* from the sender's stamp (on PTP) or the arrival to the pull */
+    double jitter_ms;
+} BASS_AES67_STATS;
+
+BOOL BASS_AES67DEF(BASS_AES67_GetStats)(HSTREAM handle, BASS_AES67_STATS *stats);
+
+/* ---- The clock, with or without a stream ---- */
+
+#define BASS_AES67_DOMAIN_DEFAULT 0xFFFFFFFF /* as BASS_CONFIG_AES67_PTP_DOMAIN */
+
+/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not. NULL: the interface of the option. */
+BOOL BASS_AES67DEF(BASS_AES67_ClockStart)(const char *interface_name, DWORD domain);
+BOOL BASS_AES67DEF(BASS_AES67_ClockStop)(void);
+/* These tell of the clock that was asked for last, by a stream, an output or BASS_AES67_ClockStart. */
+DWORD BASS_AES67DEF(BASS_AES67_ClockGetState)(void); /* BASS_AES67_PTP_* */
+BOOL BASS_AES67DEF(BASS_AES67_ClockIsLocked)(void);
+double BASS_AES67DEF(BASS_AES67_ClockGetPPM)(void);                /* against this computer's clock */
+const char *BASS_AES67DEF(BASS_AES67_ClockGetStats)(void);         /* valid until 64 more calls */
+BOOL BASS_AES67DEF(BASS_AES67_ClockGetOffset)(BASS_AES67_INT64 *ns);  /* by how much the last second's prediction was off */
+BOOL BASS_AES67DEF(BASS_AES67_ClockGetTime)(QWORD *ns);            /* PTP time */
+BOOL BASS_AES67DEF(BASS_AES67_ClockGetGrandmaster)(QWORD *identity); /* 0xdca600fffeff2eea */
+
+/* Calls at the multiples of a period of PTP time, 100 us to 10 s, in a thread of its own with high priority; `missed` calls were left out because they were due
+ * too long ago. The clock must be started, or a stream open on PTP; the timer keeps it running. It may be stopped in the call itself. */
+typedef DWORD BASS_AES67_HTIMER;
+typedef void(CALLBACK AES67TIMERPROC)(void *user, QWORD ptp_ns, DWORD missed);
+BASS_AES67_HTIMER BASS_AES67DEF(BASS_AES67_TimerStart)(DWORD period_us, AES67TIMERPROC *proc, void *user);
+BOOL BASS_AES67DEF(BASS_AES67_TimerStop)(BASS_AES67_HTIMER timer);
+
+/* ---- Output: a decode channel as an AES67 stream ---- */
+
+typedef DWORD BASS_AES67_HOUTPUT;
+
+/* BASS_AES67_OUTPUT_CONFIG.clock */
+#define BASS_AES67_OUTPUT_PTP 0    /* the PTP master of the network; nothing is sent before there is one */
+#define BASS_AES67_OUTPUT_SERVE 1  /* the same, and this computer is it if there is none better */
+#define BASS_AES67_OUTPUT_SYSTEM 2 /* the system's clock */
+/* BASS_AES67_OUTPUT_CONFIG.flags */
+#define BASS_AES67_OUTPUT_NOSAP 1 /* is not announced */
+
+typedef struct {
+    DWORD size;           /* sizeof(BASS_AES67_OUTPUT_CONFIG) */
+    DWORD port;           /* 0: 5004 */
+    DWORD bits;           /* 16 or 24; 0: 24 */
+    DWORD packet_time_us; /* 125, 250, 333, 1000, 4000, 5000; 0: 1000 */
+    DWORD payload_type;   /* 0: 96 */
+    DWORD ttl;            /* 0: 32 */
+    DWORD domain;         /* 0..127 or BASS_AES67_DOMAIN_DEFAULT */
+    DWORD clock;          /* BASS_AES67_OUTPUT_PTP, ... */
+    DWORD flags;
+    DWORD delay_us;            /* packets leave so much later: for channels that are late themselves, up to 1000000 */
+    const char *name;          /* NULL: the group */
+    const char *group;         /* "239.69.0.1" */
+    const char *second_group;  /* the same packets once more (ST 2022-7), or NULL */
+    const char *interface_name;   /* NULL: that of the option */
+    const char *second_interface; /* for the second group; NULL: the same one */
+} BASS_AES67_OUTPUT_CONFIG;
+
+/* BASS_AES67_OUTPUT_STATS.state */
+#define BASS_AES67_OUTPUT_STOPPED 0
+#define BASS_AES67_OUTPUT_WAITING 1 /* for the clock */
+#define BASS_AES67_OUTPUT_SENDING 2
+#define BASS_AES67_OUTPUT_ENDED 3 /* the channel has ended or was freed: silence is sent */
+
+typedef struct {
+    DWORD size; /* sizeof(BASS_AES67_OUTPUT_STATS), set by the host */
+    DWORD state;
+    QWORD packets;
+    QWORD send_errors;
+    QWORD skipped_packets; /* left out because this computer was too late for them */
+    QWORD jumps;           /* PTP time was stepped */
+    QWORD starved_frames;  /* silence, because the channel gave nothing */
+    double late_us;        /* the latest packet */
+    double late_99_us;     /* 99 % of them were no later */
+    double ppm;            /* of the clock against this computer's */
+} BASS_AES67_OUTPUT_STATS;
+
+/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else may pull it; free the output before the channel. */
+BASS_AES67_HOUTPUT BASS_AES67DEF(BASS_AES67_OutputCreate)(DWORD channel, const BASS_AES67_OUTPUT_CONFIG *config);
+BOOL BASS_AES67DEF(BASS_AES67_OutputStart)(BASS_AES67_HOUTPUT output);
+BOOL BASS_AES67DEF(BASS_AES67_OutputStop)(BASS_AES67_HOUTPUT output);
+BOOL BASS_AES67DEF(BASS_AES67_OutputIsRunning)(BASS_AES67_HOUTPUT output);
+double BASS_AES67DEF(BASS_AES67_OutputGetPPM)(BASS_AES67_HOUTPUT output);
+BOOL BASS_AES67DEF(BASS_AES67_OutputGetStats)(BASS_AES67_HOUTPUT output, BASS_AES67_OUTPUT_STATS *stats);
+BOOL BASS_AES67DEF(BASS_AES67_OutputFree)(BASS_AES67_HOUTPUT output);
+
+/* ---- Discovery: what is announced by SAP ---- */
+
+typedef struct {
+    DWORD size; /* sizeof(BASS_AES67_SOURCE), set by the host */
+    DWORD port;
+    DWORD rate_hz;
+    DWORD channels;
+    DWORD bits;
+    DWORD payload_type;
+    DWORD packet_frames; /* 0 if it is not told */
+    DWORD legs;
+    char name[128]; /* aes67://sap/<name> opens it */
+    char group[64];
+    char origin[64]; /* the sender */
+} BASS_AES67_SOURCE;
+
+BOOL BASS_AES67DEF(BASS_AES67_DiscoveryStart)(const char *interface_name); /* NULL: the interface of the option */
+BOOL BASS_AES67DEF(BASS_AES67_DiscoveryStop)(void);
+DWORD BASS_AES67DEF(BASS_AES67_DiscoveryCount)(void);
+BOOL BASS_AES67DEF(BASS_AES67_DiscoveryGet)(DWORD index, BASS_AES67_SOURCE *source);
+
+/* ---- All else ---- */
+
+/* The words to the last error of any thread, into `text`; returns its length. */
+DWORD BASS_AES67DEF(BASS_AES67_GetErrorText)(char *text, DWORD length);
+/* 0xMMmmpp00 */
+DWORD BASS_AES67DEF(BASS_AES67_GetVersion)(void);
+
+/* The layouts that the library was compiled with. */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define BASS_AES67_ASSERT(what, name) static_assert(what, #name)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define BASS_AES67_ASSERT(what, name) _Static_assert(what, #name)
+#else
+#define BASS_AES67_ASSERT(what, name) typedef char bass_aes67_##name[(what) ? 1 : -1]
+#endif
+BASS_AES67_ASSERT(sizeof(BASS_AES67_STATS) == 176, stats_is_176_bytes);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_CONFIG) == 40 + 5 * sizeof(void *), output_config_has_10_numbers_and_5_texts);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_STATS) == 72, output_stats_is_72_bytes);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_SOURCE) == 288, source_is_288_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,189 @@
+//! What BASS calls for a stream of ours.
+//!
+//! Model: BASS has one pointer for each stream, to an [`Instance`]. It calls `free` once, after the last call of `stream_proc`, and never `stream_proc` twice at a time; the
+//! other functions may come from any thread in between. So the audio is reached by `stream_proc` alone, and all else through a shared [`Stream`].
+
+use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TYPE, SyncProc, UNKNOWN_QWORD};
+use crate::audio::Audio;
+use crate::bass::set_error;
+use crate::error::{code, guarded, guarded_quietly};
+use crate::platform::isolated;
+use crate::streams::{self, SILENCE, Stream};
+use engine::rtp::format::Encoding;
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+/// A stream and its audio.
+pub(crate) struct Instance {
+    stream: Arc<Stream>,
+    audio: UnsafeCell<Audio>,
+}
+
+impl Instance {
+    pub(crate) fn new(stream: Arc<Stream>, audio: Audio) -> Self {
+        Self { stream, audio: UnsafeCell::new(audio) }
+    }
+
+    /// The pointer that BASS gets.
+    pub(crate) fn into_raw(self) -> *mut c_void {
+        Box::into_raw(Box::new(self)).cast()
+    }
+
+    /// # Safety
+    /// The pointer comes from [`Instance::into_raw`], and nobody uses it from now on.
+    pub(crate) unsafe fn from_raw(instance: *mut c_void) -> Box<Self> {
+        // SAFETY: as the caller says.
+        unsafe { Box::from_raw(instance.cast()) }
+    }
+}
+
+/// The stream behind BASS's pointer.
+///
+/// # Safety
+/// The pointer comes from [`Instance::into_raw`], and `free` was not called for it.
+unsafe fn stream_of<'a>(instance: *mut c_void) -> &'a Stream {
+    // SAFETY: as the caller says; the stream is only read through this, never the audio.
+    unsafe { &(*instance.cast::<Instance>()).stream }
+}
+
+/// The functions for BASS; flags 0: positions are counted by BASS, and samples are in the channel's format.
+pub(crate) static ADDON: AddonFunctions = AddonFunctions {
+    flags: 0,
+    free,
+    get_length,
+    get_tags: None,
+    get_file_position: Some(get_file_position),
+    get_info,
+    can_set_position,
+    set_position: None,
+    get_position: None,
+    set_sync: Some(set_sync),
+    remove_sync: Some(remove_sync),
+    can_resume: None,
+    set_flags: None,
+    attribute: Some(attribute),
+    attribute_ex: None,
+};
+
+/// Audio for BASS: always all of it, never the end.
+///
+/// # Safety
+/// BASS's: a buffer of `length` bytes, and the pointer that it got from us.
+pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, length: u32, user: *mut c_void) -> u32 {
+    if buffer.is_null() {
+        return length;
+    }
+    // SAFETY: BASS gives a buffer of this length for the time of the call.
+    let out = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length as usize) };
+    let fill = || {
+        // SAFETY: BASS calls this for one stream from one thread at a time and not after `free`; nothing else reaches the audio.
+        let audio = unsafe { &mut *(*user.cast::<Instance>()).audio.get() };
+        audio.fill(net::clock::now(), out);
+        true
+    };
+    if !guarded_quietly(false, fill) {
+        // A fault of ours is silence, not noise.
+        out.fill(0);
+    }
+    length
+}
+
+unsafe extern "system" fn free(instance: *mut c_void) {
+    guarded((), || {
+        // SAFETY: BASS calls this once, and nothing else of the stream after it.
+        let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
+        drop(audio);
+        // Waits for the stream's threads: our code may be unloaded right after this.
+        isolated(move || streams::remove(&stream));
+    });
+}
+
+unsafe extern "system" fn get_length(_: *mut c_void, _: u32) -> u64 {
+    set_error(code::NOTAVAIL);
+    UNKNOWN_QWORD
+}
+
+/// `BASS_FILEPOS_*`.
+mod filepos {
+    pub(super) const CONNECTED: u32 = 4;
+    pub(super) const BUFFER: u32 = 5;
+}
+
+/// How much is buffered, in bytes of the channel, and whether packets come.
+unsafe extern "system" fn get_file_position(instance: *mut c_void, mode: u32) -> u64 {
+    guarded(UNKNOWN_QWORD, || {
+        // SAFETY: BASS calls this for streams that are not freed.
+        let stream = unsafe { stream_of(instance) };
+        let Some(status) = isolated(|| stream.status()) else { return UNKNOWN_QWORD };
+        let frame_bytes = stream.format.channels() * stream.samples.bytes();
+        match mode {
+            filepos::CONNECTED => u64::from(status.last_packet.is_some_and(|last| status.at - last < SILENCE)),
+            filepos::BUFFER => stream.format.sample_rate().frames_in(status.playout.fill) as u64 * frame_bytes as u64,
+            _ => {
+                set_error(code::NOTAVAIL);
+                UNKNOWN_QWORD
+            }
+        }
+    })
+}
+
+unsafe extern "system" fn get_info(instance: *mut c_void, info: *mut ChannelInfo) {
+    guarded((), || {
+        // SAFETY: BASS calls this for streams that are not freed, with a structure of its own.
+        let (stream, info) = unsafe { (stream_of(instance), &mut *info) };
+        info.ctype = CTYPE_AES67;
+        info.original_resolution = match stream.format.encoding() {
+            Encoding::L16 => 16,
+            Encoding::L24 => 24,
+        };
+        info.filename = stream.url.as_ptr();
+    });
+}
+
+unsafe extern "system" fn can_set_position(_: *mut c_void, _: u64, _: u32) -> i32 {
+    set_error(code::NOTAVAIL);
+    0
+}
+
+unsafe extern "system" fn set_sync(
+    instance: *mut c_void,
+    sync_type: u32,
+    _parameter: u64,
+    procedure: Option<SyncProc>,
+    user: *mut c_void,
+) -> u32 {
+    guarded(0, || {
+        // SAFETY: BASS calls this for streams that are not freed. The reference is counted.
+        let stream = unsafe { Arc::clone(&(*instance.cast::<Instance>()).stream) };
+        match crate::syncs::kind_of(sync_type & SYNC_TYPE) {
+            Some(kind) => crate::syncs::set(&stream, kind, sync_type, procedure, user),
+            None => SYNC_BY_BASS,
+        }
+    })
+}
+
+unsafe extern "system" fn remove_sync(instance: *mut c_void, sync: u32) {
+    guarded((), || {
+        // SAFETY: BASS calls this for streams that are not freed.
+        unsafe { stream_of(instance) }.syncs.remove(sync);
+    });
+}
+
+/// `BASS_ATTRIB_BITRATE`, in kbit/s.
+const ATTRIBUTE_BITRATE: u32 = 12;
+
+unsafe extern "system" fn attribute(instance: *mut c_void, which: u32, value: *mut f32, set: i32) -> i32 {
+    guarded(0, || {
+        if which != ATTRIBUTE_BITRATE || set != 0 || value.is_null() {
+            set_error(code::ILLTYPE);
+            return 0;
+        }
+        // SAFETY: BASS calls this for streams that are not freed.
+        let format = unsafe { stream_of(instance) }.format;
+        let bits = format.bytes_per_frame() as u64 * 8 * u64::from(format.sample_rate().as_hz());
+        // SAFETY: BASS gives a place for one float.
+        unsafe { value.write_unaligned(bits as f32 / 1000.0) };
+        1
+    })
+}

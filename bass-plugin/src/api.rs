@@ -1,0 +1,114 @@
+//! The functions of `bass_aes67.h`, which says what they do.
+//!
+//! Model: every function takes its arguments from C, calls the safe core, and reports through BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so
+//! that a wrong one is an error and nothing worse.
+
+mod clock;
+mod discovery;
+mod output;
+mod stream;
+
+use crate::error::{BassError, code, guarded, last_text};
+use crate::text;
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_void};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Ends all that is not a stream: those end with BASS's channels.
+#[cfg(unix)]
+pub(crate) fn end_all() {
+    clock::end();
+    output::end();
+    crate::discovery::stop();
+}
+
+/// Things of one kind by their numbers, which are not used again.
+struct Handles<T> {
+    all: Mutex<(u32, BTreeMap<u32, Arc<T>>)>,
+    what: &'static str,
+}
+
+impl<T> Handles<T> {
+    /// Numbers begin after `base`, so that those of other kinds are not taken for these.
+    const fn new(base: u32, what: &'static str) -> Self {
+        Self { all: Mutex::new((base, BTreeMap::new())), what }
+    }
+
+    fn add(&self, thing: T) -> u32 {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0 += 1;
+        let handle = all.0;
+        all.1.insert(handle, Arc::new(thing));
+        handle
+    }
+
+    fn find(&self, handle: u32) -> Result<Arc<T>, BassError> {
+        let found = self.all.lock().unwrap_or_else(PoisonError::into_inner).1.get(&handle).cloned();
+        found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no {}", self.what)))
+    }
+
+    fn remove(&self, handle: u32) -> Result<Arc<T>, BassError> {
+        let found = self.all.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&handle);
+        found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no {}", self.what)))
+    }
+
+    #[cfg(unix)]
+    fn remove_all(&self) -> BTreeMap<u32, Arc<T>> {
+        std::mem::take(&mut self.all.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+}
+
+/// Writes a structure for a host that may know a shorter one: its first member says how long.
+///
+/// # Safety
+/// `out` is null or to a structure whose first `u32` is its size in bytes, as many as may be written.
+unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
+    if out.is_null() {
+        return Err(BassError::parameter("no structure to be filled"));
+    }
+    // SAFETY: as the caller says.
+    let size = unsafe { out.cast::<u32>().read_unaligned() } as usize;
+    if size < 8 || size > 4 * size_of::<T>() {
+        return Err(BassError::parameter(format!(
+            "the structure's size is {size}: set it to sizeof({} bytes) before the call",
+            size_of::<T>()
+        )));
+    }
+    let bytes = size.min(size_of::<T>());
+    // SAFETY: `value` has that many bytes, and so has the host's structure. Its first member is left as the host has set it.
+    unsafe {
+        let from = (&raw const value).cast::<u8>();
+        std::ptr::copy_nonoverlapping(from.add(4), out.cast::<u8>().add(4), bytes - 4);
+    }
+    Ok(())
+}
+
+/// A host's text, `None` for null and for an empty one.
+///
+/// # Safety
+/// The pointer is null or to a string that ends in a zero.
+unsafe fn text_from(pointer: *const c_char) -> Option<String> {
+    // SAFETY: as the caller says.
+    unsafe { text::from_host(pointer.cast::<c_void>(), false) }.filter(|text| !text.is_empty())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_GetErrorText(out: *mut c_char, length: u32) -> u32 {
+    guarded(0, || {
+        let text = last_text();
+        if !out.is_null() && length > 0 {
+            // SAFETY: the host gives an array of this length.
+            let out = unsafe { std::slice::from_raw_parts_mut(out, length as usize) };
+            text::copy_into(&text, out);
+        }
+        text.len() as u32
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_GetVersion() -> u32 {
+    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+    number(env!("CARGO_PKG_VERSION_MAJOR")) << 24
+        | number(env!("CARGO_PKG_VERSION_MINOR")) << 16
+        | number(env!("CARGO_PKG_VERSION_PATCH")) << 8
+}

@@ -1,0 +1,190 @@
+//! The clock, without a stream.
+
+use super::{Handles, text_from};
+use crate::clock::{self, ClockView};
+use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::platform::{isolated, mark_as_ours};
+use crate::text::Recent;
+use crate::{platform, settings};
+use engine::Nanos;
+use net::ptp::{PtpClient, PtpConfig};
+use net::timer::{PacedTimer, Tick};
+use std::ffi::{c_char, c_void};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a domain is that the setting tells.
+const BY_SETTING: u32 = u32::MAX;
+
+/// The client that `BASS_AES67_ClockStart` has started.
+static STARTED: Mutex<Option<Arc<PtpClient>>> = Mutex::new(None);
+static TIMERS: Handles<Mutex<Option<PacedTimer>>> = Handles::new(0x6700_0000, "timer");
+static STATUS: Recent = Recent::new();
+
+/// A host's procedure: its pointer, the clock's time in ns, how many calls were left out.
+type TimerProc = unsafe extern "system" fn(*mut c_void, u64, u32);
+
+/// A pointer of the host's, which we only hand back.
+struct HostPointer(*mut c_void);
+
+// SAFETY: it is not looked into here; the header says that the procedure is called in another thread.
+unsafe impl Send for HostPointer {}
+
+#[cfg(unix)]
+pub(super) fn end() {
+    TIMERS.remove_all();
+    let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(started);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_ClockStart(interface: *const c_char, domain: u32) -> i32 {
+    guarded(0, || {
+        // SAFETY: as the header asks for.
+        let interface = unsafe { text_from(interface) };
+        i32::from(report_isolated(|| start(interface.as_deref(), domain)).is_some())
+    })
+}
+
+fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
+    let settings = settings::get();
+    let domain = match domain {
+        BY_SETTING => settings.domain,
+        0..128 => domain as u8,
+        _ => return Err(BassError::parameter(format!("domain {domain}: right would be 0 to 127"))),
+    };
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if started.is_some() {
+        return Err(BassError::new(code::ALREADY, "the clock is started"));
+    }
+    platform::stay_loaded();
+    let interface = settings.interface(interface)?;
+    let config = PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface, domain) };
+    *started = Some(clock::client(config)?);
+    Ok(())
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_ClockStop() -> i32 {
+    guarded(0, || {
+        let stop = || {
+            let taken = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+            taken.map(drop).ok_or_else(|| BassError::new(code::NOTAVAIL, "the clock is not started"))
+        };
+        i32::from(report_isolated(stop).is_some())
+    })
+}
+
+/// What is known of the clock, or an error if none runs.
+fn view() -> Result<ClockView, BassError> {
+    let known = isolated(|| clock::newest().map(|client| clock::of_client(&client)));
+    known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_ClockGetState() -> u32 {
+    guarded(0, || isolated(clock::view).state)
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_ClockIsLocked() -> i32 {
+    guarded(0, || i32::from(isolated(clock::view).locked))
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_ClockGetPPM() -> f64 {
+    guarded(0.0, || isolated(clock::view).frequency_ppm)
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_ClockGetStats() -> *const c_char {
+    guarded(std::ptr::null(), || STATUS.hand_out(&isolated(clock::view).text, false).cast())
+}
+
+/// Fills a host's number.
+///
+/// # Safety
+/// `out` is null or to a `T`.
+unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
+    let out = if out.is_null() { Err(BassError::parameter("no place for the answer")) } else { Ok(out) };
+    let given = out.and_then(|out| {
+        // SAFETY: as the caller says, and not null.
+        value.map(|value| unsafe { out.write_unaligned(value) })
+    });
+    i32::from(report(given).is_some())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_ClockGetOffset(offset_ns: *mut i64) -> i32 {
+    // SAFETY: as the header asks for.
+    guarded(0, || unsafe { give(offset_ns, view().map(|view| view.offset_ns)) })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_ClockGetGrandmaster(identity: *mut u64) -> i32 {
+    let known = || match view()?.grandmaster {
+        0 => Err(BassError::new(code::NOTAVAIL, "no grandmaster is known")),
+        known => Ok(known),
+    };
+    // SAFETY: as the header asks for.
+    guarded(0, || unsafe { give(identity, known()) })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_ClockGetTime(time_ns: *mut u64) -> i32 {
+    let known = || {
+        let time = view()?.ptp_ns.and_then(|time| u64::try_from(time).ok());
+        time.ok_or_else(|| BassError::new(code::NOTAVAIL, "PTP time is not known"))
+    };
+    // SAFETY: as the header asks for.
+    guarded(0, || unsafe { give(time_ns, known()) })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_TimerStart(
+    period_us: u32,
+    procedure: Option<TimerProc>,
+    user: *mut c_void,
+) -> u32 {
+    guarded(0, || {
+        let user = HostPointer(user);
+        report_isolated(|| start_timer(period_us, procedure, user)).unwrap_or(0)
+    })
+}
+
+/// Periods that make sense, in us.
+const PERIODS_US: std::ops::RangeInclusive<u32> = 100..=10_000_000;
+
+fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) -> Result<u32, BassError> {
+    let procedure = procedure.ok_or_else(|| BassError::parameter("no procedure to be called"))?;
+    if !PERIODS_US.contains(&period_us) {
+        return Err(BassError::parameter(format!("a period of {period_us} us: right would be 100 to 10000000")));
+    }
+    let client = clock::newest()
+        .ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
+    platform::stay_loaded();
+    let call = move |tick: Tick| {
+        mark_as_ours();
+        // The whole of it, not only the pointer in it.
+        let user = &user;
+        let time_ns = u64::try_from(tick.due.as_nanos()).unwrap_or(0);
+        let missed = u32::try_from(tick.missed).unwrap_or(u32::MAX);
+        // SAFETY: the host answers for its procedure and pointer until it stops the timer.
+        unsafe { procedure(user.0, time_ns, missed) };
+    };
+    let timer = PacedTimer::start(client, Nanos::from_micros(i64::from(period_us)), call)?;
+    Ok(TIMERS.add(Mutex::new(Some(timer))))
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_TimerStop(timer: u32) -> i32 {
+    guarded(0, || {
+        let stop = || {
+            let timer = TIMERS.remove(timer)?;
+            // Taken out of its cell: the thread has ended when this returns, unless it is the caller.
+            let taken = timer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(taken);
+            Ok(())
+        };
+        i32::from(report_isolated(stop).is_some())
+    })
+}

@@ -1,0 +1,203 @@
+//! What BASS calls for audio: the engine's [`Playout::pull`], in the format of the channel.
+//!
+//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is the card's callback. A playback channel is pulled by BASS's update thread,
+//! which asks, each update period or later, for what was played since it asked last. So there a pull of n frames is the callback of n frames before, which
+//! does not depend on when the thread woke up. When playback starts, BASS fills its buffer in several calls that each ask for more than was played, which
+//! says nothing of the card's pace: they get silence, and the engine is not told.
+//!
+//! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what it is given.
+
+use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
+use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
+
+/// Most frames that are converted in one go.
+const SCRATCH_FRAMES: usize = 8192;
+/// A playback channel that was not called for this long has been stopped, and fills its buffer anew.
+const STOPPED: Nanos = Nanos::from_secs(1);
+/// A call that asks for more than this beyond the time since the last one fills a buffer anew: a channel was stopped and started.
+const REFILL: Nanos = Nanos::from_millis(120);
+/// A buffer that is being filled asks for more than was played by this share and more (by a half, as BASS 2.4.16 has it).
+const FILLING_SHARE: i64 = 5;
+/// Longer than any buffer takes to be filled by default, 0.7 s.
+const FILLING: Nanos = Nanos::from_secs(2);
+
+/// How the ratio comes about.
+pub(crate) enum Law {
+    /// From measured rates, for hosts that go by a sound card.
+    Fused(FusedDrift),
+    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they are.
+    Paced,
+}
+
+impl DriftLaw for Law {
+    fn ratio(&mut self, input: &DriftInput) -> Ppb {
+        match self {
+            Self::Fused(law) => law.ratio(input),
+            Self::Paced => Ppb::ZERO,
+        }
+    }
+}
+
+/// Samples as the channel has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Samples {
+    Float,
+    Int16,
+}
+
+impl Samples {
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Float => 4,
+            Self::Int16 => 2,
+        }
+    }
+}
+
+/// The audio half of a channel.
+pub(crate) struct Audio {
+    playout: Playout<Law>,
+    channels: usize,
+    rate: SampleRate,
+    samples: Samples,
+    playback: bool,
+    called_at: Option<LocalTime>,
+    /// Since when BASS fills its buffer.
+    filling_since: Option<LocalTime>,
+    scratch: Vec<f32>,
+}
+
+impl Audio {
+    pub(crate) fn new(
+        playout: Playout<Law>,
+        channels: usize,
+        rate: SampleRate,
+        samples: Samples,
+        playback: bool,
+    ) -> Self {
+        let scratch = vec![0.0; SCRATCH_FRAMES * channels];
+        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch }
+    }
+
+    /// Bytes of a frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.channels * self.samples.bytes()
+    }
+
+    /// Fills the buffer, whose rest beyond whole frames is silence.
+    pub(crate) fn fill(&mut self, now: LocalTime, out: &mut [u8]) {
+        let bytes = self.frame_bytes();
+        let (whole, rest) = out.split_at_mut(out.len() / bytes * bytes);
+        rest.fill(0);
+        if self.is_prefill(now, whole.len() / bytes) {
+            whole.fill(0);
+            return;
+        }
+        let mut done = if self.playback { -((whole.len() / bytes) as i64) } else { 0 };
+        for block in whole.chunks_mut(SCRATCH_FRAMES * bytes) {
+            let frames = block.len() / bytes;
+            // The later part of a long block is played later.
+            let at = now + self.rate.duration(Frames::new(done));
+            let audio = &mut self.scratch[..frames * self.channels];
+            self.playout.pull(at, audio);
+            convert(audio, self.samples, block);
+            done += frames as i64;
+        }
+    }
+
+    /// Whether BASS fills its buffer rather than asking for what was played.
+    fn is_prefill(&mut self, now: LocalTime, frames: usize) -> bool {
+        if !self.playback {
+            return false;
+        }
+        let asked = self.rate.duration(Frames::new(frames as i64));
+        let Some(last) = self.called_at.replace(now) else {
+            self.filling_since = Some(now);
+            return true;
+        };
+        let elapsed = now - last;
+        let surplus = asked - elapsed;
+        if elapsed > STOPPED || surplus > REFILL {
+            self.filling_since = Some(now);
+            return true;
+        }
+        let goes_on = |since: &LocalTime| surplus.times(FILLING_SHARE) > elapsed && now - *since < FILLING;
+        self.filling_since = self.filling_since.filter(goes_on);
+        self.filling_since.is_some()
+    }
+}
+
+/// Writes samples in the machine's byte order; a buffer of BASS's need not be aligned.
+fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
+    match samples {
+        Samples::Float => {
+            for (sample, out) in audio.iter().zip(out.chunks_exact_mut(4)) {
+                out.copy_from_slice(&sample.to_ne_bytes());
+            }
+        }
+        Samples::Int16 => {
+            for (sample, out) in audio.iter().zip(out.chunks_exact_mut(2)) {
+                out.copy_from_slice(&to_int16(*sample).to_ne_bytes());
+            }
+        }
+    }
+}
+
+/// Full scale is 32768, as BASS has it, so that samples of 16 bits come through as they are; what is beyond is clipped.
+fn to_int16(sample: f32) -> i16 {
+    // A cast saturates, and makes 0 of what is no number.
+    (sample * 32_768.0).round_ties_even() as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::receive::{StreamConfig, stream_with};
+    use engine::resample::NearUnityResampler;
+    use engine::rtp::format::{Encoding, StreamFormat};
+
+    fn audio(samples: Samples, playback: bool) -> Audio {
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+        let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
+        let resampler = Box::new(NearUnityResampler::new(2, 1024).unwrap());
+        let (_, playout) = stream_with(config, resampler, Law::Paced).unwrap();
+        Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback)
+    }
+
+    #[test]
+    fn samples_of_16_bits_come_through() {
+        for value in [i16::MIN, -1, 0, 1, 12_345, i16::MAX] {
+            assert_eq!(to_int16(f32::from(value) / 32_768.0), value);
+        }
+        assert_eq!((to_int16(1.5), to_int16(-1.5), to_int16(f32::NAN)), (i16::MAX, i16::MIN, 0));
+    }
+
+    #[test]
+    fn every_byte_is_written() {
+        for samples in [Samples::Float, Samples::Int16] {
+            let mut out = vec![0xAA; 20_000 * 2 * samples.bytes() + 3];
+            audio(samples, false).fill(LocalTime::ZERO, &mut out);
+            assert!(out.iter().all(|&byte| byte == 0), "{samples:?}");
+        }
+    }
+
+    /// The calls of BASS 2.4.16 with its defaults, after a start: when, and for how many ms.
+    const START: [(i64, usize); 9] =
+        [(0, 200), (99, 150), (199, 150), (299, 150), (399, 150), (498, 150), (599, 150), (699, 100), (799, 100)];
+
+    #[test]
+    fn only_a_filled_buffer_is_kept_from_the_engine() {
+        let mut audio = audio(Samples::Float, true);
+        let at = |ms| LocalTime::ZERO + Nanos::from_millis(ms);
+        for start in [0, 60_000] {
+            for (ms, asked_ms) in START {
+                assert_eq!(audio.is_prefill(at(start + ms), 48 * asked_ms), ms < 699, "{ms} ms");
+            }
+            assert!(!audio.is_prefill(at(start + 960), 48 * 160), "a late call");
+            assert!(!audio.is_prefill(at(start + 1_000), 48 * 60), "and the next one");
+        }
+        assert!(audio.is_prefill(at(61_010), 48 * 200), "stopped and started again");
+        audio.playback = false;
+        assert!(!audio.is_prefill(at(90_000), 24_000), "decode channels have no buffer");
+    }
+}

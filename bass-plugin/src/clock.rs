@@ -1,0 +1,163 @@
+//! PTP clients: shared by all streams of an interface and domain, and what a host is told of the newest one.
+
+use crate::error::BassError;
+use crate::settings::{self, Settings};
+use crate::streams;
+use engine::clock::{ClockMode, LockState};
+use engine::ptp::PortState;
+use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Clients that were asked for, the newest last; and why the last one that was asked for is not there.
+struct Known {
+    clients: Vec<Weak<PtpClient>>,
+    fault: Option<String>,
+}
+
+static KNOWN: Mutex<Known> = Mutex::new(Known { clients: Vec::new(), fault: None });
+
+/// `BASS_CONFIG_AES67_PTP_STATE`.
+pub(crate) mod state {
+    pub(crate) const DISABLED: u32 = 0;
+    pub(crate) const LISTENING: u32 = 1;
+    pub(crate) const UNCALIBRATED: u32 = 2;
+    pub(crate) const SLAVE: u32 = 3;
+    pub(crate) const MASTER: u32 = 4;
+}
+
+/// The client of an interface and domain. One that runs with other settings is shared as it is: its ports cannot be opened twice, and two clocks would differ.
+///
+/// # Errors
+/// If PTP's ports are refused.
+pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
+    let key = (config.interface.index, config.port.domain_number);
+    let started = match PtpClient::shared(config) {
+        Err(net::Error::PtpInUse { interface, domain }) => {
+            running(key).ok_or(net::Error::PtpInUse { interface, domain })
+        }
+        other => other,
+    };
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.fault = started.as_ref().err().map(ToString::to_string);
+    let client = started?;
+    known.clients.retain(|other| other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), Arc::as_ptr(&client)));
+    known.clients.push(Arc::downgrade(&client));
+    Ok(client)
+}
+
+/// The client that streams follow by these settings: none if they go by arrivals.
+pub(crate) fn slave(
+    settings: &Settings,
+    interface: &Interface,
+    domain: u8,
+) -> Result<Option<Arc<PtpClient>>, BassError> {
+    if !settings.ptp_enabled || settings.clock_mode == ClockMode::Livewire {
+        return Ok(None);
+    }
+    let config = PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface.clone(), domain) };
+    client(config).map(Some)
+}
+
+fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut clients = known.clients.iter().rev().filter_map(Weak::upgrade);
+    clients.find(|client| client.config().interface.index == index && client.config().port.domain_number == domain)
+}
+
+/// The newest client; none if nobody uses one.
+pub(crate) fn newest() -> Option<Arc<PtpClient>> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.clients.iter().rev().find_map(Weak::upgrade)
+}
+
+/// What a host is told of the clock.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClockView {
+    pub(crate) state: u32,
+    pub(crate) locked: bool,
+    /// By how much PTP time turned out to be ahead of what was predicted a second before.
+    pub(crate) offset_ns: i64,
+    /// The clock's rate against the host's.
+    pub(crate) frequency_ppm: f64,
+    pub(crate) grandmaster: u64,
+    pub(crate) domain: u8,
+    pub(crate) fallen_back: bool,
+    /// The clock's time now, if it is known.
+    pub(crate) ptp_ns: Option<i128>,
+    pub(crate) text: String,
+}
+
+/// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows.
+pub(crate) fn view() -> ClockView {
+    let settings = settings::get();
+    let mut view = match (newest(), settings.clock_mode) {
+        (Some(client), _) => of_client(&client),
+        (None, ClockMode::Livewire) => by_arrivals(),
+        (None, _) => {
+            let fault = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
+            let text = fault
+                .map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
+            ClockView { text, ..nothing(state::LISTENING, settings.domain) }
+        }
+    };
+    if !settings.ptp_enabled {
+        view.state = state::DISABLED;
+        if view.ptp_ns.is_none() {
+            view.text = "PTP is disabled".to_owned();
+        }
+    }
+    view
+}
+
+fn nothing(state: u32, domain: u8) -> ClockView {
+    ClockView {
+        state,
+        locked: false,
+        offset_ns: 0,
+        frequency_ppm: 0.0,
+        grandmaster: 0,
+        domain,
+        fallen_back: false,
+        ptp_ns: None,
+        text: String::new(),
+    }
+}
+
+fn by_arrivals() -> ClockView {
+    let rate = streams::newest().and_then(|stream| stream.status()).filter(|status| status.playout.started);
+    let frequency_ppm = rate.as_ref().map_or(0.0, |status| status.ingest.media_rate.as_ppm());
+    let lock = if rate.is_some() { LockState::Locked } else { LockState::Listening };
+    let text = format!("Livewire: packet arrivals, Freq: {frequency_ppm:+.2}ppm [{lock}]");
+    ClockView { locked: rate.is_some(), frequency_ppm, text, ..nothing(state::LISTENING, 0) }
+}
+
+/// A client in the words of its own status, which says what it fell back to if it did.
+pub(crate) fn of_client(client: &PtpClient) -> ClockView {
+    let status = client.status();
+    let reading = status.reference.reading();
+    let wanted = client.config().reference.mode;
+    let fallen_back = status.reference.source() != wanted;
+    let text = match wanted {
+        ClockMode::System => format!("System clock: {} [{}]", status.system, reading.state),
+        _ => status.to_string(),
+    };
+    let text = if fallen_back { format!("{text} [FALLBACK: {}]", status.reference.source()) } else { text };
+    let time = reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos());
+    ClockView {
+        state: match status.port {
+            PortState::Uncalibrated => state::UNCALIBRATED,
+            PortState::Slave => state::SLAVE,
+            PortState::Master => state::MASTER,
+            _ => state::LISTENING,
+        },
+        locked: !fallen_back && reading.state == LockState::Locked,
+        offset_ns: status.prediction_error.unwrap_or_default().as_nanos(),
+        frequency_ppm: status.rate().unwrap_or_default().as_ppm(),
+        grandmaster: status.grandmaster().map_or(0, |identity| u64::from_be_bytes(identity.0)),
+        domain: status.domain,
+        fallen_back,
+        ptp_ns: time,
+        text,
+    }
+}

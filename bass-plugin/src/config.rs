@@ -1,0 +1,255 @@
+//! `BASS_CONFIG_AES67_*`.
+//!
+//! Model: one table of options. BASS shows every option to every add-on; what is not ours, or of another kind, is answered with 0, which a host sees as
+//! `BASS_ERROR_ILLPARAM`.
+
+use crate::abi::{UNICODE, config};
+use crate::clock;
+use crate::error::guarded;
+use crate::platform::isolated;
+use crate::settings::{self, Settings};
+use crate::streams;
+use crate::text::{self, Kept, Recent};
+use crate::url::is_payload_type;
+use engine::Nanos;
+use engine::clock::ClockMode;
+use net::stream::ReceiverStatus;
+use std::ffi::c_void;
+
+mod option {
+    pub(super) const INTERFACE: u32 = 0x2_0001;
+    pub(super) const PT: u32 = 0x2_0002;
+    pub(super) const PTP_DOMAIN: u32 = 0x2_0003;
+    pub(super) const PTP_STATS: u32 = 0x2_0004;
+    pub(super) const PTP_OFFSET: u32 = 0x2_0005;
+    pub(super) const PTP_STATE: u32 = 0x2_0006;
+    pub(super) const PTP_ENABLED: u32 = 0x2_0007;
+    pub(super) const JITTER: u32 = 0x2_0008;
+    pub(super) const BUFFER_LEVEL: u32 = 0x2_0010;
+    pub(super) const JITTER_UNDERRUNS: u32 = 0x2_0011;
+    pub(super) const PACKETS_RECEIVED: u32 = 0x2_0012;
+    pub(super) const PACKETS_LATE: u32 = 0x2_0013;
+    pub(super) const BUFFER_PACKETS: u32 = 0x2_0014;
+    pub(super) const TARGET_PACKETS: u32 = 0x2_0015;
+    pub(super) const PACKET_TIME: u32 = 0x2_0016;
+    pub(super) const PTP_LOCKED: u32 = 0x2_0017;
+    pub(super) const PTP_FREQUENCY: u32 = 0x2_0018;
+    pub(super) const CLOCK_MODE: u32 = 0x2_0019;
+    pub(super) const CLOCK_FALLBACK_TIMEOUT: u32 = 0x2_001A;
+}
+
+/// What `BASS_CONFIG_AES67_PT` says if nothing was set.
+const PAYLOAD_TYPE: u8 = 96;
+/// Depths that can be asked for, in ms.
+const MOST_JITTER_MS: u32 = 5000;
+/// A day.
+const MOST_FALLBACK_S: u32 = 86_400;
+/// The level of a buffer is told up to this, in %.
+const MOST_LEVEL: i64 = 200;
+
+static NAMES: Kept = Kept::new();
+static STATUS: Recent = Recent::new();
+
+/// Options, for BASS.
+///
+/// # Safety
+/// BASS's: the value is what the flags say.
+pub(crate) unsafe extern "system" fn handle(option: u32, flags: u32, value: *mut c_void) -> i32 {
+    let (number, wide) = (option & !UNICODE, option & UNICODE != 0);
+    let done = guarded(None, || match flags & (config::SET | config::POINTER) {
+        // SAFETY: BASS gives a pointer to the number.
+        config::SET if !wide && !value.is_null() => set_number(number, unsafe { value.cast::<u32>().read_unaligned() }),
+        0 if !wide && !value.is_null() => {
+            let answer = number_of(number)?;
+            // SAFETY: BASS gives a place for the number.
+            unsafe { value.cast::<u32>().write_unaligned(answer) };
+            Some(())
+        }
+        // SAFETY: the host's string, or null; it is read only if the option takes one.
+        both if both == config::SET | config::POINTER => unsafe { set_text(number, value, wide) },
+        config::POINTER if !value.is_null() => {
+            let answer = text_of(number, wide)?;
+            // SAFETY: BASS gives a place for the pointer.
+            unsafe { value.cast::<*const c_void>().write_unaligned(answer) };
+            Some(())
+        }
+        _ => None,
+    });
+    i32::from(done.is_some())
+}
+
+fn set_number(number: u32, value: u32) -> Option<()> {
+    settings::change(|settings| change(settings, number, value))
+}
+
+fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
+    match number {
+        option::PT if is_payload_type(value) => settings.payload_type = Some(value as u8),
+        option::PTP_DOMAIN if value < 128 => settings.domain = value as u8,
+        option::PTP_ENABLED if value < 2 => settings.ptp_enabled = value == 1,
+        option::JITTER if (1..=MOST_JITTER_MS).contains(&value) => settings.jitter_ms = value,
+        option::CLOCK_MODE => {
+            settings.clock_mode = match value {
+                0 => ClockMode::Ptp,
+                1 => ClockMode::Livewire,
+                2 => ClockMode::System,
+                _ => return None,
+            }
+        }
+        option::CLOCK_FALLBACK_TIMEOUT if value <= MOST_FALLBACK_S => settings.fallback_s = value,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// # Safety
+/// The value is null or a string of the host's, of 16-bit units if it is `wide`.
+unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
+    if number != option::INTERFACE {
+        return None;
+    }
+    // SAFETY: as the caller says.
+    let name = unsafe { text::from_host(value, wide) };
+    if name.is_none() && !value.is_null() {
+        return None;
+    }
+    settings::change(|settings| settings.interface = name.filter(|name| !name.is_empty()));
+    Some(())
+}
+
+fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
+    match number {
+        option::INTERFACE => Some(NAMES.hand_out(&settings::get().interface.unwrap_or_default(), wide)),
+        option::PTP_STATS => Some(STATUS.hand_out(&isolated(clock::view).text, wide)),
+        _ => None,
+    }
+}
+
+fn number_of(number: u32) -> Option<u32> {
+    let settings = settings::get();
+    let view = || isolated(clock::view);
+    Some(match number {
+        option::PT => u32::from(settings.payload_type.unwrap_or(PAYLOAD_TYPE)),
+        option::PTP_DOMAIN => u32::from(settings.domain),
+        option::PTP_OFFSET => view().offset_ns as u32,
+        option::PTP_STATE => view().state,
+        option::PTP_ENABLED => u32::from(settings.ptp_enabled),
+        option::JITTER => settings.jitter_ms,
+        option::PTP_LOCKED => u32::from(view().locked),
+        option::PTP_FREQUENCY => (view().frequency_ppm * 1000.0).round() as i32 as u32,
+        option::CLOCK_MODE => match settings.clock_mode {
+            ClockMode::Livewire => 1,
+            ClockMode::System => 2,
+            ClockMode::Ptp | ClockMode::FreeRunning => 0,
+        },
+        option::CLOCK_FALLBACK_TIMEOUT => settings.fallback_s,
+        option::BUFFER_LEVEL..=option::PACKET_TIME => isolated(|| of_newest_stream(number)),
+        _ => return None,
+    })
+}
+
+/// Counts of the stream that was opened last; 0 if there is none.
+fn of_newest_stream(number: u32) -> u32 {
+    let Some(stream) = streams::newest() else { return 0 };
+    let Some(status) = stream.status() else { return 0 };
+    let packet_time = stream.packet_time(&status);
+    match number {
+        option::BUFFER_LEVEL => level_percent(&status),
+        option::JITTER_UNDERRUNS => status.playout.underruns as u32,
+        option::PACKETS_RECEIVED => status.ingest.sequence.received as u32,
+        option::PACKETS_LATE => status.playout.late_packets as u32,
+        option::BUFFER_PACKETS => ratio(status.playout.fill, packet_time) as u32,
+        option::TARGET_PACKETS => ratio(status.playout.target, packet_time) as u32,
+        _ => (packet_time.as_nanos() / 1000) as u32,
+    }
+}
+
+/// How full the buffer is before a callback, in % of its target.
+pub(crate) fn level_percent(status: &ReceiverStatus) -> u32 {
+    let target = Nanos::new(status.playout.target.as_nanos() / 100);
+    ratio(status.playout.fill, target).clamp(0, MOST_LEVEL) as u32
+}
+
+/// Rounded; 0 if there is nothing to divide by.
+fn ratio(value: Nanos, unit: Nanos) -> i64 {
+    let unit = unit.as_nanos();
+    if unit > 0 { (value.as_nanos() + unit / 2) / unit } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null_mut;
+
+    fn set(option: u32, mut value: u32) -> i32 {
+        // SAFETY: a pointer to a number, as BASS gives.
+        unsafe { handle(option, config::SET, (&raw mut value).cast()) }
+    }
+
+    fn get(option: u32) -> Option<u32> {
+        let mut value = [0xAAAA_AAAA_u32; 2];
+        // SAFETY: a place for a number, as BASS gives.
+        let done = unsafe { handle(option, 0, value.as_mut_ptr().cast()) };
+        assert_eq!(value[1], 0xAAAA_AAAA, "only 4 bytes are written");
+        (done == 1).then_some(value[0])
+    }
+
+    /// One test, because there is one set of options in a process.
+    #[test]
+    fn options_have_their_kinds_and_limits() {
+        numbers();
+        texts_come_and_go_in_both_forms();
+    }
+
+    fn numbers() {
+        for (option, good, bad) in [
+            (option::PT, &[96, 127, 10, 11][..], &[0, 9, 12, 95, 128, u32::MAX][..]),
+            (option::PTP_DOMAIN, &[0, 127], &[128, u32::MAX]),
+            (option::PTP_ENABLED, &[0, 1], &[2]),
+            (option::JITTER, &[1, 5000, 40], &[0, 5001]),
+            (option::CLOCK_MODE, &[1, 2, 0], &[3]),
+            (option::CLOCK_FALLBACK_TIMEOUT, &[0, 86_400, 5], &[86_401]),
+        ] {
+            for &value in good {
+                assert_eq!((set(option, value), get(option)), (1, Some(value)), "{option:#x}");
+            }
+            let before = get(option);
+            for &value in bad {
+                assert_eq!((set(option, value), get(option)), (0, before), "{option:#x} = {value}");
+            }
+        }
+        for option in (option::BUFFER_LEVEL..=option::PTP_FREQUENCY).chain([option::PTP_OFFSET, option::PTP_STATE]) {
+            assert_eq!((set(option, 1), get(option).is_some()), (0, true), "{option:#x} is read only");
+        }
+        for option in [0, 1, 0x2_0000, 0x2_0009, 0x2_000F, 0x2_001B, option::INTERFACE, option::PTP_STATS] {
+            assert_eq!((set(option, 1), get(option)), (0, None), "{option:#x} is no number");
+        }
+    }
+
+    fn texts_come_and_go_in_both_forms() {
+        let name = c"eth0";
+        let wide: Vec<u16> = "Ethernet δ\0".encode_utf16().collect();
+        let mut pointer: *const c_void = std::ptr::null();
+        let place = (&raw mut pointer).cast::<c_void>();
+        let both = config::SET | config::POINTER;
+        // SAFETY: strings that end in a zero, and a place for a pointer.
+        unsafe {
+            assert_eq!(handle(option::INTERFACE, both, name.as_ptr().cast_mut().cast()), 1);
+            assert_eq!(handle(option::INTERFACE, config::POINTER, place), 1);
+            assert_eq!(text::from_host(pointer, false).unwrap(), "eth0");
+            assert_eq!(handle(option::INTERFACE | UNICODE, both, wide.as_ptr().cast_mut().cast()), 1);
+            assert_eq!(handle(option::INTERFACE | UNICODE, config::POINTER, place), 1);
+            assert_eq!(text::from_host(pointer, true).unwrap(), "Ethernet δ");
+            assert_eq!(handle(option::INTERFACE, both, null_mut()), 1, "any interface");
+            assert_eq!(handle(option::INTERFACE, config::POINTER, place), 1);
+            assert_eq!(text::from_host(pointer, false).unwrap(), "");
+            assert_eq!(handle(option::PTP_STATS, config::POINTER, place), 1);
+            assert_eq!(text::from_host(pointer, false).unwrap(), "Listening: nothing is open yet");
+            assert_eq!(handle(option::PTP_STATS, both, name.as_ptr().cast_mut().cast()), 0);
+            assert_eq!(handle(option::JITTER, both, name.as_ptr().cast_mut().cast()), 0);
+            for flags in 0..8 {
+                assert_eq!(handle(option::JITTER, flags, null_mut()), 0);
+            }
+        }
+    }
+}

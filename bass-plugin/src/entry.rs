@@ -1,0 +1,77 @@
+//! The entry point: what BASS asks a library that it has loaded, and its end.
+
+use crate::abi::{self, PluginForm, PluginInfo, face};
+use crate::bass;
+use crate::config;
+use crate::error::{guarded, report};
+use crate::open::open;
+use crate::{settings, text, url};
+use std::ffi::{c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// 2.4, then our own version.
+const VERSION: u32 = 0x0204_0001;
+
+static FORMATS: [PluginForm; 1] =
+    [PluginForm { ctype: abi::CTYPE_AES67, name: c"AES67 stream".as_ptr(), extensions: c"aes67://".as_ptr() }];
+static INFO: PluginInfo = PluginInfo { version: VERSION, format_count: 1, formats: FORMATS.as_ptr() };
+
+/// Whether BASS knows the handler of our options.
+static REGISTERED: AtomicBool = AtomicBool::new(false);
+
+/// What BASS asks of an add-on: for what it is, and for the procedure that opens URLs.
+#[unsafe(no_mangle)]
+extern "system" fn BASSplugin(face: u32) -> *const c_void {
+    guarded(std::ptr::null(), || match face {
+        face::INFO => load().map_or(std::ptr::null(), |info| std::ptr::from_ref(info).cast()),
+        // With the older face alone, BASS 2.4.16.7 for Linux never returns from UTF-16 URLs.
+        face::CREATE_URL | face::CREATE_URL_2 => create_url as abi::CreateUrlProc as *const c_void,
+        _ => std::ptr::null(),
+    })
+}
+
+/// The add-on's description; none without a BASS of the right version, so that it is not loaded.
+fn load() -> Option<&'static PluginInfo> {
+    let bass = bass::find_again()?;
+    if !REGISTERED.swap(true, Ordering::AcqRel) {
+        settings::reset();
+        bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
+    }
+    Some(&INFO)
+}
+
+/// The library goes, or the process ends.
+#[cfg(unix)]
+pub(crate) fn unload() {
+    guarded((), || crate::platform::isolated(crate::api::end_all));
+    unregister();
+}
+
+/// BASS forgets the handler of our options.
+pub(crate) fn unregister() {
+    guarded((), || {
+        if let Some(bass) = bass::get().filter(|_| REGISTERED.swap(false, Ordering::AcqRel)) {
+            bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
+        }
+    });
+}
+
+/// Opens a URL for BASS.
+///
+/// # Safety
+/// BASS's: the URL ends in a zero, and is UTF-16 if the flags say so.
+unsafe extern "system" fn create_url(
+    url: *const c_char,
+    _offset: u32,
+    flags: u32,
+    _procedure: *const c_void,
+    _user: *mut c_void,
+) -> u32 {
+    guarded(0, || {
+        // SAFETY: as BASS promises.
+        let url = unsafe { text::from_host(url.cast(), flags & abi::UNICODE != 0) };
+        // Every unknown scheme is offered: what is not ours keeps BASS's own error.
+        let Some(url) = url.filter(|url| url::is_ours(url)) else { return 0 };
+        report(open(&url, flags)).unwrap_or(0)
+    })
+}

@@ -1,0 +1,98 @@
+//! Structures of `bass_aes67.h`. Their layouts are checked here and, against the same numbers, by the header itself.
+
+use std::ffi::c_char;
+use std::mem::{offset_of, size_of};
+
+/// `BASS_AES67_STATS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) size: u32,
+    pub(crate) state: u32,
+    pub(crate) rate_hz: u32,
+    pub(crate) channels: u32,
+    pub(crate) packet_frames: u32,
+    pub(crate) generation: u32,
+    pub(crate) on_ptp: u32,
+    pub(crate) locked: u32,
+    pub(crate) packets_received: u64,
+    pub(crate) packets_lost: u64,
+    pub(crate) packets_late: u64,
+    pub(crate) packets_dropped: u64,
+    pub(crate) packets_duplicate: u64,
+    pub(crate) packets_reordered: u64,
+    pub(crate) packets_refused: u64,
+    pub(crate) packets_overflowed: u64,
+    pub(crate) concealed_frames: u64,
+    pub(crate) underruns: u64,
+    pub(crate) jumps: u64,
+    pub(crate) ratio_ppm: f64,
+    pub(crate) card_ppm: f64,
+    pub(crate) sender_ppm: f64,
+    pub(crate) buffer_ms: f64,
+    pub(crate) target_ms: f64,
+    pub(crate) latency_ms: f64,
+    pub(crate) jitter_ms: f64,
+}
+
+/// `BASS_AES67_OUTPUT_CONFIG`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputSettings {
+    pub(crate) size: u32,
+    pub(crate) port: u32,
+    pub(crate) bits: u32,
+    pub(crate) packet_time_us: u32,
+    pub(crate) payload_type: u32,
+    pub(crate) ttl: u32,
+    pub(crate) domain: u32,
+    pub(crate) clock: u32,
+    pub(crate) flags: u32,
+    pub(crate) delay_us: u32,
+    pub(crate) name: *const c_char,
+    pub(crate) group: *const c_char,
+    pub(crate) second_group: *const c_char,
+    pub(crate) interface: *const c_char,
+    pub(crate) second_interface: *const c_char,
+}
+
+/// `BASS_AES67_OUTPUT_STATS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OutputStats {
+    pub(crate) size: u32,
+    pub(crate) state: u32,
+    pub(crate) packets: u64,
+    pub(crate) send_errors: u64,
+    pub(crate) skipped_packets: u64,
+    pub(crate) jumps: u64,
+    pub(crate) starved_frames: u64,
+    pub(crate) late_us: f64,
+    pub(crate) late_99_us: f64,
+    pub(crate) ppm: f64,
+}
+
+/// `BASS_AES67_SOURCE`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct SourceInfo {
+    pub(crate) size: u32,
+    pub(crate) port: u32,
+    pub(crate) rate_hz: u32,
+    pub(crate) channels: u32,
+    pub(crate) bits: u32,
+    pub(crate) payload_type: u32,
+    pub(crate) packet_frames: u32,
+    pub(crate) legs: u32,
+    pub(crate) name: [c_char; 128],
+    pub(crate) group: [c_char; 64],
+    pub(crate) origin: [c_char; 64],
+}
+
+/// Bytes of these structures, as in the header.
+const _: () = assert!(size_of::<Stats>() == 176 && offset_of!(Stats, packets_received) == 32);
+const _: () = assert!(offset_of!(Stats, ratio_ppm) == 120);
+const _: () = assert!(size_of::<OutputSettings>() == 40 + 5 * size_of::<usize>());
+const _: () = assert!(offset_of!(OutputSettings, name) == 40);
+const _: () = assert!(size_of::<OutputStats>() == 72 && offset_of!(OutputStats, late_us) == 48);
+const _: () = assert!(size_of::<SourceInfo>() == 288 && offset_of!(SourceInfo, name) == 32);

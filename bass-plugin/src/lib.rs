@@ -1,0 +1,37 @@
+//! The BASS add-on `bass_aes67`: AES67 and Livewire streams in any program that plays by BASS.
+//!
+//! Model: BASS loads the library and asks `entry` for a procedure that opens `aes67://` URLs. A stream is a receiver of `net` with its thread, whose audio half BASS
+//! pulls as the channel's stream procedure; all streams of an interface and domain share one PTP client. What BASS and the host may call is in `addon`, `config`
+//! and `api`; behind these all is safe code.
+//!
+//! | module | what |
+//! |---|---|
+//! | `abi`, `bass` | the interface of BASS, and the BASS that is there |
+//! | `entry` | what BASS asks the library |
+//! | `url`, `open` | from a URL to a channel |
+//! | `addon`, `audio`, `syncs` | what BASS asks of a channel |
+//! | `config`, `settings` | options |
+//! | `api`, `layout` | the functions and structures of `bass_aes67.h` |
+//! | `streams`, `clock`, `output`, `discovery` | what is open, the clock, what is sent, what is announced |
+//!
+//! Assumptions: BASS 2.4. Every thread of ours is joined by whoever ends what it works for, because the code may be unloaded right after.
+
+mod abi;
+mod addon;
+mod api;
+mod audio;
+mod bass;
+mod clock;
+mod config;
+mod discovery;
+mod entry;
+mod error;
+mod layout;
+mod open;
+mod output;
+mod platform;
+mod settings;
+mod streams;
+mod syncs;
+mod text;
+mod url;

@@ -1,0 +1,171 @@
+//! Opening a URL: from its text to a channel of BASS.
+
+use crate::abi::{self, SAMPLE_FLOAT, STREAM_DECODE, STREAM_FLAGS};
+use crate::addon::{self, Instance};
+use crate::audio::{Audio, Law, Samples};
+use crate::bass::{self, Bass};
+use crate::clock;
+use crate::discovery;
+use crate::error::{BassError, code};
+use crate::platform::isolated;
+use crate::settings::{self, Settings};
+use crate::streams::{self, Live, Stream};
+use crate::url::{Place, Url};
+use engine::Nanos;
+use engine::announce::sdp::{Description, ReferenceClock, StreamDescription};
+use engine::clock::ClockMode;
+use engine::receive::{FusedDrift, MediaClock, StreamConfig};
+use net::interface::Interface;
+use net::stream::{LegConfig, Receiver};
+use net::timeline::Timeline;
+use std::ffi::CString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Blocks that are resampled at once; longer ones in several.
+const BLOCK_FRAMES: usize = 2048;
+/// The most that late packets may raise the depth to, if the URL does not fix it.
+const DEPTH_LIMIT: Nanos = Nanos::from_millis(250);
+/// What BASS has if it does not tell.
+const NET_TIMEOUT_MS: u32 = 5000;
+/// How often it is looked for the first packet.
+const WAITING_STEP: Duration = Duration::from_millis(5);
+
+/// Opens a URL as a channel; returns BASS's handle.
+///
+/// # Errors
+/// For `BASS_ErrorGetCode`.
+pub(crate) fn open(url: &str, flags: u32) -> Result<u32, BassError> {
+    let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
+    let (stream, audio) = isolated(|| prepare(&bass, url, flags))?;
+    // Here, because the device that a host has chosen is its thread's.
+    create(&bass, &stream, audio, flags & STREAM_FLAGS)
+}
+
+/// Starts to receive.
+fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), BassError> {
+    let parsed = Url::parse(url)?;
+    let settings = settings::get();
+    let interface = settings.interface(parsed.options.interface.as_deref())?;
+    let (described, description) = describe(&parsed, &interface, bass)?;
+    let playback = flags & STREAM_DECODE == 0;
+    let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
+    let domain = parsed.options.domain.or(domain_of(&description)).unwrap_or(settings.domain);
+    // A stream without PTP is played by arrivals; the status says why.
+    let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
+    let ptp = if on_ptp { clock::slave(&settings, &interface, domain).unwrap_or(None) } else { None };
+    let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
+    let config = stream_config(&parsed, &description, &settings, payload_type);
+    let format = config.format;
+    let mut legs = LegConfig::of(&description, &[interface])?;
+    legs.iter_mut().for_each(|leg| leg.source = parsed.options.source.or(leg.source));
+    let timeline = ptp.clone().map(Timeline::Ptp);
+    let (receiver, playout) = Receiver::start_by(config, &legs, timeline, law(&parsed))?;
+    wait_for_packets(&receiver, parsed.options.wait_ms)?;
+    let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
+    let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
+    let stream = Stream::new(Live { receiver, ptp }, format, description.packet_frames, samples, url);
+    Ok((Arc::new(stream), audio))
+}
+
+/// What the stream is, and its payload type if that was described.
+fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>, StreamDescription), BassError> {
+    let description = match &url.place {
+        Place::Group { address, port } => return Ok((None, url.options.describe(*address, *port)?)),
+        Place::File(path) => read(path)?,
+        Place::Announced(name) => {
+            let timeout_ms = bass.config(abi::CONFIG_NET_TIMEOUT).unwrap_or(NET_TIMEOUT_MS);
+            discovery::wait_for(name, interface, Duration::from_millis(u64::from(timeout_ms)))?
+        }
+    };
+    if let Some(option) = url.options.contradicts_description() {
+        return Err(BassError::parameter(format!(
+            "{option} is told by the stream's description: leave it out of the URL"
+        )));
+    }
+    let stream = description.streams.into_iter().next();
+    let stream =
+        stream.ok_or_else(|| BassError::new(code::FILEFORM, "the description has no stream that is understood"))?;
+    Ok((Some(stream.payload_type), stream))
+}
+
+fn read(path: &Path) -> Result<Description, BassError> {
+    let fault = |code, text: String| BassError::new(code, format!("{}: {text}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| fault(code::FILEOPEN, error.to_string()))?;
+    let parsed = Description::parse(&bytes).map_err(|error| fault(code::FILEFORM, error.to_string()))?;
+    Ok(parsed.description)
+}
+
+fn domain_of(stream: &StreamDescription) -> Option<u8> {
+    stream.legs.iter().find_map(|leg| match &leg.reference_clock {
+        ReferenceClock::Ptp { domain, .. } => *domain,
+        _ => None,
+    })
+}
+
+fn stream_config(
+    url: &Url,
+    description: &StreamDescription,
+    settings: &Settings,
+    payload_type: Option<u8>,
+) -> StreamConfig {
+    let asked = url.options.latency_ms.map(|ms| Nanos::from_secs_f64(ms / 1000.0));
+    let target = asked.unwrap_or_else(|| Nanos::from_millis(i64::from(settings.jitter_ms)));
+    let limit = if asked.is_some() { target } else { target.max(DEPTH_LIMIT) };
+    let by_arrivals = settings.clock_mode == ClockMode::Livewire || !settings.ptp_enabled;
+    let plain = description.stream_config(target, description.format.sample_rate(), BLOCK_FRAMES);
+    StreamConfig {
+        payload_type,
+        depth_limit: limit,
+        media_clock: if by_arrivals { MediaClock::Unrelated } else { plain.media_clock },
+        ..plain
+    }
+}
+
+fn law(url: &Url) -> Law {
+    if url.options.paced_by_ptp { Law::Paced } else { Law::Fused(FusedDrift::default()) }
+}
+
+/// # Errors
+/// If none came in time.
+fn wait_for_packets(receiver: &Receiver, wait_ms: Option<u32>) -> Result<(), BassError> {
+    let Some(wait_ms) = wait_ms.filter(|ms| *ms > 0) else { return Ok(()) };
+    let until = net::clock::now() + Nanos::from_millis(i64::from(wait_ms));
+    while receiver.status().last_packet.is_none() {
+        if net::clock::now() >= until {
+            let refusal = receiver.status().last_refusal.clone();
+            let reason = refusal.map_or_else(String::new, |reason| format!("; refused was: {reason}"));
+            return Err(BassError::new(code::TIMEOUT, format!("no packet came within {wait_ms} ms{reason}")));
+        }
+        std::thread::sleep(WAITING_STEP);
+    }
+    Ok(())
+}
+
+/// Hands the stream to BASS.
+fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result<u32, BassError> {
+    let (rate, channels) = (stream.format.sample_rate(), stream.format.channels());
+    let instance = Instance::new(Arc::clone(stream), audio).into_raw();
+    let functions = bass.functions();
+    // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives until BASS has called `free`, once, or until below.
+    let handle = unsafe {
+        (functions.create_stream)(
+            rate.as_hz(),
+            channels as u32,
+            flags,
+            addon::stream_proc,
+            instance,
+            &raw const addon::ADDON,
+        )
+    };
+    if handle == 0 {
+        let refused = BassError::new(bass.error(), "BASS made no channel of it");
+        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the pointer.
+        drop(unsafe { Instance::from_raw(instance) });
+        isolated(|| streams::remove(stream));
+        return Err(refused);
+    }
+    streams::add(stream, handle);
+    Ok(handle)
+}

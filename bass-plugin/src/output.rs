@@ -1,0 +1,258 @@
+//! Output streams: a channel of BASS as an AES67 stream.
+//!
+//! Model: the sender's thread decodes from the channel what each packet needs, when the packet is due by the clock, so that the channel is pulled at the pace of PTP and
+//! nothing is resampled. A second thread keeps the description up to date and announces it.
+
+use crate::bass;
+use crate::clock;
+use crate::error::{BassError, code};
+use crate::platform;
+use engine::announce::sdp::{ReferenceClock, Session};
+use engine::rtp::format::StreamFormat;
+use engine::send::SenderConfig;
+use engine::{Frames, Nanos};
+use net::interface::Interface;
+use net::ptp::{PtpClient, PtpConfig};
+use net::sap::SapAnnouncer;
+use net::send::{Outgoing, SenderClock, SenderStatus, StreamSender};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the description is looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Between two announcements.
+const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
+/// Times that a channel is asked again for the rest of a packet.
+const MOST_READS: usize = 4;
+
+/// What paces a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// The PTP master of the network.
+    Ptp,
+    /// The same, and we are it if there is none better.
+    Serve,
+    /// The system's clock.
+    System,
+}
+
+/// A stream to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputConfig {
+    pub(crate) channel: u32,
+    pub(crate) name: String,
+    pub(crate) sender: SenderConfig,
+    pub(crate) interfaces: Vec<Interface>,
+    pub(crate) ttl: u8,
+    pub(crate) domain: u8,
+    pub(crate) pace: Pace,
+    pub(crate) announced: bool,
+}
+
+/// What the channel gave.
+#[derive(Debug, Default)]
+struct Fed {
+    /// Frames that were silence, because the channel had none.
+    starved_frames: AtomicU64,
+    /// The channel has ended, or is gone.
+    ended: AtomicBool,
+}
+
+/// A stream that can be started and stopped.
+pub(crate) struct Output {
+    config: OutputConfig,
+    fed: Arc<Fed>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    ptp: Option<Arc<PtpClient>>,
+    /// Before the sender: the session is withdrawn while its packets still flow.
+    announcing: Option<Announcing>,
+    sender: Arc<StreamSender>,
+}
+
+/// What is known of an output.
+pub(crate) struct OutputView {
+    pub(crate) sender: Option<Arc<SenderStatus>>,
+    pub(crate) starved_frames: u64,
+    pub(crate) ended: bool,
+    pub(crate) frequency_ppm: f64,
+}
+
+impl Output {
+    pub(crate) fn new(config: OutputConfig) -> Self {
+        Self { config, fed: Arc::default(), running: Mutex::new(None) }
+    }
+
+    /// Starts to send.
+    ///
+    /// # Errors
+    /// If it runs already, or PTP or a socket is refused.
+    pub(crate) fn start(&self) -> Result<(), BassError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.is_some() {
+            return Err(BassError::new(code::ALREADY, "the output is running"));
+        }
+        platform::stay_loaded();
+        let config = &self.config;
+        let ptp = self.ptp()?;
+        let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
+        let source = source(config.channel, config.sender.format.channels(), Arc::clone(&self.fed));
+        self.fed.ended.store(false, Ordering::Relaxed);
+        let stream = Outgoing { ttl: config.ttl, ..Outgoing::new(config.sender, source) };
+        let sender = Arc::new(StreamSender::start(vec![stream], &config.interfaces, pace)?);
+        let announcing = config.announced.then(|| Announcing::start(config, ptp.clone(), Arc::clone(&sender)));
+        *running = Some(Running { ptp, announcing: announcing.transpose()?, sender });
+        Ok(())
+    }
+
+    fn ptp(&self) -> Result<Option<Arc<PtpClient>>, BassError> {
+        let interface = self.config.interfaces[0].clone();
+        let mut config = match self.config.pace {
+            Pace::System => return Ok(None),
+            Pace::Ptp => PtpConfig::slave(interface, self.config.domain),
+            Pace::Serve => PtpConfig::master(interface, self.config.domain),
+        };
+        // Timestamps are PTP time or nothing is sent; a master that is lost later is held without end.
+        config.reference.fallback_after = None;
+        clock::client(config).map(Some)
+    }
+
+    /// Stops, and waits for the threads; false if it was not running.
+    pub(crate) fn stop(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { ptp, announcing, sender }) = running else { return false };
+        drop(announcing);
+        drop(sender);
+        drop(ptp);
+        true
+    }
+
+    /// Whether it is started, and its channel has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        let started = self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        started && !self.fed.ended.load(Ordering::Relaxed)
+    }
+
+    /// What is known.
+    pub(crate) fn view(&self) -> OutputView {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = running.as_ref().map(|running| running.sender.status());
+        let ptp = running.as_ref().and_then(|running| running.ptp.as_ref());
+        let rate = match (ptp, &sender) {
+            (Some(ptp), _) => ptp.status().rate(),
+            (None, Some(status)) => status.reading.map.map(|map| map.clock().rate()),
+            (None, None) => None,
+        };
+        OutputView {
+            starved_frames: self.fed.starved_frames.load(Ordering::Relaxed),
+            ended: self.fed.ended.load(Ordering::Relaxed),
+            frequency_ppm: rate.unwrap_or_default().as_ppm(),
+            sender,
+        }
+    }
+}
+
+/// Decodes what a packet needs; what the channel does not give is silence.
+fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
+    move |_, out| {
+        let mut done = 0;
+        for _ in 0..MOST_READS {
+            let Some(bass) = bass::get().filter(|_| done < out.len()) else { break };
+            match bass.data(channel, &mut out[done..]) {
+                Ok(0) => break,
+                Ok(samples) => done += samples,
+                Err(_) => {
+                    fed.ended.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        let missing = &mut out[done..];
+        missing.fill(0.0);
+        fed.starved_frames.fetch_add((missing.len() / channels) as u64, Ordering::Relaxed);
+    }
+}
+
+/// The thread that announces.
+struct Announcing {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Announcing {
+    fn start(config: &OutputConfig, ptp: Option<Arc<PtpClient>>, sender: Arc<StreamSender>) -> Result<Self, BassError> {
+        let interface = config.interfaces[0].clone();
+        let started_s = net::clock::now_with_system().1.as_nanos() / 1_000_000_000;
+        let session =
+            Session::new(&config.sender, interface.address.into(), started_s as u64, &config.name, config.ttl);
+        let mut session = session.map_err(|error| BassError::parameter(error.to_string()))?;
+        let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
+        let stop: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let told = Arc::clone(&stop);
+        let announce = move || {
+            while goes_on(&told) {
+                // A description is told once the stream flows: before that its clock is not known.
+                if sender.status().streams[0].sender.packets > 0 {
+                    session.set_clock(&reference_clock(ptp.as_deref(), &interface));
+                    announcer.advance(net::clock::now(), &session.to_sdp());
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("aes67 sap".to_owned()).spawn(announce);
+        let thread = thread.map_err(|error| BassError::new(code::MEM, error.to_string()))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Announcing {
+    fn drop(&mut self) {
+        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits an interval; false if it is time to end.
+fn goes_on(stop: &(Mutex<bool>, Condvar)) -> bool {
+    let stopping = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = stop.1.wait_timeout_while(stopping, INTERVAL, |stopping| !*stopping);
+    !*waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// What the description says of the timestamps: the grandmaster that they come from, or our own clock.
+fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceClock {
+    let status = ptp.map(PtpClient::status);
+    let usable = status.filter(|status| status.reference.reading().map.is_some());
+    match usable.and_then(|status| Some((status.grandmaster()?, status.domain))) {
+        Some((grandmaster, domain)) => ReferenceClock::ptp(grandmaster, domain),
+        None => interface.mac.map_or(ReferenceClock::Unknown, ReferenceClock::LocalMac),
+    }
+}
+
+/// The format of a channel's stream.
+pub(crate) fn format_of(channel: u32, bits: u32) -> Result<StreamFormat, BassError> {
+    use engine::SampleRate;
+    use engine::rtp::format::Encoding;
+    let bass = bass::get().ok_or_else(|| BassError::new(code::INIT, "no BASS 2.4 in this process"))?;
+    let info = bass.channel(channel)?;
+    if info.flags & crate::abi::STREAM_DECODE == 0 {
+        return Err(BassError::new(
+            code::NOTAVAIL,
+            "an output needs a decode channel: create it with BASS_STREAM_DECODE",
+        ));
+    }
+    let encoding = match bits {
+        0 | 24 => Encoding::L24,
+        16 => Encoding::L16,
+        _ => return Err(BassError::parameter(format!("{bits} bits: right would be 16 or 24"))),
+    };
+    let rate = SampleRate::from_hz(info.frequency_hz).ok_or_else(|| BassError::new(code::FORMAT, "a rate of 0"))?;
+    StreamFormat::new(encoding, rate, info.channels as usize)
+        .map_err(|error| BassError::new(code::FORMAT, error.to_string()))
+}

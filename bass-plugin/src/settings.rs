@@ -1,0 +1,63 @@
+//! What the host has set: for all streams that are opened from now on.
+
+use crate::error::BassError;
+use engine::Nanos;
+use engine::clock::{ClockMode, ReferenceConfig};
+use net::interface::Interface;
+use std::sync::{Mutex, PoisonError};
+
+/// `BASS_CONFIG_AES67_*` that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// By name or address; without it the only one besides loopback.
+    pub(crate) interface: Option<String>,
+    /// The payload type to accept where neither URL nor description says; without it any.
+    pub(crate) payload_type: Option<u8>,
+    pub(crate) domain: u8,
+    pub(crate) ptp_enabled: bool,
+    /// The depth of streams whose URL has no latency.
+    pub(crate) jitter_ms: u32,
+    pub(crate) clock_mode: ClockMode,
+    /// How long PTP may be of no use before another clock is taken; 0 for ever.
+    pub(crate) fallback_s: u32,
+}
+
+impl Settings {
+    const NEW: Self = Self {
+        interface: None,
+        payload_type: None,
+        domain: 0,
+        ptp_enabled: true,
+        jitter_ms: 40,
+        clock_mode: ClockMode::Ptp,
+        fallback_s: 5,
+    };
+
+    /// What is done while the clock is of no use.
+    pub(crate) fn reference(&self) -> ReferenceConfig {
+        let fallback_after = (self.fallback_s > 0).then(|| Nanos::from_secs(i64::from(self.fallback_s)));
+        ReferenceConfig { mode: self.clock_mode, fallback_after }
+    }
+
+    /// The interface that `wanted`, or else the setting, means.
+    pub(crate) fn interface(&self, wanted: Option<&str>) -> Result<Interface, BassError> {
+        Ok(Interface::find(wanted.or(self.interface.as_deref()))?)
+    }
+}
+
+static SETTINGS: Mutex<Settings> = Mutex::new(Settings::NEW);
+
+/// The settings now.
+pub(crate) fn get() -> Settings {
+    SETTINGS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Changes them.
+pub(crate) fn change<T>(how: impl FnOnce(&mut Settings) -> T) -> T {
+    how(&mut SETTINGS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// All as at the beginning: for a library that stays loaded and is asked for again.
+pub(crate) fn reset() {
+    change(|settings| *settings = Settings::NEW);
+}

@@ -1,0 +1,119 @@
+//! The streams that are open, and what is known of each.
+
+use crate::audio::Samples;
+use crate::error::{BassError, code};
+use crate::syncs::Syncs;
+use engine::rtp::format::StreamFormat;
+use engine::{Frames, Nanos};
+use net::ptp::PtpClient;
+use net::stream::{Receiver, ReceiverStatus};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An RTP header without extensions.
+const RTP_HEADER: usize = 12;
+/// A stream of which nothing was heard for this long has stopped.
+pub(crate) const SILENCE: Nanos = Nanos::from_secs(1);
+
+/// What runs for a stream; gone once it is freed.
+pub(crate) struct Live {
+    pub(crate) receiver: Receiver,
+    pub(crate) ptp: Option<Arc<PtpClient>>,
+}
+
+/// A stream, as its control side sees it.
+pub(crate) struct Stream {
+    handle: AtomicU32,
+    live: Mutex<Option<Live>>,
+    pub(crate) format: StreamFormat,
+    /// As it was described; `None` if it was not.
+    packet_frames: Option<usize>,
+    pub(crate) samples: Samples,
+    /// For `BASS_CHANNELINFO`.
+    pub(crate) url: CString,
+    pub(crate) syncs: Syncs,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        live: Live,
+        format: StreamFormat,
+        packet_frames: Option<usize>,
+        samples: Samples,
+        url: CString,
+    ) -> Self {
+        let live = Mutex::new(Some(live));
+        Self { handle: AtomicU32::new(0), live, format, packet_frames, samples, url, syncs: Syncs::default() }
+    }
+
+    /// BASS's handle; 0 until the stream is open.
+    pub(crate) fn handle(&self) -> u32 {
+        self.handle.load(Ordering::Relaxed)
+    }
+
+    /// What the receiver knows; `None` after the end.
+    pub(crate) fn status(&self) -> Option<Arc<ReceiverStatus>> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.as_ref().map(|live| live.receiver.status())
+    }
+
+    /// Looks at the PTP client that is followed, if there is one.
+    pub(crate) fn with_ptp<T>(&self, look: impl FnOnce(&PtpClient) -> T) -> Option<T> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.as_ref()?.ptp.as_deref().map(look)
+    }
+
+    /// Frames of a packet: of those that come, or else as described, or of 1 ms.
+    pub(crate) fn packet_frames(&self, status: &ReceiverStatus) -> usize {
+        let payload = status.last_length.saturating_sub(RTP_HEADER);
+        let rate_khz = self.format.sample_rate().as_hz() as usize / 1000;
+        match payload / self.format.bytes_per_frame() {
+            0 => self.packet_frames.unwrap_or(rate_khz).max(1),
+            frames => frames,
+        }
+    }
+
+    /// The same as a time.
+    pub(crate) fn packet_time(&self, status: &ReceiverStatus) -> Nanos {
+        self.format.sample_rate().duration(Frames::new(self.packet_frames(status) as i64))
+    }
+
+    /// Ends the threads that work for this stream, and waits for them.
+    fn end(&self) {
+        self.syncs.end();
+        // Outside of the lock, which the threads' readers take.
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(live);
+    }
+}
+
+/// All that are open, the newest last.
+static STREAMS: Mutex<Vec<Arc<Stream>>> = Mutex::new(Vec::new());
+
+/// BASS has opened a stream.
+pub(crate) fn add(stream: &Arc<Stream>, handle: u32) {
+    stream.handle.store(handle, Ordering::Relaxed);
+    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stream));
+}
+
+/// BASS closes a stream.
+pub(crate) fn remove(stream: &Arc<Stream>) {
+    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, stream));
+    stream.end();
+}
+
+/// The stream of a handle.
+///
+/// # Errors
+/// If it is none of ours.
+pub(crate) fn find(handle: u32) -> Result<Arc<Stream>, BassError> {
+    let streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = streams.iter().find(|stream| handle != 0 && stream.handle() == handle).cloned();
+    found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no stream of aes67://")))
+}
+
+/// The stream that was opened last.
+pub(crate) fn newest() -> Option<Arc<Stream>> {
+    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+}

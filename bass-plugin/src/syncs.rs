@@ -1,0 +1,194 @@
+//! Syncs: the host is called when the clock locks or unlocks, when the source changes, and when packets are lost.
+//!
+//! Model: a stream that has such a sync has a thread, which compares what is known now with what was known 20 ms before.
+
+use crate::abi::SyncProc;
+use crate::bass;
+use crate::clock;
+use crate::platform::{isolated, mark_as_ours};
+use crate::streams::{SILENCE, Stream};
+use std::ffi::c_void;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const INTERVAL: Duration = Duration::from_millis(20);
+/// Data of a loss: the stream has stopped.
+const STOPPED: u32 = u32::MAX;
+
+/// `BASS_SYNC_AES67_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The clock is locked.
+    Lock,
+    /// It is not any more.
+    Unlock,
+    /// Another source, or the same one started anew.
+    Source,
+    /// Packets were lost, or no more come.
+    Loss,
+}
+
+/// The kind of a type; `None` for those of BASS.
+pub(crate) fn kind_of(sync_type: u32) -> Option<Kind> {
+    match sync_type {
+        0x1_F201 => Some(Kind::Lock),
+        0x1_F202 => Some(Kind::Unlock),
+        0x1_F203 => Some(Kind::Source),
+        0x1_F204 => Some(Kind::Loss),
+        _ => None,
+    }
+}
+
+/// The syncs of a stream.
+#[derive(Default)]
+pub(crate) struct Syncs {
+    set: Mutex<Vec<(Kind, u32)>>,
+    watcher: Mutex<Option<JoinHandle<()>>>,
+    stopping: Mutex<bool>,
+    stop: Condvar,
+}
+
+/// Sets a sync; returns BASS's handle of it, 0 if there is none.
+pub(crate) fn set(
+    stream: &Arc<Stream>,
+    kind: Kind,
+    sync_type: u32,
+    procedure: Option<SyncProc>,
+    user: *mut c_void,
+) -> u32 {
+    let Some(bass) = bass::get() else { return 0 };
+    // SAFETY: the handle is that of a stream of ours that is not freed, the procedure and its pointer are the host's.
+    let sync = unsafe { (bass.functions().new_sync)(stream.handle(), sync_type, procedure, user) };
+    if sync == 0 {
+        return 0;
+    }
+    lock(&stream.syncs.set).push((kind, sync));
+    let mut watcher = lock(&stream.syncs.watcher);
+    if watcher.is_none() {
+        let watched = Arc::downgrade(stream);
+        // A sync that never fires is what remains if there is no thread.
+        let thread = std::thread::Builder::new().name("aes67 syncs".to_owned());
+        *watcher = isolated(move || thread.spawn(move || watch(&watched)).ok());
+    }
+    bass::set_error(0);
+    sync
+}
+
+impl Syncs {
+    /// The host removes one.
+    pub(crate) fn remove(&self, sync: u32) {
+        lock(&self.set).retain(|&(_, other)| other != sync);
+    }
+
+    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
+    pub(crate) fn end(&self) {
+        *lock(&self.stopping) = true;
+        self.stop.notify_all();
+        let watcher = lock(&self.watcher).take();
+        if let Some(watcher) = watcher.filter(|watcher| watcher.thread().id() != std::thread::current().id()) {
+            let _ = watcher.join();
+        }
+    }
+
+    /// Waits an interval; false if it is time to end.
+    fn goes_on(&self) -> bool {
+        let stopping = lock(&self.stopping);
+        let waited = self.stop.wait_timeout_while(stopping, INTERVAL, |stopping| !*stopping);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn trigger(&self, handle: u32, kind: Kind, data: u32) {
+        let Some(bass) = bass::get() else { return };
+        let syncs: Vec<u32> =
+            lock(&self.set).iter().filter(|(other, _)| *other == kind).map(|&(_, sync)| sync).collect();
+        for sync in syncs {
+            // SAFETY: BASS checks both handles.
+            unsafe { (bass.functions().trigger_sync)(handle, sync, 0, data) };
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    locked: bool,
+    generation: u32,
+    lost: u64,
+    stopped: bool,
+}
+
+impl Seen {
+    fn of(stream: &Stream) -> Option<Self> {
+        let status = stream.status()?;
+        Some(Self {
+            locked: stream.with_ptp(|client| clock::of_client(client).locked).unwrap_or(false),
+            generation: status.ingest.generation,
+            lost: status.ingest.sequence.lost,
+            stopped: status.last_packet.is_some_and(|last| status.at - last >= SILENCE),
+        })
+    }
+
+    /// What has happened since `before`, and its data.
+    fn since(self, before: Self) -> impl Iterator<Item = (Kind, u32)> {
+        // The first source is no change.
+        let changed = before.generation != 0 && self.generation != before.generation;
+        let lost = u32::try_from(self.lost.saturating_sub(before.lost)).unwrap_or(STOPPED - 1);
+        let all = [
+            (self.locked && !before.locked).then_some((Kind::Lock, 0)),
+            (!self.locked && before.locked).then_some((Kind::Unlock, 0)),
+            changed.then_some((Kind::Source, self.generation)),
+            (lost > 0).then_some((Kind::Loss, lost)),
+            (self.stopped && !before.stopped).then_some((Kind::Loss, STOPPED)),
+        ];
+        all.into_iter().flatten()
+    }
+}
+
+fn watch(stream: &Weak<Stream>) {
+    // A host that frees a stream in a sync does so in this thread.
+    mark_as_ours();
+    let mut before = Seen::default();
+    let mut first = true;
+    loop {
+        let Some(stream) = stream.upgrade() else { return };
+        if !stream.syncs.goes_on() {
+            return;
+        }
+        let Some(seen) = Seen::of(&stream) else { return };
+        // What was lost before there was a sync is past; a clock that is locked already is told.
+        let since = if first { Seen { locked: false, ..seen } } else { before };
+        for (kind, data) in seen.since(since) {
+            stream.syncs.trigger(stream.handle(), kind, data);
+        }
+        (before, first) = (seen, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_once() {
+        let before = Seen { locked: true, generation: 1, lost: 5, stopped: false };
+        let now = Seen { locked: false, generation: 2, lost: 8, stopped: true };
+        let told: Vec<(Kind, u32)> = now.since(before).collect();
+        let expected = [(Kind::Unlock, 0), (Kind::Source, 2), (Kind::Loss, 3), (Kind::Loss, STOPPED)];
+        assert_eq!(told, expected);
+        assert_eq!(now.since(now).count(), 0);
+        let began = Seen { generation: 1, ..Seen::default() };
+        assert_eq!(began.since(Seen::default()).count(), 0, "the first source");
+    }
+
+    #[test]
+    fn types_are_those_of_the_header() {
+        assert_eq!(kind_of(0x1_F204), Some(Kind::Loss));
+        assert_eq!(kind_of(2), None);
+        assert_eq!(crate::abi::SYNC_TYPE & 0x1_F204, 0x1_F204);
+    }
+}

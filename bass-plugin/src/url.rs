@@ -1,0 +1,284 @@
+//! `aes67://` addresses.
+//!
+//! | form | meaning |
+//! |---|---|
+//! | `aes67://239.69.0.1:5004?channels=2&...` | a group, or an address of this host |
+//! | `aes67:///path/to/stream.sdp?...` | a description in a file |
+//! | `aes67://sap/Studio%201?...` | a stream that is announced by this name |
+//!
+//! The scheme's case does not matter. Names and paths may be percent-encoded.
+
+use crate::error::BassError;
+use engine::SampleRate;
+use engine::announce::sdp::{LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
+use engine::rtp::format::{Encoding, StreamFormat};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+/// Scheme of our URLs.
+const SCHEME: &str = "aes67://";
+/// RTP's usual port (AES67-2018, 6.3).
+const RTP_PORT: u16 = 5004;
+/// The first dynamic payload type, which a URL leaves open.
+const ANY_PAYLOAD_TYPE: u8 = 96;
+const OPTIONS: &str = "interface, pt, latency, channels, rate, format, domain, ptime, source, pace, wait";
+
+/// What a URL means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Url {
+    pub(crate) place: Place,
+    pub(crate) options: Options,
+}
+
+/// Where the stream's description comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// The URL is the description.
+    Group {
+        address: Ipv4Addr,
+        port: u16,
+    },
+    File(PathBuf),
+    Announced(String),
+}
+
+/// What is asked for besides; what is `None` is as the description or the settings say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Options {
+    pub(crate) interface: Option<String>,
+    pub(crate) payload_type: Option<u8>,
+    pub(crate) latency_ms: Option<f64>,
+    pub(crate) domain: Option<u8>,
+    pub(crate) source: Option<Ipv4Addr>,
+    channels: Option<usize>,
+    rate_hz: Option<u32>,
+    encoding: Option<Encoding>,
+    packet_time_ms: Option<f64>,
+    /// The host pulls by PTP: nothing is resampled.
+    pub(crate) paced_by_ptp: bool,
+    /// How long to wait for the first packet.
+    pub(crate) wait_ms: Option<u32>,
+}
+
+/// Whether a URL is ours; others are left to other add-ons.
+pub(crate) fn is_ours(url: &str) -> bool {
+    url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
+impl Url {
+    /// # Errors
+    /// If it is not understood; the text says what would be right.
+    pub(crate) fn parse(url: &str) -> Result<Self, BassError> {
+        // HTTP headers may follow.
+        let url = url.split(['\r', '\n']).next().unwrap_or_default().trim_end();
+        let rest = url.get(SCHEME.len()..).unwrap_or_default();
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let parsed = Place::parse(place).and_then(|place| Ok(Self { place, options: Options::parse(query)? }));
+        parsed.map_err(|reason| BassError::parameter(format!("{url}: {reason}")))
+    }
+}
+
+impl Place {
+    fn parse(place: &str) -> Result<Self, String> {
+        if let Some(name) = place.strip_prefix("sap/").or_else(|| place.strip_prefix("SAP/")) {
+            let name = unescape(name);
+            return if name.is_empty() { Err("the name is missing".to_owned()) } else { Ok(Self::Announced(name)) };
+        }
+        if let Some(path) = place.strip_prefix('/') {
+            let path = unescape(path);
+            let with_drive = path.as_bytes().get(1) == Some(&b':');
+            return Ok(Self::File(if with_drive { path.into() } else { format!("/{path}").into() }));
+        }
+        let place = place.trim_end_matches('/');
+        let (address, port) = place.rsplit_once(':').map_or((place, None), |(address, port)| (address, Some(port)));
+        let parsed = address.parse().map_err(|_| {
+            format!("{address} is no IPv4 address; right would be aes67://239.69.0.1:5004, aes67:///folder/file.sdp or aes67://sap/Name")
+        })?;
+        let port = match port {
+            None => RTP_PORT,
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{port} is no port"))?,
+        };
+        Ok(Self::Group { address: parsed, port })
+    }
+}
+
+impl Options {
+    fn parse(query: &str) -> Result<Self, String> {
+        let mut options = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| format!("{pair} has no value; right would be {pair}=..."))?;
+            options.set(&key.to_ascii_lowercase(), &unescape(value))?;
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let wrong = |right: &str| format!("{key}={value}: right would be {key}={right}");
+        let number =
+            |limits: std::ops::RangeInclusive<f64>| value.parse().ok().filter(|number| limits.contains(number));
+        match key {
+            "interface" => self.interface = Some(value.to_owned()),
+            "pt" => {
+                let number = value.parse().ok().filter(|&number| is_payload_type(number));
+                self.payload_type = Some(number.ok_or_else(|| wrong("96 to 127, 10 or 11"))? as u8);
+            }
+            "latency" => self.latency_ms = Some(number(0.1..=5000.0).ok_or_else(|| wrong("0.1 to 5000, in ms"))?),
+            "channels" => {
+                let number = value.parse().ok().filter(|number| (1..=64).contains(number));
+                self.channels = Some(number.ok_or_else(|| wrong("1 to 64"))?);
+            }
+            "rate" => {
+                let number = value.parse().ok().filter(|number| (8_000..=192_000).contains(number));
+                self.rate_hz = Some(number.ok_or_else(|| wrong("48000"))?);
+            }
+            "format" => {
+                self.encoding = Some(match value.to_ascii_uppercase().as_str() {
+                    "L16" => Encoding::L16,
+                    "L24" => Encoding::L24,
+                    _ => return Err(wrong("L16 or L24")),
+                });
+            }
+            "ptime" => self.packet_time_ms = Some(number(0.1..=20.0).ok_or_else(|| wrong("0.125 to 20, in ms"))?),
+            "domain" => {
+                let number = value.parse().ok().filter(|number| *number < 128);
+                self.domain = Some(number.ok_or_else(|| wrong("0 to 127"))?);
+            }
+            "source" => self.source = Some(value.parse().map_err(|_| wrong("<address of the sender>"))?),
+            "pace" => {
+                self.paced_by_ptp = match value {
+                    "ptp" => true,
+                    "host" => false,
+                    _ => return Err(wrong("host or ptp")),
+                }
+            }
+            "wait" => {
+                let number = value.parse().ok().filter(|number| *number <= 60_000);
+                self.wait_ms = Some(number.ok_or_else(|| wrong("0 to 60000, in ms"))?);
+            }
+            _ => return Err(format!("{key} is no option; there are {OPTIONS}")),
+        }
+        Ok(())
+    }
+
+    /// What a group's packets are, as far as it is told: L24 stereo at 48 kHz unless something else is asked for.
+    pub(crate) fn describe(&self, address: Ipv4Addr, port: u16) -> Result<StreamDescription, BassError> {
+        let rate = SampleRate::from_hz(self.rate_hz.unwrap_or(48_000)).unwrap_or(SampleRate::HZ_48000);
+        let encoding = self.encoding.unwrap_or(Encoding::L24);
+        let format = StreamFormat::new(encoding, rate, self.channels.unwrap_or(2));
+        let packet_frames =
+            self.packet_time_ms.map(|ms| ((ms * f64::from(rate.as_hz()) / 1000.0).round() as usize).max(1));
+        Ok(StreamDescription {
+            format: format.map_err(|error| BassError::parameter(error.to_string()))?,
+            payload_type: self.payload_type.unwrap_or(ANY_PAYLOAD_TYPE),
+            packet_frames,
+            max_packet_frames: None,
+            media_clock: MediaClockSource::Direct { offset: 0 },
+            channel_order: None,
+            legs: vec![LegDescription {
+                destination: IpAddr::V4(address),
+                port,
+                ttl: None,
+                source: self.source.map(IpAddr::V4),
+                reference_clock: ReferenceClock::PtpTraceable { version: "IEEE1588-2008".to_owned() },
+            }],
+        })
+    }
+
+    /// Options that a description already answers, and that were asked for all the same.
+    pub(crate) fn contradicts_description(&self) -> Option<&'static str> {
+        let given = [
+            ("channels", self.channels.is_some()),
+            ("rate", self.rate_hz.is_some()),
+            ("format", self.encoding.is_some()),
+            ("ptime", self.packet_time_ms.is_some()),
+        ];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+/// The dynamic ones, and those of L16 at 44.1 kHz (RFC 3551, 6).
+pub(crate) fn is_payload_type(number: u32) -> bool {
+    matches!(number, 96..=127 | 10 | 11)
+}
+
+/// `%20` and the like; what is no escape stays as it is.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|digits| !digits.starts_with('+')).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Url {
+        Url::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_group_with_all_options() {
+        let url = parse(
+            "AES67://239.69.0.1:5006?interface=eth%30&pt=97&latency=20&channels=8&rate=96000&format=l16&domain=3&ptime=0.25\r\nX: y",
+        );
+        let Place::Group { address, port } = url.place else { panic!("{url:?}") };
+        assert_eq!((url.options.interface.as_deref(), url.options.payload_type), (Some("eth0"), Some(97)));
+        assert_eq!((url.options.latency_ms, url.options.domain), (Some(20.0), Some(3)));
+        let stream = url.options.describe(address, port).unwrap();
+        assert_eq!((stream.legs[0].port, stream.packet_frames), (5006, Some(24)));
+        assert_eq!((stream.format.channels(), stream.format.encoding()), (8, Encoding::L16));
+    }
+
+    #[test]
+    fn files_and_names() {
+        assert_eq!(parse("aes67:///srv/my%20stream.sdp").place, Place::File("/srv/my stream.sdp".into()));
+        assert_eq!(parse("aes67:///C:/streams/a.sdp").place, Place::File("C:/streams/a.sdp".into()));
+        assert_eq!(parse("aes67://sap/Studio 1%2fB").place, Place::Announced("Studio 1/B".to_owned()));
+        let plain = parse("aes67://239.69.0.1/");
+        assert_eq!(plain.place, Place::Group { address: Ipv4Addr::new(239, 69, 0, 1), port: 5004 });
+        assert_eq!(unescape("50%"), "50%");
+        assert_eq!(unescape("%+1%zz%41"), "%+1%zzA");
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_would_be_right() {
+        for (url, reason) in [
+            ("aes67://studio", "studio is no IPv4 address; right would be"),
+            ("aes67://", " is no IPv4 address"),
+            ("aes67://sap/", "the name is missing"),
+            ("aes67://239.69.0.1:0", "0 is no port"),
+            ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are interface"),
+            ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),
+            ("aes67://239.69.0.1?channels", "channels has no value"),
+            ("aes67://239.69.0.1?channels=65", "channels=65: right would be channels=1 to 64"),
+            ("aes67://239.69.0.1?pt=12", "pt=12: right would be pt=96 to 127, 10 or 11"),
+            ("aes67://239.69.0.1?latency=nan", "latency=nan: right would be"),
+            ("aes67://239.69.0.1?domain=128", "domain=128: right would be domain=0 to 127"),
+        ] {
+            let error = Url::parse(url).unwrap_err();
+            assert!(error.text.contains(reason), "{url}: {error}");
+            assert_eq!(error.code, crate::error::code::ILLPARAM);
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_not_ours() {
+        assert!(is_ours("aes67://x") && is_ours("Aes67://"));
+        assert!(!is_ours("http://aes67") && !is_ours("aes67:/x") && !is_ours("") && !is_ours("ääääää"));
+    }
+}

@@ -1,0 +1,126 @@
+/* Loads BASS and the add-on at run time, and finds their functions. */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include "../../include/bass_aes67.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+static void *load_library(const char *path) { return (void *)LoadLibraryA(path); }
+static void *load_symbol(void *library, const char *name) { return (void *)(uintptr_t)GetProcAddress((HMODULE)library, name); }
+static void unload_library(void *library) { FreeLibrary((HMODULE)library); }
+static void sleep_ms(unsigned ms) { Sleep(ms); }
+static double now_s(void) {
+    LARGE_INTEGER frequency, count;
+    QueryPerformanceFrequency(&frequency);
+    QueryPerformanceCounter(&count);
+    return (double)count.QuadPart / (double)frequency.QuadPart;
+}
+#else
+#include <dlfcn.h>
+#include <time.h>
+static void *load_library(const char *path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL); }
+static void *load_symbol(void *library, const char *name) { return dlsym(library, name); }
+static void unload_library(void *library) { dlclose(library); }
+static void sleep_ms(unsigned ms) {
+    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
+    nanosleep(&t, NULL);
+}
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+#endif
+
+#define BASS_FUNCTIONS(F)                                                                    \
+    F(BOOL, BASS_Init, (int device, DWORD freq, DWORD flags, void *window, const void *dsguid)) \
+    F(BOOL, BASS_Free, (void))                                                               \
+    F(int, BASS_ErrorGetCode, (void))                                                        \
+    F(BOOL, BASS_SetConfig, (DWORD option, DWORD value))                                     \
+    F(DWORD, BASS_GetConfig, (DWORD option))                                                 \
+    F(BOOL, BASS_SetConfigPtr, (DWORD option, const void *value))                            \
+    F(const void *, BASS_GetConfigPtr, (DWORD option))                                       \
+    F(HPLUGIN, BASS_PluginLoad, (const char *file, DWORD flags))                             \
+    F(BOOL, BASS_PluginFree, (HPLUGIN plugin))                                               \
+    F(HSTREAM, BASS_StreamCreateURL, (const char *url, DWORD offset, DWORD flags, void *proc, void *user)) \
+    F(HSTREAM, BASS_StreamCreateFile, (BOOL mem, const void *file, QWORD offset, QWORD length, DWORD flags)) \
+    F(BOOL, BASS_StreamFree, (HSTREAM stream))                                               \
+    F(QWORD, BASS_StreamGetFilePosition, (HSTREAM stream, DWORD mode))                       \
+    F(DWORD, BASS_ChannelGetData, (DWORD channel, void *buffer, DWORD length))               \
+    F(BOOL, BASS_ChannelGetInfo, (DWORD channel, BASS_CHANNELINFO *info))                    \
+    F(QWORD, BASS_ChannelGetLength, (DWORD channel, DWORD mode))                             \
+    F(BOOL, BASS_ChannelSetPosition, (DWORD channel, QWORD position, DWORD mode))            \
+    F(BOOL, BASS_ChannelGetAttribute, (DWORD channel, DWORD attribute, float *value))        \
+    F(DWORD, BASS_ChannelIsActive, (DWORD channel))                                          \
+    F(BOOL, BASS_ChannelPlay, (DWORD channel, BOOL restart))                                 \
+    F(HSYNC, BASS_ChannelSetSync, (DWORD channel, DWORD type, QWORD parameter, SYNCPROC *proc, void *user)) \
+    F(BOOL, BASS_ChannelRemoveSync, (DWORD channel, HSYNC sync))
+
+#define AES67_FUNCTIONS(F)                                                                   \
+    F(BOOL, BASS_AES67_GetStats, (HSTREAM handle, BASS_AES67_STATS *stats))                  \
+    F(BOOL, BASS_AES67_ClockStart, (const char *interface_name, DWORD domain))               \
+    F(BOOL, BASS_AES67_ClockStop, (void))                                                    \
+    F(DWORD, BASS_AES67_ClockGetState, (void))                                               \
+    F(BOOL, BASS_AES67_ClockIsLocked, (void))                                                \
+    F(double, BASS_AES67_ClockGetPPM, (void))                                                \
+    F(const char *, BASS_AES67_ClockGetStats, (void))                                        \
+    F(BOOL, BASS_AES67_ClockGetOffset, (BASS_AES67_INT64 * ns))                              \
+    F(BOOL, BASS_AES67_ClockGetTime, (QWORD * ns))                                           \
+    F(BOOL, BASS_AES67_ClockGetGrandmaster, (QWORD * identity))                              \
+    F(BASS_AES67_HTIMER, BASS_AES67_TimerStart, (DWORD period_us, AES67TIMERPROC * proc, void *user)) \
+    F(BOOL, BASS_AES67_TimerStop, (BASS_AES67_HTIMER timer))                                 \
+    F(BASS_AES67_HOUTPUT, BASS_AES67_OutputCreate, (DWORD channel, const BASS_AES67_OUTPUT_CONFIG *config)) \
+    F(BOOL, BASS_AES67_OutputStart, (BASS_AES67_HOUTPUT output))                             \
+    F(BOOL, BASS_AES67_OutputStop, (BASS_AES67_HOUTPUT output))                              \
+    F(BOOL, BASS_AES67_OutputIsRunning, (BASS_AES67_HOUTPUT output))                         \
+    F(double, BASS_AES67_OutputGetPPM, (BASS_AES67_HOUTPUT output))                          \
+    F(BOOL, BASS_AES67_OutputGetStats, (BASS_AES67_HOUTPUT output, BASS_AES67_OUTPUT_STATS *stats)) \
+    F(BOOL, BASS_AES67_OutputFree, (BASS_AES67_HOUTPUT output))                              \
+    F(BOOL, BASS_AES67_DiscoveryStart, (const char *interface_name))                         \
+    F(BOOL, BASS_AES67_DiscoveryStop, (void))                                                \
+    F(DWORD, BASS_AES67_DiscoveryCount, (void))                                              \
+    F(BOOL, BASS_AES67_DiscoveryGet, (DWORD index, BASS_AES67_SOURCE *source))               \
+    F(DWORD, BASS_AES67_GetErrorText, (char *text, DWORD length))                            \
+    F(DWORD, BASS_AES67_GetVersion, (void))
+
+#define POINTER(result, name, arguments) static result(WINAPI *p_##name) arguments;
+BASS_FUNCTIONS(POINTER)
+AES67_FUNCTIONS(POINTER)
+
+/* A pointer to a function cannot be cast from one to data in ISO C, but POSIX and Windows allow it to be copied. */
+#define FIND(result, name, arguments)                               \
+    do {                                                            \
+        void *found = load_symbol(library, #name);                  \
+        if (!found) {                                               \
+            fprintf(stderr, "%s is missing\n", #name);              \
+            exit(3);                                                \
+        }                                                           \
+        memcpy((void *)&p_##name, (void *)&found, sizeof found);    \
+    } while (0);
+
+static void *load_bass(const char *path) {
+    void *library = load_library(path);
+    if (!library) {
+        fprintf(stderr, "cannot load %s\n", path);
+        exit(3);
+    }
+    BASS_FUNCTIONS(FIND)
+    return library;
+}
+
+/* The add-on's own functions; BASS_PluginLoad loads it as well. */
+static void *load_aes67(const char *path) {
+    void *library = load_library(path);
+    if (!library) {
+        fprintf(stderr, "cannot load %s\n", path);
+        exit(3);
+    }
+    AES67_FUNCTIONS(FIND)
+    return library;
+}
+
+#endif

@@ -1,0 +1,287 @@
+//! The add-on in the real BASS: `tests/c/host.c` loads both and does as it is told, while this sends a stream to it on the loopback interface.
+//!
+//! BASS is not ours to keep here: `cargo xtask bass-fetch` gets it, or `BASS` names its `libbass.so`. Without it, or without a C compiler, a test says so and passes.
+#![cfg(target_os = "linux")]
+
+use engine::rtp::format::{Encoding, StreamFormat};
+use engine::send::SenderConfig;
+use engine::{Frames, SampleRate};
+use net::interface::Interface;
+use net::send::{Outgoing, SenderClock, StreamSender};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The tests share the loopback interface and PTP's ports.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What a test works with.
+struct Bench {
+    _alone: MutexGuard<'static, ()>,
+    folder: TempDir,
+    bass: PathBuf,
+    plugin: PathBuf,
+    host: PathBuf,
+}
+
+impl Bench {
+    /// `None`, with the reason printed, if something is missing here.
+    fn new() -> Option<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = target_folder();
+        let fetched = target.join("bass/libbass.so");
+        let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
+        if !bass.is_file() {
+            eprintln!("skipped: there is no {} (cargo xtask bass-fetch gets it, or BASS names it)", bass.display());
+            return None;
+        }
+        let plugin = find_plugin();
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let host = folder.path().join("host");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(&sources).arg("-o").arg(&host);
+        match compiler.arg(sources.join("host.c")).arg("-ldl").status() {
+            Ok(status) => assert!(status.success(), "host.c does not compile"),
+            Err(error) => {
+                eprintln!("skipped: no C compiler: {error}");
+                return None;
+            }
+        }
+        Some(Self { _alone: alone, folder, bass, plugin, host })
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Runs the host; what it wrote.
+    fn run(&self, command: &str, arguments: &[&str]) -> String {
+        let mut host = Command::new("timeout");
+        host.args(["-k", "5", "120"]).arg(&self.host).arg(command).arg(&self.bass).arg(&self.plugin).args(arguments);
+        let done = host.env("HOST_INTERFACE", "127.0.0.1").output().expect("timeout runs");
+        let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{command}: {:?}\n{out}{errors}", done.status.code());
+        out.into_owned()
+    }
+}
+
+/// `target/debug/deps/real_bass-...` is this; the profile's folder is two above, and cargo's target folder three.
+fn target_folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a program");
+    own.ancestors().nth(3).expect("cargo's folders").to_path_buf()
+}
+
+/// Beside this program, because cargo has built it for this test, and the folder above may hold an older one.
+fn find_plugin() -> PathBuf {
+    let own = std::env::current_exe().expect("a program");
+    let places =
+        [own.parent(), own.ancestors().nth(2)].map(|folder| folder.expect("a folder").join("libbass_aes67.so"));
+    places.into_iter().find(|path| path.is_file()).expect("cargo has built the add-on")
+}
+
+/// The sample of a frame: 24 bits that look like noise, and tell the frame from those around it.
+fn sample(frame: i64, channel: i64) -> i32 {
+    let mixed = (frame * 2 + channel).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64);
+    (mixed >> 40) as i32
+}
+
+/// A stream of such samples.
+struct Sent {
+    _sender: StreamSender,
+    /// The newest frame that was asked for.
+    newest: Arc<AtomicI64>,
+}
+
+/// Sends such a stream.
+fn send(group: [u8; 4], encoding: Encoding) -> Sent {
+    let format = StreamFormat::new(encoding, SampleRate::HZ_48000, 2).expect("a format");
+    let config = SenderConfig::new(format, (group, 5004).into(), 1);
+    let interface = Interface::find(Some("127.0.0.1")).expect("loopback");
+    let newest = Arc::new(AtomicI64::new(0));
+    let told = Arc::clone(&newest);
+    let source = move |first: Frames, out: &mut [f32]| {
+        told.store(first.get(), Ordering::Relaxed);
+        for (n, out) in out.iter_mut().enumerate() {
+            *out = sample(first.get() + n as i64 / 2, n as i64 % 2) as f32 / 8_388_608.0;
+        }
+    };
+    let stream = Outgoing { ttl: 1, ..Outgoing::new(config, source) };
+    let sender = StreamSender::start(vec![stream], &[interface], SenderClock::System).expect("a sender");
+    // The sender has looked for a clock that somebody disciplines, and goes by this computer's crystal now.
+    std::thread::sleep(Duration::from_millis(2500));
+    Sent { _sender: sender, newest }
+}
+
+/// The last number of this name.
+fn value(text: &str, name: &str) -> i64 {
+    let found = text.rsplit(&format!("{name}=")).next().and_then(|rest| rest.split_whitespace().next());
+    found.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+/// The longest stretch of frames that are those of the stream, in a row and as they were sent. Frame numbers are found by the samples themselves.
+fn longest_exact(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i32) -> usize {
+    // The number of a frame cannot be told from its samples, so it is looked for among all that may have been sent.
+    let newest = sent.newest.load(Ordering::Relaxed);
+    let mut best = 0;
+    let mut start = 0;
+    while start + 64 < frames.len() {
+        let probe = frames[start];
+        let candidates = (newest - 48_000 * 90..newest).filter(|&n| [sample(n, 0), sample(n, 1)] == probe);
+        let length = |first: i64| {
+            let same =
+                |(n, frame): (usize, &[i32; 2])| *frame == [sample(first + n as i64, 0), sample(first + n as i64, 1)];
+            frames[start..].iter().enumerate().take_while(|&item| same(item)).count()
+        };
+        let longest = candidates.map(length).max().unwrap_or(0);
+        best = best.max(longest);
+        start += longest.max(4800);
+    }
+    best
+}
+
+#[test]
+fn a_stream_is_decoded_bit_for_bit_when_nothing_is_resampled() {
+    let Some(bench) = Bench::new() else { return };
+    let sent = send([239, 69, 7, 101], Encoding::L24);
+    let file = bench.path("out.raw");
+    let log = bench.run("play", &["aes67://239.69.7.101?latency=100&pace=ptp", "8", &file, "decode"]);
+    assert!(log.contains("freq=48000 chans=2 ctype=0x1f200 origres=24"), "{log}");
+    assert_eq!((value(&log, "lost"), value(&log, "refused")), (0, 0), "{log}");
+    let bytes = std::fs::read(&file).unwrap();
+    let frame = |bytes: &[u8]| {
+        [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32)
+    };
+    let frames: Vec<[i32; 2]> = bytes.chunks_exact(8).map(frame).collect();
+    let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
+    // Callbacks of a busy machine may come too late now and then, and audio is concealed there.
+    let exact = longest_exact(&frames[begin + 960..], &sent, sample);
+    assert!(exact > 48_000, "{exact} frames are as they were sent\n{log}");
+}
+
+#[test]
+fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
+    let Some(bench) = Bench::new() else { return };
+    let sent = send([239, 69, 7, 102], Encoding::L16);
+    let file = bench.path("out.raw");
+    let log = bench.run("play", &["aes67://239.69.7.102?format=L16&latency=100&pace=ptp", "4", &file, "decode16"]);
+    assert!(log.contains("origres=16 flags=0x200000"), "{log}");
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(bytes.len() as i64, value(&log, "pulled") * 4);
+    let sample_of = |pair: &[u8]| i32::from(i16::from_ne_bytes([pair[0], pair[1]]));
+    let frames: Vec<[i32; 2]> = bytes.chunks_exact(4).map(|frame| [sample_of(frame), sample_of(&frame[2..])]).collect();
+    let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
+    let rounded = |frame, channel| {
+        let steps = (sample(frame, channel) as f32 / 256.0).round_ties_even();
+        steps.clamp(-32_768.0, 32_767.0) as i32
+    };
+    let exact = longest_exact(&frames[begin + 960..], &sent, rounded);
+    assert!(exact > 24_000, "{exact} frames are as they were sent\n{log}");
+}
+
+/// `cargo xtask windows --test` builds a folder with the host and both libraries for Windows, and names it.
+#[test]
+fn the_library_for_windows_works_under_wine() {
+    let Some(folder) = std::env::var_os("BASS_AES67_WINE").map(PathBuf::from) else {
+        eprintln!("skipped: `cargo xtask windows --test` builds what this needs");
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let sent = send([239, 69, 7, 107], Encoding::L24);
+    let run = |command: &str, arguments: &[&str]| {
+        let mut wine = Command::new("timeout");
+        wine.args(["-k", "5", "180", "wine", "host.exe", command, "bass.dll", "bass_aes67.dll"]).args(arguments);
+        wine.current_dir(&folder).env("WINEDEBUG", "-all").env("WINEPREFIX", folder.join("prefix"));
+        let done = wine.env("HOST_INTERFACE", "127.0.0.1").output().expect("timeout runs");
+        let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{command}: {:?}\n{out}{errors}", done.status.code());
+        eprintln!("{command}:\n{out}");
+        out.into_owned()
+    };
+    let url = "aes67://239.69.7.107?interface=127.0.0.1&latency=100&pace=ptp";
+    run("config", &[]);
+    // Wine's name for the whole of this system's files.
+    run("errors", &[&format!("Z:{}", folder.display())]);
+    let log = run("play", &[url, "6", "out.raw", "decode"]);
+    assert!(value(&log, "received") > 4000 && value(&log, "state") == 2, "{log}");
+    let bytes = std::fs::read(folder.join("out.raw")).unwrap();
+    let frame = |bytes: &[u8]| {
+        [0, 4].map(|at| (f32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) * 8_388_608.0) as i32)
+    };
+    let frames: Vec<[i32; 2]> = bytes.chunks_exact(8).map(frame).collect();
+    let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
+    let exact = longest_exact(&frames[begin + 960..], &sent, sample);
+    assert!(exact > 24_000, "{exact} frames are as they were sent\n{log}");
+    run("life", &[url]);
+    run("reload", &[url]);
+    run("cycles", &[url, "50"]);
+    run("output", &[url, "239.69.7.108", "127.0.0.1", "2", "3"]);
+    run("exit", &[url]);
+}
+
+#[test]
+fn a_channel_is_played_on_the_device_without_sound() {
+    let Some(bench) = Bench::new() else { return };
+    let _sent = send([239, 69, 7, 103], Encoding::L24);
+    let log = bench.run("play", &["aes67://239.69.7.103", "6", "-", "nosound"]);
+    assert_eq!((value(&log, "state"), value(&log, "lost")), (2, 0), "{log}");
+}
+
+#[test]
+fn options_refuse_what_is_wrong_with_the_errors_of_bass() {
+    let Some(bench) = Bench::new() else { return };
+    bench.run("config", &[]);
+    bench.run("errors", &[&bench.path("")]);
+}
+
+#[test]
+fn nothing_is_left_of_streams_and_of_the_library() {
+    let Some(bench) = Bench::new() else { return };
+    let _sent = send([239, 69, 7, 104], Encoding::L24);
+    let url = "aes67://239.69.7.104?interface=127.0.0.1";
+    let copy = bench.path("second.so");
+    std::fs::copy(&bench.plugin, &copy).unwrap();
+    bench.run("life", &[url, &copy]);
+    bench.run("reload", &[url]);
+    bench.run("cycles", &[url, "100"]);
+    bench.run("exit", &[url]);
+}
+
+#[test]
+fn a_channel_is_sent_and_heard_again() {
+    let Some(bench) = Bench::new() else { return };
+    let _sent = send([239, 69, 7, 105], Encoding::L24);
+    let log = bench.run("output", &["aes67://239.69.7.105?pace=ptp", "239.69.7.106", "127.0.0.1", "2", "4"]);
+    assert!(value(&log, "packets") > 1000 && value(&log, "errors") == 0, "{log}");
+    assert!(log.contains("output=ok"), "{log}");
+}
+
+/// With warnings as errors, as C and as C++, and by the compiler for Windows where it is installed.
+#[test]
+fn the_header_compiles_as_c_and_as_cpp() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let mut compiled = 0;
+    for (compiler, arguments) in [
+        ("gcc", &["-std=c11", "-x", "c"][..]),
+        ("gcc", &["-std=c99", "-x", "c"]),
+        ("g++", &["-std=c++11", "-x", "c++"]),
+        ("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]),
+        ("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]),
+    ] {
+        let mut command = Command::new(compiler);
+        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"]).arg(&sources).arg("-I");
+        command.arg(&include).arg("-include").arg("bass_aes67.h").args(arguments).arg("/dev/null");
+        match command.output() {
+            Ok(done) => {
+                assert!(done.status.success(), "{compiler} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+                compiled += 1;
+            }
+            Err(error) => eprintln!("skipped: {compiler}: {error}"),
+        }
+    }
+    eprintln!("{compiled} compilers");
+}

@@ -1,0 +1,22 @@
+//! Sleeping until a time.
+
+use super::clock::now;
+use super::wait::Waker;
+use engine::LocalTime;
+use std::time::Duration;
+
+/// Returns when `due` is over; wakers do not wake it.
+pub(crate) fn until(due: LocalTime) {
+    thread_local! {
+        // Its timer is finer than the system's tick, by which a thread sleeps otherwise.
+        static SLEEPER: Option<Waker> = Waker::new().ok();
+    }
+    let ahead = due - now();
+    if ahead.as_nanos() <= 0 {
+        return;
+    }
+    SLEEPER.with(|sleeper| match sleeper {
+        Some(sleeper) => sleeper.wait(&[], ahead),
+        None => std::thread::sleep(Duration::from_nanos(ahead.as_nanos() as u64)),
+    });
+}

@@ -1,0 +1,160 @@
+//! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a group.
+
+use engine::PtpTime;
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use windows_sys::Win32::Networking::WinSock::{
+    CMSGHDR, IN_PKTINFO, IP_PKTINFO, IPPROTO_IP, LPFN_WSARECVMSG, SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR,
+    SOCKADDR_IN, SOCKET, WSABUF, WSAECONNRESET, WSAEMSGSIZE, WSAENETRESET, WSAEWOULDBLOCK, WSAGetLastError,
+    WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
+};
+
+/// A datagram, as the system tells of it.
+pub(crate) struct Datagram {
+    pub(crate) length: usize,
+    /// Longer than the buffer: the rest is lost.
+    pub(crate) truncated: bool,
+    pub(crate) source: SocketAddrV4,
+    /// Where it was sent to.
+    pub(crate) destination: Option<Ipv4Addr>,
+    /// There are none here.
+    pub(crate) stamp: Option<PtpTime>,
+    /// There is no count here.
+    pub(crate) drops: Option<u32>,
+}
+
+/// For waiting.
+pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedSocket<'_> {
+    socket.as_socket()
+}
+
+/// What to bind to in order to hear an address: every address of the host for a group, which Windows does not bind to.
+pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
+    if address.ip().is_multicast() { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) } else { address }
+}
+
+/// Asks for each datagram's destination, by which what is for others is left out.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
+    let on = 1u32.to_ne_bytes();
+    let raw = socket.as_raw_socket() as SOCKET;
+    // SAFETY: the socket is open, and the option is four bytes of ours.
+    let failed = unsafe { setsockopt(raw, IPPROTO_IP, IP_PKTINFO, on.as_ptr(), on.len() as i32) } != 0;
+    if failed { Err(last_error()) } else { Ok(()) }
+}
+
+/// # Errors
+/// Always: what is received is stamped when it is read.
+pub(crate) fn enable_timestamps(_: &UdpSocket, _transmit: bool) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "Windows stamps no packets"))
+}
+
+/// # Errors
+/// Always: Windows does not count them.
+pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing that was sent is stamped.
+pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, PtpTime)> {
+    None
+}
+
+fn last_error() -> io::Error {
+    // SAFETY: it has no conditions.
+    io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
+}
+
+/// `WSARecvMsg`, which every socket has to be asked for; it is the same for all.
+fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
+    static FOUND: OnceLock<LPFN_WSARECVMSG> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(*found);
+    }
+    let mut found: LPFN_WSARECVMSG = None;
+    let (id, mut bytes) = (WSAID_WSARECVMSG, 0);
+    // SAFETY: the identifier is read and the function's address written, each of the size that is given; nothing is overlapped.
+    let failed = unsafe {
+        WSAIoctl(
+            socket,
+            SIO_GET_EXTENSION_FUNCTION_POINTER,
+            (&raw const id).cast(),
+            size_of_val(&id) as u32,
+            (&raw mut found).cast(),
+            size_of::<LPFN_WSARECVMSG>() as u32,
+            &raw mut bytes,
+            null_mut(),
+            None,
+        )
+    } != 0;
+    if failed {
+        return Err(last_error());
+    }
+    Ok(*FOUND.get_or_init(|| found))
+}
+
+/// Room for one control message.
+#[repr(C, align(8))]
+struct Control {
+    header: CMSGHDR,
+    info: [u8; 32],
+}
+
+/// The next datagram, without waiting; `None` if there is none.
+///
+/// # Errors
+/// What the socket has to say: an interface that went down.
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
+    let raw = socket.as_raw_socket() as SOCKET;
+    let Some(receive) = receive_message(raw)? else { return Err(io::ErrorKind::Unsupported.into()) };
+    // SAFETY: structures of numbers, for which all zeros are valid.
+    let (mut source, mut control): (SOCKADDR_IN, Control) = unsafe { std::mem::zeroed() };
+    let mut part = WSABUF { len: buffer.len() as u32, buf: buffer.as_mut_ptr() };
+    let mut message = WSAMSG {
+        name: (&raw mut source).cast::<SOCKADDR>(),
+        namelen: size_of::<SOCKADDR_IN>() as i32,
+        lpBuffers: &raw mut part,
+        dwBufferCount: 1,
+        Control: WSABUF { len: size_of::<Control>() as u32, buf: (&raw mut control).cast() },
+        dwFlags: 0,
+    };
+    let mut length = 0;
+    // SAFETY: the message points to what is ours and lives through the call, which is not overlapped.
+    let failed = unsafe { receive(raw, &raw mut message, &raw mut length, null_mut(), None) } != 0;
+    // SAFETY: it has no conditions.
+    let code = if failed { unsafe { WSAGetLastError() } } else { 0 };
+    match code {
+        0 | WSAEMSGSIZE => {}
+        // The last two: something that was sent earlier met nobody, which is not the sender's concern.
+        WSAEWOULDBLOCK | WSAECONNRESET | WSAENETRESET => return Ok(None),
+        other => return Err(io::Error::from_raw_os_error(other)),
+    }
+    // SAFETY: all forms of the address are its four octets.
+    let octets = unsafe { source.sin_addr.S_un.S_addr }.to_ne_bytes();
+    Ok(Some(Datagram {
+        length: (length as usize).min(buffer.len()),
+        truncated: code == WSAEMSGSIZE,
+        source: SocketAddrV4::new(octets.into(), u16::from_be(source.sin_port)),
+        destination: destination(&control, message.Control.len as usize),
+        stamp: None,
+        drops: None,
+    }))
+}
+
+/// The destination in a control message of `length` bytes.
+fn destination(control: &Control, length: usize) -> Option<Ipv4Addr> {
+    let is_info = control.header.cmsg_level == IPPROTO_IP && control.header.cmsg_type == IP_PKTINFO;
+    if length < offset_of!(Control, info) + size_of::<IN_PKTINFO>() || !is_info {
+        return None;
+    }
+    // SAFETY: the room is larger than the structure, which is numbers.
+    let info = unsafe { control.info.as_ptr().cast::<IN_PKTINFO>().read_unaligned() };
+    // SAFETY: all forms of the address are its four octets.
+    Some(Ipv4Addr::from(unsafe { info.ipi_addr.S_un.S_addr }.to_ne_bytes()))
+}

@@ -1,0 +1,129 @@
+//! Calls at the pace of a clock.
+//!
+//! Model: a thread waits for the moments at which the client's timeline is at a multiple of the period, and calls. What comes too late for a moment leaves it out, and
+//! the next call tells how many were left out.
+
+use crate::clock;
+use crate::error::Result;
+use crate::ptp::PtpClient;
+use crate::worker::{Context, Scheduling, Worker};
+use engine::clock::PtpMap;
+use engine::{LocalTime, Nanos, PtpTime};
+use std::sync::Arc;
+
+/// How often it is looked for a clock that has not begun, and for a stepped one.
+const INTERVAL: Nanos = Nanos::from_millis(20);
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The moment, on the client's timeline.
+    pub due: PtpTime,
+    /// How late the call is.
+    pub late: Nanos,
+    /// Moments that were left out since the last call.
+    pub missed: u64,
+}
+
+/// A thread that calls at the pace of a clock; ends when it is dropped.
+#[derive(Debug)]
+pub struct PacedTimer {
+    worker: Worker,
+}
+
+impl PacedTimer {
+    /// Calls `call` once a `period`, from when the client's timeline begins.
+    ///
+    /// # Errors
+    /// If there is no thread to be had.
+    pub fn start(client: Arc<PtpClient>, period: Nanos, call: impl FnMut(Tick) + Send + 'static) -> Result<Self> {
+        let period = period.max(Nanos::from_micros(100));
+        let worker = Worker::spawn("timer", true, move |context| run(context, &client, period, call))?;
+        Ok(Self { worker })
+    }
+
+    /// How the thread is scheduled.
+    #[must_use]
+    pub fn scheduling(&self) -> Scheduling {
+        self.worker.scheduling()
+    }
+}
+
+fn run(context: &Context, client: &PtpClient, period: Nanos, mut call: impl FnMut(Tick)) {
+    let mut last: Option<i128> = None;
+    while !context.is_stopping() {
+        let now = clock::now();
+        let Some(map) = client.status().reference.timeline().copied() else {
+            last = None;
+            context.wait(&[], [Some(now + INTERVAL)]);
+            continue;
+        };
+        let (next, missed) = next(&map, now, period, last);
+        let due = map.local_at(time_of(next, period));
+        if due > now {
+            // It is this moment that is waited for, also when the present is looked at again.
+            last = Some(next - 1);
+            // In short steps, because the clock may be stepped or slewed meanwhile.
+            context.wait(&[], [Some(due.min(now + INTERVAL))]);
+            continue;
+        }
+        call(Tick { due: time_of(next, period), late: now - due, missed });
+        last = Some(next);
+    }
+}
+
+/// The number of the moment to be called for next, and how many are left out before it.
+fn next(map: &PtpMap, now: LocalTime, period: Nanos, last: Option<i128>) -> (i128, u64) {
+    let present = map.ptp_at(now).as_nanos().div_euclid(i128::from(period.as_nanos()));
+    match last {
+        // The present moment's, or one that is a single period old, is called late; older ones are left out.
+        Some(last) if present <= last + 2 && present >= last - 1 => (last + 1, 0),
+        Some(last) if present > last => (present, u64::try_from(present - last - 1).unwrap_or(0)),
+        // The beginning, or time was stepped back.
+        _ => (present + 1, 0),
+    }
+}
+
+fn time_of(number: i128, period: Nanos) -> PtpTime {
+    PtpTime::from_nanos(number * i128::from(period.as_nanos()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::clock::ClockMap;
+
+    #[test]
+    fn a_clock_that_runs_is_called_for() {
+        let loopback = crate::interface::Interface::find(Some("127.0.0.1")).unwrap();
+        let free = engine::clock::ReferenceConfig { mode: engine::clock::ClockMode::FreeRunning, fallback_after: None };
+        let config = crate::ptp::PtpConfig { reference: free, ..crate::ptp::PtpConfig::slave(loopback, 119) };
+        let Ok(client) = PtpClient::shared(config) else {
+            eprintln!("skipped: PTP's ports are refused to this program");
+            return;
+        };
+        let (tell, ticks) = std::sync::mpsc::channel();
+        let call = move |tick: Tick| {
+            let _ = tell.send(tick);
+        };
+        let timer = PacedTimer::start(client, Nanos::from_millis(5), call).unwrap();
+        let first: Vec<Tick> = ticks.iter().take(20).collect();
+        drop(timer);
+        for pair in first.windows(2) {
+            let moments = 1 + pair[1].missed as i64;
+            assert_eq!((pair[1].due - pair[0].due).as_nanos(), moments * 5_000_000, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn moments_follow_each_other_and_what_is_too_late_is_left_out() {
+        let map = PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(100, 0), ClockMap::default());
+        let period = Nanos::from_millis(1);
+        let next = |ms, last| next(&map, LocalTime::ZERO + Nanos::from_millis(ms), period, last);
+        assert_eq!(next(0, None), (100_001, 0));
+        assert_eq!(next(1, Some(100_001)), (100_002, 0));
+        assert_eq!(next(3, Some(100_001)), (100_002, 0), "a little late");
+        assert_eq!(next(9, Some(100_001)), (100_009, 7), "seven are left out");
+        assert_eq!(next(0, Some(200_000)), (100_001, 0), "time was stepped");
+    }
+}

@@ -1,0 +1,70 @@
+//! `cargo xtask bass-fetch`: the BASS binaries that the add-on's tests load.
+//!
+//! BASS is proprietary, free for non-commercial use, and not ours to pass on: it comes from a Python package that carries it, is checked by its checksum, and stays in cargo's
+//! target folder.
+
+use crate::cmd::Cmd;
+use crate::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PACKAGE: &str = "sound_lib==0.83";
+const WHEEL: &str = "sound_lib-0.83-py2.py3-none-any.whl";
+/// Files of the package, and what `sha256sum` says of them: BASS 2.4.16.7.
+const FILES: [(&str, &str); 2] = [
+    ("libbass.so", "e4f98e9357c28db012fa991273a1106e8d9554081994f0a5bbe04ee0f6ea731e"),
+    ("bass.dll", "4bbb323f48fa7ea549abd59ecfc30e71b574d20f52e295b7e3ebf19f07f53efe"),
+];
+
+/// Fetches what is not there yet; returns the folder.
+///
+/// # Errors
+/// If the package cannot be had, or is not the one that is known.
+pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
+    let folder = target.join("bass");
+    if !FILES.iter().all(|(file, _)| folder.join(file).is_file()) {
+        let unpacked = folder.join("package");
+        let pip =
+            Cmd::new("python3").words("-m pip download --quiet --disable-pip-version-check --no-deps").arg(PACKAGE);
+        pip.arg("--dest").arg(&folder).run()?;
+        Cmd::new("python3").words("-m zipfile --extract").arg(folder.join(WHEEL)).arg(&unpacked).run()?;
+        for (file, _) in FILES {
+            copy(&unpacked.join("sound_lib/lib/x64").join(file), &folder.join(file))?;
+        }
+        // The rest of the package is of no use here.
+        remove(&unpacked)?;
+    }
+    check(&folder)?;
+    Ok(folder)
+}
+
+/// # Errors
+/// If a file is not the one that is known.
+fn check(folder: &Path) -> Result<(), Error> {
+    let list: String = FILES.iter().map(|(file, sum)| format!("{sum}  {}\n", folder.join(file).display())).collect();
+    let sums = folder.join("sha256sums");
+    fs::write(&sums, list).map_err(|source| Error::File { path: sums.clone(), source })?;
+    Cmd::new("sha256sum").words("--check --strict --quiet").arg(sums).run()
+}
+
+/// Copies a file.
+///
+/// # Errors
+/// With the name of what is missing.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_path_buf(), source })?;
+    }
+    fs::copy(from, to).map(drop).map_err(|source| Error::File { path: from.to_path_buf(), source })
+}
+
+/// Removes a folder if it is there.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(folder).map_err(|source| Error::File { path: folder.to_path_buf(), source })
+}

@@ -1,0 +1,44 @@
+//! The library for Windows under Wine, in the real `bass.dll`.
+//!
+//! The folder that is put together here holds the host (`bass-plugin/tests/c/host.c`), BASS and the add-on; `bass-plugin/tests/real_bass.rs` sends it a stream and looks at what
+//! it says.
+
+use super::tools;
+use crate::bass;
+use crate::cmd::Cmd;
+use crate::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests only.
+const SHIM: &str = "\
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { return SystemFunction036(data, (ULONG)length); }
+";
+
+/// Builds the folder and runs the test.
+///
+/// # Errors
+/// If a tool or BASS cannot be had, or the test fails.
+pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
+    tools::ensure(tools::TEST)?;
+    let fetched = bass::fetch(target)?;
+    let folder = target.join("windows").join("wine");
+    fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    let folder = fs::canonicalize(&folder).map_err(|source| Error::File { path: folder, source })?;
+    bass::copy(&fetched.join("bass.dll"), &folder.join("bass.dll"))?;
+    bass::copy(dll, &folder.join("bass_aes67.dll"))?;
+    compile(&folder)?;
+    let test = Cmd::cargo("test --locked -p bass-plugin --test real_bass the_library_for_windows -- --nocapture");
+    test.env("BASS_AES67_WINE", folder.display().to_string()).run()
+}
+
+fn compile(folder: &Path) -> Result<(), Error> {
+    let shim = folder.join("shim.c");
+    fs::write(&shim, SHIM).map_err(|source| Error::File { path: shim.clone(), source })?;
+    let gcc = |output: &str| Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(folder.join(output));
+    gcc("bcryptprimitives.dll").arg("-shared").arg(shim).arg("-ladvapi32").run()?;
+    let sources = PathBuf::from("bass-plugin/tests/c");
+    gcc("host.exe").words("-std=gnu11 -Wall -Wextra -Werror -I").arg(&sources).arg(sources.join("host.c")).run()
+}
