@@ -23,6 +23,8 @@ const FIRST_GROUP: u32 = 0xEFC0_0000;
 const LAST_CHANNEL: u16 = 32_767;
 const HEADER: usize = 16;
 const MAGIC: [u8; 4] = [3, 0, 2, 7];
+/// Nodes that are remembered.
+const MAX_NODES: usize = 1024;
 /// Sources that are remembered: as many as there are channels in a large house.
 const MAX_SOURCES: usize = 4096;
 /// Nodes tell of themselves every 20 to 25 s; one that has not for this long is gone.
@@ -247,6 +249,9 @@ impl LivewireDirectory {
         let advertisement = Advertisement::parse(datagram)?;
         let count: usize = self.nodes.values().map(|node| node.sources.len()).sum();
         let known = self.nodes.get(&node).map_or(0, |node| node.sources.len());
+        if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&node) {
+            return Ok(());
+        }
         let known_node = self.nodes.entry(node).or_default();
         known_node.heard_at = now;
         if !advertisement.node_name.is_empty() {

@@ -5,6 +5,7 @@ use super::{Origin, Refusal};
 use crate::rtp::format::{Encoding, StreamFormat};
 use crate::units::SampleRate;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// L16 at 44.1 kHz, stereo and mono (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
@@ -47,6 +48,9 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<(u16, Vec<u8>), Refusa
     if payload_types.is_empty() { Err(Refusal::MediaLine) } else { Ok((port, payload_types)) }
 }
 
+/// What anybody sends; memory is made by it.
+const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
+
 /// `L24/48000/2`; one channel if no number is told.
 pub(super) fn parse_format(text: &str) -> Option<StreamFormat> {
     let mut parts = text.split('/');
@@ -55,7 +59,8 @@ pub(super) fn parse_format(text: &str) -> Option<StreamFormat> {
         "L24" => Encoding::L24,
         _ => return None,
     };
-    let rate = SampleRate::from_hz(parts.next()?.trim().parse().ok()?)?;
+    let rate = parts.next()?.trim().parse().ok().filter(|hz| SAMPLE_RATES_HZ.contains(hz))?;
+    let rate = SampleRate::from_hz(rate)?;
     let channels = parts.next().map_or(Some(1), |channels| channels.trim().parse().ok())?;
     StreamFormat::new(encoding, rate, channels).ok()
 }
