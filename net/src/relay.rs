@@ -21,8 +21,8 @@ use engine::{Frames, LocalTime, Nanos};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Longer than any packet of the field.
-const LONGEST_DATAGRAM: usize = 2048;
+/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
+const LONGEST_DATAGRAM: usize = 65_536;
 /// How often the clock is looked at, and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// Datagrams that are taken from one leg before something is sent.
@@ -107,6 +107,7 @@ impl StreamRelay {
             last_refusal: None,
             published_at: None,
             faulty: false,
+            refused: [false; 2],
         };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
@@ -143,6 +144,8 @@ struct Driver {
     last_refusal: Option<String>,
     published_at: Option<LocalTime>,
     faulty: bool,
+    /// Of each output leg, whether it refused its last packet: said once.
+    refused: [bool; 2],
 }
 
 impl Driver {
@@ -209,8 +212,8 @@ impl Driver {
             while let Some(transmit) = self.relay.poll_transmit() {
                 let Some(socket) = self.outputs.get_mut(transmit.leg as usize) else { continue };
                 match socket.send(transmit.datagram, transmit.destination) {
-                    Ok(_) => self.faulty = false,
-                    Err(error) if !std::mem::replace(&mut self.faulty, true) => {
+                    Ok(_) => self.refused[transmit.leg as usize] = false,
+                    Err(error) if !std::mem::replace(&mut self.refused[transmit.leg as usize], true) => {
                         tracing::warn!("sending media to {}: {error}", transmit.destination);
                     }
                     Err(_) => {}

@@ -108,8 +108,9 @@ impl StreamSender {
     ) -> Result<Self> {
         let mut sockets = Sockets { open: Vec::new(), interfaces };
         let streams = streams.into_iter().map(|stream| Stream::new(stream, &mut sockets)).collect::<Result<_>>()?;
-        let sockets = sockets.open.into_iter().map(|open| open.socket).collect();
-        let mut driver = Driver { streams, sockets, pace: Pace::new(clock), published_at: None, faulty: false };
+        let sockets: Vec<Socket> = sockets.open.into_iter().map(|open| open.socket).collect();
+        let faulty = vec![false; sockets.len()];
+        let mut driver = Driver { streams, sockets, pace: Pace::new(clock), published_at: None, faulty };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
         let worker = Worker::spawn("send", true, move |context| driver.run(context, &publish))?;
@@ -292,7 +293,8 @@ struct Driver<S> {
     sockets: Vec<Socket>,
     pace: Pace,
     published_at: Option<LocalTime>,
-    faulty: bool,
+    /// Of each socket, whether it refused what it was last given: said once.
+    faulty: Vec<bool>,
 }
 
 impl<S: Source> Driver<S> {
@@ -362,8 +364,9 @@ struct Waiting<'a> {
     counts: (&'a mut u64, &'a mut u64),
 }
 
-fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut bool) {
-    let Some(socket) = group.first().and_then(|first| sockets.get(first.socket)) else { return };
+fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) {
+    let Some(number) = group.first().map(|first| first.socket) else { return };
+    let (Some(socket), Some(faulty)) = (sockets.get(number), faulty.get_mut(number)) else { return };
     let datagrams: Vec<(&[u8], SocketAddrV4)> = group.iter().map(|waiting| waiting.datagram).collect();
     let refused = batch::send(socket.udp(), &datagrams);
     for (waiting, refusal) in group.iter_mut().zip(&refused) {
@@ -372,10 +375,9 @@ fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut bool) 
             Some(_) => *waiting.counts.1 += 1,
         }
     }
-    match refused.into_iter().flatten().next() {
-        Some(error) if !std::mem::replace(faulty, true) => {
-            tracing::warn!("sending media to {}: {}", group[0].datagram.1, error);
-        }
+    let first = group.iter().zip(refused).find_map(|(waiting, refusal)| Some((waiting.datagram.1, refusal?)));
+    match first {
+        Some((to, error)) if !std::mem::replace(faulty, true) => tracing::warn!("sending media to {to}: {error}"),
         Some(_) => {}
         None => *faulty = false,
     }

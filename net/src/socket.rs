@@ -262,8 +262,12 @@ impl Socket {
         }
         self.schedule_rejoin(now);
         self.stats.rejoins += 1;
+        // Looked for first, because that takes time: between leaving and joining a packet may come.
+        let found = self.find_interface();
         self.leave();
-        if let Err(error) = self.rejoin() {
+        if let Err(error) = found.and_then(|interface| self.rejoin(interface)) {
+            // What was left is joined again as it was, as far as it can be.
+            let _ = self.join();
             tracing::info!("a group could not be joined again, and is tried later: {error}");
         }
     }
@@ -319,10 +323,14 @@ impl Socket {
     }
 
     /// The interface may be another one by now, of the same name.
-    fn rejoin(&mut self) -> Result<()> {
+    fn find_interface(&self) -> Result<Interface> {
         let Interface { address, name, .. } = &self.config.interface;
         let same = Interface::find(Some(&address.to_string()));
-        self.config.interface = same.or_else(|_| Interface::find(Some(name)))?;
+        Ok(same.or_else(|_| Interface::find(Some(name)))?)
+    }
+
+    fn rejoin(&mut self, interface: Interface) -> Result<()> {
+        self.config.interface = interface;
         let again = SockRef::from(&self.socket).set_multicast_if_v4(&self.config.interface.address);
         again.map_err(Error::io("cannot send by the interface"))?;
         self.join()
