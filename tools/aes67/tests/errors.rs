@@ -62,6 +62,7 @@ fn bad_input_is_one_clear_sentence() {
             "error: there is no sound card NoSuchCard; there is",
         ),
         (format!("record {stereo} --interface vb --output /none/out.wav"), "error: /none/out.wav: "),
+        (format!("record {stereo} --interface vb --output bad.sdp"), "error: bad.sdp is there already: give another"),
         (format!("record {stereo} --interface vb --output out.wav --split 0"), "error: --split is 0: right would be"),
         ("monitor --interface eth9".into(), "error: there is no network interface eth9"),
         ("discover --interface 10.1.2.3".into(), "error: there is no network interface 10.1.2.3"),

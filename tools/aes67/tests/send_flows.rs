@@ -48,7 +48,9 @@ fn a_wizards_file_sends_sixteen_channels_as_two_streams_bit_for_bit() {
         let records = [1, 2].map(|number| {
             let record = wire.start(
                 'b',
-                &format!("record aes67://239.69.2.{number}?channels=8 --interface vb --output {number}.wav"),
+                &format!(
+                    "record aes67://239.69.2.{number}?channels=8 --interface vb --output {number}.wav --overwrite"
+                ),
             );
             record.wait_for("recording", 10);
             record

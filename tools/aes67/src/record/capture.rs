@@ -17,6 +17,8 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// Full scale of the integers that are passed on.
 const FULL_SCALE: f32 = 8_388_608.0;
+/// The longest that UDP has.
+const LONGEST_PAYLOAD: usize = 65_536;
 /// The most frames of one block.
 const BLOCK_FRAMES: usize = 4096;
 
@@ -27,8 +29,17 @@ pub(crate) struct Block {
     pub(crate) timeline: u64,
     /// Place of the first frame.
     pub(crate) first: Frames,
+    /// What they hold.
+    pub(crate) audio: Audio,
+}
+
+/// The contents of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Audio {
     /// Interleaved, as integers of 24 bits.
-    pub(crate) samples: Vec<i32>,
+    Samples(Vec<i32>),
+    /// So many frames of silence: a sender that paused overnight is one of them, and not gigabytes.
+    Silence(u64),
 }
 
 /// What was recorded.
@@ -85,7 +96,7 @@ impl Capture {
             timeline: None,
             suspect: None,
             in_gap: false,
-            decoded: vec![0.0; 2048],
+            decoded: vec![0.0; LONGEST_PAYLOAD / 2],
             blocks: VecDeque::new(),
             stats: CaptureStats::default(),
         }
@@ -183,19 +194,22 @@ impl Capture {
     fn pass_on_until(&mut self, end: Frames) {
         let Some(timeline) = &mut self.timeline else { return };
         while timeline.cursor < end {
-            let limit = ((end - timeline.cursor).get() as usize).min(BLOCK_FRAMES);
-            let (present, frames) = self.buffer.run(timeline.cursor, limit);
-            let mut samples = vec![0.0; frames * self.format.channels()];
-            if present {
+            let limit = (end - timeline.cursor).get() as usize;
+            let (present, found) = self.buffer.run(timeline.cursor, limit.min(BLOCK_FRAMES));
+            let (audio, frames) = if present {
+                let mut samples = vec![0.0; found * self.format.channels()];
                 self.buffer.copy(timeline.cursor, &mut samples);
+                // Exact: decoded samples are whole steps.
+                let samples = samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect();
+                (Audio::Samples(samples), found)
             } else {
-                self.stats.missing_frames += frames as u64;
+                let missing = if self.buffer.has_arrived_beyond(timeline.cursor) { found } else { limit };
+                self.stats.missing_frames += missing as u64;
                 self.stats.gaps += u64::from(!self.in_gap);
-            }
+                (Audio::Silence(missing as u64), missing)
+            };
             self.in_gap = !present;
-            // Exact: decoded samples are whole steps.
-            let samples = samples.iter().map(|sample| (sample * FULL_SCALE) as i32).collect();
-            self.blocks.push_back(Block { timeline: self.stats.restarts, first: timeline.cursor, samples });
+            self.blocks.push_back(Block { timeline: self.stats.restarts, first: timeline.cursor, audio });
             timeline.cursor += Frames::new(frames as i64);
         }
     }
@@ -237,7 +251,11 @@ mod tests {
 
     fn drain(capture: &mut Capture) -> Vec<i32> {
         capture.finish();
-        std::iter::from_fn(|| capture.poll_block()).flat_map(|block| block.samples).collect()
+        let samples = |block: Block| match block.audio {
+            Audio::Samples(samples) => samples,
+            Audio::Silence(frames) => vec![0; frames as usize],
+        };
+        std::iter::from_fn(|| capture.poll_block()).flat_map(samples).collect()
     }
 
     const NEAR_WRAP: u32 = u32::MAX - 1000;
@@ -283,6 +301,22 @@ mod tests {
         let recorded = drain(&mut capture);
         assert_eq!(recorded.len(), (5100 + 100) * PACKET);
         assert_eq!(&recorded[5100 * PACKET..][..3], [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_night_without_packets_takes_no_memory() {
+        let mut capture = capture();
+        (0..1000).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
+        let later = 1000 + 8 * 3600 * 1000;
+        (later..later + 300).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
+        capture.finish();
+        let blocks: Vec<Block> = std::iter::from_fn(|| capture.poll_block()).collect();
+        let silence = blocks.iter().map(|block| match block.audio {
+            Audio::Silence(frames) => frames,
+            Audio::Samples(_) => 0,
+        });
+        assert_eq!(silence.sum::<u64>(), 8 * 3600 * 48_000);
+        assert!(blocks.len() < 2_000, "{} blocks", blocks.len());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The files of one stream's recording: their names, where one ends and the next begins, and what time each begins at.
 
-use super::capture::Block;
+use super::capture::{Audio, Block};
 use super::stamp::Anchor;
 use super::wav::{Layout, WavFile};
 use crate::failure::{Failure, Result};
 use engine::Frames;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// Frames of silence that are written at once.
+const SILENT_FRAMES: usize = 4096;
 
 /// The file that is written now, and those before it.
 pub(super) struct Files {
@@ -13,6 +17,7 @@ pub(super) struct Files {
     current: PathBuf,
     layout: Layout,
     max_frames: u64,
+    overwrite: bool,
     file: WavFile,
     number: u32,
     /// Timeline and place of the current file's first frame; `None` before it is written.
@@ -23,23 +28,42 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// `max_frames` is the length of a file.
-    pub(super) fn create(path: &Path, layout: Layout, max_frames: u64) -> Result<Self> {
-        let file = WavFile::create(path, layout.clone());
-        let file = file.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    /// `max_frames` is the length of a file; `overwrite` allows for files that are there already.
+    pub(super) fn create(path: &Path, layout: Layout, max_frames: u64, overwrite: bool) -> Result<Self> {
+        let file = WavFile::create(path, layout.clone(), overwrite).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Failure::input(format!("{} is there already: give another --output, or --overwrite", path.display()))
+            }
+            _ => Failure::input(format!("{}: {error}", path.display())),
+        })?;
         let (first, current) = (path.to_owned(), path.to_owned());
         let (number, origin, stamped_by_ptp, frames) = (1, None, false, 0);
-        Ok(Self { first, current, layout, max_frames, file, number, origin, stamped_by_ptp, frames })
+        Ok(Self { first, current, layout, max_frames, overwrite, file, number, origin, stamped_by_ptp, frames })
     }
 
-    pub(super) fn write(&mut self, block: &Block) -> Result<()> {
+    /// `anchor` tells the time of files that end here.
+    pub(super) fn write(&mut self, block: &Block, anchor: Option<&Anchor>) -> Result<()> {
+        let (timeline, first) = (block.timeline, block.first);
+        match &block.audio {
+            Audio::Samples(samples) => self.append(timeline, first, samples, anchor),
+            Audio::Silence(frames) => {
+                let silence = vec![0; SILENT_FRAMES.min(*frames as usize) * self.layout.channels()];
+                (0..*frames).step_by(SILENT_FRAMES).try_for_each(|done| {
+                    let now = (frames - done).min(SILENT_FRAMES as u64) as usize * self.layout.channels();
+                    self.append(timeline, first + Frames::new(done as i64), &silence[..now], anchor)
+                })
+            }
+        }
+    }
+
+    fn append(&mut self, timeline: u64, mut first: Frames, mut samples: &[i32], anchor: Option<&Anchor>) -> Result<()> {
         let channels = self.layout.channels();
-        let (mut first, mut samples) = (block.first, &block.samples[..]);
         while !samples.is_empty() {
             if self.file.frames() == self.max_frames {
+                self.stamp(anchor);
                 self.next_file()?;
             }
-            self.origin.get_or_insert((block.timeline, first));
+            self.origin.get_or_insert((timeline, first));
             let room = (self.max_frames - self.file.frames()).min(usize::MAX as u64 / channels as u64) as usize;
             let (now, later) = samples.split_at(samples.len().min(room * channels));
             self.file.write(now).map_err(|error| self.failed(&error))?;
@@ -82,10 +106,16 @@ impl Files {
 
     fn next_file(&mut self) -> Result<()> {
         self.file.finish().map_err(|error| self.failed(&error))?;
-        self.number += 1;
-        let stem = self.first.file_stem().unwrap_or_default().to_string_lossy();
-        self.current = self.first.with_file_name(format!("{stem}-{:03}.wav", self.number));
-        self.file = WavFile::create(&self.current, self.layout.clone()).map_err(|error| self.failed(&error))?;
+        let stem = self.first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.file = loop {
+            self.number += 1;
+            self.current = self.first.with_file_name(format!("{stem}-{:03}.wav", self.number));
+            match WavFile::create(&self.current, self.layout.clone(), self.overwrite) {
+                // Yesterday's is kept; this one has a later number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                created => break created.map_err(|error| self.failed(&error))?,
+            }
+        };
         (self.origin, self.stamped_by_ptp) = (None, false);
         Ok(())
     }
@@ -109,17 +139,19 @@ mod tests {
     fn files_are_split_at_their_length_and_nothing_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 2).unwrap();
-        let mut files = Files::create(&folder.path().join("take.wav"), Layout::new(format, "take"), 10).unwrap();
+        let mut files = Files::create(&folder.path().join("take.wav"), Layout::new(format, "take"), 10, false).unwrap();
         let samples: Vec<i32> = (0..50).map(|n| n << 8).collect();
-        files.write(&Block { timeline: 0, first: Frames::new(100), samples }).unwrap();
+        let block = |first, audio| Block { timeline: 0, first: Frames::new(first), audio };
+        files.write(&block(100, Audio::Samples(samples)), None).unwrap();
         assert_eq!(files.origin, Some((0, Frames::new(120))));
+        files.write(&block(125, Audio::Silence(7)), None).unwrap();
         files.finish(None).unwrap();
         let read = |name: &str| -> Vec<i32> {
             let samples = hound::WavReader::open(folder.path().join(name)).unwrap();
             samples.into_samples().map(|sample| sample.unwrap()).collect()
         };
-        let parts = ["take.wav", "take-002.wav", "take-003.wav"].map(read);
-        assert_eq!(parts.each_ref().map(Vec::len), [20, 20, 10]);
-        assert_eq!(parts.concat(), (0..50).collect::<Vec<_>>());
+        let parts = ["take.wav", "take-002.wav", "take-003.wav", "take-004.wav"].map(read);
+        assert_eq!(parts.each_ref().map(Vec::len), [20, 20, 20, 4]);
+        assert_eq!(parts.concat(), (0..50).chain([0; 14]).collect::<Vec<_>>());
     }
 }

@@ -58,6 +58,10 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
     split: Option<f64>,
 
+    /// Write over files that are there already
+    #[arg(long)]
+    overwrite: bool,
+
     /// PTP domain of the files' times; that of the description if it is left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
@@ -164,7 +168,6 @@ impl Take {
         let legs = LegConfig::of(&target.stream, &interfaces)?;
         let format = target.stream.format;
         let max_frames = max_frames(arguments.split, format.sample_rate())?;
-        let files = Files::create(path, Layout::new(format, &target.name), max_frames)?;
         let (sender, blocks) = channel();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let ptp = ptp_client(arguments, target, &interfaces[0]);
@@ -177,11 +180,14 @@ impl Take {
             shared: Arc::clone(&shared),
         };
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
+        // Last: a recording that cannot begin leaves no file behind.
+        let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
         Ok(Self { files, blocks, shared, listener })
     }
 
     fn write(&mut self) -> Result<()> {
-        self.blocks.try_iter().try_for_each(|block| self.files.write(&block))
+        let anchor = self.anchor();
+        self.blocks.try_iter().try_for_each(|block| self.files.write(&block, anchor.as_ref()))
     }
 
     fn anchor(&self) -> Option<Anchor> {

@@ -6,7 +6,7 @@
 
 use super::stamp::Stamp;
 use engine::rtp::format::{Encoding, StreamFormat};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -86,8 +86,9 @@ pub(super) struct WavFile {
 }
 
 impl WavFile {
-    pub(super) fn create(path: &Path, layout: Layout) -> io::Result<Self> {
-        let file = File::create(path)?;
+    /// `overwrite` allows for a file that is there already.
+    pub(super) fn create(path: &Path, layout: Layout, overwrite: bool) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(overwrite).create_new(!overwrite).open(path)?;
         let mut wav = Self { file, layout, pending: Vec::with_capacity(2 * CHUNK), data_bytes: 0, stamp: None };
         wav.update()?;
         Ok(wav)
@@ -238,7 +239,7 @@ mod tests {
     fn written(layout: Layout, samples: &[i32]) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("take.wav");
-        let mut file = WavFile::create(&path, layout).unwrap();
+        let mut file = WavFile::create(&path, layout, false).unwrap();
         file.write(samples).unwrap();
         file.finish().unwrap();
         (folder, path)
@@ -266,7 +267,7 @@ mod tests {
     fn a_file_is_whole_before_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("take.wav");
-        let mut file = WavFile::create(&path, layout(Encoding::L24, 1)).unwrap();
+        let mut file = WavFile::create(&path, layout(Encoding::L24, 1), false).unwrap();
         file.write(&[1, -2, 8_388_607]).unwrap();
         file.update().unwrap();
         file.write(&[5; 100]).unwrap();
@@ -293,7 +294,7 @@ mod tests {
     fn the_time_of_the_first_frame_is_in_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("take.wav");
-        let mut file = WavFile::create(&path, layout(Encoding::L24, 2)).unwrap();
+        let mut file = WavFile::create(&path, layout(Encoding::L24, 2), false).unwrap();
         // 2026-11-21 00:00:10.5 UTC.
         file.set_stamp(Stamp { utc_ns: 1_795_219_210_500_000_000, by: "PTP".to_owned() });
         file.finish().unwrap();

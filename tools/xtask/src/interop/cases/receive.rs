@@ -16,7 +16,7 @@ pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
         let sender = gstreamer(&wire, 'b', "239.69.1.3", frames, "sent.raw");
         sender.wait_for("sending", 25);
         let url = format!("aes67://239.69.1.3?ptime={ptime}&domain={DOMAIN}");
-        let record = bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav"));
+        let record = bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav --overwrite"));
         let play = format!("play {url} --interface vc --output null --latency 20 --json");
         let play = bench.start(&wire, 'c', &format!("{play} --seconds {}", bench.seconds(12, 60)));
         let played = play.wait(120);
