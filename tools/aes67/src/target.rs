@@ -191,7 +191,10 @@ impl Options {
         let wrong = |right: &str| format!("{key}={value}: right would be {key}={right}");
         match key {
             "channels" => self.channels = value.parse().map_err(|_| wrong("1 to 64"))?,
-            "rate" => self.rate = value.parse().map_err(|_| wrong("48000"))?,
+            "rate" => {
+                let rate = value.parse().ok().filter(|hz| (8_000..=384_000).contains(hz));
+                self.rate = rate.ok_or_else(|| wrong("48000"))?;
+            }
             "format" => {
                 self.format = match value.to_ascii_uppercase().as_str() {
                     "L16" => Encoding::L16,

@@ -17,6 +17,8 @@ use std::time::Duration;
 const WORST_PPM: f64 = 1000.0;
 /// Full scale of the file.
 const FULL_SCALE: f32 = 8_388_608.0;
+/// Samples of 3 bytes that a WAV file holds, with room for its header.
+const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 3;
 /// Callbacks between two updates of the file's header.
 const FLUSH_CALLBACKS: u64 = 200;
 
@@ -114,6 +116,10 @@ fn sleep_until(due: LocalTime) {
 }
 
 fn write(writer: &mut Writer, block: &[f32], flush: bool) -> hound::Result<()> {
+    if u64::from(writer.len()) + block.len() as u64 > MAX_SAMPLES {
+        let full = "it holds the 4 GiB that a WAV file can; `aes67 record` writes longer ones";
+        return Err(std::io::Error::other(full).into());
+    }
     for sample in block {
         let steps = (sample * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1.0);
         writer.write_sample(steps as i32)?;

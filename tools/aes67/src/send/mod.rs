@@ -11,7 +11,7 @@ mod status;
 mod wizard;
 
 use crate::failure::{Failure, Result};
-use crate::session::{Session, print, seed};
+use crate::session::{Session, print, seed, warn};
 pub(crate) use channels::ChannelList;
 use clap::Args;
 use engine::Nanos;
@@ -365,6 +365,8 @@ struct ToldStream {
     description: Description,
     announcer: Option<SapAnnouncer>,
     file: Option<PathBuf>,
+    /// Whether the file was written once.
+    written: bool,
 }
 
 impl Told {
@@ -377,7 +379,7 @@ impl Told {
             let description =
                 Description::new(&stream.config, host, number, &stream.name, stream.ttl).map_err(Failure::input)?;
             let announcer = plan.announce.then(|| SapAnnouncer::new(interface, interval, seed())).transpose()?;
-            Ok(ToldStream { description, announcer, file: stream.sdp.clone() })
+            Ok(ToldStream { description, announcer, file: stream.sdp.clone(), written: false })
         });
         Ok(Self {
             streams: streams.collect::<Result<_>>()?,
@@ -396,7 +398,12 @@ impl Told {
             let revised = told.description.set_clock(&reference_clock);
             let text = told.description.to_sdp();
             if revised && let Some(path) = &told.file {
-                write(path, &text)?;
+                match write(path, &text) {
+                    Ok(()) => told.written = true,
+                    // A stream that is on the air does not end for a file that nobody waits for.
+                    Err(failure) if told.written => warn(format_args!("warning: {failure}")),
+                    Err(failure) => return Err(failure),
+                }
             }
             told.announcer.iter_mut().for_each(|announcer| announcer.advance(clock::now(), &text));
         }

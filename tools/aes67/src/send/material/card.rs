@@ -175,7 +175,7 @@ impl Capturing {
             let message = format!("{}: {error}", self.name);
             match error.kind() {
                 cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied | cpal::ErrorKind::DeviceChanged => {
-                    eprintln!("warning: {message}");
+                    crate::session::warn(format_args!("warning: {message}"));
                 }
                 _ => return Err(Failure::run(message)),
             }

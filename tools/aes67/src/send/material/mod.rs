@@ -200,6 +200,12 @@ impl Playlist {
         all
     }
 
+    /// Whether a file is like the first one; it may have been replaced since.
+    fn fits(&self, audio: &Audio) -> bool {
+        let Layout { channels, sample_rate_hz, .. } = audio.layout();
+        (channels, sample_rate_hz) == (self.layout.channels, self.layout.sample_rate_hz)
+    }
+
     /// Begins the next file that can still be opened.
     fn begin_next(&mut self) {
         self.current = None;
@@ -214,10 +220,14 @@ impl Playlist {
             let Some(file) = self.files.get(self.next) else { return };
             self.next += 1;
             match open(file) {
-                Ok(audio) => {
+                Ok(audio) if self.fits(&audio) => {
                     self.current = Some(audio);
                     return;
                 }
+                Ok(_) => tracing::warn!(
+                    "{}: it has other channels or another rate than what is sent, and is left out",
+                    file.display()
+                ),
                 Err(error) => tracing::warn!("{error}"),
             }
         }
