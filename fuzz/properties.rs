@@ -2,6 +2,7 @@
 //!
 //! Shared by the fuzz targets, which search for such bytes for as long as one likes, and by the engine's tests, which try some on every run.
 
+use engine::announce::livewire::LivewireDirectory;
 use engine::announce::sap::{Directory, SapPacket};
 use engine::announce::sdp::{Description, MAX_STREAMS};
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession};
@@ -9,6 +10,7 @@ use engine::ptp::wire::{ClockIdentity, ClockQuality, Message, PortIdentity};
 use engine::ptp::{DelayRequestMode, PeerAddress, Port, PortConfig, Profile, Transmit, TransmitToken};
 use engine::rtp::wire::RtpPacket;
 use engine::{LocalTime, Nanos};
+use std::net::Ipv4Addr;
 
 /// A message that can be parsed can be emitted, and the *emitted* bytes mean the same.
 pub(crate) fn ptp_message(datagram: &[u8]) {
@@ -39,6 +41,19 @@ pub(crate) fn sdp_text(text: &[u8]) {
     let written = parsed.description.to_sdp();
     let again = Description::parse(written.as_bytes()).expect("what was written can be read");
     assert_eq!(again.description, parsed.description, "{written}");
+}
+
+/// Advertisements of Livewire, from two nodes: a directory takes them and forgets them in the end.
+pub(crate) fn livewire_datagram(datagram: &[u8]) {
+    let mut directory = LivewireDirectory::default();
+    for (second, node) in [(0, 7), (5, 8), (30, 7)] {
+        let now = LocalTime::ZERO + Nanos::from_secs(second);
+        let taken = directory.handle_datagram(now, Ipv4Addr::new(10, 0, 0, node), datagram);
+        assert!(directory.entries().next().is_none() || taken.is_ok());
+    }
+    directory.handle_timeout(LocalTime::from_nanos(END));
+    assert!(directory.entries().next().is_none() && directory.poll_timeout().is_none());
+    assert!((0..MANY).any(|_| directory.poll_event().is_none()), "events without end");
 }
 
 /// The same of announcements; and a directory takes them, twice, and forgets them in the end.

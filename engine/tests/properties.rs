@@ -192,6 +192,21 @@ proptest! {
     }
 
     #[test]
+    fn mutated_advertisements_are_taken_and_forgotten(
+        kind in 0u8..4, opcodes in vec((any::<Index>(), 0u8..10, vec(any::<u8>(), 0..24)), 0..12), cut in any::<Index>(),
+    ) {
+        const NAMES: [&[u8; 4]; 8] = [b"ADVT", b"INIP", b"NUMS", b"ATRN", b"S001", b"PSID", b"FSID", b"PSNM"];
+        let mut datagram = [&[3, 0, 2, 7][..], &[0; 12], b"ADVT\x07", &[kind]].concat();
+        for (name, type_code, value) in opcodes {
+            datagram.extend(NAMES[name.index(NAMES.len())]);
+            datagram.push(type_code);
+            datagram.extend(value);
+        }
+        properties::livewire_datagram(&datagram);
+        properties::livewire_datagram(&datagram[..cut.index(datagram.len())]);
+    }
+
+    #[test]
     fn a_port_survives_any_script(script in script()) {
         properties::ptp_port(&script);
     }

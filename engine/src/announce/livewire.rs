@@ -395,6 +395,15 @@ mod tests {
         assert_eq!(directory.entries().count(), 0);
     }
 
+    #[test]
+    fn nodes_without_end_are_not_remembered() {
+        let mut directory = LivewireDirectory::default();
+        for node in 0..5_000u32 {
+            directory.handle_datagram(at(0), Ipv4Addr::from(0x0A00_0000 + node), &datagram(2, &[])).unwrap();
+        }
+        assert_eq!(directory.nodes.len(), MAX_NODES);
+    }
+
     proptest! {
         #[test]
         fn no_datagram_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), from in 0usize..200) {
