@@ -104,7 +104,7 @@ fn write(arguments: &Clocks, figures: &[Figures]) -> Result<(), Failure> {
     ];
     files.extend(arguments.json.iter().map(|path| (path.clone(), bench::render_json(figures))));
     write_files(&files, "--reports or --json")?;
-    println!("reports: {}", folder.display());
+    terminal::say(format_args!("reports: {}", folder.display()));
     Ok(())
 }
 
@@ -154,10 +154,10 @@ fn simulate<F, E: Into<Failure>>(
     let wall_s = progress.finish().as_secs_f64();
     let figures = result.map_err(Into::into)?;
     let figures = figures.ok_or_else(|| Failure(EXIT_INTERRUPTED, "interrupted: nothing was written".to_owned()))?;
-    println!("{}", render(&figures));
+    terminal::say(render(&figures));
     let simulated_s = total_ms as f64 * 1e-3;
     let times = simulated_s / wall_s.max(1e-3);
-    println!("{simulated_s:.0} s simulated in {wall_s:.1} s: {times:.0} times real time");
+    terminal::say(format_args!("{simulated_s:.0} s simulated in {wall_s:.1} s: {times:.0} times real time"));
     Ok(figures)
 }
 

@@ -124,15 +124,14 @@ fn replay(file: &Path, reports: &Path) -> ExitCode {
     });
     match shown {
         Ok((trace, folder)) => {
-            println!("{}", trace.title);
-            println!("{}", render_table(&replay::sums(&trace), false));
+            terminal::say(&trace.title);
+            terminal::say(render_table(&replay::sums(&trace), false));
             for recording in &trace.recordings {
-                recording
-                    .events
-                    .iter()
-                    .for_each(|event| println!("{}: {} s: {}", recording.receiver, event.time_s, event.text));
+                recording.events.iter().for_each(|event| {
+                    terminal::say(format_args!("{}: {} s: {}", recording.receiver, event.time_s, event.text))
+                });
             }
-            println!("reports: {}", folder.display());
+            terminal::say(format_args!("reports: {}", folder.display()));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -227,7 +226,7 @@ fn is_deterministic(loaded: &Loaded, first: &Session, control: &Control) -> Opti
     let difference = first_difference(first, &second);
     match &difference {
         Some(difference) => eprintln!("not deterministic: {difference}"),
-        None => println!("deterministic: two runs, the same trajectory"),
+        None => terminal::say("deterministic: two runs, the same trajectory"),
     }
     Some(difference.is_none())
 }

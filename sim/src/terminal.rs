@@ -5,7 +5,8 @@ use sim::report::{Check, Verdict, render_table};
 use sim::run::Session;
 use sim::scenario::{Loaded, Metric};
 use sim::world::Control;
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,22 +60,27 @@ impl Progress {
     }
 }
 
+/// A line for whoever reads along. If nobody does any more, as after `| head`, files and the exit code tell all the same.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// Prints verdicts, metrics and where the reports are.
 pub(crate) fn print(loaded: &Loaded, session: &Session, folder: &Path, elapsed: Duration) {
-    println!("{}", session.summary.title);
+    say(&session.summary.title);
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    println!("{}", render_table(&checks(session), colours));
+    say(render_table(&checks(session), colours));
     let simulated_s = session.summary.duration_s * session.summary.receivers.len() as f64;
     let wall_s = elapsed.as_secs_f64();
-    println!(
+    say(format_args!(
         "{} x {:.0} s simulated in {wall_s:.1} s: {:.0} times real time ({} events); seed {}",
         session.summary.receivers.len(),
         session.summary.duration_s,
         simulated_s / wall_s.max(1e-3),
         session.summary.receivers.iter().map(|receiver| receiver.events).sum::<u64>(),
         loaded.scenario.seed,
-    );
-    println!("reports: {}", folder.display());
+    ));
+    say(format_args!("reports: {}", folder.display()));
 }
 
 fn checks(session: &Session) -> Vec<Check> {

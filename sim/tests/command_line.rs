@@ -59,6 +59,18 @@ fn frames(path: &Path) -> u32 {
 }
 
 #[test]
+fn a_reader_that_has_gone_changes_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let path = write(folder.path(), SCENARIO);
+    let reports = folder.path().join("reports");
+    let output = sim().arg(path).arg("--reports").arg(&reports).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_exit(&output, 0);
+    assert_eq!(error_of(&output), "");
+}
+
+#[test]
 fn a_run_that_holds_exits_with_0_and_leaves_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(&folder, SCENARIO, &[]);

@@ -1,7 +1,7 @@
 //! `sim bench resamplers`: runs the comparison of resamplers, and prints and writes its table.
 
 use super::{Failure, finished, write_files};
-use crate::EXIT_FAILED;
+use crate::{EXIT_FAILED, terminal};
 use clap::Args;
 use sim::bench;
 use std::path::PathBuf;
@@ -28,10 +28,12 @@ pub(super) fn run(arguments: &Resamplers) -> ExitCode {
 fn compare(arguments: &Resamplers, clock: &mut dyn FnMut() -> Duration) -> Result<(), Failure> {
     let figures = bench::compare_resamplers(arguments.rounds, clock)
         .map_err(|error| Failure(EXIT_FAILED, format!("error: {error}")))?;
-    println!("{}", bench::render_resampler_table(&figures));
-    println!("two channels at 48 kHz, 100 ppm, blocks of 480 frames; speed against rubato's default");
+    terminal::say(bench::render_resampler_table(&figures));
+    terminal::say("two channels at 48 kHz, 100 ppm, blocks of 480 frames; speed against rubato's default");
     if cfg!(debug_assertions) {
-        println!("this is a development build, which checks itself: for speeds as shipped, use cargo run --release");
+        terminal::say(
+            "this is a development build, which checks itself: for speeds as shipped, use cargo run --release",
+        );
     }
     let json = arguments.json.iter().map(|path| (path.clone(), bench::render_resampler_json(&figures)));
     write_files(&json.collect::<Vec<_>>(), "--json")
