@@ -1,4 +1,4 @@
-//! What it costs to play a stream: time per frame of `Playout::pull` for 2 and 8 channels, and how many stereo streams of 1 ms packets one core can play, packets
+//! What it costs to play a stream: time per frame of `Playout::pull` for 2 and 8 channels, time of a callback in which a gap begins and ends, and how many stereo streams of 1 ms packets one core can play, packets
 //! and all, as found by playing so many.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -7,6 +7,7 @@ use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
 use engine::{LocalTime, Nanos, Ppb, RtpTimestamp, SampleRate};
+use std::time::{Duration, Instant};
 
 const RATE: SampleRate = SampleRate::HZ_48000;
 /// Frames of a packet (1 ms) and of a callback (10 ms).
@@ -23,6 +24,8 @@ struct Player {
     packets: i64,
     callbacks: i64,
     out: Vec<f32>,
+    /// Whether the network loses a packet of each callback.
+    lossy: bool,
 }
 
 impl Player {
@@ -35,8 +38,15 @@ impl Player {
         .expect("a stream that can be played");
         let payload = (0..PACKET * format.bytes_per_frame()).map(|i| (i * 37) as u8);
         let datagram = [0; 12].into_iter().chain(payload).collect();
-        let mut player =
-            Self { ingest, playout, datagram, packets: 0, callbacks: 0, out: vec![0.0; CALLBACK * channels] };
+        let mut player = Self {
+            ingest,
+            playout,
+            datagram,
+            packets: 0,
+            callbacks: 0,
+            out: vec![0.0; CALLBACK * channels],
+            lossy: false,
+        };
         // Half a second, until it plays.
         for _ in 0..50 {
             player.receive();
@@ -59,7 +69,9 @@ impl Player {
             };
             self.datagram[..12].copy_from_slice(&header.emit());
             let now = LocalTime::ZERO + Nanos::from_millis(self.packets);
-            self.ingest.handle_datagram(Leg::A, now, &self.datagram).expect("a packet of the stream");
+            if !self.lossy || self.packets % 10 != 5 {
+                self.ingest.handle_datagram(Leg::A, now, &self.datagram).expect("a packet of the stream");
+            }
             self.packets += 1;
         }
     }
@@ -74,25 +86,42 @@ impl Player {
     }
 }
 
+/// Times the audio half alone.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn time_pulls(player: &mut Player, callbacks: u64) -> Duration {
+    let mut spent = Duration::ZERO;
+    for _ in 0..callbacks {
+        player.receive();
+        let begin = Instant::now();
+        player.pull();
+        spent += begin.elapsed();
+    }
+    spent
+}
+
 fn pull(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pull, per frame");
     group.throughput(Throughput::Elements(CALLBACK as u64));
     for channels in [2, 8] {
         let mut player = Player::new(channels);
         group.bench_function(BenchmarkId::new("channels", channels), |bencher| {
-            bencher.iter_custom(|callbacks| {
-                let mut spent = std::time::Duration::ZERO;
-                for _ in 0..callbacks {
-                    player.receive();
-                    let begin = std::time::Instant::now();
-                    player.pull();
-                    spent += begin.elapsed();
-                }
-                spent
-            });
+            bencher.iter_custom(|callbacks| time_pulls(&mut player, callbacks));
         });
         assert_eq!(player.playout.stats().underruns, 0, "the bench plays what it was sent");
+    }
+    group.finish();
+}
+
+/// What the worst callback costs: in each a packet is missing, so that a gap is predicted, filled and crossfaded.
+fn conceal(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pull with a gap, per callback of 10 ms");
+    for channels in [2, 8, 64] {
+        let mut player = Player::new(channels);
+        player.lossy = true;
+        group.bench_function(BenchmarkId::new("channels", channels), |bencher| {
+            bencher.iter_custom(|callbacks| time_pulls(&mut player, callbacks));
+        });
+        assert!(player.playout.stats().concealed_frames > 0, "the bench conceals what was lost");
     }
     group.finish();
 }
@@ -113,5 +142,5 @@ fn streams(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, pull, streams);
+criterion_group!(benches, pull, conceal, streams);
 criterion_main!(benches);
