@@ -5,7 +5,7 @@
 use crate::abi::SyncProc;
 use crate::bass;
 use crate::clock;
-use crate::platform::{isolated, mark_as_ours};
+use crate::platform::{isolated, mark_as_ours, stay_loaded};
 use crate::streams::{SILENCE, Stream};
 use std::ffi::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -81,12 +81,15 @@ impl Syncs {
         lock(&self.set).retain(|&(_, other)| other != sync);
     }
 
-    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
+    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync. Nobody waits for the thread then, so that its code must stay.
     pub(crate) fn end(&self) {
         *lock(&self.stopping) = true;
         self.stop.notify_all();
         let watcher = lock(&self.watcher).take();
-        if let Some(watcher) = watcher.filter(|watcher| watcher.thread().id() != std::thread::current().id()) {
+        let Some(watcher) = watcher else { return };
+        if watcher.thread().id() == std::thread::current().id() {
+            stay_loaded();
+        } else {
             let _ = watcher.join();
         }
     }
