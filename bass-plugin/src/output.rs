@@ -166,7 +166,11 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
             let Some(bass) = bass::get().filter(|_| done < out.len()) else { break };
             match bass.data(channel, &mut out[done..]) {
                 Ok(0) => break,
-                Ok(samples) => done += samples,
+                Ok(samples) => {
+                    // It was played again, or set back.
+                    fed.ended.store(false, Ordering::Relaxed);
+                    done += samples;
+                }
                 Err(_) => {
                     fed.ended.store(true, Ordering::Relaxed);
                     break;

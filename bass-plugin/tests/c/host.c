@@ -352,7 +352,9 @@ static void nulls(void) {
     CHECK_ERROR(20);
     CHECK(!p_BASS_AES67_DiscoveryGet(0, NULL) && !p_BASS_AES67_DiscoveryGet(0, &source));
     CHECK_ERROR(37);
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_JITTER, 40)); /* no error is left */
     CHECK(!p_BASS_AES67_DiscoveryStop());
+    CHECK_ERROR(37);
     p_BASS_AES67_GetErrorText(NULL, 0);
     char one = 'x';
     p_BASS_AES67_GetErrorText(&one, 1);
@@ -564,6 +566,7 @@ static int output(const char *source, const char *group, const char *interface_n
     CHECK(p_BASS_AES67_OutputIsRunning(out));
     CHECK(p_BASS_AES67_OutputStop(out));
     CHECK(!p_BASS_AES67_OutputIsRunning(out) && !p_BASS_AES67_OutputStop(out));
+    CHECK_ERROR(37);
     CHECK(p_BASS_AES67_OutputStart(out));
     CHECK(p_BASS_AES67_OutputFree(out));
     CHECK(!p_BASS_AES67_OutputFree(out));
@@ -576,7 +579,7 @@ static int output(const char *source, const char *group, const char *interface_n
 
 /* ---- within: an output is stopped and freed by the channel that it sends ---- */
 
-enum { FLOW, STOP, FREE };
+enum { FLOW, STOP, FREE, END };
 static volatile int wish;
 static volatile int done_within;
 static volatile BASS_AES67_HOUTPUT sending;
@@ -588,7 +591,7 @@ static DWORD CALLBACK on_data(HSTREAM stream, void *buffer, DWORD length, void *
     wish = FLOW;
     if (wished == STOP) done_within = p_BASS_AES67_OutputStop(sending) ? STOP : -1;
     if (wished == FREE) done_within = p_BASS_AES67_OutputFree(sending) ? FREE : -1;
-    return length;
+    return wished == END ? 0x80000000 /* BASS_STREAMPROC_END */ : length;
 }
 
 static void do_within(int wished) {
@@ -625,6 +628,12 @@ static int within(const char *group, const char *interface_name) {
     sending = p_BASS_AES67_OutputCreate(stream, &config);
     CHECK(sending && p_BASS_AES67_OutputStart(sending));
     wait_for_state(BASS_AES67_OUTPUT_SENDING);
+    wish = END;
+    wait_for_state(BASS_AES67_OUTPUT_ENDED);
+    CHECK(!p_BASS_AES67_OutputIsRunning(sending));
+    CHECK(p_BASS_ChannelSetPosition(stream, 0, BASS_POS_BYTE));
+    wait_for_state(BASS_AES67_OUTPUT_SENDING);
+    CHECK(p_BASS_AES67_OutputIsRunning(sending));
     do_within(STOP);
     wait_for_state(BASS_AES67_OUTPUT_STOPPED);
     CHECK(p_BASS_AES67_OutputStart(sending));
