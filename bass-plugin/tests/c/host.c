@@ -526,6 +526,12 @@ static int errors(const char *folder) {
     CHECK(!strcmp(info.filename, "aes67://239.69.7.1"));
     CHECK(p_BASS_StreamFree(stream));
     CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_PTP_ENABLED, 1));
+    /* The system's clock is for programs that get none of PTP's ports. */
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_CLOCK_MODE, BASS_AES67_CLOCK_SYSTEM));
+    CHECK(stream = p_BASS_StreamCreateURL("aes67://239.69.7.1", 0, BASS_STREAM_DECODE, NULL, NULL));
+    CHECK(!strncmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_STATS), "System clock:", 13));
+    CHECK(p_BASS_StreamFree(stream));
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_CLOCK_MODE, BASS_AES67_CLOCK_PTP));
     CHECK(threads_settle_at(base_threads) <= base_threads && files() == base_files);
     printf("errors=ok threads=%d/%d files=%d/%d\n", threads(), base_threads, files(), base_files);
     return 0;
