@@ -48,11 +48,7 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
 }
 
 /// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs none of PTP's ports.
-pub(crate) fn timeline(
-    settings: &Settings,
-    interface: &Interface,
-    domain: u8,
-) -> Result<Option<Timeline>, BassError> {
+pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode == ClockMode::Livewire {
         return Ok(None);
     }

@@ -23,9 +23,8 @@ unsafe extern "system" fn BASS_AES67_DiscoveryStart(interface: *const c_char) ->
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_DiscoveryStop() -> i32 {
-    let stop = || {
-        discovery::stop().then_some(()).ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running"))
-    };
+    let stop =
+        || discovery::stop().then_some(()).ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running"));
     guarded(0, || i32::from(report_isolated(stop).is_some()))
 }
 
