@@ -84,7 +84,8 @@ typedef long long BASS_AES67_INT64;
 /* BASS_CHANNELINFO.ctype. BASS_ChannelGetAttribute knows BASS_ATTRIB_BITRATE; BASS_StreamGetFilePosition knows BASS_FILEPOS_BUFFER and _CONNECTED. */
 #define BASS_CTYPE_STREAM_AES67 0x1f200
 
-/* BASS_ChannelSetSync. They come from a thread of the add-on's, within some 20 ms. */
+/* BASS_ChannelSetSync. SYNCPROCs are called in a thread of the add-on's, within some 20 ms. BASS_StreamFree waits for one that runs, unless it is called in it: a
+ * SYNCPROC must not wait for the thread that frees the stream. */
 #define BASS_SYNC_AES67_LOCK 0x1f201   /* the clock has locked, or is locked already when the sync is set */
 #define BASS_SYNC_AES67_UNLOCK 0x1f202 /* it has unlocked */
 #define BASS_SYNC_AES67_SOURCE 0x1f203 /* another source, or the same one started anew; data: how often so far */

@@ -12,10 +12,13 @@ use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
 /// Most frames that are converted in one go.
 const SCRATCH_FRAMES: usize = 8192;
-/// A playback channel that was not called for this long has been stopped, and fills its buffer anew.
+/// A playback channel that was not called for this long has been stopped, and fills its buffer anew; unless it asks for what was played meanwhile, as it does if BASS's
+/// updates are that far apart.
 const STOPPED: Nanos = Nanos::from_secs(1);
 /// A call that asks for more than this beyond the time since the last one fills a buffer anew: a channel was stopped and started.
 const REFILL: Nanos = Nanos::from_millis(120);
+/// That much of the time since the last call, 4 of 5 parts, is asked for by a channel that was not stopped.
+const PLAYED: (i64, i64) = (4, 5);
 /// A buffer that is being filled asks for more than was played by this share and more (by a half, as BASS 2.4.16 has it).
 const FILLING_SHARE: i64 = 5;
 /// Longer than any buffer takes to be filled by default, 0.7 s.
@@ -117,7 +120,9 @@ impl Audio {
         };
         let elapsed = now - last;
         let surplus = asked - elapsed;
-        if elapsed > STOPPED || surplus > REFILL {
+        let (part, of) = PLAYED;
+        let stopped = elapsed > STOPPED && asked.times(of) < elapsed.times(part);
+        if stopped || surplus > REFILL {
             self.filling_since = Some(now);
             return true;
         }
@@ -184,6 +189,17 @@ mod tests {
     /// The calls of BASS 2.4.16 with its defaults, after a start: when, and for how many ms.
     const START: [(i64, usize); 9] =
         [(0, 200), (99, 150), (199, 150), (299, 150), (399, 150), (498, 150), (599, 150), (699, 100), (799, 100)];
+
+    #[test]
+    fn updates_that_are_far_apart_are_played() {
+        let mut audio = audio(Samples::Float, true);
+        let at = |ms| LocalTime::ZERO + Nanos::from_millis(ms);
+        assert!(audio.is_prefill(at(0), 48 * 2_000), "the first one fills the buffer");
+        for call in 1..8 {
+            assert!(!audio.is_prefill(at(1_200 * call), 48 * 1_200), "call {call}");
+        }
+        assert!(audio.is_prefill(at(20_000), 48 * 2_000), "stopped meanwhile");
+    }
 
     #[test]
     fn only_a_filled_buffer_is_kept_from_the_engine() {

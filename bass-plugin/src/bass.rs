@@ -14,6 +14,8 @@ const VERSION: u32 = 0x0204;
 /// Functions of BASS.
 #[derive(Clone, Copy)]
 pub(crate) struct Bass {
+    /// Where `BASS_GetConfigPtr` was.
+    place: usize,
     functions: &'static BassFunctions,
     get_config: unsafe extern "system" fn(u32) -> u32,
     get_data: unsafe extern "system" fn(u32, *mut c_void, u32) -> u32,
@@ -60,6 +62,7 @@ fn find() -> Option<Bass> {
     // SAFETY: the types are those of BASS 2.4: `DWORD (DWORD)`, `DWORD (DWORD, void*, DWORD)`, `BOOL (DWORD, BASS_CHANNELINFO*)`, `int (void)`.
     unsafe {
         Some(Bass {
+            place: place(),
             functions,
             get_config: function(c"BASS_GetConfig")?,
             get_data: function(c"BASS_ChannelGetData")?,
@@ -69,7 +72,17 @@ fn find() -> Option<Bass> {
     }
 }
 
+/// Where a BASS of this process has `BASS_GetConfigPtr`; 0 without one.
+fn place() -> usize {
+    platform::bass_symbol(c"BASS_GetConfigPtr").addr()
+}
+
 impl Bass {
+    /// Whether it is the one that this process has now: a host may have unloaded it.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.place == place()
+    }
+
     /// Its functions for add-ons.
     pub(crate) fn functions(&self) -> &'static BassFunctions {
         self.functions

@@ -7,6 +7,7 @@ use engine::clock::{ClockMode, LockState};
 use engine::ptp::PortState;
 use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig};
+use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Clients that were asked for, the newest last; and why the last one that was asked for is not there.
@@ -46,17 +47,16 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     Ok(client)
 }
 
-/// The client that streams follow by these settings: none if they go by arrivals.
-pub(crate) fn slave(
-    settings: &Settings,
-    interface: &Interface,
-    domain: u8,
-) -> Result<Option<Arc<PtpClient>>, BassError> {
+/// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs none of PTP's ports.
+pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode == ClockMode::Livewire {
         return Ok(None);
     }
+    if settings.clock_mode == ClockMode::System {
+        return Ok(Some(Timeline::System(Arc::new(SystemTimeline::start()?))));
+    }
     let config = PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface.clone(), domain) };
-    client(config).map(Some)
+    client(config).map(|client| Some(Timeline::Ptp(client)))
 }
 
 fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
@@ -94,12 +94,8 @@ pub(crate) fn view() -> ClockView {
     let mut view = match (newest(), settings.clock_mode) {
         (Some(client), _) => of_client(&client),
         (None, ClockMode::Livewire) => by_arrivals(),
-        (None, _) => {
-            let fault = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
-            let text = fault
-                .map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
-            ClockView { text, ..nothing(state::LISTENING, settings.domain) }
-        }
+        (None, ClockMode::System) => by_system().unwrap_or_else(|| without_clock(settings.domain)),
+        (None, _) => without_clock(settings.domain),
     };
     if !settings.ptp_enabled {
         view.state = state::DISABLED;
@@ -108,6 +104,13 @@ pub(crate) fn view() -> ClockView {
         }
     }
     view
+}
+
+fn without_clock(domain: u8) -> ClockView {
+    let fault = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
+    let text =
+        fault.map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
+    ClockView { text, ..nothing(state::LISTENING, domain) }
 }
 
 fn nothing(state: u32, domain: u8) -> ClockView {
@@ -121,6 +124,33 @@ fn nothing(state: u32, domain: u8) -> ClockView {
         fallen_back: false,
         ptp_ns: None,
         text: String::new(),
+    }
+}
+
+/// The system's clock, if the newest stream follows it.
+fn by_system() -> Option<ClockView> {
+    streams::newest()?.with_timeline(|timeline| match timeline {
+        Timeline::Ptp(_) => None,
+        Timeline::System(system) => Some(of_system(system)),
+    })?
+}
+
+fn of_system(system: &SystemTimeline) -> ClockView {
+    let reading = system.reading();
+    ClockView {
+        locked: reading.state == LockState::Locked,
+        frequency_ppm: reading.map.map(|map| map.clock().rate()).unwrap_or_default().as_ppm(),
+        ptp_ns: reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos()),
+        text: format!("System clock: {} [{}]", system.report(), reading.state),
+        ..nothing(state::LISTENING, 0)
+    }
+}
+
+/// Whether what a stream follows is locked.
+pub(crate) fn is_locked(timeline: &Timeline) -> bool {
+    match timeline {
+        Timeline::Ptp(client) => of_client(client).locked,
+        Timeline::System(system) => system.reading().state == LockState::Locked,
     }
 }
 

@@ -16,7 +16,7 @@ static FORMATS: [PluginForm; 1] =
     [PluginForm { ctype: abi::CTYPE_AES67, name: c"AES67 stream".as_ptr(), extensions: c"aes67://".as_ptr() }];
 static INFO: PluginInfo = PluginInfo { version: VERSION, format_count: 1, formats: FORMATS.as_ptr() };
 
-/// Whether BASS knows the handler of our options.
+/// Whether a BASS knows the handler of our options.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
 /// What BASS asks of an add-on: for what it is, and for the procedure that opens URLs.
@@ -35,8 +35,10 @@ fn load() -> Option<&'static PluginInfo> {
     let bass = bass::find_again()?;
     if !REGISTERED.swap(true, Ordering::AcqRel) {
         settings::reset();
-        bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
     }
+    // Each time, because a library that has stayed may meet another BASS; and once only in the same one.
+    bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
+    bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
     Some(&INFO)
 }
 
@@ -47,10 +49,11 @@ pub(crate) fn unload() {
     unregister();
 }
 
-/// BASS forgets the handler of our options.
+/// BASS forgets the handler of our options, unless it is gone itself.
 pub(crate) fn unregister() {
     guarded((), || {
-        if let Some(bass) = bass::get().filter(|_| REGISTERED.swap(false, Ordering::AcqRel)) {
+        let registered = REGISTERED.swap(false, Ordering::AcqRel);
+        if let Some(bass) = bass::get().filter(|bass| registered && bass.is_loaded()) {
             bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
         }
     });

@@ -17,7 +17,6 @@ use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
-use net::timeline::Timeline;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,18 +53,17 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let domain = parsed.options.domain.or(domain_of(&description)).unwrap_or(settings.domain);
     // A stream without PTP is played by arrivals; the status says why.
     let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
-    let ptp = if on_ptp { clock::slave(&settings, &interface, domain).unwrap_or(None) } else { None };
+    let timeline = if on_ptp { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
     let config = stream_config(&parsed, &description, &settings, payload_type);
     let format = config.format;
     let mut legs = LegConfig::of(&description, &[interface])?;
     legs.iter_mut().for_each(|leg| leg.source = parsed.options.source.or(leg.source));
-    let timeline = ptp.clone().map(Timeline::Ptp);
-    let (receiver, playout) = Receiver::start_by(config, &legs, timeline, law(&parsed))?;
+    let (receiver, playout) = Receiver::start_by(config, &legs, timeline.clone(), law(&parsed))?;
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
-    let stream = Stream::new(Live { receiver, ptp }, format, description.packet_frames, samples, url);
+    let stream = Stream::new(Live { receiver, timeline }, format, description.packet_frames, samples, url);
     Ok((Arc::new(stream), audio))
 }
 

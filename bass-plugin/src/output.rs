@@ -159,12 +159,18 @@ impl Output {
 /// Decodes what a packet needs; what the channel does not give is silence.
 fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
     move |_, out| {
+        // A host may stop the output in a call of its own that decoding leads to: whoever ends this thread then must be this thread, which does not wait for itself.
+        platform::mark_as_ours();
         let mut done = 0;
         for _ in 0..MOST_READS {
             let Some(bass) = bass::get().filter(|_| done < out.len()) else { break };
             match bass.data(channel, &mut out[done..]) {
                 Ok(0) => break,
-                Ok(samples) => done += samples,
+                Ok(samples) => {
+                    // It was played again, or set back.
+                    fed.ended.store(false, Ordering::Relaxed);
+                    done += samples;
+                }
                 Err(_) => {
                     fed.ended.store(true, Ordering::Relaxed);
                     break;

@@ -5,8 +5,8 @@ use crate::error::{BassError, code};
 use crate::syncs::Syncs;
 use engine::rtp::format::StreamFormat;
 use engine::{Frames, Nanos};
-use net::ptp::PtpClient;
 use net::stream::{Receiver, ReceiverStatus};
+use net::timeline::Timeline;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,8 @@ pub(crate) const SILENCE: Nanos = Nanos::from_secs(1);
 /// What runs for a stream; gone once it is freed.
 pub(crate) struct Live {
     pub(crate) receiver: Receiver,
-    pub(crate) ptp: Option<Arc<PtpClient>>,
+    /// What it follows besides arrivals.
+    pub(crate) timeline: Option<Timeline>,
 }
 
 /// A stream, as its control side sees it.
@@ -58,10 +59,10 @@ impl Stream {
         live.as_ref().map(|live| live.receiver.status())
     }
 
-    /// Looks at the PTP client that is followed, if there is one.
-    pub(crate) fn with_ptp<T>(&self, look: impl FnOnce(&PtpClient) -> T) -> Option<T> {
+    /// Looks at the timeline that is followed, if there is one.
+    pub(crate) fn with_timeline<T>(&self, look: impl FnOnce(&Timeline) -> T) -> Option<T> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.as_ref()?.ptp.as_deref().map(look)
+        live.as_ref()?.timeline.as_ref().map(look)
     }
 
     /// Frames of a packet: of those that come, or else as described, or of 1 ms.

@@ -5,7 +5,7 @@
 use crate::abi::SyncProc;
 use crate::bass;
 use crate::clock;
-use crate::platform::{isolated, mark_as_ours};
+use crate::platform::{isolated, mark_as_ours, stay_loaded};
 use crate::streams::{SILENCE, Stream};
 use std::ffi::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -40,10 +40,19 @@ pub(crate) fn kind_of(sync_type: u32) -> Option<Kind> {
     }
 }
 
+/// One that is set.
+struct Sync {
+    kind: Kind,
+    /// BASS's handle.
+    handle: u32,
+    /// It was not told yet how things are.
+    fresh: bool,
+}
+
 /// The syncs of a stream.
 #[derive(Default)]
 pub(crate) struct Syncs {
-    set: Mutex<Vec<(Kind, u32)>>,
+    set: Mutex<Vec<Sync>>,
     watcher: Mutex<Option<JoinHandle<()>>>,
     stopping: Mutex<bool>,
     stop: Condvar,
@@ -63,7 +72,7 @@ pub(crate) fn set(
     if sync == 0 {
         return 0;
     }
-    lock(&stream.syncs.set).push((kind, sync));
+    lock(&stream.syncs.set).push(Sync { kind, handle: sync, fresh: true });
     let mut watcher = lock(&stream.syncs.watcher);
     if watcher.is_none() {
         let watched = Arc::downgrade(stream);
@@ -78,15 +87,18 @@ pub(crate) fn set(
 impl Syncs {
     /// The host removes one.
     pub(crate) fn remove(&self, sync: u32) {
-        lock(&self.set).retain(|&(_, other)| other != sync);
+        lock(&self.set).retain(|other| other.handle != sync);
     }
 
-    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
+    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync. Nobody waits for the thread then, so that its code must stay.
     pub(crate) fn end(&self) {
         *lock(&self.stopping) = true;
         self.stop.notify_all();
         let watcher = lock(&self.watcher).take();
-        if let Some(watcher) = watcher.filter(|watcher| watcher.thread().id() != std::thread::current().id()) {
+        let Some(watcher) = watcher else { return };
+        if watcher.thread().id() == std::thread::current().id() {
+            stay_loaded();
+        } else {
             let _ = watcher.join();
         }
     }
@@ -98,14 +110,24 @@ impl Syncs {
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn trigger(&self, handle: u32, kind: Kind, data: u32) {
-        let Some(bass) = bass::get() else { return };
-        let syncs: Vec<u32> =
-            lock(&self.set).iter().filter(|(other, _)| *other == kind).map(|&(_, sync)| sync).collect();
-        for sync in syncs {
-            // SAFETY: BASS checks both handles.
-            unsafe { (bass.functions().trigger_sync)(handle, sync, 0, data) };
-        }
+    /// All of a kind, or only the fresh ones; they are fresh no more.
+    fn take(&self, kind: Kind, only_fresh: bool) -> Vec<u32> {
+        let mut set = lock(&self.set);
+        let wanted = set.iter_mut().filter(|sync| sync.kind == kind && (sync.fresh || !only_fresh));
+        let told = wanted.map(|sync| {
+            sync.fresh = false;
+            sync.handle
+        });
+        told.collect()
+    }
+}
+
+/// Calls the host.
+fn trigger(stream: &Stream, syncs: &[u32], data: u32) {
+    let Some(bass) = bass::get() else { return };
+    for &sync in syncs {
+        // SAFETY: BASS checks both handles.
+        unsafe { (bass.functions().trigger_sync)(stream.handle(), sync, 0, data) };
     }
 }
 
@@ -126,7 +148,7 @@ impl Seen {
     fn of(stream: &Stream) -> Option<Self> {
         let status = stream.status()?;
         Some(Self {
-            locked: stream.with_ptp(|client| clock::of_client(client).locked).unwrap_or(false),
+            locked: stream.with_timeline(clock::is_locked).unwrap_or(false),
             generation: status.ingest.generation,
             lost: status.ingest.sequence.lost,
             stopped: status.last_packet.is_some_and(|last| status.at - last >= SILENCE),
@@ -152,20 +174,22 @@ impl Seen {
 fn watch(stream: &Weak<Stream>) {
     // A host that frees a stream in a sync does so in this thread.
     mark_as_ours();
-    let mut before = Seen::default();
-    let mut first = true;
+    let mut before: Option<Seen> = None;
     loop {
         let Some(stream) = stream.upgrade() else { return };
         if !stream.syncs.goes_on() {
             return;
         }
         let Some(seen) = Seen::of(&stream) else { return };
-        // What was lost before there was a sync is past; a clock that is locked already is told.
-        let since = if first { Seen { locked: false, ..seen } } else { before };
-        for (kind, data) in seen.since(since) {
-            stream.syncs.trigger(stream.handle(), kind, data);
+        // What was lost before there was a sync is past.
+        let since = before.replace(seen).unwrap_or(seen);
+        if seen.locked && since.locked {
+            // A clock that is locked already is told to those that were set since.
+            trigger(&stream, &stream.syncs.take(Kind::Lock, true), 0);
         }
-        (before, first) = (seen, false);
+        for (kind, data) in seen.since(since) {
+            trigger(&stream, &stream.syncs.take(kind, false), data);
+        }
     }
 }
 
@@ -183,6 +207,22 @@ mod tests {
         assert_eq!(now.since(now).count(), 0);
         let began = Seen { generation: 1, ..Seen::default() };
         assert_eq!(began.since(Seen::default()).count(), 0, "the first source");
+    }
+
+    #[test]
+    fn one_that_is_set_later_is_told_once_that_the_clock_is_locked() {
+        let syncs = Syncs::default();
+        let set = |kind, handle| lock(&syncs.set).push(Sync { kind, handle, fresh: true });
+        set(Kind::Loss, 1);
+        set(Kind::Lock, 2);
+        assert_eq!(syncs.take(Kind::Lock, true), [2]);
+        set(Kind::Lock, 3);
+        assert_eq!(syncs.take(Kind::Lock, true), [3]);
+        assert!(syncs.take(Kind::Lock, true).is_empty());
+        set(Kind::Lock, 4);
+        assert_eq!(syncs.take(Kind::Lock, false), [2, 3, 4], "the clock locks");
+        assert!(syncs.take(Kind::Lock, true).is_empty());
+        assert_eq!(syncs.take(Kind::Loss, false), [1]);
     }
 
     #[test]

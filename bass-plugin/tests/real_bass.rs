@@ -259,6 +259,13 @@ fn a_channel_is_sent_and_heard_again() {
     assert!(log.contains("output=ok"), "{log}");
 }
 
+#[test]
+fn a_channel_that_is_sent_may_stop_and_free_the_output() {
+    let Some(bench) = Bench::new() else { return };
+    let log = bench.run("within", &["239.69.7.109", "127.0.0.1"]);
+    assert!(log.contains("within=ok"), "{log}");
+}
+
 /// With warnings as errors, as C and as C++, and by the compiler for Windows where it is installed.
 #[test]
 fn the_header_compiles_as_c_and_as_cpp() {

@@ -49,26 +49,44 @@ impl PacedTimer {
     }
 }
 
+/// The moment that was called for last, on the timeline that it is of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    number: Option<i128>,
+    epoch: u32,
+}
+
+impl Last {
+    /// Forgets the moment of another timeline: what is between the two was never due.
+    fn on(&mut self, epoch: u32) -> Option<i128> {
+        if epoch != self.epoch {
+            *self = Self { number: None, epoch };
+        }
+        self.number
+    }
+}
+
 fn run(context: &Context, client: &PtpClient, period: Nanos, mut call: impl FnMut(Tick)) {
-    let mut last: Option<i128> = None;
+    let mut last = Last::default();
     while !context.is_stopping() {
         let now = clock::now();
-        let Some(map) = client.status().reference.timeline().copied() else {
-            last = None;
+        let status = client.status();
+        let Some(map) = status.reference.timeline().copied() else {
+            last.number = None;
             context.wait(&[], [Some(now + INTERVAL)]);
             continue;
         };
-        let (next, missed) = next(&map, now, period, last);
+        let (next, missed) = next(&map, now, period, last.on(status.reference.reading().epoch));
         let due = map.local_at(time_of(next, period));
         if due > now {
             // It is this moment that is waited for, also when the present is looked at again.
-            last = Some(next - 1);
+            last.number = Some(next - 1);
             // In short steps, because the clock may be stepped or slewed meanwhile.
             context.wait(&[], [Some(due.min(now + INTERVAL))]);
             continue;
         }
         call(Tick { due: time_of(next, period), late: now - due, missed });
-        last = Some(next);
+        last.number = Some(next);
     }
 }
 
@@ -125,5 +143,20 @@ mod tests {
         assert_eq!(next(3, Some(100_001)), (100_002, 0), "a little late");
         assert_eq!(next(9, Some(100_001)), (100_009, 7), "seven are left out");
         assert_eq!(next(0, Some(200_000)), (100_001, 0), "time was stepped");
+    }
+
+    #[test]
+    fn a_step_forward_leaves_nothing_out() {
+        let period = Nanos::from_millis(1);
+        let mut last = Last::default();
+        let mut moment = |epoch, seconds| {
+            let map = PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(seconds, 0), ClockMap::default());
+            let (number, missed) = next(&map, LocalTime::ZERO, period, last.on(epoch));
+            last.number = Some(number);
+            (number, missed)
+        };
+        assert_eq!(moment(0, 100), (100_001, 0));
+        assert_eq!(moment(0, 101), (101_000, 998), "late on the same timeline");
+        assert_eq!(moment(1, 1_795_000_000), (1_795_000_000_001, 0), "a master appears after the uptime");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{text_from, write_sized};
 use crate::discovery;
-use crate::error::{BassError, guarded, report, report_isolated};
+use crate::error::{BassError, code, guarded, report, report_isolated};
 use crate::layout::SourceInfo;
 use crate::platform::isolated;
 use crate::settings;
@@ -23,7 +23,9 @@ unsafe extern "system" fn BASS_AES67_DiscoveryStart(interface: *const c_char) ->
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_DiscoveryStop() -> i32 {
-    guarded(0, || i32::from(isolated(discovery::stop)))
+    let stop =
+        || discovery::stop().then_some(()).ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running"));
+    guarded(0, || i32::from(report_isolated(stop).is_some()))
 }
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! Output streams.
 
 use super::{Handles, text_from, write_sized};
-use crate::error::{BassError, guarded, report, report_isolated};
+use crate::error::{BassError, code, guarded, report, report_isolated};
 use crate::layout::{OutputSettings, OutputStats};
 use crate::output::{Output, OutputConfig, Pace, format_of};
 use crate::platform::isolated;
@@ -153,7 +153,11 @@ extern "system" fn BASS_AES67_OutputStart(output: u32) -> i32 {
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_OutputStop(output: u32) -> i32 {
-    guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.stop())).unwrap_or(false)))
+    let stop = || {
+        let stopped = OUTPUTS.find(output)?.stop();
+        stopped.then_some(()).ok_or_else(|| BassError::new(code::NOTAVAIL, "the output is not running"))
+    };
+    guarded(0, || i32::from(report_isolated(stop).is_some()))
 }
 
 #[unsafe(no_mangle)]

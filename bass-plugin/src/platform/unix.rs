@@ -11,7 +11,8 @@ pub(crate) fn bass_symbol(name: &CStr) -> *const c_void {
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
 }
 
-/// Nothing to be done: [`unload`] runs before the code goes, and may wait for threads.
+/// Nothing to be done: a thread of Rust's that runs has a destructor pending, with which the GNU C library keeps the library. What is loaded without such a thread, or at
+/// the process's end, comes to [`unload`] before the code goes, which may wait for threads.
 pub(crate) fn stay_loaded() {}
 
 /// What a thread of [`isolated`] is to do, and what came of it.

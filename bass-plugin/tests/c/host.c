@@ -9,6 +9,7 @@
  *     host cycles  BASS PLUGIN URL COUNT
  *     host errors  BASS PLUGIN FOLDER
  *     host output  BASS PLUGIN FILE|URL GROUP INTERFACE CLOCK SECONDS
+ *     host within  BASS PLUGIN GROUP INTERFACE
  *
  * Lines on the output are `what=value` pairs; exit code 1 and a line on the error output tell of the first thing that is wrong.
  */
@@ -351,7 +352,9 @@ static void nulls(void) {
     CHECK_ERROR(20);
     CHECK(!p_BASS_AES67_DiscoveryGet(0, NULL) && !p_BASS_AES67_DiscoveryGet(0, &source));
     CHECK_ERROR(37);
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_JITTER, 40)); /* no error is left */
     CHECK(!p_BASS_AES67_DiscoveryStop());
+    CHECK_ERROR(37);
     p_BASS_AES67_GetErrorText(NULL, 0);
     char one = 'x';
     p_BASS_AES67_GetErrorText(&one, 1);
@@ -523,6 +526,12 @@ static int errors(const char *folder) {
     CHECK(!strcmp(info.filename, "aes67://239.69.7.1"));
     CHECK(p_BASS_StreamFree(stream));
     CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_PTP_ENABLED, 1));
+    /* The system's clock is for programs that get none of PTP's ports. */
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_CLOCK_MODE, BASS_AES67_CLOCK_SYSTEM));
+    CHECK(stream = p_BASS_StreamCreateURL("aes67://239.69.7.1", 0, BASS_STREAM_DECODE, NULL, NULL));
+    CHECK(!strncmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_STATS), "System clock:", 13));
+    CHECK(p_BASS_StreamFree(stream));
+    CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_CLOCK_MODE, BASS_AES67_CLOCK_PTP));
     CHECK(threads_settle_at(base_threads) <= base_threads && files() == base_files);
     printf("errors=ok threads=%d/%d files=%d/%d\n", threads(), base_threads, files(), base_files);
     return 0;
@@ -563,6 +572,7 @@ static int output(const char *source, const char *group, const char *interface_n
     CHECK(p_BASS_AES67_OutputIsRunning(out));
     CHECK(p_BASS_AES67_OutputStop(out));
     CHECK(!p_BASS_AES67_OutputIsRunning(out) && !p_BASS_AES67_OutputStop(out));
+    CHECK_ERROR(37);
     CHECK(p_BASS_AES67_OutputStart(out));
     CHECK(p_BASS_AES67_OutputFree(out));
     CHECK(!p_BASS_AES67_OutputFree(out));
@@ -570,6 +580,76 @@ static int output(const char *source, const char *group, const char *interface_n
     CHECK(p_BASS_StreamFree(stream));
     CHECK(threads_settle_at(base_threads) <= base_threads && files() == base_files);
     printf("output=ok threads=%d/%d files=%d/%d\n", threads(), base_threads, files(), base_files);
+    return 0;
+}
+
+/* ---- within: an output is stopped and freed by the channel that it sends ---- */
+
+enum { FLOW, STOP, FREE, END };
+static volatile int wish;
+static volatile int done_within;
+static volatile BASS_AES67_HOUTPUT sending;
+
+static DWORD CALLBACK on_data(HSTREAM stream, void *buffer, DWORD length, void *user) {
+    (void)stream, (void)user;
+    memset(buffer, 0, length);
+    int wished = wish;
+    wish = FLOW;
+    if (wished == STOP) done_within = p_BASS_AES67_OutputStop(sending) ? STOP : -1;
+    if (wished == FREE) done_within = p_BASS_AES67_OutputFree(sending) ? FREE : -1;
+    return wished == END ? 0x80000000 /* BASS_STREAMPROC_END */ : length;
+}
+
+static void do_within(int wished) {
+    wish = wished;
+    for (int i = 0; i < 250 && done_within != wished; i++) sleep_ms(20);
+    CHECK(done_within == wished);
+}
+
+static void wait_for_state(DWORD state) {
+    BASS_AES67_OUTPUT_STATS s;
+    s.size = sizeof s;
+    for (int i = 0; i < 500; i++) {
+        CHECK(p_BASS_AES67_OutputGetStats(sending, &s));
+        if (s.state == state) return;
+        sleep_ms(20);
+    }
+    fprintf(stderr, "state %u, not %u\n", (unsigned)s.state, (unsigned)state);
+    exit(1);
+}
+
+static int within(const char *group, const char *interface_name) {
+    CHECK(p_BASS_Init(0, 48000, 0, NULL, NULL));
+    sleep_ms(100);
+    int base_threads = threads(), base_files = files();
+    HSTREAM stream = p_BASS_StreamCreate(48000, 2, BASS_STREAM_DECODE | BASS_SAMPLE_FLOAT, on_data, NULL);
+    CHECK(stream);
+    BASS_AES67_OUTPUT_CONFIG config;
+    memset(&config, 0, sizeof config);
+    config.size = sizeof config;
+    config.group = group;
+    config.interface_name = interface_name;
+    config.domain = BASS_AES67_DOMAIN_DEFAULT;
+    config.clock = BASS_AES67_OUTPUT_SYSTEM;
+    sending = p_BASS_AES67_OutputCreate(stream, &config);
+    CHECK(sending && p_BASS_AES67_OutputStart(sending));
+    wait_for_state(BASS_AES67_OUTPUT_SENDING);
+    wish = END;
+    wait_for_state(BASS_AES67_OUTPUT_ENDED);
+    CHECK(!p_BASS_AES67_OutputIsRunning(sending));
+    CHECK(p_BASS_ChannelSetPosition(stream, 0, BASS_POS_BYTE));
+    wait_for_state(BASS_AES67_OUTPUT_SENDING);
+    CHECK(p_BASS_AES67_OutputIsRunning(sending));
+    do_within(STOP);
+    wait_for_state(BASS_AES67_OUTPUT_STOPPED);
+    CHECK(p_BASS_AES67_OutputStart(sending));
+    wait_for_state(BASS_AES67_OUTPUT_SENDING);
+    do_within(FREE);
+    CHECK(!p_BASS_AES67_OutputFree(sending));
+    CHECK_ERROR(5);
+    CHECK(p_BASS_StreamFree(stream));
+    CHECK(threads_settle_at(base_threads) <= base_threads && files() == base_files);
+    printf("within=ok\n");
     return 0;
 }
 
@@ -598,6 +678,7 @@ int main(int argc, char **argv) {
     if (!strcmp(command, "cycles") && argc == 6) code = cycles(argv[4], atoi(argv[5]));
     if (!strcmp(command, "errors") && argc == 5) code = errors(argv[4]);
     if (!strcmp(command, "output") && argc == 9) code = output(argv[4], argv[5], argv[6], (DWORD)atoi(argv[7]), atoi(argv[8]));
+    if (!strcmp(command, "within") && argc == 6) code = within(argv[4], argv[5]);
     if (!strcmp(command, "exit") && argc == 5) {
         CHECK(p_BASS_Init(0, 48000, 0, NULL, NULL));
         HSTREAM stream = p_BASS_StreamCreateURL(argv[4], 0, 0, NULL, NULL);

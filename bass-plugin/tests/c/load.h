@@ -48,6 +48,7 @@ static double now_s(void) {
     F(BOOL, BASS_PluginFree, (HPLUGIN plugin))                                               \
     F(HSTREAM, BASS_StreamCreateURL, (const char *url, DWORD offset, DWORD flags, void *proc, void *user)) \
     F(HSTREAM, BASS_StreamCreateFile, (BOOL mem, const void *file, QWORD offset, QWORD length, DWORD flags)) \
+    F(HSTREAM, BASS_StreamCreate, (DWORD freq, DWORD chans, DWORD flags, DWORD(CALLBACK *proc)(HSTREAM, void *, DWORD, void *), void *user)) \
     F(BOOL, BASS_StreamFree, (HSTREAM stream))                                               \
     F(QWORD, BASS_StreamGetFilePosition, (HSTREAM stream, DWORD mode))                       \
     F(DWORD, BASS_ChannelGetData, (DWORD channel, void *buffer, DWORD length))               \
