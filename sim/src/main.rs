@@ -127,9 +127,9 @@ fn replay(file: &Path, reports: &Path) -> ExitCode {
             terminal::say(&trace.title);
             terminal::say(render_table(&replay::sums(&trace), false));
             for recording in &trace.recordings {
-                recording.events.iter().for_each(|event| {
-                    terminal::say(format_args!("{}: {} s: {}", recording.receiver, event.time_s, event.text))
-                });
+                for event in &recording.events {
+                    terminal::say(format_args!("{}: {} s: {}", recording.receiver, event.time_s, event.text));
+                }
             }
             terminal::say(format_args!("reports: {}", folder.display()));
             ExitCode::SUCCESS
