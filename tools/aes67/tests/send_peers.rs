@@ -132,6 +132,8 @@ fn tshark_finds_nothing_malformed_and_the_right_headers() {
         "send tone --group 239.69.3.3 --interface va --clock master --ptime 0.25 --ttl 17 --dscp 46 --name T",
     );
     send.wait_for("packets, late by", 20);
+    // The first status comes with the first packets: a second of them is enough to look at.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     send.stop();
     // tcpdump hands on what it has once a second.
     std::thread::sleep(std::time::Duration::from_secs(2));
