@@ -68,7 +68,9 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let program = match args.program.clone().map_or_else(|| build(args.release), Ok) {
+    // Programs run in folders of their own.
+    let named = args.program.as_ref().map(|program| std::path::absolute(program).unwrap_or_else(|_| program.clone()));
+    let program = match named.map_or_else(|| build(args.release), Ok) {
         Ok(program) => program,
         Err(error) => {
             eprintln!("error: {error}");
