@@ -215,14 +215,13 @@ impl Estimator {
 
     /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by more than a few jitters.
     fn put_down(&mut self, elapsed_s: f64) {
-        let Some(banks) = &self.banks else { return };
+        // Only one way is anything carried.
+        let Some(banks) = self.banks.as_ref().filter(|_| self.config.delay == DelayModel::Absorbed) else { return };
         let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
         let away_ns = offset_ns(self.speaker) + self.carried_ns - offset_ns(LEAST);
         let limit_ns = CARRIED_JITTERS * self.jitter_ns;
         let excess_ns = away_ns - away_ns.clamp(-limit_ns, limit_ns);
-        if self.config.delay == DelayModel::Absorbed {
-            self.carried_ns -= excess_ns * (elapsed_s / PUT_DOWN_S).min(1.0);
-        }
+        self.carried_ns -= excess_ns * (elapsed_s / PUT_DOWN_S).min(1.0);
     }
 
     /// The bank that speaks, and what its filter says as of the newest sample.
