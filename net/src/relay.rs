@@ -9,7 +9,7 @@ use crate::interface::Interface;
 use crate::platform::Waitable;
 use crate::ptp::PtpClient;
 use crate::send::{Pace, SenderClock};
-use crate::socket::{Socket, SocketConfig, SocketStats};
+use crate::socket::{LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats};
 use crate::stream::LegConfig;
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
@@ -21,8 +21,6 @@ use engine::{Frames, LocalTime, Nanos};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
-const LONGEST_DATAGRAM: usize = 65_536;
 /// How often the clock is looked at, and counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// Datagrams that are taken from one leg before something is sent.

@@ -28,6 +28,9 @@ const SILENCE: Nanos = Nanos::from_secs(2);
 /// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
 
+/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
+pub const LONGEST_DATAGRAM: usize = 65_536;
+
 /// DSCP of PTP event messages: EF (AES67-2018, 6.2).
 pub const DSCP_EF: u8 = 46;
 /// DSCP of media: AF41 (AES67-2018, 6.2).

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::platform::Waitable;
 use crate::ptp::PtpClient;
-use crate::socket::{Socket, SocketConfig, SocketStats, Timestamping};
+use crate::socket::{LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
@@ -23,8 +23,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
-const LONGEST_DATAGRAM: usize = 65_536;
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// Datagrams that are taken from one leg before the other one is looked at.

@@ -5,12 +5,16 @@
 //! decoding and encoding again gives the same bytes.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 
 /// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks receivers for 8.
 pub const MAX_CHANNELS: usize = 64;
+
+/// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory is made by it.
+pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// How a sample is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

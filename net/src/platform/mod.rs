@@ -2,6 +2,9 @@
 //!
 //! Each system has a folder with the same modules: `batch`, `clock`, `sleep`, `socket`, `thread`, `wait`.
 
+use engine::PtpTime;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(windows)]
@@ -11,6 +14,20 @@ mod windows;
 pub(crate) use linux::{batch, clock, sleep, socket, thread, wait};
 #[cfg(windows)]
 pub(crate) use windows::{batch, clock, sleep, socket, thread, wait};
+
+/// A datagram, as the system tells of it.
+pub(crate) struct Datagram {
+    pub(crate) length: usize,
+    /// Longer than the buffer: the rest is lost.
+    pub(crate) truncated: bool,
+    pub(crate) source: SocketAddrV4,
+    /// Where it was sent to, if the socket might hear what is for others.
+    pub(crate) destination: Option<Ipv4Addr>,
+    /// When it came, in the system's time, if that tells.
+    pub(crate) stamp: Option<PtpTime>,
+    /// Datagrams that the socket has dropped so far because nobody read them, if the system counts them.
+    pub(crate) drops: Option<u32>,
+}
 
 /// A socket that is waited for.
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! Masters of any domain, for display.
 
 use super::GROUP;
+use super::LONGEST_MESSAGE;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{Socket, SocketConfig};
@@ -13,8 +14,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-/// Longer than any message of the profiles in use.
-const LONGEST_MESSAGE: usize = 1500;
 /// More than any network has; the rest is passed over.
 const MAX_MASTERS: usize = 256;
 

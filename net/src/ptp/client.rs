@@ -1,6 +1,7 @@
 //! The client's thread, and how it is shared.
 
 use super::GROUP;
+use super::LONGEST_MESSAGE;
 use super::status::PtpStatus;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
@@ -18,8 +19,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Longer than any message of the profiles in use.
-const LONGEST_MESSAGE: usize = 1500;
 /// Sent messages whose times the kernel has not told yet.
 const MAX_UNTOLD: usize = 32;
 /// Events that a subscriber has not taken; newer ones are lost to it then.

@@ -17,5 +17,8 @@ pub use yielding::{YieldClient, YieldStatus};
 
 use std::net::Ipv4Addr;
 
+/// Longer than any message of the profiles in use.
+const LONGEST_MESSAGE: usize = 1500;
+
 /// The group of all messages but those of peer delay (IEEE 1588-2019, C.3).
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);

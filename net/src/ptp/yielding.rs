@@ -1,5 +1,6 @@
 //! A session of PTP with one AirPlay receiver, on real sockets: see [`engine::ptp::bmca_yield`].
 
+use super::LONGEST_MESSAGE;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -15,8 +16,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Longer than any message of theirs.
-const LONGEST_MESSAGE: usize = 1500;
 /// Sent messages whose times the kernel has not told yet.
 const MAX_UNTOLD: usize = 32;
 /// Events that nobody has taken.

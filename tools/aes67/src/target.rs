@@ -5,7 +5,7 @@ use crate::session::{Session, warn};
 use engine::SampleRate;
 use engine::announce::livewire::Channel;
 use engine::announce::sdp::{Description, LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
-use engine::rtp::format::{Encoding, StreamFormat};
+use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use net::interface::Interface;
 use net::sap::SapListener;
 use std::net::IpAddr;
@@ -192,7 +192,7 @@ impl Options {
         match key {
             "channels" => self.channels = value.parse().map_err(|_| wrong("1 to 64"))?,
             "rate" => {
-                let rate = value.parse().ok().filter(|hz| (8_000..=384_000).contains(hz));
+                let rate = value.parse().ok().filter(|hz| SAMPLE_RATES_HZ.contains(hz));
                 self.rate = rate.ok_or_else(|| wrong("48000"))?;
             }
             "format" => {

@@ -2,10 +2,9 @@
 
 use super::text::{Attribute, Section};
 use super::{Origin, Refusal};
-use crate::rtp::format::{Encoding, StreamFormat};
+use crate::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use crate::units::SampleRate;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 /// L16 at 44.1 kHz, stereo and mono (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
@@ -47,9 +46,6 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<(u16, Vec<u8>), Refusa
         fields.filter_map(|number| number.parse().ok()).filter(|&number| number < 128).collect();
     if payload_types.is_empty() { Err(Refusal::MediaLine) } else { Ok((port, payload_types)) }
 }
-
-/// What anybody sends; memory is made by it.
-const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// `L24/48000/2`; one channel if no number is told.
 pub(super) fn parse_format(text: &str) -> Option<StreamFormat> {

@@ -1,6 +1,7 @@
 //! Control messages of sockets: timestamps and drops.
 
 use super::clock::system_time;
+use crate::platform::Datagram;
 use engine::PtpTime;
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -8,22 +9,8 @@ use nix::sys::socket::sockopt::{RxqOvfl, Timestamping};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, TimestampingFlag, Timestamps, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-
-/// A datagram, as the kernel tells of it.
-pub(crate) struct Datagram {
-    pub(crate) length: usize,
-    /// Longer than the buffer: the rest is lost.
-    pub(crate) truncated: bool,
-    pub(crate) source: SocketAddrV4,
-    /// Where it was sent to, if the socket might hear what is for others; here it is bound to its group.
-    pub(crate) destination: Option<Ipv4Addr>,
-    /// When it came, in the system's time.
-    pub(crate) stamp: Option<PtpTime>,
-    /// Datagrams that the socket has dropped so far because nobody read them.
-    pub(crate) drops: Option<u32>,
-}
 
 /// For waiting.
 pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {

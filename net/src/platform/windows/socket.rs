@@ -1,5 +1,6 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a group.
 
+use crate::platform::Datagram;
 use engine::PtpTime;
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -12,20 +13,6 @@ use windows_sys::Win32::Networking::WinSock::{
     SOCKADDR_IN, SOCKET, WSABUF, WSAECONNRESET, WSAEMSGSIZE, WSAENETRESET, WSAEWOULDBLOCK, WSAGetLastError,
     WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
 };
-
-/// A datagram, as the system tells of it.
-pub(crate) struct Datagram {
-    pub(crate) length: usize,
-    /// Longer than the buffer: the rest is lost.
-    pub(crate) truncated: bool,
-    pub(crate) source: SocketAddrV4,
-    /// Where it was sent to.
-    pub(crate) destination: Option<Ipv4Addr>,
-    /// There are none here.
-    pub(crate) stamp: Option<PtpTime>,
-    /// There is no count here.
-    pub(crate) drops: Option<u32>,
-}
 
 /// For waiting.
 pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedSocket<'_> {

@@ -7,6 +7,7 @@ use engine::receive::{Insertion, JitterBuffer};
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::{RtpPacket, Ssrc};
 use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
+use net::socket::LONGEST_DATAGRAM;
 use std::collections::VecDeque;
 
 /// How long frames wait for those before them: ten times what AES67 allows a sender to jitter.
@@ -17,8 +18,6 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// Full scale of the integers that are passed on.
 const FULL_SCALE: f32 = 8_388_608.0;
-/// The longest that UDP has.
-const LONGEST_PAYLOAD: usize = 65_536;
 /// The most frames of one block.
 const BLOCK_FRAMES: usize = 4096;
 
@@ -96,7 +95,7 @@ impl Capture {
             timeline: None,
             suspect: None,
             in_gap: false,
-            decoded: vec![0.0; LONGEST_PAYLOAD / 2],
+            decoded: vec![0.0; LONGEST_DATAGRAM / 2],
             blocks: VecDeque::new(),
             stats: CaptureStats::default(),
         }
