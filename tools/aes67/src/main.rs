@@ -14,6 +14,8 @@ mod record;
 mod relay;
 mod send;
 mod session;
+#[cfg(feature = "cpal")]
+mod sound_card;
 mod target;
 
 use clap::{Parser, Subcommand};

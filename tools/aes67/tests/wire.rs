@@ -3,34 +3,13 @@
 #[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
-use rig::{Wire, samples};
+use rig::{Wire, samples, write_noise};
 use std::fs;
-
-/// A file of noise-like samples of 24 bits, stereo.
-fn write_noise(path: &std::path::Path, seconds: u32) -> Vec<i32> {
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: 48_000,
-        bits_per_sample: 24,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut state = 1u32;
-    let noise: Vec<i32> = (0..seconds * 48_000 * 2)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state as i32 >> 8
-        })
-        .collect();
-    let mut writer = hound::WavWriter::create(path, spec).expect("a WAV file");
-    noise.iter().for_each(|&sample| writer.write_sample(sample).expect("room for a sample"));
-    writer.finalize().expect("a WAV file");
-    noise
-}
 
 #[test]
 fn a_file_is_sent_announced_and_recorded_bit_for_bit() {
     let Some(wire) = Wire::new(&[]) else { return };
-    let noise = write_noise(&wire.path("in.wav"), 3);
+    let noise = write_noise(&wire.path("in.wav"), 2, 3);
     let discover = wire.start('b', "discover --interface vb --json");
     let record = wire.start('b', "record aes67://239.69.1.1 --interface vb --output out.wav --split-minutes 0.04");
     record.wait_for("recording", 10);
@@ -130,7 +109,7 @@ fn the_status_line_has_its_form() {
 #[test]
 fn several_streams_are_recorded_and_each_file_knows_its_time() {
     let Some(wire) = Wire::of(&['a', 'b', 'c'], &["ptp4l"]) else { return };
-    write_noise(&wire.path("in.wav"), 60);
+    write_noise(&wire.path("in.wav"), 2, 60);
     // It serves this machine's own clock, so its time of day is plausible.
     fs::write(wire.path("gm.cfg"), format!("{GRANDMASTER}uds_address {}\n", wire.path("gm.sock").display())).unwrap();
     let _master = wire.start_program('c', "ptp4l", "-i vc -S -m -q -f gm.cfg");

@@ -3,8 +3,9 @@
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
 use crate::session::warn;
+use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, callback_frames, find, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::rtp::format::MAX_CHANNELS;
 use engine::{LocalTime, Nanos, SampleRate};
 use net::clock;
@@ -14,16 +15,12 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Frames that the engine resamples in one go.
 pub(super) const BLOCK_FRAMES: usize = 1024;
-/// The longest callback: none in use asks for more than half of that.
-pub(super) const LONGEST_CALLBACK: usize = 16_384;
 /// What a callback should ask for at most: what is left of the latency is for late packets. Cards' own defaults reach from 5 to 340 ms.
 const CALLBACK: Nanos = Nanos::from_millis(10);
 /// Share of the latency that a callback should take at most.
 const CALLBACKS_OF_LATENCY: i64 = 4;
 /// A card that has not called back for this long has stopped, whatever it says.
 const STALL: Nanos = Nanos::from_secs(2);
-/// Errors of the card that nobody has looked at.
-const MAX_ERRORS: usize = 16;
 
 /// A card, and how it will be used.
 pub(super) struct Opened {
@@ -42,7 +39,7 @@ impl Opened {
             None => host.default_output_device().ok_or_else(|| {
                 Failure::input("this computer has no sound card: give --output null or a WAV file to play without")
             })?,
-            Some(wanted) => find(&host, wanted)?,
+            Some(wanted) => find(host.output_devices(), wanted, "")?,
         };
         let name = device.to_string();
         let config = choose(&device, rate, channels).map_err(|error| {
@@ -68,10 +65,7 @@ impl Opened {
     pub(super) fn start(mut self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
         let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
         let frames = (self.rate.frames_in(callback) as u32).max(1);
-        self.buffer_size = match *self.config.buffer_size() {
-            SupportedBufferSize::Range { min, max } => BufferSize::Fixed(frames.clamp(min, max.max(min))),
-            SupportedBufferSize::Unknown => BufferSize::Fixed(frames),
-        };
+        self.buffer_size = BufferSize::Fixed(callback_frames(&self.config, frames));
         match self.config.sample_format() {
             SampleFormat::F32 => self.run::<f32>(mixer),
             SampleFormat::I32 => self.run::<i32>(mixer),
@@ -118,20 +112,6 @@ impl Opened {
     }
 }
 
-fn find(host: &cpal::Host, wanted: &str) -> Result<cpal::Device> {
-    let devices = host.output_devices().map_err(|error| Failure::run(format!("sound cards: {error}")))?;
-    let mut names = Vec::new();
-    for device in devices {
-        let name = device.to_string();
-        if name.to_lowercase().contains(&wanted.to_lowercase()) {
-            return Ok(device);
-        }
-        names.push(name);
-    }
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::input(format!("there is no sound card {wanted}; there is {there}")))
-}
-
 /// The stream's rate if the card has it, with the channels of the stream, or else the fewest that hold them; and the widest samples that are known.
 fn choose(
     device: &cpal::Device,
@@ -139,21 +119,14 @@ fn choose(
     channels: usize,
 ) -> std::result::Result<SupportedStreamConfig, cpal::Error> {
     let channels = channels as u16;
-    let width = |format: SampleFormat| match format {
-        SampleFormat::F32 => 0,
-        SampleFormat::I32 => 1,
-        SampleFormat::I24 => 2,
-        SampleFormat::I16 => 3,
-        _ => 4,
-    };
     let supported = device.supported_output_configs()?;
     let best = supported
-        .filter(|range| width(range.sample_format()) < 4 && usize::from(range.channels()) <= MAX_CHANNELS)
+        .filter(|range| rank(range.sample_format()).is_some() && usize::from(range.channels()) <= MAX_CHANNELS)
         .filter_map(|range| range.try_with_sample_rate(rate.as_hz()))
         .min_by_key(|config| {
             let missing = channels.saturating_sub(config.channels());
             let spare = config.channels().saturating_sub(channels);
-            (missing, spare, width(config.sample_format()))
+            (missing, spare, rank(config.sample_format()))
         });
     best.map_or_else(|| device.default_output_config(), Ok)
 }

@@ -69,7 +69,7 @@ impl Output {
         match self {
             Self::Timer(opened) => opened.block_frames(),
             #[cfg(feature = "cpal")]
-            Self::Card(_) => card::LONGEST_CALLBACK,
+            Self::Card(_) => crate::sound_card::LONGEST_CALLBACK,
         }
     }
 

@@ -88,3 +88,20 @@ impl Program {
 pub(crate) fn samples(path: &Path) -> Vec<i32> {
     hound::WavReader::open(path).expect("a WAV file").samples().map(|sample| sample.expect("a sample")).collect()
 }
+
+/// A file of noise-like samples of 24 bits.
+pub(crate) fn write_noise(path: &Path, channels: u16, seconds: u32) -> Vec<i32> {
+    let spec =
+        hound::WavSpec { channels, sample_rate: 48_000, bits_per_sample: 24, sample_format: hound::SampleFormat::Int };
+    let mut state = 1u32;
+    let noise: Vec<i32> = (0..seconds * 48_000 * u32::from(channels))
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state as i32 >> 8
+        })
+        .collect();
+    let mut writer = hound::WavWriter::create(path, spec).expect("a WAV file");
+    noise.iter().for_each(|&sample| writer.write_sample(sample).expect("room for a sample"));
+    writer.finalize().expect("a WAV file");
+    noise
+}

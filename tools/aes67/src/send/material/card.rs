@@ -3,8 +3,9 @@
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
+use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, callback_frames, find, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::capture::{CaptureConfig, CaptureInput, capture};
 use engine::rtp::format::PacketTime;
 use engine::{Frames, Nanos, SampleRate};
@@ -12,14 +13,10 @@ use net::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// The longest callback.
-const LONGEST_CALLBACK: usize = 16_384;
 /// What a callback should bring: the shorter, the sooner the stream can leave.
 const CALLBACK: Nanos = Nanos::from_millis(5);
 /// What the stream leaves later than it must be, for callbacks that are late and the filter.
 const MARGIN: Nanos = Nanos::from_millis(6);
-/// Errors of the card that nobody has looked at.
-const MAX_ERRORS: usize = 16;
 
 /// A card, and how it will be used.
 pub(crate) struct Opened {
@@ -38,16 +35,13 @@ impl Opened {
             "" | "default" => host
                 .default_input_device()
                 .ok_or_else(|| Failure::run("this computer has no sound card that captures"))?,
-            wanted => find(&host, wanted)?,
+            wanted => find(host.input_devices(), wanted, " that captures")?,
         };
         let name = device.to_string();
         let config = choose(&device, rate_hz, channels).map_err(|error| Failure::run(format!("{name}: {error}")))?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
         let wanted = (rate.frames_in(CALLBACK) as u32).max(1);
-        let callback_frames = match *config.buffer_size() {
-            SupportedBufferSize::Range { min, max } => wanted.clamp(min, max.max(min)),
-            SupportedBufferSize::Unknown => wanted,
-        };
+        let callback_frames = callback_frames(&config, wanted);
         Ok(Self { device, name, config, rate, callback_frames })
     }
 
@@ -123,20 +117,6 @@ impl Opened {
     }
 }
 
-fn find(host: &cpal::Host, wanted: &str) -> Result<cpal::Device> {
-    let devices = host.input_devices().map_err(|error| Failure::run(format!("sound cards: {error}")))?;
-    let mut names = Vec::new();
-    for device in devices {
-        let name = device.to_string();
-        if name.to_lowercase().contains(&wanted.to_lowercase()) {
-            return Ok(device);
-        }
-        names.push(name);
-    }
-    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::input(format!("there is no sound card {wanted} that captures; there is {there}")))
-}
-
 /// The rate and channels that are asked for, else 48 kHz and as many as the card has by itself; and the widest samples that are known.
 fn choose(
     device: &cpal::Device,
@@ -146,18 +126,11 @@ fn choose(
     let default = device.default_input_config()?;
     let rate_hz = rate_hz.unwrap_or(SampleRate::HZ_48000.as_hz());
     let channels = channels.unwrap_or_else(|| default.channels());
-    let width = |format: SampleFormat| match format {
-        SampleFormat::F32 => 0,
-        SampleFormat::I32 => 1,
-        SampleFormat::I24 => 2,
-        SampleFormat::I16 => 3,
-        _ => 4,
-    };
     let supported = device.supported_input_configs()?;
     let best = supported
-        .filter(|range| width(range.sample_format()) < 4)
+        .filter(|range| rank(range.sample_format()).is_some())
         .filter_map(|range| range.try_with_sample_rate(rate_hz))
-        .min_by_key(|config| (config.channels().abs_diff(channels), width(config.sample_format())));
+        .min_by_key(|config| (config.channels().abs_diff(channels), rank(config.sample_format())));
     Ok(best.unwrap_or(default))
 }
 
