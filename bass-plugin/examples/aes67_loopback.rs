@@ -16,14 +16,7 @@ fn main() -> Result<()> {
     let [url, group, rest @ ..] = &arguments[..] else {
         return Err("usage: aes67_loopback URL GROUP [INTERFACE] [DOMAIN] [SECONDS]".into());
     };
-    let bass = Bass::load(bass::NO_SOUND)?;
-    if let Some(interface) = rest.first() {
-        bass.set_text(bass::CONFIG_INTERFACE, interface)?;
-    }
-    if let Some(domain) = rest.get(1) {
-        bass.set(bass::CONFIG_PTP_DOMAIN, domain.parse()?)?;
-    }
-    let seconds: u32 = rest.get(2).map_or(Ok(60), |seconds| seconds.parse())?;
+    let (bass, seconds) = Bass::load_with(bass::NO_SOUND, rest)?;
     let channel = bass.open_url(url, bass::SAMPLE_FLOAT | bass::STREAM_DECODE)?;
     let output = bass.send(channel, group, "Loopback", 0)?;
     for second in 1..=seconds {

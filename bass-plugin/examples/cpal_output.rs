@@ -17,14 +17,7 @@ const RATE_HZ: u32 = 48_000;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let url = arguments.first().ok_or("usage: cpal_output aes67://GROUP:PORT [INTERFACE] [DOMAIN] [SECONDS]")?;
-    let bass = Bass::load(bass::NO_SOUND)?;
-    if let Some(interface) = arguments.get(1) {
-        bass.set_text(bass::CONFIG_INTERFACE, interface)?;
-    }
-    if let Some(domain) = arguments.get(2) {
-        bass.set(bass::CONFIG_PTP_DOMAIN, domain.parse()?)?;
-    }
-    let seconds: u32 = arguments.get(3).map_or(Ok(60), |seconds| seconds.parse())?;
+    let (bass, seconds) = Bass::load_with(bass::NO_SOUND, &arguments[1..])?;
     let channel = bass.open_url(url, bass::SAMPLE_FLOAT | bass::STREAM_DECODE)?;
     let get_data = bass.get_data()?;
     let device = cpal::default_host().default_output_device().ok_or("no sound card")?;

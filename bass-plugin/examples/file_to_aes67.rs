@@ -14,14 +14,7 @@ fn main() -> Result<()> {
     let [file, group, rest @ ..] = &arguments[..] else {
         return Err("usage: file_to_aes67 FILE GROUP [INTERFACE] [DOMAIN] [SECONDS] [ptp|serve|system]".into());
     };
-    let bass = Bass::load(bass::NO_SOUND)?;
-    if let Some(interface) = rest.first() {
-        bass.set_text(bass::CONFIG_INTERFACE, interface)?;
-    }
-    if let Some(domain) = rest.get(1) {
-        bass.set(bass::CONFIG_PTP_DOMAIN, domain.parse()?)?;
-    }
-    let seconds: u32 = rest.get(2).map_or(Ok(60), |seconds| seconds.parse())?;
+    let (bass, seconds) = Bass::load_with(bass::NO_SOUND, rest)?;
     let clock = match rest.get(3).map_or("ptp", String::as_str) {
         "ptp" => 0,
         "serve" => 1,

@@ -15,14 +15,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let url = arguments.first().ok_or("usage: test_stream aes67://GROUP:PORT [INTERFACE] [DOMAIN] [SECONDS] [null]")?;
     let silent = arguments.get(4).is_some_and(|device| device == "null");
-    let bass = Bass::load(if silent { bass::NO_SOUND } else { -1 })?;
-    if let Some(interface) = arguments.get(1) {
-        bass.set_text(bass::CONFIG_INTERFACE, interface)?;
-    }
-    if let Some(domain) = arguments.get(2) {
-        bass.set(bass::CONFIG_PTP_DOMAIN, domain.parse()?)?;
-    }
-    let seconds: u32 = arguments.get(3).map_or(Ok(60), |seconds| seconds.parse())?;
+    let (bass, seconds) = Bass::load_with(if silent { bass::NO_SOUND } else { -1 }, &arguments[1..])?;
     let channel = bass.open_url(url, bass::SAMPLE_FLOAT)?;
     bass.play(channel)?;
     for second in 1..=seconds {

@@ -4,6 +4,11 @@
 
 #![expect(dead_code, reason = "each example uses its part")]
 
+// The header's structures, in the add-on's own words.
+#[path = "../../src/layout.rs"]
+mod layout;
+
+use layout::{OutputSettings, OutputStats};
 use libloading::Library;
 use std::error::Error;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -32,42 +37,6 @@ const NAMES: [&str; 2] = ["bass.dll", "bass_aes67.dll"];
 #[cfg(not(windows))]
 const NAMES: [&str; 2] = ["libbass.so", "libbass_aes67.so"];
 
-/// `BASS_AES67_OUTPUT_CONFIG`.
-#[repr(C)]
-pub(crate) struct OutputConfig {
-    pub(crate) size: u32,
-    pub(crate) port: u32,
-    pub(crate) bits: u32,
-    pub(crate) packet_time_us: u32,
-    pub(crate) payload_type: u32,
-    pub(crate) ttl: u32,
-    pub(crate) domain: u32,
-    pub(crate) clock: u32,
-    pub(crate) flags: u32,
-    pub(crate) delay_us: u32,
-    pub(crate) name: *const c_char,
-    pub(crate) group: *const c_char,
-    pub(crate) second_group: *const c_char,
-    pub(crate) interface: *const c_char,
-    pub(crate) second_interface: *const c_char,
-}
-
-/// `BASS_AES67_OUTPUT_STATS`.
-#[repr(C)]
-#[derive(Default)]
-pub(crate) struct OutputStats {
-    pub(crate) size: u32,
-    pub(crate) state: u32,
-    pub(crate) packets: u64,
-    pub(crate) send_errors: u64,
-    pub(crate) skipped_packets: u64,
-    pub(crate) jumps: u64,
-    pub(crate) starved_frames: u64,
-    pub(crate) late_us: f64,
-    pub(crate) late_99_us: f64,
-    pub(crate) ppm: f64,
-}
-
 /// The two libraries; the add-on is unloaded before BASS.
 pub(crate) struct Bass {
     plugin: u32,
@@ -88,7 +57,7 @@ macro_rules! call {
 
 impl Bass {
     /// Loads both, and opens a device.
-    pub(crate) fn load(device: i32) -> Result<Self> {
+    fn load(device: i32) -> Result<Self> {
         let [bass, aes67] = [find("BASS", NAMES[0]), find("BASS_AES67", NAMES[1])];
         // SAFETY: what these libraries do when they are loaded is harmless.
         let bass_library = unsafe { Library::new(&bass) }.map_err(|error| format!("{error} (set BASS to its path)"))?;
@@ -113,6 +82,19 @@ impl Bass {
         );
         bass.check(init != 0, "BASS_Init")?;
         Ok(bass)
+    }
+
+    /// The same from what examples are called with: interface, PTP domain and seconds (60), as far as they are given.
+    pub(crate) fn load_with(device: i32, arguments: &[String]) -> Result<(Self, u32)> {
+        let bass = Self::load(device)?;
+        if let Some(interface) = arguments.first() {
+            bass.set_text(CONFIG_INTERFACE, interface)?;
+        }
+        if let Some(domain) = arguments.get(1) {
+            bass.set(CONFIG_PTP_DOMAIN, domain.parse()?)?;
+        }
+        let seconds = arguments.get(2).map_or(Ok(60), |seconds| seconds.parse())?;
+        Ok((bass, seconds))
     }
 
     fn check(&self, done: bool, what: &str) -> Result<()> {
@@ -199,8 +181,8 @@ impl Bass {
     pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<u32> {
         let (group, name) = (CString::new(group)?, CString::new(name)?);
         let null = std::ptr::null();
-        let config = OutputConfig {
-            size: size_of::<OutputConfig>() as u32,
+        let config = OutputSettings {
+            size: size_of::<OutputSettings>() as u32,
             port: 0,
             bits: 24,
             packet_time_us: 1000,
@@ -219,7 +201,7 @@ impl Bass {
         let output = call!(
             self.aes67,
             b"BASS_AES67_OutputCreate",
-            fn(u32, *const OutputConfig) -> u32,
+            fn(u32, *const OutputSettings) -> u32,
             channel,
             &raw const config
         );
