@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::socket::{Socket, SocketConfig};
+use crate::socket::{ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Worker};
 use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
 use std::net::SocketAddrV4;
@@ -44,14 +44,13 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
     let mut directory = LivewireDirectory::default();
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     while !context.is_stopping() {
-        let mut received_any = false;
-        while let Ok(Some(received)) = socket.receive(&mut buffer) {
-            received_any = true;
+        // What the socket has to say passes, and advertisements come again.
+        let _ = socket.receive(&mut buffer, ROUND, |received, datagram| {
             let node = *received.source.ip();
-            if let Err(refusal) = directory.handle_datagram(received.at, node, &buffer[..received.length]) {
+            if let Err(refusal) = directory.handle_datagram(received.at, node, datagram) {
                 tracing::debug!("advertisement of {node} refused: {refusal}");
             }
-        }
+        });
         let now = clock::now();
         directory.handle_timeout(now);
         while let Some(event) = directory.poll_event() {
@@ -59,7 +58,6 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
                 tracing::debug!("nobody takes the changes of advertisements");
             }
         }
-        socket.renew(now, received_any);
         context.wait(&[socket.waitable()], [directory.poll_timeout()]);
     }
 }

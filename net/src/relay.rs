@@ -173,28 +173,14 @@ impl Driver {
     fn receive(&mut self, buffer: &mut [u8]) -> bool {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
-            let mut taken = 0;
-            while taken < ROUND {
-                match socket.receive(buffer) {
-                    Ok(Some(received)) => {
-                        taken += 1;
-                        let done = self.relay.handle_datagram(leg, received.at, &buffer[..received.length]);
-                        if let Err(refusal) = done {
-                            self.last_refusal = Some(refusal.to_string());
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        if !std::mem::replace(&mut self.faulty, true) {
-                            tracing::warn!("receiving media: {error}");
-                        }
-                        break;
-                    }
+            let round = socket.receive(buffer, ROUND, |received, datagram| {
+                if let Err(refusal) = self.relay.handle_datagram(leg, received.at, datagram) {
+                    self.last_refusal = Some(refusal.to_string());
                 }
-            }
-            more |= taken == ROUND;
-            if taken < ROUND {
-                socket.renew(clock::now(), taken > 0);
+            });
+            more |= round.more;
+            if let Some(error) = round.error.filter(|_| !std::mem::replace(&mut self.faulty, true)) {
+                tracing::warn!("receiving media: {error}");
             }
         }
         more

@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::socket::{Socket, SocketConfig};
+use crate::socket::{ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sap::{
@@ -79,18 +79,17 @@ fn listen(
     let mut directory = Directory::default();
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     while !context.is_stopping() {
-        let mut received_any = false;
-        while let Ok(Some(received)) = socket.receive(&mut buffer) {
-            received_any = true;
+        // What the socket has to say passes, and announcements come again.
+        let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
             let from = IpAddr::V4(*received.source.ip());
-            if let Err(refusal) = directory.handle_datagram(received.at, from, &buffer[..received.length]) {
+            if let Err(refusal) = directory.handle_datagram(received.at, from, datagram) {
                 tracing::debug!("announcement of {from} refused: {refusal}");
             }
-        }
+        });
         let now = clock::now();
         directory.handle_timeout(now);
         let events: Vec<SapEvent> = std::iter::from_fn(|| directory.poll_event()).collect();
-        if received_any || !events.is_empty() {
+        if round.taken > 0 || !events.is_empty() {
             let all = directory.sessions().map(|(key, entry)| (key.clone(), entry.clone())).collect();
             sessions.store(Arc::new((all, *directory.stats())));
         }
@@ -99,7 +98,6 @@ fn listen(
                 tracing::debug!("nobody takes the changes of announcements");
             }
         }
-        socket.renew(now, received_any);
         context.wait(&[socket.waitable()], [directory.poll_timeout()]);
     }
 }

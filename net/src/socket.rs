@@ -11,9 +11,10 @@
 use crate::clock::{self, StampConverter};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::platform;
+use crate::platform::{self, Datagram};
 use engine::{LocalTime, Nanos, PtpTime};
 use socket2::{Domain, Protocol, SockRef, Type};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -30,6 +31,9 @@ const RECEIVE_BUFFER: usize = 16 << 20;
 
 /// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
 pub const LONGEST_DATAGRAM: usize = 65_536;
+
+/// Datagrams that are taken from one socket before its thread looks at anything else.
+pub(crate) const ROUND: usize = 64;
 
 /// DSCP of PTP event messages: EF (AES67-2018, 6.2).
 pub const DSCP_EF: u8 = 46;
@@ -132,13 +136,24 @@ pub struct SocketStats {
 
 /// A datagram.
 #[derive(Clone, Copy, Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// Bytes of it.
-    pub length: usize,
+    pub(crate) length: usize,
     /// Who sent it.
-    pub source: SocketAddrV4,
+    pub(crate) source: SocketAddrV4,
     /// When it came.
-    pub at: LocalTime,
+    pub(crate) at: LocalTime,
+}
+
+/// A look at what has come.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// Datagrams that were taken.
+    pub(crate) taken: usize,
+    /// Whether others may wait.
+    pub(crate) more: bool,
+    /// What the socket had to say, such as an interface that went down; it may be used on.
+    pub(crate) error: Option<io::Error>,
 }
 
 /// A UDP socket.
@@ -153,8 +168,12 @@ pub struct Socket {
     heard_at: LocalTime,
     /// Silence that is too long.
     silence: Nanos,
-    /// Datagrams sent since timestamps were asked for; the kernel numbers them the same way.
+    /// Datagrams sent so far: the number of the next one.
     sent: u32,
+    /// The number of the datagram that is the kernel's number 0.
+    numbered_from: u32,
+    /// Times of leaving that were told before the kernel began at 0 again.
+    left: VecDeque<(u32, LocalTime)>,
     stats: SocketStats,
 }
 
@@ -183,6 +202,8 @@ impl Socket {
             heard_at: clock::now(),
             silence: SILENCE,
             sent: 0,
+            numbered_from: 0,
+            left: VecDeque::new(),
             stats: SocketStats::default(),
         };
         opened.join()?;
@@ -190,34 +211,56 @@ impl Socket {
         Ok(opened)
     }
 
-    /// The next datagram, if one is there; those of other sources are left out.
-    ///
-    /// # Errors
-    /// What the system has to say, such as an interface that went down; the socket may be used on.
-    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
-        while let Some(datagram) = platform::socket::receive(&self.socket, buffer)? {
-            if let Some(drops) = datagram.drops {
-                self.stats.dropped = u64::from(drops);
+    /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its other duties; those of other sources are left out. Renews the groups
+    /// if that is due and nothing waits.
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
+        let mut round = Round { taken: 0, more: true, error: None };
+        for _ in 0..most {
+            match platform::socket::receive(&self.socket, buffer) {
+                Ok(Some(datagram)) => {
+                    let Some(received) = self.accept(&datagram) else { continue };
+                    round.taken += 1;
+                    handle(received, &buffer[..received.length]);
+                }
+                Ok(None) => {
+                    round.more = false;
+                    break;
+                }
+                Err(error) => {
+                    round.more = false;
+                    round.error = Some(error);
+                    break;
+                }
             }
-            // Where a socket cannot be bound to its group, it hears the groups of others.
-            let group = datagram.destination.filter(|destination| destination.is_multicast());
-            if group.is_some_and(|group| !self.config.groups.contains(&group)) {
-                self.stats.other_group += 1;
-                continue;
-            }
-            if self.config.source.is_some_and(|source| source != *datagram.source.ip()) {
-                self.stats.other_source += 1;
-                continue;
-            }
-            if datagram.truncated {
-                self.stats.truncated += 1;
-                continue;
-            }
-            let at = self.local(datagram.stamp);
-            self.stats.received += 1;
-            return Ok(Some(Received { length: datagram.length, source: datagram.source, at }));
         }
-        Ok(None)
+        if !round.more {
+            self.renew(clock::now(), round.taken > 0);
+        }
+        round
+    }
+
+    /// Counts a datagram; `None` if it is not for us.
+    fn accept(&mut self, datagram: &Datagram) -> Option<Received> {
+        if let Some(drops) = datagram.drops {
+            self.stats.dropped = u64::from(drops);
+        }
+        // Where a socket cannot be bound to its group, it hears the groups of others.
+        let group = datagram.destination.filter(|destination| destination.is_multicast());
+        if group.is_some_and(|group| !self.config.groups.contains(&group)) {
+            self.stats.other_group += 1;
+            return None;
+        }
+        if self.config.source.is_some_and(|source| source != *datagram.source.ip()) {
+            self.stats.other_source += 1;
+            return None;
+        }
+        if datagram.truncated {
+            self.stats.truncated += 1;
+            return None;
+        }
+        let at = self.local(datagram.stamp);
+        self.stats.received += 1;
+        Some(Received { length: datagram.length, source: datagram.source, at })
     }
 
     /// Sends a datagram; returns its number if the time at which it leaves will be told.
@@ -225,16 +268,29 @@ impl Socket {
     /// # Errors
     /// If the system refuses it.
     pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
-        let sent = self.socket.send_to(datagram, to);
-        let Err(error) = sent else {
-            self.stats.sent += 1;
-            let number = self.sent;
-            self.sent = self.sent.wrapping_add(1);
-            let is_told = self.config.transmit_timestamps && self.timestamping == Timestamping::Kernel;
-            return Ok(is_told.then_some(number));
-        };
-        self.stats.send_errors += 1;
-        Err(error)
+        let is_told = self.config.transmit_timestamps && self.timestamping == Timestamping::Kernel;
+        if let Err(error) = self.socket.send_to(datagram, to) {
+            self.stats.send_errors += 1;
+            if is_told {
+                self.number_anew();
+            }
+            return Err(error);
+        }
+        self.stats.sent += 1;
+        let number = self.sent;
+        self.sent = self.sent.wrapping_add(1);
+        Ok(is_told.then_some(number))
+    }
+
+    /// A refused datagram has a number of the kernel's or has none, according to who refused it: so the kernel begins at 0 again.
+    fn number_anew(&mut self) {
+        while let Some(told) = self.next_transmitted() {
+            self.left.push_back(told);
+        }
+        self.numbered_from = self.sent;
+        if platform::socket::restart_numbers(&self.socket).is_err() {
+            self.timestamping = Timestamping::UserSpace;
+        }
     }
 
     /// The next datagram of which the time of leaving is known: its number and that time.
@@ -242,16 +298,20 @@ impl Socket {
         if !self.config.transmit_timestamps || self.timestamping != Timestamping::Kernel {
             return None;
         }
+        self.left.pop_front().or_else(|| self.next_transmitted())
+    }
+
+    fn next_transmitted(&mut self) -> Option<(u32, LocalTime)> {
         loop {
             let (number, stamp) = platform::socket::transmitted(&self.socket)?;
             if let Some(at) = self.converter.convert(stamp) {
-                return Some((number, at));
+                return Some((self.numbered_from.wrapping_add(number), at));
             }
         }
     }
 
     /// Renews the memberships if that is due: to be called when all that was there has been read.
-    pub fn renew(&mut self, now: LocalTime, just_received: bool) {
+    fn renew(&mut self, now: LocalTime, just_received: bool) {
         if just_received {
             (self.heard_at, self.silence) = (now, SILENCE);
         }
@@ -419,8 +479,11 @@ mod tests {
     fn wait_for(socket: &mut Socket) -> Option<(Vec<u8>, Received)> {
         let mut buffer = [0; 64];
         for _ in 0..200 {
-            if let Some(received) = socket.receive(&mut buffer).unwrap() {
-                return Some((buffer[..received.length].to_vec(), received));
+            let mut found = None;
+            let round = socket.receive(&mut buffer, 1, |received, bytes| found = Some((bytes.to_vec(), received)));
+            assert!(round.error.is_none(), "{round:?}");
+            if found.is_some() {
+                return found;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -448,6 +511,37 @@ mod tests {
         assert!(after - received.at > Nanos::from_millis(25), "{:?}", after - received.at);
         assert_eq!(receiver.stats().stamped_by_user_space, 0);
         assert!(receiver.stats().stamp_error < Nanos::from_millis(1), "{}", receiver.stats().stamp_error);
+    }
+
+    #[test]
+    fn numbers_agree_again_after_a_refused_datagram() {
+        let (_receiver, address) = receiver(Ipv4Addr::LOCALHOST, None);
+        let mut sender = sender();
+        let told = |sender: &mut Socket| -> Vec<u32> {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::iter::from_fn(|| sender.poll_transmitted()).map(|(number, _)| number).collect()
+        };
+        assert_eq!(sender.send(b"first", address).unwrap(), Some(0));
+        // As if the kernel had numbered what it then refused, as a firewall's refusals are.
+        sender.socket.send_to(b"numbered", address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        sender.send(b"refused", SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).unwrap_err();
+        assert_eq!(told(&mut sender), [0, 1]);
+        assert_eq!(sender.send(b"next", address).unwrap(), Some(1));
+        assert_eq!(told(&mut sender), [1]);
+    }
+
+    #[test]
+    fn a_flood_is_taken_in_rounds() {
+        let (mut receiver, address) = receiver(Ipv4Addr::LOCALHOST, Some(Ipv4Addr::new(192, 0, 2, 9)));
+        let mut sender = sender();
+        for _ in 0..5 {
+            sender.send(b"not for us", address).unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut round = |most| receiver.receive(&mut [0; 64], most, |_, _| panic!("it is of another source")).more;
+        assert!(round(3), "what is left out counts, too");
+        assert!(!round(3));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::platform::Waitable;
 use crate::ptp::PtpClient;
-use crate::socket::{LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats, Timestamping};
+use crate::socket::{LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
@@ -25,8 +25,6 @@ use std::time::Duration;
 
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
-/// Datagrams that are taken from one leg before the other one is looked at.
-const ROUND: usize = 64;
 
 /// The share of a stream's depth that its packets may lie in the socket, and the most of it.
 const DEPTHS_OF_PATIENCE: i64 = 8;
@@ -129,10 +127,11 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timelin
     while !context.is_stopping() {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut sockets) {
-            let taken = take(&mut buffer, socket, &mut faulty, |at, datagram| sink.handle_datagram(leg, at, datagram));
-            more |= taken == ROUND;
-            if taken < ROUND {
-                socket.renew(clock::now(), taken > 0);
+            let round = socket
+                .receive(&mut buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
+            more |= round.more;
+            if let Some(error) = round.error.filter(|_| !std::mem::replace(&mut faulty, true)) {
+                tracing::warn!("receiving media: {error}");
             }
         }
         let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
@@ -151,23 +150,6 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timelin
 
 fn status_of(socket: &Socket) -> LegStatus {
     LegStatus { socket: socket.stats(), timestamping: socket.timestamping() }
-}
-
-/// Takes what has come, a round at most; returns how many datagrams that was.
-fn take(buffer: &mut [u8], socket: &mut Socket, faulty: &mut bool, mut handle: impl FnMut(LocalTime, &[u8])) -> usize {
-    for taken in 0..ROUND {
-        match socket.receive(buffer) {
-            Ok(Some(received)) => handle(received.at, &buffer[..received.length]),
-            Ok(None) => return taken,
-            Err(error) => {
-                if !std::mem::replace(faulty, true) {
-                    tracing::warn!("receiving media: {error}");
-                }
-                return taken;
-            }
-        }
-    }
-    ROUND
 }
 
 /// What a receiver knows.

@@ -2,20 +2,23 @@
 
 use super::GROUP;
 use super::LONGEST_MESSAGE;
+use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
-use crate::socket::{Socket, SocketConfig};
+use crate::socket::{ROUND, Received, Socket, SocketConfig};
 use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
-use engine::LocalTime;
 use engine::ptp::MessageClass;
 use engine::ptp::wire::{Announce, Body, Message, PortIdentity};
+use engine::{LocalTime, Nanos};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 /// More than any network has; the rest is passed over.
 const MAX_MASTERS: usize = 256;
+/// A master that has not announced itself for this long is gone: three of the longest usual intervals, 2 s.
+const SILENCE: Nanos = Nanos::from_secs(6);
 
 /// A port that announces itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +59,7 @@ impl AnnounceListener {
         Ok(Self { heard, _worker: worker })
     }
 
-    /// All that were ever heard, by domain.
+    /// Those that announce themselves, by domain.
     #[must_use]
     pub fn masters(&self) -> Vec<HeardMaster> {
         self.heard.load().values().copied().collect()
@@ -67,22 +70,25 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
     let mut heard = Heard::new();
     let mut buffer = [0; LONGEST_MESSAGE];
     while !context.is_stopping() {
-        let mut received_any = false;
-        while let Ok(Some(received)) = socket.receive(&mut buffer) {
-            received_any = true;
-            let Ok(message) = Message::parse(&buffer[..received.length]) else { continue };
-            let Body::Announce(announce) = message.body else { continue };
-            let (domain, port) = (message.header.domain_number, message.header.source_port_identity);
-            let key = (domain, port.clock_identity.0, port.port_number);
-            if heard.len() < MAX_MASTERS || heard.contains_key(&key) {
-                let from = *received.source.ip();
-                heard.insert(key, HeardMaster { domain, port, from, announce, heard_at: received.at });
-            }
-        }
-        if received_any {
+        let before = heard.len();
+        // What the socket has to say passes, and Announces come again.
+        let round = socket.receive(&mut buffer, ROUND, |received, datagram| note(&mut heard, received, datagram));
+        let now = clock::now();
+        heard.retain(|_, master| now - master.heard_at < SILENCE);
+        if round.taken > 0 || heard.len() != before {
             publish.store(Arc::new(heard.clone()));
         }
-        socket.renew(crate::clock::now(), received_any);
         context.wait(&[socket.waitable()], [None]);
+    }
+}
+
+fn note(heard: &mut Heard, received: Received, datagram: &[u8]) {
+    let Ok(message) = Message::parse(datagram) else { return };
+    let Body::Announce(announce) = message.body else { return };
+    let (domain, port) = (message.header.domain_number, message.header.source_port_identity);
+    let key = (domain, port.clock_identity.0, port.port_number);
+    if heard.len() < MAX_MASTERS || heard.contains_key(&key) {
+        let from = *received.source.ip();
+        heard.insert(key, HeardMaster { domain, port, from, announce, heard_at: received.at });
     }
 }

@@ -6,7 +6,7 @@ use super::status::PtpStatus;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{DSCP_EF, Socket, SocketConfig};
+use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
@@ -246,23 +246,13 @@ impl Driver {
             }
         }
         for socket in [&mut self.event, &mut self.general] {
-            let mut received_any = false;
-            loop {
-                match socket.receive(buffer) {
-                    Ok(Some(received)) => {
-                        received_any = true;
-                        let source = IpAddr::V4(*received.source.ip());
-                        // Counted by the port, and shown with its counters.
-                        let _ = self.port.handle_datagram(received.at, source, &buffer[..received.length]);
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        say_once(&mut self.fault, "receiving PTP", &error);
-                        break;
-                    }
-                }
+            let round = socket.receive(buffer, ROUND, |received, datagram| {
+                // Counted by the port, and shown with its counters.
+                let _ = self.port.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
+            });
+            if let Some(error) = round.error {
+                say_once(&mut self.fault, "receiving PTP", &error);
             }
-            socket.renew(clock::now(), received_any);
         }
     }
 

@@ -4,7 +4,7 @@ use super::LONGEST_MESSAGE;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{DSCP_EF, Socket, SocketConfig};
+use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
@@ -144,11 +144,10 @@ impl Driver {
             }
         }
         for socket in [&mut self.event, &mut self.general] {
-            while let Ok(Some(received)) = socket.receive(buffer) {
-                let source = IpAddr::V4(*received.source.ip());
-                // Counted by the session.
-                let _ = self.session.handle_datagram(received.at, source, &buffer[..received.length]);
-            }
+            // Both are counted by the session, as what it missed.
+            let _ = socket.receive(buffer, ROUND, |received, datagram| {
+                let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
+            });
         }
     }
 

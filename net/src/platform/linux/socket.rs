@@ -44,6 +44,15 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Resul
     Ok(setsockopt(socket, Timestamping, &flags)?)
 }
 
+/// Has the kernel number what is sent from 0 again: it does when the option was off.
+///
+/// # Errors
+/// If the kernel has no timestamps.
+pub(crate) fn restart_numbers(socket: &impl AsFd) -> io::Result<()> {
+    enable_timestamps(socket, false)?;
+    enable_timestamps(socket, true)
+}
+
 /// Asks for the number of datagrams dropped.
 ///
 /// # Errors
@@ -78,7 +87,7 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, stamp, drops }))
 }
 
-/// The next timestamp of what was sent: the number of the datagram, counted from 0 since timestamps were asked for, and when it left, in the system's time.
+/// The next timestamp of what was sent: the number of the datagram, counted from 0 since [`restart_numbers`] or timestamps were asked for, and when it left, in the system's time.
 pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, PtpTime)> {
     let mut control = cmsg_space!(Timestamps, libc::sock_extended_err, libc::sockaddr_in);
     let mut nothing = [0; 64];

@@ -43,6 +43,12 @@ pub(crate) fn enable_timestamps(_: &UdpSocket, _transmit: bool) -> io::Result<()
 }
 
 /// # Errors
+/// Always: nothing that is sent is stamped.
+pub(crate) fn restart_numbers(_: &UdpSocket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// # Errors
 /// Always: Windows does not count them.
 pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

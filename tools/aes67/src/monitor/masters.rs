@@ -1,14 +1,10 @@
 //! Masters of any domain, by their Announces.
 
 use engine::LocalTime;
-use engine::Nanos;
 use net::clock;
 use net::interface::Interface;
 use net::ptp::{AnnounceListener, HeardMaster};
 use serde::Serialize;
-
-/// A master that has not announced itself for this long is gone: three of the longest usual intervals, 2 s.
-const SILENCE: Nanos = Nanos::from_secs(6);
 
 /// Hears masters.
 pub(super) struct Masters(AnnounceListener);
@@ -18,15 +14,10 @@ impl Masters {
         AnnounceListener::start(interface).map(Self)
     }
 
-    /// Those that were heard lately, by domain.
+    /// Those that announce themselves, by domain.
     pub(super) fn list(&self) -> Vec<Master> {
         let now = clock::now();
-        self.0
-            .masters()
-            .iter()
-            .filter(|master| now - master.heard_at < SILENCE)
-            .map(|master| Master::of(master, now))
-            .collect()
+        self.0.masters().iter().map(|master| Master::of(master, now)).collect()
     }
 }
 
