@@ -132,7 +132,8 @@ BOOL BASS_AES67DEF(BASS_AES67_GetStats)(HSTREAM handle, BASS_AES67_STATS *stats)
 
 #define BASS_AES67_DOMAIN_DEFAULT 0xFFFFFFFF /* as BASS_CONFIG_AES67_PTP_DOMAIN */
 
-/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not. NULL: the interface of the option. */
+/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not; with BASS_AES67_CLOCK_SYSTEM the system's clock, and none of PTP's ports is opened.
+ * NULL: the interface of the option. */
 BOOL BASS_AES67DEF(BASS_AES67_ClockStart)(const char *interface_name, DWORD domain);
 BOOL BASS_AES67DEF(BASS_AES67_ClockStop)(void);
 /* These tell of the clock that was asked for last, by a stream, an output or BASS_AES67_ClockStart. */

@@ -10,13 +10,14 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Clients that were asked for, the newest last; and why the last one that was asked for is not there.
+/// Clients that were asked for, the newest last; why the last one that was asked for is not there; and who reads the system's clock.
 struct Known {
     clients: Vec<Weak<PtpClient>>,
     fault: Option<String>,
+    system: Weak<SystemTimeline>,
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { clients: Vec::new(), fault: None });
+static KNOWN: Mutex<Known> = Mutex::new(Known { clients: Vec::new(), fault: None, system: Weak::new() });
 
 /// `BASS_CONFIG_AES67_PTP_STATE`.
 pub(crate) mod state {
@@ -53,10 +54,25 @@ pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -
         return Ok(None);
     }
     if settings.clock_mode == ClockMode::System {
-        return Ok(Some(Timeline::System(Arc::new(SystemTimeline::start()?))));
+        return system().map(|system| Some(Timeline::System(system)));
     }
-    let config = PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface.clone(), domain) };
-    client(config).map(|client| Some(Timeline::Ptp(client)))
+    follow_ptp(settings, interface, domain).map(|client| Some(Timeline::Ptp(client)))
+}
+
+/// The client by these settings.
+pub(crate) fn follow_ptp(settings: &Settings, interface: &Interface, domain: u8) -> Result<Arc<PtpClient>, BassError> {
+    client(PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface.clone(), domain) })
+}
+
+/// The system's clock, read once for all who follow it.
+pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(system) = known.system.upgrade() {
+        return Ok(system);
+    }
+    let system = Arc::new(SystemTimeline::start()?);
+    known.system = Arc::downgrade(&system);
+    Ok(system)
 }
 
 fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
@@ -65,10 +81,11 @@ fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
     clients.find(|client| client.config().interface.index == index && client.config().port.domain_number == domain)
 }
 
-/// The newest client; none if nobody uses one.
-pub(crate) fn newest() -> Option<Arc<PtpClient>> {
+/// The newest client, else the system's clock; none if nobody follows either.
+pub(crate) fn newest() -> Option<Timeline> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.clients.iter().rev().find_map(Weak::upgrade)
+    let client = known.clients.iter().rev().find_map(Weak::upgrade).map(Timeline::Ptp);
+    client.or_else(|| known.system.upgrade().map(Timeline::System))
 }
 
 /// What a host is told of the clock.
@@ -92,9 +109,8 @@ pub(crate) struct ClockView {
 pub(crate) fn view() -> ClockView {
     let settings = settings::get();
     let mut view = match (newest(), settings.clock_mode) {
-        (Some(client), _) => of_client(&client),
-        (None, ClockMode::Livewire) => by_arrivals(),
-        (None, ClockMode::System) => by_system().unwrap_or_else(|| without_clock(settings.domain)),
+        (Some(Timeline::System(_)) | None, ClockMode::Livewire) => by_arrivals(),
+        (Some(timeline), _) => of(&timeline),
         (None, _) => without_clock(settings.domain),
     };
     if !settings.ptp_enabled {
@@ -127,12 +143,12 @@ fn nothing(state: u32, domain: u8) -> ClockView {
     }
 }
 
-/// The system's clock, if the newest stream follows it.
-fn by_system() -> Option<ClockView> {
-    streams::newest()?.with_timeline(|timeline| match timeline {
-        Timeline::Ptp(_) => None,
-        Timeline::System(system) => Some(of_system(system)),
-    })?
+/// What is told of one clock.
+pub(crate) fn of(timeline: &Timeline) -> ClockView {
+    match timeline {
+        Timeline::Ptp(client) => of_client(client),
+        Timeline::System(system) => of_system(system),
+    }
 }
 
 fn of_system(system: &SystemTimeline) -> ClockView {
@@ -146,14 +162,6 @@ fn of_system(system: &SystemTimeline) -> ClockView {
     }
 }
 
-/// Whether what a stream follows is locked.
-pub(crate) fn is_locked(timeline: &Timeline) -> bool {
-    match timeline {
-        Timeline::Ptp(client) => of_client(client).locked,
-        Timeline::System(system) => system.reading().state == LockState::Locked,
-    }
-}
-
 fn by_arrivals() -> ClockView {
     let rate = streams::newest().and_then(|stream| stream.status()).filter(|status| status.playout.started);
     let frequency_ppm = rate.as_ref().map_or(0.0, |status| status.ingest.media_rate.as_ppm());
@@ -163,7 +171,7 @@ fn by_arrivals() -> ClockView {
 }
 
 /// A client in the words of its own status, which says what it fell back to if it did.
-pub(crate) fn of_client(client: &PtpClient) -> ClockView {
+fn of_client(client: &PtpClient) -> ClockView {
     let status = client.status();
     let reading = status.reference.reading();
     let wanted = client.config().reference.mode;

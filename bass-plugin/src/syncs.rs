@@ -148,7 +148,7 @@ impl Seen {
     fn of(stream: &Stream) -> Option<Self> {
         let status = stream.status()?;
         Some(Self {
-            locked: stream.with_timeline(clock::is_locked).unwrap_or(false),
+            locked: stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false),
             generation: status.ingest.generation,
             lost: status.ingest.sequence.lost,
             stopped: status.last_packet.is_some_and(|last| status.at - last >= SILENCE),

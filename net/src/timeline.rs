@@ -6,7 +6,7 @@ use crate::ptp::PtpClient;
 use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
 use engine::Nanos;
-use engine::clock::{ClockMode, ClockReading, Reference, ReferenceConfig, Sources, SystemReport};
+use engine::clock::{ClockMode, ClockReading, PtpMap, Reference, ReferenceConfig, Sources, SystemReport};
 use std::sync::Arc;
 
 /// How often the system's clock is read.
@@ -28,6 +28,21 @@ impl Timeline {
         match self {
             Self::Ptp(client) => client.reading(),
             Self::System(system) => system.reading(),
+        }
+    }
+
+    /// The timeline itself, and its epoch, which changes when it is stepped: also while it is only what the client fell back to.
+    #[must_use]
+    pub fn pace(&self) -> Option<(PtpMap, u32)> {
+        match self {
+            Self::Ptp(client) => {
+                let status = client.status();
+                status.reference.timeline().map(|map| (*map, status.reference.reading().epoch))
+            }
+            Self::System(system) => {
+                let reading = system.reading();
+                reading.map.map(|map| (map, reading.epoch))
+            }
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Calls at the pace of a clock.
 //!
-//! Model: a thread waits for the moments at which the client's timeline is at a multiple of the period, and calls. What comes too late for a moment leaves it out, and
+//! Model: a thread waits for the moments at which the timeline is at a multiple of the period, and calls. What comes too late for a moment leaves it out, and
 //! the next call tells how many were left out.
 
 use crate::clock;
 use crate::error::Result;
-use crate::ptp::PtpClient;
+use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Worker};
 use engine::clock::PtpMap;
 use engine::{LocalTime, Nanos, PtpTime};
-use std::sync::Arc;
 
 /// How often it is looked for a clock that has not begun, and for a stepped one.
 const INTERVAL: Nanos = Nanos::from_millis(20);
@@ -17,7 +16,7 @@ const INTERVAL: Nanos = Nanos::from_millis(20);
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tick {
-    /// The moment, on the client's timeline.
+    /// The moment, on the timeline.
     pub due: PtpTime,
     /// How late the call is.
     pub late: Nanos,
@@ -32,13 +31,13 @@ pub struct PacedTimer {
 }
 
 impl PacedTimer {
-    /// Calls `call` once a `period`, from when the client's timeline begins.
+    /// Calls `call` once a `period`, from when the timeline begins.
     ///
     /// # Errors
     /// If there is no thread to be had.
-    pub fn start(client: Arc<PtpClient>, period: Nanos, call: impl FnMut(Tick) + Send + 'static) -> Result<Self> {
+    pub fn start(timeline: Timeline, period: Nanos, call: impl FnMut(Tick) + Send + 'static) -> Result<Self> {
         let period = period.max(Nanos::from_micros(100));
-        let worker = Worker::spawn("timer", true, move |context| run(context, &client, period, call))?;
+        let worker = Worker::spawn("timer", true, move |context| run(context, &timeline, period, call))?;
         Ok(Self { worker })
     }
 
@@ -66,17 +65,16 @@ impl Last {
     }
 }
 
-fn run(context: &Context, client: &PtpClient, period: Nanos, mut call: impl FnMut(Tick)) {
+fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnMut(Tick)) {
     let mut last = Last::default();
     while !context.is_stopping() {
         let now = clock::now();
-        let status = client.status();
-        let Some(map) = status.reference.timeline().copied() else {
+        let Some((map, epoch)) = timeline.pace() else {
             last.number = None;
             context.wait(&[], [Some(now + INTERVAL)]);
             continue;
         };
-        let (next, missed) = next(&map, now, period, last.on(status.reference.reading().epoch));
+        let (next, missed) = next(&map, now, period, last.on(epoch));
         let due = map.local_at(time_of(next, period));
         if due > now {
             // It is this moment that is waited for, also when the present is looked at again.
@@ -116,7 +114,7 @@ mod tests {
         let loopback = crate::interface::Interface::find(Some("127.0.0.1")).unwrap();
         let free = engine::clock::ReferenceConfig { mode: engine::clock::ClockMode::FreeRunning, fallback_after: None };
         let config = crate::ptp::PtpConfig { reference: free, ..crate::ptp::PtpConfig::slave(loopback, 119) };
-        let Ok(client) = PtpClient::shared(config) else {
+        let Ok(client) = crate::ptp::PtpClient::shared(config) else {
             eprintln!("skipped: PTP's ports are refused to this program");
             return;
         };
@@ -124,7 +122,7 @@ mod tests {
         let call = move |tick: Tick| {
             let _ = tell.send(tick);
         };
-        let timer = PacedTimer::start(client, Nanos::from_millis(5), call).unwrap();
+        let timer = PacedTimer::start(Timeline::Ptp(client), Nanos::from_millis(5), call).unwrap();
         let first: Vec<Tick> = ticks.iter().take(20).collect();
         drop(timer);
         for pair in first.windows(2) {

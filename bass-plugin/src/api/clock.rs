@@ -7,16 +7,17 @@ use crate::platform::{isolated, mark_as_ours};
 use crate::text::Recent;
 use crate::{platform, settings};
 use engine::Nanos;
-use net::ptp::{PtpClient, PtpConfig};
+use engine::clock::ClockMode;
+use net::timeline::Timeline;
 use net::timer::{PacedTimer, Tick};
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What a domain is that the setting tells.
 const BY_SETTING: u32 = u32::MAX;
 
-/// The client that `BASS_AES67_ClockStart` has started.
-static STARTED: Mutex<Option<Arc<PtpClient>>> = Mutex::new(None);
+/// The clock that `BASS_AES67_ClockStart` has started.
+static STARTED: Mutex<Option<Timeline>> = Mutex::new(None);
 static TIMERS: Handles<Mutex<Option<PacedTimer>>> = Handles::new(0x6700_0000, "timer");
 static STATUS: Recent = Recent::new();
 
@@ -58,8 +59,11 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
     }
     platform::stay_loaded();
     let interface = settings.interface(interface)?;
-    let config = PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface, domain) };
-    *started = Some(clock::client(config)?);
+    *started = Some(match settings.clock_mode {
+        // Whoever keeps the system's clock may hold PTP's ports.
+        ClockMode::System => Timeline::System(clock::system()?),
+        _ => Timeline::Ptp(clock::follow_ptp(&settings, &interface, domain)?),
+    });
     Ok(())
 }
 
@@ -76,7 +80,7 @@ extern "system" fn BASS_AES67_ClockStop() -> i32 {
 
 /// What is known of the clock, or an error if none runs.
 fn view() -> Result<ClockView, BassError> {
-    let known = isolated(|| clock::newest().map(|client| clock::of_client(&client)));
+    let known = isolated(|| clock::newest().map(|timeline| clock::of(&timeline)));
     known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
 }
 
@@ -159,7 +163,7 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     if !PERIODS_US.contains(&period_us) {
         return Err(BassError::parameter(format!("a period of {period_us} us: right would be 100 to 10000000")));
     }
-    let client = clock::newest()
+    let timeline = clock::newest()
         .ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
     platform::stay_loaded();
     let call = move |tick: Tick| {
@@ -171,7 +175,7 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
         // SAFETY: the host answers for its procedure and pointer until it stops the timer.
         unsafe { procedure(user.0, time_ns, missed) };
     };
-    let timer = PacedTimer::start(client, Nanos::from_micros(i64::from(period_us)), call)?;
+    let timer = PacedTimer::start(timeline, Nanos::from_micros(i64::from(period_us)), call)?;
     Ok(TIMERS.add(Mutex::new(Some(timer))))
 }
 

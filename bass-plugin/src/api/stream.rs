@@ -46,7 +46,7 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         packet_frames: stream.packet_frames(status) as u32,
         generation: ingest.generation,
         on_ptp: u32::from(playout.link_offset.is_some()),
-        locked: u32::from(stream.with_timeline(clock::is_locked).unwrap_or(false)),
+        locked: u32::from(stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false)),
         packets_received: sequence.received,
         packets_lost: sequence.lost,
         packets_late: playout.late_packets,
