@@ -2,11 +2,40 @@
 
 use crate::failure::{Failure, Result};
 use cpal::{SampleFormat, SupportedBufferSize, SupportedStreamConfig};
+use engine::{LocalTime, Nanos};
+use net::clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The longest callback: none in use asks for more than half of that.
 pub(crate) const LONGEST_CALLBACK: usize = 16_384;
 /// Errors of a card that nobody has looked at.
 pub(crate) const MAX_ERRORS: usize = 16;
+
+/// A card that has not called back for this long has stopped, whatever it says.
+const STALL: Nanos = Nanos::from_secs(2);
+
+/// When a card called back last: told by its callback, looked at by who watches it.
+#[derive(Clone)]
+pub(crate) struct Pulse(Arc<AtomicI64>);
+
+impl Pulse {
+    /// Begins as if it had called back now.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(clock::now().as_nanos())))
+    }
+
+    /// The callback was called at `now`.
+    pub(crate) fn beat(&self, now: LocalTime) {
+        self.0.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// For how long the card has not called back, if that is too long.
+    pub(crate) fn stalled(&self) -> Option<Nanos> {
+        let silent = clock::now().since(LocalTime::from_nanos(self.0.load(Ordering::Relaxed)));
+        (silent >= STALL).then_some(silent)
+    }
+}
 
 /// The first of the devices whose name contains `wanted`. `that` goes on where the message says `there is no sound card X`.
 pub(crate) fn find(

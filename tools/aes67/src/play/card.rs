@@ -3,14 +3,12 @@
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
 use crate::session::warn;
-use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, callback_frames, find, rank};
+use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::rtp::format::MAX_CHANNELS;
-use engine::{LocalTime, Nanos, SampleRate};
+use engine::{Nanos, SampleRate};
 use net::clock;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Frames that the engine resamples in one go.
@@ -19,8 +17,6 @@ pub(super) const BLOCK_FRAMES: usize = 1024;
 const CALLBACK: Nanos = Nanos::from_millis(10);
 /// Share of the latency that a callback should take at most.
 const CALLBACKS_OF_LATENCY: i64 = 4;
-/// A card that has not called back for this long has stopped, whatever it says.
-const STALL: Nanos = Nanos::from_secs(2);
 
 /// A card, and how it will be used.
 pub(super) struct Opened {
@@ -80,8 +76,8 @@ impl Opened {
         let card_channels = usize::from(self.config.channels());
         let mut block = vec![0.0; LONGEST_CALLBACK * channels];
         let (tell, errors) = sync_channel(MAX_ERRORS);
-        let called_at = Arc::new(AtomicU64::new(clock::now().as_nanos() as u64));
-        let called = Arc::clone(&called_at);
+        let pulse = Pulse::new();
+        let called = pulse.clone();
         let mut promoted = false;
         let call_back = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
             let now = clock::now();
@@ -89,7 +85,7 @@ impl Opened {
             if !std::mem::replace(&mut promoted, true) {
                 net::ask_for_real_time();
             }
-            called.store(now.as_nanos() as u64, Ordering::Relaxed);
+            called.beat(now);
             for out in out.chunks_mut(LONGEST_CALLBACK * card_channels) {
                 let block = &mut block[..out.len() / card_channels * channels];
                 mixer.pull(now, block);
@@ -108,7 +104,7 @@ impl Opened {
         let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
         let stream = self.device.build_output_stream(config, call_back, on_error, None).map_err(refused)?;
         stream.play().map_err(refused)?;
-        Ok(Playing { name: self.name.clone(), errors, called_at, _stream: stream })
+        Ok(Playing { name: self.name.clone(), errors, pulse, _stream: stream })
     }
 }
 
@@ -135,8 +131,7 @@ fn choose(
 pub(super) struct Playing {
     name: String,
     errors: Receiver<cpal::Error>,
-    /// Host time of the last callback, in ns.
-    called_at: Arc<AtomicU64>,
+    pulse: Pulse,
     _stream: cpal::Stream,
 }
 
@@ -153,8 +148,7 @@ impl Playing {
                 _ => return Err(message),
             }
         }
-        let called_at = LocalTime::from_nanos(self.called_at.load(Ordering::Relaxed) as i64);
-        let silent = clock::now().since(called_at);
-        if silent < STALL { Ok(()) } else { Err(format!("{}: it has not asked for audio for {silent}", self.name)) }
+        let stalled = |silent| Err(format!("{}: it has not asked for audio for {silent}", self.name));
+        self.pulse.stalled().map_or(Ok(()), stalled)
     }
 }

@@ -3,7 +3,7 @@
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
-use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, callback_frames, find, rank};
+use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::capture::{CaptureConfig, CaptureInput, capture};
@@ -96,8 +96,11 @@ impl Opened {
         let channels = self.channels();
         let mut block = vec![0.0; LONGEST_CALLBACK * channels];
         let (tell, errors) = sync_channel(MAX_ERRORS);
+        let pulse = Pulse::new();
+        let called = pulse.clone();
         let call_back = move |samples: &[T], _: &cpal::InputCallbackInfo| {
             let now = clock::now();
+            called.beat(now);
             for samples in samples.chunks(LONGEST_CALLBACK * channels) {
                 let block = &mut block[..samples.len()];
                 block.iter_mut().zip(samples).for_each(|(to, &sample)| *to = f32::from_sample(sample));
@@ -113,7 +116,7 @@ impl Opened {
         let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
         let stream = self.device.build_input_stream(config, call_back, on_error, None).map_err(refused)?;
         stream.play().map_err(refused)?;
-        Ok(Capturing { name: self.name.clone(), errors, _stream: stream })
+        Ok(Capturing { name: self.name.clone(), errors, pulse, _stream: stream })
     }
 }
 
@@ -138,11 +141,12 @@ fn choose(
 pub(crate) struct Capturing {
     name: String,
     errors: Receiver<cpal::Error>,
+    pulse: Pulse,
     _stream: cpal::Stream,
 }
 
 impl Capturing {
-    /// Tells of xruns; an error if the card is gone.
+    /// Tells of xruns; an error if the card is gone or has stopped.
     pub(crate) fn check(&self) -> Result<()> {
         for error in self.errors.try_iter() {
             let message = format!("{}: {error}", self.name);
@@ -153,6 +157,7 @@ impl Capturing {
                 _ => return Err(Failure::run(message)),
             }
         }
-        Ok(())
+        let stalled = |silent| Err(Failure::run(format!("{}: it has not brought audio for {silent}", self.name)));
+        self.pulse.stalled().map_or(Ok(()), stalled)
     }
 }
