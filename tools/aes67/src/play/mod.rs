@@ -266,6 +266,7 @@ impl<'a> Desk<'a> {
         match player.check() {
             Ok(()) => Ok(()),
             Err(Lost::ForGood(failure)) => Err(failure),
+            #[cfg(feature = "cpal")]
             Err(Lost::ForNow(reason)) => {
                 session.tell(format_args!("the sound card is lost ({reason}); looking for it every second"));
                 player.remember(self.arguments, memory);

@@ -93,6 +93,7 @@ pub(super) enum Playing {
 /// An output does not play any more.
 pub(super) enum Lost {
     /// It may come back: a card that was unplugged.
+    #[cfg(feature = "cpal")]
     ForNow(String),
     /// It will not: a file that cannot be written.
     ForGood(Failure),

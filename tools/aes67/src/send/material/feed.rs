@@ -8,17 +8,21 @@ use super::Playlist;
 use super::signal::Signal;
 use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
-use engine::capture::CaptureSource;
-use engine::clock::PtpMap;
 use engine::send::Source;
-use engine::{Frames, SampleRate};
+use engine::{Frames, Nanos, SampleRate};
+#[cfg(feature = "cpal")]
+use engine::{capture::CaptureSource, clock::PtpMap};
+use net::clock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Frames that are read at once, and how many such blocks ahead: a second at 48 kHz.
 const BLOCK_FRAMES: usize = 4800;
 const BLOCKS_AHEAD: usize = 10;
+/// How long the first block is waited for.
+const FIRST_BLOCK: Nanos = Nanos::from_secs(1);
 
 type Block = Arc<Vec<f32>>;
 
@@ -61,9 +65,15 @@ pub(crate) struct Feed {
 }
 
 enum Kind {
-    Computed { signal: Signal, rate: SampleRate },
+    Computed {
+        signal: Signal,
+        rate: SampleRate,
+    },
     Read(Box<Reading>),
-    Captured { source: Box<CaptureSource> },
+    #[cfg(feature = "cpal")]
+    Captured {
+        source: Box<CaptureSource>,
+    },
 }
 
 /// Of a source that is read.
@@ -91,6 +101,7 @@ impl Feed {
     }
 
     /// The source's channels are the stream's already.
+    #[cfg(feature = "cpal")]
     pub(crate) fn captured(source: CaptureSource, map: &[u16], meter: Arc<Meter>) -> Self {
         Self { kind: Kind::Captured { source: Box::new(source) }, map: map.to_vec(), meter }
     }
@@ -108,11 +119,13 @@ impl Feed {
         for _ in 0..if playlist.is_of_files() { BLOCKS_AHEAD } else { 0 } {
             tell_all(&mut playlist, &tell);
         }
+        let deadline = clock::now() + FIRST_BLOCK;
         let thread = std::thread::Builder::new().name("source".to_owned());
         thread.spawn(move || read_all(playlist, &tell)).map_err(Failure::run)?;
         let feed = |((map, meter), blocks): (&(&[u16], Arc<Meter>), Receiver<Block>)| {
-            // So that the first packet finds audio.
-            let block = blocks.recv().unwrap_or_default();
+            // So that the first packet finds audio; a pipe that is silent is waited for by silence.
+            let patience = (deadline - clock::now()).as_nanos().max(0) as u64;
+            let block = blocks.recv_timeout(Duration::from_nanos(patience)).unwrap_or_default();
             let reading = Reading {
                 blocks,
                 block,
@@ -137,11 +150,13 @@ impl Source for Feed {
         match &mut self.kind {
             Kind::Computed { signal, rate } => signal.render(*rate, first, &self.map, out),
             Kind::Read(reading) => reading.read(first, &self.map, out),
+            #[cfg(feature = "cpal")]
             Kind::Captured { source } => source.read(first, out),
         }
         self.meter.measure(out);
     }
 
+    #[cfg(feature = "cpal")]
     fn set_timeline(&mut self, timeline: &PtpMap) {
         if let Kind::Captured { source } = &mut self.kind {
             source.set_timeline(timeline);
