@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Debian's packages of the programs that tests use, where a package has another name.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("setpriv", "util-linux"),
     ("ptp4l", "linuxptp"),
@@ -30,6 +30,7 @@ const PACKAGES: [(&str, &str); 8] = [
     ),
     ("python3-gst", "python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"),
     ("tshark", "tshark"),
+    ("node", "nodejs"),
 ];
 
 /// Set in the environment, this lets the folders be, with all that was written in them, for whoever looks for the cause of a failure.
@@ -186,7 +187,7 @@ pub fn address(host: char) -> String {
 
 fn is_installed(tool: &str) -> bool {
     if tool == "python3-gst" {
-        let import = "import gi; gi.require_version('GstNet', '1.0'); from gi.repository import Gst, GstNet";
+        let import = "import gi; gi.require_version('GstNet', '1.0'); gi.require_version('GstRtp', '1.0'); from gi.repository import Gst, GstNet, GstRtp";
         let done = Command::new(SYSTEM_PYTHON).args(["-c", import]).stdin(Stdio::null()).output();
         return done.is_ok_and(|done| done.status.success());
     }

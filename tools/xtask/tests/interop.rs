@@ -71,3 +71,28 @@ fn a_trace_shows_what_happened() {
 fn many_streams_are_received_in_one_process() {
     case("many-streams");
 }
+
+#[test]
+fn ffmpeg_receives_every_bit_by_our_description_and_by_our_announcement() {
+    case("send-ffmpeg");
+}
+
+#[test]
+fn gstreamer_reads_back_our_capture_time_to_the_sample() {
+    case("send-gstreamer");
+}
+
+#[test]
+fn tshark_finds_nothing_malformed_and_the_right_headers() {
+    case("send-tshark");
+}
+
+#[test]
+fn libraries_for_sdp_accept_our_descriptions() {
+    case("send-sdp");
+}
+
+#[test]
+fn lateness_is_measured_beside_gstreamer() {
+    case("send-lateness");
+}

@@ -50,6 +50,11 @@ impl Bench {
         if self.long { long } else { short }
     }
 
+    /// The `aes67` that is looked at.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// `aes67` on a host, with arguments that have no spaces.
     pub(super) fn aes67(&self, wire: &Wire, host: char, arguments: &str) -> Command {
         let mut command = wire.command(host, &self.program);

@@ -6,6 +6,7 @@ mod many;
 mod play;
 mod ptp;
 mod receive;
+mod send;
 
 use super::bench::{Bench, Outcome};
 
@@ -38,6 +39,11 @@ pub(super) const ALL: &[Case] = &[
     case("ptp-serve", "ptp4l follows our master", ptp::serve),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
     case("jack-lost", "jackd goes and comes back", play::jack_lost),
+    case("send-ffmpeg", "FFmpeg receives our stream by its description and by its announcement", send::ffmpeg),
+    case("send-gstreamer", "GStreamer's RFC 7273 receiver reads back our capture time", send::gstreamer),
+    case("send-tshark", "what tshark says of our packets", send::tshark),
+    case("send-sdp", "sdpoker and sdp-transform read our descriptions", send::sdp_libraries),
+    case("send-lateness", "how late our packets are, and what they cost, beside GStreamer's", send::lateness),
     case("trace", "a trace of `play` shows its glitches in the simulator", play::trace),
     case("many-streams", "64 stereo streams in one process, beside GStreamer", many::streams),
     case("endurance", "play and record while sender, grandmaster and network go and come", endurance::run),

@@ -2,7 +2,7 @@
 
 lateness.py AES67 HOST_A HOST_B STREAMS PTIME_MS SECONDS
 
-Lateness is counted from the earliest packet of the sender's run, by RTP timestamps: it is what a receiver's buffer has to hold. CPU is the sender's process's, user and system.
+Lateness is counted from the earliest packet of the sender's run, by RTP timestamps: it is what a receiver's buffer has to hold. CPU is the sender's process's, user and system. Both have the real-time priority that ours asks for by itself.
 """
 import json, os, resource, struct, subprocess, sys, time
 aes67, host_a, host_b, streams, ptime_ms, seconds = sys.argv[1:7]
@@ -23,7 +23,7 @@ def gstreamer(group):
         launch += (f'audiotestsrc is-live=true samplesperbuffer={frames} ! audio/x-raw,format=S24BE,rate=48000,channels=2 ! '
                    f'rtpL24pay pt=96 min-ptime={ns_per} max-ptime={ns_per} timestamp-offset=0 ! udpsink host={address} port=5004 '
                    'ttl-mc=15 multicast-iface=va qos-dscp=34 sync=true processing-deadline=0').split()
-    return ns(host_a, 'timeout', '-s', 'INT', str(seconds + 4), 'gst-launch-1.0', '-q', *launch)
+    return ns(host_a, 'timeout', '-s', 'INT', str(seconds + 4), 'chrt', '-f', '60', 'gst-launch-1.0', '-q', *launch)
 
 def packets(path):
     data = open(path, 'rb').read()
@@ -39,7 +39,7 @@ def packets(path):
         yield packet[30:34], s * 10**9 + part * (1 if nano else 1000), struct.unpack_from('>I', packet, 46)[0]
 
 def measure(name, command):
-    path = f'/tmp/lateness-{os.getpid()}.pcap'
+    path = 'lateness.pcap'
     dump = subprocess.Popen(ns(host_b, 'tcpdump', '-i', 'vb', '-s', '60', '-B', '65536', '--time-stamp-precision=nano', '-w', path,
                                'udp port 5004'), **quiet)
     time.sleep(1)
@@ -57,7 +57,6 @@ def measure(name, command):
         for arrival, timestamp in seen:
             ahead = ((timestamp - first_ts) + 2**31) % 2**32 - 2**31
             late.append((arrival, arrival - ahead * 10**9 // 48_000))
-    #     late.sort()
     # The first seconds are start-up.
     begin = late[0][0] + 2 * 10**9 if late else 0
     residuals = sorted(residual for arrival, residual in late if arrival >= begin)

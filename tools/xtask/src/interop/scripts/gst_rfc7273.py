@@ -1,6 +1,6 @@
 """Receives a stream by RFC 7273 and compares the capture time that GStreamer reads back with the RTP timestamps.
 
-gst_rx.py INTERFACE DOMAIN GMID GROUP CHANNELS SECONDS LATENCY_MS...
+gst_rfc7273.py INTERFACE DOMAIN GMID GROUP CHANNELS SECONDS LATENCY_MS...
 """
 import sys, gi
 gi.require_version('Gst', '1.0'); gi.require_version('GstNet', '1.0'); gi.require_version('GstRtp', '1.0')
