@@ -2,7 +2,7 @@
  * A host of BASS, for the tests: loads BASS and the add-on at run time and does what it is told. Runs on Linux and on Windows.
  *
  *     host play    BASS PLUGIN URL SECONDS FILE|- decode|decode16|ptp|nosound|card
- *     host many    BASS PLUGIN URL... (one for each stream, decoded for 10 s)
+ *     host many    BASS PLUGIN SECONDS URL... (one for each stream, decoded)
  *     host config  BASS PLUGIN
  *     host life    BASS PLUGIN URL [SECOND_COPY_OF_PLUGIN]
  *     host exit    BASS PLUGIN URL
@@ -182,7 +182,7 @@ static int play(const char *url, int seconds, const char *file, const char *mode
     return 0;
 }
 
-static int many(int count, char **urls) {
+static int many(int seconds, int count, char **urls) {
     struct pull pulls[64];
     memset(pulls, 0, sizeof pulls);
     CHECK(count <= 64 && p_BASS_Init(0, 48000, 0, NULL, NULL));
@@ -199,7 +199,7 @@ static int many(int count, char **urls) {
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
 #endif
-    for (int tick = 0; tick < 1000; tick++) {
+    for (int tick = 0; tick < seconds * 100; tick++) {
         while (now_s() < start + tick * 0.01) sleep_ms(1);
         for (int i = 0; i < count; i++) pull_once(&pulls[i]);
     }
@@ -672,7 +672,7 @@ int main(int argc, char **argv) {
     if (getenv("HOST_NO_PTP")) CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_PTP_ENABLED, 0));
     int code = 2;
     if (!strcmp(command, "play") && argc == 8) code = play(argv[4], atoi(argv[5]), argv[6], argv[7]);
-    if (!strcmp(command, "many") && argc > 4) code = many(argc - 4, argv + 4);
+    if (!strcmp(command, "many") && argc > 5) code = many(atoi(argv[4]), argc - 5, argv + 5);
     if (!strcmp(command, "config")) code = config();
     if (!strcmp(command, "life") && argc >= 5) code = life(plugin_path, argv[4], argc > 5 ? argv[5] : NULL);
     if (!strcmp(command, "cycles") && argc == 6) code = cycles(argv[4], atoi(argv[5]));

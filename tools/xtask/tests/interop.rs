@@ -96,3 +96,33 @@ fn libraries_for_sdp_accept_our_descriptions() {
 fn lateness_is_measured_beside_gstreamer() {
     case("send-lateness");
 }
+
+#[test]
+fn bass_decodes_a_stream_of_gstreamer() {
+    case("bass-receive");
+}
+
+#[test]
+fn bass_plays_on_its_device_without_sound() {
+    case("bass-no-sound");
+}
+
+#[test]
+fn bass_plays_on_a_card_of_jack() {
+    case("bass-jack");
+}
+
+#[test]
+fn bass_receives_many_streams() {
+    case("bass-many");
+}
+
+#[test]
+fn streams_of_bass_leave_nothing_behind() {
+    case("bass-cycles");
+}
+
+#[test]
+fn a_channel_of_bass_is_received_by_others() {
+    case("bass-send");
+}

@@ -67,11 +67,11 @@ impl Bench {
         wire.start(self.aes67(wire, host, arguments))
     }
 
-    /// Another program of the workspace, built beside `aes67`.
+    /// Another program or library of the workspace, built beside `aes67`; libraries that were built for tests are in `deps`.
     pub(super) fn beside(&self, name: &str) -> Result<PathBuf, Trouble> {
-        let program = self.program.with_file_name(name);
-        let missing = || Trouble::Skipped(format!("{} is not built (cargo build -p {name})", program.display()));
-        program.is_file().then(|| program.clone()).ok_or_else(missing)
+        let places = ["deps", ""].map(|folder| self.program.with_file_name(folder).join(name));
+        let missing = || Trouble::Skipped(format!("{} is not built (cargo build)", places[1].display()));
+        places.iter().find(|place| place.is_file()).cloned().ok_or_else(missing)
     }
 
     /// Runs the simulator in the folder of the hosts.
@@ -107,6 +107,23 @@ impl Bench {
         );
         Ok(())
     }
+}
+
+/// Runs a program of a host to its end, with arguments that have no spaces.
+pub(super) fn output(wire: &Wire, host: char, program: &str, arguments: &str, seconds: u32) -> Stopped {
+    let mut command = wire.command(host, program);
+    command.args(arguments.split_whitespace());
+    wire.start(command).wait(seconds)
+}
+
+/// A file that a program should have written; `said` is what the program wrote besides.
+pub(super) fn read(path: &Path, said: &str) -> Result<Vec<u8>, Trouble> {
+    std::fs::read(path).map_err(|error| Trouble::Failed(format!("{}: {error}\n{said}", path.display())))
+}
+
+/// A file for programs.
+pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Outcome {
+    std::fs::write(path, bytes).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }
 
 /// Waits.

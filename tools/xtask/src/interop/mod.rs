@@ -8,6 +8,7 @@
 
 mod bench;
 mod cases;
+mod counter;
 pub(crate) mod flood;
 mod measure;
 pub(crate) mod pauses;
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
 /// Builds `aes67`, and what the cases use besides.
 fn build(release: bool) -> Result<PathBuf, crate::error::Error> {
     let profile = if release { "--release" } else { "" };
-    Cmd::cargo("build --locked -p aes67 -p sim -p xtask").words(profile).run()?;
+    Cmd::cargo("build --locked -p aes67 -p bass-plugin -p sim -p xtask").words(profile).run()?;
     Ok(target_dir().join(if release { "release" } else { "debug" }).join("aes67"))
 }
 

@@ -1,6 +1,7 @@
 //! The cases, one file for each kind of claim.
 
 mod announcements;
+mod bass;
 mod endurance;
 mod many;
 mod play;
@@ -44,6 +45,12 @@ pub(super) const ALL: &[Case] = &[
     case("send-tshark", "what tshark says of our packets", send::tshark),
     case("send-sdp", "sdpoker and sdp-transform read our descriptions", send::sdp_libraries),
     case("send-lateness", "how late our packets are, and what they cost, beside GStreamer's", send::lateness),
+    case("bass-receive", "GStreamer's stream on PTP, decoded by BASS bit for bit", bass::receive),
+    case("bass-no-sound", "BASS plays a stream on its device without sound", bass::no_sound),
+    case("bass-jack", "BASS plays a stream on jackd's dummy card", bass::jack),
+    case("bass-many", "32 streams in one program of BASS", bass::many),
+    case("bass-cycles", "streams of BASS are opened and freed 10000 times", bass::cycles),
+    case("bass-send", "FFmpeg and GStreamer receive a channel of BASS; a stream is sent on", bass::send),
     case("trace", "a trace of `play` shows its glitches in the simulator", play::trace),
     case("many-streams", "64 stereo streams in one process, beside GStreamer", many::streams),
     case("endurance", "play and record while sender, grandmaster and network go and come", endurance::run),

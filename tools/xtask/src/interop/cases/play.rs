@@ -11,22 +11,22 @@ use std::process::Command;
 const ASOUNDRC: &str = "pcm.!default { type jack playback_ports { 0 system:playback_1 1 system:playback_2 } }\n";
 
 /// A JACK server of its own, and programs that find it.
-struct Jack {
+pub(super) struct Jack {
     name: String,
 }
 
 impl Jack {
-    fn new(wire: &Wire) -> Result<Self, Trouble> {
+    pub(super) fn new(wire: &Wire) -> Result<Self, Trouble> {
         fs::write(wire.path(".asoundrc"), ASOUNDRC).map_err(|error| Trouble::Failed(error.to_string()))?;
         Ok(Self { name: format!("interop-{}", std::process::id()) })
     }
 
-    fn with(&self, wire: &Wire, mut command: Command) -> Command {
+    pub(super) fn with(&self, wire: &Wire, mut command: Command) -> Command {
         command.env("HOME", wire.folder()).env("JACK_DEFAULT_SERVER", &self.name).env("JACK_NO_START_SERVER", "1");
         command
     }
 
-    fn start(&self, wire: &Wire) -> Running {
+    pub(super) fn start(&self, wire: &Wire) -> Running {
         let mut command = self.with(wire, wire.command('b', "jackd"));
         command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", "480"]);
         wire.start(command)
@@ -34,7 +34,7 @@ impl Jack {
 }
 
 /// Starts to send a tone on PTP of our own, and waits for its description.
-fn send_tone(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
+pub(super) fn send_tone(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
     let arguments = "send tone --group 239.69.1.6 --interface va --clock master --name Tone --sdp tone.sdp --level -20";
     let send = bench.start(wire, 'a', arguments);
     let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path("tone.sdp").is_file();

@@ -1,0 +1,294 @@
+//! The add-on in the real BASS: `bass-plugin/tests/c/host.c` loads both and does as it is told.
+//!
+//! `cargo xtask bass-fetch` gets BASS, or `BASS` in the environment names its `libbass.so`.
+
+use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
+use super::super::counter::{counter, stretch, wav};
+use super::super::flood;
+use super::super::measure::{identical, swapped, wav_data};
+use super::super::pauses;
+use super::super::peers::{DOMAIN, Ptp4l, gstreamer};
+use super::play::{Jack, send_tone};
+use netns::{Running, Wire};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Frames of a stereo stream in three bytes a sample.
+const FRAME_BYTES: usize = 6;
+/// What a stream begins with is faded in.
+const FADE_FRAMES: usize = 9_600;
+/// A latency that outlasts most moments in which a machine stands still.
+const LATENCY_MS: u32 = 200;
+
+/// A program that plays by BASS.
+struct Host {
+    program: PathBuf,
+    bass: PathBuf,
+    plugin: PathBuf,
+}
+
+impl Host {
+    /// Compiles it into the folder of the hosts.
+    fn new(bench: &Bench, wire: &Wire) -> Result<Self, Trouble> {
+        let fetched = super::super::target_dir().join("bass/libbass.so");
+        let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
+        if !bass.is_file() {
+            let hint = "cargo xtask bass-fetch gets it, or BASS names it";
+            return Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())));
+        }
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bass-plugin/tests/c");
+        let host = Self { program: wire.path("host"), bass, plugin: bench.beside("libbass_aes67.so")? };
+        let mut compiler = Command::new("cc");
+        compiler.args(["-std=gnu11", "-O1", "-I"]).arg(&sources).arg("-o").arg(&host.program);
+        let compiled = compiler.arg(sources.join("host.c")).arg("-ldl").status();
+        let compiled = compiled.map_err(|error| Trouble::Skipped(format!("no C compiler: {error}")))?;
+        bench.check(compiled.success(), "host.c compiles")?;
+        Ok(host)
+    }
+
+    /// A command of the host's, in the domain of all cases.
+    fn command(&self, wire: &Wire, name: char, what: &str, arguments: &str) -> Command {
+        let mut command = wire.command(name, &self.program);
+        command.arg(what).arg(&self.bass).arg(&self.plugin).args(arguments.split_whitespace());
+        command.env("HOST_INTERFACE", format!("v{name}")).env("HOST_DOMAIN", DOMAIN.to_string());
+        command
+    }
+
+    /// Runs it to its end; what it wrote.
+    fn run(&self, wire: &Wire, name: char, what: &str, arguments: &str, seconds: u32) -> Result<String, Trouble> {
+        let done = wire.start(self.command(wire, name, what, arguments)).wait(seconds + 60);
+        if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(format!("{what}: {}", done.log))) }
+    }
+}
+
+/// The last number of this name.
+fn value(text: &str, name: &str) -> Option<i64> {
+    word(text, name)?.parse().ok()
+}
+
+/// The last word of this name.
+fn word<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.rsplit_once(&format!("{name}="))?.1.split_whitespace().next()
+}
+
+/// The last status of a stream, as BASS's users see it.
+fn last_status(log: &str) -> String {
+    let line = |start: &str| log.lines().rfind(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    format!("{}; {}", line("state="), line("ptp="))
+}
+
+/// GStreamer's stream on PTP, decoded at PTP's pace.
+pub(super) fn receive(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
+    let host = Host::new(bench, &wire)?;
+    let master = Ptp4l::master(100).start(&wire, 'a')?;
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let sender = gstreamer(&wire, 'b', "239.69.1.7", 48, "sent.raw");
+    sender.wait_for("sending", 25);
+    let seconds = bench.seconds(12, 60);
+    let url = format!("aes67://239.69.1.7?latency={LATENCY_MS}&pace=ptp");
+    let log = host.run(&wire, 'c', "play", &format!("{url} {} out.raw decode", seconds + 8), seconds + 8)?;
+    let _ = sender.stop();
+    let decoded = read(&wire.path("out.raw"), &log)?;
+    let samples = decoded.chunks_exact(4).map(|four| {
+        let sample = f32::from_ne_bytes([four[0], four[1], four[2], four[3]]);
+        (f64::from(sample) * 8_388_608.0) as i32
+    });
+    let bytes: Vec<u8> = samples.flat_map(|sample| sample.to_be_bytes().into_iter().skip(1)).collect();
+    let silent = bytes.chunks_exact(FRAME_BYTES).take_while(|frame| frame.iter().all(|byte| *byte == 0)).count();
+    let body = bytes.get((silent + FADE_FRAMES) * FRAME_BYTES..).unwrap_or_default();
+    let sent = read(&wire.path("sent.raw"), "")?;
+    let identity = master_identity(&master);
+    bench.figure("status", last_status(&log));
+    bench.check(
+        log.contains(&format!("ptp=Slave to: PTP/{identity}:{DOMAIN}, ")) && log.contains("[LOCKED]"),
+        "the status names the master, and the lock",
+    )?;
+    bench.check(value(&log, "locked") == Some(1) && value(&log, "on_ptp") == Some(1), "the stream is on PTP")?;
+    let found = identical(body, &sent, FRAME_BYTES);
+    if let Ok(bytes) = &found {
+        let frames = bytes / FRAME_BYTES;
+        bench.figure("decoded bit for bit", format_args!("{frames} frames, {:.1} s", frames as f64 / 48_000.0));
+    }
+    let long_enough = found.as_ref().is_ok_and(|bytes| bytes / FRAME_BYTES >= seconds as usize * 48_000);
+    bench.check_undisturbed(&watch, long_enough, format_args!("{seconds} s are decoded bit for bit: {found:?}"))
+}
+
+/// ptp4l writes its identity as `aabbcc.fffe.ddeeff`.
+fn master_identity(master: &Running) -> String {
+    let log = master.log();
+    let identity = log.split("selected local clock ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    identity.unwrap_or("no identity").replace('.', "")
+}
+
+/// The device without sound, on whose pace BASS mixes.
+pub(super) fn no_sound(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &[])?;
+    let host = Host::new(bench, &wire)?;
+    let _send = send_tone(bench, &wire)?;
+    played(bench, &wire, "nosound", |arguments, seconds| host.run(&wire, 'b', "play", arguments, seconds))
+}
+
+/// jackd's dummy card, through BASS's own output.
+pub(super) fn jack(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["jackd"])?;
+    let host = Host::new(bench, &wire)?;
+    let jack = Jack::new(&wire)?;
+    let _server = jack.start(&wire);
+    let _send = send_tone(bench, &wire)?;
+    pause(1.0);
+    played(bench, &wire, "card", |arguments, seconds| {
+        let done = wire.start(jack.with(&wire, host.command(&wire, 'b', "play", arguments))).wait(seconds + 60);
+        if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(done.log)) }
+    })
+}
+
+fn played(bench: &Bench, wire: &Wire, mode: &str, run: impl FnOnce(&str, u32) -> Result<String, Trouble>) -> Outcome {
+    let watch = pauses::start(bench, wire, 'a')?;
+    let seconds = bench.seconds(12, 600);
+    let url = format!("aes67:///{}?latency={LATENCY_MS}", wire.path("tone.sdp").display());
+    let log = run(&format!("{url} {seconds} - {mode}"), seconds)?;
+    bench.figure(&format!("{seconds} s"), last_status(&log));
+    bench.check(value(&log, "state") == Some(2) && value(&log, "lost") == Some(0), "it plays, and nothing is lost")?;
+    bench.check_undisturbed(&watch, value(&log, "underruns") == Some(0), "no underruns")
+}
+
+/// Many streams in one program.
+pub(super) fn many(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &[])?;
+    let host = Host::new(bench, &wire)?;
+    let count = bench.seconds(8, 32);
+    let seconds = bench.seconds(10, 60);
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let _flood = flood::start(&wire, 'a', bench, count as usize)?;
+    let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}?latency=100")).collect();
+    let mut command = host.command(&wire, 'b', "many", &format!("{seconds} {}", urls.join(" ")));
+    command.env("HOST_NO_PTP", "1");
+    let done = wire.start(command).wait(seconds + 60);
+    bench.check(done.code == Some(0), &done.log)?;
+    let sum = |name: &str| {
+        let name = format!(" {name}=");
+        let numbers =
+            done.log.lines().filter_map(|line| line.split(&name).nth(1)?.split(' ').next()?.parse::<u64>().ok());
+        numbers.sum::<u64>()
+    };
+    let playing = done.log.matches(" state=2 ").count();
+    bench.figure(
+        &format!("{count} streams of 1 ms, {seconds} s"),
+        format_args!(
+            "{playing} play, {} packets received, {} lost, {} underruns, {} % of a core, {} KiB",
+            sum("received"),
+            sum("lost"),
+            sum("underruns"),
+            word(&done.log, "cpu_percent_of_a_core").unwrap_or("?"),
+            word(&done.log, "resident_kib").unwrap_or("?")
+        ),
+    );
+    bench.check(playing == count as usize, format_args!("all play:\n{}", done.log))?;
+    bench.check_undisturbed(&watch, sum("lost") + sum("underruns") == 0, "nothing is lost, and no underruns")
+}
+
+/// Streams that are opened and freed, again and again.
+pub(super) fn cycles(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &[])?;
+    let host = Host::new(bench, &wire)?;
+    let _flood = flood::start(&wire, 'a', bench, 1)?;
+    let count = bench.seconds(100, 10_000);
+    let log = host.run(&wire, 'b', "cycles", &format!("aes67://239.69.2.1 {count}"), 60 + count / 4)?;
+    bench.figure("threads, files and memory after and before", log.lines().last().unwrap_or_default());
+    Ok(())
+}
+
+/// A channel of BASS as a stream, as others receive it; and a stream that is sent on.
+pub(super) fn send(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b', 'c', 'd'], &["ptp4l", "ffmpeg", "gst-launch-1.0"])?;
+    let host = Host::new(bench, &wire)?;
+    let _master = Ptp4l::master(100).start(&wire, 'a')?;
+    let seconds = bench.seconds(4, 30);
+    let sent = counter(4 * seconds + 60);
+    write(&wire.path("in.wav"), wav(&sent))?;
+    let arguments = format!("in.wav 239.69.1.8 vb 0 {}", 3 * seconds + 60);
+    let sending = wire.start(host.command(&wire, 'b', "output", &arguments));
+    let flows = sending.poll(30, |log| value(log, "packets") > Some(0));
+    bench.check(flows, format_args!("nothing is sent:\n{}", sending.log()))?;
+    let ffmpeg = format!(
+        "-nostdin -loglevel error -i sap://239.255.255.255:9875 -t {seconds} -c:a pcm_s24be -f s24be -y ffmpeg.raw"
+    );
+    let said = output(&wire, 'c', "ffmpeg", &ffmpeg, seconds + 60).log;
+    let frames = stretch(&sent, &read(&wire.path("ffmpeg.raw"), &said)?)?;
+    bench.figure("FFmpeg by our announcement", format_args!("{frames} frames, none differs"));
+    let caps = "application/x-rtp,media=audio,clock-rate=48000,encoding-name=L24,channels=2,payload=96";
+    let launch = format!(
+        "-q udpsrc address=239.69.1.8 port=5004 multicast-iface=vc caps={caps} ! rtpjitterbuffer latency=50 ! rtpL24depay ! identity eos-after={} ! filesink location=gst.raw",
+        seconds * 1000
+    );
+    let said = output(&wire, 'c', "gst-launch-1.0", &launch, seconds + 60).log;
+    let frames = stretch(&sent, &read(&wire.path("gst.raw"), &said)?)?;
+    bench.figure("GStreamer", format_args!("{frames} frames, none differs"));
+    sending.signal("KILL");
+    let _ = sending.wait(10);
+    loopback(bench, &wire, &host, seconds)
+}
+
+/// AES67 in, through BASS, AES67 out: by how much the same audio is later on the network.
+fn loopback(bench: &Bench, wire: &Wire, host: &Host, seconds: u32) -> Outcome {
+    let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --ptp-domain {DOMAIN} --no-sap");
+    let send = bench.start(wire, 'd', &send);
+    send.wait_for("packets, late by", 30);
+    let arguments = format!("aes67://239.69.1.9?latency=20&pace=ptp 239.69.1.10 vb 0 {}", seconds + 30);
+    let through = wire.start(host.command(wire, 'b', "output", &arguments));
+    let flows = through.poll(30, |log| value(log, "packets") > Some(3000));
+    bench.check(flows, format_args!("nothing is sent on:\n{}", through.log()))?;
+    let record = format!(
+        "record aes67://239.69.1.9?domain={DOMAIN} aes67://239.69.1.10?domain={DOMAIN} --interface vc --output take --seconds {}",
+        seconds + 8
+    );
+    let recorded = bench.start(wire, 'c', &record).wait(seconds + 40);
+    bench.check(recorded.code == Some(0), &recorded.log)?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(wire.folder())
+        .map_err(|error| Trouble::Failed(error.to_string()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wav") && !path.ends_with("in.wav"))
+        .collect();
+    files.sort();
+    let [first, second] = &files[..] else {
+        return Err(Trouble::Failed(format!("two files were to be recorded: {files:?}\n{}", recorded.log)));
+    };
+    let (before, after) = (Take::read(first)?, Take::read(second)?);
+    let (before, after) =
+        if first.to_string_lossy().contains("239.69.1.10") { (after, before) } else { (before, after) };
+    let delay = before.delay_of(&after)?;
+    bench.figure(
+        "through BASS",
+        format_args!("{delay} frames, {:.2} ms, later on the network; asked for 20 ms", delay as f64 / 48.0),
+    );
+    bench.figure("status", last_status(&through.log()));
+    bench.check((19 * 48..=22 * 48).contains(&delay), "what was asked for, within a packet or two")
+}
+
+/// A recording, and when it began.
+struct Take {
+    audio: Vec<u8>,
+    /// Frames since midnight.
+    began: i64,
+}
+
+impl Take {
+    fn read(path: &Path) -> Result<Self, Trouble> {
+        let (audio, _) = wav_data(path)?;
+        let file = read(path, "")?;
+        let no_time = || Trouble::Failed(format!("{}: no bext chunk", path.display()));
+        let bext = file.windows(4).position(|four| four == b"bext").ok_or_else(no_time)? + 8;
+        let reference = file.get(bext + 338..bext + 346).and_then(|bytes| bytes.try_into().ok()).ok_or_else(no_time)?;
+        Ok(Self { audio: swapped(&audio, 3), began: i64::from_le_bytes(reference) })
+    }
+
+    /// How much later the same audio is in `other`, in frames.
+    fn delay_of(&self, other: &Self) -> Result<i64, Trouble> {
+        let middle = other.audio.len() / FRAME_BYTES / 2;
+        let probe = &other.audio[middle * FRAME_BYTES..][..FRAME_BYTES];
+        let found = self.audio.chunks_exact(FRAME_BYTES).position(|frame| frame == probe);
+        let found = found.ok_or_else(|| Trouble::Failed("what was sent on is not what came in".to_owned()))?;
+        Ok(other.began + middle as i64 - self.began - found as i64)
+    }
+}
