@@ -172,10 +172,16 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     if others.len() > 1 {
         return Err(Failure::input("a stream has two legs at most: give --group once or twice"));
     }
-    if target.stream.legs.iter().any(|leg| leg.destination == *primary.0.ip() && leg.port == primary.0.port()) {
+    let is_input = |to: &&Destination| {
+        target.stream.legs.iter().any(|leg| leg.destination == *to.0.ip() && leg.port == to.0.port())
+    };
+    if let Some(input) = destinations.iter().find(is_input) {
         return Err(Failure::input(format!(
-            "{primary} is where the input comes from: give the output another address or port"
+            "{input} is where the input comes from: give the output another address or port"
         )));
+    }
+    if others.contains(&primary) {
+        return Err(Failure::input(format!("both legs go to {primary}: give the second one another address, or none")));
     }
     let encoding = arguments.format.map_or(format.encoding(), Format::encoding);
     let out_format = StreamFormat::new(encoding, format.sample_rate(), map.len()).map_err(Failure::input)?;

@@ -8,11 +8,12 @@ use super::status::Shown;
 use crate::failure::Result;
 use crate::play::meter::Meter;
 use crate::session::seed;
+use engine::receive::Leg;
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::PayloadType;
 use engine::send::{Dither, SenderConfig};
 use net::send::Outgoing;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,21 +76,27 @@ pub(crate) fn streams(
         (Some(size), [one]) => split_up(one, &material.name(), material.channels(), size),
         _ => plan.streams.clone(),
     };
+    let one_network = plan.interface.as_ref().is_none_or(|names| names.0.len() == 1);
     let mut prepared: Vec<Prepared> = Vec::new();
     for (index, stream) in plans.iter().enumerate() {
         let next = prepare(plan, stream, material)
             .map_err(|(key, message)| origin.failure(&format!("stream[{index}]{key}"), &message))?;
-        let twin = prepared.iter().find(|other| other.config.primary == next.config.primary);
-        if let Some(twin) = twin {
-            let message = format!(
-                "{} goes to {} already: streams need addresses or ports of their own",
-                twin.name, next.config.primary
-            );
+        let taken = prepared.iter().find_map(|other| Some((other, common(&other.config, &next.config, one_network)?)));
+        if let Some((twin, address)) = taken {
+            let message =
+                format!("{} goes to {address} already: streams need addresses or ports of their own", twin.name);
             return Err(origin.failure(&format!("stream[{index}].destination"), &message));
         }
         prepared.push(next);
     }
     Ok(prepared)
+}
+
+/// Where both streams would go. The legs of one stream may have addresses of the other's on another network.
+fn common(one: &SenderConfig, other: &SenderConfig, one_network: bool) -> Option<SocketAddr> {
+    let pairs = Leg::ALL.into_iter().flat_map(|leg| Leg::ALL.map(|other| (leg, other)));
+    let mut on_one_network = pairs.filter(|(leg, other)| one_network || leg == other);
+    on_one_network.find_map(|(leg, its)| one.destination(leg).filter(|to| other.destination(its) == Some(*to)))
 }
 
 /// Streams of `size` channels each, to addresses that count up.
