@@ -89,6 +89,20 @@ pub(crate) fn samples(path: &Path) -> Vec<i32> {
     hound::WavReader::open(path).expect("a WAV file").samples().map(|sample| sample.expect("a sample")).collect()
 }
 
+/// Fails unless samples were recorded as they were sent. On a machine that stands still packets are left out, and that is neither's fault: the recording may begin
+/// later, and be silent in places.
+pub(crate) fn assert_recorded(recorded: &[i32], sent: &[i32], channels: usize) {
+    let probe = &recorded[..4 * channels];
+    let late =
+        sent.chunks_exact(channels).enumerate().position(|(frame, _)| sent[frame * channels..].starts_with(probe));
+    let late = late.expect("the first frames were sent") * channels;
+    let pairs = || recorded.iter().zip(&sent[late..]);
+    let differs = pairs().position(|(recorded, sent)| recorded != sent && *recorded != 0);
+    assert_eq!(differs, None, "a sample differs, of {} that begin {late} later", recorded.len());
+    let same = pairs().filter(|(recorded, sent)| recorded == sent).count();
+    assert!(same > sent.len() / 2, "{same} of {} samples came", sent.len());
+}
+
 /// A file of noise-like samples of 24 bits.
 pub(crate) fn write_noise(path: &Path, channels: u16, seconds: u32) -> Vec<i32> {
     let spec =
