@@ -101,7 +101,8 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
         count_crackles(played);
-        if let (Some(folder), Some(heard)) = (folder, played.outcome.heard.clone()) {
+        let kept = folder.filter(|_| loaded.scenario.record.audio == Audio::Full);
+        if let (Some(folder), Some(heard)) = (kept, played.outcome.heard.clone()) {
             cut_excerpt(receiver, loaded, folder, played, &heard)?;
         }
     }
@@ -121,10 +122,11 @@ fn wav_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.wav"))
 }
 
+/// A capture of what a receiver plays, or of its reference; its file is only in a folder.
 fn capture(
     loaded: &Loaded,
     chain: &AudioChain<'_>,
-    folder: &Path,
+    folder: Option<&Path>,
     name: &str,
     listen: Option<&Stream>,
 ) -> Result<Capture, CaptureError> {
@@ -134,16 +136,19 @@ fn capture(
     let scale = f64::from(card.sample_rate_hz.get()) / f64::from(talker.sample_rate_hz.get());
     let start = scaled(timeline.position_at(-latency.as_nanos()), scale).frame();
     let listen = listen.map(|stream| (stream.source_at(card.sample_rate_hz.rate()), start));
-    let path = wav_path(folder, name);
-    Capture::create(&path, scenario.record.wav_bits, talker.channels, card.sample_rate_hz.get(), listen)
+    let path = folder.map(|folder| wav_path(folder, name));
+    let file = path.as_deref().map(|path| (path, scenario.record.wav_bits));
+    Capture::create(file, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
 fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
     let receiver = &loaded.scenario.receivers[index];
     let name = receiver.name.as_ref();
-    let capture = match (folder, audible(loaded, &loaded.scenario.surroundings_of(receiver))) {
-        (Some(folder), Some((chain, stream))) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
-        _ => None,
+    let folder = folder.filter(|_| loaded.scenario.record.audio == Audio::Full);
+    let listens = folder.is_some() || loaded.scenario.record.audio == Audio::Heard;
+    let capture = match audible(loaded, &loaded.scenario.surroundings_of(receiver)).filter(|_| listens) {
+        Some((chain, stream)) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
+        None => None,
     };
     let outcome = World::new(loaded, index, capture)?.run(control)?;
     let card_rate_hz =
@@ -153,7 +158,7 @@ fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control)
 
 /// The chain and its stream, if they are to be listened to.
 fn audible<'a>(loaded: &'a Loaded, surroundings: &Surroundings<'a>) -> Option<(AudioChain<'a>, &'a Stream)> {
-    surroundings.chain.zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio == Audio::Full)
+    surroundings.chain.zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio != Audio::None)
 }
 
 /// What a receiver's audio is held against: the scenario's reference, or its own where its surroundings make it another.
@@ -180,8 +185,9 @@ fn render_reference(
     control: &Control,
 ) -> Result<(), SessionError> {
     let scenario = &loaded.scenario;
+    let folder = folder.filter(|_| scenario.record.audio == Audio::Full);
     let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(()) };
-    let mut capture = capture(loaded, &chain, folder, name, None)?;
+    let mut capture = capture(loaded, &chain, Some(folder), name, None)?;
     let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
     let rate_hz = chain.card.sample_rate_hz.get();
     let clock = card_clock(&chain, surroundings, &scenario.faults, scenario.seed);
@@ -274,7 +280,7 @@ fn simulated_s(loaded: &Loaded, played: &Played) -> f64 {
 }
 
 fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
-    let listening = loaded.scenario.record.audio == Audio::Full;
+    let listening = loaded.scenario.record.audio != Audio::None;
     let expectations = loaded.scenario.expectations.iter();
     expectations
         .filter(|expectation| listening || !expectation.metric.as_ref().needs_audio())

@@ -5,8 +5,8 @@
 mod short;
 
 use short::{SCENARIO, write};
-use sim::run::{Session, first_difference, run};
-use sim::scenario::Loaded;
+use sim::run::{Session, Summary, first_difference, run};
+use sim::scenario::{Loaded, Metric};
 use sim::world::Control;
 use std::path::Path;
 
@@ -79,6 +79,24 @@ fn recording_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (silent, heard) = (session(&["record.audio=\"none\""], None), session(&[], Some(folder.path())));
     assert_eq!(first_difference(&silent, &heard), None);
+}
+
+/// What is only listened to is judged as what is kept, and leaves no WAV files.
+#[test]
+fn what_is_heard_is_what_a_file_would_tell() {
+    let losses = "fault=[{ at_s = 8, for_s = 0.08, what = \"media_lost\" }]";
+    let gap = |summary: &Summary| summary.receivers[0].metrics[&Metric::LongestGapMs];
+    let judged = |audio: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let session = session(&[&format!("record.audio=\"{audio}\""), losses], Some(folder.path()));
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let wavs = names.filter(|path| path.extension().is_some_and(|extension| extension == "wav")).count();
+        (gap(&session.summary), wavs)
+    };
+    let (kept, heard) = (judged("full"), judged("heard"));
+    assert!(kept.0.is_some_and(|gap_ms| gap_ms > 10.0), "{kept:?}");
+    assert_eq!(heard, (kept.0, 0));
+    assert_eq!(kept.1, 2, "the receiver and the reference");
 }
 
 /// Every receiver of a scenario meets the same media packets, whatever stands beside it.

@@ -114,6 +114,8 @@ impl Default for Record {
 pub enum Audio {
     /// None is listened to: no WAV files, no crackle count. Receivers still play.
     None,
+    /// All is listened to and counted, and none is kept: for days, whose WAV files would be too long.
+    Heard,
     /// All.
     Full,
 }

@@ -1,4 +1,4 @@
-//! Capturing what left the sound card: a WAV file, and a listener who compares it with the programme.
+//! Capturing what left the sound card: a WAV file, unless none is wanted, and a listener who compares it with the programme.
 
 use crate::check::{CrackleDetector, CrackleReport};
 use crate::models::{CrystalClock, Interpolator, MediaTimeline, SourceSignal, TrueTime};
@@ -28,26 +28,21 @@ pub struct CaptureError {
 
 /// Records and listens.
 pub struct Capture {
-    path: PathBuf,
-    writer: WavWriter<BufWriter<File>>,
-    scale: f32,
+    file: Option<CaptureFile>,
     listener: Option<CrackleDetector>,
     frames: u64,
     channels: u16,
 }
 
-impl Capture {
-    /// Creates the file. With `listen`, the capture is compared with that programme, whose given position is expected first.
-    ///
-    /// # Errors
-    /// If the file cannot be created.
-    pub fn create(
-        path: &Path,
-        bits: WavBits,
-        channels: u16,
-        sample_rate_hz: u32,
-        listen: Option<(Arc<SourceSignal>, Frames)>,
-    ) -> Result<Self, CaptureError> {
+/// What is kept of a capture.
+struct CaptureFile {
+    path: PathBuf,
+    writer: WavWriter<BufWriter<File>>,
+    scale: f32,
+}
+
+impl CaptureFile {
+    fn create(path: &Path, bits: WavBits, channels: u16, sample_rate_hz: u32) -> Result<Self, CaptureError> {
         let bits_per_sample = match bits {
             WavBits::Pcm16 => 16,
             WavBits::Pcm24 => 24,
@@ -55,10 +50,33 @@ impl Capture {
         let spec = WavSpec { channels, sample_rate: sample_rate_hz, bits_per_sample, sample_format: SampleFormat::Int };
         let failed = |source| CaptureError { path: path.to_owned(), source };
         let writer = WavWriter::create(path, spec).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), writer, scale: (1u32 << (bits_per_sample - 1)) as f32 })
+    }
+
+    fn write(&mut self, samples: &[f32]) -> Result<(), CaptureError> {
+        for &sample in samples {
+            let value = (sample * self.scale).round_ties_even().clamp(-self.scale, self.scale - 1.0) as i32;
+            self.writer.write_sample(value).map_err(|source| CaptureError { path: self.path.clone(), source })?;
+        }
+        Ok(())
+    }
+}
+
+impl Capture {
+    /// Creates the file, if there is to be one. With `listen`, the capture is compared with that programme, whose given position is expected first.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn create(
+        file: Option<(&Path, WavBits)>,
+        channels: u16,
+        sample_rate_hz: u32,
+        listen: Option<(Arc<SourceSignal>, Frames)>,
+    ) -> Result<Self, CaptureError> {
+        let file = file.map(|(path, bits)| CaptureFile::create(path, bits, channels, sample_rate_hz)).transpose()?;
         let search_frames = (i64::from(sample_rate_hz) * SEARCH.as_nanos() / 1_000_000_000) as u32;
         let listener = listen.map(|(source, start)| CrackleDetector::new(source, start, search_frames));
-        let scale = (1u32 << (bits_per_sample - 1)) as f32;
-        Ok(Self { path: path.to_owned(), writer, scale, listener, frames: 0, channels })
+        Ok(Self { file, listener, frames: 0, channels })
     }
 
     /// Takes what the card played next, interleaved.
@@ -66,9 +84,8 @@ impl Capture {
     /// # Errors
     /// If the disk is full, or the file would exceed 4 GiB.
     pub fn push(&mut self, samples: &[f32]) -> Result<(), CaptureError> {
-        for &sample in samples {
-            let value = (sample * self.scale).round_ties_even().clamp(-self.scale, self.scale - 1.0) as i32;
-            self.writer.write_sample(value).map_err(|source| CaptureError { path: self.path.clone(), source })?;
+        if let Some(file) = &mut self.file {
+            file.write(samples)?;
         }
         if let Some(listener) = &mut self.listener {
             listener.push(samples);
@@ -88,7 +105,9 @@ impl Capture {
     /// # Errors
     /// If the file cannot be completed.
     pub fn finish(self) -> Result<Option<CrackleReport>, CaptureError> {
-        self.writer.finalize().map_err(|source| CaptureError { path: self.path, source })?;
+        if let Some(CaptureFile { path, writer, .. }) = self.file {
+            writer.finalize().map_err(|source| CaptureError { path, source })?;
+        }
         Ok(self.listener.map(CrackleDetector::finish))
     }
 }
