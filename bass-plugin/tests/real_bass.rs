@@ -266,6 +266,59 @@ fn a_channel_that_is_sent_may_stop_and_free_the_output() {
     assert!(log.contains("within=ok"), "{log}");
 }
 
+/// In all three languages, as a reader of the documentation runs them.
+#[test]
+fn the_examples_run() {
+    let Some(bench) = Bench::new() else { return };
+    let _sent = send([239, 69, 7, 110], Encoding::L24);
+    let url = "aes67://239.69.7.110";
+    let libraries = bench.folder.path();
+    let beside = |library: &Path, name: &str| std::fs::copy(library, libraries.join(name)).unwrap();
+    beside(&bench.bass, "libbass.so");
+    beside(&bench.plugin, "libbass_aes67.so");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let c = libraries.join("test_stream");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-Wall", "-Werror", "-I"]).arg(package.join("include")).arg("-I").arg(package.join("tests/c"));
+    compiler.arg(package.join("examples/c/test_stream.c")).arg("-L").arg(libraries).args(["-lbass", "-o"]).arg(&c);
+    assert!(compiler.status().expect("cc runs").success(), "the example in C does not compile");
+    let run = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["-k", "5", "60"]).arg(program).args(arguments).current_dir(libraries);
+        command.env("LD_LIBRARY_PATH", libraries).env("BASS", &bench.bass).env("BASS_AES67", &bench.plugin);
+        let done = command.output().expect("timeout runs");
+        let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{}: {:?}\n{out}{errors}", program.display(), done.status.code());
+        out.into_owned()
+    };
+    let examples = target_folder().join("debug/examples");
+    let python = package.join("examples/python/test_stream.py");
+    let plays = [url, "127.0.0.1", "0", "3", "null"];
+    for text in [
+        run(&examples.join("test_stream"), &plays),
+        run(&c, &plays),
+        run(Path::new("python3"), &[&[python.to_str().unwrap()], &plays[..]].concat()),
+    ] {
+        let last = text.lines().last().unwrap_or_default();
+        let packets = last.split(" packets").next().and_then(|begin| begin.rsplit(' ').next()?.parse::<u32>().ok());
+        assert!(last.starts_with("  3 s ") && packets > Some(1000), "{text}");
+    }
+    let wav = bench.path("tone.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&wav, spec).unwrap();
+    (0..96_000).for_each(|n| writer.write_sample((n * 7919 % 2000) as i16).unwrap());
+    writer.finalize().unwrap();
+    let text = run(&examples.join("file_to_aes67"), &[&wav, "239.69.7.111", "127.0.0.1", "0", "6", "system"]);
+    assert!(text.contains("  6 s ") && !text.contains("  6 s  0 packets"), "{text}");
+    let text = run(&examples.join("aes67_loopback"), &[url, "239.69.7.112", "127.0.0.1", "0", "3"]);
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("  3 s ") && line.contains("; out: ")), "{text}");
+}
+
 /// With warnings as errors, as C and as C++, and by the compiler for Windows where it is installed.
 #[test]
 fn the_header_compiles_as_c_and_as_cpp() {

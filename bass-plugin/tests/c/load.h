@@ -36,31 +36,6 @@ static double now_s(void) {
 }
 #endif
 
-#define BASS_FUNCTIONS(F)                                                                    \
-    F(BOOL, BASS_Init, (int device, DWORD freq, DWORD flags, void *window, const void *dsguid)) \
-    F(BOOL, BASS_Free, (void))                                                               \
-    F(int, BASS_ErrorGetCode, (void))                                                        \
-    F(BOOL, BASS_SetConfig, (DWORD option, DWORD value))                                     \
-    F(DWORD, BASS_GetConfig, (DWORD option))                                                 \
-    F(BOOL, BASS_SetConfigPtr, (DWORD option, const void *value))                            \
-    F(const void *, BASS_GetConfigPtr, (DWORD option))                                       \
-    F(HPLUGIN, BASS_PluginLoad, (const char *file, DWORD flags))                             \
-    F(BOOL, BASS_PluginFree, (HPLUGIN plugin))                                               \
-    F(HSTREAM, BASS_StreamCreateURL, (const char *url, DWORD offset, DWORD flags, void *proc, void *user)) \
-    F(HSTREAM, BASS_StreamCreateFile, (BOOL mem, const void *file, QWORD offset, QWORD length, DWORD flags)) \
-    F(HSTREAM, BASS_StreamCreate, (DWORD freq, DWORD chans, DWORD flags, DWORD(CALLBACK *proc)(HSTREAM, void *, DWORD, void *), void *user)) \
-    F(BOOL, BASS_StreamFree, (HSTREAM stream))                                               \
-    F(QWORD, BASS_StreamGetFilePosition, (HSTREAM stream, DWORD mode))                       \
-    F(DWORD, BASS_ChannelGetData, (DWORD channel, void *buffer, DWORD length))               \
-    F(BOOL, BASS_ChannelGetInfo, (DWORD channel, BASS_CHANNELINFO *info))                    \
-    F(QWORD, BASS_ChannelGetLength, (DWORD channel, DWORD mode))                             \
-    F(BOOL, BASS_ChannelSetPosition, (DWORD channel, QWORD position, DWORD mode))            \
-    F(BOOL, BASS_ChannelGetAttribute, (DWORD channel, DWORD attribute, float *value))        \
-    F(DWORD, BASS_ChannelIsActive, (DWORD channel))                                          \
-    F(BOOL, BASS_ChannelPlay, (DWORD channel, BOOL restart))                                 \
-    F(HSYNC, BASS_ChannelSetSync, (DWORD channel, DWORD type, QWORD parameter, SYNCPROC *proc, void *user)) \
-    F(BOOL, BASS_ChannelRemoveSync, (DWORD channel, HSYNC sync))
-
 #define AES67_FUNCTIONS(F)                                                                   \
     F(BOOL, BASS_AES67_GetStats, (HSTREAM handle, BASS_AES67_STATS *stats))                  \
     F(BOOL, BASS_AES67_ClockStart, (const char *interface_name, DWORD domain))               \

@@ -1,6 +1,6 @@
 //! What a case works with: hosts, programs, figures.
 
-use super::pauses;
+use super::pauses::{self, Watch};
 use netns::{Running, Stopped, Wire};
 use std::any::Any;
 use std::fmt::Display;
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     /// Fails if a claim about time does not hold in the long form, although the machine never stood still. The short form, which runs beside other tests, only says so.
-    pub(super) fn check_undisturbed(&self, watch: &Running, holds: bool, claim: impl Display) -> Outcome {
+    pub(super) fn check_undisturbed(&self, watch: &Watch, holds: bool, claim: impl Display) -> Outcome {
         if holds {
             return Ok(());
         }

@@ -1,37 +1,47 @@
-//! Whether the machine itself stood still: a program of the highest priority in use that sleeps, and notes when it is woken late.
+//! Whether the machine itself stood still: on each processor a program of the highest priority in use that sleeps, and notes when it is woken late.
 //!
-//! A glitch of that moment is the machine's. On one that is shared with others it happens several times an hour.
+//! A glitch of that moment is the machine's. On one that is shared with others it happens several times an hour, and to one processor at a time.
 
 use super::bench::{Bench, Trouble};
 use netns::{Running, Wire};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// `cargo xtask <this>`, for [`start`].
 pub(crate) const COMMAND: &str = "interop-pauses";
 /// Sleeps of this length are watched.
 const STEP: Duration = Duration::from_millis(2);
-/// Later than this: half of the shortest latency that is measured with.
-const PAUSE: Duration = Duration::from_millis(8);
+/// Later than this: a quarter of the shortest latency that is measured with, because sender and receiver may both be held up.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Above all programs of a case.
 const PRIORITY: &str = "70";
 /// A pause is heard in the row of the trace that it falls into, or in the next one.
 const HEARD_WITHIN_S: f64 = 2.5;
 
+/// A program for each processor.
+pub(super) struct Watch(Vec<Running>);
+
 /// Begins to watch.
-pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Running, Trouble> {
-    let mut command = wire.command(host, "chrt");
-    command.args(["-f", PRIORITY]).arg(bench.beside("xtask")?).arg(COMMAND);
-    Ok(wire.start(command))
+pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Trouble> {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    let program = bench.beside("xtask")?;
+    let watch = |processor: usize| {
+        let mut command = wire.command(host, "chrt");
+        command.args(["-f", PRIORITY, "taskset", "-c", &processor.to_string()]).arg(&program).arg(COMMAND);
+        wire.start(command)
+    };
+    Ok(Watch((0..processors).map(watch).collect()))
 }
 
 /// When the machine stood still, in seconds since the watch began, and for how many ms.
-pub(super) fn of(watch: &Running) -> Vec<(f64, f64)> {
+pub(super) fn of(watch: &Watch) -> Vec<(f64, f64)> {
     let pair = |line: &str| {
         let mut words = line.split(' ').map(str::parse);
         Some((words.next()?.ok()?, words.next()?.ok()?))
     };
-    watch.log().lines().filter_map(pair).collect()
+    watch.0.iter().flat_map(|watch| watch.log().lines().filter_map(pair).collect::<Vec<_>>()).collect()
 }
 
 /// Whether one of them explains a glitch at this time.
