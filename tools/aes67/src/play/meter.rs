@@ -10,22 +10,32 @@ const SHOWN: usize = 8;
 /// The highest sample of each channel since it was last asked for, and the longest callback ever.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    peaks: Vec<AtomicU32>,
+    /// Channels of what is measured.
+    channels: usize,
+    /// Those that are looked at, and the bits of their peaks.
+    peaks: Vec<(usize, AtomicU32)>,
     longest_callback_frames: AtomicU32,
 }
 
 impl Meter {
+    /// Looks at all channels.
     pub(crate) fn new(channels: usize) -> Self {
-        Self { peaks: (0..channels).map(|_| AtomicU32::new(0)).collect(), longest_callback_frames: AtomicU32::new(0) }
+        Self::of(channels, 0..channels)
+    }
+
+    /// Looks at some of them: those of an output that a stream plays on.
+    pub(crate) fn of(channels: usize, looked_at: impl IntoIterator<Item = usize>) -> Self {
+        let peaks = looked_at.into_iter().map(|channel| (channel, AtomicU32::new(0))).collect();
+        Self { channels, peaks, longest_callback_frames: AtomicU32::new(0) }
     }
 
     /// Takes interleaved samples; neither allocates nor waits.
     pub(crate) fn measure(&self, samples: &[f32]) {
-        let channels = self.peaks.len();
+        let channels = self.channels;
         self.longest_callback_frames.fetch_max((samples.len() / channels) as u32, Ordering::Relaxed);
-        for (channel, peak) in self.peaks.iter().enumerate() {
+        for (channel, peak) in &self.peaks {
             let highest =
-                samples.iter().skip(channel).step_by(channels).fold(0f32, |high, sample| high.max(sample.abs()));
+                samples.iter().skip(*channel).step_by(channels).fold(0f32, |high, sample| high.max(sample.abs()));
             // The bits of floats that are not negative are in the order of the floats.
             peak.fetch_max(highest.to_bits(), Ordering::Relaxed);
         }
@@ -39,7 +49,7 @@ impl Meter {
     /// Peaks since the last call.
     pub(crate) fn peaks_dbfs(&self) -> Vec<f64> {
         let peak = |peak: &AtomicU32| f64::from(f32::from_bits(peak.swap(0, Ordering::Relaxed)));
-        self.peaks.iter().map(|value| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
+        self.peaks.iter().map(|(_, value)| (20.0 * peak(value).log10()).max(FLOOR_DBFS)).collect()
     }
 
     /// `-20.0 -20.1 dBFS`.
@@ -62,5 +72,12 @@ mod tests {
         assert_eq!(meter.longest_callback(), 2);
         assert_eq!(meter.show(), "0.0 -144.0 dBFS");
         assert_eq!(meter.show(), "-144.0 -144.0 dBFS");
+    }
+
+    #[test]
+    fn only_the_channels_of_a_stream_are_shown() {
+        let meter = Meter::of(4, [2, 3]);
+        meter.measure(&[1.0, 1.0, 0.5, 0.0]);
+        assert_eq!(meter.show(), "-6.0 -144.0 dBFS");
     }
 }

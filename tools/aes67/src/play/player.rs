@@ -69,8 +69,10 @@ impl Player {
         let card_rate = remembered_name(arguments).and_then(|device| memory.recall(&device));
         let (mut channels, mut playouts) = (Vec::new(), Vec::new());
         for (stream, map) in streams.iter().zip(&layout) {
-            let config = stream_config(arguments, &stream.target, &opened, &spread(map, outputs), card_rate)?;
-            let meter = Arc::new(Meter::new(outputs));
+            let map = spread(map, outputs);
+            let config = stream_config(arguments, &stream.target, &opened, &map, card_rate)?;
+            let played = (0..outputs).filter(|&output| map[output].is_some());
+            let meter = Arc::new(Meter::of(outputs, played));
             let law = if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedDrift::default()) };
             let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
             playouts.push((playout, Arc::clone(&meter)));
