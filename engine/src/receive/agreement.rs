@@ -19,7 +19,7 @@ const LIMIT: Ppb = Ppb::from_ppm(3.0);
 const SAME: Ppb = Ppb::from_ppm(1.5);
 /// How long the evidence must last. A timeline that is slewed after a fault of its master is beyond the limit for some seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this is not on PTP: more than a poor slave wanders, and less than receivers keep in reserve.
+/// A sender that has moved by this is not on PTP: twice what a poor slave wanders, and little beside most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
 /// Rates that are less certain than this are no evidence.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
@@ -58,12 +58,15 @@ impl Agreement {
     /// Compares the sender's media clock with PTP; returns whether the sender is to be taken for one on PTP.
     pub(super) fn judge(&mut self, now: LocalTime, sender: &ClockMap, ptp: &ClockMap) -> bool {
         if sender.rate_sigma() >= KNOWN || ptp.rate_sigma() >= KNOWN {
-            self.against = None;
+            // What was seen before still counts, and this time does not.
+            self.against = self.against.map(|against| Against { last: now, ..against });
             return !self.broken;
         }
         self.difference = Ppb::new(sender.rate().as_ppb() - ptp.rate().as_ppb());
         let apart = self.difference.as_ppb().abs();
-        let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > LIMIT.as_ppb() };
+        // Once there is a suspicion, it takes more than a look within the limit to end it.
+        let limit = if self.against.is_some() { SAME } else { LIMIT };
+        let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =
             is_against.then(|| self.against.unwrap_or_else(|| Against::new(now)).extend(now, self.difference));
         let enough = |against: Against| {
@@ -135,6 +138,12 @@ mod tests {
     fn small_and_short_differences_are_not() {
         assert!(course(&[(2.9, 1000)]).iter().all(|&agrees| agrees));
         assert!(course(&[(200.0, 9), (0.0, 1), (-200.0, 9), (0.0, 30)]).iter().all(|&agrees| agrees));
+    }
+
+    #[test]
+    fn a_look_within_the_limit_does_not_clear_a_sender() {
+        let verdicts = course(&[(3.5, 20), (2.5, 1)].repeat(20));
+        assert!(verdicts.iter().any(|&agrees| !agrees));
     }
 
     /// What GStreamer's slave was measured to do.
