@@ -31,9 +31,9 @@ impl Timeline {
         }
     }
 
-    /// The timeline itself, and its epoch, which changes when it is stepped: also while it is only what the client fell back to.
+    /// PTP time, and the number that changes when it is stepped; also of a clock that the client has fallen back to, which [`Self::reading`] does not tell.
     #[must_use]
-    pub fn pace(&self) -> Option<(PtpMap, u32)> {
+    pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {
         match self {
             Self::Ptp(client) => {
                 let status = client.status();

@@ -69,7 +69,7 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
     let mut last = Last::default();
     while !context.is_stopping() {
         let now = clock::now();
-        let Some((map, epoch)) = timeline.pace() else {
+        let Some((map, epoch)) = timeline.map_and_epoch() else {
             last.number = None;
             context.wait(&[], [Some(now + INTERVAL)]);
             continue;

@@ -236,7 +236,7 @@ impl Driver {
         }
     }
 
-    /// Takes all that has come: first when our messages left, because the answers may be there already.
+    /// Takes a round of what has come: first when our messages left, because the answers may be there already.
     fn receive(&mut self, buffer: &mut [u8]) {
         while let Some((number, at)) = self.event.poll_transmitted() {
             let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };

@@ -135,7 +135,7 @@ impl Driver {
         }
     }
 
-    /// Takes all that has come: first when our messages left, because the answers may be there already.
+    /// Takes a round of what has come: first when our messages left, because the answers may be there already.
     fn receive(&mut self, buffer: &mut [u8]) {
         while let Some((number, at)) = self.event.poll_transmitted() {
             let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };
@@ -144,7 +144,7 @@ impl Driver {
             }
         }
         for socket in [&mut self.event, &mut self.general] {
-            // Both are counted by the session, as what it missed.
+            // What the socket has to say passes; a message that is refused is counted by the session.
             let _ = socket.receive(buffer, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
