@@ -1,4 +1,4 @@
-//! PTP clients: shared by all streams of an interface and domain, and what a host is told of the newest one.
+//! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock; and what a host is told of the one that was asked for last.
 
 use crate::error::BassError;
 use crate::settings::{self, Settings};
@@ -10,14 +10,58 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Clients that were asked for, the newest last; why the last one that was asked for is not there; and who reads the system's clock.
+/// Clocks that were asked for, the newest last; and why the last PTP client that was asked for is not there.
 struct Known {
-    clients: Vec<Weak<PtpClient>>,
+    clocks: Vec<Asked>,
     fault: Option<String>,
-    system: Weak<SystemTimeline>,
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { clients: Vec::new(), fault: None, system: Weak::new() });
+static KNOWN: Mutex<Known> = Mutex::new(Known { clocks: Vec::new(), fault: None });
+
+/// A clock as long as somebody follows it.
+enum Asked {
+    Ptp(Weak<PtpClient>),
+    System(Weak<SystemTimeline>),
+}
+
+impl Asked {
+    fn of(timeline: &Timeline) -> Self {
+        match timeline {
+            Timeline::Ptp(client) => Self::Ptp(Arc::downgrade(client)),
+            Timeline::System(system) => Self::System(Arc::downgrade(system)),
+        }
+    }
+
+    fn upgrade(&self) -> Option<Timeline> {
+        match self {
+            Self::Ptp(client) => client.upgrade().map(Timeline::Ptp),
+            Self::System(system) => system.upgrade().map(Timeline::System),
+        }
+    }
+
+    fn is(&self, other: &Timeline) -> bool {
+        match (self, other) {
+            (Self::Ptp(client), Timeline::Ptp(other)) => std::ptr::eq(client.as_ptr(), Arc::as_ptr(other)),
+            (Self::System(system), Timeline::System(other)) => std::ptr::eq(system.as_ptr(), Arc::as_ptr(other)),
+            _ => false,
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        match self {
+            Self::Ptp(client) => client.strong_count() == 0,
+            Self::System(system) => system.strong_count() == 0,
+        }
+    }
+}
+
+impl Known {
+    /// Makes a clock the newest.
+    fn note(&mut self, timeline: &Timeline) {
+        self.clocks.retain(|asked| !asked.is_dead() && !asked.is(timeline));
+        self.clocks.push(Asked::of(timeline));
+    }
+}
 
 /// `BASS_CONFIG_AES67_PTP_STATE`.
 pub(crate) mod state {
@@ -43,8 +87,7 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.fault = started.as_ref().err().map(ToString::to_string);
     let client = started?;
-    known.clients.retain(|other| other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), Arc::as_ptr(&client)));
-    known.clients.push(Arc::downgrade(&client));
+    known.note(&Timeline::Ptp(Arc::clone(&client)));
     Ok(client)
 }
 
@@ -67,25 +110,31 @@ pub(crate) fn follow_ptp(settings: &Settings, interface: &Interface, domain: u8)
 /// The system's clock, read once for all who follow it.
 pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(system) = known.system.upgrade() {
-        return Ok(system);
-    }
-    let system = Arc::new(SystemTimeline::start()?);
-    known.system = Arc::downgrade(&system);
+    let running = known.clocks.iter().find_map(|asked| match asked {
+        Asked::System(system) => system.upgrade(),
+        Asked::Ptp(_) => None,
+    });
+    let system = match running {
+        Some(system) => system,
+        None => Arc::new(SystemTimeline::start()?),
+    };
+    known.note(&Timeline::System(Arc::clone(&system)));
     Ok(system)
 }
 
 fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut clients = known.clients.iter().rev().filter_map(Weak::upgrade);
+    let mut clients = known.clocks.iter().rev().filter_map(|asked| match asked {
+        Asked::Ptp(client) => client.upgrade(),
+        Asked::System(_) => None,
+    });
     clients.find(|client| client.config().interface.index == index && client.config().port.domain_number == domain)
 }
 
-/// The newest client, else the system's clock; none if nobody follows either.
+/// The clock that was asked for last, of those that somebody follows.
 pub(crate) fn newest() -> Option<Timeline> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let client = known.clients.iter().rev().find_map(Weak::upgrade).map(Timeline::Ptp);
-    client.or_else(|| known.system.upgrade().map(Timeline::System))
+    known.clocks.iter().rev().find_map(Asked::upgrade)
 }
 
 /// What a host is told of the clock.

@@ -291,7 +291,9 @@ fn the_examples_run() {
         assert!(done.status.success(), "{}: {:?}\n{out}{errors}", program.display(), done.status.code());
         out.into_owned()
     };
-    let examples = target_folder().join("debug/examples");
+    let own = std::env::current_exe().expect("a program");
+    let examples = own.ancestors().nth(2).expect("a folder").join("examples");
+    assert!(examples.join("test_stream").is_file(), "cargo build -p bass-plugin --examples");
     let python = package.join("examples/python/test_stream.py");
     let plays = [url, "127.0.0.1", "0", "3", "null"];
     for text in [

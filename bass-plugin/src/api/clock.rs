@@ -58,11 +58,13 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
         return Err(BassError::new(code::ALREADY, "the clock is started"));
     }
     platform::stay_loaded();
-    let interface = settings.interface(interface)?;
     *started = Some(match settings.clock_mode {
-        // Whoever keeps the system's clock may hold PTP's ports.
-        ClockMode::System => Timeline::System(clock::system()?),
-        _ => Timeline::Ptp(clock::follow_ptp(&settings, &interface, domain)?),
+        // Whoever keeps the system's clock may hold PTP's ports; and it needs no network, but one that is named should be there.
+        ClockMode::System => {
+            interface.map(|_| settings.interface(interface)).transpose()?;
+            Timeline::System(clock::system()?)
+        }
+        _ => Timeline::Ptp(clock::follow_ptp(&settings, &settings.interface(interface)?, domain)?),
     });
     Ok(())
 }
