@@ -101,8 +101,8 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
         count_crackles(played);
-        let kept = folder.filter(|_| loaded.scenario.record.audio == Audio::Full);
-        if let (Some(folder), Some(heard)) = (kept, played.outcome.heard.clone()) {
+        let wavs = kept(folder, loaded);
+        if let (Some(folder), Some(heard)) = (wavs, played.outcome.heard.clone()) {
             cut_excerpt(receiver, loaded, folder, played, &heard)?;
         }
     }
@@ -116,6 +116,11 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
         report::write_atomically(&path, summary.json()).map_err(|source| SessionError::Summary { path, source })?;
     }
     Ok(Session { summary, trace, cancelled })
+}
+
+/// Where WAV files go, if they are kept.
+fn kept<'a>(folder: Option<&'a Path>, loaded: &Loaded) -> Option<&'a Path> {
+    folder.filter(|_| loaded.scenario.record.audio == Audio::Full)
 }
 
 fn wav_path(folder: &Path, name: &str) -> PathBuf {
@@ -144,7 +149,7 @@ fn capture(
 fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
     let receiver = &loaded.scenario.receivers[index];
     let name = receiver.name.as_ref();
-    let folder = folder.filter(|_| loaded.scenario.record.audio == Audio::Full);
+    let folder = kept(folder, loaded);
     let listens = folder.is_some() || loaded.scenario.record.audio == Audio::Heard;
     let capture = match audible(loaded, &loaded.scenario.surroundings_of(receiver)).filter(|_| listens) {
         Some((chain, stream)) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
@@ -185,7 +190,7 @@ fn render_reference(
     control: &Control,
 ) -> Result<(), SessionError> {
     let scenario = &loaded.scenario;
-    let folder = folder.filter(|_| scenario.record.audio == Audio::Full);
+    let folder = kept(folder, loaded);
     let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(()) };
     let mut capture = capture(loaded, &chain, Some(folder), name, None)?;
     let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);

@@ -104,6 +104,7 @@ impl Opened {
         let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
         let stream = self.device.build_output_stream(config, call_back, on_error, None).map_err(refused)?;
         stream.play().map_err(refused)?;
+        pulse.beat(clock::now());
         Ok(Playing { name: self.name.clone(), errors, pulse, _stream: stream })
     }
 }

@@ -181,7 +181,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     let interfaces = interfaces(&plan)?;
     let material = prepare::open(&plan, &origin)?;
     let split = arguments.split.map(usize::from);
-    let prepared = prepare::streams(&plan, &origin, &material, split)?;
+    let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
     let mut session = Session::start(arguments.seconds)?;
     let ptp = ptp_client(&plan, &interfaces[0])?;
     let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);

@@ -12,6 +12,7 @@ use engine::receive::Leg;
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::PayloadType;
 use engine::send::{Dither, SenderConfig};
+use net::interface::Interface;
 use net::send::Outgoing;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -67,6 +68,7 @@ pub(crate) fn streams(
     plan: &Plan,
     origin: &Origin,
     material: &Material,
+    interfaces: &[Interface],
     split: Option<usize>,
 ) -> Result<Vec<Prepared>> {
     if plan.streams.is_empty() {
@@ -76,7 +78,7 @@ pub(crate) fn streams(
         (Some(size), [one]) => split_up(one, &material.name(), material.channels(), size),
         _ => plan.streams.clone(),
     };
-    let one_network = plan.interface.as_ref().is_none_or(|names| names.0.len() == 1);
+    let one_network = interfaces.iter().all(|interface| interface.index == interfaces[0].index);
     let mut prepared: Vec<Prepared> = Vec::new();
     for (index, stream) in plans.iter().enumerate() {
         let next = prepare(plan, stream, material)

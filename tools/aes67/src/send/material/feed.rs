@@ -123,7 +123,7 @@ impl Feed {
         let thread = std::thread::Builder::new().name("source".to_owned());
         thread.spawn(move || read_all(playlist, &tell)).map_err(Failure::run)?;
         let feed = |((map, meter), blocks): (&(&[u16], Arc<Meter>), Receiver<Block>)| {
-            // So that the first packet finds audio; a pipe that is silent is waited for by silence.
+            // So that the first packet finds audio. While a pipe brings nothing, silence is sent.
             let patience = (deadline - clock::now()).as_nanos().max(0) as u64;
             let block = blocks.recv_timeout(Duration::from_nanos(patience)).unwrap_or_default();
             let reading = Reading {
