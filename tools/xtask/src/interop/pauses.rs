@@ -2,15 +2,16 @@
 //!
 //! A glitch of that moment is the machine's. On one that is shared with others it happens several times an hour, and to one processor at a time.
 
-use super::bench::{Bench, Trouble};
+use super::bench::{Bench, Trouble, read};
 use netns::{Running, Wire};
-use std::num::NonZero;
+use std::path::Path;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// `cargo xtask <this>`, for [`start`].
 pub(crate) const COMMAND: &str = "interop-pauses";
+/// What a watch says when it has begun.
+const WATCHING: &str = "watching";
 /// Sleeps of this length are watched.
 const STEP: Duration = Duration::from_millis(2);
 /// Later than this: a quarter of the shortest latency that is measured with, because sender and receiver may both be held up.
@@ -25,14 +26,29 @@ pub(super) struct Watch(Vec<Running>);
 
 /// Begins to watch.
 pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Trouble> {
-    let processors = available_parallelism().map_or(1, NonZero::get);
     let program = bench.beside("xtask")?;
     let watch = |processor: usize| {
         let mut command = wire.command(host, "chrt");
         command.args(["-f", PRIORITY, "taskset", "-c", &processor.to_string()]).arg(&program).arg(COMMAND);
-        wire.start(command)
+        let watch = wire.start(command);
+        watch.wait_for(WATCHING, 10);
+        watch
     };
-    Ok(Watch((0..processors).map(watch).collect()))
+    Ok(Watch(processors()?.into_iter().map(watch).collect()))
+}
+
+/// Those that this process may run on: `0-1,4` in Linux's words.
+fn processors() -> Result<Vec<usize>, Trouble> {
+    let status = read(Path::new("/proc/self/status"), "")?;
+    let status = String::from_utf8_lossy(&status);
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default().trim();
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    let ranges: Option<Vec<_>> = list.split(',').map(range).collect();
+    let none = || Trouble::Failed(format!("`{list}` is no list of processors"));
+    Ok(ranges.ok_or_else(none)?.into_iter().flatten().collect())
 }
 
 /// When the machine stood still, in seconds since the watch began, and for how many ms.
@@ -52,6 +68,7 @@ pub(super) fn explain(pauses: &[(f64, f64)], at_s: f64) -> bool {
 /// Watches until it is ended.
 #[expect(clippy::disallowed_methods, reason = "the machine's own time is what is watched")]
 pub(crate) fn run() -> ExitCode {
+    println!("{WATCHING}");
     let start = Instant::now();
     loop {
         let before = Instant::now();

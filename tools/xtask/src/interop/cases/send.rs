@@ -1,7 +1,7 @@
 //! What other programs make of our streams.
 
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
-use super::super::counter::{counter, stretch, wav};
+use super::super::counter::{check_stretch, counter, wav};
 use super::super::measure::{number, objects};
 use super::super::pauses;
 use std::process::{Command, Stdio};
@@ -15,7 +15,8 @@ const LATENCIES_MS: [u32; 3] = [2, 10, 50];
 pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["ffmpeg"])?;
     let seconds = bench.seconds(3, 60);
-    let sent = counter(2 * seconds + 60);
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let sent = counter(2 * seconds + 40);
     write(&wire.path("in.wav"), wav(&sent))?;
     let arguments =
         "send in.wav --group 239.69.3.1 --interface va --clock system --sdp in.sdp --sap-interval 1 --name Counter";
@@ -29,7 +30,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
         let command = format!("-nostdin -loglevel error {source} -t {seconds} -c:a pcm_s24be -f s24be -y {name}.raw");
         let done = output(&wire, 'b', "ffmpeg", &command, seconds + 30);
         let received = read(&wire.path(&format!("{name}.raw")), &done.log)?;
-        bench.figure(&format!("FFmpeg by {name}"), format_args!("{} frames, none differs", stretch(&sent, &received)?));
+        check_stretch(bench, &watch, &format!("FFmpeg by {name}"), (&sent, &received), seconds)?;
     }
     bench.check(send.stop().code == Some(0), "the sender ends well")
 }
@@ -194,7 +195,8 @@ pub(super) fn lateness(bench: &Bench) -> Outcome {
         }
         let of = |key: &str| (number(ours, key), number(theirs, key));
         let ((our_p99, their_p99), (our_cpu, their_cpu)) = (of("p99_us"), of("cpu_us_per_packet"));
-        bench.check(
+        bench.check_undisturbed(
+            &watch,
             our_cpu <= their_cpu,
             format_args!("{our_cpu} us of processor time a packet against {their_cpu} us"),
         )?;
