@@ -98,8 +98,13 @@ struct Sent {
 
 /// Sends such a stream.
 fn send(group: [u8; 4], encoding: Encoding) -> Sent {
+    send_as(1, group, encoding)
+}
+
+/// The same as another source.
+fn send_as(seed: u64, group: [u8; 4], encoding: Encoding) -> Sent {
     let format = StreamFormat::new(encoding, SampleRate::HZ_48000, 2).expect("a format");
-    let config = SenderConfig::new(format, (group, 5004).into(), 1);
+    let config = SenderConfig::new(format, (group, 5004).into(), seed);
     let interface = Interface::find(Some("127.0.0.1")).expect("loopback");
     let newest = Arc::new(AtomicI64::new(0));
     let told = Arc::clone(&newest);
@@ -228,6 +233,25 @@ fn a_channel_is_played_on_the_device_without_sound() {
     let _sent = send([239, 69, 7, 103], Encoding::L24);
     let log = bench.run("play", &["aes67://239.69.7.103", "6", "-", "nosound"]);
     assert_eq!((value(&log, "state"), value(&log, "lost")), (2, 0), "{log}");
+}
+
+/// The sender goes for 2 s, and comes back as another one.
+#[test]
+fn syncs_tell_of_a_loss_and_of_a_new_source() {
+    let Some(bench) = Bench::new() else { return };
+    let first = send([239, 69, 7, 113], Encoding::L24);
+    let senders = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(4));
+        drop(first);
+        // The next one looks for a clock for longer than a second of silence.
+        let second = send_as(2, [239, 69, 7, 113], Encoding::L24);
+        std::thread::sleep(Duration::from_secs(3));
+        drop(second);
+    });
+    let log = bench.run("play", &["aes67://239.69.7.113", "9", "-", "decode"]);
+    senders.join().unwrap();
+    assert!(value(&log, "sync_loss") > 0 && value(&log, "sync_source") > 0, "{log}");
+    assert_eq!(value(&log, "sync_lock"), 0, "there is no clock here: {log}");
 }
 
 #[test]

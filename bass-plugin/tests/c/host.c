@@ -141,6 +141,15 @@ static void show(HSTREAM stream) {
     fflush(stdout);
 }
 
+/* How often each sync was called: lock, unlock, source, loss. */
+static volatile int syncs[4];
+static const char *const sync_names[4] = {"lock", "unlock", "source", "loss"};
+
+static void CALLBACK count_sync(HSYNC sync, DWORD channel, DWORD data, void *user) {
+    (void)sync, (void)channel, (void)data;
+    ++*(volatile int *)user;
+}
+
 static int play(const char *url, int seconds, const char *file, const char *mode) {
     int decoded = strcmp(mode, "nosound") && strcmp(mode, "card");
     int is_16 = !strcmp(mode, "decode16");
@@ -149,6 +158,7 @@ static int play(const char *url, int seconds, const char *file, const char *mode
     HSTREAM stream = p_BASS_StreamCreateURL(url, 0, flags, NULL, NULL);
     CHECK(stream);
     CHECK_ERROR(0);
+    for (DWORD i = 0; i < 4; i++) CHECK(p_BASS_ChannelSetSync(stream, BASS_SYNC_AES67_LOCK + i, 0, count_sync, (void *)&syncs[i]));
     BASS_CHANNELINFO info;
     CHECK(p_BASS_ChannelGetInfo(stream, &info));
     printf("freq=%u chans=%u ctype=%#x origres=%u flags=%#x filename=%s\n", (unsigned)info.freq, (unsigned)info.chans,
@@ -177,6 +187,7 @@ static int play(const char *url, int seconds, const char *file, const char *mode
     }
     if (timer) CHECK(p_BASS_AES67_TimerStop(timer));
     if (pull.out) fclose(pull.out);
+    for (int i = 0; i < 4; i++) printf("sync_%s=%d ", sync_names[i], syncs[i]);
     printf("pulled=%llu missed=%llu longest_pull_us=%.0f resident_kib=%ld\n", pull.pulled, pull.missed, pull.longest_s * 1e6, resident_kib());
     CHECK(p_BASS_StreamFree(stream));
     return 0;

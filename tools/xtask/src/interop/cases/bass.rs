@@ -105,6 +105,7 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
         "the status names the master, and the lock",
     )?;
     bench.check(value(&log, "locked") == Some(1) && value(&log, "on_ptp") == Some(1), "the stream is on PTP")?;
+    bench.check(value(&log, "sync_lock") >= Some(1), "the lock's sync is called")?;
     let frames = longest_identical(body, &sent, FRAME_BYTES);
     bench.figure("decoded bit for bit", format_args!("{frames} frames, {:.1} s", frames as f64 / 48_000.0));
     // A machine that stands still for longer than the latency breaks it off, but alters nothing else.
