@@ -96,8 +96,8 @@ pub(crate) fn assert_recorded(log: &str, recorded: &[i32], sent: &[i32], channel
     let late =
         sent.chunks_exact(channels).enumerate().position(|(frame, _)| sent[frame * channels..].starts_with(probe));
     let late = late.expect("the first frames were sent") * channels;
-    let missing =
-        log.split(" frames missing").next().and_then(|before| before.rsplit(' ').next()?.parse::<usize>().ok());
+    let told = log.rsplit_once(" frames missing").and_then(|(before, _)| before.rsplit(' ').next());
+    let missing = told.and_then(|number| number.parse::<usize>().ok());
     let missing = missing.expect("a log that tells of missing frames") * channels;
     assert!(late + missing < sent.len() / 2, "half of it did not come: {log}");
     let pairs = || recorded.iter().zip(&sent[late..]);
