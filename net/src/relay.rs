@@ -179,9 +179,7 @@ impl Driver {
                 }
             });
             more |= round.more;
-            if let Some(error) = round.error.filter(|_| !std::mem::replace(&mut self.faulty, true)) {
-                tracing::warn!("receiving media: {error}");
-            }
+            round.warn_once(&mut self.faulty);
         }
         more
     }

@@ -156,6 +156,15 @@ pub(crate) struct Round {
     pub(crate) error: Option<io::Error>,
 }
 
+impl Round {
+    /// Warns of the first error of media, and remembers that in `faulty`.
+    pub(crate) fn warn_once(&self, faulty: &mut bool) {
+        if let Some(error) = self.error.as_ref().filter(|_| !std::mem::replace(faulty, true)) {
+            tracing::warn!("receiving media: {error}");
+        }
+    }
+}
+
 /// A UDP socket.
 #[derive(Debug)]
 pub struct Socket {
@@ -216,21 +225,17 @@ impl Socket {
     pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
         let mut round = Round { taken: 0, more: true, error: None };
         for _ in 0..most {
-            match platform::socket::receive(&self.socket, buffer) {
-                Ok(Some(datagram)) => {
-                    let Some(received) = self.accept(&datagram) else { continue };
-                    round.taken += 1;
-                    handle(received, &buffer[..datagram.length]);
-                }
-                Ok(None) => {
+            let datagram = match platform::socket::receive(&self.socket, buffer) {
+                Ok(Some(datagram)) => datagram,
+                end => {
                     round.more = false;
+                    round.error = end.err();
                     break;
                 }
-                Err(error) => {
-                    round.more = false;
-                    round.error = Some(error);
-                    break;
-                }
+            };
+            if let Some(received) = self.accept(&datagram) {
+                round.taken += 1;
+                handle(received, &buffer[..datagram.length]);
             }
         }
         let now = clock::now();

@@ -130,9 +130,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timelin
             let round = socket
                 .receive(&mut buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
             more |= round.more;
-            if let Some(error) = round.error.filter(|_| !std::mem::replace(&mut faulty, true)) {
-                tracing::warn!("receiving media: {error}");
-            }
+            round.warn_once(&mut faulty);
         }
         let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
         let reading = timeline.map(Timeline::reading);

@@ -31,6 +31,16 @@ impl Timeline {
         }
     }
 
+    /// Whether both are the same one.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ptp(client), Self::Ptp(other)) => Arc::ptr_eq(client, other),
+            (Self::System(system), Self::System(other)) => Arc::ptr_eq(system, other),
+            _ => false,
+        }
+    }
+
     /// PTP time, and the number that changes when it is stepped; also of a clock that the client has fallen back to, which [`Self::reading`] does not tell.
     #[must_use]
     pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {

@@ -3,6 +3,7 @@
 use super::GROUP;
 use super::LONGEST_MESSAGE;
 use super::status::PtpStatus;
+use super::untold::Untold;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -10,7 +11,7 @@ use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
-use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Transmit, TransmitToken};
+use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Transmit};
 use engine::{LocalTime, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -19,8 +20,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Sent messages whose times the kernel has not told yet.
-const MAX_UNTOLD: usize = 32;
 /// Events that a subscriber has not taken; newer ones are lost to it then.
 const MAX_EVENTS: usize = 256;
 /// How often the system's clock is read, and how often the status is published when nothing happens.
@@ -169,8 +168,8 @@ struct Driver {
     general: Socket,
     system: SystemReader,
     read_system_at: LocalTime,
-    /// Numbers of messages whose time of leaving is awaited.
-    untold: VecDeque<(u32, TransmitToken)>,
+    untold: Untold,
+    /// Times of leaving that were told, and those that never were.
     transmit_stamps: (u64, u64),
     /// Readings of the last second.
     past: VecDeque<(LocalTime, ClockReading)>,
@@ -202,7 +201,7 @@ impl Driver {
             config: config.clone(),
             system: SystemReader::new(),
             read_system_at: now,
-            untold: VecDeque::with_capacity(MAX_UNTOLD),
+            untold: Untold::new(),
             transmit_stamps: (0, 0),
             past: VecDeque::new(),
             reason: "no master was heard yet".to_owned(),
@@ -239,8 +238,7 @@ impl Driver {
     /// Takes a round of what has come: first when our messages left, because the answers may be there already.
     fn receive(&mut self, buffer: &mut [u8]) {
         while let Some((number, at)) = self.event.poll_transmitted() {
-            let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };
-            if let Some((_, token)) = self.untold.remove(index) {
+            if let Some(token) = self.untold.take(number) {
                 self.transmit_stamps.0 += 1;
                 self.port.handle_transmitted(token, at);
             }
@@ -265,7 +263,7 @@ impl Driver {
             };
             let before = clock::now();
             match (socket.send(&transmit.datagram, to), transmit.timestamp) {
-                (Ok(Some(number)), Some(token)) => self.await_stamp(number, token),
+                (Ok(Some(number)), Some(token)) => self.transmit_stamps.1 += u64::from(self.untold.push(number, token)),
                 // No stamps by the kernel: the middle of the call is the best there is.
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;
@@ -275,14 +273,6 @@ impl Driver {
                 (Err(error), _) => say_once(&mut self.fault, "sending PTP", &error),
             }
         }
-    }
-
-    fn await_stamp(&mut self, number: u32, token: TransmitToken) {
-        if self.untold.len() == MAX_UNTOLD {
-            self.untold.pop_front();
-            self.transmit_stamps.1 += 1;
-        }
-        self.untold.push_back((number, token));
     }
 
     fn drain_events(&mut self, subscribers: &Subscribers) {

@@ -8,6 +8,7 @@
 mod announces;
 mod client;
 mod status;
+mod untold;
 mod yielding;
 
 pub use announces::{AnnounceListener, HeardMaster};

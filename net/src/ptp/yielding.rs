@@ -1,6 +1,7 @@
 //! A session of PTP with one AirPlay receiver, on real sockets: see [`engine::ptp::bmca_yield`].
 
 use super::LONGEST_MESSAGE;
+use super::untold::Untold;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -9,15 +10,12 @@ use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
 use engine::ptp::bmca_yield::{SyncOutcome, YieldConfig, YieldEvent, YieldSession, YieldState};
-use engine::ptp::{Destination, MessageClass, PortCounters, TransmitToken};
+use engine::ptp::{Destination, MessageClass, PortCounters};
 use engine::{LocalTime, Nanos};
-use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Sent messages whose times the kernel has not told yet.
-const MAX_UNTOLD: usize = 32;
 /// Events that nobody has taken.
 const MAX_EVENTS: usize = 256;
 /// How often the status is published when nothing happens.
@@ -88,7 +86,7 @@ struct Driver {
     event: Socket,
     general: Socket,
     on_own_ports: bool,
-    untold: VecDeque<(u32, TransmitToken)>,
+    untold: Untold,
     faulty: bool,
 }
 
@@ -111,7 +109,7 @@ impl Driver {
         };
         let started = clock::now();
         let session = YieldSession::new(config, started);
-        Ok(Self { session, started, event, general, on_own_ports, untold: VecDeque::new(), faulty: false })
+        Ok(Self { session, started, event, general, on_own_ports, untold: Untold::new(), faulty: false })
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
@@ -138,8 +136,7 @@ impl Driver {
     /// Takes a round of what has come: first when our messages left, because the answers may be there already.
     fn receive(&mut self, buffer: &mut [u8]) {
         while let Some((number, at)) = self.event.poll_transmitted() {
-            let Some(index) = self.untold.iter().position(|&(untold, _)| untold == number) else { continue };
-            if let Some((_, token)) = self.untold.remove(index) {
+            if let Some(token) = self.untold.take(number) {
                 self.session.handle_transmitted(token, at);
             }
         }
@@ -162,10 +159,7 @@ impl Driver {
             let sent = socket.send(&transmit.datagram, SocketAddr::new(peer, transmit.class.udp_port()));
             match (sent, transmit.timestamp) {
                 (Ok(Some(number)), Some(token)) => {
-                    if self.untold.len() == MAX_UNTOLD {
-                        self.untold.pop_front();
-                    }
-                    self.untold.push_back((number, token));
+                    self.untold.push(number, token);
                 }
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;
