@@ -38,27 +38,12 @@ impl Asked {
             Self::System(system) => system.upgrade().map(Timeline::System),
         }
     }
-
-    fn is(&self, other: &Timeline) -> bool {
-        match (self, other) {
-            (Self::Ptp(client), Timeline::Ptp(other)) => std::ptr::eq(client.as_ptr(), Arc::as_ptr(other)),
-            (Self::System(system), Timeline::System(other)) => std::ptr::eq(system.as_ptr(), Arc::as_ptr(other)),
-            _ => false,
-        }
-    }
-
-    fn is_dead(&self) -> bool {
-        match self {
-            Self::Ptp(client) => client.strong_count() == 0,
-            Self::System(system) => system.strong_count() == 0,
-        }
-    }
 }
 
 impl Known {
     /// Makes a clock the newest.
     fn note(&mut self, timeline: &Timeline) {
-        self.clocks.retain(|asked| !asked.is_dead() && !asked.is(timeline));
+        self.clocks.retain(|asked| asked.upgrade().is_some_and(|other| !other.is(timeline)));
         self.clocks.push(Asked::of(timeline));
     }
 }

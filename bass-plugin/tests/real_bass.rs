@@ -75,12 +75,11 @@ fn target_folder() -> PathBuf {
     own.ancestors().nth(3).expect("cargo's folders").to_path_buf()
 }
 
-/// Beside this program, because cargo has built it for this test, and the folder above may hold an older one.
+/// Beside this program, because cargo builds it for this test; the folder above may hold an older one.
 fn find_plugin() -> PathBuf {
-    let own = std::env::current_exe().expect("a program");
-    let places =
-        [own.parent(), own.ancestors().nth(2)].map(|folder| folder.expect("a folder").join("libbass_aes67.so"));
-    places.into_iter().find(|path| path.is_file()).expect("cargo has built the add-on")
+    let plugin = std::env::current_exe().expect("a program").with_file_name("libbass_aes67.so");
+    assert!(plugin.is_file(), "cargo has built no {}", plugin.display());
+    plugin
 }
 
 /// The sample of a frame: 24 bits that look like noise, and tell the frame from those around it.
@@ -241,10 +240,12 @@ fn syncs_tell_of_a_loss_and_of_a_new_source() {
     let Some(bench) = Bench::new() else { return };
     let first = send([239, 69, 7, 113], Encoding::L24);
     let senders = std::thread::spawn(move || {
+        // The host has opened the stream by then, and heard it.
         std::thread::sleep(Duration::from_secs(4));
         drop(first);
         // The next one looks for a clock for longer than a second of silence.
         let second = send_as(2, [239, 69, 7, 113], Encoding::L24);
+        // Until the host has heard this one, too.
         std::thread::sleep(Duration::from_secs(3));
         drop(second);
     });
