@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::record::{duration_ms, interfaces};
-use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram};
+use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
 use crate::target::Target;
 use clap::Args;
@@ -168,10 +168,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     let map: Vec<Option<usize>> = list.as_slice().iter().map(|&channel| Some(usize::from(channel))).collect();
     let destinations = arguments.group.iter().map(|group| group.parse::<Destination>().map_err(Failure::input));
     let destinations: Vec<Destination> = destinations.collect::<Result<_>>()?;
-    let &[primary, ref others @ ..] = &destinations[..] else { return Err(Failure::input("--group is missing")) };
-    if others.len() > 1 {
-        return Err(Failure::input("a stream has two legs at most: give --group once or twice"));
-    }
+    let (primary, secondary) = legs(&destinations).map_err(Failure::input)?;
     let is_input = |to: &&Destination| {
         target.stream.legs.iter().any(|leg| leg.destination == *to.0.ip() && leg.port == to.0.port())
     };
@@ -179,9 +176,6 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
         return Err(Failure::input(format!(
             "{input} is where the input comes from: give the output another address or port"
         )));
-    }
-    if others.contains(&primary) {
-        return Err(Failure::input(format!("both legs go to {primary}: give the second one another address, or none")));
     }
     let encoding = arguments.format.map_or(format.encoding(), Format::encoding);
     let out_format = StreamFormat::new(encoding, format.sample_rate(), map.len()).map_err(Failure::input)?;
@@ -192,7 +186,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     };
     let output = SenderConfig {
         packet_time: packet_time(arguments, target, format.sample_rate()),
-        secondary: others.first().map(|to| to.0.into()),
+        secondary: secondary.map(|to| to.0.into()),
         dither,
         ..SenderConfig::new(out_format, primary.0.into(), seed())
     };

@@ -25,7 +25,7 @@ use plan::{
     Clock, Domain, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan,
     Ttl,
 };
-pub(crate) use plan::{Destination, Format, PacketTimeMs};
+pub(crate) use plan::{Destination, Format, PacketTimeMs, legs};
 use prepare::{Prepared, Started};
 pub(crate) use status::histogram;
 use std::path::PathBuf;

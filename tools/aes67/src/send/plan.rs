@@ -289,6 +289,22 @@ impl fmt::Display for Destination {
     }
 }
 
+/// The legs of a stream, one or two.
+///
+/// # Errors
+/// If there are more, or none, or both go to the same place.
+pub(crate) fn legs(destinations: &[Destination]) -> std::result::Result<(Destination, Option<Destination>), String> {
+    match *destinations {
+        [] => Err("--group is missing".to_owned()),
+        [primary] => Ok((primary, None)),
+        [primary, secondary] if primary == secondary => {
+            Err(format!("both legs go to {primary}: give the second one another address, or none"))
+        }
+        [primary, secondary] => Ok((primary, Some(secondary))),
+        _ => Err("a stream has two legs at most: give --group once or twice".to_owned()),
+    }
+}
+
 /// A grandmaster, and its domain if that is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grandmaster {

@@ -3,7 +3,7 @@
 use super::channels::ChannelList;
 use super::material::Material;
 use super::material::feed::{Feed, Progress};
-use super::plan::{Destination, OneOrTwo, Origin, Plan, StreamPlan};
+use super::plan::{Destination, OneOrTwo, Origin, Plan, StreamPlan, legs};
 use super::status::Shown;
 use crate::failure::Result;
 use crate::play::meter::Meter;
@@ -133,7 +133,7 @@ fn prepare(
     }
     let format = StreamFormat::new(stream.format.encoding(), material.sample_rate(), map.len());
     let format = format.map_err(|error| (".channels", error.to_string()))?;
-    let (primary, secondary) = (stream.destination.0[0], stream.destination.0.get(1));
+    let (primary, secondary) = legs(&stream.destination.0).map_err(|message| (".destination", message))?;
     let config = SenderConfig::new(format, primary.0.into(), seed());
     let config = SenderConfig {
         packet_time: stream.packet_time_ms.packet_time(),
@@ -144,12 +144,6 @@ fn prepare(
         ..config
     };
     config.packet_frames().map_err(|error| (".packet_time_ms", error.to_string()))?;
-    if config.secondary == Some(config.primary) {
-        return Err((
-            ".destination",
-            format!("both legs go to {primary}: give the second one another address, or none"),
-        ));
-    }
     let name = stream.name.clone().unwrap_or_else(|| default_name(material, &list, plan.streams.len()));
     let sdp = stream.sdp.clone().or_else(|| plan.sdp_folder.as_ref().map(|folder| folder.join(file_name(&name))));
     let destination = stream.destination.0.iter().map(Destination::to_string).collect::<Vec<_>>().join(" and ");
