@@ -56,9 +56,14 @@ impl Host {
 
     /// Runs it to its end; what it wrote.
     fn run(&self, wire: &Wire, name: char, what: &str, arguments: &str, seconds: u32) -> Result<String, Trouble> {
-        let done = wire.start(self.command(wire, name, what, arguments)).wait(seconds + 60);
-        if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(format!("{what}: {}", done.log))) }
+        finish(wire, self.command(wire, name, what, arguments), seconds)
     }
+}
+
+/// Runs a command of so many seconds to its end; what it wrote.
+fn finish(wire: &Wire, command: Command, seconds: u32) -> Result<String, Trouble> {
+    let done = wire.start(command).wait(seconds + 60);
+    if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(done.log)) }
 }
 
 /// The last number of this name.
@@ -138,8 +143,7 @@ pub(super) fn jack(bench: &Bench) -> Outcome {
     let _send = send_tone(bench, &wire)?;
     pause(1.0);
     played(bench, &wire, "card", |arguments, seconds| {
-        let done = wire.start(jack.with(&wire, host.command(&wire, 'b', "play", arguments))).wait(seconds + 60);
-        if done.code == Some(0) { Ok(done.log) } else { Err(Trouble::Failed(done.log)) }
+        finish(&wire, jack.with(&wire, host.command(&wire, 'b', "play", arguments)), seconds)
     })
 }
 
@@ -164,15 +168,13 @@ pub(super) fn many(bench: &Bench) -> Outcome {
     let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}?latency=100")).collect();
     let mut command = host.command(&wire, 'b', "many", &format!("{seconds} {}", urls.join(" ")));
     command.env("HOST_NO_PTP", "1");
-    let done = wire.start(command).wait(seconds + 60);
-    bench.check(done.code == Some(0), &done.log)?;
+    let log = finish(&wire, command, seconds)?;
     let sum = |name: &str| {
         let name = format!(" {name}=");
-        let numbers =
-            done.log.lines().filter_map(|line| line.split(&name).nth(1)?.split(' ').next()?.parse::<u64>().ok());
+        let numbers = log.lines().filter_map(|line| line.split(&name).nth(1)?.split(' ').next()?.parse::<u64>().ok());
         numbers.sum::<u64>()
     };
-    let playing = done.log.matches(" state=2 ").count();
+    let playing = log.matches(" state=2 ").count();
     bench.figure(
         &format!("{count} streams of 1 ms, {seconds} s"),
         format_args!(
@@ -180,13 +182,13 @@ pub(super) fn many(bench: &Bench) -> Outcome {
             sum("received"),
             sum("lost"),
             sum("underruns"),
-            word(&done.log, "cpu_percent_of_a_core").unwrap_or("?"),
-            word(&done.log, "resident_kib").unwrap_or("?")
+            word(&log, "cpu_percent_of_a_core").unwrap_or("?"),
+            word(&log, "resident_kib").unwrap_or("?")
         ),
     );
-    bench.check(playing == count as usize, format_args!("all play:\n{}", done.log))?;
-    let named = ["received", "lost", "underruns"].map(|name| done.log.matches(&format!(" {name}=")).count());
-    bench.check(named == [count as usize; 3], format_args!("each tells of itself:\n{}", done.log))?;
+    bench.check(playing == count as usize, format_args!("all play:\n{}", log))?;
+    let named = ["received", "lost", "underruns"].map(|name| log.matches(&format!(" {name}=")).count());
+    bench.check(named == [count as usize; 3], format_args!("each tells of itself:\n{}", log))?;
     let expected = u64::from(count) * u64::from(seconds) * 1000;
     bench.check_undisturbed(&watch, sum("received") >= expected, format_args!("{expected} packets are received"))?;
     bench.check_undisturbed(&watch, sum("lost") + sum("underruns") == 0, "nothing is lost, and no underruns")
