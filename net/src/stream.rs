@@ -137,7 +137,7 @@ fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timelin
         sink.handle_pause(clock::now(), reading.as_ref(), &legs);
         if !more {
             // Without the kernel's stamps a packet comes when it is read.
-            if legs.iter().all(|leg| leg.timestamping == Timestamping::Kernel) {
+            if legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace) {
                 std::thread::sleep(Duration::from_nanos(sink.patience().as_nanos().max(0) as u64));
             }
             let sockets: Vec<Waitable<'_>> = sockets.iter().map(Socket::waitable).collect();

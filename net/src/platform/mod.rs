@@ -1,8 +1,8 @@
 //! What depends on the operating system: reading clocks, control messages of sockets, waiting, priorities.
 //!
-//! Each system has a folder with the same modules: `batch`, `clock`, `sleep`, `socket`, `thread`, `wait`.
+//! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `sleep`, `socket`, `thread`, `wait`.
 
-use engine::PtpTime;
+use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 #[cfg(target_os = "linux")]
@@ -11,9 +11,9 @@ mod linux;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{batch, clock, sleep, socket, thread, wait};
+pub(crate) use linux::{batch, clock, hardware, sleep, socket, thread, wait};
 #[cfg(windows)]
-pub(crate) use windows::{batch, clock, sleep, socket, thread, wait};
+pub(crate) use windows::{batch, clock, hardware, sleep, socket, thread, wait};
 
 /// A datagram, as the system tells of it.
 pub(crate) struct Datagram {
@@ -23,10 +23,46 @@ pub(crate) struct Datagram {
     pub(crate) source: SocketAddrV4,
     /// Where it was sent to, if the socket might hear what is for others.
     pub(crate) destination: Option<Ipv4Addr>,
-    /// When it came, in the system's time, if that tells.
-    pub(crate) stamp: Option<PtpTime>,
+    /// The index of the interface that it came by, if that is told.
+    pub(crate) interface: Option<u32>,
+    /// When it came.
+    pub(crate) stamps: Stamps,
     /// Datagrams that the socket has dropped so far because nobody read them, if the system counts them.
     pub(crate) drops: Option<u32>,
+}
+
+/// When a datagram came or left, as far as it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamps {
+    /// By the system, in its time.
+    pub(crate) system: Option<PtpTime>,
+    /// By the network card, in the time of its own clock.
+    pub(crate) hardware: Option<PtpTime>,
+}
+
+/// The stamps that a socket asks for, besides those of what it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StampsWanted {
+    /// Of what is sent.
+    pub(crate) transmit: bool,
+    /// By the card.
+    pub(crate) hardware: bool,
+}
+
+/// A network card's clock, read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HardwareReading {
+    pub(crate) device: PtpTime,
+    pub(crate) beside: Beside,
+}
+
+/// The moments before and after a clock was read, on a clock of the host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beside {
+    /// On the one that nobody steers.
+    Host { before: LocalTime, after: LocalTime },
+    /// On the system's.
+    System { before: PtpTime, after: PtpTime },
 }
 
 /// A socket that is waited for.

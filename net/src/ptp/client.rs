@@ -7,7 +7,7 @@ use super::untold::Untold;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
+use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
 use crate::worker::{Context, Scheduling, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
@@ -38,8 +38,8 @@ pub struct PtpConfig {
     pub port: PortConfig,
     /// What is done while PTP is of no use.
     pub reference: ReferenceConfig,
-    /// Whether the kernel is asked for timestamps, as it should be.
-    pub kernel_timestamps: bool,
+    /// The best timestamps to ask for: the card's, unless somebody wants to see what others cost.
+    pub timestamps: Timestamping,
 }
 
 impl PtpConfig {
@@ -48,7 +48,7 @@ impl PtpConfig {
     pub fn slave(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(true);
         let port = PortConfig::slave_only(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain);
-        Self { interface, port, reference: ReferenceConfig::default(), kernel_timestamps: true }
+        Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
     /// A clock that serves a domain if there is none better.
@@ -60,7 +60,7 @@ impl PtpConfig {
             log_announce_interval: 0,
             ..PortConfig::new(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain)
         };
-        Self { interface, port, reference: ReferenceConfig::default(), kernel_timestamps: true }
+        Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 }
 
@@ -188,7 +188,11 @@ impl Driver {
                 dscp: DSCP_EF,
                 ttl: TTL,
                 transmit_timestamps: class == MessageClass::Event,
-                kernel_timestamps: config.kernel_timestamps,
+                timestamps: match (class, config.timestamps) {
+                    // Cards stamp event messages.
+                    (MessageClass::General, Timestamping::Hardware) => Timestamping::Kernel,
+                    (_, best) => best,
+                },
                 ..receive
             })
         };

@@ -5,7 +5,7 @@ use super::untold::Untold;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig};
+use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
 use crate::worker::{Context, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
@@ -95,8 +95,11 @@ impl Driver {
         let open = |class: MessageClass, port: u16| {
             let address = SocketAddrV4::new(interface.address, port);
             let transmit_timestamps = class == MessageClass::Event;
+            // Cards know PTP by its port.
+            let by_card = transmit_timestamps && port == class.udp_port();
+            let timestamps = if by_card { Timestamping::Hardware } else { Timestamping::Kernel };
             let receive = SocketConfig::receive(interface.clone(), address, None);
-            Socket::open(SocketConfig { dscp: DSCP_EF, ttl: TTL, transmit_timestamps, ..receive })
+            Socket::open(SocketConfig { dscp: DSCP_EF, ttl: TTL, transmit_timestamps, timestamps, ..receive })
         };
         let both = |own: bool| {
             let port = |class: MessageClass| if own { class.udp_port() } else { 0 };

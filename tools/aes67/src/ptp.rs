@@ -2,12 +2,13 @@
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use engine::ptp::PortState;
 use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
 use net::clock;
 use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig, PtpStatus, YieldClient, YieldStatus};
+use net::socket::Timestamping;
 use serde::Serialize;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
@@ -19,7 +20,8 @@ Examples:
   aes67 ptp --interface eth0 --master
   aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
 
-Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)";
+Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)
+Where the card has a clock that stamps packets, it is used: that takes cap_net_admin, too, and reading /dev/ptp0";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -40,9 +42,9 @@ pub(crate) struct PtpArguments {
     #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain"])]
     yield_to: Option<String>,
 
-    /// Take timestamps in this program instead of the kernel, to see what that costs
-    #[arg(long)]
-    user_space_stamps: bool,
+    /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel or this program
+    #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
+    timestamps: Timestamps,
 
     /// One JSON object a second
     #[arg(long)]
@@ -53,6 +55,24 @@ pub(crate) struct PtpArguments {
     seconds: Option<f64>,
 }
 
+/// Who stamps messages, if it can.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Timestamps {
+    Hardware,
+    Kernel,
+    UserSpace,
+}
+
+impl From<Timestamps> for Timestamping {
+    fn from(timestamps: Timestamps) -> Self {
+        match timestamps {
+            Timestamps::Hardware => Self::Hardware,
+            Timestamps::Kernel => Self::Kernel,
+            Timestamps::UserSpace => Self::UserSpace,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
     if let Some(host) = &arguments.yield_to {
@@ -60,7 +80,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     }
     let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
     let config = make(interface.clone(), arguments.domain);
-    let client = PtpClient::shared(PtpConfig { kernel_timestamps: !arguments.user_space_stamps, ..config })?;
+    let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
@@ -184,7 +204,7 @@ fn summary(status: &PtpStatus) -> String {
     let (told, untold) = status.transmit_stamps;
     format!(
         "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
-         timestamps: {} (by user space {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
+         timestamps: {} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
          thread: {}\nsystem clock: {}",
         counters.announces,
         counters.syncs,
@@ -195,6 +215,7 @@ fn summary(status: &PtpStatus) -> String {
         counters.malformed,
         status.timestamping,
         status.event_socket.stamped_by_user_space,
+        status.event_socket.unstamped,
         status.event_socket.stamp_error,
         status.scheduling,
         status.system,
@@ -219,6 +240,7 @@ struct Line<'a> {
     system_minus_ptp_ns: Option<i64>,
     epoch: u32,
     timestamping: String,
+    unstamped: u64,
     stamp_error_ns: i64,
     transmit_stamps: u64,
     transmit_stamps_missing: u64,
@@ -247,6 +269,7 @@ fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
         system_minus_ptp_ns: status.clock.map.map(|map| (system - map.ptp_at(now)).as_nanos()),
         epoch: status.clock.epoch,
         timestamping: status.timestamping.to_string(),
+        unstamped: status.event_socket.unstamped,
         stamp_error_ns: status.event_socket.stamp_error.as_nanos(),
         transmit_stamps: status.transmit_stamps.0,
         transmit_stamps_missing: status.transmit_stamps.1,

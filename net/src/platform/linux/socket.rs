@@ -1,11 +1,11 @@
 //! Control messages of sockets: timestamps and drops.
 
 use super::clock::system_time;
-use crate::platform::Datagram;
+use crate::platform::{Datagram, Stamps, StampsWanted};
 use engine::PtpTime;
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::sockopt::{RxqOvfl, Timestamping};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, RxqOvfl, Timestamping};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, TimestampingFlag, Timestamps, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
@@ -30,16 +30,24 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_multicast_all_v4(false)
 }
 
-/// Asks for timestamps of what is received and, if wanted, of what is sent.
+/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the card beside the kernel's.
 ///
 /// # Errors
 /// If the kernel has none.
-pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Result<()> {
+pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<()> {
     let mut flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
-    if transmit {
+    if wanted.hardware {
+        flags |= TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE;
+        // By which interface a datagram came is by which clock it was stamped.
+        setsockopt(socket, Ipv4PacketInfo, &true)?;
+    }
+    if wanted.transmit {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    }
+    if wanted.transmit && wanted.hardware {
+        flags |= TimestampingFlag::SOF_TIMESTAMPING_TX_HARDWARE;
     }
     Ok(setsockopt(socket, Timestamping, &flags)?)
 }
@@ -48,9 +56,9 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Resul
 ///
 /// # Errors
 /// If the kernel has no timestamps.
-pub(crate) fn restart_numbers(socket: &impl AsFd) -> io::Result<()> {
-    enable_timestamps(socket, false)?;
-    enable_timestamps(socket, true)
+pub(crate) fn restart_numbers(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<()> {
+    enable_timestamps(socket, StampsWanted { transmit: false, ..wanted })?;
+    enable_timestamps(socket, wanted)
 }
 
 /// Asks for the number of datagrams dropped.
@@ -66,17 +74,18 @@ pub(crate) fn count_drops(socket: &impl AsFd) -> io::Result<()> {
 /// # Errors
 /// What the socket has to say: an interface that went down, an ICMP error.
 pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
-    let mut control = cmsg_space!(Timestamps, u32);
+    let mut control = cmsg_space!(Timestamps, u32, libc::in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
     let fd = socket.as_fd().as_raw_fd();
     let message = match recvmsg::<SockaddrIn>(fd, &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
         Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
         other => other?,
     };
-    let (mut stamp, mut drops) = (None, None);
+    let (mut stamps, mut drops, mut interface) = (Stamps::default(), None, None);
     for part in message.cmsgs()? {
         match part {
-            ControlMessageOwned::ScmTimestampsns(times) => stamp = stamped(&times.system),
+            ControlMessageOwned::ScmTimestampsns(times) => stamps = told(&times),
+            ControlMessageOwned::Ipv4PacketInfo(info) => interface = u32::try_from(info.ipi_ifindex).ok(),
             ControlMessageOwned::RxqOvfl(count) => drops = Some(count),
             _ => {}
         }
@@ -84,11 +93,11 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     let Some(source) = message.address else { return Ok(None) };
     let truncated = message.flags.contains(MsgFlags::MSG_TRUNC);
     let source = SocketAddrV4::new(source.ip(), source.port());
-    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, stamp, drops }))
+    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, interface, stamps, drops }))
 }
 
-/// The next timestamp of what was sent: the number of the datagram, counted from 0 since [`restart_numbers`] or timestamps were asked for, and when it left, in the system's time.
-pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, PtpTime)> {
+/// The next timestamp of what was sent: the number of the datagram, counted from 0 since [`restart_numbers`] or timestamps were asked for, and when it left.
+pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, Stamps)> {
     let mut control = cmsg_space!(Timestamps, libc::sock_extended_err, libc::sockaddr_in);
     let mut nothing = [0; 64];
     let mut parts = [IoSliceMut::new(&mut nothing)];
@@ -96,21 +105,41 @@ pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, PtpTime)> {
     // The queue also holds errors of the network; each is taken off it, and said elsewhere if it lasts.
     loop {
         let message = recvmsg::<SockaddrIn>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags).ok()?;
-        let (mut number, mut stamp) = (None, None);
+        let (mut number, mut stamps) = (None, None);
         for part in message.cmsgs().ok()? {
             match part {
-                ControlMessageOwned::ScmTimestampsns(times) => stamp = stamped(&times.system),
+                ControlMessageOwned::ScmTimestampsns(times) => stamps = Some(told(&times)),
                 ControlMessageOwned::Ipv4RecvErr(error, _) => number = Some(error.ee_data),
                 _ => {}
             }
         }
-        if let (Some(number), Some(stamp)) = (number, stamp) {
-            return Some((number, stamp));
+        if let Some(told) = number.zip(stamps) {
+            return Some(told);
         }
     }
 }
 
-/// All zeros mean that there is none.
+fn told(times: &Timestamps) -> Stamps {
+    Stamps { system: stamped(&times.system), hardware: stamped(&times.hw_raw) }
+}
+
+/// All zeros mean that there is none; a card's clock may be at its first second.
 fn stamped(time: &TimeSpec) -> Option<PtpTime> {
-    (time.tv_sec() != 0).then(|| system_time(time))
+    (time.tv_sec() != 0 || time.tv_nsec() != 0).then(|| system_time(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_stamp_and_the_cards_are_told_apart() {
+        let none = TimeSpec::new(0, 0);
+        let times = |system, hw_raw| told(&Timestamps { system, hw_trans: none, hw_raw });
+        let (kernel, card) = (TimeSpec::new(1_795_000_000, 5), TimeSpec::new(0, 7));
+        let (in_system, in_card) = (PtpTime::from_timestamp(1_795_000_000, 5), PtpTime::from_timestamp(0, 7));
+        assert_eq!(times(none, none), Stamps::default());
+        assert_eq!(times(kernel, none), Stamps { system: Some(in_system), hardware: None });
+        assert_eq!(times(kernel, card), Stamps { system: Some(in_system), hardware: Some(in_card) });
+    }
 }

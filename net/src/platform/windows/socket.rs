@@ -1,7 +1,6 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a group.
 
-use crate::platform::Datagram;
-use engine::PtpTime;
+use crate::platform::{Datagram, Stamps, StampsWanted};
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -38,13 +37,13 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
 
 /// # Errors
 /// Always: what is received is stamped when it is read.
-pub(crate) fn enable_timestamps(_: &UdpSocket, _transmit: bool) -> io::Result<()> {
+pub(crate) fn enable_timestamps(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "Windows stamps no packets"))
 }
 
 /// # Errors
 /// Always: nothing that is sent is stamped.
-pub(crate) fn restart_numbers(_: &UdpSocket) -> io::Result<()> {
+pub(crate) fn restart_numbers(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
 }
 
 /// Nothing that was sent is stamped.
-pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, PtpTime)> {
+pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
     None
 }
 
@@ -135,7 +134,8 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
         truncated: code == WSAEMSGSIZE,
         source: SocketAddrV4::new(octets.into(), u16::from_be(source.sin_port)),
         destination: destination(&control, message.Control.len as usize),
-        stamp: None,
+        interface: None,
+        stamps: Stamps::default(),
         drops: None,
     }))
 }

@@ -8,12 +8,15 @@
 //! time before the next one. When nothing comes at all, they are renewed sooner, and then less and less often: an interface that was taken away and came back has forgotten
 //! its groups.
 
-use crate::clock::{self, StampConverter};
+mod stamping;
+
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::platform::{self, Datagram};
-use engine::{LocalTime, Nanos, PtpTime};
+use engine::{LocalTime, Nanos};
 use socket2::{Domain, Protocol, SockRef, Type};
+use stamping::Stamping;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -61,8 +64,8 @@ pub struct SocketConfig {
     pub multicast_loop: bool,
     /// Whether to tell when datagrams left.
     pub transmit_timestamps: bool,
-    /// Whether to ask the kernel for timestamps; without, they are those of this program.
-    pub kernel_timestamps: bool,
+    /// The best timestamps to ask for. Cards stamp PTP's event messages; media is the kernel's.
+    pub timestamps: Timestamping,
 }
 
 impl SocketConfig {
@@ -86,7 +89,7 @@ impl SocketConfig {
             ttl: 32,
             multicast_loop: true,
             transmit_timestamps: false,
-            kernel_timestamps: true,
+            timestamps: Timestamping::Kernel,
         }
     }
 }
@@ -94,6 +97,8 @@ impl SocketConfig {
 /// Where timestamps come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamping {
+    /// The network card, by its own clock: below a microsecond.
+    Hardware,
     /// The kernel's network stack, by software: a microsecond. The first ms of the host's first socket excepted: until the kernel has turned its stamps on, it
     /// takes the time at which the datagram is read.
     Kernel,
@@ -105,6 +110,7 @@ pub enum Timestamping {
 impl fmt::Display for Timestamping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Hardware => "hardware",
             Self::Kernel => "kernel",
             Self::UserSpace => "user space",
         })
@@ -118,6 +124,8 @@ pub struct SocketStats {
     pub received: u64,
     /// Those among them without a timestamp of the kernel's.
     pub stamped_by_user_space: u64,
+    /// Datagrams that the card should have stamped and did not, which were left out.
+    pub unstamped: u64,
     /// Datagrams that the kernel dropped because this program did not read them in time.
     pub dropped: u64,
     /// Datagrams of other sources.
@@ -170,8 +178,7 @@ impl Round {
 pub struct Socket {
     socket: UdpSocket,
     config: SocketConfig,
-    converter: StampConverter,
-    timestamping: Timestamping,
+    stamping: Stamping,
     rejoin_at: LocalTime,
     /// When something came last, or since when it is waited for.
     heard_at: LocalTime,
@@ -196,17 +203,13 @@ impl Socket {
             return Err(Error::NotMulticast(group));
         }
         let socket = bind(&config)?;
-        let timestamping = match config.kernel_timestamps {
-            true => enable_timestamps(&socket, config.transmit_timestamps),
-            false => Timestamping::UserSpace,
-        };
+        let stamping = Stamping::enable(&socket, &config.interface, config.timestamps, config.transmit_timestamps);
         // Without it drops look like loss, which is told as well.
         let _ = platform::socket::count_drops(&socket);
         let mut opened = Self {
             socket,
             config,
-            converter: StampConverter::default(),
-            timestamping,
+            stamping,
             rejoin_at: LocalTime::ZERO,
             heard_at: clock::now(),
             silence: SILENCE,
@@ -267,7 +270,17 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let at = self.local(datagram.stamp);
+        let at = match self.stamping.received(&self.socket, datagram.stamps, datagram.interface) {
+            Some(at) => at,
+            None if self.stamping.in_use() == Timestamping::Hardware => {
+                self.stats.unstamped += 1;
+                return None;
+            }
+            None => {
+                self.stats.stamped_by_user_space += 1;
+                clock::now()
+            }
+        };
         self.stats.received += 1;
         Some(Received { source: datagram.source, at })
     }
@@ -277,7 +290,7 @@ impl Socket {
     /// # Errors
     /// If the system refuses it.
     pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
-        let is_told = self.config.transmit_timestamps && self.timestamping == Timestamping::Kernel;
+        let is_told = self.stamping.tells_transmitted();
         if let Err(error) = self.socket.send_to(datagram, to) {
             self.stats.send_errors += 1;
             if is_told {
@@ -288,6 +301,7 @@ impl Socket {
         self.stats.sent += 1;
         let number = self.sent;
         self.sent = self.sent.wrapping_add(1);
+        self.stamping.sent(&self.socket);
         Ok(is_told.then_some(number))
     }
 
@@ -297,14 +311,12 @@ impl Socket {
             self.left.push_back(told);
         }
         self.numbered_from = self.sent;
-        if platform::socket::restart_numbers(&self.socket).is_err() {
-            self.timestamping = Timestamping::UserSpace;
-        }
+        self.stamping.restart_numbers(&self.socket);
     }
 
     /// The next datagram of which the time of leaving is known: its number and that time.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
-        if !self.config.transmit_timestamps || self.timestamping != Timestamping::Kernel {
+        if !self.stamping.tells_transmitted() {
             return None;
         }
         self.left.pop_front().or_else(|| self.next_transmitted())
@@ -312,12 +324,12 @@ impl Socket {
 
     fn next_transmitted(&mut self) -> Option<(u32, LocalTime)> {
         loop {
-            let (number, stamp) = platform::socket::transmitted(&self.socket)?;
+            let (number, stamps) = platform::socket::transmitted(&self.socket)?;
             // One from before the kernel began at 0 again, that was held up in a queue on its way out.
             if number >= self.sent.wrapping_sub(self.numbered_from) {
                 continue;
             }
-            if let Some(at) = self.converter.convert(stamp) {
+            if let Some(at) = self.stamping.transmitted(stamps) {
                 return Some((self.numbered_from.wrapping_add(number), at));
             }
         }
@@ -348,13 +360,13 @@ impl Socket {
     /// Where timestamps come from.
     #[must_use]
     pub const fn timestamping(&self) -> Timestamping {
-        self.timestamping
+        self.stamping.in_use()
     }
 
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> SocketStats {
-        SocketStats { stamp_error: self.converter.worst(), ..self.stats }
+        SocketStats { stamp_error: self.stamping.worst(), ..self.stats }
     }
 
     /// The address that it is bound to.
@@ -373,13 +385,6 @@ impl Socket {
     /// For [`crate::worker::Context::wait`].
     pub(crate) fn waitable(&self) -> platform::Waitable<'_> {
         platform::socket::waitable(&self.socket)
-    }
-
-    fn local(&mut self, stamp: Option<PtpTime>) -> LocalTime {
-        stamp.and_then(|stamp| self.converter.convert(stamp)).unwrap_or_else(|| {
-            self.stats.stamped_by_user_space += 1;
-            clock::now()
-        })
     }
 
     fn join(&self) -> Result<()> {
@@ -406,7 +411,9 @@ impl Socket {
         self.config.interface = interface;
         let again = SockRef::from(&self.socket).set_multicast_if_v4(&self.config.interface.address);
         again.map_err(Error::io("cannot send by the interface"))?;
-        self.join()
+        self.join()?;
+        self.stamping.change(&self.socket, &self.config.interface);
+        Ok(())
     }
 
     fn leave(&self) {
@@ -425,16 +432,6 @@ impl Socket {
     fn schedule_rejoin(&mut self, now: LocalTime) {
         let spread_ms = (now.as_nanos() as u64 / 1_000 % u64::from(REJOIN_SPREAD_MS)) as i64;
         self.rejoin_at = now + REJOIN + Nanos::from_millis(spread_ms);
-    }
-}
-
-fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> Timestamping {
-    match platform::socket::enable_timestamps(socket, transmit) {
-        Ok(()) => Timestamping::Kernel,
-        Err(error) => {
-            tracing::warn!("the kernel gives no timestamps ({error}): those of this program are less exact");
-            Timestamping::UserSpace
-        }
     }
 }
 

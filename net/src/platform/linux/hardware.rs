@@ -1,0 +1,297 @@
+//! Clocks of network cards (PTP hardware clocks): whether a card has one, having it stamp packets, and reading it.
+//!
+//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`, of which nothing is assumed: it may run freely, or be steered or stepped by another program
+//! such as ptp4l. It is read beside the host's clock whenever a stamp is converted. A card is set up if it is not yet, which all programs of the host share; it is left so,
+//! because others may count on it by then.
+//!
+//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) bring sockets of their own, which can neither join a group from one source nor
+//! be read by a thread of ours.
+
+use super::clock::system_time;
+use crate::platform::{Beside, HardwareReading};
+use engine::{LocalTime, PtpTime};
+use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+/// Readings of which the one that took the shortest time is used.
+const SAMPLES: usize = 5;
+/// `ETHTOOL_GET_TS_INFO` (linux/ethtool.h).
+const GET_TS_INFO: u32 = 0x41;
+/// `SIOCETHTOOL` (linux/sockios.h).
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+/// What a card has to be able to do.
+const STAMPS_BOTH_WAYS: u32 =
+    libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+/// Filters that let the messages of PTP over UDP pass, the narrowest first.
+const FILTERS: [u32; 3] =
+    [libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT, libc::HWTSTAMP_FILTER_PTP_V2_EVENT, libc::HWTSTAMP_FILTER_ALL];
+
+/// `struct ethtool_ts_info` (linux/ethtool.h).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Abilities {
+    command: u32,
+    so_timestamping: u32,
+    phc_index: i32,
+    tx_types: u32,
+    tx_reserved: [u32; 3],
+    rx_filters: u32,
+    rx_reserved: [u32; 3],
+}
+
+/// How a clock is read, the most exact way first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The card notes the host's time itself.
+    Precise,
+    /// The kernel notes the system's time right before and after it reads the card's register.
+    Extended,
+    /// The kernel is asked for the time of the clock, in between two of the host's.
+    Plain,
+}
+
+/// The clock of a card that stamps what its interface receives and sends.
+#[derive(Debug)]
+pub(crate) struct HardwareClock {
+    device: File,
+    path: String,
+    ways: Vec<Way>,
+}
+
+impl HardwareClock {
+    /// The clock of the interface `name`, which stamps from now on.
+    ///
+    /// # Errors
+    /// If its card has none, or that is refused to this program; the message says what would help.
+    pub(crate) fn open(name: &str) -> io::Result<Self> {
+        let card = Card::new(name)?;
+        let abilities = card.abilities()?;
+        let path = format!("/dev/ptp{}", abilities.phc_index);
+        let device = File::open(&path).map_err(|error| told(&error, &format!("cannot read {path}: {error}")))?;
+        card.have_it_stamp(&abilities)?;
+        let mut clock = Self { device, path, ways: vec![Way::Precise, Way::Extended, Way::Plain] };
+        clock.ways = clock.ways.iter().copied().filter(|&way| clock.read_by(way).is_ok()).collect();
+        clock.read().map(|_| clock)
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The clock now.
+    ///
+    /// # Errors
+    /// If it cannot be read: it may have been unplugged.
+    pub(crate) fn read(&self) -> io::Result<HardwareReading> {
+        let mut last = io::ErrorKind::Unsupported.into();
+        for &way in &self.ways {
+            // The card may be too busy to answer in one way and not in the next.
+            match self.read_by(way) {
+                Ok(reading) => return Ok(reading),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn read_by(&self, way: Way) -> io::Result<HardwareReading> {
+        match way {
+            Way::Precise => self.read_precisely(),
+            Way::Extended => self.read_extended(),
+            Way::Plain => self.read_plainly(),
+        }
+    }
+
+    fn read_precisely(&self) -> io::Result<HardwareReading> {
+        // SAFETY: a C struct of integers, for which all zeros are a valid value.
+        let mut offset: libc::ptp_sys_offset_precise = unsafe { std::mem::zeroed() };
+        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, &raw mut offset) };
+        Errno::result(code)?;
+        let raw = LocalTime::from_nanos(nanos(&offset.sys_monoraw) as i64);
+        Ok(HardwareReading { device: ptp_time(&offset.device), beside: Beside::Host { before: raw, after: raw } })
+    }
+
+    fn read_extended(&self) -> io::Result<HardwareReading> {
+        // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the system's.
+        let mut offset: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
+        offset.n_samples = SAMPLES as libc::c_uint;
+        // SAFETY: the request takes that struct, which is ours and lives through the call.
+        let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut offset) };
+        Errno::result(code)?;
+        let samples = offset.ts.iter().take(SAMPLES);
+        let quickest = samples.min_by_key(|[before, _, after]| nanos(after) - nanos(before));
+        let [before, device, after] = quickest.ok_or(io::ErrorKind::Unsupported)?;
+        let beside = Beside::System { before: ptp_time(before), after: ptp_time(after) };
+        Ok(HardwareReading { device: ptp_time(device), beside })
+    }
+
+    fn read_plainly(&self) -> io::Result<HardwareReading> {
+        // The kernel's number of a clock that is a file (clock_gettime(2), dynamic clocks).
+        let id = ClockId::from_raw((!self.device.as_raw_fd() << 3) | 3);
+        let read = || {
+            let before = super::clock::now();
+            let time: TimeSpec = clock_gettime(id)?;
+            Ok((before, time, super::clock::now()))
+        };
+        let readings: Result<Vec<_>, Errno> = (0..SAMPLES).map(|_| read()).collect();
+        let quickest = readings?.into_iter().min_by_key(|&(before, _, after)| after - before);
+        let (before, time, after) = quickest.ok_or(io::ErrorKind::Unsupported)?;
+        Ok(HardwareReading { device: system_time(&time), beside: Beside::Host { before, after } })
+    }
+}
+
+fn nanos(time: &libc::ptp_clock_time) -> i128 {
+    i128::from(time.sec) * 1_000_000_000 + i128::from(time.nsec)
+}
+
+fn ptp_time(time: &libc::ptp_clock_time) -> PtpTime {
+    PtpTime::from_nanos(nanos(time))
+}
+
+/// An error of the same kind that says more.
+fn told(error: &io::Error, message: &str) -> io::Error {
+    io::Error::new(error.kind(), message)
+}
+
+/// What is asked of a network card.
+struct Card<'a> {
+    name: &'a str,
+    socket: UdpSocket,
+}
+
+impl<'a> Card<'a> {
+    fn new(name: &'a str) -> io::Result<Self> {
+        // Any socket will do.
+        Ok(Self { name, socket: UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))? })
+    }
+
+    /// # Safety
+    /// `request` must take a `T` behind `ifr_data`.
+    unsafe fn ask<T>(&self, request: libc::Ioctl, data: &mut T) -> io::Result<()> {
+        // SAFETY: a C struct of integers and a pointer, for which all zeros are a valid value.
+        let mut asked: libc::ifreq = unsafe { std::mem::zeroed() };
+        if self.name.len() >= asked.ifr_name.len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        for (to, from) in asked.ifr_name.iter_mut().zip(self.name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        asked.ifr_ifru.ifru_data = ptr::from_mut(data).cast();
+        // SAFETY: the caller says that the request takes what `data` is; both live through the call.
+        let code = unsafe { libc::ioctl(self.socket.as_raw_fd(), request, &raw mut asked) };
+        Errno::result(code).map(drop).map_err(io::Error::from)
+    }
+
+    fn abilities(&self) -> io::Result<Abilities> {
+        let mut abilities = Abilities { command: GET_TS_INFO, phc_index: -1, ..Abilities::default() };
+        // SAFETY: the request takes a struct that begins with the command, and this command's is `ethtool_ts_info`.
+        unsafe { self.ask(SIOCETHTOOL, &mut abilities) }?;
+        if abilities.phc_index < 0 || abilities.so_timestamping & STAMPS_BOTH_WAYS != STAMPS_BOTH_WAYS {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "its card has no clock that stamps packets"));
+        }
+        Ok(abilities)
+    }
+
+    fn settings(&self) -> Option<libc::hwtstamp_config> {
+        let mut config = libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: 0 };
+        // SAFETY: the request takes that struct.
+        unsafe { self.ask(libc::SIOCGHWTSTAMP, &mut config) }.ok().map(|()| config)
+    }
+
+    /// Has the card stamp, if it does not yet.
+    fn have_it_stamp(&self, abilities: &Abilities) -> io::Result<()> {
+        let present = self.settings().map_or((0, 0), |config| (config.tx_type as u32, config.rx_filter as u32));
+        let Some(filter) = choose(present, abilities).map_err(io::Error::other)? else { return Ok(()) };
+        let mut config = libc::hwtstamp_config {
+            flags: 0,
+            tx_type: libc::HWTSTAMP_TX_ON as libc::c_int,
+            rx_filter: filter as libc::c_int,
+        };
+        // SAFETY: the request takes that struct.
+        unsafe { self.ask(libc::SIOCSHWTSTAMP, &mut config) }.map_err(|error| {
+            let advice = "to have a card stamp takes `sudo setcap cap_net_admin,cap_net_bind_service+ep`, or once `sudo hwstamp_ctl -t 1 -r 12`";
+            let refused = error.kind() == io::ErrorKind::PermissionDenied;
+            if refused { told(&error, &format!("{error}: {advice}")) } else { error }
+        })?;
+        // The driver answers with what it does, which may be more than it was asked for.
+        if FILTERS.contains(&(config.rx_filter as u32)) {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "its card stamps no PTP messages over UDP"))
+        }
+    }
+}
+
+/// The filter to be set on a card that is set to `present` (type of transmit stamps, filter of receive stamps), or none if it stamps what is needed already.
+fn choose((tx_type, filter): (u32, u32), abilities: &Abilities) -> Result<Option<u32>, String> {
+    if tx_type == libc::HWTSTAMP_TX_ON && FILTERS.contains(&filter) {
+        return Ok(None);
+    }
+    if tx_type > libc::HWTSTAMP_TX_ON {
+        return Err("another program has set its card to one-step, which tells nobody when a message left".to_owned());
+    }
+    let is_able = |filter: u32| abilities.rx_filters & (1 << filter) != 0;
+    let is_kept = |wanted: u32| {
+        // Who has set another one goes on being served.
+        filter == libc::HWTSTAMP_FILTER_NONE
+            || wanted == libc::HWTSTAMP_FILTER_ALL
+            || wanted == libc::HWTSTAMP_FILTER_PTP_V2_EVENT
+                && (libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT..=libc::HWTSTAMP_FILTER_PTP_V2_DELAY_REQ).contains(&filter)
+    };
+    let found = FILTERS.into_iter().find(|&wanted| is_able(wanted) && is_kept(wanted));
+    let none =
+        || format!("its card cannot stamp PTP over UDP beside what it stamps for another program (filter {filter})");
+    found.map(Some).ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON: u32 = libc::HWTSTAMP_TX_ON;
+
+    fn able(filters: &[u32]) -> Abilities {
+        let rx_filters = filters.iter().fold(1, |all, filter| all | 1 << filter);
+        Abilities { rx_filters, ..Abilities::default() }
+    }
+
+    #[test]
+    fn a_card_that_stamps_already_is_left_alone() {
+        let abilities = able(&FILTERS);
+        for filter in FILTERS {
+            assert_eq!(choose((ON, filter), &abilities), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_narrowest_filter_is_set_that_serves_everybody() {
+        let all = able(&[1, 6, 12]);
+        assert_eq!(choose((0, 0), &all), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT)));
+        assert_eq!(choose((ON, 0), &able(&[1])), Ok(Some(libc::HWTSTAMP_FILTER_ALL)));
+        let second_layer = libc::HWTSTAMP_FILTER_PTP_V2_L2_EVENT;
+        assert_eq!(choose((ON, second_layer), &all), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_EVENT)));
+        assert_eq!(choose((ON, libc::HWTSTAMP_FILTER_NTP_ALL), &all), Ok(Some(libc::HWTSTAMP_FILTER_ALL)));
+        assert!(choose((ON, second_layer), &able(&[6, 9])).unwrap_err().contains("filter 9"));
+        assert!(choose((0, 0), &able(&[9])).is_err());
+    }
+
+    #[test]
+    fn one_step_of_others_is_not_taken_away() {
+        assert!(choose((libc::HWTSTAMP_TX_ONESTEP_SYNC, 12), &able(&FILTERS)).unwrap_err().contains("one-step"));
+    }
+
+    #[test]
+    fn interfaces_without_such_a_clock_say_so() {
+        let refused = HardwareClock::open("lo").unwrap_err();
+        assert_eq!(refused.to_string(), "its card has no clock that stamps packets");
+        assert!(HardwareClock::open("an interface with a long name").is_err());
+    }
+}
