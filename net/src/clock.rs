@@ -7,12 +7,12 @@
 //! stamp on the system's clock is its age on ours, but for the steering of the system's clock during that age, which is below a ms: 0.1 ns at 100 ppm
 //! and 1 us. The error that remains is half of the time that the reading of the two clocks took, 20 to 50 ns on a usual machine; [`StampConverter::worst`] tells it.
 //!
-//! A network card stamps in the time of its own clock. Such a stamp is converted in the same way, by reading that clock; an old stamp errs by its age times the difference of
-//! the two crystals, which is 10 ns for 100 us and 100 ppm.
+//! A network card stamps in the time of its own clock. Such a stamp is converted in the same way, by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us
+//! for a stamp that is 10 ms old because the program was held up; so the age is measured by the rate that the card's clock had between two readings about a second apart.
 
 use crate::platform::{self, Beside, HardwareReading};
 use engine::clock::{Discipline, SystemClock, SystemEpoch, SystemReading};
-use engine::{LocalTime, Nanos, PtpTime};
+use engine::{LocalTime, Nanos, Ppb, PtpTime};
 
 /// Readings of both clocks that take longer than this were interrupted, and are tried again.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
@@ -20,6 +20,10 @@ const TRIES: usize = 3;
 /// Stamps older than this, or from the future by more than a reading can err, were taken before somebody set the system's clock.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
+/// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
+const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
+/// Beyond this the card's clock was stepped: cards can be steered by up to 1000 ppm or less.
+const LARGEST_RATE_PPM: f64 = 1_000.0;
 
 /// The host's clock now.
 #[must_use]
@@ -39,12 +43,13 @@ pub fn now_with_system() -> (LocalTime, PtpTime) {
 pub struct StampConverter {
     worst: Nanos,
     refused: u64,
+    card: CardRate,
 }
 
 impl StampConverter {
     /// The host's time of a stamp in the system's time; `None` if the stamp cannot be true, because the system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
-        self.convert_beside(stamp, &read_both_quickly())
+        self.convert_beside(stamp, &read_both_quickly(), Ppb::ZERO)
     }
 
     /// The host's time of a stamp in the time of a network card's clock that was just read; `None` if the stamp cannot be true, because that clock was set meanwhile.
@@ -53,11 +58,14 @@ impl StampConverter {
             Beside::Host { before, after } => Both { before, other: reading.device, after },
             Beside::System { before, after } => beside_system(reading.device, before, after, &read_both_quickly()),
         };
-        self.convert_beside(stamp, &both)
+        self.card.observe(middle(&both), both.other);
+        self.convert_beside(stamp, &both, self.card.rate)
     }
 
-    fn convert_beside(&mut self, stamp: PtpTime, both: &Both) -> Option<LocalTime> {
-        let converted = age(both, stamp).map(|age| middle(both) - age);
+    /// `rate`: how much faster the clock that stamps runs than the host's.
+    fn convert_beside(&mut self, stamp: PtpTime, both: &Both, rate: Ppb) -> Option<LocalTime> {
+        let local_age = |age: Nanos| Nanos::new((age.as_nanos() as f64 / rate.ratio()) as i64);
+        let converted = age(both, stamp).map(|age| middle(both) - local_age(age));
         match converted {
             Some(_) => self.worst = self.worst.max(Nanos::new((both.after - both.before).as_nanos() / 2)),
             None => self.refused += 1,
@@ -75,6 +83,32 @@ impl StampConverter {
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
+    }
+}
+
+/// How much faster a card's clock runs than the host's.
+#[derive(Clone, Copy, Debug, Default)]
+struct CardRate {
+    since: Option<(LocalTime, PtpTime)>,
+    rate: Ppb,
+}
+
+impl CardRate {
+    /// Takes a reading of both clocks.
+    fn observe(&mut self, local: LocalTime, card: PtpTime) {
+        let Some((local_then, card_then)) = self.since else {
+            self.since = Some((local, card));
+            return;
+        };
+        if local - local_then < RATE_INTERVAL {
+            return;
+        }
+        let ratio = (card - card_then).as_nanos() as f64 / (local - local_then).as_nanos() as f64;
+        let rate = Ppb::from_ratio(ratio);
+        if rate.as_ppm().abs() < LARGEST_RATE_PPM {
+            self.rate = rate;
+        }
+        self.since = Some((local, card));
     }
 }
 
@@ -200,6 +234,25 @@ mod tests {
         // Set meanwhile.
         let reading = HardwareReading { device: card + Nanos::from_secs(37), beside };
         assert_eq!(converter.convert_hardware(card, &reading), None);
+    }
+
+    #[test]
+    fn an_old_stamp_is_as_old_as_the_cards_rate_says() {
+        let mut converter = StampConverter::default();
+        let (local, card) = (now(), PtpTime::from_timestamp(1_000_000, 0));
+        let mut at = |local_s: f64, card: PtpTime, age_ms: i64| {
+            let local = local + Nanos::new((local_s * 1e9) as i64);
+            let beside = Beside::Host { before: local, after: local };
+            let stamp = card - Nanos::from_micros(age_ms * 1_000);
+            local - converter.convert_hardware(stamp, &HardwareReading { device: card, beside }).unwrap()
+        };
+        // The card's clock runs 100 ppm fast.
+        let card_at = |s: f64| card + Nanos::new((s * (1e9 + 100e3)) as i64);
+        assert_eq!(at(0.0, card_at(0.0), 100), Nanos::from_millis(100), "nothing is known yet");
+        assert_eq!(at(1.5, card_at(1.5), 100), Nanos::new(99_990_000));
+        // It is stepped, which tells nothing of its rate.
+        assert_eq!(at(3.0, card_at(40.0), 100), Nanos::new(99_990_000));
+        assert_eq!(at(4.5, card_at(41.5), 100), Nanos::new(99_990_000));
     }
 
     #[test]
