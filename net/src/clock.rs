@@ -56,7 +56,9 @@ impl StampConverter {
     pub(crate) fn convert_hardware(&mut self, stamp: PtpTime, reading: &HardwareReading) -> Option<LocalTime> {
         let both = match reading.beside {
             Beside::Host { before, after } => Both { before, other: reading.device, after },
-            Beside::System { before, after } => beside_system(reading.device, before, after, &read_both_quickly()),
+            Beside::System { before, after } => {
+                beside_system(reading.device, before, after, &read_both_within(Nanos::ZERO))
+            }
         };
         self.card.observe(middle(&both), both.other);
         self.convert_beside(stamp, &both, self.card.rate)
@@ -124,17 +126,21 @@ fn read_both() -> Both {
     Both { before: now(), other: platform::clock::system_now(), after: now() }
 }
 
-/// A clock that was read between two moments of the system's clock, by that clock and the host's a little later.
+/// A clock that was read between two moments of the system's clock, by that clock and the host's a little later: that reading's error comes on top.
 fn beside_system(device: PtpTime, before: PtpTime, after: PtpTime, later: &Both) -> Both {
-    let local = |system: PtpTime| middle(later) - (later.other - system);
-    Both { before: local(before), other: device, after: local(after) }
+    Both { before: later.before - (later.other - before), other: device, after: later.after - (later.other - after) }
 }
 
 /// Again, if it was interrupted.
 fn read_both_quickly() -> Both {
+    read_both_within(INTERRUPTED)
+}
+
+/// The quickest of some readings, or the first that took no longer than `enough`.
+fn read_both_within(enough: Nanos) -> Both {
     let mut best = read_both();
     for _ in 1..TRIES {
-        if best.after - best.before <= INTERRUPTED {
+        if best.after - best.before <= enough {
             break;
         }
         let again = read_both();

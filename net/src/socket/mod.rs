@@ -270,7 +270,7 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let at = match self.stamping.received(&self.socket, datagram.stamps, datagram.interface) {
+        let at = match self.stamping.received(&self.socket, datagram) {
             Some(at) => at,
             None if self.stamping.in_use() == Timestamping::Hardware => {
                 self.stats.unstamped += 1;

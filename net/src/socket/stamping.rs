@@ -2,13 +2,14 @@
 //!
 //! Model: stamps are the card's, the kernel's or this program's, and all of a socket's are of one kind: the path that a message takes between the places where two kinds are taken
 //! is tens of microseconds long, and an exchange with one stamp of each would have that in its result. So where the card stamps, what it left unstamped has no time:
-//! one more message of PTP that is lost. A card that does not do what it says is given up for the kernel.
+//! one more message of PTP that is lost. A card that does not do what it says is given up for the kernel. What did not come by the card is stamped by the kernel: other programs of this
+//! host, and what comes by other interfaces.
 
 use super::Timestamping;
 use crate::clock::StampConverter;
 use crate::interface::Interface;
 use crate::platform::hardware::HardwareClock;
-use crate::platform::{self, Stamps, StampsWanted};
+use crate::platform::{self, Datagram, Stamps, StampsWanted};
 use engine::{LocalTime, Nanos};
 use std::io;
 use std::net::UdpSocket;
@@ -45,6 +46,14 @@ struct Card {
     interface: Interface,
     received: Trust,
     sent: Trust,
+}
+
+impl Card {
+    /// Whether a datagram came by it: not by another one, and not from this host itself, whose own messages are looped back to it without leaving.
+    fn passed(&self, datagram: &Datagram) -> bool {
+        let is_other = datagram.interface.is_some_and(|index| index != self.interface.index);
+        !is_other && *datagram.source.ip() != self.interface.address
+    }
 }
 
 /// The stamps of one socket.
@@ -93,13 +102,13 @@ impl Stamping {
         self.transmit && self.in_use != Timestamping::UserSpace
     }
 
-    /// When a datagram came that arrived by the interface with this index; `None` if that is not known and the others' is.
-    pub(super) fn received(&mut self, socket: &UdpSocket, stamps: Stamps, index: Option<u32>) -> Option<LocalTime> {
-        let Some(card) = &mut self.card else {
-            return stamps.system.and_then(|stamp| self.converter.convert(stamp));
+    /// When a datagram came; `None` if that is not known.
+    pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram) -> Option<LocalTime> {
+        let system = datagram.stamps.system;
+        let Some(card) = self.card.as_mut().filter(|card| card.passed(datagram)) else {
+            return system.and_then(|stamp| self.converter.convert(stamp));
         };
-        let is_the_cards = index.is_none_or(|index| index == card.interface.index);
-        let at = stamps.hardware.filter(|_| is_the_cards).and_then(|stamp| {
+        let at = datagram.stamps.hardware.and_then(|stamp| {
             let reading = card.clock.read().ok()?;
             self.converter.convert_hardware(stamp, &reading)
         });
@@ -109,7 +118,7 @@ impl Stamping {
         }
         if card.received.is_lost() {
             self.give_up(socket, "receives");
-            return stamps.system.and_then(|stamp| self.converter.convert(stamp));
+            return system.and_then(|stamp| self.converter.convert(stamp));
         }
         at
     }

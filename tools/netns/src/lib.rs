@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Debian's packages of the programs that tests use, where a package has another name.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("setpriv", "util-linux"),
     ("ptp4l", "linuxptp"),
@@ -31,6 +31,7 @@ const PACKAGES: [(&str, &str); 9] = [
     ("python3-gst", "python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"),
     ("tshark", "tshark"),
     ("node", "nodejs"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
 ];
 
 /// Set in the environment, this lets the folders be, with all that was written in them, for whoever looks for the cause of a failure.

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bass;
 mod cmd;
 mod error;
+mod guest;
 mod interop;
 mod interrupt;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::TestArgs),
     /// Fetch the BASS binaries that tests of the add-on load: free for non-commercial use only, and never part of this repository
     BassFetch,
+    /// Fetch a Linux guest with network cards that stamp packets, for a case of `interop`
+    GuestFetch,
     /// Build the BASS add-on for Windows and Linux into a release folder
     Windows(windows::WindowsArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Flood { arguments } => return interop::flood::run(arguments),
         Command::Pauses => return interop::pauses::run(),
-        Command::Test(_) | Command::Interop(_) | Command::BassFetch | Command::Windows(_) => {}
+        Command::Test(_) | Command::Interop(_) | Command::BassFetch | Command::GuestFetch | Command::Windows(_) => {}
     }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Test(args) => test::run(&args),
         Command::BassFetch => end(bass::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
+        Command::GuestFetch => end(guest::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::Windows(args) => end(windows::run(&args, &target_folder())),
         Command::Interop(args) => interop::run(&args),
         Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,

@@ -53,6 +53,11 @@ fn ptp4l_follows_us() {
 }
 
 #[test]
+fn a_card_with_a_clock_stamps_what_it_says() {
+    case("ptp-hardware");
+}
+
+#[test]
 fn a_stream_is_played_on_a_card_of_jack() {
     case("jack-play");
 }

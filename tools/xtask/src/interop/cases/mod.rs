@@ -3,6 +3,7 @@
 mod announcements;
 mod bass;
 mod endurance;
+mod hardware;
 mod many;
 mod play;
 mod ptp;
@@ -38,6 +39,7 @@ pub(super) const ALL: &[Case] = &[
     case("ptp-failover", "ptp4l is killed, and another one takes its place", ptp::failover),
     case("ptp-takeover", "a better ptp4l comes and goes", ptp::takeover),
     case("ptp-serve", "ptp4l follows our master", ptp::serve),
+    case("ptp-hardware", "stamps by network cards with clocks, in an emulated guest", hardware::stamps),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
     case("jack-lost", "jackd goes and comes back", play::jack_lost),
     case("send-ffmpeg", "FFmpeg receives our stream by its description and by its announcement", send::ffmpeg),

@@ -18,7 +18,7 @@ pub(super) fn accuracy(bench: &Bench) -> Outcome {
     let seconds = bench.seconds(14, 75);
     let ptp = format!("ptp --interface vb --domain {DOMAIN} --json --seconds {seconds}");
     let kernel = bench.start(&wire, 'b', &ptp).wait(seconds + 20);
-    let user_space = bench.start(&wire, 'b', &format!("{ptp} --user-space-stamps")).wait(seconds + 20);
+    let user_space = bench.start(&wire, 'b', &format!("{ptp} --timestamps user-space")).wait(seconds + 20);
     let slave = Ptp4l::slave().start(&wire, 'b')?;
     pause(f64::from(seconds));
     let slave = slave.stop();

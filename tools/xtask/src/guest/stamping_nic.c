@@ -3,7 +3,7 @@
  * Two network cards at the ends of one wire, each with a PTP hardware clock that stamps every packet: for hosts that have no such card.
  *
  * Model: each card's clock counts the kernel's raw clock, faster by a crystal error in ppb (parameter `ppb`) and by what adjfine asks for. A packet leaves at the moment
- * that it is handed over and arrives `wire_ns` later. So all that a program can get wrong about the two clocks is its own.
+ * that it is handed over and arrives `wire_ns` later. So all that a program can get wrong about the two clocks is its own. The cards stay until the host ends.
  */
 #include <linux/ethtool.h>
 #include <linux/etherdevice.h>
@@ -21,9 +21,12 @@ MODULE_PARM_DESC(ppb, "errors of the two crystals, parts in 10^9");
 static int wire_ns = 1000;
 module_param(wire_ns, int, 0444);
 MODULE_PARM_DESC(wire_ns, "delay of the wire, in ns");
-static bool cross = false;
+static bool cross;
 module_param(cross, bool, 0444);
 MODULE_PARM_DESC(cross, "whether the cards can read their clock and the host's at one moment");
+static bool silent;
+module_param(silent, bool, 0644);
+MODULE_PARM_DESC(silent, "whether the second card takes orders to stamp what it sends, and never tells");
 
 struct card {
 	struct net_device *peer;
@@ -141,7 +144,7 @@ static netdev_tx_t card_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (is_stamped)
 		skb_shinfo(skb)->tx_flags |= SKBTX_IN_PROGRESS;
 	skb_tx_timestamp(skb);
-	if (is_stamped) {
+	if (is_stamped && !(silent && dev == cards[1])) {
 		struct skb_shared_hwtstamps left = { .hwtstamp = ns_to_ktime(time_at_locked(card, raw)) };
 
 		skb_tstamp_tx(skb, &left);

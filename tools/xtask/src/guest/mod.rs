@@ -1,0 +1,209 @@
+//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on hosts that have none.
+//!
+//! Model: the kernel is Debian's, with its modules; the cards are a module of ours (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
+//! host's, read-only; it runs one script, and ends. Nothing is installed: packages are unpacked in cargo's target folder. QEMU emulates the processor, so this takes no privileges
+//! of virtualisation, and a guest's seconds are as long as the host's.
+
+use crate::cmd::Cmd;
+use crate::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is installed for it.
+pub(crate) const PACKAGES: &str = "qemu-system-x86 busybox-static cpio kmod gcc make linuxptp";
+/// Programs that these bring.
+const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "gcc", "make", "ptp4l"];
+/// The package that always depends on Debian's present kernel.
+const KERNEL: &str = "linux-image-amd64";
+/// Modules of the kernel that a guest loads, each after those that it needs.
+const MODULES: [&str; 10] = [
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "netfs",
+    "fscache",
+    "9pnet",
+    "9pnet_virtio",
+    "9p",
+];
+/// Our own one.
+const CARD: &str = "stamping_nic";
+const CARD_SOURCE: &str = include_str!("stamping_nic.c");
+const INIT: &str = include_str!("init");
+
+/// Where a guest's kernel and first files are.
+pub(crate) struct Guest {
+    folder: PathBuf,
+}
+
+impl Guest {
+    /// The guest that was fetched into the target folder.
+    ///
+    /// # Errors
+    /// If there is none, or an older one; the message says what helps.
+    pub(crate) fn find(target: &Path) -> Result<Self, String> {
+        let folder = target.join("guest");
+        let is_present =
+            |name: &str, text: &str| fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text);
+        if is_present("card/stamping_nic.c", CARD_SOURCE)
+            && is_present("files/init", INIT)
+            && folder.join("initrd").is_file()
+        {
+            return Ok(Self { folder });
+        }
+        Err(format!("there is no guest in {} (cargo xtask guest-fetch)", folder.display()))
+    }
+
+    /// The arguments of `qemu-system-x86_64` for a guest that runs `guest.sh` of the folder `shared`, with cards that have these `parameters`.
+    pub(crate) fn arguments(&self, shared: &Path, parameters: &[&str]) -> Vec<String> {
+        let share = |path: &Path, tag: &str, more: &str| {
+            format!("local,path={},mount_tag={tag},security_model=none{more}", path.display())
+        };
+        let cards: String = parameters.iter().map(|parameter| format!(" nic.{parameter}")).collect();
+        let machine = "-M q35 -accel tcg,thread=multi -smp 2 -m 1024 -nographic -no-reboot -nic none";
+        let mut arguments: Vec<String> = machine.split(' ').map(str::to_owned).collect();
+        let rest = [
+            ("-kernel", self.folder.join("vmlinuz").display().to_string()),
+            ("-initrd", self.folder.join("initrd").display().to_string()),
+            ("-append", format!("console=ttyS0 quiet panic=-1 tsc=reliable{cards}")),
+            ("-virtfs", share(Path::new("/"), "root", ",readonly=on,multidevs=remap")),
+            ("-virtfs", share(shared, "shared", "")),
+        ];
+        arguments.extend(rest.into_iter().flat_map(|(option, value)| [option.to_owned(), value]));
+        arguments
+    }
+}
+
+/// Fetches the kernel, builds the cards' module, and packs the guest's first files.
+///
+/// # Errors
+/// If a program or package cannot be had, or the module does not build.
+pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
+    ensure_programs()?;
+    let target = std::path::absolute(target).unwrap_or_else(|_| target.to_owned());
+    let folder = target.join("guest");
+    let release = release()?;
+    let unpacked = folder.join(&release);
+    if !unpacked.join("complete").is_file() {
+        unpack(&unpacked, &release)?;
+    }
+    let card = build_card(&folder, &unpacked, &release)?;
+    crate::bass::copy(&unpacked.join(format!("boot/vmlinuz-{release}")), &folder.join("vmlinuz"))?;
+    pack(&folder, &unpacked, &card)?;
+    Ok(folder)
+}
+
+fn ensure_programs() -> Result<(), Error> {
+    let is_there = |program: &&str| Cmd::new("sh").arg("-c").arg(format!("command -v {program}")).succeeds();
+    if PROGRAMS.iter().all(|program| is_there(&program)) {
+        return Ok(());
+    }
+    let install = Cmd::new("apt-get").words("install --yes --no-install-recommends").words(PACKAGES);
+    eprintln!("installing what a guest needs: {install}");
+    install.run().map_err(|_| Error::MissingSystem { what: "a program that a guest needs", packages: PACKAGES })
+}
+
+/// The kernel's release, such as `6.1.0-56-amd64`.
+fn release() -> Result<String, Error> {
+    let command = Cmd::new("apt-cache").words("depends").arg(KERNEL);
+    let depends = command.read()?;
+    let image = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
+    image.map(str::to_owned).ok_or_else(|| Error::Failed { command: command.to_string(), code: None })
+}
+
+/// Fetches the packages of the kernel and its headers.
+fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
+    crate::bass::remove(folder)?;
+    let packages = folder.join("packages");
+    make_folder(&packages)?;
+    // "6.1.0-56-amd64" has headers in common with its kin, and tools named by "6.1".
+    let abi = release.strip_suffix("-amd64").unwrap_or(release);
+    let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
+    let names = [
+        format!("linux-image-{release}"),
+        format!("linux-headers-{release}"),
+        format!("linux-headers-{abi}-common"),
+        format!("linux-kbuild-{series}"),
+    ];
+    let download = format!("cd {} && apt-get download --quiet {}", packages.display(), names.join(" "));
+    Cmd::new("sh").arg("-c").arg(download).run()?;
+    for package in list(&packages)? {
+        Cmd::new("dpkg").words("--extract").arg(package).arg(folder).run()?;
+    }
+    // The headers expect to be installed.
+    let makefile = folder.join(format!("usr/src/linux-headers-{release}/Makefile"));
+    let text = read(&makefile)?.replace("include /usr/src/", &format!("include {}/usr/src/", folder.display()));
+    write(&makefile, &text)?;
+    write(&folder.join("complete"), "")
+}
+
+/// Builds the module of the cards.
+fn build_card(folder: &Path, unpacked: &Path, release: &str) -> Result<PathBuf, Error> {
+    let card = folder.join("card");
+    make_folder(&card)?;
+    write(&card.join("stamping_nic.c"), CARD_SOURCE)?;
+    write(&card.join("Kbuild"), "obj-m := stamping_nic.o\n")?;
+    let headers = unpacked.join(format!("usr/src/linux-headers-{release}"));
+    Cmd::new("make").words("--silent -C").arg(headers).arg(format!("M={}", card.display())).arg("modules").run()?;
+    Ok(card.join(format!("{CARD}.ko")))
+}
+
+/// Packs the guest's first files, from which it gets at the host's.
+fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
+    let files = folder.join("files");
+    crate::bass::remove(&files)?;
+    for name in ["bin", "modules", "proc", "dev", "host"] {
+        make_folder(&files.join(name))?;
+    }
+    write(&files.join("init"), INIT)?;
+    Cmd::new("chmod").words("755").arg(files.join("init")).run()?;
+    Cmd::new("sh").arg("-c").arg(format!("cp $(command -v busybox) {}/bin/", files.display())).run()?;
+    for module in MODULES {
+        let name = format!("{module}.ko*");
+        let found = Cmd::new("find").arg(unpacked.join("lib/modules")).words("-name").arg(name).read()?;
+        let found = found.lines().next().unwrap_or_default();
+        crate::bass::copy(Path::new(found), &files.join(format!("modules/{module}.ko")))?;
+    }
+    crate::bass::copy(card, &files.join(format!("modules/{CARD}.ko")))?;
+    write(&files.join("modules/list"), &format!("{} {CARD}\n", MODULES.join(" ")))?;
+    let archive = format!("cd {} && find . | cpio --quiet -o -H newc | gzip -1 > ../initrd", files.display());
+    Cmd::new("sh").arg("-c").arg(archive).run()
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let told = |source| Error::File { path: folder.to_owned(), source };
+    let entries = fs::read_dir(folder).map_err(told)?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(told)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_that_is_not_there_says_how_to_get_it() {
+        let missing = Guest::find(Path::new("/nowhere")).err().unwrap();
+        assert!(missing.ends_with("(cargo xtask guest-fetch)"), "{missing}");
+    }
+
+    #[test]
+    fn cards_get_their_parameters_by_the_kernels_command_line() {
+        let guest = Guest { folder: "guest".into() };
+        let arguments = guest.arguments(Path::new("/shared"), &["ppb=0,30000", "cross=1"]);
+        assert!(arguments.iter().any(|argument| argument.ends_with("tsc=reliable nic.ppb=0,30000 nic.cross=1")));
+    }
+}

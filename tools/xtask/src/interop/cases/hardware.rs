@@ -1,0 +1,79 @@
+//! Stamps by network cards, in a guest whose cards have clocks: see [`crate::guest`].
+
+use super::super::bench::{Bench, Outcome, Trouble, read, write};
+use super::super::measure::{number, objects, rms};
+use crate::guest::Guest;
+use netns::Wire;
+use serde_json::Value;
+use std::fs;
+
+const SCRIPT: &str = include_str!("../scripts/hardware.sh");
+/// One crystal is right, and ours is 30 ppm fast; the wire is 1 us long.
+const CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "cross=1"];
+/// Seconds after which an estimate has settled.
+const SETTLED_S: f64 = 8.0;
+/// More than the emulated processor takes to start.
+const START_S: u32 = 60;
+
+/// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's stamps beside; while another ptp4l steers the same clock; and with a card that
+/// does not do what it says.
+pub(super) fn stamps(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a'], &["qemu-system-x86_64", "ptp4l"])?;
+    let guest = Guest::find(&crate::target_folder()).map_err(Trouble::Skipped)?;
+    let phases: &[&str] =
+        if bench.is_long() { &["hardware", "kernel", "steered", "silent"] } else { &["hardware", "silent"] };
+    let seconds = bench.seconds(16, 60);
+    let script = format!("SECONDS_EACH={seconds}\nPHASES=\"{}\"\n{SCRIPT}", phases.join(" "));
+    write(&wire.path("guest.sh"), script)?;
+    fs::copy(bench.program(), wire.path("aes67")).map_err(|error| Trouble::Failed(error.to_string()))?;
+    let mut qemu = wire.command('a', "qemu-system-x86_64");
+    qemu.args(guest.arguments(wire.folder(), &CARDS));
+    let said = wire.start(qemu).wait(START_S + 2 * seconds * phases.len() as u32).log;
+    bench.check(said.contains("the guest ends"), format!("the guest did not come to its end:\n{said}"))?;
+    let truth_ns = truth_ns(&wire, &said)?;
+    phases.iter().try_for_each(|phase| look(bench, &wire, phase, truth_ns))
+}
+
+fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
+    let said = text(wire, &format!("{phase}.log"))?;
+    let lines = objects(&text(wire, &format!("{phase}.json"))?);
+    let last = lines.last().ok_or_else(|| Trouble::Failed(format!("{phase}: nothing was said:\n{said}")))?;
+    let settled = lines.iter().filter(|line| number(line, "elapsed_s") > SETTLED_S);
+    let errors_us: Vec<f64> = settled.map(|line| (number(line, "system_minus_ptp_ns") - truth_ns) / 1e3).collect();
+    let error_us = rms(&errors_us);
+    bench.figure(phase, format_args!(
+        "{} stamps, error {error_us:.3} us RMS over {} s, path delay {} ns (1000), rate {:+.4} ppm (0), left out without a stamp {}",
+        last["timestamping"].as_str().unwrap_or_default(), errors_us.len(), last["mean_path_delay_ns"],
+        number(last, "rate_ppm"), last["unstamped"]
+    ));
+    bench.check(last["state"] == "LOCKED", format!("{phase}: not locked: {last}\n{said}"))?;
+    let is_kernels = matches!(phase, "kernel" | "silent");
+    let stamps = if is_kernels { "kernel" } else { "hardware" };
+    bench.check(last["timestamping"] == stamps, format!("{phase}: not by {stamps} stamps: {last}\n{said}"))?;
+    if phase == "silent" {
+        let is_told = said.contains("hw1 does not stamp what it sends");
+        return bench.check(is_told, format!("nobody said that the card does not stamp:\n{said}"));
+    }
+    bench.check(is_kernels || is_exact(last), format!("{phase}: not exact: {last}"))
+}
+
+/// Within what reading the clocks of an emulated host can err.
+fn is_exact(last: &Value) -> bool {
+    (number(last, "mean_path_delay_ns") - 1_000.0).abs() < 500.0 && number(last, "rate_ppm").abs() < 0.5
+}
+
+/// The system's time minus the master's clock: `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered.
+fn truth_ns(wire: &Wire, said: &str) -> Result<f64, Trouble> {
+    let told = text(wire, "truth.log")?;
+    let offset = |line: &str| line.split("CLOCK_REALTIME is ").nth(1)?.strip_suffix("ns")?.parse::<f64>().ok();
+    let mut offsets: Vec<f64> = told.lines().filter_map(offset).collect();
+    offsets.sort_by(f64::total_cmp);
+    offsets
+        .get(offsets.len() / 2)
+        .copied()
+        .ok_or_else(|| Trouble::Failed(format!("phc_ctl said nothing:\n{told}\n{said}")))
+}
+
+fn text(wire: &Wire, name: &str) -> Result<String, Trouble> {
+    Ok(String::from_utf8_lossy(&read(&wire.path(name), "")?).into_owned())
+}

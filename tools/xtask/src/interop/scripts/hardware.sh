@@ -1,0 +1,34 @@
+# Runs in a guest with the cards hw0 and hw1 on one wire. ptp4l serves the time of hw0's clock by hardware stamps; `./aes67` follows it on hw1 in several ways.
+# The host has set SECONDS_EACH and PHASES.
+ip netns add a
+ip netns add b
+for host in a b; do
+	if [ $host = a ]; then card=hw0 address=10.68.0.1; else card=hw1 address=10.68.0.2; fi
+	ip link set $card netns $host
+	ip -n $host addr add $address/24 dev $card
+	ip -n $host link set lo up
+	ip -n $host link set $card up
+	ip -n $host route add default dev $card
+done
+cat > /tmp/ptp.cfg <<END
+[global]
+domainNumber 10
+network_transport UDPv4
+logAnnounceInterval 0
+logSyncInterval -3
+logMinDelayReqInterval -3
+END
+ip netns exec a ptp4l -H -i hw0 -m -q -f /tmp/ptp.cfg --priority1 100 --free_running 1 --uds_address /tmp/master > master.log 2>&1 &
+until grep -q "assuming the grand master role" master.log; do sleep 0.2; done
+for phase in $PHASES; do
+	stamps=hardware
+	case $phase in
+	kernel) stamps=kernel ;;
+	# Another program steers and steps the same clock meanwhile.
+	steered) ip netns exec b timeout $SECONDS_EACH ptp4l -H -i hw1 -s -m -q -f /tmp/ptp.cfg --step_threshold 0.00001 --uds_address /tmp/slave > slave.log 2>&1 & ;;
+	silent) echo 1 > /sys/module/stamping_nic/parameters/silent ;;
+	esac
+	phc_ctl /dev/ptp0 cmp >> truth.log
+	ip netns exec b ./aes67 -v ptp --interface hw1 --domain 10 --timestamps $stamps --json --seconds $SECONDS_EACH > $phase.json 2> $phase.log
+	phc_ctl /dev/ptp0 cmp >> truth.log
+done
