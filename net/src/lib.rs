@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`clock`] | the host's clock, and the system's as a reference |
 //! | [`interface`] | network interfaces, by name or address |
-//! | [`socket`] | UDP with multicast, DSCP, and timestamps by the kernel |
+//! | [`socket`] | UDP with multicast, DSCP, and timestamps by the network card or the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
 //! | [`timeline`] | what PTP time is taken from |
 //! | [`stream`] | receives a stream |
