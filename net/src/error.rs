@@ -88,6 +88,7 @@ impl Error {
     }
 }
 
-fn program() -> String {
+/// This program's file, for advice.
+pub(crate) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string())
 }

@@ -73,13 +73,16 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
         let before = heard.len();
         // What the socket has to say passes, and Announces come again.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| note(&mut heard, received, datagram));
-        let now = clock::now();
-        heard.retain(|_, master| now - master.heard_at < SILENCE);
+        forget_silent(&mut heard, clock::now());
         if round.taken > 0 || heard.len() != before {
             publish.store(Arc::new(heard.clone()));
         }
         context.wait(&[socket.waitable()], [None]);
     }
+}
+
+fn forget_silent(heard: &mut Heard, now: LocalTime) {
+    heard.retain(|_, master| now - master.heard_at < SILENCE);
 }
 
 fn note(heard: &mut Heard, received: Received, datagram: &[u8]) {
@@ -90,5 +93,47 @@ fn note(heard: &mut Heard, received: Received, datagram: &[u8]) {
     if heard.len() < MAX_MASTERS || heard.contains_key(&key) {
         let from = *received.source.ip();
         heard.insert(key, HeardMaster { domain, port, from, announce, heard_at: received.at });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::ptp::wire::{ClockIdentity, Header, Tlvs};
+
+    /// Hears an Announce of the clock with this number, at this second.
+    fn hear(heard: &mut Heard, clock: u64, priority: u8, at_s: i64) {
+        let port = PortIdentity { clock_identity: ClockIdentity(clock.to_be_bytes()), port_number: 1 };
+        let header = Header { domain_number: 7, source_port_identity: port, ..Header::default() };
+        let body = Body::Announce(Announce { grandmaster_priority_1: priority, ..Announce::default() });
+        let mut datagram = [0; 64];
+        let length = Message { header, body, tlvs: Tlvs::default() }.emit(&mut datagram).unwrap();
+        let source = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 320);
+        let received = Received { source, at: LocalTime::ZERO + Nanos::from_secs(at_s) };
+        note(heard, received, &datagram[..length]);
+    }
+
+    #[test]
+    fn a_master_is_known_by_its_port_and_forgotten_when_it_is_silent() {
+        let mut heard = Heard::new();
+        hear(&mut heard, 1, 128, 0);
+        hear(&mut heard, 2, 128, 3);
+        hear(&mut heard, 2, 50, 4);
+        let priorities = |heard: &Heard| -> Vec<u8> {
+            heard.values().map(|master| master.announce.grandmaster_priority_1).collect()
+        };
+        assert_eq!(priorities(&heard), [128, 50]);
+        forget_silent(&mut heard, LocalTime::ZERO + Nanos::from_secs(7));
+        assert_eq!(priorities(&heard), [50]);
+        assert_eq!(heard.values().next().unwrap().domain, 7);
+    }
+
+    #[test]
+    fn a_flood_of_masters_is_bounded_and_keeps_those_that_are_known() {
+        let mut heard = Heard::new();
+        (0..2 * MAX_MASTERS as u64).for_each(|clock| hear(&mut heard, clock, 128, 0));
+        assert_eq!(heard.len(), MAX_MASTERS);
+        hear(&mut heard, 0, 1, 1);
+        assert_eq!(heard.values().next().unwrap().announce.grandmaster_priority_1, 1);
     }
 }

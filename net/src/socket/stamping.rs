@@ -43,22 +43,21 @@ impl Trust {
 #[derive(Debug)]
 struct Card {
     clock: HardwareClock,
-    interface: Interface,
     received: Trust,
     sent: Trust,
 }
 
-impl Card {
-    /// Whether a datagram came by it: not by another one, and not from this host itself, whose own messages are looped back to it without leaving.
-    fn passed(&self, datagram: &Datagram) -> bool {
-        let is_other = datagram.interface.is_some_and(|index| index != self.interface.index);
-        !is_other && *datagram.source.ip() != self.interface.address
-    }
+/// Whether a datagram came by the card of this interface: not by another one, and not from this host itself, whose own messages are looped back to it without leaving.
+fn passed_card(datagram: &Datagram, interface: &Interface) -> bool {
+    let is_other = datagram.interface.is_some_and(|index| index != interface.index);
+    !is_other && *datagram.source.ip() != interface.address
 }
 
 /// The stamps of one socket.
 #[derive(Debug)]
 pub(super) struct Stamping {
+    best: Timestamping,
+    interface: Interface,
     in_use: Timestamping,
     transmit: bool,
     card: Option<Card>,
@@ -68,21 +67,22 @@ pub(super) struct Stamping {
 impl Stamping {
     /// Asks for stamps that are as good as `best`, if there are any.
     pub(super) fn enable(socket: &UdpSocket, interface: &Interface, best: Timestamping, transmit: bool) -> Self {
-        let mut stamping =
-            Self { in_use: Timestamping::UserSpace, transmit, card: None, converter: StampConverter::default() };
-        if best == Timestamping::Hardware {
-            stamping.card = open(interface);
-        }
-        if best != Timestamping::UserSpace {
-            stamping.apply(socket);
-        }
+        let mut stamping = Self {
+            best,
+            interface: interface.clone(),
+            in_use: Timestamping::UserSpace,
+            transmit,
+            card: None,
+            converter: StampConverter::default(),
+        };
+        stamping.apply(socket);
         stamping
     }
 
     /// The interface may have become another one, with another card.
     pub(super) fn change(&mut self, socket: &UdpSocket, interface: &Interface) {
-        if self.card.as_ref().is_some_and(|card| card.interface != *interface) {
-            self.card = open(interface);
+        if self.interface != *interface {
+            self.interface = interface.clone();
             self.apply(socket);
         }
     }
@@ -105,7 +105,7 @@ impl Stamping {
     /// When a datagram came; `None` if that is not known.
     pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram) -> Option<LocalTime> {
         let system = datagram.stamps.system;
-        let Some(card) = self.card.as_mut().filter(|card| card.passed(datagram)) else {
+        let Some(card) = self.card.as_mut().filter(|_| passed_card(datagram, &self.interface)) else {
             return system.and_then(|stamp| self.converter.convert(stamp));
         };
         let at = datagram.stamps.hardware.and_then(|stamp| {
@@ -154,13 +154,20 @@ impl Stamping {
     }
 
     fn apply(&mut self, socket: &UdpSocket) {
-        let enabled = platform::socket::enable_timestamps(socket, self.wanted());
-        self.in_use = match (&enabled, &self.card) {
+        self.card = (self.best == Timestamping::Hardware).then(|| open(&self.interface)).flatten();
+        if self.best != Timestamping::UserSpace {
+            self.ask(socket);
+        }
+    }
+
+    fn ask(&mut self, socket: &UdpSocket) {
+        let asked = platform::socket::enable_timestamps(socket, self.wanted());
+        self.in_use = match (&asked, &self.card) {
             (Ok(()), Some(_)) => Timestamping::Hardware,
             (Ok(()), None) => Timestamping::Kernel,
             (Err(_), _) => Timestamping::UserSpace,
         };
-        if let Err(error) = enabled {
+        if let Err(error) = asked {
             self.card = None;
             tracing::warn!("the kernel gives no timestamps ({error}): those of this program are less exact");
         }
@@ -168,12 +175,12 @@ impl Stamping {
 
     fn give_up(&mut self, socket: &UdpSocket, does: &str) {
         if let Some(card) = self.card.take() {
-            let (name, path) = (&card.interface.name, card.clock.path());
+            let (name, path) = (&self.interface.name, card.clock.path());
             tracing::warn!(
                 "{name} does not stamp what it {does}, though its clock {path} runs: the kernel stamps instead"
             );
         }
-        self.apply(socket);
+        self.ask(socket);
     }
 }
 
@@ -181,7 +188,7 @@ fn open(interface: &Interface) -> Option<Card> {
     match HardwareClock::open(&interface.name) {
         Ok(clock) => {
             tracing::info!("{} stamps packets by its own clock, {}", interface.name, clock.path());
-            Some(Card { clock, interface: interface.clone(), received: Trust::default(), sent: Trust::default() })
+            Some(Card { clock, received: Trust::default(), sent: Trust::default() })
         }
         // Most cards have none, or are virtual.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -198,6 +205,25 @@ fn open(interface: &Interface) -> Option<Card> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_did_not_come_by_the_card_does_not_count_against_it() {
+        let interface = Interface::find(Some("127.0.0.1")).unwrap();
+        let datagram = |from: [u8; 4], interface| Datagram {
+            length: 0,
+            truncated: false,
+            source: std::net::SocketAddrV4::new(from.into(), 319),
+            destination: None,
+            interface,
+            stamps: Stamps::default(),
+            drops: None,
+        };
+        let (other, here) = ([192, 0, 2, 1], Some(interface.index));
+        assert!(passed_card(&datagram(other, here), &interface));
+        assert!(passed_card(&datagram(other, None), &interface));
+        assert!(!passed_card(&datagram(other, Some(interface.index + 1)), &interface));
+        assert!(!passed_card(&datagram([127, 0, 0, 1], here), &interface), "our own, looped back");
+    }
 
     fn after(misses: u32, mut trust: Trust) -> bool {
         (0..misses).for_each(|_| trust.missed());

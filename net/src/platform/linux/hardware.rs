@@ -8,6 +8,7 @@
 //! be read by a thread of ours.
 
 use super::clock::system_time;
+use crate::error::program;
 use crate::platform::{Beside, HardwareReading};
 use engine::{LocalTime, PtpTime};
 use nix::errno::Errno;
@@ -73,7 +74,16 @@ impl HardwareClock {
         let card = Card::new(name)?;
         let abilities = card.abilities()?;
         let path = format!("/dev/ptp{}", abilities.phc_index);
-        let device = File::open(&path).map_err(|error| told(&error, &format!("cannot read {path}: {error}")))?;
+        let device = File::open(&path).map_err(|error| {
+            let advice = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    format!(": allow it with `sudo chmod a+r {path}`, or for good by a rule of udev")
+                }
+                io::ErrorKind::NotFound => ": a container has to be given it".to_owned(),
+                _ => String::new(),
+            };
+            told(&error, &format!("cannot read {path} ({error}){advice}"))
+        })?;
         card.have_it_stamp(&abilities)?;
         let mut clock = Self { device, path, ways: vec![Way::Precise, Way::Extended, Way::Plain] };
         clock.ways = clock.ways.iter().copied().filter(|&way| clock.read_by(way).is_ok()).collect();
@@ -217,9 +227,12 @@ impl<'a> Card<'a> {
         };
         // SAFETY: the request takes that struct.
         unsafe { self.ask(libc::SIOCSHWTSTAMP, &mut config) }.map_err(|error| {
-            let advice = "to have a card stamp takes `sudo setcap cap_net_admin,cap_net_bind_service+ep`, or once `sudo hwstamp_ctl -t 1 -r 12`";
+            let advice = format!(
+                "allow it once with `sudo setcap cap_net_admin,cap_net_bind_service+ep {}`, or set the card with `sudo hwstamp_ctl -i {} -t 1 -r 12`",
+                program(), self.name
+            );
             let refused = error.kind() == io::ErrorKind::PermissionDenied;
-            if refused { told(&error, &format!("{error}: {advice}")) } else { error }
+            if refused { told(&error, &format!("this program may not set the card: {advice}")) } else { error }
         })?;
         // The driver answers with what it does, which may be more than it was asked for.
         if FILTERS.contains(&(config.rx_filter as u32)) {
