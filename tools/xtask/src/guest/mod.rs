@@ -96,8 +96,8 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
 }
 
 fn ensure_programs() -> Result<(), Error> {
-    let is_there = |program: &&str| Cmd::new("sh").arg("-c").arg(format!("command -v {program}")).succeeds();
-    if PROGRAMS.iter().all(|program| is_there(&program)) {
+    let is_there = |program: &str| Cmd::new("sh").arg("-c").arg(format!("command -v {program}")).succeeds();
+    if PROGRAMS.into_iter().all(is_there) {
         return Ok(());
     }
     let install = Cmd::new("apt-get").words("install --yes --no-install-recommends").words(PACKAGES);
