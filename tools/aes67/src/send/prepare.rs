@@ -213,3 +213,28 @@ pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) 
     });
     Ok(Started { outgoing: outgoing.collect(), progress, card })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::SampleRate;
+    use engine::rtp::format::Encoding;
+
+    fn to(primary: &str, secondary: Option<&str>) -> SenderConfig {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+        let config = SenderConfig::new(format, address(primary), 0);
+        SenderConfig { secondary: secondary.map(address), ..config }
+    }
+
+    #[test]
+    fn addresses_are_taken_on_the_network_that_they_are_used_on() {
+        let (a, b, c) = ("239.69.0.1:5004", "239.69.0.2:5004", "239.69.0.3:5004");
+        let both = to(a, Some(b));
+        let crossed = to(b, Some(a));
+        assert_eq!(common(&both, &crossed, false), None, "two networks");
+        assert!(common(&both, &crossed, true).is_some(), "one network");
+        assert_eq!(common(&both, &to(c, Some(b)), false), Some(b.parse().unwrap()), "the second leg, too");
+        assert_eq!(common(&both, &to(c, None), true), None);
+    }
+}
