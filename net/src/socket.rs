@@ -30,6 +30,8 @@ const REJOIN_OVERDUE: Nanos = Nanos::from_secs(10);
 const SILENCE: Nanos = Nanos::from_secs(2);
 /// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
+/// A system that has less than this has a fault.
+const SMALLEST_BUFFER: usize = 64 << 10;
 
 /// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
 pub const LONGEST_DATAGRAM: usize = 65_536;
@@ -59,7 +61,7 @@ pub struct SocketConfig {
     pub ttl: u8,
     /// Whether other programs of this host hear what is sent.
     pub multicast_loop: bool,
-    /// Whether to tell when datagrams left.
+    /// Whether to tell when datagrams left, if the kernel does: not all that stamp what is received also stamp what is sent.
     pub transmit_timestamps: bool,
     /// Whether to ask the kernel for timestamps; without, they are those of this program.
     pub kernel_timestamps: bool,
@@ -172,6 +174,8 @@ pub struct Socket {
     config: SocketConfig,
     converter: StampConverter,
     timestamping: Timestamping,
+    /// Whether the kernel tells when datagrams left.
+    tells_departures: bool,
     rejoin_at: LocalTime,
     /// When something came last, or since when it is waited for.
     heard_at: LocalTime,
@@ -196,9 +200,9 @@ impl Socket {
             return Err(Error::NotMulticast(group));
         }
         let socket = bind(&config)?;
-        let timestamping = match config.kernel_timestamps {
+        let (timestamping, tells_departures) = match config.kernel_timestamps {
             true => enable_timestamps(&socket, config.transmit_timestamps),
-            false => Timestamping::UserSpace,
+            false => (Timestamping::UserSpace, false),
         };
         // Without it drops look like loss, which is told as well.
         let _ = platform::socket::count_drops(&socket);
@@ -207,6 +211,7 @@ impl Socket {
             config,
             converter: StampConverter::default(),
             timestamping,
+            tells_departures,
             rejoin_at: LocalTime::ZERO,
             heard_at: clock::now(),
             silence: SILENCE,
@@ -267,7 +272,7 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let at = self.local(datagram.stamp);
+        let at = datagram.at.unwrap_or_else(|| self.local(datagram.stamp));
         self.stats.received += 1;
         Some(Received { source: datagram.source, at })
     }
@@ -277,10 +282,9 @@ impl Socket {
     /// # Errors
     /// If the system refuses it.
     pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
-        let is_told = self.config.transmit_timestamps && self.timestamping == Timestamping::Kernel;
         if let Err(error) = self.socket.send_to(datagram, to) {
             self.stats.send_errors += 1;
-            if is_told {
+            if self.tells_departures {
                 self.number_anew();
             }
             return Err(error);
@@ -288,7 +292,7 @@ impl Socket {
         self.stats.sent += 1;
         let number = self.sent;
         self.sent = self.sent.wrapping_add(1);
-        Ok(is_told.then_some(number))
+        Ok(self.tells_departures.then_some(number))
     }
 
     /// A refused datagram has a number of the kernel's or has none, according to who refused it: so the kernel begins at 0 again.
@@ -298,13 +302,13 @@ impl Socket {
         }
         self.numbered_from = self.sent;
         if platform::socket::restart_numbers(&self.socket).is_err() {
-            self.timestamping = Timestamping::UserSpace;
+            (self.timestamping, self.tells_departures) = (Timestamping::UserSpace, false);
         }
     }
 
     /// The next datagram of which the time of leaving is known: its number and that time.
     pub fn poll_transmitted(&mut self) -> Option<(u32, LocalTime)> {
-        if !self.config.transmit_timestamps || self.timestamping != Timestamping::Kernel {
+        if !self.tells_departures {
             return None;
         }
         self.left.pop_front().or_else(|| self.next_transmitted())
@@ -345,7 +349,7 @@ impl Socket {
         }
     }
 
-    /// Where timestamps come from.
+    /// Where timestamps of what is received come from.
     #[must_use]
     pub const fn timestamping(&self) -> Timestamping {
         self.timestamping
@@ -428,12 +432,13 @@ impl Socket {
     }
 }
 
-fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> Timestamping {
+/// Where those of received datagrams come from, and whether departures are told.
+fn enable_timestamps(socket: &UdpSocket, transmit: bool) -> (Timestamping, bool) {
     match platform::socket::enable_timestamps(socket, transmit) {
-        Ok(()) => Timestamping::Kernel,
+        Ok(departures) => (Timestamping::Kernel, departures),
         Err(error) => {
             tracing::warn!("the kernel gives no timestamps ({error}): those of this program are less exact");
-            Timestamping::UserSpace
+            (Timestamping::UserSpace, false)
         }
     }
 }
@@ -458,11 +463,19 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
     if !config.groups.is_empty() {
         // Several programs may hear the same group; a port of our own address is ours alone.
-        socket.set_reuse_address(true)?;
-        // Cut to the system's limit (net.core.rmem_max) without an error.
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        platform::socket::share_port(socket)?;
+        largest(RECEIVE_BUFFER, |size| socket.set_recv_buffer_size(size))?;
     }
     Ok(())
+}
+
+/// Sets a buffer's size. Linux cuts it to the system's limit (net.core.rmem_max) without an error; BSD refuses what is beyond its own (kern.ipc.maxsockbuf), and half as much is
+/// tried.
+fn largest(size: usize, set: impl Fn(usize) -> io::Result<()>) -> io::Result<()> {
+    match set(size) {
+        Err(_) if size > SMALLEST_BUFFER => largest(size / 2, set),
+        end => end,
+    }
 }
 
 #[cfg(test)]
@@ -564,6 +577,23 @@ mod tests {
         sender().send(&[0; 65], address).unwrap();
         assert!(wait_for(&mut receiver).is_none());
         assert_eq!(receiver.stats().truncated, 1);
+    }
+
+    #[test]
+    fn the_largest_buffer_that_the_system_allows_is_taken() {
+        let sizes = std::cell::RefCell::new(Vec::new());
+        let set_up_to = |limit: usize| {
+            sizes.borrow_mut().clear();
+            largest(8 << 20, |size| {
+                sizes.borrow_mut().push(size);
+                if size <= limit { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+            })
+        };
+        set_up_to(16 << 20).unwrap();
+        assert_eq!(*sizes.borrow(), [8 << 20]);
+        set_up_to(3 << 20).unwrap();
+        assert_eq!(*sizes.borrow(), [8 << 20, 4 << 20, 2 << 20]);
+        set_up_to(0).unwrap_err();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each system has a folder with the same modules: `batch`, `clock`, `sleep`, `socket`, `thread`, `wait`.
 
-use engine::PtpTime;
+use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 #[cfg(target_os = "linux")]
@@ -25,6 +25,8 @@ pub(crate) struct Datagram {
     pub(crate) destination: Option<Ipv4Addr>,
     /// When it came, in the system's time, if that tells.
     pub(crate) stamp: Option<PtpTime>,
+    /// When it came, in the host's time, if the system tells it by that: then nothing has to be converted.
+    pub(crate) at: Option<LocalTime>,
     /// Datagrams that the socket has dropped so far because nobody read them, if the system counts them.
     pub(crate) drops: Option<u32>,
 }

@@ -30,18 +30,27 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_multicast_all_v4(false)
 }
 
-/// Asks for timestamps of what is received and, if wanted, of what is sent.
+/// Lets several sockets hear the same group and port.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+/// Asks for timestamps of what is received and, if wanted, of what is sent. Whether what is sent is stamped.
 ///
 /// # Errors
 /// If the kernel has none.
-pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Result<()> {
+pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Result<bool> {
     let mut flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
     if transmit {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
     }
-    Ok(setsockopt(socket, Timestamping, &flags)?)
+    setsockopt(socket, Timestamping, &flags)?;
+    Ok(transmit)
 }
 
 /// Has the kernel number what is sent from 0 again: it does when the option was off.
@@ -50,7 +59,7 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, transmit: bool) -> io::Resul
 /// If the kernel has no timestamps.
 pub(crate) fn restart_numbers(socket: &impl AsFd) -> io::Result<()> {
     enable_timestamps(socket, false)?;
-    enable_timestamps(socket, true)
+    enable_timestamps(socket, true).map(|_| ())
 }
 
 /// Asks for the number of datagrams dropped.
@@ -84,7 +93,7 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     let Some(source) = message.address else { return Ok(None) };
     let truncated = message.flags.contains(MsgFlags::MSG_TRUNC);
     let source = SocketAddrV4::new(source.ip(), source.port());
-    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, stamp, drops }))
+    Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, stamp, at: None, drops }))
 }
 
 /// The next timestamp of what was sent: the number of the datagram, counted from 0 since [`restart_numbers`] or timestamps were asked for, and when it left, in the system's time.
