@@ -7,11 +7,18 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 #[cfg(target_os = "linux")]
 mod linux;
+// What needs no Mac is tested everywhere.
+#[cfg(any(target_os = "macos", test))]
+mod macos;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod one_by_one;
 #[cfg(windows)]
 mod windows;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{batch, clock, sleep, socket, thread, wait};
+#[cfg(target_os = "macos")]
+pub(crate) use macos::{batch, clock, sleep, socket, thread, wait};
 #[cfg(windows)]
 pub(crate) use windows::{batch, clock, sleep, socket, thread, wait};
 
@@ -32,7 +39,7 @@ pub(crate) struct Datagram {
 }
 
 /// A socket that is waited for.
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) type Waitable<'a> = std::os::fd::BorrowedFd<'a>;
 /// A socket that is waited for.
 #[cfg(windows)]

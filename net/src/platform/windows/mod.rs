@@ -1,8 +1,9 @@
 //! Windows, by `windows-sys`. It runs under Wine as well, where the tests are.
 
-pub(crate) mod batch;
 pub(crate) mod clock;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod thread;
 pub(crate) mod wait;
+
+pub(crate) use super::one_by_one as batch;
