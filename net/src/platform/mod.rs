@@ -1,6 +1,6 @@
-//! What depends on the operating system: reading clocks, control messages of sockets, waiting, priorities.
+//! What depends on the operating system: reading clocks, control messages of sockets, carriers, waiting, priorities.
 //!
-//! Each system has a folder with the same modules: `batch`, `clock`, `sleep`, `socket`, `thread`, `wait`.
+//! Each system has a folder with the same modules: `batch`, `clock`, `link`, `sleep`, `socket`, `thread`, `wait`.
 
 use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,11 +16,11 @@ pub(crate) mod one_by_one;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{batch, clock, sleep, socket, thread, wait};
+pub(crate) use linux::{batch, clock, link, sleep, socket, thread, wait};
 #[cfg(target_os = "macos")]
-pub(crate) use macos::{batch, clock, sleep, socket, thread, wait};
+pub(crate) use macos::{batch, clock, link, sleep, socket, thread, wait};
 #[cfg(windows)]
-pub(crate) use windows::{batch, clock, sleep, socket, thread, wait};
+pub(crate) use windows::{batch, clock, link, sleep, socket, thread, wait};
 
 /// A datagram, as the system tells of it.
 pub(crate) struct Datagram {

@@ -6,6 +6,8 @@
 #[cfg(target_os = "macos")]
 pub(crate) mod clock;
 #[cfg(target_os = "macos")]
+pub(crate) mod link;
+#[cfg(target_os = "macos")]
 pub(crate) mod sleep;
 #[cfg(target_os = "macos")]
 pub(crate) mod socket;

@@ -1,6 +1,7 @@
 //! Windows, by `windows-sys`. It runs under Wine as well, where the tests are.
 
 pub(crate) mod clock;
+pub(crate) mod link;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod thread;
