@@ -1,34 +1,31 @@
-//! The packages that building and testing for Windows need.
+//! Packages of Debian that building and testing for other systems need, its compiler among them.
+//!
+//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for another system; the compiler that rustup gives may have it ready,
+//! but needs a download that is not to be had everywhere.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
+use std::path::Path;
 
 /// Packages, and a program or file that each brings.
-pub(super) struct Needed {
-    what: &'static str,
-    packages: &'static str,
-    files: &'static [&'static str],
+pub(crate) struct Needed {
+    pub(crate) what: &'static str,
+    pub(crate) packages: &'static str,
+    pub(crate) files: &'static [&'static str],
 }
 
-pub(super) const BUILD: &Needed = &Needed {
-    what: "the toolchain for Windows",
-    packages: "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64",
-    files: &[
-        "/usr/bin/rustc",
-        "/usr/bin/cargo",
-        "/usr/lib/rustlib/src/rust/library/std",
-        "/usr/bin/x86_64-w64-mingw32-gcc",
-    ],
-};
-
-pub(super) const TEST: &Needed =
-    &Needed { what: "Wine", packages: "wine wine64 python3-pip", files: &["/usr/bin/wine", "/usr/bin/python3"] };
+/// A cargo command for another system, whose library is built along.
+pub(crate) fn cargo(words: &str, triple: &str, folder: &Path) -> Cmd {
+    let cargo = Cmd::new("/usr/bin/cargo").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc").words(words);
+    let cargo = cargo.words("-Z build-std=std,panic_unwind --target").arg(triple);
+    cargo.arg("--target-dir").arg(folder)
+}
 
 /// Installs what is missing, and says so.
 ///
 /// # Errors
 /// If it is missing after that.
-pub(super) fn ensure(needed: &Needed) -> Result<(), Error> {
+pub(crate) fn ensure(needed: &Needed) -> Result<(), Error> {
     if is_there(needed) {
         return Ok(());
     }
@@ -45,6 +42,7 @@ pub(super) fn ensure(needed: &Needed) -> Result<(), Error> {
     Err(Error::MissingSystem { what: needed.what, packages: needed.packages })
 }
 
-fn is_there(needed: &Needed) -> bool {
-    needed.files.iter().all(|file| std::path::Path::new(file).exists())
+/// Whether nothing is missing.
+pub(crate) fn is_there(needed: &Needed) -> bool {
+    needed.files.iter().all(|file| Path::new(file).exists())
 }
