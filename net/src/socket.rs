@@ -537,6 +537,16 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_may_be_stamped_where_what_leaves_is_not() {
+        let (mut socket, address) = receiver(Ipv4Addr::LOCALHOST, None);
+        assert_eq!(socket.timestamping(), Timestamping::Kernel);
+        assert_eq!(socket.send(b"to itself", address).unwrap(), None, "no number, because nothing will be told");
+        let (_, received) = wait_for(&mut socket).unwrap();
+        assert_eq!(socket.poll_transmitted(), None);
+        assert_eq!(socket.stats().stamped_by_user_space, 0, "{received:?}");
+    }
+
+    #[test]
     fn numbers_agree_again_after_a_refused_datagram() {
         let (_receiver, address) = receiver(Ipv4Addr::LOCALHOST, None);
         let mut sender = sender();
