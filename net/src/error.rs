@@ -15,9 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Interface(#[from] InterfaceError),
     /// Ports below 1024 are for privileged programs.
-    #[error(
-        "UDP port {port} is refused to this program: allow it once with `sudo setcap cap_net_bind_service+ep {program}`, or run it with sudo"
-    )]
+    #[error("UDP port {port} is refused to this program: {}", how_to_be_allowed(.program))]
     PortRefused {
         /// The port.
         port: u16,
@@ -26,7 +24,8 @@ pub enum Error {
     },
     /// Somebody else has the port and does not share it.
     #[error(
-        "UDP port {port} at {address} is in use by a program that does not share it (to find it: `ss -ulpn 'sport = :{port}'`)"
+        "UDP port {port} at {address} is in use by a program that does not share it (to find it: `{}`)",
+        finder(*.port)
     )]
     PortBusy {
         /// The port.
@@ -85,6 +84,27 @@ impl Error {
             io::ErrorKind::AddrInUse => Self::PortBusy { port: to.port(), address: *to.ip() },
             _ => Self::Io { what: format!("cannot bind to {to}"), source },
         }
+    }
+}
+
+fn how_to_be_allowed(program: &str) -> String {
+    if cfg!(target_os = "linux") {
+        format!("allow it once with `sudo setcap cap_net_bind_service+ep {program}`, or run it with sudo")
+    } else if cfg!(windows) {
+        "run it as administrator".to_owned()
+    } else {
+        "run it with sudo".to_owned()
+    }
+}
+
+/// A command that names the program that has a port.
+fn finder(port: u16) -> String {
+    if cfg!(target_os = "linux") {
+        format!("ss -ulpn 'sport = :{port}'")
+    } else if cfg!(windows) {
+        "netstat -a -n -b -p udp".to_owned()
+    } else {
+        format!("lsof -nP -iUDP:{port}")
     }
 }
 

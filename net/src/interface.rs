@@ -2,6 +2,7 @@
 //!
 //! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table, is a common fault of audio networks.
 
+use crate::platform;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use network_interface::{Addr, NetworkInterfaceConfig};
 use std::fmt;
@@ -112,13 +113,8 @@ impl Interface {
         if Self::all().is_ok_and(|all| all.iter().all(|other| other.name != name)) {
             return Link::Gone(name);
         }
-        // Linux tells it in a file; elsewhere, and where that is not mounted, an interface with an address counts as up.
-        let state = std::fs::read_to_string(format!("/sys/class/net/{name}/operstate"));
-        if state.is_ok_and(|state| matches!(state.trim(), "down" | "lowerlayerdown")) {
-            Link::Down(name)
-        } else {
-            Link::Up(name)
-        }
+        // Where it is not told, an interface with an address counts as up.
+        if platform::link::has_carrier(&name) == Some(false) { Link::Down(name) } else { Link::Up(name) }
     }
 
     /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE 1588-2019, 7.5.2.2.2): slaves know it again.

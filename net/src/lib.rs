@@ -18,11 +18,18 @@
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
 //! | [`timer`] | calls at the pace of a clock |
 //!
-//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux and Windows. Windows has no stamps of the kernel's, so that
-//! packets are stamped when they are read.
+//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and macOS. What they tell of a packet:
+//!
+//! | system | when it came | when it left |
+//! |---|---|---|
+//! | Linux | stamp of the kernel | stamp of the kernel |
+//! | macOS | stamp of the kernel | the middle of the call that sends it |
+//! | Windows | when it was read | the middle of the call that sends it |
+//!
+//! macOS is type-checked, and has not been tried on a Mac.
 
-#[cfg(not(any(target_os = "linux", windows)))]
-compile_error!("net knows Linux and Windows: another system needs its own `platform` module");
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!("net knows Linux, macOS and Windows: another system needs its own `platform` module");
 
 pub mod clock;
 mod error;

@@ -1,4 +1,4 @@
-//! Linux.
+//! Linux; and macOS, for which it is type-checked and has not run.
 
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -53,5 +53,6 @@ extern "C" fn unload() {
 }
 
 #[used]
-#[unsafe(link_section = ".fini_array")]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_term_func"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".fini_array"))]
 static UNLOAD: extern "C" fn() = unload;

@@ -1,19 +1,28 @@
-//! What depends on the operating system: reading clocks, control messages of sockets, waiting, priorities.
+//! What depends on the operating system: reading clocks, control messages of sockets, carriers, waiting, priorities.
 //!
-//! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `sleep`, `socket`, `thread`, `wait`.
+//! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `link`, `sleep`, `socket`, `thread`, `wait`.
 
 use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 #[cfg(target_os = "linux")]
 mod linux;
+// What needs no Mac is tested everywhere.
+#[cfg(any(target_os = "macos", test))]
+mod macos;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod no_hardware;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod one_by_one;
 #[cfg(windows)]
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{batch, clock, hardware, sleep, socket, thread, wait};
+pub(crate) use linux::{batch, clock, hardware, link, sleep, socket, thread, wait};
+#[cfg(target_os = "macos")]
+pub(crate) use macos::{batch, clock, hardware, link, sleep, socket, thread, wait};
 #[cfg(windows)]
-pub(crate) use windows::{batch, clock, hardware, sleep, socket, thread, wait};
+pub(crate) use windows::{batch, clock, hardware, link, sleep, socket, thread, wait};
 
 /// A datagram, as the system tells of it.
 pub(crate) struct Datagram {
@@ -34,6 +43,8 @@ pub(crate) struct Datagram {
 /// When a datagram came or left, as far as it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamps {
+    /// By the system, in the host's time: then nothing has to be converted.
+    pub(crate) host: Option<LocalTime>,
     /// By the system, in its time.
     pub(crate) system: Option<PtpTime>,
     /// By the network card, in the time of its own clock.
@@ -66,7 +77,7 @@ pub(crate) enum Beside {
 }
 
 /// A socket that is waited for.
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) type Waitable<'a> = std::os::fd::BorrowedFd<'a>;
 /// A socket that is waited for.
 #[cfg(windows)]

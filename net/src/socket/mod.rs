@@ -33,6 +33,8 @@ const REJOIN_OVERDUE: Nanos = Nanos::from_secs(10);
 const SILENCE: Nanos = Nanos::from_secs(2);
 /// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
+/// A system that has less than this has a fault.
+const SMALLEST_BUFFER: usize = 64 << 10;
 
 /// The longest that UDP has: packets beyond an Ethernet frame come in fragments.
 pub const LONGEST_DATAGRAM: usize = 65_536;
@@ -62,7 +64,7 @@ pub struct SocketConfig {
     pub ttl: u8,
     /// Whether other programs of this host hear what is sent.
     pub multicast_loop: bool,
-    /// Whether to tell when datagrams left.
+    /// Whether to tell when datagrams left, if the kernel does: not all that stamp what is received also stamp what is sent.
     pub transmit_timestamps: bool,
     /// The best timestamps to ask for. Cards stamp PTP's event messages; media is the kernel's.
     pub timestamps: Timestamping,
@@ -290,10 +292,9 @@ impl Socket {
     /// # Errors
     /// If the system refuses it.
     pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
-        let is_told = self.stamping.tells_transmitted();
         if let Err(error) = self.socket.send_to(datagram, to) {
             self.stats.send_errors += 1;
-            if is_told {
+            if self.stamping.tells_transmitted() {
                 self.number_anew();
             }
             return Err(error);
@@ -302,7 +303,7 @@ impl Socket {
         let number = self.sent;
         self.sent = self.sent.wrapping_add(1);
         self.stamping.sent(&self.socket);
-        Ok(is_told.then_some(number))
+        Ok(self.stamping.tells_transmitted().then_some(number))
     }
 
     /// A refused datagram has a number of the kernel's or has none, according to who refused it: so the kernel begins at 0 again.
@@ -357,7 +358,7 @@ impl Socket {
         }
     }
 
-    /// Where timestamps come from.
+    /// Where timestamps of what is received come from.
     #[must_use]
     pub const fn timestamping(&self) -> Timestamping {
         self.stamping.in_use()
@@ -455,11 +456,19 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
     if !config.groups.is_empty() {
         // Several programs may hear the same group; a port of our own address is ours alone.
-        socket.set_reuse_address(true)?;
-        // Cut to the system's limit (net.core.rmem_max) without an error.
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        platform::socket::share_port(socket)?;
+        largest(RECEIVE_BUFFER, |size| socket.set_recv_buffer_size(size))?;
     }
     Ok(())
+}
+
+/// Sets a buffer's size. Linux cuts it to the system's limit (net.core.rmem_max) without an error; BSD refuses what is beyond its own (kern.ipc.maxsockbuf), and half as much is
+/// tried.
+fn largest(size: usize, set: impl Fn(usize) -> io::Result<()>) -> io::Result<()> {
+    match set(size) {
+        Err(_) if size > SMALLEST_BUFFER => largest(size / 2, set),
+        end => end,
+    }
 }
 
 #[cfg(test)]
@@ -521,6 +530,16 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_may_be_stamped_where_what_leaves_is_not() {
+        let (mut socket, address) = receiver(Ipv4Addr::LOCALHOST, None);
+        assert_eq!(socket.timestamping(), Timestamping::Kernel);
+        assert_eq!(socket.send(b"to itself", address).unwrap(), None, "no number, because nothing will be told");
+        let (_, received) = wait_for(&mut socket).unwrap();
+        assert_eq!(socket.poll_transmitted(), None);
+        assert_eq!(socket.stats().stamped_by_user_space, 0, "{received:?}");
+    }
+
+    #[test]
     fn numbers_agree_again_after_a_refused_datagram() {
         let (_receiver, address) = receiver(Ipv4Addr::LOCALHOST, None);
         let mut sender = sender();
@@ -561,6 +580,23 @@ mod tests {
         sender().send(&[0; 65], address).unwrap();
         assert!(wait_for(&mut receiver).is_none());
         assert_eq!(receiver.stats().truncated, 1);
+    }
+
+    #[test]
+    fn the_largest_buffer_that_the_system_allows_is_taken() {
+        let sizes = std::cell::RefCell::new(Vec::new());
+        let set_up_to = |limit: usize| {
+            sizes.borrow_mut().clear();
+            largest(8 << 20, |size| {
+                sizes.borrow_mut().push(size);
+                if size <= limit { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+            })
+        };
+        set_up_to(16 << 20).unwrap();
+        assert_eq!(*sizes.borrow(), [8 << 20]);
+        set_up_to(3 << 20).unwrap();
+        assert_eq!(*sizes.borrow(), [8 << 20, 4 << 20, 2 << 20]);
+        set_up_to(0).unwrap_err();
     }
 
     #[test]

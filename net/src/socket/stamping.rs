@@ -59,7 +59,9 @@ pub(super) struct Stamping {
     best: Timestamping,
     interface: Interface,
     in_use: Timestamping,
+    /// Whether the times of leaving are wanted, and whether they are told: not every system that stamps what it receives also stamps what it sends.
     transmit: bool,
+    tells_transmitted: bool,
     card: Option<Card>,
     converter: StampConverter,
 }
@@ -72,6 +74,7 @@ impl Stamping {
             interface: interface.clone(),
             in_use: Timestamping::UserSpace,
             transmit,
+            tells_transmitted: false,
             card: None,
             converter: StampConverter::default(),
         };
@@ -98,15 +101,14 @@ impl Stamping {
     }
 
     /// Whether the time of leaving is told.
-    pub(super) fn tells_transmitted(&self) -> bool {
-        self.transmit && self.in_use != Timestamping::UserSpace
+    pub(super) const fn tells_transmitted(&self) -> bool {
+        self.tells_transmitted
     }
 
     /// When a datagram came; `None` if that is not known.
     pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram) -> Option<LocalTime> {
-        let system = datagram.stamps.system;
         let Some(card) = self.card.as_mut().filter(|_| passed_card(datagram, &self.interface)) else {
-            return system.and_then(|stamp| self.converter.convert(stamp));
+            return self.by_system(datagram.stamps);
         };
         let at = datagram.stamps.hardware.and_then(|stamp| {
             let reading = card.clock.read().ok()?;
@@ -118,7 +120,7 @@ impl Stamping {
         }
         if card.received.is_lost() {
             self.give_up(socket, "receives");
-            return system.and_then(|stamp| self.converter.convert(stamp));
+            return self.by_system(datagram.stamps);
         }
         at
     }
@@ -134,9 +136,7 @@ impl Stamping {
 
     /// When a datagram left.
     pub(super) fn transmitted(&mut self, stamps: Stamps) -> Option<LocalTime> {
-        let Some(card) = &mut self.card else {
-            return stamps.system.and_then(|stamp| self.converter.convert(stamp));
-        };
+        let Some(card) = &mut self.card else { return self.by_system(stamps) };
         let at = self.converter.convert_hardware(stamps.hardware?, &card.clock.read().ok()?)?;
         card.sent.stamped();
         Some(at)
@@ -145,8 +145,12 @@ impl Stamping {
     /// Has the kernel number what is sent from 0 again.
     pub(super) fn restart_numbers(&mut self, socket: &UdpSocket) {
         if platform::socket::restart_numbers(socket, self.wanted()).is_err() {
-            self.in_use = Timestamping::UserSpace;
+            (self.in_use, self.tells_transmitted) = (Timestamping::UserSpace, false);
         }
+    }
+
+    fn by_system(&mut self, stamps: Stamps) -> Option<LocalTime> {
+        stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp)))
     }
 
     fn wanted(&self) -> StampsWanted {
@@ -162,9 +166,10 @@ impl Stamping {
 
     fn ask(&mut self, socket: &UdpSocket) {
         let asked = platform::socket::enable_timestamps(socket, self.wanted());
+        self.tells_transmitted = matches!(asked, Ok(true));
         self.in_use = match (&asked, &self.card) {
-            (Ok(()), Some(_)) => Timestamping::Hardware,
-            (Ok(()), None) => Timestamping::Kernel,
+            (Ok(_), Some(_)) => Timestamping::Hardware,
+            (Ok(_), None) => Timestamping::Kernel,
             (Err(_), _) => Timestamping::UserSpace,
         };
         if let Err(error) = asked {

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod bass;
 mod cmd;
+mod debian;
 mod error;
 mod guest;
 mod interop;

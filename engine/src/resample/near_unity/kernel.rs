@@ -42,13 +42,14 @@ impl Kernel {
     /// All that this machine has, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        let mut kernels = vec![Self::portable()];
         #[cfg(target_arch = "x86_64")]
-        {
-            kernels.extend(Level::new().as_avx2().map(|avx2| Self(avx2.level())));
-            kernels.extend(Level::new().as_avx512().map(|avx512| Self(avx512.level())));
-        }
-        kernels
+        let faster = [
+            Level::new().as_avx2().map(|avx2| Self(avx2.level())),
+            Level::new().as_avx512().map(|avx512| Self(avx512.level())),
+        ];
+        #[cfg(not(target_arch = "x86_64"))]
+        let faster: [Option<Self>; 0] = [];
+        std::iter::once(Self::portable()).chain(faster.into_iter().flatten()).collect()
     }
 
     /// Its name, for a person.

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod clock;
 pub(crate) mod hardware;
+pub(crate) mod link;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod thread;

@@ -30,11 +30,19 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_multicast_all_v4(false)
 }
 
-/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the card beside the kernel's.
+/// Lets several sockets hear the same group and port.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the card beside the kernel's. Whether what is sent is stamped.
 ///
 /// # Errors
 /// If the kernel has none.
-pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<()> {
+pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<bool> {
     let mut flags = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
     if wanted.hardware {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_RAW_HARDWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE;
@@ -49,7 +57,8 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io:
     if wanted.transmit && wanted.hardware {
         flags |= TimestampingFlag::SOF_TIMESTAMPING_TX_HARDWARE;
     }
-    Ok(setsockopt(socket, Timestamping, &flags)?)
+    setsockopt(socket, Timestamping, &flags)?;
+    Ok(wanted.transmit)
 }
 
 /// Has the kernel number what is sent from 0 again: it does when the option was off.
@@ -58,7 +67,7 @@ pub(crate) fn enable_timestamps(socket: &impl AsFd, wanted: StampsWanted) -> io:
 /// If the kernel has no timestamps.
 pub(crate) fn restart_numbers(socket: &impl AsFd, wanted: StampsWanted) -> io::Result<()> {
     enable_timestamps(socket, StampsWanted { transmit: false, ..wanted })?;
-    enable_timestamps(socket, wanted)
+    enable_timestamps(socket, wanted).map(|_| ())
 }
 
 /// Asks for the number of datagrams dropped.
@@ -120,7 +129,7 @@ pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, Stamps)> {
 }
 
 fn told(times: &Timestamps) -> Stamps {
-    Stamps { system: stamped(&times.system), hardware: stamped(&times.hw_raw) }
+    Stamps { host: None, system: stamped(&times.system), hardware: stamped(&times.hw_raw) }
 }
 
 /// All zeros mean that there is none; a card's clock may be at its first second.
@@ -139,7 +148,10 @@ mod tests {
         let (kernel, card) = (TimeSpec::new(1_795_000_000, 5), TimeSpec::new(0, 7));
         let (in_system, in_card) = (PtpTime::from_timestamp(1_795_000_000, 5), PtpTime::from_timestamp(0, 7));
         assert_eq!(times(none, none), Stamps::default());
-        assert_eq!(times(kernel, none), Stamps { system: Some(in_system), hardware: None });
-        assert_eq!(times(kernel, card), Stamps { system: Some(in_system), hardware: Some(in_card) });
+        assert_eq!(times(kernel, none), Stamps { system: Some(in_system), ..Stamps::default() });
+        assert_eq!(
+            times(kernel, card),
+            Stamps { system: Some(in_system), hardware: Some(in_card), ..Stamps::default() }
+        );
     }
 }

@@ -35,9 +35,17 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     if failed { Err(last_error()) } else { Ok(()) }
 }
 
+/// Lets several sockets hear the same group and port.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
 /// # Errors
 /// Always: what is received is stamped when it is read.
-pub(crate) fn enable_timestamps(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
+pub(crate) fn enable_timestamps(_: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "Windows stamps no packets"))
 }
 

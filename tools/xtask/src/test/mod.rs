@@ -13,6 +13,7 @@ use setting::Setting;
 use step::Step;
 
 mod deny;
+mod macos;
 mod setting;
 mod step;
 mod tools;
@@ -78,6 +79,7 @@ fn run_step(step: Step, setting: &Setting) -> Result<(), Error> {
     match step {
         Step::Tools => tools::check(setting)?,
         Step::Deny => deny::check(setting.install)?,
+        Step::Macos => macos::check(setting)?,
         _ => step.command(setting).map_or(Ok(()), |command| command.run())?,
     }
     // The test runner prints its own time, and its closing lines are to stay the last ones.

@@ -5,6 +5,7 @@
 
 use clap::ValueEnum;
 
+use super::macos;
 use super::setting::Setting;
 use crate::cmd::Cmd;
 
@@ -21,6 +22,8 @@ pub(super) enum Step {
     Clippy,
     /// The same for `aes67` without sound cards
     Cardless,
+    /// What runs on macOS is type-checked for it, without a Mac
+    Macos,
     /// Licences, versions, sources and known vulnerabilities of the dependencies
     Deny,
     /// The documentation builds without warnings
@@ -36,11 +39,12 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 10] = [
+pub(super) const ALL: [Step; 11] = [
     Step::Tools,
     Step::Fmt,
     Step::Clippy,
     Step::Cardless,
+    Step::Macos,
     Step::Deny,
     Step::Doc,
     Step::Doctest,
@@ -72,6 +76,7 @@ impl Step {
             Self::Fmt => Cmd::cargo("fmt --all --check"),
             Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"),
             Self::Cardless => Cmd::cargo("clippy -p aes67 --no-default-features --all-targets --locked -- -D warnings"),
+            Self::Macos => macos::command(setting),
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
             Self::Doctest => Cmd::cargo("test --workspace --doc --locked"),
             Self::Scenario => scenario(setting),
@@ -89,6 +94,7 @@ impl Step {
             Self::Tools => "this toolchain lacks something that the other steps need",
             Self::Fmt => "some files are not formatted; `cargo fmt --all` repairs them",
             Self::Clippy | Self::Cardless => "the compiler or clippy has complaints, listed above",
+            Self::Macos => "what is built for macOS only has errors or warnings, listed above",
             Self::Deny => "a dependency breaks a rule of deny.toml, or cargo-deny did not run; see above",
             Self::Doc => "the documentation has warnings, listed above",
             Self::Doctest => "an example in the documentation does not compile or fails",

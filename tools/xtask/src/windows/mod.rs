@@ -1,19 +1,28 @@
 //! `cargo xtask windows`: the BASS add-on for Windows, built on Linux, and a release folder with it.
 //!
-//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for Windows; the compiler that rustup gives may have it ready,
-//! but needs a download that is not to be had everywhere.
+//! The compiler is [Debian's](crate::debian).
 
-mod tools;
 mod wine;
 
 use crate::bass::{copy, remove};
 use crate::cmd::Cmd;
+use crate::debian::{self, Needed};
 use crate::error::Error;
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
+const TOOLCHAIN: &Needed = &Needed {
+    what: "the toolchain for Windows",
+    packages: "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64",
+    files: &[
+        "/usr/bin/rustc",
+        "/usr/bin/cargo",
+        "/usr/lib/rustlib/src/rust/library/std",
+        "/usr/bin/x86_64-w64-mingw32-gcc",
+    ],
+};
 const DLL: &str = "bass_aes67.dll";
 const SO: &str = "libbass_aes67.so";
 /// Libraries of Windows itself: nothing else may be needed.
@@ -60,7 +69,7 @@ pub(crate) struct WindowsArgs {
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.
 pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
-    tools::ensure(tools::BUILD)?;
+    debian::ensure(TOOLCHAIN)?;
     let folder = target.join("windows");
     build(&folder).run()?;
     let dll = folder.join(TRIPLE).join("release").join(DLL);
@@ -72,11 +81,8 @@ pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
 }
 
 fn build(folder: &Path) -> Cmd {
-    let cargo = Cmd::new("/usr/bin/cargo").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", "/usr/bin/rustc");
-    let cargo = cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static");
-    let cargo =
-        cargo.words("build --locked --release -p bass-plugin -Z build-std=std,panic_unwind --target").arg(TRIPLE);
-    cargo.arg("--target-dir").arg(folder)
+    let cargo = debian::cargo("build --locked --release -p bass-plugin", TRIPLE, folder);
+    cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static")
 }
 
 /// Shows what the library needs.

@@ -3,12 +3,15 @@
 //! The folder that is put together here holds the host (`bass-plugin/tests/c/host.c`), BASS and the add-on; `bass-plugin/tests/real_bass.rs` sends it a stream and looks at what
 //! it says.
 
-use super::tools;
 use crate::bass;
 use crate::cmd::Cmd;
+use crate::debian::{self, Needed};
 use crate::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+const WINE: &Needed =
+    &Needed { what: "Wine", packages: "wine wine64 python3-pip", files: &["/usr/bin/wine", "/usr/bin/python3"] };
 
 /// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests only.
 const SHIM: &str = "\
@@ -22,7 +25,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 /// # Errors
 /// If a tool or BASS cannot be had, or the test fails.
 pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
-    tools::ensure(tools::TEST)?;
+    debian::ensure(WINE)?;
     let fetched = bass::fetch(target)?;
     let folder = target.join("windows").join("wine");
     fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;

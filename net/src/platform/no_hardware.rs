@@ -1,4 +1,4 @@
-//! Clocks of network cards: Windows shows programs like ours none.
+//! Clocks of network cards, on systems that show programs like ours none.
 
 use crate::platform::HardwareReading;
 use std::io;
@@ -11,7 +11,7 @@ impl HardwareClock {
     /// # Errors
     /// Always.
     pub(crate) fn open(_: &str) -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "Windows has cards stamp no packets for us"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system has cards stamp no packets for us"))
     }
 
     pub(crate) fn path(&self) -> &str {

@@ -1,0 +1,64 @@
+//! Clocks of macOS.
+//!
+//! The host's clock is mach's absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: the crystal, which nobody steers, and which stands still while the machine sleeps, as
+//! Linux's `CLOCK_MONOTONIC_RAW` does. The kernel stamps packets, takes deadlines and schedules by that clock, so that nothing is converted. (`CLOCK_MONOTONIC_RAW` is the same
+//! crystal on macOS, but goes on during sleep.)
+
+use super::ticks::Timebase;
+use engine::clock::Discipline;
+use engine::{LocalTime, Nanos, Ppb, PtpTime};
+use mach2::mach_time::{mach_absolute_time, mach_timebase_info};
+use nix::time::{ClockId, clock_gettime};
+use std::sync::OnceLock;
+
+/// Units of `timex::freq`: 2^-16 ppm.
+const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
+
+/// Fixed for a process.
+pub(super) fn timebase() -> Timebase {
+    static TIMEBASE: OnceLock<Timebase> = OnceLock::new();
+    *TIMEBASE.get_or_init(|| {
+        let mut info = mach_timebase_info::default();
+        // SAFETY: a place for the two numbers; it cannot fail with one.
+        unsafe { mach_timebase_info(&raw mut info) };
+        Timebase { ns: info.numer, ticks: info.denom }
+    })
+}
+
+/// Mach's absolute time.
+pub(crate) fn now() -> LocalTime {
+    // SAFETY: it has no conditions.
+    timebase().time(unsafe { mach_absolute_time() })
+}
+
+/// The system's time (UTC), in whole microseconds: macOS tells no finer ones.
+pub(crate) fn system_now() -> PtpTime {
+    let clock = ClockId::CLOCK_REALTIME;
+    // It cannot fail, and there is no other time to go on with.
+    let time = clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"));
+    PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
+}
+
+/// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
+pub(crate) fn discipline() -> Option<(Discipline, i16)> {
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0 only reads.
+    let mut timex: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a `timex` of ours that lives through the call.
+    let state = unsafe { libc::ntp_adjtime(&raw mut timex) };
+    let discipline = Discipline {
+        synchronised: state >= 0 && timex.status & libc::STA_UNSYNC == 0,
+        estimated_error: Nanos::from_micros(timex.esterror),
+        frequency: Ppb::from_ppm(timex.freq as f64 / FREQUENCY_UNITS_PER_PPM),
+    };
+    (state >= 0).then(|| (discipline, tai_minus_utc_s()))
+}
+
+/// 0 if nobody has told the kernel.
+fn tai_minus_utc_s() -> i16 {
+    // SAFETY: `ntptimeval` is a C struct of integers, for which all zeros are a valid value.
+    let mut time: libc::ntptimeval = unsafe { std::mem::zeroed() };
+    // Its answer is the state of the clock, which for one that nobody keeps is an error: what it has written is there all the same.
+    // SAFETY: the pointer is to an `ntptimeval` of ours that lives through the call.
+    unsafe { libc::ntp_gettime(&raw mut time) };
+    time.tai.try_into().unwrap_or(0)
+}

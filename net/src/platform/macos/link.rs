@@ -1,0 +1,42 @@
+//! Carriers of network interfaces.
+
+use socket2::{Domain, Socket, Type};
+use std::os::fd::AsRawFd;
+use std::ptr::null_mut;
+
+/// `struct ifmediareq` of `net/if.h`.
+#[repr(C, packed(4))]
+struct MediaRequest {
+    name: [u8; libc::IFNAMSIZ],
+    current: libc::c_int,
+    mask: libc::c_int,
+    status: libc::c_int,
+    active: libc::c_int,
+    count: libc::c_int,
+    list: *mut libc::c_int,
+}
+
+/// The request's number tells its size.
+const _: () = assert!(size_of::<MediaRequest>() as libc::c_ulong == libc::SIOCGIFMEDIA >> 16 & 0x1FFF);
+/// `IFM_AVALID` and `IFM_ACTIVE` of `net/if_media.h`: the status is known, and there is a carrier.
+const VALID: libc::c_int = 1;
+const ACTIVE: libc::c_int = 2;
+
+/// Whether an interface has a carrier; `None` if the system does not tell, as of those without a cable.
+pub(crate) fn has_carrier(name: &str) -> Option<bool> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    let mut request = MediaRequest {
+        name: [0; libc::IFNAMSIZ],
+        current: 0,
+        mask: 0,
+        status: 0,
+        active: 0,
+        count: 0,
+        list: null_mut(),
+    };
+    request.name[..libc::IFNAMSIZ - 1].get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    // SAFETY: the socket is open, and the request is ours, of the size that its number says, and asks for no list.
+    let failed = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMEDIA, &raw mut request) } != 0;
+    let status = request.status;
+    (!failed && status & VALID != 0).then_some(status & ACTIVE != 0)
+}

@@ -1,0 +1,123 @@
+//! Sockets of macOS: stamps of what is received, and destinations.
+//!
+//! The kernel stamps a datagram when it puts it into the socket, by mach's absolute time (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, which
+//! may be some 10 us after it came, but before the scheduler has its say. The older `SO_TIMESTAMP` tells the same moment in whole microseconds of the system's clock, which is
+//! steered. What is sent is not stamped.
+
+use super::clock::{self, timebase};
+use crate::platform::{Datagram, Stamps, StampsWanted};
+use engine::LocalTime;
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::Ipv4RecvDstAddr;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, UnknownCmsg, recvmsg, setsockopt};
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// `SCM_TIMESTAMP_MONOTONIC` of `sys/socket.h`: ticks of mach's absolute time, 8 bytes.
+const SCM_TIMESTAMP_MONOTONIC: libc::c_int = 4;
+
+/// For waiting.
+pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
+    socket.as_fd()
+}
+
+/// What to bind to in order to hear an address: itself, a group too.
+pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
+    address
+}
+
+/// Asks for each datagram's destination, by which what is for others is left out.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
+    Ok(setsockopt(socket, Ipv4RecvDstAddr, &true)?)
+}
+
+/// Lets several sockets hear the same group and port; where they are bound to every address of the host, BSD takes the second option for it.
+///
+/// # Errors
+/// If the system does not know how.
+pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)
+}
+
+/// Asks for timestamps of what is received. Whether what is sent is stamped as well: it is not.
+///
+/// # Errors
+/// If the kernel has none.
+pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
+    let on: libc::c_int = 1;
+    // SAFETY: the socket is open, and the option is an integer of ours that lives through the call.
+    let code = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMP_MONOTONIC,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    Errno::result(code)?;
+    Ok(false)
+}
+
+/// # Errors
+/// Always: nothing that is sent is stamped.
+pub(crate) fn restart_numbers(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// # Errors
+/// Always: macOS does not count them.
+pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing that was sent is stamped.
+pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
+    None
+}
+
+/// The next datagram, without waiting; `None` if there is none.
+///
+/// # Errors
+/// What the socket has to say: an interface that went down.
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
+    let mut control = cmsg_space!(u64, libc::in_addr);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message =
+        match recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            other => other?,
+        };
+    let (mut at, mut destination) = (None, None);
+    for part in message.cmsgs()? {
+        match part {
+            ControlMessageOwned::Ipv4RecvDstAddr(address) => {
+                destination = Some(Ipv4Addr::from(address.s_addr.to_ne_bytes()));
+            }
+            ControlMessageOwned::Unknown(part) => at = at.or_else(|| stamp(&part)),
+            _ => {}
+        }
+    }
+    let Some(source) = message.address else { return Ok(None) };
+    Ok(Some(Datagram {
+        length: message.bytes,
+        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
+        source: SocketAddrV4::new(source.ip(), source.port()),
+        destination,
+        interface: None,
+        stamps: Stamps { host: at, ..Stamps::default() },
+        drops: None,
+    }))
+}
+
+fn stamp(part: &UnknownCmsg) -> Option<LocalTime> {
+    let header = &part.cmsg_header;
+    let is_stamp = header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == SCM_TIMESTAMP_MONOTONIC;
+    is_stamp.then(|| timebase().stamp(&part.data_bytes, clock::now())).flatten()
+}
