@@ -22,8 +22,8 @@ const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
 /// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
 const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
-/// Beyond this the card's clock was stepped: cards can be steered by up to 1000 ppm or less.
-const LARGEST_RATE_PPM: f64 = 1_000.0;
+/// Two measures of a card's rate that differ by more have a step of its clock between them, or a large change of its steering.
+const AGREEMENT_PPM: f64 = 100.0;
 
 /// The host's clock now.
 #[must_use]
@@ -92,6 +92,8 @@ impl StampConverter {
 #[derive(Clone, Copy, Debug, Default)]
 struct CardRate {
     since: Option<(LocalTime, PtpTime)>,
+    measured: Option<Ppb>,
+    /// What the last two measures agree on; none else.
     rate: Ppb,
 }
 
@@ -107,10 +109,9 @@ impl CardRate {
         }
         let ratio = (card - card_then).as_nanos() as f64 / (local - local_then).as_nanos() as f64;
         let rate = Ppb::from_ratio(ratio);
-        if rate.as_ppm().abs() < LARGEST_RATE_PPM {
-            self.rate = rate;
-        }
-        self.since = Some((local, card));
+        let agrees = |before: Ppb| (rate.as_ppm() - before.as_ppm()).abs() < AGREEMENT_PPM;
+        self.rate = if self.measured.is_some_and(agrees) { rate } else { Ppb::ZERO };
+        (self.since, self.measured) = (Some((local, card)), Some(rate));
     }
 }
 
@@ -254,11 +255,13 @@ mod tests {
         };
         // The card's clock runs 100 ppm fast.
         let card_at = |s: f64| card + Nanos::new((s * (1e9 + 100e3)) as i64);
-        assert_eq!(at(0.0, card_at(0.0), 100), Nanos::from_millis(100), "nothing is known yet");
-        assert_eq!(at(1.5, card_at(1.5), 100), Nanos::new(99_990_000));
-        // It is stepped, which tells nothing of its rate.
-        assert_eq!(at(3.0, card_at(40.0), 100), Nanos::new(99_990_000));
-        assert_eq!(at(4.5, card_at(41.5), 100), Nanos::new(99_990_000));
+        let (nominal, fast) = (Nanos::from_millis(100), Nanos::new(99_990_000));
+        let ages = [0.0, 1.5, 3.0].map(|seconds| at(seconds, card_at(seconds), 100));
+        assert_eq!(ages, [nominal, nominal, fast], "two measures have to agree");
+        // It is stepped by half a millisecond, which tells nothing of its rate.
+        let step = Nanos::from_micros(500);
+        let ages = [4.5, 6.0, 7.5].map(|seconds| at(seconds, card_at(seconds) + step, 100));
+        assert_eq!(ages, [nominal, nominal, fast]);
     }
 
     #[test]

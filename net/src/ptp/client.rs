@@ -312,6 +312,7 @@ impl Driver {
             counters: *self.port.counters(),
             event_socket: self.event.stats(),
             timestamping: self.event.timestamping(),
+            hardware_refusal: self.event.hardware_refusal().cloned(),
             transmit_stamps: self.transmit_stamps,
             system: self.system.clock().report(),
             scheduling,

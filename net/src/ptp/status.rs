@@ -7,6 +7,7 @@ use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{DataSet, PortCounters, PortState, TimeProperties};
 use engine::{LocalTime, Nanos, Ppb};
 use std::fmt;
+use std::sync::Arc;
 
 /// A PTP client's knowledge.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct PtpStatus {
     pub event_socket: SocketStats,
     /// How received messages are stamped.
     pub timestamping: Timestamping,
+    /// Why the network card does not stamp them, if it was asked to.
+    pub hardware_refusal: Option<Arc<str>>,
     /// Sent messages that the kernel has stamped, and those that it should have and did not.
     pub transmit_stamps: (u64, u64),
     /// How far the system's clock would be of use.

@@ -53,13 +53,13 @@ pub struct YieldClient {
 }
 
 impl YieldClient {
-    /// Offers our clock to a receiver.
+    /// Offers our clock to a receiver, with timestamps as good as `timestamps` if there are any.
     ///
     /// # Errors
     /// If no socket can be had.
-    pub fn start(interface: &Interface, peer: Ipv4Addr) -> Result<Self> {
+    pub fn start(interface: &Interface, peer: Ipv4Addr, timestamps: Timestamping) -> Result<Self> {
         let config = YieldConfig::new(interface.port_identity(false), IpAddr::V4(peer));
-        let mut driver = Driver::new(interface, config)?;
+        let mut driver = Driver::new(interface, config, timestamps)?;
         let status = Arc::new(ArcSwap::from_pointee(driver.status()));
         let (tell, events) = sync_channel(MAX_EVENTS);
         let publish = Arc::clone(&status);
@@ -91,13 +91,13 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(interface: &Interface, config: YieldConfig) -> Result<Self> {
+    fn new(interface: &Interface, config: YieldConfig, best: Timestamping) -> Result<Self> {
         let open = |class: MessageClass, port: u16| {
             let address = SocketAddrV4::new(interface.address, port);
             let transmit_timestamps = class == MessageClass::Event;
             // Cards know PTP by its port.
             let by_card = transmit_timestamps && port == class.udp_port();
-            let timestamps = if by_card { Timestamping::Hardware } else { Timestamping::Kernel };
+            let timestamps = if best == Timestamping::Hardware && !by_card { Timestamping::Kernel } else { best };
             let receive = SocketConfig::receive(interface.clone(), address, None);
             Socket::open(SocketConfig { dscp: DSCP_EF, ttl: TTL, transmit_timestamps, timestamps, ..receive })
         };

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::sync::Arc;
 
 /// When to renew memberships, the earliest; and how much later the last socket does it.
 const REJOIN: Nanos = Nanos::from_secs(60);
@@ -124,7 +125,7 @@ impl fmt::Display for Timestamping {
 pub struct SocketStats {
     /// Datagrams that were taken.
     pub received: u64,
-    /// Those among them without a timestamp of the kernel's.
+    /// Those among them that neither the card nor the kernel stamped.
     pub stamped_by_user_space: u64,
     /// Datagrams that the card should have stamped and did not, which were left out.
     pub unstamped: u64,
@@ -238,7 +239,7 @@ impl Socket {
                     break;
                 }
             };
-            if let Some(received) = self.accept(&datagram) {
+            if let Some(received) = self.accept(&datagram, &buffer[..datagram.length]) {
                 round.taken += 1;
                 handle(received, &buffer[..datagram.length]);
             }
@@ -254,7 +255,7 @@ impl Socket {
     }
 
     /// Counts a datagram; `None` if it is not for us.
-    fn accept(&mut self, datagram: &Datagram) -> Option<Received> {
+    fn accept(&mut self, datagram: &Datagram, bytes: &[u8]) -> Option<Received> {
         if let Some(drops) = datagram.drops {
             self.stats.dropped = u64::from(drops);
         }
@@ -272,7 +273,7 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let at = match self.stamping.received(&self.socket, datagram) {
+        let at = match self.stamping.received(&self.socket, datagram, bytes) {
             Some(at) => at,
             None if self.stamping.in_use() == Timestamping::Hardware => {
                 self.stats.unstamped += 1;
@@ -302,7 +303,9 @@ impl Socket {
         self.stats.sent += 1;
         let number = self.sent;
         self.sent = self.sent.wrapping_add(1);
-        self.stamping.sent(&self.socket);
+        if let SocketAddr::V4(to) = to {
+            self.stamping.sent(&self.socket, *to.ip());
+        }
         Ok(self.stamping.tells_transmitted().then_some(number))
     }
 
@@ -364,6 +367,12 @@ impl Socket {
         self.stamping.in_use()
     }
 
+    /// Why no network card stamps, though it was asked for.
+    #[must_use]
+    pub const fn hardware_refusal(&self) -> Option<&Arc<str>> {
+        self.stamping.refusal()
+    }
+
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> SocketStats {
@@ -413,7 +422,9 @@ impl Socket {
         let again = SockRef::from(&self.socket).set_multicast_if_v4(&self.config.interface.address);
         again.map_err(Error::io("cannot send by the interface"))?;
         self.join()?;
-        self.stamping.change(&self.socket, &self.config.interface);
+        if self.stamping.look_again(&self.socket, &self.config.interface, clock::now()) {
+            self.numbered_from = self.sent;
+        }
         Ok(())
     }
 

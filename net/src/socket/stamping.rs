@@ -1,69 +1,83 @@
 //! When a socket's datagrams came and left, in the host's time.
 //!
 //! Model: stamps are the card's, the kernel's or this program's, and all of a socket's are of one kind: the path that a message takes between the places where two kinds are taken
-//! is tens of microseconds long, and an exchange with one stamp of each would have that in its result. So where the card stamps, what it left unstamped has no time:
-//! one more message of PTP that is lost. A card that does not do what it says is given up for the kernel. What did not come by the card is stamped by the kernel: other programs of this
-//! host, and what comes by other interfaces.
+//! is tens of microseconds long, and an exchange with one stamp of each would have that in its result. So where the card stamps, an event message that it left unstamped has no
+//! time: one more message of PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this host, other interfaces, and what is not PTP.
+//!
+//! A card that leaves out too many is given up for the kernel, and tried again later: it may have been set otherwise by another program, or forget when its cable is out.
 
 use super::Timestamping;
-use crate::clock::StampConverter;
-use crate::interface::Interface;
+use crate::clock::{self, StampConverter};
+use crate::interface::{Interface, Link};
 use crate::platform::hardware::HardwareClock;
-use crate::platform::{self, Datagram, Stamps, StampsWanted};
+use crate::platform::{self, Datagram, HardwareReading, Stamps, StampsWanted};
 use engine::{LocalTime, Nanos};
+use std::fmt;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::Arc;
 
-/// Messages in a row without a stamp after which a card that has never stamped any is given up.
-const NEVER: u32 = 8;
-/// Such messages after which one that has is given up: cards that hold one stamp at a time miss some.
-const NO_MORE: u32 = 64;
+/// Messages that a card may leave out more than it stamps.
+const PATIENCE: u32 = 8;
+/// A card that was given up is tried again after this, and each time after twice as long, up to the longest.
+const RETRY: Nanos = Nanos::from_secs(60);
+const LONGEST_RETRY: Nanos = Nanos::from_secs(3600);
 
-/// Whether a card does in one direction what it says.
+/// Whether a card does in one direction what it says: a leaky bucket, so that one that holds a single stamp at a time and misses every third message is still of use.
 #[derive(Clone, Copy, Debug, Default)]
-struct Trust {
-    has_stamped: bool,
-    missing: u32,
-}
+struct Missing(u32);
 
-impl Trust {
+impl Missing {
     fn stamped(&mut self) {
-        *self = Self { has_stamped: true, missing: 0 };
+        self.0 = self.0.saturating_sub(1);
     }
 
-    fn missed(&mut self) {
-        self.missing = self.missing.saturating_add(1);
+    fn left_out(&mut self) {
+        self.0 += 1;
     }
 
-    fn is_lost(self) -> bool {
-        self.missing >= if self.has_stamped { NO_MORE } else { NEVER }
+    fn is_too_many(self) -> bool {
+        self.0 >= PATIENCE
     }
 }
 
-#[derive(Debug)]
+/// A card that stamps.
 struct Card {
-    clock: HardwareClock,
-    received: Trust,
-    sent: Trust,
+    read: Box<dyn Fn() -> io::Result<HardwareReading> + Send>,
+    received: Missing,
+    sent: Missing,
 }
 
-/// Whether a datagram came by the card of this interface: not by another one, and not from this host itself, whose own messages are looped back to it without leaving.
-fn passed_card(datagram: &Datagram, interface: &Interface) -> bool {
-    let is_other = datagram.interface.is_some_and(|index| index != interface.index);
-    !is_other && *datagram.source.ip() != interface.address
+impl Card {
+    fn new(read: impl Fn() -> io::Result<HardwareReading> + Send + 'static) -> Self {
+        Self { read: Box::new(read), received: Missing::default(), sent: Missing::default() }
+    }
 }
 
 /// The stamps of one socket.
-#[derive(Debug)]
 pub(super) struct Stamping {
     best: Timestamping,
     interface: Interface,
+    /// Addresses of this host, whose own messages are looped back to it without passing the card.
+    own: Vec<Ipv4Addr>,
     in_use: Timestamping,
     /// Whether the times of leaving are wanted, and whether they are told: not every system that stamps what it receives also stamps what it sends.
     transmit: bool,
     tells_transmitted: bool,
     card: Option<Card>,
+    /// When a card that was given up is tried again, and how long it is waited the next time.
+    retry_at: Option<LocalTime>,
+    retry: Nanos,
+    opened_at: LocalTime,
+    /// Why no card stamps, though it was asked for.
+    refusal: Option<Arc<str>>,
     converter: StampConverter,
+}
+
+impl fmt::Debug for Stamping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stamping").field("in_use", &self.in_use).field("refusal", &self.refusal).finish_non_exhaustive()
+    }
 }
 
 impl Stamping {
@@ -72,27 +86,47 @@ impl Stamping {
         let mut stamping = Self {
             best,
             interface: interface.clone(),
+            own: Vec::new(),
             in_use: Timestamping::UserSpace,
             transmit,
             tells_transmitted: false,
             card: None,
+            retry_at: None,
+            retry: RETRY,
+            opened_at: LocalTime::ZERO,
+            refusal: None,
             converter: StampConverter::default(),
         };
-        stamping.apply(socket);
+        stamping.open_card();
+        stamping.ask(socket);
         stamping
     }
 
-    /// The interface may have become another one, with another card.
-    pub(super) fn change(&mut self, socket: &UdpSocket, interface: &Interface) {
-        if self.interface != *interface {
-            self.interface = interface.clone();
-            self.apply(socket);
+    /// The interface was looked for again, and may have become another one, with another card. Whether the kernel numbers what is sent from 0 again.
+    pub(super) fn look_again(&mut self, socket: &UdpSocket, interface: &Interface, now: LocalTime) -> bool {
+        let is_other = self.interface != *interface;
+        let is_due = self.retry_at.is_some_and(|retry_at| now >= retry_at);
+        if !is_other && !is_due {
+            return false;
         }
+        if is_other {
+            self.interface = interface.clone();
+            self.retry = RETRY;
+        }
+        let told = self.tells_transmitted;
+        self.open_card();
+        self.ask(socket);
+        self.tells_transmitted && !told
     }
 
     /// Where stamps come from.
     pub(super) const fn in_use(&self) -> Timestamping {
         self.in_use
+    }
+
+    /// Why no card stamps, though it was asked for.
+    pub(super) const fn refusal(&self) -> Option<&Arc<str>> {
+        self.refusal.as_ref()
     }
 
     /// The largest error that a conversion may have had so far.
@@ -106,46 +140,55 @@ impl Stamping {
     }
 
     /// When a datagram came; `None` if that is not known.
-    pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram) -> Option<LocalTime> {
-        let Some(card) = self.card.as_mut().filter(|_| passed_card(datagram, &self.interface)) else {
-            return self.by_system(datagram.stamps);
+    pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram, bytes: &[u8]) -> Option<LocalTime> {
+        let passed = self.passed_card(datagram) && is_event_message(bytes);
+        let Some(card) = self.card.as_mut().filter(|_| passed) else { return self.by_system(datagram.stamps) };
+        let Some(stamp) = datagram.stamps.hardware else {
+            card.received.left_out();
+            if card.received.is_too_many() && self.give_up(socket, "it does not stamp what it receives") {
+                return self.by_system(datagram.stamps);
+            }
+            return None;
         };
-        let at = datagram.stamps.hardware.and_then(|stamp| {
-            let reading = card.clock.read().ok()?;
-            self.converter.convert_hardware(stamp, &reading)
-        });
-        match at {
-            Some(_) => card.received.stamped(),
-            None => card.received.missed(),
+        match (card.read)() {
+            Ok(reading) => {
+                card.received.stamped();
+                // One from before the card's clock was set is of no use, and not the card's fault.
+                self.converter.convert_hardware(stamp, &reading)
+            }
+            Err(error) => {
+                self.give_up(socket, &format!("its clock cannot be read ({error})"));
+                self.by_system(datagram.stamps)
+            }
         }
-        if card.received.is_lost() {
-            self.give_up(socket, "receives");
-            return self.by_system(datagram.stamps);
-        }
-        at
     }
 
     /// A datagram was sent, and its time of leaving is awaited.
-    pub(super) fn sent(&mut self, socket: &UdpSocket) {
-        let Some(card) = &mut self.card else { return };
-        card.sent.missed();
-        if card.sent.is_lost() {
-            self.give_up(socket, "sends");
+    pub(super) fn sent(&mut self, socket: &UdpSocket, to: Ipv4Addr) {
+        // One to an address may stay on this host, or leave by another interface.
+        let awaited = self.tells_transmitted && to.is_multicast();
+        let Some(card) = self.card.as_mut().filter(|_| awaited) else { return };
+        card.sent.left_out();
+        if card.sent.is_too_many() {
+            self.give_up(socket, "it does not stamp what it sends");
         }
     }
 
     /// When a datagram left.
     pub(super) fn transmitted(&mut self, stamps: Stamps) -> Option<LocalTime> {
         let Some(card) = &mut self.card else { return self.by_system(stamps) };
-        let at = self.converter.convert_hardware(stamps.hardware?, &card.clock.read().ok()?)?;
+        let stamp = stamps.hardware?;
+        // Both that it was sent and that it was stamped are known by now.
         card.sent.stamped();
-        Some(at)
+        card.sent.stamped();
+        let reading = (card.read)().ok()?;
+        self.converter.convert_hardware(stamp, &reading)
     }
 
     /// Has the kernel number what is sent from 0 again.
     pub(super) fn restart_numbers(&mut self, socket: &UdpSocket) {
         if platform::socket::restart_numbers(socket, self.wanted()).is_err() {
-            (self.in_use, self.tells_transmitted) = (Timestamping::UserSpace, false);
+            (self.in_use, self.tells_transmitted, self.card) = (Timestamping::UserSpace, false, None);
         }
     }
 
@@ -153,18 +196,39 @@ impl Stamping {
         stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp)))
     }
 
+    /// Whether a datagram came by the card: not by another one, and not from this host itself.
+    fn passed_card(&self, datagram: &Datagram) -> bool {
+        let is_other = datagram.interface.is_some_and(|index| index != self.interface.index);
+        !is_other && !self.own.contains(datagram.source.ip())
+    }
+
     fn wanted(&self) -> StampsWanted {
         StampsWanted { transmit: self.transmit, hardware: self.card.is_some() }
     }
 
-    fn apply(&mut self, socket: &UdpSocket) {
-        self.card = (self.best == Timestamping::Hardware).then(|| open(&self.interface)).flatten();
-        if self.best != Timestamping::UserSpace {
-            self.ask(socket);
+    fn open_card(&mut self) {
+        (self.card, self.retry_at, self.refusal) = (None, None, None);
+        (self.converter, self.opened_at) = (StampConverter::default(), clock::now());
+        if self.best != Timestamping::Hardware {
+            return;
+        }
+        self.own = Interface::all().unwrap_or_default().into_iter().map(|interface| interface.address).collect();
+        match HardwareClock::open(&self.interface.name) {
+            Ok(clock) => {
+                tracing::info!("{} stamps packets by its own clock, {}", self.interface.name, clock.path());
+                self.card = Some(Card::new(move || clock.read()));
+            }
+            Err(error) => {
+                tracing::info!("the card of {} stamps nothing for us: {error}", self.interface.name);
+                self.refusal = Some(error.to_string().into());
+            }
         }
     }
 
     fn ask(&mut self, socket: &UdpSocket) {
+        if self.best == Timestamping::UserSpace {
+            return;
+        }
         let asked = platform::socket::enable_timestamps(socket, self.wanted());
         self.tells_transmitted = matches!(asked, Ok(true));
         self.in_use = match (&asked, &self.card) {
@@ -178,69 +242,154 @@ impl Stamping {
         }
     }
 
-    fn give_up(&mut self, socket: &UdpSocket, does: &str) {
-        if let Some(card) = self.card.take() {
-            let (name, path) = (&self.interface.name, card.clock.path());
-            tracing::warn!(
-                "{name} does not stamp what it {does}, though its clock {path} runs: the kernel stamps instead"
-            );
+    /// Has the kernel stamp instead of the card, unless the cable is out, so that nothing passes the card. Whether it does.
+    fn give_up(&mut self, socket: &UdpSocket, reason: &str) -> bool {
+        if let (Some(card), Link::Down(_)) = (&mut self.card, self.interface.link()) {
+            (card.received, card.sent) = (Missing::default(), Missing::default());
+            return false;
         }
+        let now = clock::now();
+        if now - self.opened_at > LONGEST_RETRY {
+            self.retry = RETRY;
+        }
+        if self.retry == RETRY {
+            tracing::warn!("the kernel stamps instead of the card of {}: {reason}", self.interface.name);
+        }
+        (self.retry_at, self.retry) = (Some(now + self.retry), self.retry.times(2).min(LONGEST_RETRY));
+        (self.card, self.refusal) = (None, Some(reason.into()));
         self.ask(socket);
+        true
     }
 }
 
-fn open(interface: &Interface) -> Option<Card> {
-    match HardwareClock::open(&interface.name) {
-        Ok(clock) => {
-            tracing::info!("{} stamps packets by its own clock, {}", interface.name, clock.path());
-            Some(Card { clock, received: Trust::default(), sent: Trust::default() })
-        }
-        // Most cards have none, or are virtual.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            tracing::debug!("{}: {error}", interface.name);
-            None
-        }
-        Err(error) => {
-            tracing::warn!("{} could stamp packets by its own clock, and does not: {error}", interface.name);
-            None
-        }
-    }
+/// Whether a card has to stamp it: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2 (IEEE 1588-2019, 13.3.2). Others of the port are not PTP, or version 1, which Dante speaks.
+fn is_event_message(bytes: &[u8]) -> bool {
+    matches!(bytes, [kind, version, ..] if kind & 0x0F < 4 && version & 0x0F == 2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Beside;
+    use engine::PtpTime;
+    use std::net::SocketAddrV4;
 
-    #[test]
-    fn what_did_not_come_by_the_card_does_not_count_against_it() {
+    const SYNC: [u8; 2] = [0x00, 0x02];
+    const SYNC_OF_VERSION_1: [u8; 2] = [0x00, 0x01];
+    const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
+    /// What the card's clock shows.
+    const CARD: PtpTime = PtpTime::from_nanos(77_000_000_000);
+
+    fn read() -> io::Result<HardwareReading> {
+        let now = clock::now();
+        Ok(HardwareReading { device: CARD, beside: Beside::Host { before: now, after: now } })
+    }
+
+    /// A socket of an interface with a card that is read like this.
+    fn with_card(read: fn() -> io::Result<HardwareReading>) -> (UdpSocket, Stamping) {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let interface = Interface::find(Some("127.0.0.1")).unwrap();
-        let datagram = |from: [u8; 4], interface| Datagram {
-            length: 0,
-            truncated: false,
-            source: std::net::SocketAddrV4::new(from.into(), 319),
-            destination: None,
-            interface,
-            stamps: Stamps::default(),
-            drops: None,
-        };
-        let (other, here) = ([192, 0, 2, 1], Some(interface.index));
-        assert!(passed_card(&datagram(other, here), &interface));
-        assert!(passed_card(&datagram(other, None), &interface));
-        assert!(!passed_card(&datagram(other, Some(interface.index + 1)), &interface));
-        assert!(!passed_card(&datagram([127, 0, 0, 1], here), &interface), "our own, looped back");
+        let mut stamping = Stamping::enable(&socket, &interface, Timestamping::Kernel, true);
+        stamping.best = Timestamping::Hardware;
+        stamping.card = Some(Card::new(read));
+        stamping.own = vec![Ipv4Addr::LOCALHOST];
+        stamping.opened_at = clock::now();
+        stamping.ask(&socket);
+        assert_eq!(stamping.in_use(), Timestamping::Hardware);
+        (socket, stamping)
     }
 
-    fn after(misses: u32, mut trust: Trust) -> bool {
-        (0..misses).for_each(|_| trust.missed());
-        trust.is_lost()
+    fn datagram(from: [u8; 4], interface: Option<u32>, hardware: Option<PtpTime>) -> Datagram {
+        let (_, system) = clock::now_with_system();
+        let stamps = Stamps { host: None, system: Some(system), hardware };
+        let source = SocketAddrV4::new(from.into(), 319);
+        Datagram { length: 2, truncated: false, source, destination: None, interface, stamps, drops: None }
+    }
+
+    fn from_afar(hardware: Option<PtpTime>) -> Datagram {
+        datagram([192, 0, 2, 1], None, hardware)
     }
 
     #[test]
-    fn a_card_that_never_stamped_is_given_up_sooner() {
-        let fresh = Trust::default();
-        assert!(!after(NEVER - 1, fresh) && after(NEVER, fresh));
-        let mut proven = fresh;
-        proven.stamped();
-        assert!(!after(NO_MORE - 1, proven) && after(NO_MORE, proven));
+    fn what_the_card_stamped_came_when_it_says() {
+        let (socket, mut stamping) = with_card(read);
+        let before = clock::now();
+        let age = Nanos::from_millis(30);
+        let at = stamping.received(&socket, &from_afar(Some(CARD - age)), &SYNC).unwrap();
+        assert!(at >= before - age && at <= clock::now() - age, "{at:?}");
+        assert_eq!(stamping.received(&socket, &from_afar(None), &SYNC), None, "a Sync without a time");
+    }
+
+    #[test]
+    fn what_does_not_pass_the_card_is_stamped_by_the_kernel_and_does_not_count() {
+        let (socket, mut stamping) = with_card(read);
+        let other = Some(stamping.interface.index + 1);
+        for _ in 0..100 {
+            let now = |stamping: &mut Stamping, datagram: &Datagram, bytes: &[u8]| {
+                stamping.received(&socket, datagram, bytes).is_some()
+            };
+            assert!(now(&mut stamping, &datagram([127, 0, 0, 1], None, None), &SYNC), "our own, looped back");
+            assert!(now(&mut stamping, &datagram([192, 0, 2, 1], other, None), &SYNC), "by another interface");
+            assert!(now(&mut stamping, &from_afar(None), &SYNC_OF_VERSION_1), "Dante's");
+            assert!(now(&mut stamping, &from_afar(None), b"?"), "no PTP at all");
+            stamping.sent(&socket, Ipv4Addr::new(192, 0, 2, 1));
+        }
+        assert_eq!(stamping.in_use(), Timestamping::Hardware);
+    }
+
+    #[test]
+    fn a_card_that_does_not_stamp_is_given_up_in_either_direction() {
+        let (socket, mut stamping) = with_card(read);
+        let times = (0..PATIENCE).map(|_| stamping.received(&socket, &from_afar(None), &SYNC));
+        let known: Vec<bool> = times.map(|time| time.is_some()).collect();
+        assert_eq!(known.iter().filter(|known| **known).count(), 1, "the last one is the kernel's: {known:?}");
+        assert_eq!(stamping.in_use(), Timestamping::Kernel);
+        assert_eq!(stamping.refusal().unwrap().as_ref(), "it does not stamp what it receives");
+        let (socket, mut stamping) = with_card(read);
+        (0..PATIENCE).for_each(|_| stamping.sent(&socket, GROUP));
+        assert_eq!(stamping.in_use(), Timestamping::Kernel);
+        assert!(stamping.tells_transmitted());
+        assert_eq!(stamping.refusal().unwrap().as_ref(), "it does not stamp what it sends");
+    }
+
+    #[test]
+    fn a_card_that_misses_every_third_message_is_kept() {
+        let (socket, mut stamping) = with_card(read);
+        for number in 0..1000 {
+            let is_stamped = number % 3 != 0;
+            stamping.received(&socket, &from_afar(is_stamped.then_some(CARD)), &SYNC);
+            stamping.sent(&socket, GROUP);
+            if is_stamped {
+                let told = Stamps { hardware: Some(CARD), ..Stamps::default() };
+                assert!(stamping.transmitted(told).is_some());
+            }
+        }
+        assert_eq!(stamping.in_use(), Timestamping::Hardware);
+    }
+
+    #[test]
+    fn a_clock_that_was_unplugged_is_said() {
+        let (socket, mut stamping) = with_card(|| Err(io::ErrorKind::NotFound.into()));
+        assert!(stamping.received(&socket, &from_afar(Some(CARD)), &SYNC).is_some(), "by the kernel's stamp");
+        assert!(stamping.refusal().unwrap().starts_with("its clock cannot be read"), "{stamping:?}");
+    }
+
+    #[test]
+    fn a_card_that_was_given_up_is_tried_again_less_and_less_often() {
+        let (socket, mut stamping) = with_card(read);
+        let interface = stamping.interface.clone();
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            stamping.card = Some(Card::new(read));
+            (0..PATIENCE).for_each(|_| stamping.sent(&socket, GROUP));
+            let retry_at = stamping.retry_at.unwrap();
+            waits.push(((retry_at - clock::now()).as_nanos() as f64 / 60e9).round());
+            assert!(!stamping.look_again(&socket, &interface, retry_at - Nanos::from_millis(1)));
+            assert!(stamping.retry_at.is_some());
+            // Loopback has no card.
+            stamping.look_again(&socket, &interface, retry_at);
+            assert_eq!((stamping.retry_at, stamping.in_use()), (None, Timestamping::Kernel));
+        }
+        assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
     }
 }

@@ -21,7 +21,7 @@ Examples:
   aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
 
 Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)
-Where the card has a clock that stamps packets, it is used: that takes cap_net_admin, too, and reading /dev/ptp0";
+A network card with a clock is set to stamp PTP, for all programs: that takes cap_net_admin, too, and the right to read /dev/ptpN";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -114,7 +114,7 @@ fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Res
         SocketAddr::V6(_) => None,
     });
     let peer = v4.into_iter().next().ok_or_else(|| Failure::input(format!("{host} has no IPv4 address")))?;
-    let client = YieldClient::start(interface, peer)?;
+    let client = YieldClient::start(interface, peer, arguments.timestamps.into())?;
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
         let ports = if client.status().on_own_ports {
@@ -202,9 +202,13 @@ fn details(status: &PtpStatus) -> String {
 fn summary(status: &PtpStatus) -> String {
     let counters = &status.counters;
     let (told, untold) = status.transmit_stamps;
+    let refusal = status
+        .hardware_refusal
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(", the card's not because {reason}"));
     format!(
         "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
-         timestamps: {} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
+         timestamps: {}{refusal} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
          thread: {}\nsystem clock: {}",
         counters.announces,
         counters.syncs,
@@ -240,6 +244,7 @@ struct Line<'a> {
     system_minus_ptp_ns: Option<i64>,
     epoch: u32,
     timestamping: String,
+    hardware_refusal: Option<&'a str>,
     unstamped: u64,
     stamp_error_ns: i64,
     transmit_stamps: u64,
@@ -269,6 +274,7 @@ fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
         system_minus_ptp_ns: status.clock.map.map(|map| (system - map.ptp_at(now)).as_nanos()),
         epoch: status.clock.epoch,
         timestamping: status.timestamping.to_string(),
+        hardware_refusal: status.hardware_refusal.as_deref(),
         unstamped: status.event_socket.unstamped,
         stamp_error_ns: status.event_socket.stamp_error.as_nanos(),
         transmit_stamps: status.transmit_stamps.0,

@@ -36,6 +36,9 @@ pub(crate) enum Error {
     #[error("bass_aes67.dll needs {library}, which is not of Windows itself")]
     ForeignLibrary { library: String },
 
+    #[error("the guest needs the kernel of Debian 12 (6.1), and this system's packages have {release}")]
+    Kernel { release: String },
+
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,16 +1,15 @@
 //! Clocks of network cards (PTP hardware clocks): whether a card has one, having it stamp packets, and reading it.
 //!
 //! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`, of which nothing is assumed: it may run freely, or be steered or stepped by another program
-//! such as ptp4l. It is read beside the host's clock whenever a stamp is converted. A card is set up if it is not yet, which all programs of the host share; it is left so,
-//! because others may count on it by then.
+//! such as ptp4l. It is read beside the host's clock whenever a stamp is converted. A card that nobody has set to stamp anything is set to stamp PTP, for all programs of the
+//! host; it is left so, because others may count on it by then. One that is set to something else is left alone.
 //!
 //! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) bring sockets of their own, which can neither join a group from one source nor
 //! be read by a thread of ours.
 
 use super::clock::system_time;
-use crate::error::program;
 use crate::platform::{Beside, HardwareReading};
-use engine::{LocalTime, PtpTime};
+use engine::{LocalTime, Nanos, PtpTime};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
@@ -22,6 +21,8 @@ use std::ptr;
 
 /// Readings of which the one that took the shortest time is used.
 const SAMPLES: usize = 5;
+/// A clock that takes longer to read, behind a slow bus, is read once.
+const SLOW: Nanos = Nanos::from_micros(50);
 /// `ETHTOOL_GET_TS_INFO` (linux/ethtool.h).
 const GET_TS_INFO: u32 = 0x41;
 /// `SIOCETHTOOL` (linux/sockios.h).
@@ -29,6 +30,8 @@ const SIOCETHTOOL: libc::Ioctl = 0x8946;
 /// What a card has to be able to do.
 const STAMPS_BOTH_WAYS: u32 =
     libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+/// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the card is one of several behind an interface, and may be another one at any time.
+const OF_A_BOND: libc::c_int = 1;
 /// Filters that let the messages of PTP over UDP pass, the narrowest first.
 const FILTERS: [u32; 3] =
     [libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT, libc::HWTSTAMP_FILTER_PTP_V2_EVENT, libc::HWTSTAMP_FILTER_ALL];
@@ -63,6 +66,7 @@ pub(crate) struct HardwareClock {
     device: File,
     path: String,
     ways: Vec<Way>,
+    samples: usize,
 }
 
 impl HardwareClock {
@@ -77,17 +81,37 @@ impl HardwareClock {
         let device = File::open(&path).map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    format!(": allow it with `sudo chmod a+r {path}`, or for good by a rule of udev")
+                    ": allow it with a rule of udev, or until the next start with `sudo chmod a+r`"
                 }
-                io::ErrorKind::NotFound => ": a container has to be given it".to_owned(),
-                _ => String::new(),
+                io::ErrorKind::NotFound => ": a container has to be given it",
+                _ => "",
             };
             told(&error, &format!("cannot read {path} ({error}){advice}"))
         })?;
+        let mut clock = Self { device, path, ways: vec![Way::Precise, Way::Extended, Way::Plain], samples: SAMPLES };
+        clock.learn()?;
         card.have_it_stamp(&abilities)?;
-        let mut clock = Self { device, path, ways: vec![Way::Precise, Way::Extended, Way::Plain] };
-        clock.ways = clock.ways.iter().copied().filter(|&way| clock.read_by(way).is_ok()).collect();
-        clock.read().map(|_| clock)
+        Ok(clock)
+    }
+
+    /// Finds out how it can be read.
+    fn learn(&mut self) -> io::Result<()> {
+        let is_known = |way: &Way| {
+            let unknown = [io::ErrorKind::Unsupported, io::ErrorKind::InvalidInput];
+            let is_unknown =
+                |error: io::Error| unknown.contains(&error.kind()) || error.raw_os_error() == Some(libc::ENOTTY);
+            !self.read_by(*way).is_err_and(is_unknown)
+        };
+        let ways = self.ways.iter().copied().filter(is_known).collect();
+        self.ways = ways;
+        let took = match self.read()?.beside {
+            Beside::Host { before, after } => after - before,
+            Beside::System { before, after } => after - before,
+        };
+        if took > SLOW {
+            self.samples = 1;
+        }
+        Ok(())
     }
 
     /// Its file.
@@ -132,11 +156,11 @@ impl HardwareClock {
     fn read_extended(&self) -> io::Result<HardwareReading> {
         // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the system's.
         let mut offset: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
-        offset.n_samples = SAMPLES as libc::c_uint;
+        offset.n_samples = self.samples as libc::c_uint;
         // SAFETY: the request takes that struct, which is ours and lives through the call.
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut offset) };
         Errno::result(code)?;
-        let samples = offset.ts.iter().take(SAMPLES);
+        let samples = offset.ts.iter().take(self.samples);
         let quickest = samples.min_by_key(|[before, _, after]| nanos(after) - nanos(before));
         let [before, device, after] = quickest.ok_or(io::ErrorKind::Unsupported)?;
         let beside = Beside::System { before: ptp_time(before), after: ptp_time(after) };
@@ -151,7 +175,7 @@ impl HardwareClock {
             let time: TimeSpec = clock_gettime(id)?;
             Ok((before, time, super::clock::now()))
         };
-        let readings: Result<Vec<_>, Errno> = (0..SAMPLES).map(|_| read()).collect();
+        let readings: Result<Vec<_>, Errno> = (0..self.samples).map(|_| read()).collect();
         let quickest = readings?.into_iter().min_by_key(|&(before, _, after)| after - before);
         let (before, time, after) = quickest.ok_or(io::ErrorKind::Unsupported)?;
         Ok(HardwareReading { device: system_time(&time), beside: Beside::Host { before, after } })
@@ -204,65 +228,69 @@ impl<'a> Card<'a> {
         let mut abilities = Abilities { command: GET_TS_INFO, phc_index: -1, ..Abilities::default() };
         // SAFETY: the request takes a struct that begins with the command, and this command's is `ethtool_ts_info`.
         unsafe { self.ask(SIOCETHTOOL, &mut abilities) }?;
-        if abilities.phc_index < 0 || abilities.so_timestamping & STAMPS_BOTH_WAYS != STAMPS_BOTH_WAYS {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "its card has no clock that stamps packets"));
+        let stamps = abilities.so_timestamping & STAMPS_BOTH_WAYS == STAMPS_BOTH_WAYS;
+        let sends = abilities.tx_types & (1 << libc::HWTSTAMP_TX_ON) != 0;
+        if abilities.phc_index < 0 || !stamps || !sends {
+            return Err(unsupported("it has no clock that stamps packets"));
         }
         Ok(abilities)
     }
 
-    fn settings(&self) -> Option<libc::hwtstamp_config> {
+    /// How it is set: type of transmit stamps, filter of receive stamps.
+    fn settings(&self) -> io::Result<(u32, u32)> {
         let mut config = libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: 0 };
         // SAFETY: the request takes that struct.
-        unsafe { self.ask(libc::SIOCGHWTSTAMP, &mut config) }.ok().map(|()| config)
+        match unsafe { self.ask(libc::SIOCGHWTSTAMP, &mut config) } {
+            Ok(()) if config.flags & OF_A_BOND != 0 => Err(unsupported("it is one of several of a bond")),
+            Ok(()) => Ok((config.tx_type as u32, config.rx_filter as u32)),
+            // Older drivers do not tell.
+            Err(_) => Ok((libc::HWTSTAMP_TX_OFF, libc::HWTSTAMP_FILTER_NONE)),
+        }
     }
 
     /// Has the card stamp, if it does not yet.
     fn have_it_stamp(&self, abilities: &Abilities) -> io::Result<()> {
-        let present = self.settings().map_or((0, 0), |config| (config.tx_type as u32, config.rx_filter as u32));
-        let Some(filter) = choose(present, abilities).map_err(io::Error::other)? else { return Ok(()) };
+        let Some(filter) = choose(self.settings()?, abilities.rx_filters).map_err(io::Error::other)? else {
+            return Ok(());
+        };
         let mut config = libc::hwtstamp_config {
             flags: 0,
             tx_type: libc::HWTSTAMP_TX_ON as libc::c_int,
             rx_filter: filter as libc::c_int,
         };
         // SAFETY: the request takes that struct.
-        unsafe { self.ask(libc::SIOCSHWTSTAMP, &mut config) }.map_err(|error| {
-            let advice = format!(
-                "allow it once with `sudo setcap cap_net_admin,cap_net_bind_service+ep {}`, or set the card with `sudo hwstamp_ctl -i {} -t 1 -r 12`",
-                program(), self.name
-            );
-            let refused = error.kind() == io::ErrorKind::PermissionDenied;
-            if refused { told(&error, &format!("this program may not set the card: {advice}")) } else { error }
+        unsafe { self.ask(libc::SIOCSHWTSTAMP, &mut config) }.map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                let set = format!("`sudo hwstamp_ctl -i {} -t 1 -r {filter}`", self.name);
+                told(&error, &format!("this program may not set it: {set} does, or CAP_NET_ADMIN allows it"))
+            }
+            _ => error,
         })?;
         // The driver answers with what it does, which may be more than it was asked for.
-        if FILTERS.contains(&(config.rx_filter as u32)) {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::Unsupported, "its card stamps no PTP messages over UDP"))
-        }
+        let does = FILTERS.contains(&(config.rx_filter as u32));
+        if does { Ok(()) } else { Err(unsupported("it stamps no PTP messages over UDP")) }
     }
 }
 
-/// The filter to be set on a card that is set to `present` (type of transmit stamps, filter of receive stamps), or none if it stamps what is needed already.
-fn choose((tx_type, filter): (u32, u32), abilities: &Abilities) -> Result<Option<u32>, String> {
+fn unsupported(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, message)
+}
+
+/// The filter to be set on a card that is set like this, or none if it stamps what is needed already; `filters` has a bit for each that it knows.
+fn choose((tx_type, filter): (u32, u32), filters: u32) -> Result<Option<u32>, String> {
     if tx_type == libc::HWTSTAMP_TX_ON && FILTERS.contains(&filter) {
         return Ok(None);
     }
-    if tx_type > libc::HWTSTAMP_TX_ON {
-        return Err("another program has set its card to one-step, which tells nobody when a message left".to_owned());
+    let is_one_step = tx_type > libc::HWTSTAMP_TX_ON;
+    let is_others = filter != libc::HWTSTAMP_FILTER_NONE && !FILTERS.contains(&filter);
+    if is_one_step || is_others {
+        return Err(format!("another program has set it to something else (type {tx_type}, filter {filter})"));
     }
-    let is_able = |filter: u32| abilities.rx_filters & (1 << filter) != 0;
-    let is_kept = |wanted: u32| {
-        // Who has set another one goes on being served.
-        filter == libc::HWTSTAMP_FILTER_NONE
-            || wanted == libc::HWTSTAMP_FILTER_ALL
-            || wanted == libc::HWTSTAMP_FILTER_PTP_V2_EVENT
-                && (libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT..=libc::HWTSTAMP_FILTER_PTP_V2_DELAY_REQ).contains(&filter)
-    };
-    let found = FILTERS.into_iter().find(|&wanted| is_able(wanted) && is_kept(wanted));
-    let none =
-        || format!("its card cannot stamp PTP over UDP beside what it stamps for another program (filter {filter})");
-    found.map(Some).ok_or_else(none)
+    if FILTERS.contains(&filter) {
+        return Ok(Some(filter));
+    }
+    let wanted = FILTERS.into_iter().find(|wanted| filters & (1 << wanted) != 0);
+    wanted.map(Some).ok_or_else(|| "it stamps no PTP messages over UDP".to_owned())
 }
 
 #[cfg(test)]
@@ -270,41 +298,41 @@ mod tests {
     use super::*;
 
     const ON: u32 = libc::HWTSTAMP_TX_ON;
+    const OFF: u32 = libc::HWTSTAMP_TX_OFF;
 
-    fn able(filters: &[u32]) -> Abilities {
-        let rx_filters = filters.iter().fold(1, |all, filter| all | 1 << filter);
-        Abilities { rx_filters, ..Abilities::default() }
+    /// Bits of filters.
+    fn able(filters: &[u32]) -> u32 {
+        filters.iter().fold(1, |all, filter| all | 1 << filter)
     }
 
     #[test]
     fn a_card_that_stamps_already_is_left_alone() {
-        let abilities = able(&FILTERS);
         for filter in FILTERS {
-            assert_eq!(choose((ON, filter), &abilities), Ok(None));
+            assert_eq!(choose((ON, filter), able(&FILTERS)), Ok(None));
         }
     }
 
     #[test]
-    fn the_narrowest_filter_is_set_that_serves_everybody() {
-        let all = able(&[1, 6, 12]);
-        assert_eq!(choose((0, 0), &all), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT)));
-        assert_eq!(choose((ON, 0), &able(&[1])), Ok(Some(libc::HWTSTAMP_FILTER_ALL)));
-        let second_layer = libc::HWTSTAMP_FILTER_PTP_V2_L2_EVENT;
-        assert_eq!(choose((ON, second_layer), &all), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_EVENT)));
-        assert_eq!(choose((ON, libc::HWTSTAMP_FILTER_NTP_ALL), &all), Ok(Some(libc::HWTSTAMP_FILTER_ALL)));
-        assert!(choose((ON, second_layer), &able(&[6, 9])).unwrap_err().contains("filter 9"));
-        assert!(choose((0, 0), &able(&[9])).is_err());
+    fn the_narrowest_filter_is_set_on_a_card_that_nobody_has_set() {
+        assert_eq!(choose((OFF, 0), able(&[1, 6, 12])), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_L4_EVENT)));
+        assert_eq!(choose((OFF, 0), able(&[1, 12])), Ok(Some(libc::HWTSTAMP_FILTER_PTP_V2_EVENT)));
+        assert_eq!(choose((ON, 0), able(&[1])), Ok(Some(libc::HWTSTAMP_FILTER_ALL)));
+        assert!(choose((OFF, 0), able(&[9])).is_err());
     }
 
     #[test]
-    fn one_step_of_others_is_not_taken_away() {
-        assert!(choose((libc::HWTSTAMP_TX_ONESTEP_SYNC, 12), &able(&FILTERS)).unwrap_err().contains("one-step"));
+    fn what_another_program_has_set_is_not_taken_away() {
+        let second_layer = libc::HWTSTAMP_FILTER_PTP_V2_L2_EVENT;
+        assert!(choose((ON, second_layer), able(&FILTERS)).unwrap_err().contains("filter 9"));
+        assert!(choose((libc::HWTSTAMP_TX_ONESTEP_SYNC, 12), able(&FILTERS)).unwrap_err().contains("type 2"));
+        let all = libc::HWTSTAMP_FILTER_ALL;
+        assert_eq!(choose((OFF, all), able(&[1, 6])), Ok(Some(all)), "only what is sent is added");
     }
 
     #[test]
     fn interfaces_without_such_a_clock_say_so() {
         let refused = HardwareClock::open("lo").unwrap_err();
-        assert_eq!(refused.to_string(), "its card has no clock that stamps packets");
+        assert_eq!(refused.to_string(), "it has no clock that stamps packets");
         assert!(HardwareClock::open("an interface with a long name").is_err());
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const PACKAGES: &str = "qemu-system-x86 busybox-static cpio kmod gcc 
 const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "gcc", "make", "ptp4l"];
 /// The package that always depends on Debian's present kernel.
 const KERNEL: &str = "linux-image-amd64";
+/// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with other modules.
+const SERIES: &str = "6.1.";
 /// Modules of the kernel that a guest loads, each after those that it needs.
 const MODULES: [&str; 10] = [
     "virtio_ring",
@@ -110,7 +112,12 @@ fn release() -> Result<String, Error> {
     let command = Cmd::new("apt-cache").words("depends").arg(KERNEL);
     let depends = command.read()?;
     let image = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
-    image.map(str::to_owned).ok_or_else(|| Error::Failed { command: command.to_string(), code: None })
+    let release = image.ok_or_else(|| Error::Failed { command: command.to_string(), code: None })?;
+    if release.starts_with(SERIES) {
+        Ok(release.to_owned())
+    } else {
+        Err(Error::Kernel { release: release.to_owned() })
+    }
 }
 
 /// Fetches the packages of the kernel and its headers.

@@ -22,8 +22,11 @@ static int wire_ns = 1000;
 module_param(wire_ns, int, 0444);
 MODULE_PARM_DESC(wire_ns, "delay of the wire, in ns");
 static bool cross;
-module_param(cross, bool, 0444);
+module_param(cross, bool, 0644);
 MODULE_PARM_DESC(cross, "whether the cards can read their clock and the host's at one moment");
+static bool plain;
+module_param(plain, bool, 0444);
+MODULE_PARM_DESC(plain, "whether the driver tells nothing but the time of its clock, as old ones do");
 static bool silent;
 module_param(silent, bool, 0644);
 MODULE_PARM_DESC(silent, "whether the second card takes orders to stamp what it sends, and never tells");
@@ -106,6 +109,11 @@ static int clock_gettimex64(struct ptp_clock_info *info, struct timespec64 *time
 	return 0;
 }
 
+static int clock_gettime64(struct ptp_clock_info *info, struct timespec64 *time)
+{
+	return clock_gettimex64(info, time, NULL);
+}
+
 static int clock_settime64(struct ptp_clock_info *info, const struct timespec64 *time)
 {
 	struct card *card = card_of(info);
@@ -122,6 +130,8 @@ static int clock_getcrosststamp(struct ptp_clock_info *info, struct system_devic
 {
 	struct system_time_snapshot now;
 
+	if (!cross)
+		return -EOPNOTSUPP;
 	ktime_get_snapshot(&now);
 	both->device = ns_to_ktime(time_at_locked(card_of(info), ktime_to_ns(now.raw)));
 	both->sys_realtime = now.real;
@@ -234,10 +244,11 @@ static struct net_device *make_card(int index)
 		.max_adj = 500000,
 		.adjfine = clock_adjfine,
 		.adjtime = clock_adjtime,
-		.gettimex64 = clock_gettimex64,
+		.gettimex64 = plain ? NULL : clock_gettimex64,
+		.gettime64 = clock_gettime64,
 		.settime64 = clock_settime64,
 		.enable = clock_enable,
-		.getcrosststamp = cross ? clock_getcrosststamp : NULL,
+		.getcrosststamp = plain ? NULL : clock_getcrosststamp,
 	};
 	card->clock = ptp_clock_register(&card->info, NULL);
 	if (IS_ERR_OR_NULL(card->clock)) {
