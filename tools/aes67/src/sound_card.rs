@@ -38,6 +38,36 @@ impl Pulse {
     }
 }
 
+/// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own length is told to be fuller or emptier at each callback.
+const NEWEST: f64 = 1.0 / 64.0;
+
+/// How long what a callback writes still waits in the card's queue, as the card tells it, in the mean: told by its callback, looked at by who watches it.
+#[derive(Clone)]
+pub(crate) struct Delay(Arc<AtomicI64>);
+
+impl Delay {
+    /// Nothing is told yet.
+    const UNTOLD: i64 = i64::MIN;
+
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(Self::UNTOLD)))
+    }
+
+    /// A callback was told of this much.
+    pub(crate) fn told(&self, delay: Nanos) {
+        // There is one writer, so nothing is lost between load and store.
+        let mean = match self.0.load(Ordering::Relaxed) {
+            Self::UNTOLD => delay.as_nanos(),
+            mean => mean + ((delay.as_nanos() - mean) as f64 * NEWEST) as i64,
+        };
+        self.0.store(mean, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mean(&self) -> Option<Nanos> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|mean| *mean != Self::UNTOLD).map(Nanos::new)
+    }
+}
+
 /// The first of the devices whose name contains `wanted`. `that` goes on where the message says `there is no sound card X`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
@@ -122,6 +152,17 @@ impl<T> Clone for Handover<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_delay_is_the_mean_of_what_is_told() {
+        let delay = Delay::new();
+        assert_eq!(delay.mean(), None);
+        for callback in 0..1000 {
+            delay.told(Nanos::from_micros(if callback % 2 == 0 { 8_000 } else { 12_000 }));
+        }
+        let mean_us = delay.mean().unwrap().as_nanos() / 1000;
+        assert!((9_900..10_100).contains(&mean_us), "{mean_us}");
+    }
 
     #[test]
     fn powers_of_two_are_tried_after_what_is_wanted() {

@@ -3,7 +3,7 @@
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
 use crate::session::warn;
-use crate::sound_card::{Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
+use crate::sound_card::{Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::rtp::format::MAX_CHANNELS;
@@ -87,8 +87,10 @@ impl Opened {
         let (tell, errors) = sync_channel(MAX_ERRORS);
         let pulse = Pulse::new();
         let called = pulse.clone();
+        let delay = Delay::new();
+        let waits = delay.clone();
         let mut work = None;
-        let call_back = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
+        let call_back = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
             let now = clock::now();
             if work.is_none() {
                 // The library's thread has the priority of any other: a busy computer would hold it up.
@@ -97,6 +99,8 @@ impl Opened {
             }
             let Some(mixer) = &mut work else { return out.fill(T::EQUILIBRIUM) };
             called.beat(now);
+            let times = info.timestamp();
+            waits.told(Nanos::new(times.playback.duration_since(times.callback).as_nanos() as i64));
             for out in out.chunks_mut(LONGEST_CALLBACK * card_channels) {
                 let block = &mut block[..out.len() / card_channels * channels];
                 mixer.pull(now, block);
@@ -115,7 +119,7 @@ impl Opened {
         let stream = self.device.build_output_stream(config, call_back, on_error, None)?;
         stream.play()?;
         pulse.beat(clock::now());
-        Ok(Playing { name: self.name.clone(), errors, pulse, _stream: stream })
+        Ok(Playing { name: self.name.clone(), errors, pulse, delay, _stream: stream })
     }
 }
 
@@ -143,10 +147,16 @@ pub(super) struct Playing {
     name: String,
     errors: Receiver<cpal::Error>,
     pulse: Pulse,
+    delay: Delay,
     _stream: cpal::Stream,
 }
 
 impl Playing {
+    /// The card's own latency, behind the callback; `None` before the first one.
+    pub(super) fn latency(&self) -> Option<Nanos> {
+        self.delay.mean()
+    }
+
     /// Tells of xruns.
     ///
     /// # Errors
