@@ -53,6 +53,11 @@ fn ptp4l_follows_us() {
 }
 
 #[test]
+fn a_receiver_with_a_better_clock_is_followed() {
+    case("ptp-yield");
+}
+
+#[test]
 fn a_stream_is_played_on_a_card_of_jack() {
     case("jack-play");
 }

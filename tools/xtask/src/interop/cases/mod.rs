@@ -6,6 +6,7 @@ mod endurance;
 mod many;
 mod play;
 mod ptp;
+mod ptp_yield;
 mod receive;
 mod send;
 
@@ -38,6 +39,11 @@ pub(super) const ALL: &[Case] = &[
     case("ptp-failover", "ptp4l is killed, and another one takes its place", ptp::failover),
     case("ptp-takeover", "a better ptp4l comes and goes", ptp::takeover),
     case("ptp-serve", "ptp4l follows our master", ptp::serve),
+    case(
+        "ptp-yield",
+        "a receiver of AirPlay's kind is offered our clock, and is followed until it is killed",
+        ptp_yield::run,
+    ),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
     case("jack-lost", "jackd goes and comes back", play::jack_lost),
     case("send-ffmpeg", "FFmpeg receives our stream by its description and by its announcement", send::ffmpeg),
