@@ -3,6 +3,7 @@
 mod announcements;
 mod bass;
 mod endurance;
+mod latency;
 mod many;
 mod play;
 mod ptp;
@@ -45,6 +46,7 @@ pub(super) const ALL: &[Case] = &[
         ptp_yield::run,
     ),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
+    case("jack-latency", "the latency that `play` reports, beside the one that a client of JACK hears", latency::run),
     case("jack-lost", "jackd goes and comes back", play::jack_lost),
     case("send-ffmpeg", "FFmpeg receives our stream by its description and by its announcement", send::ffmpeg),
     case("send-gstreamer", "GStreamer's RFC 7273 receiver reads back our capture time", send::gstreamer),
