@@ -156,7 +156,7 @@ fn yield_line(status: &YieldStatus) -> String {
 
 fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
     let (now, system) = clock::now_with_system();
-    let system_ns = i128::from((system - (now - status.at)).as_nanos());
+    let system_ns = (system - (now - status.at)).as_nanos();
     let system_minus_receiver_ns = status.receiver_time_ns.map(|receiver_ns| system_ns - receiver_ns);
     serde_json::json!({
         "elapsed_s": elapsed_s,
