@@ -4,7 +4,8 @@
 //! other clock relates frames played to host time. A card that had nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
 //! callbacks that stay late, by however different times, move the offset by the least of them and keep the rate. Until then they are kept from the estimator,
 //! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are prove that the
-//! offset was moved too far.
+//! offset was moved too far. A card begins by asking at once for all that its queue holds: there is no time between those callbacks, and the next ones are early by the
+//! length of the queue. So in the first second an early one is where the card's time begins anew.
 
 use super::known_rate::KnownRate;
 use crate::clock::{Direction, Estimator, MediaMap, Sample};
@@ -16,6 +17,8 @@ const USUAL_LATENESS: f64 = 4.0;
 /// Callbacks in a row that prove a shift, and the time that they must take: a scheduler under load is over with its troubles by then.
 const PROOF: u32 = 5;
 const PROOF_TIME: Nanos = Nanos::from_millis(250);
+/// As long a card may fill its queue, and a host may be busy with what it starts.
+const BEGINNING: Nanos = Nanos::from_secs(1);
 
 /// First guess of how late callbacks are.
 const JITTER: Nanos = Nanos::from_micros(100);
@@ -71,6 +74,10 @@ impl CardClock {
         let origin = *self.origin.get_or_insert(now);
         let offset = self.rate.duration(self.played) - (now - origin);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
+        if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos() as f64) {
+            self.estimator = Estimator::new(self.known.estimator(JITTER));
+            self.run = None;
+        }
         if self.belongs(&sample) {
             self.estimator.update(sample);
         }
@@ -178,6 +185,25 @@ mod tests {
         let late = |i: i64| if i < 3025 { Nanos::from_millis(6) } else { Nanos::ZERO };
         let smoothed = (3000..3060).map(|i| clock.callback(at(i) + late(i), 960)).last().unwrap();
         assert!((smoothed - at(3059)).abs() < Nanos::from_micros(200), "{}", smoothed - at(3059));
+    }
+
+    /// A card asks for all that its queue holds at once, and then for a period at a time.
+    #[test]
+    fn a_queue_that_is_filled_at_the_start_is_no_time_that_passed() {
+        for periods in [2, 4, 16] {
+            for held_up_ms in [0, 3] {
+                let mut clock = CardClock::new(SampleRate::HZ_48000, None);
+                let at = |i: i64| LocalTime::ZERO + Nanos::from_millis(10 * (i - periods).max(0));
+                // The first callbacks also come while the host still has other things to do.
+                let late = |i: i64| Nanos::from_millis(if i > periods && i < periods + 8 { held_up_ms } else { 0 });
+                for i in 0..300 {
+                    let smoothed = clock.callback(at(i) + late(i), 480);
+                    let error = smoothed - at(i);
+                    assert!(i < 25 || error.abs() < Nanos::from_micros(100), "{periods} periods, {i}: {error}");
+                }
+                assert!(clock.estimator.jitter() < Nanos::from_micros(100), "{}", clock.estimator.jitter());
+            }
+        }
     }
 
     #[test]

@@ -175,11 +175,15 @@ fn yield_line(status: &YieldStatus) -> String {
 }
 
 fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
+    let (now, system) = clock::now_with_system();
+    let system_ns = (system - (now - status.at)).as_nanos();
+    let system_minus_receiver_ns = status.receiver_time_ns.map(|receiver_ns| system_ns - receiver_ns);
     serde_json::json!({
         "elapsed_s": elapsed_s,
         "state": yield_state(status),
         "outcome": yield_outcome(status),
         "receiver_time_ns": status.receiver_time_ns.and_then(|ns| i64::try_from(ns).ok()),
+        "system_minus_receiver_ns": system_minus_receiver_ns.and_then(|ns| i64::try_from(ns).ok()),
         "clock": status.clock.state.to_string(),
         "on_own_ports": status.on_own_ports,
         "announces": status.counters.announces,

@@ -1,11 +1,12 @@
-//! What playing on a sound card and capturing from one have in common: finding it by its name, the samples that are known, the length of its callbacks.
+//! What playing on a sound card and capturing from one have in common: finding it by its name, the samples that are known, the length of its callbacks, and which of
+//! those it accepts.
 
 use crate::failure::{Failure, Result};
 use cpal::{SampleFormat, SupportedBufferSize, SupportedStreamConfig};
 use engine::{LocalTime, Nanos};
 use net::clock;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The longest callback: none in use asks for more than half of that.
 pub(crate) const LONGEST_CALLBACK: usize = 16_384;
@@ -37,6 +38,36 @@ impl Pulse {
     }
 }
 
+/// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own length is told to be fuller or emptier at each callback.
+const NEWEST: f64 = 1.0 / 64.0;
+
+/// How long what a callback writes still waits in the card's queue, as the card tells it, in the mean: told by its callback, looked at by who watches it.
+#[derive(Clone)]
+pub(crate) struct Delay(Arc<AtomicI64>);
+
+impl Delay {
+    /// Nothing is told yet.
+    const UNTOLD: i64 = i64::MIN;
+
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(Self::UNTOLD)))
+    }
+
+    /// A callback was told of this much.
+    pub(crate) fn told(&self, delay: Nanos) {
+        // There is one writer, so nothing is lost between load and store.
+        let mean = match self.0.load(Ordering::Relaxed) {
+            Self::UNTOLD => delay.as_nanos(),
+            mean => mean + ((delay.as_nanos() - mean) as f64 * NEWEST) as i64,
+        };
+        self.0.store(mean, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mean(&self) -> Option<Nanos> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|mean| *mean != Self::UNTOLD).map(Nanos::new)
+    }
+}
+
 /// The first of the devices whose name contains `wanted`. `that` goes on where the message says `there is no sound card X`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
@@ -62,10 +93,99 @@ pub(crate) fn rank(format: SampleFormat) -> Option<usize> {
     KNOWN.iter().position(|known| *known == format)
 }
 
-/// Frames of a callback, as near to `wanted` as the card allows.
-pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> u32 {
-    match *config.buffer_size() {
-        SupportedBufferSize::Range { min, max } => wanted.clamp(min, max.max(min)),
-        SupportedBufferSize::Unknown => wanted,
+/// Frames of a callback to be tried in turn: as near to `wanted` as the card's range allows, then the powers of two around that. Some cards accept only certain lengths
+/// within their range and do not name them: ALSA's JACK has those of JACK's period, doubled any number of times.
+pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> [u32; 3] {
+    sizes(config.buffer_size(), wanted)
+}
+
+fn sizes(supported: &SupportedBufferSize, wanted: u32) -> [u32; 3] {
+    let allowed = |frames: u32| match *supported {
+        SupportedBufferSize::Range { min, max } => frames.clamp(min, max.max(min)),
+        SupportedBufferSize::Unknown => frames,
+    };
+    let nearest = allowed(wanted).max(1);
+    let above = nearest.checked_next_power_of_two().unwrap_or(nearest);
+    let below = if above == nearest { nearest / 2 } else { above / 2 };
+    [nearest, allowed(below.max(1)), allowed(above)]
+}
+
+/// Opens with the first size that the card does not refuse.
+///
+/// # Errors
+/// The last refusal; or at once, if it is about something else.
+pub(crate) fn open_with<T, S: Copy>(
+    sizes: impl IntoIterator<Item = S>,
+    mut open: impl FnMut(S) -> std::result::Result<T, cpal::Error>,
+) -> std::result::Result<T, cpal::Error> {
+    let mut refusal = cpal::Error::from(cpal::ErrorKind::UnsupportedConfig);
+    for size in sizes {
+        match open(size) {
+            Err(error) if error.kind() == cpal::ErrorKind::UnsupportedConfig => refusal = error,
+            other => return other,
+        }
+    }
+    Err(refusal)
+}
+
+/// What a callback works with. Opening a card takes the callback away even if it is refused, so that each attempt gets a clone of this, and the first callback takes
+/// what is in it.
+pub(crate) struct Handover<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Handover<T> {
+    pub(crate) fn new(work: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(work))))
+    }
+
+    /// Never waits: there is nobody else but callbacks of attempts that were refused.
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.try_lock().ok()?.take()
+    }
+}
+
+impl<T> Clone for Handover<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_is_the_mean_of_what_is_told() {
+        let delay = Delay::new();
+        assert_eq!(delay.mean(), None);
+        for callback in 0..1000 {
+            delay.told(Nanos::from_micros(if callback % 2 == 0 { 8_000 } else { 12_000 }));
+        }
+        let mean_us = delay.mean().unwrap().as_nanos() / 1000;
+        assert!((9_900..10_100).contains(&mean_us), "{mean_us}");
+    }
+
+    #[test]
+    fn powers_of_two_are_tried_after_what_is_wanted() {
+        let range = SupportedBufferSize::Range { min: 32, max: 16_384 };
+        assert_eq!(sizes(&range, 480), [480, 256, 512]);
+        assert_eq!(sizes(&range, 256), [256, 128, 256]);
+        assert_eq!(sizes(&range, 1), [32, 32, 32]);
+        assert_eq!(sizes(&SupportedBufferSize::Unknown, 240), [240, 128, 256]);
+    }
+
+    #[test]
+    fn only_a_refused_size_leads_to_the_next() {
+        let opened = |accepted: u32| {
+            let mut tried = Vec::new();
+            let result = open_with([480, 256, 512], |frames| {
+                tried.push(frames);
+                if frames == accepted { Ok(frames) } else { Err(cpal::ErrorKind::UnsupportedConfig.into()) }
+            });
+            (result.ok(), tried)
+        };
+        assert_eq!(opened(256), (Some(256), vec![480, 256]));
+        assert_eq!(opened(0), (None, vec![480, 256, 512]));
+        let gone = open_with([480, 256], |_| Err::<(), _>(cpal::ErrorKind::DeviceNotAvailable.into()));
+        assert_eq!(gone.unwrap_err().kind(), cpal::ErrorKind::DeviceNotAvailable);
     }
 }

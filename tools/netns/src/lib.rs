@@ -18,11 +18,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Debian's packages of the programs that tests use, where a package has another name.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("ip", "iproute2"),
     ("setpriv", "util-linux"),
     ("ptp4l", "linuxptp"),
     ("pmc", "linuxptp"),
+    ("nft", "nftables"),
     ("jackd", "jackd2 libasound2-plugins"),
     (
         "gst-launch-1.0",

@@ -58,6 +58,16 @@ fn a_card_with_a_clock_stamps_what_it_says() {
 }
 
 #[test]
+fn a_receiver_with_a_better_clock_is_followed() {
+    case("ptp-yield");
+}
+
+#[test]
+fn the_latency_that_is_reported_is_heard() {
+    case("jack-latency");
+}
+
+#[test]
 fn a_stream_is_played_on_a_card_of_jack() {
     case("jack-play");
 }

@@ -3,7 +3,7 @@
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
 use crate::session::warn;
-use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, rank};
+use crate::sound_card::{Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::rtp::format::MAX_CHANNELS;
@@ -24,7 +24,6 @@ pub(super) struct Opened {
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
-    buffer_size: BufferSize,
 }
 
 impl Opened {
@@ -42,7 +41,7 @@ impl Opened {
             Failure::input(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
         })?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
-        Ok(Self { device, name, config, rate, buffer_size: BufferSize::Default })
+        Ok(Self { device, name, config, rate })
     }
 
     pub(super) fn name(&self) -> String {
@@ -58,34 +57,50 @@ impl Opened {
     }
 
     /// Plays with a callback as short as `latency` needs it, if the card can.
-    pub(super) fn start(mut self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
+    pub(super) fn start(self, mixer: Mixer, latency: Nanos) -> Result<Playing> {
         let callback = CALLBACK.min(Nanos::new(latency.as_nanos() / CALLBACKS_OF_LATENCY));
         let frames = (self.rate.frames_in(callback) as u32).max(1);
-        self.buffer_size = BufferSize::Fixed(callback_frames(&self.config, frames));
-        match self.config.sample_format() {
-            SampleFormat::F32 => self.run::<f32>(mixer),
-            SampleFormat::I32 => self.run::<i32>(mixer),
-            SampleFormat::I24 => self.run::<cpal::I24>(mixer),
-            SampleFormat::I16 => self.run::<i16>(mixer),
-            other => Err(Failure::run(format!("{}: samples of format {other} are not known here", self.name))),
-        }
+        let fixed = callback_frames(&self.config, frames).map(BufferSize::Fixed);
+        let sizes = fixed.into_iter().chain([BufferSize::Default]);
+        let mixer = Handover::new(mixer);
+        let opened = open_with(sizes, |size| match self.config.sample_format() {
+            SampleFormat::F32 => self.run::<f32>(mixer.clone(), size),
+            SampleFormat::I32 => self.run::<i32>(mixer.clone(), size),
+            SampleFormat::I24 => self.run::<cpal::I24>(mixer.clone(), size),
+            SampleFormat::I16 => self.run::<i16>(mixer.clone(), size),
+            other => {
+                let unknown = format!("samples of format {other} are not known here");
+                Err(cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown))
+            }
+        });
+        opened.map_err(|error| Failure::run(format!("{}: {error}", self.name)))
     }
 
-    fn run<T: SizedSample + FromSample<f32>>(self, mut mixer: Mixer) -> Result<Playing> {
+    fn run<T: SizedSample + FromSample<f32>>(
+        &self,
+        mixer: Handover<Mixer>,
+        buffer_size: BufferSize,
+    ) -> std::result::Result<Playing, cpal::Error> {
         let channels = self.channels();
         let card_channels = usize::from(self.config.channels());
         let mut block = vec![0.0; LONGEST_CALLBACK * channels];
         let (tell, errors) = sync_channel(MAX_ERRORS);
         let pulse = Pulse::new();
         let called = pulse.clone();
-        let mut promoted = false;
-        let call_back = move |out: &mut [T], _: &cpal::OutputCallbackInfo| {
+        let delay = Delay::new();
+        let waits = delay.clone();
+        let mut work = None;
+        let call_back = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
             let now = clock::now();
-            // The library's thread has the priority of any other: a busy computer would hold it up.
-            if !std::mem::replace(&mut promoted, true) {
+            if work.is_none() {
+                // The library's thread has the priority of any other: a busy computer would hold it up.
                 net::ask_for_real_time();
+                work = mixer.take();
             }
+            let Some(mixer) = &mut work else { return out.fill(T::EQUILIBRIUM) };
             called.beat(now);
+            let times = info.timestamp();
+            waits.told(Nanos::new(times.playback.duration_since(times.callback).as_nanos() as i64));
             for out in out.chunks_mut(LONGEST_CALLBACK * card_channels) {
                 let block = &mut block[..out.len() / card_channels * channels];
                 mixer.pull(now, block);
@@ -100,12 +115,11 @@ impl Opened {
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
-        config.buffer_size = self.buffer_size;
-        let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
-        let stream = self.device.build_output_stream(config, call_back, on_error, None).map_err(refused)?;
-        stream.play().map_err(refused)?;
+        config.buffer_size = buffer_size;
+        let stream = self.device.build_output_stream(config, call_back, on_error, None)?;
+        stream.play()?;
         pulse.beat(clock::now());
-        Ok(Playing { name: self.name.clone(), errors, pulse, _stream: stream })
+        Ok(Playing { name: self.name.clone(), errors, pulse, delay, _stream: stream })
     }
 }
 
@@ -133,10 +147,16 @@ pub(super) struct Playing {
     name: String,
     errors: Receiver<cpal::Error>,
     pulse: Pulse,
+    delay: Delay,
     _stream: cpal::Stream,
 }
 
 impl Playing {
+    /// The card's own latency, behind the callback; `None` before the first one.
+    pub(super) fn latency(&self) -> Option<Nanos> {
+        self.delay.mean()
+    }
+
     /// Tells of xruns.
     ///
     /// # Errors

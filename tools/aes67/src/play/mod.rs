@@ -298,14 +298,16 @@ impl<'a> Desk<'a> {
         statuses: &'v [Arc<ReceiverStatus>],
         session: &'v Session,
     ) -> impl Iterator<Item = View<'v>> {
+        let card_latency = self.player.as_ref().and_then(Player::card_latency);
         let channels = self.player.iter().flat_map(|player| &player.channels);
         let each = self.streams.iter().zip(channels).zip(&self.followed).zip(statuses);
-        each.map(|(((stream, channel), followed), status)| View {
+        each.map(move |(((stream, channel), followed), status)| View {
             name: &stream.target.name,
             status,
             counts: followed.counts,
             timeline: stream.timeline.as_ref(),
             meter: &channel.meter,
+            card_latency,
             elapsed: session.elapsed(),
         })
     }

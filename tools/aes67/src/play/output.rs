@@ -100,6 +100,15 @@ pub(super) enum Lost {
 }
 
 impl Playing {
+    /// What the card adds to the latency, behind its callback; a timer adds nothing.
+    pub(super) fn latency(&self) -> Option<Nanos> {
+        match self {
+            Self::Timer(_) => None,
+            #[cfg(feature = "cpal")]
+            Self::Card(playing) => playing.latency(),
+        }
+    }
+
     /// Tells what happened to the output.
     ///
     /// # Errors

@@ -90,6 +90,11 @@ impl Player {
         self.output.check()
     }
 
+    /// What the card adds to the latency, behind its callback.
+    pub(super) fn card_latency(&self) -> Option<Nanos> {
+        self.output.latency()
+    }
+
     /// A callback that is longer than the latency leaves no time for packets: its length, and the latency.
     pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
         let of = |channel: &Channel| {

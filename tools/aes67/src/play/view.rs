@@ -19,6 +19,8 @@ pub(super) struct View<'a> {
     pub(super) counts: Counts,
     pub(super) timeline: Option<&'a Timeline>,
     pub(super) meter: &'a Meter,
+    /// What the card adds to the latency, as it tells; `None` if nothing is behind the callback.
+    pub(super) card_latency: Option<Nanos>,
     pub(super) elapsed: Nanos,
 }
 
@@ -67,10 +69,16 @@ impl View<'_> {
         }
     }
 
+    /// From the time that the sender stamped a frame with to its sound, as far as the card tells of itself. `None` while playback is by arrivals.
+    fn latency(&self) -> Option<Nanos> {
+        Some(self.status.playout.link_offset? + self.card_latency.unwrap_or_default())
+    }
+
     /// `PLAYING, buffer 38.1 ms, ...`.
     pub(super) fn line(&self) -> String {
         let (playout, counts) = (&self.status.playout, &self.counts);
-        let latency = playout.link_offset.unwrap_or(playout.achieved);
+        let latency = playout.link_offset.unwrap_or(playout.achieved) + self.card_latency.unwrap_or_default();
+        let card = self.card_latency.map(|card| format!(" ({card} the card's)")).unwrap_or_default();
         let by = match self.timeline {
             Some(_) if playout.started && playout.link_offset.is_none() => " by arrivals",
             _ => "",
@@ -80,7 +88,7 @@ impl View<'_> {
             _ => String::new(),
         };
         format!(
-            "{}{by}, buffer {}, latency {latency}, ratio {}, lost {}, late {}, concealed {} frames, underruns {}{refused}, {}",
+            "{}{by}, buffer {}, latency {latency}{card}, ratio {}, lost {}, late {}, concealed {} frames, underruns {}{refused}, {}",
             self.state(),
             playout.fill,
             playout.ratio,
@@ -103,6 +111,8 @@ impl View<'_> {
             buffer_us: playout.fill.as_nanos() / 1000,
             achieved_us: playout.achieved.as_nanos() / 1000,
             link_offset_us: playout.link_offset.map(|offset| offset.as_nanos() / 1000),
+            card_latency_us: self.card_latency.map(|card| card.as_nanos() / 1000),
+            latency_us: self.latency().map(|latency| latency.as_nanos() / 1000),
             ratio_ppm: playout.ratio.as_ppm(),
             card_ppm: playout.card_rate.as_ppm(),
             media_ppm: ingest.media_rate.as_ppm(),
@@ -132,7 +142,12 @@ struct Line<'a> {
     clock_line: String,
     buffer_us: i64,
     achieved_us: i64,
+    /// To the callback.
     link_offset_us: Option<i64>,
+    /// From the callback to the sound, as the card tells.
+    card_latency_us: Option<i64>,
+    /// Both together.
+    latency_us: Option<i64>,
     ratio_ppm: f64,
     card_ppm: f64,
     media_ppm: f64,

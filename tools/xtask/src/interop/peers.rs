@@ -19,23 +19,31 @@ pub(super) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
 pub(super) struct Ptp4l {
     pub(super) priority_1: u8,
     pub(super) slave_only: bool,
+    /// Speaks the dialect of AirPlay, in which all that we send it is answered by unicast.
+    is_receiver: bool,
 }
 
 impl Ptp4l {
     pub(super) fn master(priority_1: u8) -> Self {
-        Self { priority_1, slave_only: false }
+        Self { priority_1, slave_only: false, is_receiver: false }
     }
 
     pub(super) fn slave() -> Self {
-        Self { priority_1: 255, slave_only: true }
+        Self { priority_1: 255, slave_only: true, is_receiver: false }
+    }
+
+    /// A clock that is better than what a sender of AirPlay offers.
+    pub(super) fn receiver() -> Self {
+        Self { is_receiver: true, ..Self::master(100) }
     }
 
     /// Starts it on a host.
     pub(super) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
         let name = format!("ptp4l-{host}");
         let socket = wire.path(&format!("{name}.sock"));
+        let (domain, sdo_id) = if self.is_receiver { (0, 1) } else { (DOMAIN, 0) };
         let config = format!(
-            "[global]\ndomainNumber {DOMAIN}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
+            "[global]\ndomainNumber {domain}\ntransportSpecific {sdo_id}\nhybrid_e2e {sdo_id}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
              logSyncInterval -3\nlogMinDelayReqInterval -3\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
              time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\nuds_address {}\n",
             self.priority_1,

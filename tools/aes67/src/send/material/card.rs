@@ -3,7 +3,7 @@
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
-use crate::sound_card::{LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, rank};
+use crate::sound_card::{Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::capture::{CaptureConfig, CaptureInput, capture};
@@ -24,7 +24,7 @@ pub(crate) struct Opened {
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
-    callback_frames: u32,
+    callback_frames: [u32; 3],
 }
 
 impl Opened {
@@ -59,7 +59,7 @@ impl Opened {
 
     /// How much later than at their end packets must leave.
     pub(crate) fn delay(&self) -> Nanos {
-        self.rate.duration(Frames::new(i64::from(self.callback_frames))) + MARGIN
+        self.rate.duration(Frames::new(i64::from(self.callback_frames[0]))) + MARGIN
     }
 
     /// Captures for the streams, each with its channels and packet time.
@@ -79,17 +79,27 @@ impl Opened {
             inputs.push(input);
             feeds.push(Feed::captured(source, map, Arc::clone(meter)));
         }
-        let capturing = match self.config.sample_format() {
-            SampleFormat::F32 => self.run::<f32>(inputs),
-            SampleFormat::I32 => self.run::<i32>(inputs),
-            SampleFormat::I24 => self.run::<cpal::I24>(inputs),
-            SampleFormat::I16 => self.run::<i16>(inputs),
-            other => Err(Failure::run(format!("{}: samples of format {other} are not known here", self.name))),
-        };
-        Ok((feeds, capturing?))
+        let inputs = Handover::new(inputs);
+        // Longer ones would come later than [`Opened::delay`] has it.
+        let sizes = self.callback_frames.into_iter().filter(|frames| *frames <= self.callback_frames[0]);
+        let capturing = open_with(sizes, |frames| match self.config.sample_format() {
+            SampleFormat::F32 => self.run::<f32>(inputs.clone(), frames),
+            SampleFormat::I32 => self.run::<i32>(inputs.clone(), frames),
+            SampleFormat::I24 => self.run::<cpal::I24>(inputs.clone(), frames),
+            SampleFormat::I16 => self.run::<i16>(inputs.clone(), frames),
+            other => {
+                let unknown = format!("samples of format {other} are not known here");
+                Err(cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown))
+            }
+        });
+        Ok((feeds, capturing.map_err(|error| Failure::run(format!("{}: {error}", self.name)))?))
     }
 
-    fn run<T: SizedSample>(self, mut inputs: Vec<CaptureInput>) -> Result<Capturing>
+    fn run<T: SizedSample>(
+        &self,
+        inputs: Handover<Vec<CaptureInput>>,
+        frames: u32,
+    ) -> std::result::Result<Capturing, cpal::Error>
     where
         f32: FromSample<T>,
     {
@@ -98,8 +108,13 @@ impl Opened {
         let (tell, errors) = sync_channel(MAX_ERRORS);
         let pulse = Pulse::new();
         let called = pulse.clone();
+        let mut work = None;
         let call_back = move |samples: &[T], _: &cpal::InputCallbackInfo| {
             let now = clock::now();
+            if work.is_none() {
+                work = inputs.take();
+            }
+            let Some(inputs) = &mut work else { return };
             called.beat(now);
             for samples in samples.chunks(LONGEST_CALLBACK * channels) {
                 let block = &mut block[..samples.len()];
@@ -112,10 +127,9 @@ impl Opened {
             let _ = tell.try_send(error);
         };
         let mut config = self.config.config();
-        config.buffer_size = BufferSize::Fixed(self.callback_frames);
-        let refused = |error: cpal::Error| Failure::run(format!("{}: {error}", self.name));
-        let stream = self.device.build_input_stream(config, call_back, on_error, None).map_err(refused)?;
-        stream.play().map_err(refused)?;
+        config.buffer_size = BufferSize::Fixed(frames);
+        let stream = self.device.build_input_stream(config, call_back, on_error, None)?;
+        stream.play()?;
         pulse.beat(clock::now());
         Ok(Capturing { name: self.name.clone(), errors, pulse, _stream: stream })
     }

@@ -4,9 +4,11 @@ mod announcements;
 mod bass;
 mod endurance;
 mod hardware;
+mod latency;
 mod many;
 mod play;
 mod ptp;
+mod ptp_yield;
 mod receive;
 mod send;
 
@@ -40,7 +42,13 @@ pub(super) const ALL: &[Case] = &[
     case("ptp-takeover", "a better ptp4l comes and goes", ptp::takeover),
     case("ptp-serve", "ptp4l follows our master", ptp::serve),
     case("ptp-hardware", "stamps by network cards with clocks, in an emulated guest", hardware::stamps),
+    case(
+        "ptp-yield",
+        "a receiver of AirPlay's kind is offered our clock, and is followed until it is killed",
+        ptp_yield::run,
+    ),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
+    case("jack-latency", "the latency that `play` reports, beside the one that a client of JACK hears", latency::run),
     case("jack-lost", "jackd goes and comes back", play::jack_lost),
     case("send-ffmpeg", "FFmpeg receives our stream by its description and by its announcement", send::ffmpeg),
     case("send-gstreamer", "GStreamer's RFC 7273 receiver reads back our capture time", send::gstreamer),

@@ -27,8 +27,13 @@ impl Jack {
     }
 
     pub(super) fn start(&self, wire: &Wire) -> Running {
-        let mut command = self.with(wire, wire.command('b', "jackd"));
-        command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", "480"]);
+        self.start_on(wire, 'b', 480)
+    }
+
+    /// On a host, with a period of so many frames.
+    pub(super) fn start_on(&self, wire: &Wire, host: char, period: u32) -> Running {
+        let mut command = self.with(wire, wire.command(host, "jackd"));
+        command.args(["-R", "-P", "75", "-n", &self.name, "-d", "dummy", "-r", "48000", "-p", &period.to_string()]);
         wire.start(command)
     }
 }
@@ -55,8 +60,8 @@ pub(super) fn jack(bench: &Bench) -> Outcome {
     let end = last(&played.log)?;
     let xruns = server.log().matches("XRun").count() + played.log.matches("Xrun").count();
     bench.figure("on jackd's dummy card", format_args!(
-        "{seconds} s: underruns {}, late {}, concealed {} frames, jumps {}, ratio {} ppm, card {} ppm, link offset {} us, xruns of jackd {xruns}",
-        end["underruns"], end["late"], end["concealed_frames"], end["jumps"], end["ratio_ppm"], end["card_ppm"], end["link_offset_us"]
+        "{seconds} s: underruns {}, late {}, concealed {} frames, jumps {}, ratio {} ppm, card {} ppm, latency {} us, xruns of jackd {xruns}",
+        end["underruns"], end["late"], end["concealed_frames"], end["jumps"], end["ratio_ppm"], end["card_ppm"], end["latency_us"]
     ));
     bench.check(end["state"] == "PLAYING", format!("it does not play: {end}"))?;
     bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, "no underruns")?;
