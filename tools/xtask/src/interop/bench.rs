@@ -1,7 +1,9 @@
 //! What a case works with: hosts, programs, figures.
 
+use super::measure::{number, objects};
 use super::pauses::{self, Watch};
 use netns::{Running, Stopped, Wire};
+use serde_json::Value;
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,6 +108,30 @@ impl Bench {
             format_args!("{claim}; the machine stood still {} times, {longest_ms:.0} ms at most", pauses.len()),
         );
         Ok(())
+    }
+
+    /// What the JSON lines of a program that began `began_s` after the watch count under `name`, with a line a second for each of so many streams, in the seconds in which the
+    /// machine did not stand still: nothing, or the long form fails.
+    pub(super) fn check_quiet_seconds(
+        &self,
+        watch: &Watch,
+        (began_s, log): (f64, &str),
+        streams: usize,
+        name: &str,
+    ) -> Outcome {
+        let row = |lines: &[Value]| {
+            let count = lines.iter().map(|line| number(line, name)).sum();
+            (lines.first().map_or(0.0, |line| number(line, "elapsed_s")), count)
+        };
+        let rows: Vec<(f64, f64)> = objects(log).chunks_exact(streams).map(row).collect();
+        let all_s = rows.last().map_or(0.0, |row| row.0);
+        let quiet = pauses::between(&pauses::of(watch), began_s, &rows);
+        self.figure(
+            &format!("{name} while the machine did not stand still"),
+            format_args!("{} in {:.0} of {all_s:.0} s", quiet.counted, quiet.seconds),
+        );
+        let holds = quiet.counted == 0.0 || !self.long;
+        self.check(holds, format!("{} {name} that no pause of the machine explains", quiet.counted))
     }
 }
 

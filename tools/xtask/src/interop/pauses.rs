@@ -21,8 +21,28 @@ const PRIORITY: &str = "70";
 /// A pause is heard in the row of the trace that it falls into, or in the next one.
 const HEARD_WITHIN_S: f64 = 2.5;
 
+/// A second of a program's own account is told from a pause of that moment by no less.
+const BESIDE_S: f64 = 0.5;
+
 /// A program for each processor.
-pub(super) struct Watch(Vec<Running>);
+pub(super) struct Watch {
+    programs: Vec<Running>,
+    started: Instant,
+}
+
+/// What a program counted in the seconds in which the machine did not stand still.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Undisturbed {
+    pub(super) seconds: f64,
+    pub(super) counted: f64,
+}
+
+impl Watch {
+    /// Seconds since it began.
+    pub(super) fn elapsed_s(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+}
 
 /// Begins to watch.
 pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Trouble> {
@@ -34,7 +54,8 @@ pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Tro
         watch.wait_for(WATCHING, 10);
         watch
     };
-    Ok(Watch(processors()?.into_iter().map(watch).collect()))
+    let programs: Vec<Running> = processors()?.into_iter().map(watch).collect();
+    Ok(Watch { programs, started: now() })
 }
 
 /// Those that this process may run on: `0-1,4` in Linux's words.
@@ -57,7 +78,7 @@ pub(super) fn of(watch: &Watch) -> Vec<(f64, f64)> {
         let mut words = line.split(' ').map(str::parse);
         Some((words.next()?.ok()?, words.next()?.ok()?))
     };
-    watch.0.iter().flat_map(|watch| watch.log().lines().filter_map(pair).collect::<Vec<_>>()).collect()
+    watch.programs.iter().flat_map(|watch| watch.log().lines().filter_map(pair).collect::<Vec<_>>()).collect()
 }
 
 /// Whether one of them explains a glitch at this time.
@@ -65,17 +86,50 @@ pub(super) fn explain(pauses: &[(f64, f64)], at_s: f64) -> bool {
     pauses.iter().any(|(pause_s, _)| (at_s - HEARD_WITHIN_S..=at_s + HEARD_WITHIN_S).contains(pause_s))
 }
 
-/// Watches until it is ended.
+/// Rows of a count that grows, `(time, count)` in seconds since the program began, which was `began_s` after the watch: what was counted between two rows without a pause.
+pub(super) fn between(pauses: &[(f64, f64)], began_s: f64, rows: &[(f64, f64)]) -> Undisturbed {
+    let mut undisturbed = Undisturbed::default();
+    for pair in rows.windows(2) {
+        let [(from_s, before), (to_s, after)] = pair else { continue };
+        let span = from_s + began_s - BESIDE_S..=to_s + began_s + BESIDE_S;
+        if !pauses.iter().any(|(pause_s, _)| span.contains(pause_s)) {
+            undisturbed.seconds += to_s - from_s;
+            undisturbed.counted += after - before;
+        }
+    }
+    undisturbed
+}
+
 #[expect(clippy::disallowed_methods, reason = "the machine's own time is what is watched")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Watches until it is ended.
 pub(crate) fn run() -> ExitCode {
     println!("{WATCHING}");
-    let start = Instant::now();
+    let start = now();
     loop {
-        let before = Instant::now();
+        let before = now();
         std::thread::sleep(STEP);
         let late = before.elapsed().saturating_sub(STEP);
         if late >= PAUSE {
             println!("{:.3} {:.1}", start.elapsed().as_secs_f64(), late.as_secs_f64() * 1e3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_beside_a_pause_is_the_machines() {
+        let rows = [(1.0, 0.0), (2.0, 0.0), (3.0, 4.0), (4.0, 4.0), (5.0, 5.0)];
+        let quiet = between(&[], 10.0, &rows);
+        assert_eq!(quiet, Undisturbed { seconds: 4.0, counted: 5.0 });
+        // The four of the third second are explained, and so are its neighbours if they are near.
+        let paused = between(&[(12.7, 20.0)], 10.0, &rows);
+        assert_eq!(paused, Undisturbed { seconds: 2.0, counted: 1.0 });
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn jack(bench: &Bench) -> Outcome {
     let seconds = bench.seconds(20, 300);
     let watch = pauses::start(bench, &wire, 'a')?;
     let play = format!("play tone.sdp --interface vb --latency 40 --json --seconds {seconds}");
+    let began_s = watch.elapsed_s();
     let played = wire.start(jack.with(&wire, bench.aes67(&wire, 'b', &play))).wait(seconds + 30);
     bench.check(played.code == Some(0), format!("{}\n{}", played.log, server.log()))?;
     let end = last(&played.log)?;
@@ -65,6 +66,7 @@ pub(super) fn jack(bench: &Bench) -> Outcome {
     ));
     bench.check(end["state"] == "PLAYING", format!("it does not play: {end}"))?;
     bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, "no underruns")?;
+    bench.check_quiet_seconds(&watch, (began_s, &played.log), 1, "underruns")?;
     let is_the_cards = (number(&end, "ratio_ppm") + number(&end, "card_ppm")).abs() < 10.0;
     bench.check_undisturbed(&watch, is_the_cards, "the ratio is the card's")
 }

@@ -18,6 +18,7 @@ pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
         let url = format!("aes67://239.69.1.3?ptime={ptime}&domain={DOMAIN}");
         let record = bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav --overwrite"));
         let play = format!("play {url} --interface vc --output null --latency 20 --json");
+        let began_s = watch.elapsed_s();
         let play = bench.start(&wire, 'c', &format!("{play} --seconds {}", bench.seconds(12, 60)));
         let played = play.wait(120);
         let recorded = record.stop();
@@ -37,6 +38,7 @@ pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
             ),
         );
         bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
+        bench.check_quiet_seconds(&watch, (began_s, &played.log), 1, "underruns")?;
         bench.check(number(&end, "lost") == 0.0, format!("{name}: lost: {end}"))?;
     }
     Ok(())
@@ -67,6 +69,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
         let watch = pauses::start(bench, &wire, 'a')?;
         pause(0.5);
         let play = format!("play {url} --interface vb --output null --latency 20 --clock livewire --json");
+        let began_s = watch.elapsed_s();
         let played = bench.start(&wire, 'b', &format!("{play} --seconds {seconds}")).wait(120);
         let recorded = record.stop();
         drop(sender);
@@ -82,6 +85,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
             ),
         );
         bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
+        bench.check_quiet_seconds(&watch, (began_s, &played.log), 1, "underruns")?;
     }
     Ok(())
 }
