@@ -46,7 +46,8 @@ impl Guest {
     /// # Errors
     /// If there is none, or an older one; the message says what helps.
     pub(crate) fn find(target: &Path) -> Result<Self, String> {
-        let folder = target.join("guest");
+        // Programs run in folders of their own.
+        let folder = absolute(target).join("guest");
         let is_present =
             |name: &str, text: &str| fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text);
         if is_present("card/stamping_nic.c", CARD_SOURCE)
@@ -84,8 +85,7 @@ impl Guest {
 /// If a program or package cannot be had, or the module does not build.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     ensure_programs()?;
-    let target = std::path::absolute(target).unwrap_or_else(|_| target.to_owned());
-    let folder = target.join("guest");
+    let folder = absolute(target).join("guest");
     let release = release()?;
     let unpacked = folder.join(&release);
     if !unpacked.join("complete").is_file() {
@@ -177,6 +177,10 @@ fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
     write(&files.join("modules/list"), &format!("{} {CARD}\n", MODULES.join(" ")))?;
     let archive = format!("cd {} && find . | cpio --quiet -o -H newc | gzip -1 > ../initrd", files.display());
     Cmd::new("sh").arg("-c").arg(archive).run()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn make_folder(path: &Path) -> Result<(), Error> {
