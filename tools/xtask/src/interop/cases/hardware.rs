@@ -19,13 +19,13 @@ const START_S: u32 = 60;
 const EXACT_US: f64 = 2.0;
 
 /// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's stamps beside; while another ptp4l steers the same clock; with the other
-/// ways to read a clock; and with a card that does not do what it says.
+/// ways to read a clock; and with a card that does not do what it says, and then does.
 pub(super) fn stamps(bench: &Bench) -> Outcome {
     let guest = Guest::find(&crate::target_folder()).map_err(Trouble::Skipped)?;
     if !bench.is_long() {
         return run(bench, &guest, &CARDS, &["hardware", "silent"]);
     }
-    run(bench, &guest, &CARDS, &["hardware", "kernel", "steered", "bracketed", "silent"])?;
+    run(bench, &guest, &CARDS, &["hardware", "kernel", "steered", "bracketed", "silent", "recovered"])?;
     run(bench, &guest, &PLAIN_CARDS, &["plain"])
 }
 
@@ -62,6 +62,10 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
         let reason = "it does not stamp what it sends";
         let is_told = last["hardware_refusal"] == reason && said.contains(reason);
         return bench.check(is_told, format!("nobody said that the card does not stamp: {last}\n{said}"));
+    }
+    if phase == "recovered" {
+        let was_given_up = lines.iter().any(|line| line["timestamping"] == "kernel");
+        return bench.check(was_given_up, format!("the card was never given up: {last}\n{said}"));
     }
     errors_us.sort_by(|one, other| one.abs().total_cmp(&other.abs()));
     let median_us = errors_us.get(errors_us.len() / 2).copied().unwrap_or(f64::NAN);

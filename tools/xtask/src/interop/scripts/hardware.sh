@@ -20,17 +20,24 @@ logMinDelayReqInterval -3
 END
 ip netns exec a ptp4l -H -i hw0 -m -q -f /tmp/ptp.cfg --priority1 100 --free_running 1 --uds_address /tmp/master > master.log 2>&1 &
 until grep -q "assuming the grand master role" master.log; do sleep 0.2; done
+parameters=/sys/module/stamping_nic/parameters
 for phase in $PHASES; do
-	stamps=hardware
+	stamps=hardware seconds=$SECONDS_EACH
 	case $phase in
 	kernel) stamps=kernel ;;
 	# The card cannot note the host's time itself.
-	bracketed) echo 0 > /sys/module/stamping_nic/parameters/cross ;;
+	bracketed) echo 0 > $parameters/cross ;;
 	# Another program steers and steps the same clock meanwhile.
-	steered) ip netns exec b timeout $SECONDS_EACH ptp4l -H -i hw1 -s -m -q -f /tmp/ptp.cfg --step_threshold 0.00001 --uds_address /tmp/slave > slave.log 2>&1 & ;;
-	silent) echo 1 > /sys/module/stamping_nic/parameters/silent ;;
+	steered) ip netns exec b timeout $seconds ptp4l -H -i hw1 -s -m -q -f /tmp/ptp.cfg --step_threshold 0.00001 --uds_address /tmp/slave > slave.log 2>&1 & ;;
+	silent) echo 1 > $parameters/silent ;;
+	# It comes to its senses, which is found within two minutes.
+	recovered)
+		seconds=150
+		echo 1 > $parameters/silent
+		{ sleep 20; echo 0 > $parameters/silent; } &
+		;;
 	esac
 	phc_ctl /dev/ptp0 cmp >> truth.log
-	ip netns exec b ./aes67 -v ptp --interface hw1 --domain 10 --timestamps $stamps --json --seconds $SECONDS_EACH > $phase.json 2> $phase.log
+	ip netns exec b ./aes67 -v ptp --interface hw1 --domain 10 --timestamps $stamps --json --seconds $seconds > $phase.json 2> $phase.log
 	phc_ctl /dev/ptp0 cmp >> truth.log
 done
