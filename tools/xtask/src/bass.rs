@@ -5,7 +5,7 @@
 
 use crate::cmd::Cmd;
 use crate::error::Error;
-use std::fs;
+use crate::files::{copy, remove, write};
 use std::path::{Path, PathBuf};
 
 const PACKAGE: &str = "sound_lib==0.83";
@@ -43,28 +43,6 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
 fn check(folder: &Path) -> Result<(), Error> {
     let list: String = FILES.iter().map(|(file, sum)| format!("{sum}  {}\n", folder.join(file).display())).collect();
     let sums = folder.join("sha256sums");
-    fs::write(&sums, list).map_err(|source| Error::File { path: sums.clone(), source })?;
+    write(&sums, &list)?;
     Cmd::new("sha256sum").words("--check --strict --quiet").arg(sums).run()
-}
-
-/// Copies a file.
-///
-/// # Errors
-/// With the name of what is missing.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_path_buf(), source })?;
-    }
-    fs::copy(from, to).map(drop).map_err(|source| Error::File { path: from.to_path_buf(), source })
-}
-
-/// Removes a folder if it is there.
-///
-/// # Errors
-/// If it cannot be removed.
-pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    fs::remove_dir_all(folder).map_err(|source| Error::File { path: folder.to_path_buf(), source })
 }

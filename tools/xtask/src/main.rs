@@ -14,6 +14,7 @@ mod bass;
 mod cmd;
 mod debian;
 mod error;
+mod files;
 mod guest;
 mod interop;
 mod interrupt;

@@ -5,14 +5,25 @@
 //! of virtualisation, and a guest's seconds are as long as the host's.
 
 use crate::cmd::Cmd;
+use crate::debian::{self, Needed};
 use crate::error::Error;
+use crate::files::{copy, list, make_folder, read, remove, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is installed for it.
-pub(crate) const PACKAGES: &str = "qemu-system-x86 busybox-static cpio kmod gcc make linuxptp";
-/// Programs that these bring.
-const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "gcc", "make", "ptp4l"];
+/// What fetching and running it takes.
+const PROGRAMS: &Needed = &Needed {
+    what: "a program that a guest needs",
+    packages: "qemu-system-x86 busybox-static cpio gcc make linuxptp",
+    files: &[
+        "/usr/bin/qemu-system-x86_64",
+        "/usr/bin/busybox",
+        "/usr/bin/cpio",
+        "/usr/bin/gcc",
+        "/usr/bin/make",
+        "/usr/sbin/ptp4l",
+    ],
+};
 /// The package that always depends on Debian's present kernel.
 const KERNEL: &str = "linux-image-amd64";
 /// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with other modules.
@@ -84,7 +95,7 @@ impl Guest {
 /// # Errors
 /// If a program or package cannot be had, or the module does not build.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
-    ensure_programs()?;
+    debian::ensure(PROGRAMS)?;
     let folder = absolute(target).join("guest");
     let release = release()?;
     let unpacked = folder.join(&release);
@@ -92,19 +103,9 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
         unpack(&unpacked, &release)?;
     }
     let card = build_card(&folder, &unpacked, &release)?;
-    crate::bass::copy(&unpacked.join(format!("boot/vmlinuz-{release}")), &folder.join("vmlinuz"))?;
+    copy(&unpacked.join(format!("boot/vmlinuz-{release}")), &folder.join("vmlinuz"))?;
     pack(&folder, &unpacked, &card)?;
     Ok(folder)
-}
-
-fn ensure_programs() -> Result<(), Error> {
-    let is_there = |program: &str| Cmd::new("sh").arg("-c").arg(format!("command -v {program}")).succeeds();
-    if PROGRAMS.into_iter().all(is_there) {
-        return Ok(());
-    }
-    let install = Cmd::new("apt-get").words("install --yes --no-install-recommends").words(PACKAGES);
-    eprintln!("installing what a guest needs: {install}");
-    install.run().map_err(|_| Error::MissingSystem { what: "a program that a guest needs", packages: PACKAGES })
 }
 
 /// The kernel's release, such as `6.1.0-56-amd64`.
@@ -122,7 +123,7 @@ fn release() -> Result<String, Error> {
 
 /// Fetches the packages of the kernel and its headers.
 fn unpack(folder: &Path, release: &str) -> Result<(), Error> {
-    crate::bass::remove(folder)?;
+    remove(folder)?;
     let packages = folder.join("packages");
     make_folder(&packages)?;
     // "6.1.0-56-amd64" has headers in common with its kin, and tools named by "6.1".
@@ -160,20 +161,20 @@ fn build_card(folder: &Path, unpacked: &Path, release: &str) -> Result<PathBuf, 
 /// Packs the guest's first files, from which it gets at the host's.
 fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
     let files = folder.join("files");
-    crate::bass::remove(&files)?;
+    remove(&files)?;
     for name in ["bin", "modules", "proc", "dev", "host"] {
         make_folder(&files.join(name))?;
     }
     write(&files.join("init"), INIT)?;
     Cmd::new("chmod").words("755").arg(files.join("init")).run()?;
-    Cmd::new("sh").arg("-c").arg(format!("cp $(command -v busybox) {}/bin/", files.display())).run()?;
+    copy(Path::new("/usr/bin/busybox"), &files.join("bin/busybox"))?;
     for module in MODULES {
         let name = format!("{module}.ko*");
         let found = Cmd::new("find").arg(unpacked.join("lib/modules")).words("-name").arg(name).read()?;
         let found = found.lines().next().unwrap_or_default();
-        crate::bass::copy(Path::new(found), &files.join(format!("modules/{module}.ko")))?;
+        copy(Path::new(found), &files.join(format!("modules/{module}.ko")))?;
     }
-    crate::bass::copy(card, &files.join(format!("modules/{CARD}.ko")))?;
+    copy(card, &files.join(format!("modules/{CARD}.ko")))?;
     write(&files.join("modules/list"), &format!("{} {CARD}\n", MODULES.join(" ")))?;
     let archive = format!("cd {} && find . | cpio --quiet -o -H newc | gzip -1 > ../initrd", files.display());
     Cmd::new("sh").arg("-c").arg(archive).run()
@@ -181,24 +182,6 @@ fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn make_folder(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(|source| Error::File { path: path.to_owned(), source })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
-}
-
-fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let told = |source| Error::File { path: folder.to_owned(), source };
-    let entries = fs::read_dir(folder).map_err(told)?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(told)).collect()
 }
 
 #[cfg(test)]

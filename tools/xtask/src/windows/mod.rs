@@ -4,12 +4,11 @@
 
 mod wine;
 
-use crate::bass::{copy, remove};
 use crate::cmd::Cmd;
 use crate::debian::{self, Needed};
 use crate::error::Error;
+use crate::files::{copy, remove, write};
 use clap::Args;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
@@ -126,7 +125,7 @@ fn collect(target: &Path, dll: &Path) -> Result<PathBuf, Error> {
     parts.dedup();
     let list = release.join("THIRD-PARTY.txt");
     let text = format!("Libraries that are part of bass_aes67, and their licences:\n\n{}\n", parts.join("\n"));
-    fs::write(&list, text).map_err(|source| Error::File { path: list, source })?;
+    write(&list, &text)?;
     Ok(release)
 }
 

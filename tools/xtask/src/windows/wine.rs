@@ -7,6 +7,7 @@ use crate::bass;
 use crate::cmd::Cmd;
 use crate::debian::{self, Needed};
 use crate::error::Error;
+use crate::files::{copy, make_folder, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,10 +29,10 @@ pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
     debian::ensure(WINE)?;
     let fetched = bass::fetch(target)?;
     let folder = target.join("windows").join("wine");
-    fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    make_folder(&folder)?;
     let folder = fs::canonicalize(&folder).map_err(|source| Error::File { path: folder, source })?;
-    bass::copy(&fetched.join("bass.dll"), &folder.join("bass.dll"))?;
-    bass::copy(dll, &folder.join("bass_aes67.dll"))?;
+    copy(&fetched.join("bass.dll"), &folder.join("bass.dll"))?;
+    copy(dll, &folder.join("bass_aes67.dll"))?;
     compile(&folder)?;
     let test = Cmd::cargo("test --locked -p bass-plugin --test real_bass the_library_for_windows -- --nocapture");
     test.env("BASS_AES67_WINE", folder.display().to_string()).run()
@@ -39,7 +40,7 @@ pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
 
 fn compile(folder: &Path) -> Result<(), Error> {
     let shim = folder.join("shim.c");
-    fs::write(&shim, SHIM).map_err(|source| Error::File { path: shim.clone(), source })?;
+    write(&shim, SHIM)?;
     let gcc = |output: &str| Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(folder.join(output));
     gcc("bcryptprimitives.dll").arg("-shared").arg(shim).arg("-ladvapi32").run()?;
     let sources = PathBuf::from("bass-plugin/tests/c");
