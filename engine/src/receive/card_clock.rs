@@ -76,7 +76,6 @@ impl CardClock {
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
         if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos() as f64) {
             self.begin_anew();
-            self.run = None;
         }
         let callback = self.rate.duration(Frames::new(frames as i64));
         if self.belongs(&sample, callback) {
@@ -116,6 +115,7 @@ impl CardClock {
     fn begin_anew(&mut self) {
         self.known = self.known.updated(self.estimator.map());
         self.estimator = Estimator::new(self.known.estimator(JITTER));
+        self.run = None;
     }
 
     /// Host time to frames that were played or captured.

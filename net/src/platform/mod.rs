@@ -14,6 +14,8 @@ mod macos;
 pub(crate) mod no_hardware;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod one_by_one;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod untold;
 #[cfg(windows)]
 mod windows;
 

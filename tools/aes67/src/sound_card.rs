@@ -93,6 +93,12 @@ pub(crate) fn rank(format: SampleFormat) -> Option<usize> {
     KNOWN.iter().position(|known| *known == format)
 }
 
+/// Of a card whose samples are of none of the known formats.
+pub(crate) fn unknown_format(format: SampleFormat) -> cpal::Error {
+    let unknown = format!("samples of format {format} are not known here");
+    cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown)
+}
+
 /// Frames of a callback to be tried in turn: as near to `wanted` as the card's range allows, then the powers of two around that. Some cards accept only certain lengths
 /// within their range and do not name them: ALSA's JACK has those of JACK's period, doubled any number of times.
 pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> [u32; 3] {

@@ -5,6 +5,7 @@
 //! steered. What is sent is not stamped.
 
 use super::clock::{self, timebase};
+pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted};
 use engine::LocalTime;
 use nix::cmsg_space;
@@ -63,23 +64,6 @@ pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Resu
     };
     Errno::result(code)?;
     Ok(false)
-}
-
-/// # Errors
-/// Always: nothing that is sent is stamped.
-pub(crate) fn restart_numbers(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// # Errors
-/// Always: macOS does not count them.
-pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Nothing that was sent is stamped.
-pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
-    None
 }
 
 /// The next datagram, without waiting; `None` if there is none.

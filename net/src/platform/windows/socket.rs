@@ -1,5 +1,6 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a group.
 
+pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted};
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -47,23 +48,6 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
 /// Always: what is received is stamped when it is read.
 pub(crate) fn enable_timestamps(_: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "Windows stamps no packets"))
-}
-
-/// # Errors
-/// Always: nothing that is sent is stamped.
-pub(crate) fn restart_numbers(_: &UdpSocket, _: StampsWanted) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// # Errors
-/// Always: Windows does not count them.
-pub(crate) fn count_drops(_: &UdpSocket) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Nothing that was sent is stamped.
-pub(crate) fn transmitted(_: &UdpSocket) -> Option<(u32, Stamps)> {
-    None
 }
 
 fn last_error() -> io::Error {

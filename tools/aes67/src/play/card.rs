@@ -3,7 +3,9 @@
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
 use crate::session::warn;
-use crate::sound_card::{Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
+use crate::sound_card::{
+    Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
+};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::rtp::format::MAX_CHANNELS;
@@ -68,10 +70,7 @@ impl Opened {
             SampleFormat::I32 => self.run::<i32>(mixer.clone(), size),
             SampleFormat::I24 => self.run::<cpal::I24>(mixer.clone(), size),
             SampleFormat::I16 => self.run::<i16>(mixer.clone(), size),
-            other => {
-                let unknown = format!("samples of format {other} are not known here");
-                Err(cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown))
-            }
+            other => Err(unknown_format(other)),
         });
         opened.map_err(|error| Failure::run(format!("{}: {error}", self.name)))
     }

@@ -3,7 +3,9 @@
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
-use crate::sound_card::{Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank};
+use crate::sound_card::{
+    Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
+};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
 use engine::capture::{CaptureConfig, CaptureInput, capture};
@@ -87,10 +89,7 @@ impl Opened {
             SampleFormat::I32 => self.run::<i32>(inputs.clone(), frames),
             SampleFormat::I24 => self.run::<cpal::I24>(inputs.clone(), frames),
             SampleFormat::I16 => self.run::<i16>(inputs.clone(), frames),
-            other => {
-                let unknown = format!("samples of format {other} are not known here");
-                Err(cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown))
-            }
+            other => Err(unknown_format(other)),
         });
         Ok((feeds, capturing.map_err(|error| Failure::run(format!("{}: {error}", self.name)))?))
     }
