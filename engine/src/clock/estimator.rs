@@ -14,6 +14,7 @@
 
 use super::bank::Bank;
 use super::block::Reduction;
+use super::early::EarlyDetector;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
@@ -23,11 +24,15 @@ const SWITCH_FACTOR: f64 = 2.0;
 /// Age before the banks' variances are compared at all: earlier they hold the error of the starting point, most of which is the delay.
 const ELECT_FROM: Nanos = Nanos::from_secs(30);
 const ELECT_FROM_ONE_WAY: Nanos = Nanos::from_secs(1);
-/// What is carried from one bank to the other is at most this many jitters, or becomes that in this time, s.
-const CARRIED_JITTERS: f64 = 4.0;
+/// What is carried from one bank to the other is at most this many jitters, or becomes that in this time, s; the sooner, the more times the second figure it is too much, ns.
+const CARRIED_JITTERS: f64 = 1.5;
 const PUT_DOWN_S: f64 = 30.0;
+const PUT_DOWN_SOON_NS: f64 = 1e6;
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
+/// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up. And what it errs by at least, when it is needed again.
+const AGEING_PPB_PER_S: f64 = 20.0;
+const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
 const LEAST: usize = 0;
 /// Index of the bank that follows the average.
@@ -96,6 +101,21 @@ pub struct Sample {
     pub direction: Direction,
 }
 
+/// A rate that was well known.
+#[derive(Clone, Copy, Debug)]
+struct SteadyRate {
+    at: LocalTime,
+    rate_ppb: f64,
+    sigma_ppb: f64,
+}
+
+impl SteadyRate {
+    /// What it errs by at `now`.
+    fn sigma_ppb(&self, now: LocalTime) -> f64 {
+        self.sigma_ppb + AGEING_PPB_PER_S * now.since(self.at).as_secs_f64()
+    }
+}
+
 /// Estimates a [`ClockMap`] from [`Sample`]s.
 ///
 /// ```
@@ -123,6 +143,9 @@ pub struct Estimator {
     updated_at: LocalTime,
     samples: u64,
     jitter_ns: f64,
+    early: EarlyDetector,
+    /// The best that was known of the rate, as seen from now.
+    steady: Option<SteadyRate>,
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
 }
@@ -139,6 +162,8 @@ impl Estimator {
             updated_at: LocalTime::ZERO,
             samples: 0,
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
+            early: EarlyDetector::default(),
+            steady: None,
             carried_ns: 0.0,
         }
     }
@@ -158,8 +183,43 @@ impl Estimator {
             bank.take(&sample, self.updated_at);
         }
         self.learn_jitter(&sample);
+        self.catch_up(&sample);
         self.elect();
         self.put_down(elapsed_s);
+        self.remember_rate();
+    }
+
+    fn remember_rate(&mut self) {
+        let Some(banks) = &self.banks else { return };
+        let filter = banks[self.speaker].speaker();
+        let (rate_ppb, sigma_ppb) = (filter.state()[1], libm::sqrt(filter.covariance()[1][1]));
+        let at = self.updated_at;
+        if self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
+            self.steady = Some(SteadyRate { at, rate_ppb, sigma_ppb });
+        }
+    }
+
+    /// Moves an envelope that is proven to be late.
+    fn catch_up(&mut self, sample: &Sample) {
+        // Of a path whose delay is measured, an early packet may tell of a shorter route.
+        if self.config.delay != DelayModel::Absorbed {
+            return;
+        }
+        let lateness_ns = self.lateness(sample);
+        if let Some(earliest) = self.early.judge(sample, lateness_ns) {
+            self.begin_anew();
+            self.update(earliest);
+        }
+    }
+
+    /// Forgets all but the rate, and that it forgets to what it was before the troubles: their noise is the error of the envelope, and so is what they made of the rate. The next sample
+    /// is where the offset begins.
+    pub fn begin_anew(&mut self) {
+        if let Some(steady) = self.steady {
+            let sigma_ppb = steady.sigma_ppb(self.updated_at).max(DISTURBED_RATE.as_ppb());
+            (self.config.rate, self.config.rate_sigma) = (Ppb::new(steady.rate_ppb), Ppb::new(sigma_ppb));
+        }
+        *self = Self { samples: self.samples, steady: self.steady, ..Self::new(self.config) };
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
@@ -221,7 +281,8 @@ impl Estimator {
         let away_ns = offset_ns(self.speaker) + self.carried_ns - offset_ns(LEAST);
         let limit_ns = CARRIED_JITTERS * self.jitter_ns;
         let excess_ns = away_ns - away_ns.clamp(-limit_ns, limit_ns);
-        self.carried_ns -= excess_ns * (elapsed_s / PUT_DOWN_S).min(1.0);
+        let urgency = 1.0 + excess_ns.abs() / PUT_DOWN_SOON_NS;
+        self.carried_ns -= excess_ns * (urgency * elapsed_s / PUT_DOWN_S).min(1.0);
     }
 
     /// The bank that speaks, and what its filter says as of the newest sample.

@@ -9,6 +9,7 @@
 
 mod bank;
 mod block;
+mod early;
 mod estimator;
 mod kalman;
 mod law;

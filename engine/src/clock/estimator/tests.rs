@@ -63,13 +63,15 @@ impl Link {
     }
 }
 
+const CONFIG: EstimatorConfig = EstimatorConfig {
+    rate: Ppb::ZERO,
+    rate_sigma: Ppb::from_ppm(100.0),
+    jitter: Nanos::from_micros(100),
+    delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },
+};
+
 fn estimator() -> Estimator {
-    Estimator::new(EstimatorConfig {
-        rate: Ppb::ZERO,
-        rate_sigma: Ppb::from_ppm(100.0),
-        jitter: Nanos::from_micros(100),
-        delay: DelayModel::Estimated { sigma: Nanos::from_millis(5) },
-    })
+    Estimator::new(CONFIG)
 }
 
 fn rms(errors: &[(f64, f64)]) -> f64 {
@@ -232,6 +234,52 @@ proptest! {
             let now = map.estimated_at();
             prop_assert!(map.offset_ns(now).is_finite() && map.rate().as_ppb().is_finite());
             prop_assert!(map.sigma_ns(now).is_finite() && estimator.precision_ns(now, true).is_finite());
+        }
+    }
+}
+
+/// A sender of a packet each millisecond, 20 ppm fast, whose host stands still at random from 20 to 24 s, by up to `longest_s`. In the middle of that a late packet is taken for the first
+/// of a new timeline. Returns the error in ns and in ppm 2 s and 10 s after the troubles.
+fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 2] {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
+    let mut estimator = Estimator::new(EstimatorConfig { delay: DelayModel::Absorbed, ..CONFIG });
+    let (mut stall_s, mut over_s, mut arrival_s) = (20.0, 0.0_f64, 0.0_f64);
+    let mut moved = false;
+    let mut errors = Vec::new();
+    for i in 0..=34_000 {
+        let due_s = f64::from(i) * 1e-3;
+        while stall_s < due_s && stall_s < 24.0 {
+            over_s = stall_s + longest_s * uniform();
+            stall_s = over_s - every_s * libm::log(uniform());
+        }
+        let held_up_s = if due_s < over_s { over_s } else { 0.0 };
+        arrival_s = (due_s - 100e-6 * libm::log(uniform())).max(held_up_s).max(arrival_s + 10e-6);
+        let offset_ns = 20_000.0 * arrival_s - (arrival_s - due_s) * 1e9;
+        let at = LocalTime::ZERO + Nanos::from_secs_f64(arrival_s);
+        let sample = Sample { at, offset_ns, direction: Direction::Forward };
+        if !moved && due_s > 22.0 && arrival_s - due_s > 0.7 * longest_s {
+            estimator.step_offset(-estimator.lateness(&sample), 1);
+            moved = true;
+        }
+        estimator.update(sample);
+        if i == 26_000 || i == 34_000 {
+            let map = estimator.map().unwrap();
+            errors.push((map.offset_ns(at) - 20_000.0 * arrival_s, map.rate().as_ppm() - 20.0));
+        }
+    }
+    errors.try_into().unwrap()
+}
+
+/// Nothing is early: an envelope that was moved beyond the samples comes back, whatever was learnt from its own error.
+#[test]
+fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {
+    for (every_s, longest_s) in [(0.1, 0.2), (0.02, 0.05), (0.02, 0.2), (0.005, 0.2)] {
+        for seed in 0..20 {
+            let [soon, later] = errors_after_stalls(seed, every_s, longest_s);
+            let told = format!("seed {seed}, {longest_s} s every {every_s} s: {soon:?} {later:?}");
+            assert!(soon.0.abs() < 2e6 && soon.1.abs() < 10.0, "{told}");
+            assert!(later.0.abs() < 2e6 && later.1.abs() < 5.0, "{told}");
         }
     }
 }
