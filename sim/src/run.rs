@@ -352,6 +352,7 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::CardXrunMs(length) => format!("xrun of {} ms", length.get()),
         FaultKind::CallbacksStalled => "callbacks held up".to_owned(),
         FaultKind::CallbackFrames(frames) => format!("callbacks of {} frames", frames.get()),
+        FaultKind::HostStalls(stall) => format!("host stands still to {} ms", stall.max_ms.get()),
         FaultKind::HostSuspended(suspend) => match suspend.monotonic_clock {
             MonotonicClock::Stops => "host asleep, its clock too".to_owned(),
             MonotonicClock::GoesOn => "host asleep".to_owned(),

@@ -19,7 +19,7 @@ pub use card::SoundCard;
 pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;
-pub use path::{Arrivals, NetworkPath};
+pub use path::{Arrivals, NetworkPath, next_stall};
 pub use source::{SourceError, SourceSignal, Tone};
 pub use streams::RandomStream;
 pub use talker::{MediaTimeline, Sent, TalkerModel};

@@ -118,7 +118,7 @@ impl Stalls {
         loop {
             let (start, end) = match self.next {
                 Some(next) => next,
-                None => self.draw(&stall),
+                None => next_stall(&stall, &mut self.stream, self.from),
             };
             self.next = Some((start, end));
             if t < start {
@@ -131,14 +131,15 @@ impl Stalls {
             self.next = None;
         }
     }
+}
 
-    fn draw(&mut self, stall: &Stall) -> (TrueTime, TrueTime) {
-        let pause = stall.mean_interval_s.get() * self.stream.exponential();
-        let (min, max) = (stall.min_ms.get(), stall.max_ms.get());
-        let length = (min + (max - min) * self.stream.uniform()) * 1e-3;
-        let start = self.from + Nanos::from_secs_f64(pause).as_nanos() + 1;
-        (start, start + Nanos::from_secs_f64(length).as_nanos().max(1))
-    }
+/// Beginning and end of the first stall after `from`.
+pub fn next_stall(stall: &Stall, stream: &mut RandomStream, from: TrueTime) -> (TrueTime, TrueTime) {
+    let pause = stall.mean_interval_s.get() * stream.exponential();
+    let (min, max) = (stall.min_ms.get(), stall.max_ms.get());
+    let length = (min + (max - min) * stream.uniform()) * 1e-3;
+    let start = from + Nanos::from_secs_f64(pause).as_nanos() + 1;
+    (start, start + Nanos::from_secs_f64(length).as_nanos().max(1))
 }
 
 #[cfg(test)]

@@ -69,6 +69,9 @@ pub enum FaultKind {
     CallbacksStalled,
     /// Callbacks ask for so many frames instead.
     CallbackFrames(CallbackFrames),
+    /// The host stands still now and then, as virtual machines and busy ones do: what comes meanwhile is read when it goes on, and so are timers. The sound card
+    /// plays out the block that it has, and is silent then.
+    HostStalls(Stall),
     /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
     HostSuspended(Suspend),
 }

@@ -125,9 +125,11 @@ impl<'a> ChainWorld<'a> {
         match *what {
             FaultKind::CardXrunMs(length) if begins => self.card.add_xrun(length.nanos()),
             FaultKind::CallbackFrames(frames) => self.card.set_callback_frames(begins.then(|| frames.get())),
-            FaultKind::CallbacksStalled | FaultKind::HostSuspended(_) if begins => self.card.stop(),
+            FaultKind::CallbacksStalled | FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) if begins => {
+                self.card.stop();
+            }
             FaultKind::CallbacksStalled => return self.card.resume(now, false),
-            FaultKind::HostSuspended(_) => return self.card.resume(now, true),
+            FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) => return self.card.resume(now, true),
             _ => {}
         }
         None

@@ -22,6 +22,7 @@ pub(super) struct Host<'a> {
     /// What the clock has missed while it stopped.
     missed: Nanos,
     asleep: Option<Asleep>,
+    stands_still: bool,
 }
 
 /// The host sleeps.
@@ -43,6 +44,7 @@ impl<'a> Host<'a> {
             normal: around.host,
             missed: Nanos::ZERO,
             asleep: None,
+            stands_still: false,
         }
     }
 
@@ -55,6 +57,11 @@ impl<'a> Host<'a> {
     /// Whether it sleeps.
     pub(super) fn is_asleep(&self) -> bool {
         self.asleep.is_some()
+    }
+
+    /// Whether it stands still, and will go on where it was.
+    pub(super) fn stands_still(&self) -> bool {
+        self.stands_still
     }
 
     /// The true time at which its clock shows `due`, or a time before that at which to look again.
@@ -93,6 +100,7 @@ impl<'a> Host<'a> {
             FaultKind::HostTransmitJitter(jitter) => {
                 self.transmit_jitter = if begins { jitter } else { normal.transmit_jitter };
             }
+            FaultKind::HostStalls(_) => self.stands_still = begins,
             FaultKind::HostSuspended(suspend) if begins => {
                 self.asleep = Some(Asleep { since: now, monotonic_clock: suspend.monotonic_clock });
             }

@@ -16,9 +16,9 @@ use super::receiver::Receiver;
 use super::reception::Reception;
 use super::sender::{SenderEvent, SenderNode, SenderNodeError};
 use crate::check::CrackleReport;
-use crate::models::TrueTime;
+use crate::models::{RandomStream, TrueTime, next_stall};
 use crate::record::{ClockState, Recording, TraceEvent};
-use crate::scenario::{FaultKind, Loaded, Scenario, Surroundings};
+use crate::scenario::{FaultKind, Loaded, Scenario, Stall, Surroundings};
 use engine::ptp::wire::ClockIdentity;
 use engine::receive::StreamError;
 use engine::relay::RelayError;
@@ -107,6 +107,8 @@ pub struct World<'a> {
     masters: Masters,
     /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
     media_handled: [TrueTime; 2],
+    /// What came while the host stood still.
+    held: Vec<Event>,
     timer: (u64, Option<LocalTime>),
     last_row: TrueTime,
     hash: TrajectoryHash,
@@ -157,6 +159,7 @@ impl<'a> World<'a> {
             sender: None,
             masters: Masters::new(scenario, surroundings),
             media_handled: [0; 2],
+            held: Vec::new(),
             timer: (0, None),
             last_row: 0,
             hash: TrajectoryHash::default(),
@@ -192,11 +195,16 @@ impl<'a> World<'a> {
     }
 
     fn schedule_first(&mut self) {
-        for (index, fault) in self.scenario.faults.iter().enumerate() {
+        let scenario = self.scenario;
+        for (index, fault) in scenario.faults.iter().enumerate() {
+            let mut stream = RandomStream::new(self.scenario.seed, &format!("host/stalls/{index}"));
             for (begin, end) in fault.times(Nanos::new(self.duration)) {
-                self.queue.push(begin.as_nanos(), Event::Fault { index, begins: true });
-                if let Some(end) = end {
-                    self.queue.push(end.as_nanos(), Event::Fault { index, begins: false });
+                let (begin, end) = (begin.as_nanos(), end.map(Nanos::as_nanos));
+                match &fault.what {
+                    FaultKind::HostStalls(stall) => {
+                        self.schedule_stalls(index, stall, &mut stream, begin..end.unwrap_or(self.duration));
+                    }
+                    _ => self.schedule_fault(index, begin, end),
                 }
             }
         }
@@ -211,6 +219,21 @@ impl<'a> World<'a> {
             self.queue.push(0, Event::Callback);
         }
         self.queue.push(self.interval(), Event::Row);
+    }
+
+    fn schedule_fault(&mut self, index: usize, begin: TrueTime, end: Option<TrueTime>) {
+        self.queue.push(begin, Event::Fault { index, begins: true });
+        if let Some(end) = end {
+            self.queue.push(end, Event::Fault { index, begins: false });
+        }
+    }
+
+    fn schedule_stalls(&mut self, index: usize, stall: &Stall, stream: &mut RandomStream, window: Range<TrueTime>) {
+        let first = next_stall(stall, stream, window.start);
+        let following = std::iter::successors(Some(first), |&(_, end)| Some(next_stall(stall, stream, end)));
+        for (begin, end) in following.take_while(|&(begin, _)| begin < window.end) {
+            self.schedule_fault(index, begin, Some(end));
+        }
     }
 
     fn interval(&self) -> TrueTime {
@@ -289,6 +312,7 @@ impl<'a> World<'a> {
             }
             // Nobody is there.
             Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
+            Event::AtReceiver(..) | Event::Timer(_) if self.host.stands_still() => self.held.push(event),
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
@@ -467,6 +491,11 @@ impl<'a> World<'a> {
         self.host.fault(now, what, begins);
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);
+        }
+        if !self.host.stands_still() {
+            for event in std::mem::take(&mut self.held) {
+                self.queue.push(now, event);
+            }
         }
         if let (FaultKind::HostSuspended(_), false) = (what, begins) {
             // Timers that passed were lost.
