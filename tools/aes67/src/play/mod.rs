@@ -6,6 +6,7 @@
 #[cfg(feature = "cpal")]
 mod card;
 mod counts;
+mod late;
 mod law;
 mod memory;
 pub(crate) mod meter;
@@ -24,6 +25,7 @@ use clap::{Args, ValueEnum};
 use counts::{Counts, Tally};
 use engine::receive::MediaClock;
 use engine::{LocalTime, Nanos};
+use late::LatePackets;
 use memory::Memory;
 use net::clock;
 use net::interface::Interface;
@@ -225,6 +227,7 @@ struct Followed {
     tally: Tally,
     counts: Counts,
     interval: Interval,
+    late: LatePackets,
     silent: bool,
 }
 
@@ -244,6 +247,7 @@ impl<'a> Desk<'a> {
             tally: Tally::default(),
             counts: Counts::default(),
             interval: Interval::new(Counts::default()),
+            late: LatePackets::default(),
             silent: false,
         };
         let followed = streams.iter().map(followed).collect();
@@ -381,7 +385,14 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     if followed.counts.restarts > restarts {
         session.tell(format_args!("{name}: its sender has started anew"));
     }
-    let silent = is_silent(status, clock::now());
+    let now = clock::now();
+    if followed.late.look(now, followed.counts.dropped) {
+        session.tell(format_args!(
+            "warning: packets of {name} keep coming too late for a latency of {}: give a longer --latency, or none, which finds what it needs",
+            status.playout.target
+        ));
+    }
+    let silent = is_silent(status, now);
     if silent && !followed.silent {
         let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
         session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));
