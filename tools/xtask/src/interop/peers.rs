@@ -103,12 +103,13 @@ impl Ffmpeg<'_> {
     pub(super) fn start(&self, wire: &Wire, host: char) -> Running {
         let mut command = real_time(wire, host, "ffmpeg");
         let channels = self.channels.to_string();
-        command.args(["-nostdin", "-loglevel", "warning", "-re", "-f", self.format, "-ar", "48000", "-ac", &channels]);
+        command.args(["-nostdin", "-loglevel", "warning", "-f", self.format, "-ar", "48000", "-ac", &channels]);
         command.args([
             "-i",
             self.input,
             "-af",
-            "asetnsamples=n=480:p=0",
+            // Paced by `-re` instead, it would send what its demuxer reads at once: 40 ms.
+            "asetnsamples=n=480:p=0,arealtime",
             "-c:a",
             &format!("pcm_{}", self.format),
             "-f",
