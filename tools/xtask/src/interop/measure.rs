@@ -65,22 +65,32 @@ pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<us
     }
 }
 
-/// Frames of the longest stretch of `recorded` that is one of what was sent.
-pub(super) fn longest_identical(recorded: &[u8], sent: &[u8], frame: usize) -> usize {
-    /// Frames that are looked for; a step over what is not found.
+/// What of a recording is as it was sent, in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stretches {
+    /// The longest stretch.
+    pub(super) longest: usize,
+    /// All of 10 ms and more together.
+    pub(super) all: usize,
+}
+
+/// The stretches of `recorded` that are some of what was sent.
+pub(super) fn identical_stretches(recorded: &[u8], sent: &[u8], frame: usize) -> Stretches {
+    /// Frames that are looked for; a step over what is not found, and the shortest stretch that counts.
     const PROBE: usize = 16;
     const STEP: usize = 480;
-    let (mut at, mut longest) = (0, 0);
+    let (mut at, mut found_so_far) = (0, Stretches::default());
     while let Some(probe) = recorded.get(at * frame..(at + PROBE) * frame) {
         let found = sent.windows(probe.len()).step_by(frame).position(|window| window == probe);
         let length = found.map_or(0, |found| {
             let pairs = recorded[at * frame..].chunks_exact(frame).zip(sent[found * frame..].chunks_exact(frame));
             pairs.take_while(|(recorded, sent)| recorded == sent).count()
         });
-        longest = longest.max(length);
+        found_so_far.longest = found_so_far.longest.max(length);
+        found_so_far.all += if length < STEP { 0 } else { length };
         at += length.max(STEP);
     }
-    longest
+    found_so_far
 }
 
 #[cfg(test)]
@@ -88,12 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_stretch_is_found_between_faults() {
+    fn stretches_are_found_between_faults() {
         let sent: Vec<u8> = (0..30_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let mut recorded = sent[300..29_400].to_vec();
         recorded[6 * 1000] ^= 1;
         // Of 4850 frames the one after 1000 differs; behind it the search goes on 480 frames later.
-        assert_eq!(longest_identical(&recorded, &sent, 6), 4850 - 1480);
+        let longest = 4850 - 1480;
+        assert_eq!(identical_stretches(&recorded, &sent, 6), Stretches { longest, all: longest + 1000 });
     }
 
     #[test]
