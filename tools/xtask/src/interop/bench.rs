@@ -111,10 +111,10 @@ impl Bench {
     }
 
     /// What the JSON lines of a program that began `began_s` after the watch count under `name`, with a line a second for each of so many streams, in the seconds in which the
-    /// machine did not stand still: nothing, or the long form fails.
+    /// machine did not stand still, and no other disturbance is known: nothing, or the long form fails.
     pub(super) fn check_quiet_seconds(
         &self,
-        watch: &Watch,
+        (watch, others): (&Watch, &[(f64, f64)]),
         (began_s, log): (f64, &str),
         streams: usize,
         name: &str,
@@ -125,9 +125,10 @@ impl Bench {
         };
         let rows: Vec<(f64, f64)> = objects(log).chunks_exact(streams).map(row).collect();
         let all_s = rows.last().map_or(0.0, |row| row.0);
-        let quiet = pauses::between(&pauses::of(watch), began_s, &rows);
+        let disturbances = [&pauses::of(watch)[..], others].concat();
+        let quiet = pauses::between(&disturbances, began_s, &rows);
         self.figure(
-            &format!("{name} while the machine did not stand still"),
+            &format!("{name} while nothing stood still"),
             format_args!("{} in {:.0} of {all_s:.0} s", quiet.counted, quiet.seconds),
         );
         let holds = quiet.counted == 0.0 || !self.long;

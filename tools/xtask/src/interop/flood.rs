@@ -23,6 +23,21 @@ pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Res
     Ok(running)
 }
 
+/// Later than this a sender breaks into the latency of who receives it, as a [pause](super::pauses) of the machine does.
+const LATE_MS: f64 = 5.0;
+
+/// The seconds in which a sender was late by that, as [`pauses::of`](super::pauses::of) tells of the machine's: by its log, and by when it began.
+pub(super) fn late(log: &str, began_s: f64) -> Vec<(f64, f64)> {
+    let second = |line: &str| {
+        let (packets, rest) = line.split_once(" packets of each of ")?;
+        let (_, late_ms) = rest.split_once("late by ")?;
+        let late_ms: f64 = late_ms.split(' ').next()?.parse().ok()?;
+        let middle_s = packets.parse::<f64>().ok()? / 1000.0 - 0.5;
+        (late_ms >= LATE_MS).then_some((began_s + middle_s, late_ms))
+    };
+    log.lines().filter_map(second).collect()
+}
+
 /// Sends until it is ended.
 #[expect(clippy::disallowed_methods, reason = "a sender keeps time")]
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
@@ -49,9 +64,27 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
             }
         }
         if index % 1000 == 999 {
-            println!("{} packets of each of {count} streams, late by {worst:?} at most in this second", index + 1);
+            let worst_ms = worst.as_secs_f64() * 1e3;
+            println!(
+                "{} packets of each of {count} streams, late by {worst_ms:.1} ms at most in this second",
+                index + 1
+            );
             worst = Duration::ZERO;
         }
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_seconds_are_read_from_the_log() {
+        let line = |packets: u32, late_ms: f64| {
+            format!("{packets} packets of each of 64 streams, late by {late_ms:.1} ms at most in this second\n")
+        };
+        let log = format!("sending\n{}{}{}", line(1000, 1.2), line(2000, 14.24), line(3000, 4.9));
+        assert_eq!(late(&log, 10.0), [(11.5, 14.2)]);
+    }
 }

@@ -37,6 +37,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     let seconds = bench.seconds(10, 60);
     let watch = pauses::start(bench, &wire, 'a')?;
     let flood = flood::start(&wire, 'a', bench, count)?;
+    let flood_began_s = watch.elapsed_s();
     let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}")).collect();
     let play = format!("play {} --interface vb --output null --clock livewire --latency 20 --json", urls.join(" "));
     let began_s = watch.elapsed_s();
@@ -55,7 +56,8 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     ));
     let arrived = sum("received") / (count as f64 * 1000.0);
     bench.check(arrived > f64::from(seconds), format!("too few packets: {arrived} s of each stream"))?;
-    bench.check_quiet_seconds(&watch, (began_s, &played.log), count, "underruns")?;
+    let late = flood::late(&flood.log(), flood_began_s);
+    bench.check_quiet_seconds((&watch, &late), (began_s, &played.log), count, "underruns")?;
     let missing = sum("lost");
     if bench.wire(&['a'], &["python3-gst"]).is_ok() {
         let mut command = real_time(&wire, 'b', netns::SYSTEM_PYTHON);

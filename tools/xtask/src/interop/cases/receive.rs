@@ -38,7 +38,7 @@ pub(super) fn gstreamer_l24(bench: &Bench) -> Outcome {
             ),
         );
         bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
-        bench.check_quiet_seconds(&watch, (began_s, &played.log), 1, "underruns")?;
+        bench.check_quiet_seconds((&watch, &[]), (began_s, &played.log), 1, "underruns")?;
         bench.check(number(&end, "lost") == 0.0, format!("{name}: lost: {end}"))?;
     }
     Ok(())
@@ -85,7 +85,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
             ),
         );
         bench.check_undisturbed(&watch, number(&end, "underruns") == 0.0, format!("{name}: no underruns"))?;
-        bench.check_quiet_seconds(&watch, (began_s, &played.log), 1, "underruns")?;
+        bench.check_quiet_seconds((&watch, &[]), (began_s, &played.log), 1, "underruns")?;
     }
     Ok(())
 }
