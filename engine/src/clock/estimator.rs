@@ -7,6 +7,9 @@
 //! reduction feeds a [bank](super::bank) of [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks that predicts
 //! best; of the two banks the one with the smaller uncertainty, with hysteresis, because they are apart by the mean of the jitter.
 //!
+//! A filter takes its own large error for noise, and then corrects it slowly. So where there is one way only, [proof](super::early) that the envelope is late begins the estimate anew, from the rate
+//! as it was last well known.
+//!
 //! The uncertainty is that of the filter that speaks, plus its distance from an agile one.
 //!
 //! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now). Delays that differ
