@@ -1,7 +1,6 @@
 //! Proof that the envelope of one-way timestamps is late.
 //!
-//! Model: packets and callbacks are late by any amount, never early. Single ones seem early while the envelope is learnt, and of a burst all but the
-//! first do. But when every sample of a quarter of a second comes before the envelope, that was moved beyond them: by a packet that began a new timeline late, or by a host that stood still so often
+//! Model: packets and callbacks are late by any amount, never early. Single ones seem early while the envelope is learnt, and so do most of a burst. But when every sample of a quarter of a second comes before the envelope, that was moved beyond them: by a packet that began a new timeline late, or by a host that stood still so often
 //! that it was taken for the truth. A filter cannot see that, because it learns its own error as noise.
 
 use super::estimator::Sample;
@@ -17,6 +16,7 @@ const PROOF_TIME: Nanos = Nanos::from_millis(250);
 #[derive(Clone, Copy, Debug)]
 struct Run {
     since: LocalTime,
+    last: LocalTime,
     count: u32,
     earliest: Sample,
 }
@@ -34,8 +34,12 @@ impl EarlyDetector {
             self.run = None;
             return None;
         }
-        let run = self.run.get_or_insert(Run { since: sample.at, count: 0, earliest: *sample });
+        // After a silence the rate counts again, and the path may be another.
+        let run = self.run.filter(|run| sample.at.since(run.last) < PROOF_TIME);
+        let new = Run { since: sample.at, last: sample.at, count: 0, earliest: *sample };
+        let run = self.run.insert(run.unwrap_or(new));
         run.count += 1;
+        run.last = sample.at;
         // The envelope moves meanwhile, and no clock's rate matters in so short a time.
         if sample.offset_ns > run.earliest.offset_ns {
             run.earliest = *sample;
@@ -73,6 +77,12 @@ mod tests {
 
     #[test]
     fn few_samples_are_no_proof() {
-        assert_eq!(proof(100, (0..50).map(|_| -4.0)), Some((4, 4.0)));
+        assert_eq!(proof(100, (0..4).map(|_| -4.0)), None);
+        assert_eq!(proof(100, (0..5).map(|_| -4.0)), Some((4, 4.0)));
+    }
+
+    #[test]
+    fn a_silence_ends_a_run() {
+        assert_eq!(proof(250, (0..50).map(|_| -4.0)), None);
     }
 }

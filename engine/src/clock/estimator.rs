@@ -36,6 +36,8 @@ const JITTER_SAMPLES: f64 = 400.0;
 /// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up. And what it errs by at least, when it is needed again.
 const AGEING_PPB_PER_S: f64 = 20.0;
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
+/// A rate is well known that is this much more exact than what was known before the first sample.
+const KNOWN_SHARE: f64 = 0.2;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
 const LEAST: usize = 0;
 /// Index of the bank that follows the average.
@@ -149,6 +151,8 @@ pub struct Estimator {
     early: EarlyDetector,
     /// The best that was known of the rate, as seen from now.
     steady: Option<SteadyRate>,
+    /// The rate that the next banks begin with, and its standard deviation, ppb.
+    prior_rate: (f64, f64),
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
 }
@@ -167,6 +171,7 @@ impl Estimator {
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
             early: EarlyDetector::default(),
             steady: None,
+            prior_rate: (config.rate.as_ppb(), config.rate_sigma.as_ppb()),
             carried_ns: 0.0,
         }
     }
@@ -195,9 +200,9 @@ impl Estimator {
     fn remember_rate(&mut self) {
         let Some(banks) = &self.banks else { return };
         let filter = banks[self.speaker].speaker();
-        let (rate_ppb, sigma_ppb) = (filter.state()[1], libm::sqrt(filter.covariance()[1][1]));
-        let at = self.updated_at;
-        if self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
+        let (at, rate_ppb, sigma_ppb) = (filter.at(), filter.state()[1], libm::sqrt(filter.covariance()[1][1]));
+        let known = sigma_ppb < KNOWN_SHARE * self.config.rate_sigma.as_ppb();
+        if known && self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
             self.steady = Some(SteadyRate { at, rate_ppb, sigma_ppb });
         }
     }
@@ -218,17 +223,17 @@ impl Estimator {
     /// Forgets all but the rate, and that it forgets to what it was before the troubles: their noise is the error of the envelope, and so is what they made of the rate. The next sample
     /// is where the offset begins.
     pub fn begin_anew(&mut self) {
-        if let Some(steady) = self.steady {
-            let sigma_ppb = steady.sigma_ppb(self.updated_at).max(DISTURBED_RATE.as_ppb());
-            (self.config.rate, self.config.rate_sigma) = (Ppb::new(steady.rate_ppb), Ppb::new(sigma_ppb));
-        }
-        *self = Self { samples: self.samples, steady: self.steady, ..Self::new(self.config) };
+        let anew = Self::new(self.config);
+        let prior_rate = self.steady.map_or(anew.prior_rate, |steady| {
+            (steady.rate_ppb, steady.sigma_ppb(self.updated_at).max(DISTURBED_RATE.as_ppb()))
+        });
+        *self = Self { steady: self.steady, prior_rate, ..anew };
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let prior = Prior {
-            rate_ppb: self.config.rate.as_ppb(),
-            rate_sigma_ppb: self.config.rate_sigma.as_ppb(),
+            rate_ppb: self.prior_rate.0,
+            rate_sigma_ppb: self.prior_rate.1,
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,
                 DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
@@ -276,7 +281,7 @@ impl Estimator {
         self.speaker = challenger;
     }
 
-    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by more than a few jitters.
+    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by much more than a jitter.
     fn put_down(&mut self, elapsed_s: f64) {
         // Only one way is anything carried.
         let Some(banks) = self.banks.as_ref().filter(|_| self.config.delay == DelayModel::Absorbed) else { return };
@@ -368,6 +373,8 @@ impl Estimator {
     }
 
     fn each(&mut self, change: impl Fn(&mut Bank)) {
+        // What was early is not of the course that follows.
+        self.early = EarlyDetector::default();
         let now = self.updated_at;
         for bank in self.banks.iter_mut().flatten() {
             bank.predict(now);

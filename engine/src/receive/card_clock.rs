@@ -31,8 +31,10 @@ pub(crate) struct CardClock {
     origin: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
-    /// Those that are late by more than scheduling, and those that may be late by that.
-    runs: [Run; 2],
+    /// Callbacks that are late by more than scheduling.
+    far: Option<Run>,
+    /// Callbacks that may be late by that, or behind a card that has lost less.
+    near: Option<Run>,
 }
 
 /// So many callbacks in a row, and the time that they must take.
@@ -43,27 +45,32 @@ struct Proof {
 }
 
 /// Callbacks in a row that are all late.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Run {
     since: LocalTime,
     callbacks: u32,
+    least: Sample,
     least_ns: f64,
 }
 
 impl Run {
-    /// Adds a callback, or ends the run if that is late by less than the limit. Returns what all of them were late by, once they are proof that the card has lost that.
-    fn extend(&mut self, at: LocalTime, late_ns: f64, limit_ns: f64, proof: Proof) -> Option<f64> {
+    /// The run with another callback; `None` if that is late by less than the limit.
+    fn extended(run: Option<Self>, sample: &Sample, late_ns: f64, limit_ns: f64) -> Option<Self> {
         if late_ns < limit_ns {
-            self.callbacks = 0;
             return None;
         }
-        if self.callbacks == 0 {
-            (self.since, self.least_ns) = (at, late_ns);
+        let new = Self { since: sample.at, callbacks: 0, least: *sample, least_ns: late_ns };
+        let mut run = run.unwrap_or(new);
+        run.callbacks += 1;
+        if late_ns < run.least_ns {
+            (run.least, run.least_ns) = (*sample, late_ns);
         }
-        self.callbacks += 1;
-        self.least_ns = self.least_ns.min(late_ns);
-        let proven = self.callbacks >= proof.callbacks && at.since(self.since) >= proof.time;
-        proven.then_some(self.least_ns)
+        Some(run)
+    }
+
+    /// Whether they have been so many, and have taken so long until `now`.
+    fn proves(&self, now: LocalTime, proof: Proof) -> bool {
+        self.callbacks >= proof.callbacks && now.since(self.since) >= proof.time
     }
 }
 
@@ -72,7 +79,7 @@ impl CardClock {
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = KnownRate::remembered(remembered);
         let estimator = Estimator::new(known.estimator(JITTER));
-        Self { rate, known, origin: None, played: Frames::ZERO, estimator, runs: Default::default() }
+        Self { rate, known, origin: None, played: Frames::ZERO, estimator, far: None, near: None }
     }
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
@@ -106,6 +113,7 @@ impl CardClock {
         if self.belongs(&sample, callback) {
             self.estimator.update(sample);
         }
+        self.known.learn(self.estimator.map());
     }
 
     /// Whether a sample is of the course so far, or of a new one that it proves. It may be off by a callback's length at most, however large the jitter is: a course that is far off
@@ -118,17 +126,18 @@ impl CardClock {
         let callback_ns = callback.as_nanos() as f64;
         let shifted_ns = SHIFTED.as_nanos() as f64;
         let limit_ns = shifted_ns + jitter_ns.min(callback_ns);
-        let [far, near] = &mut self.runs;
-        let lost_ns = far
-            .extend(sample.at, late_ns, limit_ns, PROOF)
-            .or(near.extend(sample.at, spoken_ns, shifted_ns, LONG_PROOF));
-        let Some(lost_ns) = lost_ns else { return late_ns < limit_ns };
-        self.runs = Default::default();
+        self.far = Run::extended(self.far, sample, late_ns, limit_ns);
+        self.near = Run::extended(self.near, sample, spoken_ns, shifted_ns);
+        let far = self.far.filter(|run| run.proves(sample.at, PROOF));
+        let near = self.near.filter(|run| run.proves(sample.at, LONG_PROOF));
+        let Some(run) = far.or(near) else { return late_ns < limit_ns };
+        (self.far, self.near) = (None, None);
         if jitter_ns < callback_ns {
-            self.estimator.step_offset(-lost_ns, PROOF.callbacks);
+            self.estimator.step_offset(-run.least_ns, run.callbacks);
         } else {
             // After troubles so long that the estimator has learnt them.
             self.estimator.begin_anew();
+            self.estimator.update(run.least);
         }
         true
     }
@@ -278,6 +287,20 @@ mod tests {
                 let late = errors.iter().skip(2).find(|error| error.abs() > Nanos::from_millis(3));
                 assert_eq!(late, None, "seed {seed}, {periods} periods, {stall_ms} ms every {every_ms}: {errors:?}");
             }
+        }
+    }
+
+    /// What was remembered from another day is not better than what was measured before the troubles.
+    #[test]
+    fn a_measured_rate_outlives_troubles_also_if_another_one_was_remembered() {
+        let mut clock = CardClock::new(SampleRate::HZ_48000, Some(Ppb::from_ppm(115.0)));
+        run(&mut clock, LocalTime::ZERO, 3000, 120.0);
+        assert!((clock.rate().as_ppm() - 120.0).abs() < 0.3, "{}", clock.rate());
+        clock.estimator.begin_anew();
+        let resumed = LocalTime::ZERO + Nanos::from_secs(61);
+        for callbacks in [1, 5, 50] {
+            run(&mut clock, resumed, callbacks, 120.0);
+            assert!((clock.rate().as_ppm() - 120.0).abs() < 3.0, "{callbacks}: {}", clock.rate());
         }
     }
 

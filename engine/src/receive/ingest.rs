@@ -328,6 +328,7 @@ impl Ingest {
         let arrivals = timeline.legs.clock();
         self.snapshot.arrivals = arrivals
             .map(|(map, earlier)| MediaMap::new(timeline.origin_local - earlier, timeline.origin_frame, rate, map));
+        timeline.legs.learn_rate(arrivals);
         self.snapshot.media_rate = timeline.legs.rate_by(arrivals);
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)

@@ -43,6 +43,14 @@ impl KnownRate {
         self.updated(clock).rate
     }
 
+    /// Keeps a rate that was measured better than any other knowledge of it, for when an estimator must begin anew.
+    pub(super) fn learn(&mut self, clock: Option<ClockMap>) {
+        let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
+        if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {
+            *self = Self::inferred(clock.rate());
+        }
+    }
+
     /// What is known of the clock that follows this one, of which so much was measured.
     pub(super) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();

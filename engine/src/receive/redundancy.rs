@@ -218,6 +218,11 @@ impl Legs {
         self.known.or_measured(clock.map(|(map, _)| map))
     }
 
+    /// Remembers the rate of [`Legs::clock`], if that is well known.
+    pub(super) fn learn_rate(&mut self, clock: Option<(ClockMap, Nanos)>) {
+        self.known.learn(clock.map(|(map, _)| map));
+    }
+
     /// Running size of the lateness of the followed leg's packets.
     pub(super) fn jitter(&self) -> Nanos {
         self.path(self.followed).arrivals.jitter()

@@ -232,7 +232,7 @@ impl<'a> World<'a> {
         let first = next_stall(stall, stream, window.start);
         let following = std::iter::successors(Some(first), |&(_, end)| Some(next_stall(stall, stream, end)));
         for (begin, end) in following.take_while(|&(begin, _)| begin < window.end) {
-            self.schedule_fault(index, begin, Some(end));
+            self.schedule_fault(index, begin, Some(end.min(window.end)));
         }
     }
 

@@ -225,8 +225,10 @@ proptest! {
     #[test]
     fn no_samples_make_the_estimate_anything_but_a_number(
         samples in proptest::collection::vec((0i64..20_000_000_000, -1e18f64..1e18, any::<bool>()), 1..200),
+        one_way in any::<bool>(),
     ) {
-        let mut estimator = estimator();
+        let delay = if one_way { DelayModel::Absorbed } else { CONFIG.delay };
+        let mut estimator = Estimator::new(EstimatorConfig { delay, ..CONFIG });
         for (at_ns, offset_ns, reverse) in samples {
             let direction = if reverse { Direction::Reverse } else { Direction::Forward };
             estimator.update(Sample { at: LocalTime::from_nanos(at_ns), offset_ns, direction });

@@ -260,6 +260,13 @@ impl<'a> Desk<'a> {
         for ((stream, channel), followed) in self.streams.iter().zip(&player.channels).zip(&mut self.followed) {
             let status = channel.receiver.status();
             follow(session, stream, &status, followed);
+            let asked = self.arguments.latency.or(stream.target.latency_ms).is_some();
+            if followed.late.look(clock::now(), followed.counts.dropped) && asked {
+                session.tell(format_args!(
+                    "warning: packets of {} keep coming too late for a latency of {}: give a longer one (--latency, or latency= in the URL), or none, which finds what it needs",
+                    stream.target.name, status.playout.target
+                ));
+            }
         }
         if let Some((callback, latency)) = player.callback_too_long().filter(|_| !self.warned) {
             self.warned = true;
@@ -385,14 +392,7 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     if followed.counts.restarts > restarts {
         session.tell(format_args!("{name}: its sender has started anew"));
     }
-    let now = clock::now();
-    if followed.late.look(now, followed.counts.dropped) {
-        session.tell(format_args!(
-            "warning: packets of {name} keep coming too late for a latency of {}: give a longer --latency, or none, which finds what it needs",
-            status.playout.target
-        ));
-    }
-    let silent = is_silent(status, now);
+    let silent = is_silent(status, clock::now());
     if silent && !followed.silent {
         let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
         session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));
