@@ -151,8 +151,6 @@ pub struct Estimator {
     early: EarlyDetector,
     /// The best that was known of the rate, as seen from now.
     steady: Option<SteadyRate>,
-    /// The rate that the next banks begin with, and its standard deviation, ppb.
-    prior_rate: (f64, f64),
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
 }
@@ -171,7 +169,6 @@ impl Estimator {
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
             early: EarlyDetector::default(),
             steady: None,
-            prior_rate: (config.rate.as_ppb(), config.rate_sigma.as_ppb()),
             carried_ns: 0.0,
         }
     }
@@ -190,11 +187,21 @@ impl Estimator {
         for bank in banks {
             bank.take(&sample, self.updated_at);
         }
-        self.learn_jitter(&sample);
-        self.catch_up(&sample);
+        let lateness_ns = self.lateness(&sample);
+        self.learn_jitter(lateness_ns);
+        // Of a path whose delay is measured, an early packet may tell of a shorter route; and nothing is carried.
+        if self.is_one_way() {
+            self.catch_up(&sample, lateness_ns);
+        }
         self.elect();
-        self.put_down(elapsed_s);
-        self.remember_rate();
+        if self.is_one_way() {
+            self.put_down(elapsed_s);
+            self.remember_rate();
+        }
+    }
+
+    fn is_one_way(&self) -> bool {
+        self.config.delay == DelayModel::Absorbed
     }
 
     fn remember_rate(&mut self) {
@@ -208,12 +215,7 @@ impl Estimator {
     }
 
     /// Moves an envelope that is proven to be late.
-    fn catch_up(&mut self, sample: &Sample) {
-        // Of a path whose delay is measured, an early packet may tell of a shorter route.
-        if self.config.delay != DelayModel::Absorbed {
-            return;
-        }
-        let lateness_ns = self.lateness(sample);
+    fn catch_up(&mut self, sample: &Sample, lateness_ns: f64) {
         if let Some(earliest) = self.early.judge(sample, lateness_ns) {
             self.begin_anew();
             self.update(earliest);
@@ -223,17 +225,16 @@ impl Estimator {
     /// Forgets all but the rate, and that it forgets to what it was before the troubles: their noise is the error of the envelope, and so is what they made of the rate. The next sample
     /// is where the offset begins.
     pub fn begin_anew(&mut self) {
-        let anew = Self::new(self.config);
-        let prior_rate = self.steady.map_or(anew.prior_rate, |steady| {
-            (steady.rate_ppb, steady.sigma_ppb(self.updated_at).max(DISTURBED_RATE.as_ppb()))
-        });
-        *self = Self { steady: self.steady, prior_rate, ..anew };
+        *self = Self { steady: self.steady, ..Self::new(self.config) };
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
+        let told = (self.config.rate.as_ppb(), self.config.rate_sigma.as_ppb());
+        let measured = |steady: SteadyRate| (steady.rate_ppb, steady.sigma_ppb(sample.at).max(DISTURBED_RATE.as_ppb()));
+        let (rate_ppb, rate_sigma_ppb) = self.steady.map_or(told, measured);
         let prior = Prior {
-            rate_ppb: self.prior_rate.0,
-            rate_sigma_ppb: self.prior_rate.1,
+            rate_ppb,
+            rate_sigma_ppb,
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,
                 DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
@@ -259,22 +260,21 @@ impl Estimator {
         filter.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
-    fn learn_jitter(&mut self, sample: &Sample) {
+    fn learn_jitter(&mut self, lateness_ns: f64) {
         let gain = 1.0 / (self.samples as f64 + 1.0).min(JITTER_SAMPLES);
-        self.jitter_ns += gain * (self.lateness(sample).abs() - self.jitter_ns);
+        self.jitter_ns += gain * (lateness_ns.abs() - self.jitter_ns);
     }
 
     fn elect(&mut self) {
         let Some(banks) = &self.banks else { return };
-        let one_way = self.config.delay == DelayModel::Absorbed;
-        let from = if one_way { ELECT_FROM_ONE_WAY } else { ELECT_FROM };
+        let from = if self.is_one_way() { ELECT_FROM_ONE_WAY } else { ELECT_FROM };
         let (speaker, challenger) = (self.speaker, LEAST + MEAN - self.speaker);
         let grown_up = self.updated_at.since(self.started_at) >= from;
         if !grown_up || banks[challenger].variance() * SWITCH_FACTOR >= banks[speaker].variance() {
             return;
         }
         // Of a delay that belongs to the offset, nobody can say whether its least or its mean is meant; but it must not jump.
-        if one_way {
+        if self.is_one_way() {
             let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
             self.carried_ns += offset_ns(speaker) - offset_ns(challenger);
         }
@@ -283,8 +283,7 @@ impl Estimator {
 
     /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by much more than a jitter.
     fn put_down(&mut self, elapsed_s: f64) {
-        // Only one way is anything carried.
-        let Some(banks) = self.banks.as_ref().filter(|_| self.config.delay == DelayModel::Absorbed) else { return };
+        let Some(banks) = &self.banks else { return };
         let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
         let away_ns = offset_ns(self.speaker) + self.carried_ns - offset_ns(LEAST);
         let limit_ns = CARRIED_JITTERS * self.jitter_ns;

@@ -110,17 +110,18 @@ impl CardClock {
             self.estimator.begin_anew();
         }
         let callback = self.rate.duration(Frames::new(frames as i64));
-        if self.belongs(&sample, callback) {
+        let map = self.estimator.map();
+        self.known.learn(map);
+        let spoken_ns = map.map_or(0.0, |map| map.offset_ns(now) - sample.offset_ns);
+        if self.belongs(&sample, spoken_ns, callback) {
             self.estimator.update(sample);
         }
-        self.known.learn(self.estimator.map());
     }
 
-    /// Whether a sample is of the course so far, or of a new one that it proves. It may be off by a callback's length at most, however large the jitter is: a course that is far off
+    /// Whether a sample, late by `spoken_ns` by the map, is of the course so far, or of a new one that it proves. It may be off by a callback's length at most, however large the jitter is: a course that is far off
     /// makes jitter of its own error, and would be taken for the truth for minutes.
-    fn belongs(&mut self, sample: &Sample, callback: Nanos) -> bool {
+    fn belongs(&mut self, sample: &Sample, spoken_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
-        let spoken_ns = self.estimator.map().map_or(0.0, |map| map.offset_ns(sample.at) - sample.offset_ns);
         let late_ns = spoken_ns.max(envelope_ns);
         let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos() as f64;
         let callback_ns = callback.as_nanos() as f64;
