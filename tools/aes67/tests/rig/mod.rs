@@ -3,6 +3,7 @@
 use netns::{Running, Stopped, Wire as Hosts};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::str::FromStr;
 
 /// The program under test.
 const AES67: &str = env!("CARGO_BIN_EXE_aes67");
@@ -72,10 +73,10 @@ impl Program {
         (code, log)
     }
 
-    /// Ends it as a crash does.
-    pub(crate) fn kill(self) {
+    /// Ends it as a crash does; what it wrote until then.
+    pub(crate) fn kill(self) -> String {
         self.0.signal("KILL");
-        let _ = self.0.wait(10);
+        self.0.wait(10).log
     }
 
     /// Waits for its end.
@@ -89,6 +90,12 @@ pub(crate) fn samples(path: &Path) -> Vec<i32> {
     hound::WavReader::open(path).expect("a WAV file").samples().map(|sample| sample.expect("a sample")).collect()
 }
 
+/// The last number that a log has before a word.
+pub(crate) fn told<T: FromStr>(log: &str, word: &str) -> T {
+    let number = log.rsplit_once(word).and_then(|(before, _)| before.rsplit([' ', '\n']).next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no number before '{word}': {log}"))
+}
+
 /// Fails unless samples were recorded as they were sent; returns how many of those that were sent are accounted for. On a machine that stands still packets are left
 /// out, and that is neither's fault: the recording may begin later, and be silent where its log says that frames are missing.
 pub(crate) fn assert_recorded(log: &str, recorded: &[i32], sent: &[i32], channels: usize) -> usize {
@@ -96,9 +103,7 @@ pub(crate) fn assert_recorded(log: &str, recorded: &[i32], sent: &[i32], channel
     let late =
         sent.chunks_exact(channels).enumerate().position(|(frame, _)| sent[frame * channels..].starts_with(probe));
     let late = late.expect("the first frames were sent") * channels;
-    let told = log.rsplit_once(" frames missing").and_then(|(before, _)| before.rsplit(' ').next());
-    let missing = told.and_then(|number| number.parse::<usize>().ok());
-    let missing = missing.expect("a log that tells of missing frames") * channels;
+    let missing = told::<usize>(log, " frames missing") * channels;
     assert!(late + missing < sent.len() / 2, "half of it did not come: {log}");
     let pairs = || recorded.iter().zip(&sent[late..]);
     let differs = pairs().position(|(recorded, sent)| recorded != sent && *recorded != 0);
