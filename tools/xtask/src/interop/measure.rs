@@ -49,6 +49,11 @@ pub(super) fn swapped(bytes: &[u8], sample_bytes: usize) -> Vec<u8> {
     bytes.chunks_exact(sample_bytes).flat_map(|sample| sample.iter().rev().copied()).collect()
 }
 
+/// The first frame at which audio has these bytes.
+pub(super) fn place_of(probe: &[u8], audio: &[u8], frame: usize) -> Option<usize> {
+    audio.windows(probe.len()).step_by(frame).position(|window| window == probe)
+}
+
 /// How many bytes of `recorded` are what was sent from some place on: from its first frame that is not silent to the last. Silence at its end is left out.
 pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<usize, String> {
     let silent = |frame: &&[u8]| frame.iter().all(|byte| *byte == 0);
@@ -56,7 +61,7 @@ pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<us
     let tail = recorded.chunks_exact(frame).rev().take_while(silent).count() * frame;
     let body = recorded.get(lead..recorded.len() - tail).unwrap_or_default();
     let probe = body.get(..64 * frame).ok_or("nothing but silence was recorded")?;
-    let start = sent.windows(probe.len()).step_by(frame).position(|window| window == probe);
+    let start = place_of(probe, sent, frame);
     let start = start.ok_or("what was recorded was not sent")? * frame;
     let expected = sent.get(start..start + body.len()).ok_or("more was recorded than was sent")?;
     match body.iter().zip(expected).position(|(a, b)| a != b) {
@@ -81,7 +86,7 @@ pub(super) fn identical_stretches(recorded: &[u8], sent: &[u8], frame: usize) ->
     const STEP: usize = 480;
     let (mut at, mut found_so_far) = (0, Stretches::default());
     while let Some(probe) = recorded.get(at * frame..(at + PROBE) * frame) {
-        let found = sent.windows(probe.len()).step_by(frame).position(|window| window == probe);
+        let found = place_of(probe, sent, frame);
         let length = found.map_or(0, |found| {
             let pairs = recorded[at * frame..].chunks_exact(frame).zip(sent[found * frame..].chunks_exact(frame));
             pairs.take_while(|(recorded, sent)| recorded == sent).count()

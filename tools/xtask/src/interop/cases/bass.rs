@@ -5,7 +5,7 @@
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
 use super::super::counter::{check_stretch, counter, wav};
 use super::super::flood;
-use super::super::measure::{Stretches, identical_stretches, swapped, wav_data};
+use super::super::measure::{Stretches, identical_stretches, place_of, swapped, wav_data};
 use super::super::pauses::{self, Watch};
 use super::super::peers::{DOMAIN, Ptp4l, gstreamer};
 use super::play::{Jack, send_tone};
@@ -300,9 +300,10 @@ impl Take {
         const STEP: usize = 480;
         let place = |at: usize| {
             let probe = other.audio.get(at * FRAME_BYTES..)?.get(..PROBE)?;
-            let silent = probe.iter().all(|byte| *byte == 0);
-            let mut windows = self.audio.windows(PROBE).step_by(FRAME_BYTES);
-            windows.position(|window| !silent && window == probe).map(|found| at as i64 - found as i64)
+            if probe.iter().all(|byte| *byte == 0) {
+                return None;
+            }
+            place_of(probe, &self.audio, FRAME_BYTES).map(|found| at as i64 - found as i64)
         };
         let frames = other.audio.len() / FRAME_BYTES;
         let found = (frames / 2..frames).step_by(STEP).find_map(place);
