@@ -1,8 +1,8 @@
-//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on hosts that have none.
+//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on hosts that have none, and with a [time of its own](Time) if need be.
 //!
 //! Model: the kernel is Debian's, with its modules; the cards are a module of ours (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
-//! host's, read-only; it runs one script, and ends. Nothing is installed: packages are unpacked in cargo's target folder. QEMU emulates the processor, so this takes no privileges
-//! of virtualisation, and a guest's seconds are as long as the host's.
+//! host's, read-only but for `/run`; it runs one script, and ends. Nothing is installed: packages are unpacked in cargo's target folder. QEMU emulates the processor, so this takes
+//! no privileges of virtualisation.
 
 use crate::cmd::Cmd;
 use crate::debian::{self, Needed};
@@ -29,7 +29,7 @@ const KERNEL: &str = "linux-image-amd64";
 /// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with other modules.
 const SERIES: &str = "6.1.";
 /// Modules of the kernel that a guest loads, each after those that it needs.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 18] = [
     "virtio_ring",
     "virtio",
     "virtio_pci_legacy_dev",
@@ -40,11 +40,37 @@ const MODULES: [&str; 10] = [
     "9pnet",
     "9pnet_virtio",
     "9p",
+    "veth",
+    "llc",
+    "stp",
+    "bridge",
+    "crc32c_generic",
+    "libcrc32c",
+    "nfnetlink",
+    "nf_tables",
 ];
 /// Our own one.
 const CARD: &str = "stamping_nic";
 const CARD_SOURCE: &str = include_str!("stamping_nic.c");
 const INIT: &str = include_str!("init");
+
+/// Whose seconds a guest has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// The host's, on two processors.
+    Hosts,
+    /// Its own: one processor takes a nanosecond for each instruction, and what nobody waits through is skipped. However long the host stands still, the guest does not.
+    Counted,
+}
+
+impl Time {
+    fn options(self) -> &'static str {
+        match self {
+            Self::Hosts => "-accel tcg,thread=multi -smp 2 -m 1024",
+            Self::Counted => "-accel tcg -icount shift=0,sleep=off -smp 1 -m 4096",
+        }
+    }
+}
 
 /// Where a guest's kernel and first files are.
 pub(crate) struct Guest {
@@ -71,12 +97,12 @@ impl Guest {
     }
 
     /// The arguments of `qemu-system-x86_64` for a guest that runs `guest.sh` of the folder `shared`, with cards that have these `parameters`.
-    pub(crate) fn arguments(&self, shared: &Path, parameters: &[&str]) -> Vec<String> {
+    pub(crate) fn arguments(&self, shared: &Path, time: Time, parameters: &[&str]) -> Vec<String> {
         let share = |path: &Path, tag: &str, more: &str| {
             format!("local,path={},mount_tag={tag},security_model=none{more}", path.display())
         };
         let cards: String = parameters.iter().map(|parameter| format!(" nic.{parameter}")).collect();
-        let machine = "-M q35 -accel tcg,thread=multi -smp 2 -m 1024 -nographic -no-reboot -nic none";
+        let machine = format!("-M q35 {} -nographic -no-reboot -nic none", time.options());
         let mut arguments: Vec<String> = machine.split(' ').map(str::to_owned).collect();
         let rest = [
             ("-kernel", self.folder.join("vmlinuz").display().to_string()),
@@ -197,7 +223,8 @@ mod tests {
     #[test]
     fn cards_get_their_parameters_by_the_kernels_command_line() {
         let guest = Guest { folder: "guest".into() };
-        let arguments = guest.arguments(Path::new("/shared"), &["ppb=0,30000", "cross=1"]);
+        let arguments = guest.arguments(Path::new("/shared"), Time::Hosts, &["ppb=0,30000", "cross=1"]);
         assert!(arguments.iter().any(|argument| argument.ends_with("tsc=reliable nic.ppb=0,30000 nic.cross=1")));
+        assert!(!arguments.iter().any(|argument| argument == "-icount"));
     }
 }

@@ -24,16 +24,36 @@ pub(super) enum Trouble {
 /// How a case ends.
 pub(super) type Outcome = Result<(), Trouble>;
 
+/// How a case is run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// For minutes instead of seconds.
+    pub(super) long: bool,
+    /// In an emulated machine.
+    pub(super) emulated: bool,
+}
+
+impl Form {
+    /// The options that ask for it, each with a space after it.
+    pub(super) fn options(self) -> String {
+        [(self.emulated, "--emulated "), (self.long, "--long ")]
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, text)| *text)
+            .collect()
+    }
+}
+
 /// A case's bench.
 pub(super) struct Bench {
     program: PathBuf,
-    long: bool,
+    form: Form,
 }
 
 impl Bench {
     /// Runs a case with this `aes67`; its panics are failures.
-    pub(super) fn run(program: &Path, long: bool, case: fn(&Self) -> Outcome) -> Outcome {
-        let bench = Self { program: program.to_owned(), long };
+    pub(super) fn run(program: &Path, form: Form, case: fn(&Self) -> Outcome) -> Outcome {
+        let bench = Self { program: program.to_owned(), form };
         catch_unwind(AssertUnwindSafe(|| case(&bench))).unwrap_or_else(|panic| Err(Trouble::Failed(words(&*panic))))
     }
 
@@ -44,12 +64,22 @@ impl Bench {
 
     /// Whether the long form was asked for.
     pub(super) fn is_long(&self) -> bool {
-        self.long
+        self.form.long
+    }
+
+    /// Whether this machine is emulated.
+    pub(super) fn is_emulated(&self) -> bool {
+        self.form.emulated
+    }
+
+    /// Whether nothing else runs beside the case, so that it may fail by a claim about time.
+    pub(super) fn is_alone(&self) -> bool {
+        self.form.long || self.form.emulated
     }
 
     /// Seconds of the short or the long form.
     pub(super) fn seconds(&self, short: u32, long: u32) -> u32 {
-        if self.long { long } else { short }
+        if self.form.long { long } else { short }
     }
 
     /// The `aes67` that is looked at.
@@ -93,14 +123,14 @@ impl Bench {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
     }
 
-    /// Fails if a claim about time does not hold in the long form, although the machine never stood still. The short form, which runs beside other tests, only says so.
+    /// Fails if a claim about time does not hold although the machine never stood still. A short form that runs beside other tests only says so.
     pub(super) fn check_undisturbed(&self, watch: &Watch, holds: bool, claim: impl Display) -> Outcome {
         if holds {
             return Ok(());
         }
         let pauses = pauses::of(watch);
         let longest_ms = pauses.iter().map(|pause| pause.1).fold(0.0, f64::max);
-        if pauses.is_empty() && self.long {
+        if pauses.is_empty() && self.is_alone() {
             return Err(Trouble::Failed(claim.to_string()));
         }
         self.figure(
@@ -111,7 +141,7 @@ impl Bench {
     }
 
     /// What the JSON lines of a program that began `began_s` after the watch count under `name`, with a line a second for each of so many streams, in the seconds in which the
-    /// machine did not stand still, and no other disturbance is known: nothing, or the long form fails.
+    /// machine did not stand still, and no other disturbance is known: nothing, or a case that is alone fails.
     pub(super) fn check_quiet_seconds(
         &self,
         (watch, others): (&Watch, &[(f64, f64)]),
@@ -131,7 +161,7 @@ impl Bench {
             &format!("{name} while nothing stood still"),
             format_args!("{} in {:.0} of {all_s:.0} s", quiet.counted, quiet.seconds),
         );
-        let holds = quiet.counted == 0.0 || !self.long;
+        let holds = quiet.counted == 0.0 || !self.is_alone();
         self.check(holds, format!("{} {name} that no pause of the machine explains", quiet.counted))
     }
 }

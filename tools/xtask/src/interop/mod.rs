@@ -4,18 +4,21 @@
 //! To add one, write it in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which the test suite runs too (`tests/interop.rs`,
 //! one test a case), and a long one, which `--long` asks for.
 //!
+//! On a machine that is shared with others a claim about time shows little: [emulated] has one on which it does.
+//!
 //! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
 
 mod bench;
 mod cases;
 mod counter;
+mod emulated;
 pub(crate) mod flood;
 mod measure;
 pub(crate) mod pauses;
 mod peers;
 
 use crate::cmd::Cmd;
-use bench::{Bench, Trouble};
+use bench::{Bench, Form, Trouble};
 use cases::Case;
 use clap::Args;
 use std::path::PathBuf;
@@ -29,8 +32,9 @@ Examples:
   cargo xtask interop --list                            the cases
   cargo xtask interop --long --only ptp-accuracy        one case in its long form, with its figures
   cargo xtask interop --long > figures.txt              all of them: more than an hour
+  cargo xtask interop --emulated --only ffmpeg-receive  on a machine that never stands still, whatever this one does
 
-INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
+INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root, except with --emulated; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,6 +50,14 @@ pub(crate) struct InteropArgs {
     /// Run only these cases; repeat the option or separate names with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+
+    /// In an emulated machine, whose time stands still whenever this one does; `cargo xtask guest-fetch` gets it
+    #[arg(long, conflicts_with = "list")]
+    emulated: bool,
+
+    /// This is that machine
+    #[arg(long, hide = true)]
+    in_guest: bool,
 
     /// Build and use `aes67` with full optimisation
     #[arg(long)]
@@ -78,7 +90,17 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
-    let failed = chosen.iter().filter(|case| !tell(case, &program, args.long)).count();
+    if args.emulated {
+        return match emulated::run(&program, &chosen, args.long) {
+            Ok(none_failed) => ExitCode::from(u8::from(!none_failed)),
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(error.exit_code())
+            }
+        };
+    }
+    let form = Form { long: args.long, emulated: args.in_guest };
+    let failed = chosen.iter().filter(|case| !tell(case, &program, form)).count();
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -103,21 +125,17 @@ fn target_dir() -> PathBuf {
 
 /// Runs a case and says how it went; whether it did not fail.
 #[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
-fn tell(case: &Case, program: &std::path::Path, long: bool) -> bool {
+fn tell(case: &Case, program: &std::path::Path, form: Form) -> bool {
     println!("==> {}: {}", case.name, case.help);
     let start = Instant::now();
-    let done = Bench::run(program, long, case.run);
+    let done = Bench::run(program, form, case.run);
     let took_s = start.elapsed().as_secs_f64();
     match done {
         Ok(()) => println!("    passed in {took_s:.0} s"),
         Err(Trouble::Skipped(reason)) => println!("    skipped: {reason}"),
         Err(Trouble::Failed(reason)) => {
             println!("    FAILED after {took_s:.0} s: {reason}");
-            println!(
-                "    repeat it with: cargo xtask interop {}--only {}",
-                if long { "--long " } else { "" },
-                case.name
-            );
+            println!("    repeat it with: cargo xtask interop {}--only {}", form.options(), case.name);
             return false;
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::bench::{Bench, Outcome, Trouble, read, write};
 use super::super::measure::{number, objects, rms};
-use crate::guest::Guest;
+use crate::guest::{Guest, Time};
 use netns::Wire;
 use std::fs;
 
@@ -21,6 +21,9 @@ const EXACT_US: f64 = 2.0;
 /// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's stamps beside; while another ptp4l steers the same clock; with the other
 /// ways to read a clock; and with a card that does not do what it says, and then does.
 pub(super) fn stamps(bench: &Bench) -> Outcome {
+    if bench.is_emulated() {
+        return Err(Trouble::Skipped("it has an emulated guest of its own".to_owned()));
+    }
     let guest = Guest::find(&crate::target_folder()).map_err(Trouble::Skipped)?;
     if !bench.is_long() {
         return run(bench, &guest, &CARDS, &["hardware", "silent"]);
@@ -36,7 +39,7 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     write(&wire.path("guest.sh"), script)?;
     fs::copy(bench.program(), wire.path("aes67")).map_err(|error| Trouble::Failed(error.to_string()))?;
     let mut qemu = wire.command('a', "qemu-system-x86_64");
-    qemu.args(guest.arguments(wire.folder(), cards));
+    qemu.args(guest.arguments(wire.folder(), Time::Hosts, cards));
     let said = wire.start(qemu).wait(START_S + 2 * seconds * phases.len() as u32).log;
     bench.check(said.contains("the guest ends"), format!("the guest did not come to its end:\n{said}"))?;
     let truth_ns = truth_ns(&wire, &said)?;

@@ -10,7 +10,7 @@ for host in a b; do
 	ip -n $host link set $card up
 	ip -n $host route add default dev $card
 done
-cat > /tmp/ptp.cfg <<END
+cat > $TMPDIR/ptp.cfg <<END
 [global]
 domainNumber 10
 network_transport UDPv4
@@ -18,7 +18,7 @@ logAnnounceInterval 0
 logSyncInterval -3
 logMinDelayReqInterval -3
 END
-ip netns exec a ptp4l -H -i hw0 -m -q -f /tmp/ptp.cfg --priority1 100 --free_running 1 --uds_address /tmp/master > master.log 2>&1 &
+ip netns exec a ptp4l -H -i hw0 -m -q -f $TMPDIR/ptp.cfg --priority1 100 --free_running 1 --uds_address $TMPDIR/master > master.log 2>&1 &
 until grep -q "assuming the grand master role" master.log; do sleep 0.2; done
 parameters=/sys/module/stamping_nic/parameters
 for phase in $PHASES; do
@@ -28,7 +28,7 @@ for phase in $PHASES; do
 	# The card cannot note the host's time itself.
 	bracketed) echo 0 > $parameters/cross ;;
 	# Another program steers and steps the same clock meanwhile.
-	steered) ip netns exec b timeout $seconds ptp4l -H -i hw1 -s -m -q -f /tmp/ptp.cfg --step_threshold 0.00001 --uds_address /tmp/slave > slave.log 2>&1 & ;;
+	steered) ip netns exec b timeout $seconds ptp4l -H -i hw1 -s -m -q -f $TMPDIR/ptp.cfg --step_threshold 0.00001 --uds_address $TMPDIR/slave > slave.log 2>&1 & ;;
 	silent) echo 1 > $parameters/silent ;;
 	# It comes to its senses, which is found within two minutes.
 	recovered)
