@@ -19,6 +19,7 @@ mod sound_card;
 mod target;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use tracing::Level;
 
@@ -71,7 +72,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(arguments.verbose.min(2))];
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
+    let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
+    log.init();
     let done = match arguments.command {
         Command::Ptp(arguments) => ptp::run(&arguments),
         Command::Discover(arguments) => discover::run(&arguments),

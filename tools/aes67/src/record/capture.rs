@@ -1,7 +1,8 @@
 //! Packets to a continuous recording, by their place on the media timeline.
 //!
 //! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by either leg; then they are passed on, and those that never came are
-//! silence. A new source, or a jump of the timestamps that a second packet confirms, is a restart: the recording goes on behind what it has. Sans-IO: time is an argument.
+//! silence. A new source, or a jump of the timestamps that a second packet confirms, is a restart. A sender that was restarted on its media clock, such as PTP, goes on at the place
+//! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. So the recording is as long as it took. Sans-IO: time is an argument.
 
 use engine::receive::{Insertion, JitterBuffer};
 use engine::rtp::format::StreamFormat;
@@ -62,6 +63,8 @@ pub(crate) struct CaptureStats {
 
 #[derive(Clone, Copy, Debug)]
 struct Timeline {
+    /// How many there were before it.
+    number: u64,
     ssrc: Ssrc,
     /// The next frame to be passed on.
     cursor: Frames,
@@ -123,7 +126,7 @@ impl Capture {
 
     /// The end of the newest packet, its timeline, and when it came.
     pub(crate) fn newest(&self) -> Option<(u64, Frames, LocalTime)> {
-        self.timeline.map(|timeline| (self.stats.restarts, timeline.newest, timeline.newest_at))
+        self.timeline.map(|timeline| (timeline.number, timeline.newest, timeline.newest_at))
     }
 
     pub(crate) const fn stats(&self) -> &CaptureStats {
@@ -134,7 +137,7 @@ impl Capture {
         let found = packet.header.payload_type.get();
         self.payload_type.is_none_or(|expected| expected == found).then_some(())?;
         let frames = self.format.decode_into(packet.payload, &mut self.decoded).ok()?;
-        let first = self.place(now, packet)?;
+        let first = self.place(now, packet, frames)?;
         let end = first + Frames::new(frames as i64);
         let rate = self.format.sample_rate();
         let depth = Frames::new(rate.frames_in(DEPTH) as i64);
@@ -152,13 +155,13 @@ impl Capture {
         Some(())
     }
 
-    /// Where the packet begins; `None` if it is not to be believed yet.
-    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Option<Frames> {
+    /// Where a packet of so many frames begins; `None` if it is not to be believed yet.
+    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Option<Frames> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
-        let Some(timeline) = self.timeline else { return Some(self.begin(now, ssrc, timestamp)) };
-        if timeline.ssrc != ssrc {
-            let silent = now.since(timeline.newest_at) >= SOURCE_SILENCE;
-            return silent.then(|| self.restart(now, ssrc, timestamp));
+        let Some(timeline) = self.timeline else { return Some(self.begin(now, 0, ssrc, timestamp)) };
+        let is_other = timeline.ssrc != ssrc;
+        if is_other && now.since(timeline.newest_at) < SOURCE_SILENCE {
+            return None;
         }
         let rate = self.format.sample_rate();
         let limit = rate.frames_in(DISCONTINUITY) as i64;
@@ -167,26 +170,39 @@ impl Capture {
         let position = timestamp.unwrap_near(expected);
         if (position - expected).get().abs() <= limit {
             self.suspect = None;
+            self.stats.restarts += u64::from(is_other);
+            self.timeline = Some(Timeline { ssrc, ..timeline });
             return Some(position);
         }
         let confirmed = self
             .suspect
             .replace(timestamp)
             .is_some_and(|suspect| i64::from(timestamp.get().wrapping_sub(suspect.get()) as i32).abs() <= limit);
-        confirmed.then(|| self.restart(now, ssrc, timestamp))
+        (is_other || confirmed).then(|| self.restart(now, ssrc, timestamp, frames))
     }
 
-    fn restart(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
+    /// Begins another timeline with a packet of so many frames, the first of which was there when it was sent.
+    fn restart(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp, frames: usize) -> Frames {
+        let before = self.timeline.map(|timeline| (timeline.number + 1, timeline.newest_at));
+        let (number, newest_at) = before.unwrap_or((0, now));
         self.finish();
         self.buffer.clear();
         self.suspect = None;
         self.stats.restarts += 1;
-        self.begin(now, ssrc, timestamp)
+        let first = self.begin(now, number, ssrc, timestamp);
+        let missing = self.format.sample_rate().frames_in(now.since(newest_at)) as i64 - frames as i64;
+        if missing > 0 {
+            self.stats.missing_frames += missing as u64;
+            self.stats.gaps += 1;
+            let audio = Audio::Silence(missing as u64);
+            self.blocks.push_back(Block { timeline: number, first: first - Frames::new(missing), audio });
+        }
+        first
     }
 
-    fn begin(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
+    fn begin(&mut self, now: LocalTime, number: u64, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
         let first = Frames::new(i64::from(timestamp.get()));
-        self.timeline = Some(Timeline { ssrc, cursor: first, newest: first, newest_at: now });
+        self.timeline = Some(Timeline { number, ssrc, cursor: first, newest: first, newest_at: now });
         first
     }
 
@@ -208,7 +224,7 @@ impl Capture {
                 (Audio::Silence(missing as u64), missing)
             };
             self.in_gap = !present;
-            self.blocks.push_back(Block { timeline: self.stats.restarts, first: timeline.cursor, audio });
+            self.blocks.push_back(Block { timeline: timeline.number, first: timeline.cursor, audio });
             timeline.cursor += Frames::new(frames as i64);
         }
     }
@@ -287,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_the_sender_is_silence_and_a_new_source_goes_on_behind() {
+    fn a_pause_of_the_sender_is_silence_and_so_is_what_was_before_a_new_source() {
         let mut capture = capture();
         (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
         (5000..5100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
@@ -298,8 +314,23 @@ mod tests {
         (0..100).for_each(|index| capture.handle_datagram(at(6000 + index), &packet(index, 2, 12345)));
         assert_eq!(capture.stats().restarts, 1);
         let recorded = drain(&mut capture);
-        assert_eq!(recorded.len(), (5100 + 100) * PACKET);
-        assert_eq!(&recorded[5100 * PACKET..][..3], [1, 2, 3]);
+        assert_eq!(recorded.len(), (6000 + 100) * PACKET);
+        assert!(recorded[5100 * PACKET..6000 * PACKET].iter().all(|sample| *sample == 0));
+        assert_eq!(&recorded[6000 * PACKET..][..3], [1, 2, 3]);
+        assert_eq!((capture.stats().missing_frames, capture.stats().gaps), ((4900 + 900) * PACKET as u64, 2));
+    }
+
+    #[test]
+    fn a_sender_that_restarts_on_its_media_clock_goes_on_at_its_place() {
+        let mut capture = capture();
+        (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, NEAR_WRAP)));
+        // Its packets are 10 ms slower now: the timestamps tell of the place, not the arrivals.
+        (400..500).for_each(|index| capture.handle_datagram(at(index + 10), &packet(index, 2, NEAR_WRAP)));
+        assert_eq!(capture.newest().map(|(timeline, ..)| timeline), Some(0));
+        let recorded = drain(&mut capture);
+        assert_eq!(recorded.len(), 500 * PACKET);
+        assert_eq!(recorded[400 * PACKET], 400 * PACKET as i32 + 1);
+        assert_eq!((capture.stats().restarts, capture.stats().missing_frames), (1, 300 * PACKET as u64));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::fs;
 /// How long after a fault its traces may be heard.
 const AFTERMATH_S: f64 = 12.0;
 
+/// A recording of the run may be longer or shorter by this, which starting and stopping take; it has silence for what was not sent.
+const TAKE_S: f64 = 4.0;
+
 /// A fault, begun at this share of the run.
 struct Fault {
     at: f64,
@@ -87,6 +90,9 @@ pub(super) fn run(bench: &Bench) -> Outcome {
         "memory of record",
         format_args!("{} KiB at its start, {} at its end", memory_before.1, memory_after.1),
     );
+    let recorded_s = recorded.log.lines().last().and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
+    let is_whole = recorded_s.is_some_and(|recorded_s| (recorded_s - total_s).abs() < TAKE_S);
+    bench.check(is_whole, format!("{recorded_s:?} s are recorded of {total_s}"))?;
     let grown = memory_after.0.saturating_sub(memory_before.0).max(memory_after.1.saturating_sub(memory_before.1));
     bench.check(grown < 4096, format!("memory grew by {grown} KiB"))?;
     judge(bench, &rows(&trace), &times, &pauses::of(&watch))
