@@ -5,7 +5,7 @@ use super::super::flood;
 use super::super::measure::{number, objects};
 use super::super::pauses;
 use super::super::peers::real_time;
-use netns::Running;
+use netns::{Running, Wire};
 use std::fs;
 
 /// Linux's unit of processor time in `/proc`, 1/100 s on every machine in use.
@@ -56,31 +56,31 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     ));
     let arrived = sum("received") / (count as f64 * 1000.0);
     bench.check(arrived > f64::from(seconds), format!("too few packets: {arrived} s of each stream"))?;
-    let late = flood::late(&flood.log(), flood_began_s);
-    bench.check_quiet_seconds((&watch, &late), (began_s, &played.log), count, "underruns")?;
-    let missing = sum("lost");
-    if bench.wire(&['a'], &["python3-gst"]).is_ok() {
-        let mut command = real_time(&wire, 'b', netns::SYSTEM_PYTHON);
-        command.args(["-c", GST_RECEIVER, "vb", &count.to_string(), &(seconds + 5).to_string()]);
-        let gst = wire.start(command);
-        gst.wait_for("receiving", 30);
-        pause(3.0);
-        let before_s = processor_s(&gst);
-        pause(f64::from(seconds));
-        let used = (processor_s(&gst) - before_s) / f64::from(seconds);
-        let ended = gst.wait(60);
-        bench.figure(
-            "GStreamer",
-            format_args!(
-                "the same: {:.1} % of a processor; {}",
-                100.0 * used,
-                ended.log.lines().last().unwrap_or_default()
-            ),
-        );
-    }
+    beside(bench, &wire, count, seconds);
     let sent = flood.stop();
     bench.figure("sender", sent.log.lines().last().unwrap_or_default());
+    let late = flood::late(&sent.log, flood_began_s);
+    bench.check_quiet_seconds((&watch, &late), (began_s, &played.log), count, "underruns")?;
+    let missing = sum("lost");
     bench.check_undisturbed(&watch, missing == 0.0, format!("{missing} packets lost"))
+}
+
+/// What the same costs GStreamer, if it is there.
+fn beside(bench: &Bench, wire: &Wire, count: usize, seconds: u32) {
+    if bench.wire(&['a'], &["python3-gst"]).is_err() {
+        return;
+    }
+    let mut command = real_time(wire, 'b', netns::SYSTEM_PYTHON);
+    command.args(["-c", GST_RECEIVER, "vb", &count.to_string(), &(seconds + 5).to_string()]);
+    let gst = wire.start(command);
+    gst.wait_for("receiving", 30);
+    pause(3.0);
+    let before_s = processor_s(&gst);
+    pause(f64::from(seconds));
+    let used = (processor_s(&gst) - before_s) / f64::from(seconds);
+    let ended = gst.wait(60);
+    let end = ended.log.lines().last().unwrap_or_default();
+    bench.figure("GStreamer", format_args!("the same: {:.1} % of a processor; {end}", 100.0 * used));
 }
 
 /// Processor time that a program has used.
