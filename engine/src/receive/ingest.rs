@@ -23,9 +23,6 @@ const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
-/// A new SSRC belongs to the same stream if numbers and timestamps go on after at most so many lost packets. Another sender with timestamps of the same clock
-/// has other numbers.
-const RENAMED_WITHIN: u16 = 64;
 /// A timeline of which only packets after their playout have come for this long is given up.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
@@ -107,11 +104,7 @@ impl Timeline {
 
     /// Whether a packet of another SSRC is the stream's next one.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
-        let Some(newest) = self.legs.newest() else { return false };
-        let ahead = packet.header.sequence.get().wrapping_sub(newest.get());
-        let lost = i64::from(ahead) - 1;
-        let expected = RtpTimestamp::from_frames(self.newest + Frames::new(lost * frames.get()));
-        (1..=RENAMED_WITHIN).contains(&ahead) && packet.header.timestamp == expected
+        self.legs.newest().is_some_and(|newest| packet.header.goes_on_from(newest, self.newest, frames))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::sequence::SequenceNumber;
-use crate::RtpTimestamp;
+use crate::{Frames, RtpTimestamp};
 
 /// Length of a header without contributing sources and extension (RFC 3550 5.1).
 pub const RTP_HEADER_LEN: usize = 12;
@@ -18,6 +18,8 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
+/// A stream that goes on under another SSRC does so within so many packets.
+const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
 
@@ -94,6 +96,15 @@ impl RtpHeader {
         let [t0, t1, t2, t3] = self.timestamp.get().to_be_bytes();
         let [s0, s1, s2, s3] = self.ssrc.0.to_be_bytes();
         [VERSION << 6, marker | self.payload_type.0, q0, q1, t0, t1, t2, t3, s0, s1, s2, s3]
+    }
+
+    /// Whether a packet of so many frames belongs to the stream whose newest one had the number `newest` and ended at `end`, although its SSRC may be another: number and
+    /// timestamp go on, after few lost packets. Another sender with timestamps of the same clock has other numbers.
+    #[must_use]
+    pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
+        let ahead = self.sequence.get().wrapping_sub(newest.get());
+        let lost = Frames::new((i64::from(ahead) - 1) * frames.get());
+        (1..=RENAMED_WITHIN).contains(&ahead) && self.timestamp == RtpTimestamp::from_frames(end + lost)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by either leg; then they are passed on, and those that never came are
 //! silence. A new source, or a jump of the timestamps that a second packet confirms, is a restart. A sender that was restarted on its media clock, such as PTP, goes on at the place
-//! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. So the recording is as long as it took. Sans-IO: time is an argument.
+//! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. While nothing comes, silence follows by a second or two. So
+//! the recording is as long as it takes. Sans-IO: time is an argument.
 
 use engine::receive::{Insertion, JitterBuffer};
 use engine::rtp::format::StreamFormat;
-use engine::rtp::wire::{RtpPacket, Ssrc};
+use engine::rtp::sequence::SequenceNumber;
+use engine::rtp::wire::{RtpHeader, RtpPacket, Ssrc};
 use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
 use net::socket::LONGEST_DATAGRAM;
 use std::collections::VecDeque;
@@ -15,6 +17,10 @@ use std::collections::VecDeque;
 const DEPTH: Nanos = Nanos::from_millis(200);
 /// A timestamp this far from where it is expected begins a new timeline, if the next packet agrees.
 const DISCONTINUITY: Nanos = Nanos::from_secs(1);
+/// The host's clock, which measures pauses, may be off by one part in this many: 200 ppm.
+const CLOCK_ERROR: i64 = 5000;
+/// After a jump of the timestamps a leg that is behind may bring what was before it, for this long.
+const LEGS_APART: Nanos = Nanos::from_secs(1);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// Full scale of the integers that are passed on.
@@ -68,9 +74,17 @@ struct Timeline {
     ssrc: Ssrc,
     /// The next frame to be passed on.
     cursor: Frames,
-    /// End of the newest packet, and when it came.
+    /// Number and end of the newest packet, and when it came.
+    sequence: SequenceNumber,
     newest: Frames,
     newest_at: LocalTime,
+}
+
+/// A timeline that is over.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    newest: Frames,
+    at: LocalTime,
 }
 
 /// Makes a recording of packets.
@@ -80,6 +94,7 @@ pub(crate) struct Capture {
     payload_type: Option<u8>,
     buffer: JitterBuffer,
     timeline: Option<Timeline>,
+    left: Option<Left>,
     suspect: Option<RtpTimestamp>,
     in_gap: bool,
     decoded: Vec<f32>,
@@ -96,6 +111,7 @@ impl Capture {
             payload_type,
             buffer: JitterBuffer::new(format.channels(), capacity),
             timeline: None,
+            left: None,
             suspect: None,
             in_gap: false,
             decoded: vec![0.0; LONGEST_DATAGRAM / 2],
@@ -109,6 +125,13 @@ impl Capture {
         let taken = RtpPacket::parse(datagram).ok().and_then(|packet| self.take(now, &packet));
         if taken.is_none() {
             self.stats.refused += 1;
+        }
+    }
+
+    /// Nothing waits to be handled at `now`: what cannot come any more is silence.
+    pub(crate) fn handle_pause(&mut self, now: LocalTime) {
+        if let Some((expected, limit)) = self.expected(now) {
+            self.pass_on_until(expected - limit);
         }
     }
 
@@ -150,59 +173,77 @@ impl Capture {
             // What was passed on already is far ahead, or behind.
             Insertion::Late | Insertion::TooEarly => self.stats.late_packets += 1,
         }
-        timeline.newest = timeline.newest.max(end);
-        timeline.newest_at = now;
+        // A copy that another leg brings later says nothing of when the sender spoke last.
+        if end > timeline.newest {
+            *timeline = Timeline { sequence: packet.header.sequence, newest: end, newest_at: now, ..*timeline };
+        }
         Some(())
+    }
+
+    /// What would begin at `now`, and by how much it may be off.
+    fn expected(&self, now: LocalTime) -> Option<(Frames, Frames)> {
+        let timeline = self.timeline?;
+        let rate = self.format.sample_rate();
+        let paused = now.since(timeline.newest_at);
+        let error = DISCONTINUITY + Nanos::new(paused.as_nanos() / CLOCK_ERROR);
+        let [paused, error] = [paused, error].map(|time| Frames::new(rate.frames_in(time) as i64));
+        Some((timeline.newest + paused, error))
     }
 
     /// Where a packet of so many frames begins; `None` if it is not to be believed yet.
     fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Option<Frames> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
-        let Some(timeline) = self.timeline else { return Some(self.begin(now, 0, ssrc, timestamp)) };
+        let Some((timeline, (expected, limit))) = self.timeline.zip(self.expected(now)) else {
+            return Some(self.begin(now, 0, packet));
+        };
         let is_other = timeline.ssrc != ssrc;
-        if is_other && now.since(timeline.newest_at) < SOURCE_SILENCE {
+        let goes_on = packet.header.goes_on_from(timeline.sequence, timeline.newest, Frames::new(frames as i64));
+        if is_other && !goes_on && now.since(timeline.newest_at) < SOURCE_SILENCE {
             return None;
         }
-        let rate = self.format.sample_rate();
-        let limit = rate.frames_in(DISCONTINUITY) as i64;
-        let paused = Frames::new(rate.frames_in(now.since(timeline.newest_at)) as i64);
-        let expected = timeline.newest + paused;
         let position = timestamp.unwrap_near(expected);
-        if (position - expected).get().abs() <= limit {
-            self.suspect = None;
-            self.stats.restarts += u64::from(is_other);
+        if (position - expected).get().abs() <= limit.get() {
+            // A leg that is behind goes on for a while with what was before a jump.
+            self.suspect = self.suspect.filter(|_| position < timeline.newest);
+            self.stats.restarts += u64::from(is_other && !goes_on);
             self.timeline = Some(Timeline { ssrc, ..timeline });
             return Some(position);
         }
-        let confirmed = self
-            .suspect
-            .replace(timestamp)
-            .is_some_and(|suspect| i64::from(timestamp.get().wrapping_sub(suspect.get()) as i32).abs() <= limit);
-        (is_other || confirmed).then(|| self.restart(now, ssrc, timestamp, frames))
+        if self.left.is_some_and(|left| self.has_left(left, now, timestamp)) {
+            return None;
+        }
+        let suspect = self.suspect.replace(timestamp);
+        // A copy of a packet confirms nothing.
+        let confirms = |suspect: RtpTimestamp| {
+            let apart = i64::from(timestamp.get().wrapping_sub(suspect.get()) as i32).abs();
+            (1..=limit.get()).contains(&apart)
+        };
+        (is_other || suspect.is_some_and(confirms)).then(|| self.restart(now, packet, frames))
     }
 
-    /// Begins another timeline with a packet of so many frames, the first of which was there when it was sent.
-    fn restart(&mut self, now: LocalTime, ssrc: Ssrc, timestamp: RtpTimestamp, frames: usize) -> Frames {
-        let before = self.timeline.map(|timeline| (timeline.number + 1, timeline.newest_at));
-        let (number, newest_at) = before.unwrap_or((0, now));
-        self.finish();
+    /// Whether a packet is of a timeline that was left just now.
+    fn has_left(&self, left: Left, now: LocalTime, timestamp: RtpTimestamp) -> bool {
+        let away = (timestamp.unwrap_near(left.newest) - left.newest).get().abs();
+        now.since(left.at) < LEGS_APART && away as f64 <= self.format.sample_rate().frames_in(LEGS_APART)
+    }
+
+    /// Begins another timeline with a packet of so many frames, the first of which was there before it could be sent.
+    fn restart(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Frames {
+        let before = self.timeline.zip(self.expected(now));
+        if let Some((timeline, (expected, _))) = before {
+            self.pass_on_until(timeline.newest.max(expected - Frames::new(frames as i64)));
+            self.left = Some(Left { newest: timeline.newest, at: now });
+        }
         self.buffer.clear();
         self.suspect = None;
         self.stats.restarts += 1;
-        let first = self.begin(now, number, ssrc, timestamp);
-        let missing = self.format.sample_rate().frames_in(now.since(newest_at)) as i64 - frames as i64;
-        if missing > 0 {
-            self.stats.missing_frames += missing as u64;
-            self.stats.gaps += 1;
-            let audio = Audio::Silence(missing as u64);
-            self.blocks.push_back(Block { timeline: number, first: first - Frames::new(missing), audio });
-        }
-        first
+        self.begin(now, before.map_or(0, |(timeline, _)| timeline.number + 1), packet)
     }
 
-    fn begin(&mut self, now: LocalTime, number: u64, ssrc: Ssrc, timestamp: RtpTimestamp) -> Frames {
+    fn begin(&mut self, now: LocalTime, number: u64, packet: &RtpPacket<'_>) -> Frames {
+        let RtpHeader { ssrc, sequence, timestamp, .. } = packet.header;
         let first = Frames::new(i64::from(timestamp.get()));
-        self.timeline = Some(Timeline { number, ssrc, cursor: first, newest: first, newest_at: now });
+        self.timeline = Some(Timeline { number, ssrc, cursor: first, sequence, newest: first, newest_at: now });
         first
     }
 
@@ -235,8 +276,7 @@ mod tests {
     use super::*;
     use engine::SampleRate;
     use engine::rtp::format::Encoding;
-    use engine::rtp::sequence::SequenceNumber;
-    use engine::rtp::wire::{PayloadType, RtpHeader};
+    use engine::rtp::wire::PayloadType;
 
     const PACKET: usize = 48;
 
@@ -334,6 +374,70 @@ mod tests {
     }
 
     #[test]
+    fn a_leg_that_is_behind_neither_shortens_a_pause_nor_brings_back_what_was_left() {
+        let mut capture = capture();
+        let mut behind = VecDeque::new();
+        let mut send = |capture: &mut Capture, index: u32, packet: Option<Vec<u8>>| {
+            packet.iter().for_each(|packet| capture.handle_datagram(at(index), packet));
+            behind.push_back(packet);
+            // Each leg's socket has two at a time.
+            let waiting = if index % 2 == 0 { behind.len() } else { 100 };
+            let copies: Vec<_> = behind.drain(..behind.len().saturating_sub(waiting)).collect();
+            copies.iter().flatten().for_each(|packet| capture.handle_datagram(at(index), packet));
+            capture.handle_pause(at(index));
+        };
+        (0..500).for_each(|index| send(&mut capture, index, Some(packet(index, 1, 7))));
+        // It jumps, and jumps again after a pause.
+        (500..1000).for_each(|index| send(&mut capture, index, Some(packet(index, 1, 1 << 30))));
+        (1000..3000).for_each(|index| send(&mut capture, index, None));
+        (3000..3500).for_each(|index| send(&mut capture, index, Some(packet(index, 1, 1 << 31))));
+        assert_eq!(capture.stats().restarts, 2);
+        let recorded = drain(&mut capture);
+        assert_eq!(recorded.len(), 3500 * PACKET);
+        let wrong = (1..).zip(&recorded).filter(|&(expected, &sample)| sample != expected && sample != 0).count();
+        assert_eq!(wrong, 0);
+        // The first packet after each jump was waited for to be confirmed.
+        let silent = recorded.iter().filter(|sample| **sample == 0).count();
+        assert_eq!((silent, capture.stats().gaps), (2002 * PACKET, 2));
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_under_another_name_has_no_gap() {
+        let mut capture = capture();
+        (0..200).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1 + index / 100, 7)));
+        assert_eq!(drain(&mut capture), (1..=200 * PACKET as i32).collect::<Vec<_>>());
+        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 0));
+    }
+
+    #[test]
+    fn silence_follows_while_nothing_comes_and_a_clock_that_is_off_finds_its_place_in_the_morning() {
+        for off in [-50, 0, 50] {
+            let mut capture = capture();
+            (0..1000).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, NEAR_WRAP)));
+            let night_ms = 10 * 3600 * 1000i64;
+            let mut recorded = 0;
+            for second in 0..night_ms / 1000 {
+                capture.handle_pause(at(1000 + 1000 * second as u32));
+                while let Some(Block { audio, .. }) = capture.poll_block() {
+                    recorded += match audio {
+                        Audio::Samples(samples) => samples.len(),
+                        Audio::Silence(frames) => frames as usize,
+                    };
+                }
+                let behind_s = second - recorded as i64 / 48_000;
+                assert!((-1..=2 + second / 5000).contains(&behind_s), "{behind_s} s behind after {second}");
+            }
+            let by_our_clock = (night_ms + night_ms * off / 1_000_000) as u32;
+            let (first, last) = (1000 + night_ms as u32, 1100 + night_ms as u32);
+            (first..last).for_each(|index| {
+                capture.handle_datagram(at(by_our_clock + index - night_ms as u32), &packet(index, 1, NEAR_WRAP));
+            });
+            recorded += drain(&mut capture).len();
+            assert_eq!((capture.stats().restarts, recorded), (0, last as usize * PACKET), "{off} ppm");
+        }
+    }
+
+    #[test]
     fn a_night_without_packets_takes_no_memory() {
         let mut capture = capture();
         (0..1000).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
@@ -356,8 +460,10 @@ mod tests {
         capture.handle_datagram(at(100), &packet(100, 1, 1 << 30));
         capture.handle_datagram(at(101), &packet(101, 1, 7));
         assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 1));
-        capture.handle_datagram(at(102), &packet(102, 1, 1 << 30));
+        // Nor do both legs' copies of one make two.
+        (0..2).for_each(|_| capture.handle_datagram(at(102), &packet(102, 1, 1 << 30)));
+        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 3));
         capture.handle_datagram(at(103), &packet(103, 1, 1 << 30));
-        assert_eq!((capture.stats().restarts, capture.stats().refused), (1, 2));
+        assert_eq!((capture.stats().restarts, capture.stats().refused), (1, 3));
     }
 }

@@ -271,7 +271,9 @@ impl MediaSink for Sink {
         self.pass_on();
     }
 
-    fn handle_pause(&mut self, _now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.capture.handle_pause(now);
+        self.pass_on();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.stats = *self.capture.stats();
         legs.clone_into(&mut shared.legs);
