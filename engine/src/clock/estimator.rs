@@ -196,8 +196,8 @@ impl Estimator {
         self.elect();
         if self.is_one_way() {
             self.put_down(elapsed_s);
-            self.remember_rate();
         }
+        self.remember_rate();
     }
 
     fn is_one_way(&self) -> bool {
