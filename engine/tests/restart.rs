@@ -46,6 +46,16 @@ fn a_jump_of_the_timestamps_is_a_crossfade() {
     }
 }
 
+/// One packet with a wild timestamp, copied on its way, is still one.
+#[test]
+fn a_copy_confirms_no_jump() {
+    let wild = Sender { timestamp: 3_000_000_000, ..SENDER }.packets(3_000..3_001);
+    let mut rig = Rig::new(MediaClock::Unrelated);
+    left(&mut rig, 6_000, &[SENDER.packets(0..3_000), wild.clone(), wild, SENDER.packets(3_001..6_000)].concat());
+    let stats = rig.ingest.stats();
+    assert_eq!((stats.generation, stats.refused), (1, 2));
+}
+
 /// While a source that has jumped is not known well enough yet, what cannot be played is concealed, not cut off.
 #[test]
 fn a_source_that_stammers_is_not_cut_off() {

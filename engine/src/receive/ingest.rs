@@ -244,8 +244,10 @@ impl Ingest {
         let suspect = self.suspect.take();
         located.or_else(|distance| {
             let timestamp = packet.header.timestamp.get();
-            let near = |suspect: u32| i64::from(timestamp.wrapping_sub(suspect) as i32).abs() <= limit;
-            if suspect.is_some_and(near) {
+            // A copy of a packet confirms nothing.
+            let confirms =
+                |suspect: u32| (1..=limit).contains(&i64::from(timestamp.wrapping_sub(suspect) as i32).abs());
+            if suspect.is_some_and(confirms) {
                 return Ok(self.begin(leg, now, packet));
             }
             self.suspect = Some(timestamp);
