@@ -43,11 +43,17 @@ pub const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Why there is no wire on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing(String);
+pub enum Missing {
+    /// A program is not installed.
+    Tool(String),
+    /// The system refuses something: it takes root.
+    Refused(String),
+}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (Self::Tool(reason) | Self::Refused(reason)) = self;
+        f.write_str(reason)
     }
 }
 
@@ -68,21 +74,21 @@ impl Wire {
         for tool in ["ip", "setpriv"].iter().chain(tools) {
             if !is_installed(tool) {
                 let package = PACKAGES.iter().find(|(name, _)| name == tool).map_or(*tool, |(_, package)| package);
-                return Err(Missing(format!("{tool} is not installed (Debian: apt-get install {package})")));
+                return Err(Missing::Tool(format!("{tool} is not installed (Debian: apt-get install {package})")));
             }
         }
         let keep = std::env::var_os(KEEP).is_some();
         let folder = tempfile::Builder::new()
             .disable_cleanup(keep)
             .tempdir()
-            .map_err(|error| Missing(format!("no folder for files: {error}")))?;
+            .map_err(|error| Missing::Refused(format!("no folder for files: {error}")))?;
         // The process alone tells wires apart where each test is one, as under nextest; elsewhere the count does.
         let wire = Self { id: format!("{:x}{:x}", std::process::id(), next()), hosts: hosts.to_vec(), folder };
         for step in wire.steps() {
             let done = Command::new("ip").args(step.split(' ')).output();
-            let done = done.map_err(|error| Missing(format!("`ip {step}`: {error}")))?;
+            let done = done.map_err(|error| Missing::Refused(format!("`ip {step}`: {error}")))?;
             if !done.status.success() {
-                return Err(Missing(format!("`ip {step}`: {}", String::from_utf8_lossy(&done.stderr).trim())));
+                return Err(Missing::Refused(format!("`ip {step}`: {}", String::from_utf8_lossy(&done.stderr).trim())));
             }
         }
         Ok(wire)

@@ -39,6 +39,12 @@ pub(crate) enum Error {
     #[error("the guest needs the kernel of Debian 12 (6.1), and this system's packages have {release}")]
     Kernel { release: String },
 
+    #[error("the emulated machine did not come to its end; it said:\n{said}")]
+    Guest { said: String },
+
+    #[error("{} is where the emulated machine has files of its own, so it cannot see it; give it another place", path.display())]
+    Hidden { path: PathBuf },
+
     #[error("interrupted")]
     Interrupted,
 }

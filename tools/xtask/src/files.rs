@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Copies a file.
@@ -24,6 +25,17 @@ pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
         return Ok(());
     }
     fs::remove_dir_all(folder).map_err(|source| Error::File { path: folder.to_path_buf(), source })
+}
+
+/// Removes a file if it is there.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|source| Error::File { path: path.to_owned(), source }),
+    }
 }
 
 /// Makes a folder, and those that it is in.

@@ -381,7 +381,7 @@ mod tests {
             packet.iter().for_each(|packet| capture.handle_datagram(at(index), packet));
             behind.push_back(packet);
             // Each leg's socket has two at a time.
-            let waiting = if index % 2 == 0 { behind.len() } else { 100 };
+            let waiting = if index.is_multiple_of(2) { behind.len() } else { 100 };
             let copies: Vec<_> = behind.drain(..behind.len().saturating_sub(waiting)).collect();
             copies.iter().flatten().for_each(|packet| capture.handle_datagram(at(index), packet));
             capture.handle_pause(at(index));

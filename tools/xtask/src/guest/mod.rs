@@ -7,7 +7,7 @@
 use crate::cmd::Cmd;
 use crate::debian::{self, Needed};
 use crate::error::Error;
-use crate::files::{copy, list, make_folder, read, remove, write};
+use crate::files::{copy, list, make_folder, read, remove, remove_file, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,13 @@ impl Time {
     }
 }
 
+/// Has what a guest was made of, once it is complete.
+const RECIPE: &str = "recipe";
+
+fn recipe() -> String {
+    format!("{}\n{INIT}\n{CARD_SOURCE}", MODULES.join(" "))
+}
+
 /// Where a guest's kernel and first files are.
 pub(crate) struct Guest {
     folder: PathBuf,
@@ -85,12 +92,7 @@ impl Guest {
     pub(crate) fn find(target: &Path) -> Result<Self, String> {
         // Programs run in folders of their own.
         let folder = absolute(target).join("guest");
-        let is_present =
-            |name: &str, text: &str| fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text);
-        if is_present("card/stamping_nic.c", CARD_SOURCE)
-            && is_present("files/init", INIT)
-            && folder.join("initrd").is_file()
-        {
+        if fs::read_to_string(folder.join(RECIPE)).is_ok_and(|recipe| recipe == self::recipe()) {
             return Ok(Self { folder });
         }
         Err(format!("there is no guest in {} (cargo xtask guest-fetch)", folder.display()))
@@ -128,9 +130,11 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     if !unpacked.join("complete").is_file() {
         unpack(&unpacked, &release)?;
     }
+    remove_file(&folder.join(RECIPE))?;
     let card = build_card(&folder, &unpacked, &release)?;
     copy(&unpacked.join(format!("boot/vmlinuz-{release}")), &folder.join("vmlinuz"))?;
     pack(&folder, &unpacked, &card)?;
+    write(&folder.join(RECIPE), &recipe())?;
     Ok(folder)
 }
 

@@ -11,15 +11,21 @@ use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files::write;
 use crate::guest::{Guest, Time};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What comes before it is said by the firmware.
+/// What comes before it is said by the firmware and the kernel.
 const BEGINS: &str = "the emulated machine has started";
 const ENDS: &str = "the guest ends";
 /// Has the number of cases that failed.
 const FAILED: &str = "failed";
+/// More of the host's seconds than a case takes on a busy one, in its short and its long form.
+const DEADLINE_S: [usize; 2] = [1800, 6 * 3600];
+/// Where the guest has files of its own.
+const HIDDEN: [&str; 5] = ["/run", "/mnt", "/dev", "/proc", "/sys"];
+/// What the cases are told by the environment.
+const VARIABLES: [&str; 4] = ["PATH", "BASS", "AES67_NODE_MODULES", netns::KEEP];
 
 /// Runs cases with this `aes67`; whether none failed.
 ///
@@ -33,48 +39,110 @@ pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<bool
             return Ok(true);
         }
     };
+    let keep = std::env::var_os(netns::KEEP).is_some();
     let told = |source| Error::File { path: std::env::temp_dir(), source };
-    let shared = tempfile::tempdir().map_err(told)?;
+    let shared = tempfile::Builder::new().disable_cleanup(keep).tempdir().map_err(told)?;
     write(&shared.path().join("guest.sh"), &script(program, cases, is_long)?)?;
-    let mut machine = Command::new("qemu-system-x86_64");
-    machine.args(guest.arguments(shared.path(), Time::Counted, &[]));
-    let told = |source| Error::Start { command: "qemu-system-x86_64".to_owned(), source };
-    let mut machine = machine.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(told)?;
-    let console = machine.stdout.take().map(BufReader::new);
-    let lines = console.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
-    let lines = lines.skip_while(|line| !line.contains(BEGINS)).skip(1);
-    lines.take_while(|line| !line.contains(ENDS)).for_each(|line| println!("{}", line.trim_end()));
-    let ended = machine.wait().map_err(told)?;
+    let deadline_s = DEADLINE_S[usize::from(is_long)] * cases.len();
+    let said = start(&guest, shared.path(), deadline_s)?;
     crate::interrupt::check()?;
-    let failed = std::fs::read_to_string(shared.path().join(FAILED)).unwrap_or_default();
-    match failed.trim().parse::<u32>() {
-        Ok(failed) => Ok(failed == 0),
-        Err(_) => Err(Error::Failed { command: "qemu-system-x86_64".to_owned(), code: ended.code() }),
+    if keep {
+        println!("kept in {}", shared.path().display());
     }
+    let failed = std::fs::read_to_string(shared.path().join(FAILED)).unwrap_or_default();
+    failed.trim().parse::<u32>().map(|failed| failed == 0).map_err(|_| Error::Guest { said })
 }
 
-/// What the guest runs: this program, which finds the workspace where it is on the host.
+/// Runs the guest to its end, or to the deadline; what it said before its start.
+fn start(guest: &Guest, shared: &Path, deadline_s: usize) -> Result<String, Error> {
+    // Both end with who started them.
+    let mut machine = Command::new("setpriv");
+    machine.args(["--pdeathsig", "KILL", "timeout", "--foreground", &deadline_s.to_string()]);
+    machine.args(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"]);
+    machine.args(guest.arguments(shared, Time::Counted, &[]));
+    let told = |source| Error::Start { command: "qemu-system-x86_64".to_owned(), source };
+    let mut machine = machine.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(told)?;
+    let said = machine.stdout.take().map(tell).transpose();
+    machine.wait().map_err(told)?;
+    said.map(Option::unwrap_or_default).map_err(told)
+}
+
+/// Passes on what the cases say; returns what was said before the first one.
+fn tell(console: impl Read) -> std::io::Result<String> {
+    let (mut before, mut has_begun, mut has_ended) = (String::new(), false, false);
+    for line in BufReader::new(console).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        has_ended |= line.contains(ENDS);
+        if !has_begun {
+            before = before + line.trim_end() + "\n";
+            has_begun = line.contains(BEGINS);
+        } else if !has_ended {
+            println!("{}", line.trim_end());
+        }
+    }
+    Ok(before)
+}
+
+/// What the guest runs: the `xtask` that was built with `aes67`, which finds the workspace where it is on the host.
 fn script(program: &Path, cases: &[&Case], is_long: bool) -> Result<String, Error> {
-    let told = |source| Error::File { path: PathBuf::from("xtask"), source };
-    let own = std::env::current_exe().map_err(told)?;
+    let told = |source| Error::File { path: PathBuf::from("."), source };
     let root = std::env::current_dir().map_err(told)?;
+    let (own, target) = (program.with_file_name("xtask"), super::target_dir());
+    if let Some(hidden) = [&root, &target, program].into_iter().find(|path| is_hidden(path)) {
+        return Err(Error::Hidden { path: hidden.to_owned() });
+    }
     let interop = |form: &str, case: &Case| {
         let command = Cmd::new("env").env("CARGO_MANIFEST_DIR", root.join("tools/xtask").display().to_string());
-        let command = command.env("CARGO_TARGET_DIR", super::target_dir().display().to_string()).arg(own.clone());
+        let command = command.env("CARGO_TARGET_DIR", target.display().to_string()).arg(own.clone());
         command.words("interop --in-guest --program").arg(program).words(form).words("--only").arg(case.name)
     };
-    let form = if is_long { "--long" } else { "" };
-    let runs = cases.iter().map(|case| {
-        let first = format!(
-            "echo '{}: its short form, which does not count'\n{} > /run/tmp/first 2>&1",
-            case.name,
-            interop("", case)
-        );
-        format!("{first}\n{} 2>&1 || failed=$((failed + 1))\n", interop(form, case))
-    });
-    let runs: String = runs.collect();
-    // Programs find each other on the host's search path.
-    let path = Cmd::new("export").env("PATH", std::env::var("PATH").unwrap_or_default()).to_string();
-    let path = path.strip_suffix(" export").unwrap_or_default().to_owned();
-    Ok(format!("export {path}\nip link set lo up\nfailed=0\necho '{BEGINS}'\n{runs}echo $failed > {FAILED}\n"))
+    let run = |case: &&Case| {
+        let name = case.name;
+        let (first, then) = (interop("", case), interop(if is_long { "--long" } else { "" }, case));
+        format!(
+            "echo '{name}: its short form, which does not count'\n{first} > /run/tmp/first-{name} 2>&1\n\
+             {then} 2>&1 || failed=$((failed + 1))\n"
+        )
+    };
+    let variables = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?)));
+    let exports: String = variables.map(|(name, value)| export(name, &value)).collect();
+    let runs: String = cases.iter().map(run).collect();
+    let keep = format!("if [ \"${{{}+x}}\" ]; then cp -r /run/tmp kept; fi\n", netns::KEEP);
+    Ok(format!("{exports}ip link set lo up\nfailed=0\necho '{BEGINS}'\n{runs}{keep}echo $failed > {FAILED}\n"))
+}
+
+fn is_hidden(path: &Path) -> bool {
+    HIDDEN.iter().any(|hidden| path.starts_with(hidden))
+}
+
+/// `export NAME=VALUE`, quoted.
+fn export(name: &'static str, value: &str) -> String {
+    let assigned = Cmd::new("#").env(name, value).to_string();
+    format!("export {assigned}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_cases_say_is_passed_on() {
+        let console = format!("firmware\u{1b}\r\nPanic\r\n{BEGINS}\r\n\r\n{ENDS}\r\n");
+        let before = tell(console.as_bytes()).unwrap();
+        assert!(before.contains("Panic\n") && !before.contains(ENDS), "{before}");
+        assert_eq!(tell(&b"no \xff start"[..]).unwrap(), "no \u{fffd} start\n");
+    }
+
+    #[test]
+    fn a_folder_of_the_guests_own_is_refused() {
+        assert!(is_hidden(Path::new("/dev/shm/target/debug/aes67")) && !is_hidden(Path::new("/home/devel/target")));
+        let hidden = script(Path::new("/run/user/0/aes67"), &[], false).unwrap_err();
+        assert!(hidden.to_string().starts_with("/run/user/0/aes67 is where"), "{hidden}");
+    }
+
+    #[test]
+    fn variables_are_quoted_for_the_guests_shell() {
+        assert_eq!(export("PATH", "/a b:/c"), "export PATH='/a b:/c' #\n");
+    }
 }

@@ -95,7 +95,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     bench.check(is_whole, format!("{recorded_s:?} s are recorded of {total_s}"))?;
     let grown = memory_after.0.saturating_sub(memory_before.0).max(memory_after.1.saturating_sub(memory_before.1));
     bench.check(grown < 4096, format!("memory grew by {grown} KiB"))?;
-    judge(bench, &rows(&trace), &times, &pauses::of(&watch))
+    judge(bench, &rows(&trace), &times, &bench.disturbances(&watch))
 }
 
 fn send(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {

@@ -73,7 +73,9 @@ fn beside(bench: &Bench, wire: &Wire, count: usize, seconds: u32) {
     let mut command = real_time(wire, 'b', netns::SYSTEM_PYTHON);
     command.args(["-c", GST_RECEIVER, "vb", &count.to_string(), &(seconds + 5).to_string()]);
     let gst = wire.start(command);
-    gst.wait_for("receiving", 30);
+    if !gst.poll(30, |log| log.contains("receiving")) {
+        return bench.figure("GStreamer", format_args!("did not begin: {}", gst.log()));
+    }
     pause(3.0);
     let before_s = processor_s(&gst);
     pause(f64::from(seconds));
