@@ -37,7 +37,7 @@ Examples:
   aes67 record 'aes67://239.69.0.1:5004?channels=2' --seconds 10 --output ten.wav
 
 A file that is split goes on in day-002.wav and so on. One that grows beyond 4 GiB becomes RF64. Each is brought up to date every second: a crash loses
-no more than that. The time of its first frame is in its bext chunk, in UTC: by PTP if the stream is on it and PTP's ports are free, else by the system's clock.";
+no more than that. While the sender is away there is silence, so that a recording is as long as it took. The time of its first frame is in its bext chunk, in UTC: by PTP if the stream is on it and PTP's ports are free, else by the system's clock.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
