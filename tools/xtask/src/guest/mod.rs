@@ -7,7 +7,7 @@
 use crate::cmd::Cmd;
 use crate::debian::{self, Needed};
 use crate::error::Error;
-use crate::files::{copy, list, make_folder, read, remove, remove_file, write};
+use crate::files::{absolute, copy, list, make_folder, read, remove, remove_file, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,7 +90,6 @@ impl Guest {
     /// # Errors
     /// If there is none, or an older one; the message says what helps.
     pub(crate) fn find(target: &Path) -> Result<Self, String> {
-        // Programs run in folders of their own.
         let folder = absolute(target).join("guest");
         if fs::read_to_string(folder.join(RECIPE)).is_ok_and(|recipe| recipe == self::recipe()) {
             return Ok(Self { folder });
@@ -208,10 +207,6 @@ fn pack(folder: &Path, unpacked: &Path, card: &Path) -> Result<(), Error> {
     write(&files.join("modules/list"), &format!("{} {CARD}\n", MODULES.join(" ")))?;
     let archive = format!("cd {} && find . | cpio --quiet -o -H newc | gzip -1 > ../initrd", files.display());
     Cmd::new("sh").arg("-c").arg(archive).run()
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

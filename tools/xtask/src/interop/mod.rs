@@ -18,10 +18,12 @@ pub(crate) mod pauses;
 mod peers;
 
 use crate::cmd::Cmd;
+use crate::error::Error;
+use crate::files::absolute;
 use bench::{Bench, Form, Trouble};
 use cases::Case;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -81,31 +83,28 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Programs run in folders of their own.
-    let named = args.program.as_ref().map(|program| std::path::absolute(program).unwrap_or_else(|_| program.clone()));
-    let program = match named.map_or_else(|| build(args.release), Ok) {
-        Ok(program) => program,
+    let named = args.program.as_deref().map(absolute);
+    let done = named.map_or_else(|| build(args.release), Ok).and_then(|program| run_all(args, &program, &chosen));
+    match done {
+        Ok(none_failed) => ExitCode::from(u8::from(!none_failed)),
         Err(error) => {
             eprintln!("error: {error}");
-            return ExitCode::from(error.exit_code());
+            ExitCode::from(error.exit_code())
         }
-    };
+    }
+}
+
+/// Runs cases where they are to run; whether none failed.
+fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<bool, Error> {
     if args.emulated {
-        return match emulated::run(&program, &chosen, args.long) {
-            Ok(none_failed) => ExitCode::from(u8::from(!none_failed)),
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::from(error.exit_code())
-            }
-        };
+        return emulated::run(program, cases, args.long);
     }
     let form = Form { long: args.long, emulated: args.in_guest };
-    let failed = chosen.iter().filter(|case| !tell(case, &program, form)).count();
-    ExitCode::from(u8::from(failed > 0))
+    Ok(cases.iter().filter(|case| !tell(case, program, form)).count() == 0)
 }
 
 /// Builds `aes67`, and what the cases use besides.
-fn build(release: bool) -> Result<PathBuf, crate::error::Error> {
+fn build(release: bool) -> Result<PathBuf, Error> {
     let profile = if release { "--release" } else { "" };
     Cmd::cargo("build --locked -p aes67 -p bass-plugin -p sim -p xtask").words(profile).run()?;
     Ok(target_dir().join(if release { "release" } else { "debug" }).join("aes67"))
@@ -119,13 +118,12 @@ fn select(only: &[String]) -> Result<Vec<&'static Case>, String> {
 }
 
 fn target_dir() -> PathBuf {
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    std::path::absolute(&folder).unwrap_or(folder)
+    absolute(&crate::target_folder())
 }
 
 /// Runs a case and says how it went; whether it did not fail.
 #[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
-fn tell(case: &Case, program: &std::path::Path, form: Form) -> bool {
+fn tell(case: &Case, program: &Path, form: Form) -> bool {
     println!("==> {}: {}", case.name, case.help);
     let start = Instant::now();
     let done = Bench::run(program, form, case.run);

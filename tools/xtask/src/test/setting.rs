@@ -33,7 +33,7 @@ impl Setting {
         Self {
             nextest: Cmd::cargo("nextest --version").succeeds(),
             install: install(install_asked_for, env::var("CI").ok().as_deref()),
-            target_dir: env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from),
+            target_dir: crate::target_folder(),
         }
     }
 }
