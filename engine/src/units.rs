@@ -473,8 +473,27 @@ impl RtpTimestamp {
     /// ```
     #[must_use]
     pub const fn unwrap_near(self, reference: Frames) -> Frames {
-        let distance = self.0.wrapping_sub(reference.0 as u32) as i32;
-        Frames(reference.0 + distance as i64)
+        Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
+    }
+
+    /// Whether this one and a `suspect` of before, which jumped, belong together: they are at most `limit` apart, and the one is no copy of the other.
+    ///
+    /// ```
+    /// use engine::{Frames, RtpTimestamp};
+    /// let (suspect, limit) = (RtpTimestamp::new(u32::MAX), Frames::new(48_000));
+    /// assert!(RtpTimestamp::new(47).confirms(suspect, limit));
+    /// assert!(!suspect.confirms(suspect, limit));
+    /// assert!(!RtpTimestamp::new(48_000).confirms(suspect, limit));
+    /// ```
+    #[must_use]
+    pub const fn confirms(self, suspect: Self, limit: Frames) -> bool {
+        let apart = self.distance_from(suspect).0.abs();
+        apart != 0 && apart <= limit.0
+    }
+
+    /// The shorter way from another one, forth or back.
+    const fn distance_from(self, other: Self) -> Frames {
+        Frames(self.0.wrapping_sub(other.0) as i32 as i64)
     }
 }
 

@@ -113,7 +113,7 @@ pub struct Ingest {
     config: StreamConfig,
     timeline: Option<Timeline>,
     /// Timestamp of a packet that would have begun a new timeline, and was waited for to be confirmed.
-    suspect: Option<u32>,
+    suspect: Option<RtpTimestamp>,
     snapshot: ControlSnapshot,
     stats: IngestStats,
     ptp: Option<PtpMap>,
@@ -243,11 +243,8 @@ impl Ingest {
         }
         let suspect = self.suspect.take();
         located.or_else(|distance| {
-            let timestamp = packet.header.timestamp.get();
-            // A copy of a packet confirms nothing.
-            let confirms =
-                |suspect: u32| (1..=limit).contains(&i64::from(timestamp.wrapping_sub(suspect) as i32).abs());
-            if suspect.is_some_and(confirms) {
+            let timestamp = packet.header.timestamp;
+            if suspect.is_some_and(|suspect| timestamp.confirms(suspect, Frames::new(limit))) {
                 return Ok(self.begin(leg, now, packet));
             }
             self.suspect = Some(timestamp);

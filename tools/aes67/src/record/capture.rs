@@ -213,12 +213,8 @@ impl Capture {
             return None;
         }
         let suspect = self.suspect.replace(timestamp);
-        // A copy of a packet confirms nothing.
-        let confirms = |suspect: RtpTimestamp| {
-            let apart = i64::from(timestamp.get().wrapping_sub(suspect.get()) as i32).abs();
-            (1..=limit.get()).contains(&apart)
-        };
-        (is_other || suspect.is_some_and(confirms)).then(|| self.restart(now, packet, frames))
+        let confirmed = suspect.is_some_and(|suspect| timestamp.confirms(suspect, limit));
+        (is_other || confirmed).then(|| self.restart(now, packet, frames))
     }
 
     /// Whether a packet is of a timeline that was left just now.
