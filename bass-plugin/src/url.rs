@@ -96,7 +96,10 @@ impl Place {
         })?;
         let port = match port {
             None => RTP_PORT,
-            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{port} is no port"))?,
+            Some(port) => {
+                let number = port.parse().ok().filter(|port| *port != 0);
+                number.ok_or_else(|| format!("{port} is no port; right would be 1 to 65535"))?
+            }
         };
         Ok(Self::Group { address: parsed, port })
     }
@@ -261,7 +264,7 @@ mod tests {
             ("aes67://studio", "studio is no IPv4 address; right would be"),
             ("aes67://", " is no IPv4 address"),
             ("aes67://sap/", "the name is missing"),
-            ("aes67://239.69.0.1:0", "0 is no port"),
+            ("aes67://239.69.0.1:0", "0 is no port; right would be 1 to 65535"),
             ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are interface"),
             ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),
             ("aes67://239.69.0.1?channels", "channels has no value"),

@@ -121,8 +121,15 @@ fn parse_url(url: &str) -> std::result::Result<Target, String> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let place = place.trim_end_matches('/');
     let (address, port) = place.rsplit_once(':').map_or((place, None), |(address, port)| (address, Some(port)));
-    let address: IpAddr = address.parse().map_err(|_| format!("{address} is no address"))?;
-    let port = port.map_or(Ok(RTP_PORT), |port| port.parse().map_err(|_| format!("{port} is no port")))?;
+    let address: IpAddr =
+        address.parse().map_err(|_| format!("{address} is no address; right would be aes67://239.69.0.1:5004"))?;
+    let port = match port {
+        None => RTP_PORT,
+        Some(port) => {
+            let number = port.parse().ok().filter(|port| *port != 0);
+            number.ok_or_else(|| format!("{port} is no port; right would be 1 to 65535"))?
+        }
+    };
     let mut options = Options::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) =
@@ -258,8 +265,9 @@ mod tests {
     #[test]
     fn a_wrong_url_says_what_would_be_right() {
         for (url, reason) in [
-            ("aes67://studio", "studio is no address"),
-            ("aes67://239.69.0.1:x", "x is no port"),
+            ("aes67://studio", "studio is no address; right would be aes67://239.69.0.1:5004"),
+            ("aes67://239.69.0.1:x", "x is no port; right would be 1 to 65535"),
+            ("aes67://239.69.0.1:0", "0 is no port; right would be 1 to 65535"),
             ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are channels, rate"),
             ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),
             ("aes67://239.69.0.1?channels", "channels has no value"),
