@@ -128,6 +128,14 @@ impl StreamSender {
     pub fn scheduling(&self) -> Scheduling {
         self.worker.scheduling()
     }
+
+    /// Ends; what was done in all, to the last packet.
+    #[must_use]
+    pub fn finish(self) -> Arc<SenderStatus> {
+        let Self { worker, status } = self;
+        drop(worker);
+        status.load_full()
+    }
 }
 
 /// Sockets as they are opened, each for all streams that can share it.
@@ -310,7 +318,8 @@ impl<S: Source> Driver<S> {
                     }
                 }
             });
-            while self.write_due() && !context.is_stopping() {
+            // What was written is sent, whatever happens meanwhile: it may be the end of a file.
+            while !context.is_stopping() && self.write_due() {
                 self.transmit();
             }
             if self.published_at.is_none_or(|at| now - at >= INTERVAL) {

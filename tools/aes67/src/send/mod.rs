@@ -27,6 +27,7 @@ use plan::{
 };
 pub(crate) use plan::{Destination, Format, PacketTimeMs, legs};
 use prepare::{Prepared, Started};
+use status::Shown;
 pub(crate) use status::histogram;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -161,7 +162,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "S", default_value_t = 30)]
     sap_interval: u32,
 
-    /// One JSON object a second
+    /// One JSON object a second, and one at the end
     #[arg(long)]
     json: bool,
 
@@ -204,23 +205,18 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         told.tell(&status, ptp.as_deref())?;
         if session.second_is_over() {
             if arguments.json {
-                print(
-                    &status::json(session.elapsed().as_secs_f64(), &status, &shown, ptp.as_deref())
-                        .map_err(Failure::run)?,
-                );
+                print_json(&session, &status, &shown, ptp.as_deref())?;
             } else {
                 session.show_all(&status::lines(&status, &shown, ptp.as_deref()));
             }
         }
     }
-    // The last packets' status is published by then.
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    drop(told);
-    let status = sender.status();
     let scheduling = sender.scheduling();
-    drop(sender);
+    let status = sender.finish();
+    drop(told);
     session.end_line();
     if arguments.json {
+        print_json(&session, &status, &shown, ptp.as_deref())?;
         return Ok(ExitCode::SUCCESS);
     }
     status::lines(&status, &shown, ptp.as_deref()).iter().for_each(|line| print(line));
@@ -232,6 +228,12 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         print(&format!("{} frames were silence, because the source was not read in time", progress.starved_frames()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], ptp: Option<&PtpClient>) -> Result<()> {
+    let line = status::json(session.elapsed().as_secs_f64(), status, shown, ptp).map_err(Failure::run)?;
+    print(&line);
+    Ok(())
 }
 
 fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
