@@ -151,6 +151,13 @@ fn exact_frames(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i
     exact
 }
 
+/// Fails unless most of what came, by the last line of the log, was played as it was sent: what a sender that stood still has left out did not come.
+fn assert_mostly_exact(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i32, log: &str) {
+    let exact = exact_frames(frames, sent, sample);
+    let received = value(log, "received") as usize * 48;
+    assert!(2 * exact > received && received > 0, "{exact} of {received} frames are as they were sent\n{log}");
+}
+
 #[test]
 fn a_stream_is_decoded_bit_for_bit_when_nothing_is_resampled() {
     let Some(bench) = Bench::new() else { return };
@@ -165,8 +172,7 @@ fn a_stream_is_decoded_bit_for_bit_when_nothing_is_resampled() {
     };
     let frames: Vec<[i32; 2]> = bytes.chunks_exact(8).map(frame).collect();
     let begin = frames.iter().position(|frame| *frame != [0, 0]).expect("audio came");
-    let exact = exact_frames(&frames[begin + 960..], &sent, sample);
-    assert!(2 * exact > frames.len(), "{exact} of {} frames are as they were sent\n{log}", frames.len());
+    assert_mostly_exact(&frames[begin + 960..], &sent, sample, &log);
 }
 
 #[test]
@@ -185,8 +191,7 @@ fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
         let steps = (sample(frame, channel) as f32 / 256.0).round_ties_even();
         steps.clamp(-32_768.0, 32_767.0) as i32
     };
-    let exact = exact_frames(&frames[begin + 960..], &sent, rounded);
-    assert!(2 * exact > frames.len(), "{exact} of {} frames are as they were sent\n{log}", frames.len());
+    assert_mostly_exact(&frames[begin + 960..], &sent, rounded, &log);
 }
 
 /// `cargo xtask windows --test` builds a folder with the host and both libraries for Windows, and names it.
@@ -283,7 +288,8 @@ fn a_channel_is_sent_and_heard_again() {
     let Some(bench) = Bench::new() else { return };
     let _sent = send([239, 69, 7, 105], Encoding::L24);
     let log = bench.run("output", &["aes67://239.69.7.105?pace=ptp", "239.69.7.106", "127.0.0.1", "2", "4"]);
-    assert!(value(&log, "packets") > 1000 && value(&log, "errors") == 0, "{log}");
+    let packets = value(&log, "packets");
+    assert!(packets > 100 && packets + value(&log, "skipped") > 1000 && value(&log, "errors") == 0, "{log}");
     assert!(log.contains("output=ok"), "{log}");
 }
 
@@ -331,7 +337,7 @@ fn the_examples_run() {
     ] {
         let last = text.lines().last().unwrap_or_default();
         let packets = last.split(" packets").next().and_then(|begin| begin.rsplit(' ').next()?.parse::<u32>().ok());
-        assert!(last.starts_with("  3 s ") && packets > Some(1000), "{text}");
+        assert!(last.starts_with("  3 s ") && packets > Some(300), "{text}");
     }
     let wav = bench.path("tone.wav");
     let spec = hound::WavSpec {

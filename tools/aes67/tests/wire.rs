@@ -3,7 +3,7 @@
 #[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
 
-use rig::{Wire, assert_recorded, samples, write_noise};
+use rig::{Wire, assert_recorded, samples, told, write_noise};
 use std::fs;
 
 #[test]
@@ -21,7 +21,7 @@ fn a_file_is_sent_announced_and_recorded_bit_for_bit() {
     assert!(log.contains(" 0 refused"), "{log}");
     // 0.04 minutes are 2.4 s.
     let recorded = [samples(&wire.path("out.wav")), samples(&wire.path("out-002.wav"))].concat();
-    assert!(assert_recorded(&log, &recorded, &noise, 2) >= noise.len(), "the end is missing: {log}");
+    assert_recorded(&log, &String::from_utf8_lossy(&sent.stdout), &recorded, &noise, 2);
     assert!(recorded[noise.len().min(recorded.len())..].iter().all(|&sample| sample == 0), "something follows");
     discover.wait_for("\"event\":\"removed\"", 5);
     let (_, heard) = discover.stop();
@@ -165,8 +165,10 @@ fn a_stream_is_monitored_with_its_master() {
         (&"Tone".into(), &"239.69.1.8:5004".into(), &0.into()),
         "{last}"
     );
-    // Busy machines count late.
-    assert!((500..1500).contains(&stream["packets_per_s"].as_u64().unwrap_or(0)), "{last}");
+    // It has listened for most of the time, and counts what was sent, however little that is on a machine that stands still.
+    let counted: u64 = lines.iter().filter_map(|line| line["streams"][0]["packets_per_s"].as_u64()).sum();
+    let packets: u64 = told(&send.stop().1, " packets,");
+    assert!((packets / 3..=packets).contains(&counted), "{counted} packets of {packets}: {last}");
     assert!(stream["late_max_us"].as_i64().is_some(), "{last}");
 }
 
