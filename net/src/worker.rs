@@ -97,6 +97,17 @@ impl Worker {
         self.shared.scheduling.get().cloned().unwrap_or(Scheduling::Normal)
     }
 
+    /// Wakes it if it waits, or else from its next wait.
+    pub(crate) fn wake(&self) {
+        self.shared.waker.wake();
+    }
+
+    /// Whether it is the thread that asks.
+    pub(crate) fn is_this_thread(&self) -> bool {
+        let own = std::thread::current().id();
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == own)
+    }
+
     /// Whether the thread has ended by itself, which it does only by a fault of ours.
     pub(crate) fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -108,8 +119,8 @@ impl Drop for Worker {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.waker.wake();
         // One that drops itself, in a call of its own, ends after that.
-        let own = std::thread::current().id();
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != own) {
+        let is_this_thread = self.is_this_thread();
+        if let Some(thread) = self.thread.take().filter(|_| !is_this_thread) {
             // Its panic has been printed, and there is nobody to pass it to.
             let _ = thread.join();
         }
@@ -141,5 +152,21 @@ mod tests {
         let before = clock::now();
         drop(worker);
         assert!(clock::now() - before < Nanos::from_millis(200));
+    }
+
+    #[test]
+    fn a_thread_that_was_woken_waits_again() {
+        let (tell, waits) = std::sync::mpsc::channel();
+        let worker = Worker::spawn("test", false, move |context| {
+            while !context.is_stopping() {
+                context.wait(&[], [None]);
+                tell.send(()).unwrap();
+            }
+        })
+        .unwrap();
+        worker.wake();
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        assert!((1..10).contains(&waits.try_iter().count()));
+        assert!(!worker.is_this_thread());
     }
 }

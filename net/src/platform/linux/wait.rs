@@ -18,7 +18,7 @@ impl Waker {
         Ok(Self(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?))
     }
 
-    /// Wakes whoever waits now or next, and keeps it awake: it is used to end a thread.
+    /// Wakes whoever waits now, or else who waits next.
     pub(crate) fn wake(&self) {
         // A counter that is full is awake.
         let _ = self.0.write(1);
@@ -33,5 +33,9 @@ impl Waker {
         let timeout = TimeSpec::new(timeout / 1_000_000_000, timeout % 1_000_000_000);
         // Interrupted by a signal is as good as over: whoever waits looks at everything anyway.
         let _ = ppoll(&mut watched, Some(timeout), None);
+        if watched[0].any().unwrap_or(false) {
+            // It was woken, and so there is something to be read.
+            let _ = self.0.read();
+        }
     }
 }

@@ -21,13 +21,14 @@ impl Waker {
     /// If the system has no file descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
         let queue = Kqueue::new()?;
-        // Without EV_CLEAR it stays awake once it is.
-        let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, EvFlags::EV_ADD, FilterFlag::empty(), 0, 0);
+        // With EV_CLEAR it wakes once.
+        let flags = EvFlags::EV_ADD | EvFlags::EV_CLEAR;
+        let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, flags, FilterFlag::empty(), 0, 0);
         queue.kevent(&[event], &mut [], None)?;
         Ok(Self(queue))
     }
 
-    /// Wakes whoever waits now or next, and keeps it awake: it is used to end a thread.
+    /// Wakes whoever waits now, or else who waits next.
     pub(crate) fn wake(&self) {
         let event = KEvent::new(WAKE, EventFilter::EVFILT_USER, EvFlags::empty(), FilterFlag::NOTE_TRIGGER, 0, 0);
         // It was added in `new`, and that is all that can be wrong.

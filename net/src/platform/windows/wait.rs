@@ -34,10 +34,10 @@ fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// An event that stays set until it is reset.
-fn event() -> io::Result<OwnedHandle> {
+/// An event that stays set until it is reset, or until it has ended a wait.
+fn event(stays: bool) -> io::Result<OwnedHandle> {
     // SAFETY: no attributes and no name.
-    owned(unsafe { CreateEventW(null(), 1, 0, null()) })
+    owned(unsafe { CreateEventW(null(), i32::from(stays), 0, null()) })
 }
 
 /// A timer of the best resolution that the system has: Windows before 10 1803 knows only the tick.
@@ -53,10 +53,10 @@ impl Waker {
     /// # Errors
     /// If the system has no handles left.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { woken: event()?, readable: event()?, timer: timer()? })
+        Ok(Self { woken: event(false)?, readable: event(true)?, timer: timer()? })
     }
 
-    /// Wakes whoever waits now or next, and keeps it awake: it is used to end a thread.
+    /// Wakes whoever waits now, or else who waits next.
     pub(crate) fn wake(&self) {
         // SAFETY: the handle is open as long as we are.
         unsafe { SetEvent(self.woken.as_raw_handle()) };
