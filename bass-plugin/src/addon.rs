@@ -94,7 +94,7 @@ unsafe extern "system" fn free(instance: *mut c_void) {
         // SAFETY: BASS calls this once, and nothing else of the stream after it.
         let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
         drop(audio);
-        // Waits for the stream's threads: our code may be unloaded right after this.
+        // Waits for the threads that worked for it alone: our code may be unloaded right after this.
         isolated(move || streams::remove(&stream));
     });
 }

@@ -80,7 +80,7 @@ impl Stream {
         self.format.sample_rate().duration(Frames::new(self.packet_frames(status) as i64))
     }
 
-    /// Ends the threads that work for this stream, and waits for them.
+    /// Ends what works for this stream, and waits for the threads that do nothing else.
     fn end(&self) {
         self.syncs.end();
         // Outside of the lock, which the threads' readers take.

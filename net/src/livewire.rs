@@ -4,7 +4,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{ROUND, Socket, SocketConfig};
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, Urgency, Worker};
 use engine::announce::livewire::{GROUP, LivewireDirectory, LivewireEvent, PORT};
 use std::net::SocketAddrV4;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -29,7 +29,7 @@ impl LivewireListener {
     pub fn start(interface: &Interface) -> Result<Self> {
         let socket = Socket::open(SocketConfig::receive(interface.clone(), SocketAddrV4::new(GROUP, PORT), None))?;
         let (tell, events) = sync_channel(MAX_EVENTS);
-        let worker = Worker::spawn("livewire", false, move |context| listen(context, socket, &tell))?;
+        let worker = Worker::spawn("livewire", Urgency::Normal, move |context| listen(context, socket, &tell))?;
         Ok(Self { events, _worker: worker })
     }
 

@@ -11,7 +11,7 @@ use crate::ptp::PtpClient;
 use crate::send::{Pace, SenderClock};
 use crate::socket::{LONGEST_DATAGRAM, Socket, SocketConfig, SocketStats};
 use crate::stream::LegConfig;
-use crate::worker::{Context, Scheduling, Worker};
+use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
 use engine::receive::{IngestStats, Leg};
@@ -109,7 +109,7 @@ impl StreamRelay {
         };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
-        let worker = Worker::spawn("relay", true, move |context| driver.run(context, &publish))?;
+        let worker = Worker::spawn("relay", Urgency::Prompt, move |context| driver.run(context, &publish))?;
         Ok(Self { worker, status, gains })
     }
 

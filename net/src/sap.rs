@@ -7,7 +7,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{ROUND, Socket, SocketConfig};
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::announce::sap::{
     Announcer, AnnouncerConfig, Directory, DirectoryStats, Entry, GROUPS, PORT, SapEvent, SessionKey,
@@ -47,7 +47,7 @@ impl SapListener {
         let (tell, events) = sync_channel(MAX_EVENTS);
         let sessions = Arc::new(ArcSwap::default());
         let publish = Arc::clone(&sessions);
-        let worker = Worker::spawn("sap", false, move |context| listen(context, socket, &publish, &tell))?;
+        let worker = Worker::spawn("sap", Urgency::Normal, move |context| listen(context, socket, &publish, &tell))?;
         Ok(Self { sessions, events, _worker: worker })
     }
 

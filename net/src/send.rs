@@ -12,7 +12,7 @@ use crate::interface::Interface;
 use crate::platform::{batch, sleep};
 use crate::ptp::PtpClient;
 use crate::socket::{DSCP_AF41, Socket, SocketConfig};
-use crate::worker::{Context, Scheduling, Worker};
+use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockMode, ClockReading, Reference, ReferenceConfig, Sources, SystemReport};
 use engine::receive::Leg;
@@ -113,7 +113,7 @@ impl StreamSender {
         let mut driver = Driver { streams, sockets, pace: Pace::new(clock), published_at: None, faulty };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
-        let worker = Worker::spawn("send", true, move |context| driver.run(context, &publish))?;
+        let worker = Worker::spawn("send", Urgency::Prompt, move |context| driver.run(context, &publish))?;
         Ok(Self { worker, status })
     }
 

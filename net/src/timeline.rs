@@ -3,7 +3,7 @@
 use crate::clock::{self, SystemReader};
 use crate::error::Result;
 use crate::ptp::PtpClient;
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::Nanos;
 use engine::clock::{ClockMode, ClockReading, PtpMap, Reference, ReferenceConfig, Sources, SystemReport};
@@ -73,7 +73,7 @@ impl SystemTimeline {
         let mut follower = Follower::new();
         let published = Arc::new(ArcSwap::from_pointee(follower.read()));
         let publish = Arc::clone(&published);
-        let worker = Worker::spawn("system-clock", false, move |context| follower.run(context, &publish))?;
+        let worker = Worker::spawn("system-clock", Urgency::Normal, move |context| follower.run(context, &publish))?;
         Ok(Self { published, _worker: worker })
     }
 

@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::error::Result;
 use crate::timeline::Timeline;
-use crate::worker::{Context, Scheduling, Worker};
+use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::PtpMap;
 use engine::{LocalTime, Nanos, PtpTime};
 
@@ -37,7 +37,7 @@ impl PacedTimer {
     /// If there is no thread to be had.
     pub fn start(timeline: Timeline, period: Nanos, call: impl FnMut(Tick) + Send + 'static) -> Result<Self> {
         let period = period.max(Nanos::from_micros(100));
-        let worker = Worker::spawn("timer", true, move |context| run(context, &timeline, period, call))?;
+        let worker = Worker::spawn("timer", Urgency::Prompt, move |context| run(context, &timeline, period, call))?;
         Ok(Self { worker })
     }
 

@@ -12,8 +12,21 @@ use std::thread::JoinHandle;
 
 /// No thread waits longer than this, so that whatever it missed is seen to soon.
 const LONGEST_WAIT: Nanos = Nanos::from_millis(100);
-/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and more), above everything else.
-const PRIORITY: i32 = 60;
+/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and more), above everything else. Of two threads that are equal neither holds up its
+/// work for the other's, so that one which may wait must be below.
+const PROMPT: i32 = 60;
+const PATIENT: i32 = 55;
+
+/// How soon a thread must run when it is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Like any other.
+    Normal,
+    /// Before all that are not real-time: what it hears was stamped, and is not needed yet.
+    Patient,
+    /// Before these, too: it is late if it waits.
+    Prompt,
+}
 
 /// How a thread is scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +91,16 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts a thread, as a real-time one if that is wanted and allowed.
-    pub(crate) fn spawn(name: &str, real_time: bool, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
+    pub(crate) fn spawn(name: &str, urgency: Urgency, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
         let waker = Waker::new().map_err(Error::io("cannot start a thread"))?;
         let shared = Arc::new(Shared { waker, stopping: AtomicBool::new(false), scheduling: OnceLock::new() });
         let context = Context { shared: Arc::clone(&shared) };
         let run = move || {
-            let scheduling = if real_time { ask_for_real_time() } else { Scheduling::Normal };
+            let scheduling = match urgency {
+                Urgency::Normal => Scheduling::Normal,
+                Urgency::Patient => ask_for(PATIENT),
+                Urgency::Prompt => ask_for(PROMPT),
+            };
             let _ = context.shared.scheduling.set(scheduling);
             body(&context);
         };
@@ -129,8 +146,12 @@ impl Drop for Worker {
 
 /// Lets the calling thread run before all that are not real-time, if the system allows that; for threads that stand in for a sound card.
 pub fn ask_for_real_time() -> Scheduling {
-    match thread::make_real_time(PRIORITY) {
-        Ok(()) => Scheduling::RealTime(PRIORITY),
+    ask_for(PROMPT)
+}
+
+fn ask_for(priority: i32) -> Scheduling {
+    match thread::make_real_time(priority) {
+        Ok(()) => Scheduling::RealTime(priority),
         Err(error) => Scheduling::Refused(error.to_string()),
     }
 }
@@ -141,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_thread_ends_at_once_when_it_is_told_to() {
-        let worker = Worker::spawn("test", false, |context| {
+        let worker = Worker::spawn("test", Urgency::Normal, |context| {
             while !context.is_stopping() {
                 context.wait(&[], [None]);
             }
@@ -157,7 +178,7 @@ mod tests {
     #[test]
     fn a_thread_that_was_woken_waits_again() {
         let (tell, waits) = std::sync::mpsc::channel();
-        let worker = Worker::spawn("test", false, move |context| {
+        let worker = Worker::spawn("test", Urgency::Normal, move |context| {
             while !context.is_stopping() {
                 context.wait(&[], [None]);
                 tell.send(()).unwrap();

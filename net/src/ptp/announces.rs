@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{ROUND, Received, Socket, SocketConfig};
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::ptp::MessageClass;
 use engine::ptp::wire::{Announce, Body, Message, PortIdentity};
@@ -55,7 +55,7 @@ impl AnnounceListener {
         let socket = Socket::open(SocketConfig { groups: vec![GROUP], ..receive })?;
         let heard = Arc::new(ArcSwap::default());
         let publish = Arc::clone(&heard);
-        let worker = Worker::spawn("announces", false, move |context| listen(context, socket, &publish))?;
+        let worker = Worker::spawn("announces", Urgency::Normal, move |context| listen(context, socket, &publish))?;
         Ok(Self { heard, _worker: worker })
     }
 

@@ -8,7 +8,7 @@ use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
-use crate::worker::{Context, Scheduling, Worker};
+use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
 use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Transmit};
@@ -128,7 +128,7 @@ impl PtpClient {
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now(), Scheduling::Normal)));
         let subscribers = Arc::new(Subscribers::default());
         let (publish, tell) = (Arc::clone(&status), Arc::clone(&subscribers));
-        let worker = Worker::spawn("ptp", true, move |context| driver.run(context, &publish, &tell))?;
+        let worker = Worker::spawn("ptp", Urgency::Prompt, move |context| driver.run(context, &publish, &tell))?;
         Ok(Self { config, status, subscribers, worker })
     }
 

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
-use crate::worker::{Context, Worker};
+use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
 use engine::ptp::bmca_yield::{SyncOutcome, YieldConfig, YieldEvent, YieldSession, YieldState};
@@ -63,7 +63,7 @@ impl YieldClient {
         let status = Arc::new(ArcSwap::from_pointee(driver.status()));
         let (tell, events) = sync_channel(MAX_EVENTS);
         let publish = Arc::clone(&status);
-        let worker = Worker::spawn("ptp-yield", true, move |context| driver.run(context, &publish, &tell))?;
+        let worker = Worker::spawn("ptp-yield", Urgency::Prompt, move |context| driver.run(context, &publish, &tell))?;
         Ok(Self { status, events, _worker: worker })
     }
 

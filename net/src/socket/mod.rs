@@ -86,6 +86,8 @@ pub(crate) struct Received {
 pub(crate) struct Round {
     /// Datagrams that were taken.
     pub(crate) taken: usize,
+    /// Datagrams that were read, with those that were for others.
+    pub(crate) read: usize,
     /// Whether others may wait.
     pub(crate) more: bool,
     /// What the socket had to say, such as an interface that went down; it may be used on.
@@ -154,7 +156,7 @@ impl Socket {
     /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its other duties; those of other sources are left out. Renews the groups
     /// if that is due and nothing waits.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
-        let mut round = Round { taken: 0, more: true, error: None };
+        let mut round = Round { taken: 0, read: 0, more: true, error: None };
         for _ in 0..most {
             let datagram = match platform::socket::receive(&self.socket, buffer) {
                 Ok(Some(datagram)) => datagram,
@@ -164,6 +166,7 @@ impl Socket {
                     break;
                 }
             };
+            round.read += 1;
             if let Some(received) = self.accept(&datagram, &buffer[..datagram.length]) {
                 round.taken += 1;
                 handle(received, &buffer[..datagram.length]);

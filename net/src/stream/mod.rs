@@ -1,34 +1,31 @@
 //! Receiving a stream.
 //!
-//! Model: a thread owns the stream's control half and one socket per leg, and feeds it every datagram with the time at which the kernel had it. The audio half is handed
-//! to the caller, whose sound card pulls it; nothing lies between the two but the engine's ring.
-//!
-//! A thread that is woken for each packet spends most of its time on waking: 64 streams of 1 ms are 64 000 times a second. So it sleeps between two looks for as long as the
-//! stream can spare, a share of its depth; the kernel's stamps tell all the same when each packet came.
+//! Model: a [thread](MediaListener) owns the control half of each of its streams and one socket per leg, and feeds it every datagram with the time at which the kernel had it. The audio half
+//! is handed to the caller, whose sound card pulls it; nothing lies between the two but the engine's ring.
+
+mod listener;
 
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::platform::Waitable;
 use crate::ptp::PtpClient;
-use crate::socket::{LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
 use crate::timeline::Timeline;
-use crate::worker::{Context, Scheduling, Worker};
+use crate::worker::Scheduling;
 use arc_swap::ArcSwap;
 use engine::announce::sdp::StreamDescription;
 use engine::clock::ClockReading;
 use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
 use engine::{LocalTime, Nanos};
+use listener::MOST_PATIENCE;
+pub use listener::{LegStatus, MediaListener, MediaSink};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How often counts are published.
 const INTERVAL: Nanos = Nanos::from_millis(50);
 
-/// The share of a stream's depth that its packets may lie in the socket, and the most of it.
+/// The share of a stream's depth that its packets may lie in the socket.
 const DEPTHS_OF_PATIENCE: i64 = 8;
-const MOST_PATIENCE: Nanos = Nanos::from_micros(2_500);
 
 /// Where one leg of a stream comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,86 +65,6 @@ impl LegConfig {
         let is_ours = || Interface::all().is_ok_and(|all| all.iter().any(|interface| interface.address == address));
         if address.is_multicast() || is_ours() { Ok(()) } else { Err(Error::NotOurs(address)) }
     }
-}
-
-/// What is done with a stream's datagrams, in the listener's thread.
-pub trait MediaSink: Send + 'static {
-    /// A datagram came at `at`.
-    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
-
-    /// All that was there has been handled; at least ten times a second. `clock` is what the timeline says, if there is one.
-    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
-
-    /// How long datagrams may wait before they are handed over.
-    fn patience(&self) -> Nanos {
-        MOST_PATIENCE
-    }
-}
-
-/// What a leg's socket has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LegStatus {
-    /// Counts.
-    pub socket: SocketStats,
-    /// How packets are stamped.
-    pub timestamping: Timestamping,
-}
-
-/// A thread that hears the legs of a stream; ends when it is dropped.
-#[derive(Debug)]
-pub struct MediaListener {
-    worker: Worker,
-}
-
-impl MediaListener {
-    /// Joins the legs, one or two, and hands what comes to `sink`.
-    ///
-    /// # Errors
-    /// If a socket is refused.
-    pub fn start(legs: &[LegConfig], timeline: Option<Timeline>, sink: impl MediaSink) -> Result<Self> {
-        let open = |leg: &LegConfig| {
-            leg.check()?;
-            Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
-        };
-        let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
-        let worker = Worker::spawn("media", true, move |context| listen(context, sockets, timeline.as_ref(), sink))?;
-        Ok(Self { worker })
-    }
-
-    /// How the thread is scheduled.
-    #[must_use]
-    pub fn scheduling(&self) -> Scheduling {
-        self.worker.scheduling()
-    }
-}
-
-fn listen(context: &Context, mut sockets: Vec<Socket>, timeline: Option<&Timeline>, mut sink: impl MediaSink) {
-    let mut buffer = [0; LONGEST_DATAGRAM];
-    let mut faulty = false;
-    while !context.is_stopping() {
-        let mut more = false;
-        for (leg, socket) in Leg::ALL.into_iter().zip(&mut sockets) {
-            let round = socket
-                .receive(&mut buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
-            more |= round.more;
-            round.warn_once(&mut faulty);
-        }
-        let legs: Vec<LegStatus> = sockets.iter().map(status_of).collect();
-        let reading = timeline.map(Timeline::reading);
-        sink.handle_pause(clock::now(), reading.as_ref(), &legs);
-        if !more {
-            // Without the kernel's stamps a packet comes when it is read.
-            if legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace) {
-                std::thread::sleep(Duration::from_nanos(sink.patience().as_nanos().max(0) as u64));
-            }
-            let sockets: Vec<Waitable<'_>> = sockets.iter().map(Socket::waitable).collect();
-            context.wait(&sockets, [None]);
-        }
-    }
-}
-
-fn status_of(socket: &Socket) -> LegStatus {
-    LegStatus { socket: socket.stats(), timestamping: socket.timestamping() }
 }
 
 /// What a receiver knows.

@@ -8,11 +8,11 @@ use mach2::thread_policy::{
 };
 use std::io;
 
-/// How long the work of a thread takes when it is woken: a round of datagrams, or one packet of each stream; far above what is usual, because a thread that takes longer loses its
-/// priority.
-const COMPUTATION_NS: i64 = 500_000;
-/// How long after it was woken that must be done: the usual packet time.
-const CONSTRAINT_NS: i64 = 1_000_000;
+/// How long the work of a thread takes when it is woken: what has come for several streams, or one packet of each that is sent; far above what is usual, because a thread that takes
+/// longer loses its priority.
+const COMPUTATION_NS: i64 = 1_000_000;
+/// How long after it was woken that must be done: two packets of the usual time, while other threads run, too.
+const CONSTRAINT_NS: i64 = 2_000_000;
 
 /// Lets the calling thread run before all that are not real-time, and be woken without delay. macOS has one such class, that of its own audio threads, whatever `_priority` says.
 ///

@@ -1,0 +1,384 @@
+//! Threads that hear streams, each of them several.
+//!
+//! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of
+//! up to [`STREAMS`] streams that can spare their packets equally long, and looks at all of them that often; the kernel's stamps tell all the same when each packet came. Threads look
+//! at multiples of that time, at which one interrupt wakes all of them. While nothing comes they wait for the sockets. There are as many threads as processors before any is shared.
+//!
+//! A packet without a stamp came when it is read: its stream has a thread of its own, which waits for each.
+
+use super::LegConfig;
+use crate::clock;
+use crate::error::Result;
+use crate::platform::Waitable;
+use crate::socket::{LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, Timestamping};
+use crate::timeline::Timeline;
+use crate::worker::{Context, Scheduling, Urgency, Worker};
+use engine::clock::ClockReading;
+use engine::receive::Leg;
+use engine::{LocalTime, Nanos};
+use std::fmt;
+use std::num::NonZero;
+use std::ops::AddAssign;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::available_parallelism;
+
+/// Streams of one thread: two and a half packets of 1 ms of each take less than half a millisecond together.
+const STREAMS: usize = 16;
+/// The longest that packets lie in the socket before somebody looks.
+pub(super) const MOST_PATIENCE: Nanos = Nanos::from_micros(2_500);
+
+/// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing that takes long: other streams are heard by the same thread. A listener is not dropped
+/// under a lock that any sink takes.
+pub trait MediaSink: Send + 'static {
+    /// A datagram came at `at`.
+    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
+
+    /// All that was there has been handled; at least ten times a second. `clock` is what the timeline says, if there is one.
+    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
+
+    /// How long datagrams may wait before they are handed over; asked once.
+    fn patience(&self) -> Nanos {
+        MOST_PATIENCE
+    }
+}
+
+/// What a leg's socket has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStatus {
+    /// Counts.
+    pub socket: SocketStats,
+    /// How packets are stamped.
+    pub timestamping: Timestamping,
+}
+
+impl LegStatus {
+    fn of(socket: &Socket) -> Self {
+        Self { socket: socket.stats(), timestamping: socket.timestamping() }
+    }
+}
+
+/// Hears the legs of a stream until it is dropped. The sink is dropped before that returns, but for a listener that a sink drops: it ends after the sink's call.
+#[derive(Debug)]
+pub struct MediaListener {
+    number: u64,
+    thread: Arc<MediaThread>,
+}
+
+impl MediaListener {
+    /// Joins the legs, one or two, and hands what comes to `sink`.
+    ///
+    /// # Errors
+    /// If a socket is refused, or there is no thread to be had.
+    pub fn start(legs: &[LegConfig], timeline: Option<Timeline>, sink: impl MediaSink) -> Result<Self> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let open = |leg: &LegConfig| {
+            leg.check()?;
+            Socket::open(SocketConfig::receive(leg.interface.clone(), leg.destination, leg.source))
+        };
+        let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let (legs, patience) = (sockets.iter().map(LegStatus::of).collect(), sink.patience());
+        let stream = Stream { number, sockets, legs, timeline, sink: Box::new(sink), faulty: false };
+        let thread = if stream.is_stamped() { MediaThread::with_room(patience) } else { MediaThread::start(None) }?;
+        thread.tell(Command::Add(stream));
+        Ok(Self { number, thread })
+    }
+
+    /// How the thread is scheduled.
+    #[must_use]
+    pub fn scheduling(&self) -> Scheduling {
+        self.thread.worker.scheduling()
+    }
+}
+
+impl Drop for MediaListener {
+    fn drop(&mut self) {
+        // A thread of its own ends with it.
+        if self.thread.patience.is_some() {
+            let (give_back, given_back) = sync_channel(1);
+            self.thread.tell(Command::Remove(self.number, give_back));
+            // What is taken apart here does not hold up other streams.
+            if !self.thread.worker.is_this_thread() {
+                drop(given_back.recv());
+            }
+        }
+        self.thread.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A thread, and how many streams it has or will have at once.
+#[derive(Debug)]
+struct MediaThread {
+    worker: Worker,
+    commands: Sender<Command>,
+    streams: AtomicUsize,
+    /// How long packets may wait; `None` if they may not, and the thread is one stream's own.
+    patience: Option<Nanos>,
+}
+
+/// Those that run and may be shared.
+static THREADS: Mutex<Vec<Weak<MediaThread>>> = Mutex::new(Vec::new());
+
+impl MediaThread {
+    /// One for a stream of this patience, which counts from now on.
+    fn with_room(patience: Nanos) -> Result<Arc<Self>> {
+        // Dropped after the lock: it waits for a thread that nobody else has any more.
+        let running: Vec<Arc<Self>>;
+        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        running = threads.iter().filter_map(Weak::upgrade).collect();
+        let alike = running.iter().filter(|thread| thread.patience == Some(patience) && thread.has_room());
+        let least = alike.min_by_key(|thread| thread.streams.load(Ordering::Relaxed));
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        if let Some(thread) = least.filter(|_| running.len() >= processors) {
+            thread.streams.fetch_add(1, Ordering::Relaxed);
+            return Ok(Arc::clone(thread));
+        }
+        let thread = Self::start(Some(patience))?;
+        threads.retain(|thread| thread.strong_count() > 0);
+        threads.push(Arc::downgrade(&thread));
+        Ok(thread)
+    }
+
+    /// One for a stream.
+    fn start(patience: Option<Nanos>) -> Result<Arc<Self>> {
+        let (commands, told) = channel();
+        let worker = Worker::spawn("media", Urgency::Patient, move |context| listen(context, &told, patience))?;
+        Ok(Arc::new(Self { worker, commands, streams: AtomicUsize::new(1), patience }))
+    }
+
+    fn has_room(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) < STREAMS && !self.worker.is_dead()
+    }
+
+    fn tell(&self, command: Command) {
+        // Nobody listens after a fault of ours, which has been printed; what is told is dropped then.
+        let _ = self.commands.send(command);
+        self.worker.wake();
+    }
+}
+
+enum Command {
+    Add(Stream),
+    /// To be given back.
+    Remove(u64, SyncSender<Stream>),
+}
+
+struct Stream {
+    number: u64,
+    sockets: Vec<Socket>,
+    legs: Vec<LegStatus>,
+    timeline: Option<Timeline>,
+    sink: Box<dyn MediaSink>,
+    faulty: bool,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("number", &self.number).field("legs", &self.legs).finish_non_exhaustive()
+    }
+}
+
+/// What a look has shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    read: usize,
+    /// Whether more may be there.
+    more: bool,
+}
+
+impl AddAssign for Look {
+    fn add_assign(&mut self, other: Self) {
+        *self = Self { read: self.read + other.read, more: self.more | other.more };
+    }
+}
+
+impl Stream {
+    fn is_stamped(&self) -> bool {
+        self.legs.iter().all(|leg| leg.timestamping != Timestamping::UserSpace)
+    }
+
+    /// Takes what has come, a round of each leg at most.
+    fn look(&mut self, buffer: &mut [u8]) -> Look {
+        let mut look = Look::default();
+        for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
+            let sink = &mut self.sink;
+            let round =
+                socket.receive(buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
+            look += Look { read: round.read, more: round.more };
+            round.warn_once(&mut self.faulty);
+        }
+        self.legs.iter_mut().zip(&self.sockets).for_each(|(leg, socket)| *leg = LegStatus::of(socket));
+        let reading = self.timeline.as_ref().map(Timeline::reading);
+        self.sink.handle_pause(clock::now(), reading.as_ref(), &self.legs);
+        look
+    }
+}
+
+fn listen(context: &Context, commands: &Receiver<Command>, patience: Option<Nanos>) {
+    let mut buffer = vec![0; LONGEST_DATAGRAM];
+    let mut streams: Vec<Stream> = Vec::with_capacity(STREAMS);
+    while !context.is_stopping() {
+        commands.try_iter().for_each(|command| obey(&mut streams, command));
+        let look = look_at_all(&mut streams, &mut buffer);
+        if look.more {
+            continue;
+        }
+        let patience = patience.filter(|_| look.read > 0 && streams.iter().all(Stream::is_stamped));
+        let sockets: Vec<Waitable<'_>> = match patience {
+            Some(_) => Vec::new(),
+            None => streams.iter().flat_map(|stream| &stream.sockets).map(Socket::waitable).collect(),
+        };
+        context.wait(&sockets, [patience.map(|patience| next_look(clock::now(), patience))]);
+    }
+}
+
+/// A fault of ours in one stream, which is printed, is not to silence the others: the stream is left out.
+fn look_at_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Look {
+    let (mut all, mut at) = (Look::default(), 0);
+    while let Some(stream) = streams.get_mut(at) {
+        match catch_unwind(AssertUnwindSafe(|| stream.look(buffer))) {
+            Ok(look) => {
+                all += look;
+                at += 1;
+            }
+            Err(_) => {
+                let faulty = streams.swap_remove(at);
+                // Half of what it was about to do is not done.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(faulty)));
+            }
+        }
+    }
+    all
+}
+
+fn obey(streams: &mut Vec<Stream>, command: Command) {
+    match command {
+        Command::Add(stream) => streams.push(stream),
+        Command::Remove(number, give_back) => {
+            if let Some(place) = streams.iter().position(|stream| stream.number == number) {
+                // Who does not wait for it has dropped it.
+                let _ = give_back.send(streams.swap_remove(place));
+            }
+        }
+    }
+}
+
+/// The next multiple of `patience`.
+fn next_look(now: LocalTime, patience: Nanos) -> LocalTime {
+    let patience_ns = patience.as_nanos().max(1);
+    LocalTime::from_nanos((now.as_nanos().div_euclid(patience_ns) + 1).saturating_mul(patience_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interface::Interface;
+    use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+    use std::sync::mpsc::RecvTimeoutError;
+    use std::time::Duration;
+
+    /// Longer than a machine stands still.
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Does with each datagram as it is told to.
+    struct Sink<F>(F);
+
+    impl<F: FnMut(&[u8]) + Send + 'static> MediaSink for Sink<F> {
+        fn handle_datagram(&mut self, _leg: Leg, _at: LocalTime, datagram: &[u8]) {
+            (self.0)(datagram);
+        }
+
+        fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, legs: &[LegStatus]) {
+            assert_eq!(legs.len(), 1);
+        }
+    }
+
+    /// A listener, and where it hears.
+    fn start(handle: impl FnMut(&[u8]) + Send + 'static) -> (MediaListener, SocketAddrV4) {
+        let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let destination = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free);
+        let interface = Interface::find(Some("127.0.0.1")).unwrap();
+        let leg = LegConfig { interface, destination, source: None };
+        (MediaListener::start(&[leg], None, Sink(handle)).unwrap(), destination)
+    }
+
+    fn send(to: SocketAddrV4, datagram: &[u8]) {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(datagram, to).unwrap();
+    }
+
+    #[test]
+    fn streams_share_threads_and_each_hears_its_own() {
+        let (tell, told) = channel();
+        let streams: Vec<_> = (0..2 * STREAMS + 1)
+            .map(|stream| {
+                let tell = tell.clone();
+                start(move |datagram| tell.send((stream, datagram.to_vec())).unwrap())
+            })
+            .collect();
+        let of = |thread: &Arc<MediaThread>| {
+            streams.iter().filter(|(listener, _)| Arc::ptr_eq(&listener.thread, thread)).count()
+        };
+        let of_each: Vec<usize> = streams.iter().map(|(listener, _)| of(&listener.thread)).collect();
+        assert!(of_each.iter().all(|&streams| streams <= STREAMS), "{of_each:?}");
+        // A thread of n streams is there n times.
+        let threads: f64 = of_each.iter().map(|&streams| 1.0 / streams as f64).sum();
+        let processors = available_parallelism().unwrap().get();
+        let shares = streams.iter().all(|(listener, _)| listener.thread.patience.is_some());
+        let most = if shares { processors.max(3) } else { streams.len() };
+        assert!(threads < most as f64 + 0.5, "{threads} threads: {of_each:?}");
+        for (number, (_, destination)) in streams.iter().enumerate() {
+            send(*destination, &[number as u8]);
+            assert_eq!(told.recv_timeout(LONG), Ok((number, vec![number as u8])));
+        }
+    }
+
+    #[test]
+    fn a_sink_is_gone_when_its_listener_is_and_the_others_go_on() {
+        let ((tell, told), (tell_other, told_other)) = (channel(), channel());
+        let (other, destination) = start(move |datagram| tell_other.send(datagram.to_vec()).unwrap());
+        let (listener, _) = start(move |_| tell.send(()).unwrap());
+        drop(listener);
+        assert_eq!(told.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+        send(destination, b"on");
+        assert_eq!(told_other.recv_timeout(LONG), Ok(b"on".to_vec()));
+        drop(other);
+    }
+
+    #[test]
+    fn a_listener_that_its_own_sink_drops_ends_after_the_call() {
+        let own: Arc<Mutex<Option<MediaListener>>> = Arc::default();
+        let (tell, told) = channel();
+        let mine = Arc::clone(&own);
+        let (listener, destination) = start(move |_| {
+            drop(mine.lock().unwrap().take());
+            tell.send(()).unwrap();
+        });
+        *own.lock().unwrap() = Some(listener);
+        send(destination, b"end");
+        assert_eq!(told.recv_timeout(LONG), Ok(()));
+        assert_eq!(told.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn a_fault_of_one_sink_silences_no_other() {
+        let (tell, told) = channel();
+        let (listener, destination) = start(move |_| tell.send(()).unwrap());
+        let (_faulty, fault) = start(|_| panic!("as it is meant to"));
+        send(fault, b"panic");
+        // What is sent before the other has panicked would show nothing.
+        std::thread::sleep(Duration::from_millis(50));
+        send(destination, b"on");
+        assert_eq!(told.recv_timeout(LONG), Ok(()));
+        drop(listener);
+    }
+
+    #[test]
+    fn looks_fall_on_multiples() {
+        let at = |ns| next_look(LocalTime::from_nanos(ns), Nanos::from_micros(1)).as_nanos();
+        assert_eq!([at(0), at(999), at(1000), at(-1), at(i64::MAX)], [1000, 1000, 2000, 0, i64::MAX]);
+        assert_eq!(next_look(LocalTime::from_nanos(5), Nanos::ZERO).as_nanos(), 6);
+    }
+}
