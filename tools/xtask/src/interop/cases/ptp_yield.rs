@@ -15,16 +15,16 @@ const NOBODY: &str = "10.67.0.99";
 const SETTLING_S: f64 = 2.0;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
-    let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "nft"])?;
+    // No more than two hosts: a third one needs a bridge, and there Linux 6.1 stamps what goes to one host a second time, which ptp4l takes for a fault.
+    let wire = bench.wire(&['a', 'b'], &["ptp4l", "nft"])?;
     change(
         &wire,
         "table ip receiver {\n chain out {\n  type route hook output priority mangle\n  ip daddr 224.0.1.129 ip daddr set 10.67.0.2\n }\n}\n",
     )?;
-    let silent = bench.start(&wire, 'c', &format!("ptp --interface vc --yield {NOBODY} --json --seconds 5"));
+    alone(bench, &follow(bench, &wire, NOBODY, 5).wait(20))?;
     let receiver = Ptp4l::receiver().start(&wire, 'a')?;
     receiver.wait_for("assuming the grand master role", 15);
-    alone(bench, &silent.wait(20))?;
-    one_way(bench, &wire)?;
+    one_way(bench, &wire, &receiver)?;
     both_ways(bench, &wire, &receiver)
 }
 
@@ -39,18 +39,18 @@ fn alone(bench: &Bench, ended: &Stopped) -> Outcome {
 }
 
 /// A receiver as HomePods are, which does not answer Delay_Reqs: they do not reach it.
-fn one_way(bench: &Bench, wire: &Wire) -> Outcome {
+fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     change(
         wire,
         "add chain ip receiver in { type filter hook input priority filter ; }\nadd rule ip receiver in ip protocol udp udp dport 319 drop\n",
     )?;
     let seconds = bench.seconds(7, 60);
-    let ended = follow(bench, wire, seconds).wait(seconds + 20);
+    let ended = follow(bench, wire, &netns::address('a'), seconds).wait(seconds + 20);
     let end = last(&ended.log)?;
     let outcome = end["outcome"].as_str().unwrap_or_default();
     bench.check(
         outcome.starts_with("known one way") && end["delay_responses"] == 0,
-        format!("{outcome}:\n{}", ended.log),
+        format!("{outcome}:\n{}\n{}", ended.log, receiver.log()),
     )?;
     accuracy(bench, "that does not answer", &objects(&ended.log), 1_000.0)?;
     change(wire, "delete chain ip receiver in\n")
@@ -59,7 +59,7 @@ fn one_way(bench: &Bench, wire: &Wire) -> Outcome {
 /// One that answers, until it is killed.
 fn both_ways(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     let seconds = bench.seconds(6, 60);
-    let us = follow(bench, wire, 300);
+    let us = follow(bench, wire, &netns::address('a'), 300);
     let followed = us.poll(seconds + 15, |log| objects(log).len() >= seconds as usize);
     let before = objects(&us.log());
     let end = last(&us.log())?;
@@ -90,8 +90,8 @@ fn both_ways(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
     bench.check(carried_us.abs() < 1_000.0, format!("the timeline steps by {carried_us:.1} us: {after:?}"))
 }
 
-fn follow(bench: &Bench, wire: &Wire, seconds: u32) -> Running {
-    bench.start(wire, 'b', &format!("ptp --interface vb --yield {} --json --seconds {seconds}", netns::address('a')))
+fn follow(bench: &Bench, wire: &Wire, receiver: &str, seconds: u32) -> Running {
+    bench.start(wire, 'b', &format!("ptp --interface vb --yield {receiver} --json --seconds {seconds}"))
 }
 
 /// When we yielded, when the time was known, and how far it was from the truth.
