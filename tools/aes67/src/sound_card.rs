@@ -68,6 +68,23 @@ impl Delay {
     }
 }
 
+/// Looks for a card or opens it. What ALSA's library has to say then, line after line, goes to the log instead of the error output: an error follows that says it once.
+#[cfg(target_os = "linux")]
+pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
+    let words = alsa::Output::local_error_handler();
+    let opened = open();
+    if let Ok(words) = words {
+        words.borrow().to_string().lines().for_each(|line| tracing::debug!("{line}"));
+    }
+    opened
+}
+
+/// Looks for a card or opens it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
+    open()
+}
+
 /// The first of the devices whose name contains `wanted`. `that` goes on where the message says `there is no sound card X`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,

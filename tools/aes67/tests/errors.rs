@@ -79,6 +79,18 @@ fn bad_input_is_one_clear_sentence() {
     }
 }
 
+/// As on a computer without a sound card, of which ALSA's library has a page to say.
+#[test]
+fn a_computer_without_a_sound_card_is_told_in_one_sentence() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    fs::write(wire.path("none.conf"), "pcm.!default { type hw card NoSuchCard }\n").unwrap();
+    for arguments in ["play aes67://239.1.1.1 --interface vb", "send card --group 239.1.1.1 --interface vb"] {
+        let mut command = wire.command('b', env!("CARGO_BIN_EXE_aes67"), arguments);
+        let done = command.env("ALSA_CONFIG_PATH", "none.conf").output().unwrap();
+        assert_one_sentence(&done, arguments, 2, "error: ");
+    }
+}
+
 #[test]
 fn an_unknown_stream_says_what_was_heard() {
     let Some(wire) = Wire::new(&[]) else { return };

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::session::warn;
 use crate::sound_card::{
     Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
+    with_words_logged,
 };
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, SupportedStreamConfig};
@@ -31,6 +32,10 @@ pub(super) struct Opened {
 impl Opened {
     /// The card whose name contains `wanted`, or the default one, at the streams' rate if it has that.
     pub(super) fn open(wanted: Option<&str>, rate: SampleRate, channels: usize) -> Result<Self> {
+        with_words_logged(|| Self::look_for(wanted, rate, channels))
+    }
+
+    fn look_for(wanted: Option<&str>, rate: SampleRate, channels: usize) -> Result<Self> {
         let host = cpal::default_host();
         let device = match wanted {
             None => host.default_output_device().ok_or_else(|| {
@@ -65,13 +70,14 @@ impl Opened {
         let fixed = callback_frames(&self.config, frames).map(BufferSize::Fixed);
         let sizes = fixed.into_iter().chain([BufferSize::Default]);
         let mixer = Handover::new(mixer);
-        let opened = open_with(sizes, |size| match self.config.sample_format() {
+        let run = |size| match self.config.sample_format() {
             SampleFormat::F32 => self.run::<f32>(mixer.clone(), size),
             SampleFormat::I32 => self.run::<i32>(mixer.clone(), size),
             SampleFormat::I24 => self.run::<cpal::I24>(mixer.clone(), size),
             SampleFormat::I16 => self.run::<i16>(mixer.clone(), size),
             other => Err(unknown_format(other)),
-        });
+        };
+        let opened = with_words_logged(|| open_with(sizes, run));
         opened.map_err(|error| Failure::run(format!("{}: {error}", self.name)))
     }
 

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::play::meter::Meter;
 use crate::sound_card::{
     Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
+    with_words_logged,
 };
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
@@ -32,6 +33,10 @@ pub(crate) struct Opened {
 impl Opened {
     /// The card whose name contains `wanted`, or the system's if that is `default`.
     pub(crate) fn open(wanted: &str, rate_hz: Option<u32>, channels: Option<u16>) -> Result<Self> {
+        with_words_logged(|| Self::look_for(wanted, rate_hz, channels))
+    }
+
+    fn look_for(wanted: &str, rate_hz: Option<u32>, channels: Option<u16>) -> Result<Self> {
         let host = cpal::default_host();
         let device = match wanted {
             "" | "default" => host
@@ -84,13 +89,14 @@ impl Opened {
         let inputs = Handover::new(inputs);
         // Longer ones would come later than [`Opened::delay`] has it.
         let sizes = self.callback_frames.into_iter().filter(|frames| *frames <= self.callback_frames[0]);
-        let capturing = open_with(sizes, |frames| match self.config.sample_format() {
+        let run = |frames| match self.config.sample_format() {
             SampleFormat::F32 => self.run::<f32>(inputs.clone(), frames),
             SampleFormat::I32 => self.run::<i32>(inputs.clone(), frames),
             SampleFormat::I24 => self.run::<cpal::I24>(inputs.clone(), frames),
             SampleFormat::I16 => self.run::<i16>(inputs.clone(), frames),
             other => Err(unknown_format(other)),
-        });
+        };
+        let capturing = with_words_logged(|| open_with(sizes, run));
         Ok((feeds, capturing.map_err(|error| Failure::run(format!("{}: {error}", self.name)))?))
     }
 
