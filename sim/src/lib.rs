@@ -8,6 +8,7 @@ pub mod baselines;
 pub mod bench;
 pub mod check;
 pub mod models;
+pub mod mutants;
 pub mod record;
 pub mod replay;
 pub mod report;

@@ -2,6 +2,7 @@
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
 mod bench_command;
+mod mutants_command;
 mod terminal;
 
 use bench_command::Bench;
@@ -19,6 +20,8 @@ use terminal::Progress;
 
 /// A failed expectation, a violated invariant, or a run that could not be finished.
 const EXIT_FAILED: u8 = 1;
+/// Every expectation that was judged holds, and some were skipped.
+const EXIT_NOT_JUDGED: u8 = 3;
 /// Bad input.
 const EXIT_USAGE: u8 = 2;
 /// Ended by Ctrl-C: 128 + SIGINT, as shells have it.
@@ -43,9 +46,11 @@ Examples:
   sim replay field.csv                              a trace of `aes67 play --trace field.csv`
   sim bench clocks --seeds 4
   sim bench resamplers
+  sim mutants --mutant gain --verdicts scenarios/wrap.toml
   sim make-programme speech_and_music.wav
 
-Exit code: 0 if every expectation holds, 1 if one fails, 2 for bad input, 130 after Ctrl-C.";
+Exit code: 0 if every expectation holds, 1 if one fails or rests on too little to be judged, 2 for bad input, 3 if none fails and some were
+skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-C.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -63,6 +68,8 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "reports")]
         reports: PathBuf,
     },
+    /// Seeds faults into the engine, and demands that the verdicts that are about them fail.
+    Mutants(mutants_command::Mutants),
     /// Compares control laws in many runs.
     Bench {
         #[command(subcommand)]
@@ -90,6 +97,10 @@ struct ScenarioArguments {
     /// Runs the scenario twice and compares the trajectories.
     #[arg(long)]
     check_determinism: bool,
+
+    /// Lets a run pass whose expectations could not all be judged, because what they need was left out.
+    #[arg(long)]
+    allow_skipped: bool,
 }
 
 fn main() -> ExitCode {
@@ -97,6 +108,7 @@ fn main() -> ExitCode {
     match (arguments.command, &arguments.scenario.scenario) {
         (Some(Command::MakeProgramme { file }), _) => make_programme(&file),
         (Some(Command::Replay { file, reports }), _) => replay(&file, &reports),
+        (Some(Command::Mutants(arguments)), _) => mutants_command::run(&arguments),
         (Some(Command::Bench { what }), _) => bench_command::run(&what),
         (None, Some(path)) => simulate(path, &arguments.scenario),
         (None, None) => {
@@ -203,8 +215,15 @@ fn total_ms(loaded: &Loaded) -> u64 {
 }
 
 fn conclude(loaded: &Loaded, arguments: &ScenarioArguments, session: &Session, deterministic: bool) -> ExitCode {
-    if session.summary.passed && deterministic {
+    let skipped = session.summary.skipped;
+    let fails = session.summary.expectations.iter().any(|judgement| !judgement.holds && !judgement.skipped);
+    if deterministic && !fails && (skipped == 0 || arguments.allow_skipped) {
         return ExitCode::SUCCESS;
+    }
+    if deterministic && !fails {
+        terminal::print_skipped(session);
+        eprintln!("not judged: {skipped} expectations were skipped; --allow-skipped takes that for a pass");
+        return ExitCode::from(EXIT_NOT_JUDGED);
     }
     terminal::print_failures(session);
     eprintln!("reproduce with: {}", terminal::command(loaded, &arguments.reports, arguments.check_determinism));

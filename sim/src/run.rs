@@ -1,24 +1,27 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
+mod listening;
+mod mutants;
 mod summary;
 
+pub use mutants::{Fate, MutantOutcome, mutant_outcomes, pairs, render_mutants};
 pub use summary::{ReceiverSummary, Summary};
 
-use crate::check::{CrackleReport, Evidence, Judgement};
+use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;
+use crate::mutants::Mutant;
 use crate::record::{Outage, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Seconds, Stream,
-    Surroundings, TalkerRestart,
+    Audio, AudioChain, Expectation, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario,
+    Seconds, Stream, Surroundings, TalkerRestart,
 };
 use crate::world::{
-    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
+    Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, receiver_of, reference, scaled,
+    stream_config, target_latency, uncontrolled,
 };
-use engine::Nanos;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use thiserror::Error;
@@ -67,15 +70,13 @@ pub struct Session {
     pub cancelled: bool,
 }
 
-/// How far from the edge of its gap a card's own crackle is found.
-const CARD_GAP_MARGIN: Nanos = Nanos::from_millis(2);
-
-/// One receiver's outcome, with the times of its crackles.
+/// One receiver's outcome, with what was heard of it.
 struct Played {
     outcome: Outcome,
     /// Of its card, nominally; 0 if there is none.
     card_rate_hz: u32,
-    crackle_times_s: Vec<f64>,
+    /// Nothing if nobody listened.
+    heard: Option<Listening>,
 }
 
 /// Runs a scenario; with a folder, WAV files, pictures, `trace.csv` and `summary.json` are written into it.
@@ -83,6 +84,16 @@ struct Played {
 /// # Errors
 /// If a file cannot be written, or an invariant was violated.
 pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<Session, SessionError> {
+    run_as(loaded, folder, control, None)
+}
+
+/// The same with a fault in every receiver.
+fn run_as(
+    loaded: &Loaded,
+    folder: Option<&Path>,
+    control: &Control,
+    mutant: Option<Mutant>,
+) -> Result<Session, SessionError> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(|source| SessionError::Folder { path: folder.to_owned(), source })?;
     }
@@ -91,7 +102,7 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
         || {
             (0..receivers)
                 .into_par_iter()
-                .map(|index| play(loaded, index, folder, control))
+                .map(|index| play(loaded, index, folder, control, mutant))
                 .collect::<Result<Vec<_>, _>>()
         },
         || references(loaded).into_par_iter().try_for_each(|wanted| render_reference(loaded, &wanted, folder, control)),
@@ -100,7 +111,7 @@ pub fn run(loaded: &Loaded, folder: Option<&Path>, control: &Control) -> Result<
     let mut played = played?;
     let cancelled = played.iter().any(|played| played.outcome.cancelled);
     for (played, receiver) in played.iter_mut().zip(&loaded.scenario.receivers) {
-        count_crackles(played);
+        played.heard = listening::listen(loaded, receiver, &mut played.outcome);
         let wavs = kept(folder, loaded);
         if let (Some(folder), Some(heard)) = (wavs, played.outcome.heard.clone()) {
             cut_excerpt(receiver, loaded, folder, played, &heard)?;
@@ -146,7 +157,13 @@ fn capture(
     Capture::create(file, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
-fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control) -> Result<Played, SessionError> {
+fn play(
+    loaded: &Loaded,
+    index: usize,
+    folder: Option<&Path>,
+    control: &Control,
+    mutant: Option<Mutant>,
+) -> Result<Played, SessionError> {
     let receiver = &loaded.scenario.receivers[index];
     let name = receiver.name.as_ref();
     let folder = kept(folder, loaded);
@@ -155,10 +172,23 @@ fn play(loaded: &Loaded, index: usize, folder: Option<&Path>, control: &Control)
         Some((chain, stream)) => Some(capture(loaded, &chain, folder, name, Some(stream))?),
         None => None,
     };
-    let outcome = World::new(loaded, index, capture)?.run(control)?;
+    let made = match mutant {
+        Some(Mutant::DriftControlOff) => uncontrolled(loaded, index)?,
+        Some(mutant) => infected(loaded, index, mutant)?,
+        None => receiver_of(loaded, index)?,
+    };
+    let outcome = World::with(loaded, index, made, capture)?.run(control)?;
     let card_rate_hz =
         loaded.scenario.surroundings_of(receiver).chain.map_or(0, |chain| chain.card.sample_rate_hz.get());
-    Ok(Played { outcome, card_rate_hz, crackle_times_s: Vec::new() })
+    Ok(Played { outcome, card_rate_hz, heard: None })
+}
+
+/// The receiver of a scenario, with a fault.
+fn infected(loaded: &Loaded, index: usize, mutant: Mutant) -> Result<Box<dyn crate::world::Receiver>, RunError> {
+    let surroundings = loaded.scenario.surroundings_of(&loaded.scenario.receivers[index]);
+    let chain = surroundings.chain.zip(loaded.stream.as_ref());
+    let config = chain.map(|(chain, stream)| stream_config(&chain, stream));
+    Ok(mutant.infect(receiver_of(loaded, index)?, loaded.scenario.duration_s.nanos(), config.as_ref()))
 }
 
 /// The chain and its stream, if they are to be listened to.
@@ -217,26 +247,6 @@ fn render_reference(
     Ok(())
 }
 
-/// Places the crackles in true time, and in the rows of the trace. Those that the card made itself, at the edges of its silence, are no receiver's.
-fn count_crackles(played: &mut Played) {
-    let Outcome { heard: Some(heard), row_frames, recording, card_gaps, .. } = &mut played.outcome else { return };
-    let interval_s = recording.rows.first().map_or(1.0, |row| row.time_s);
-    let margin = CARD_GAP_MARGIN.as_nanos() * i64::from(played.card_rate_hz) / 1_000_000_000;
-    for crackle in &heard.crackles {
-        let (from, to) = (crackle.at_frame as i64, (crackle.at_frame + crackle.duration_frames) as i64);
-        let within = |gap: &Range<u64>| from >= gap.start as i64 - margin && to <= gap.end as i64 + margin;
-        if card_gaps.iter().any(within) {
-            continue;
-        }
-        let row = row_frames.partition_point(|&end| end <= crackle.at_frame);
-        let Some(row_data) = recording.rows.get_mut(row) else { continue };
-        row_data.crackles += 1;
-        let start = if row == 0 { 0 } else { row_frames[row - 1] };
-        let share = (crackle.at_frame - start) as f64 / (row_frames[row] - start).max(1) as f64;
-        played.crackle_times_s.push(row_data.time_s - interval_s + share * interval_s);
-    }
-}
-
 /// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the run.
 fn cut_excerpt(
     receiver: &Receiver,
@@ -259,21 +269,30 @@ fn cut_excerpt(
 }
 
 fn evidence<'a>(loaded: &Loaded, played: &'a Played, all: &'a [Played]) -> Evidence<'a> {
-    let others = all.iter().map(|other| &other.outcome.recording);
+    let others = all.iter().map(|other| (&other.outcome.recording, other.heard.as_ref()));
     Evidence {
         recording: &played.outcome.recording,
-        others: others.filter(|other| other.receiver != played.outcome.recording.receiver).collect(),
+        others: others.filter(|(other, _)| other.receiver != played.outcome.recording.receiver).collect(),
         clock_states: &played.outcome.clock_states,
         grandmasters: &played.outcome.grandmasters,
         playing: &played.outcome.playing,
-        heard: played.outcome.heard.as_ref().map(|heard| (heard, played.crackle_times_s.as_slice())),
+        heard: played.heard.as_ref(),
         target_depth_ms: target_depth_ms(&loaded.scenario),
+        target_latency_ms: target_latency_ms(loaded, &played.outcome.recording.receiver),
         duration_s: simulated_s(loaded, played),
     }
 }
 
 fn target_depth_ms(scenario: &Scenario) -> Option<f64> {
     scenario.chain().map(|chain| chain.playout.target_depth_ms.get())
+}
+
+/// The latency that goes with that depth on a receiver's own network.
+fn target_latency_ms(loaded: &Loaded, receiver: &str) -> Option<f64> {
+    let receivers = &loaded.scenario.receivers;
+    let receiver = receivers.iter().find(|other| other.name.as_ref() == receiver)?;
+    let chain = loaded.scenario.surroundings_of(receiver).chain?;
+    Some(target_latency(&chain).as_secs_f64() * 1e3)
 }
 
 /// How long a run was in the end: less than wanted if it was stopped.
@@ -286,15 +305,15 @@ fn simulated_s(loaded: &Loaded, played: &Played) -> f64 {
 
 fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
     let listening = loaded.scenario.record.audio != Audio::None;
-    let expectations = loaded.scenario.expectations.iter();
-    expectations
-        .filter(|expectation| listening || !expectation.metric.as_ref().needs_audio())
-        .filter_map(|expectation| {
-            let name = expectation.receiver.as_ref();
-            let of_receiver = played.iter().find(|played| played.outcome.recording.receiver == *name)?;
-            Some(Judgement::of(expectation, &evidence(loaded, of_receiver, played)))
-        })
-        .collect()
+    let judge_one = |expectation: &Expectation| {
+        if !listening && expectation.metric.as_ref().needs_audio() {
+            return Some(Judgement::skipped(expectation, "nobody listened: record.audio is \"none\""));
+        }
+        let name = expectation.receiver.as_ref();
+        let of_receiver = played.iter().find(|played| played.outcome.recording.receiver == *name)?;
+        Some(Judgement::of(expectation, &evidence(loaded, of_receiver, played)))
+    };
+    loaded.scenario.expectations.iter().filter_map(judge_one).collect()
 }
 
 fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {

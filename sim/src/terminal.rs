@@ -101,7 +101,6 @@ fn checks(session: &Session) -> Vec<Check> {
             measured: measured.map_or("not measured".to_owned(), |value| format!("{value:.2}")),
             verdict: Verdict::Info,
         };
-        checks.push(info("residual_dbfs", receiver.residual_dbfs));
         checks.push(info("pitch_deviation_cents", receiver.pitch_deviation_cents));
         checks.push(info("longest_gap_ms", receiver.metrics.get(&Metric::LongestGapMs).copied().flatten()));
     }
@@ -110,7 +109,14 @@ fn checks(session: &Session) -> Vec<Check> {
 
 /// Says which expectations failed, and by how much.
 pub(crate) fn print_failures(session: &Session) {
-    for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds) {
+    for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds && !judgement.skipped) {
+        if let Some(reason) = &judgement.not_judged {
+            eprintln!(
+                "not judged: {}: {}, which must be {}: {reason}",
+                judgement.receiver, judgement.check, judgement.limit
+            );
+            continue;
+        }
         let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
         eprintln!(
             "failed: {}: {} is {}, but must be {}{by}",
@@ -119,6 +125,14 @@ pub(crate) fn print_failures(session: &Session) {
             judgement.measured_text(),
             judgement.limit,
         );
+    }
+}
+
+/// Says which expectations were left out, and why.
+pub(crate) fn print_skipped(session: &Session) {
+    for judgement in session.summary.expectations.iter().filter(|judgement| judgement.skipped) {
+        let reason = judgement.not_judged.as_deref().unwrap_or_default();
+        eprintln!("skipped: {}: {}, which must be {}: {reason}", judgement.receiver, judgement.check, judgement.limit);
     }
 }
 

@@ -87,7 +87,7 @@ fn resampled_renders_are_clean() {
             let report = assert_clean(&format!("{ppm} ppm, wobble {wobble_ppm} ppm"), &source, &played);
             let cents = (1200.0 * libm::log2(1.0 + (ppm.abs() + wobble_ppm) * 1e-6)).abs();
             assert!((report.pitch_deviation_cents - cents).abs() < 0.05, "{ppm} {wobble_ppm}: {report:?}");
-            assert!(report.residual_dbfs.is_some_and(|r| r < -85.0), "{report:?}");
+            assert!(report.residual_dbfs().is_some_and(|r| r < -85.0), "{report:?}");
             assert!(report.longest_gap_ms < 1e-9);
         }
     }

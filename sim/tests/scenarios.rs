@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use rayon::prelude::*;
+use sim::check::Judgement;
 use sim::run::run;
-use sim::scenario::Loaded;
+use sim::scenario::{Audio, Loaded, Metric, ReceiverKind};
 use sim::world::Control;
 use std::path::{Path, PathBuf};
 
@@ -34,11 +35,12 @@ fn is_listened_to(path: &Path) -> bool {
 fn failures(loaded: &Loaded, folder: Option<&Path>) -> Vec<String> {
     let session = run(loaded, folder, &Control::default()).unwrap_or_else(|error| panic!("{}: {error}", loaded.name));
     assert!(!session.summary.expectations.is_empty(), "{}: expects nothing", loaded.name);
-    let judged = session.summary.expectations.iter().filter(|judgement| !judgement.holds);
+    let judged = session.summary.expectations.iter().filter(|judgement| !judgement.holds && !judgement.skipped);
     judged
         .map(|judgement| {
             let (receiver, check, limit) = (&judgement.receiver, &judgement.check, &judgement.limit);
-            format!("{}: {receiver}: {check} {limit} fails; it is {}", loaded.name, judgement.measured_text())
+            let why = judgement.not_judged.as_deref().unwrap_or_default();
+            format!("{}: {receiver}: {check} {limit} fails; it is {} {why}", loaded.name, judgement.measured_text())
         })
         .collect()
 }
@@ -61,6 +63,53 @@ fn what_is_expected_is_heard() {
     });
     let failures: Vec<String> = heard.collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What a listener hears is limited wherever the engine plays, in short scenarios and long ones.
+#[test]
+fn what_a_listener_hears_is_expected_of_every_engine() {
+    let long = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/long")).unwrap();
+    for path in shipped().into_iter().chain(long.map(|entry| entry.unwrap().path())) {
+        let Loaded { scenario, stream: Some(_), .. } = load(&path, &[]) else { continue };
+        assert_ne!(scenario.record.audio, Audio::None, "{}: nobody listens", path.display());
+        let engines = [ReceiverKind::Engine, ReceiverKind::Relay];
+        for receiver in scenario.receivers.iter().filter(|receiver| engines.contains(&receiver.kind)) {
+            for metric in [Metric::HeardShare, Metric::Glitches, Metric::LongestGapMs, Metric::LatencyMs] {
+                let limits = scenario.expectations.iter().any(|expectation| {
+                    expectation.receiver.as_ref() == receiver.name.as_ref() && *expectation.metric.as_ref() == metric
+                });
+                assert!(limits, "{}: nothing limits {metric} of `{}`", path.display(), receiver.name.as_ref());
+            }
+        }
+    }
+}
+
+/// A receiver that plays nothing at all passes nowhere: every packet of the stream is lost.
+#[test]
+fn a_dead_stream_fails_every_scenario() {
+    let dead = |path: &Path| {
+        let mut overrides = vec!["network.media.loss=1.0".to_owned(), "record.audio=\"heard\"".to_owned()];
+        let scenario = load(path, &[]).scenario;
+        scenario.chain()?;
+        if scenario.network.media_b.is_some() {
+            overrides.push("network.media_b.loss=1.0".to_owned());
+        }
+        Some(load(path, &overrides))
+    };
+    let paths = shipped().into_par_iter().filter(|path| is_listened_to(path));
+    let passed: Vec<String> = paths
+        .filter_map(|path| dead(&path))
+        .filter(|loaded| {
+            let session =
+                run(loaded, None, &Control::default()).unwrap_or_else(|error| panic!("{}: {error}", loaded.name));
+            let of_engine = |judgement: &&Judgement| {
+                ["heard_share", "glitches"].iter().any(|metric| judgement.check.starts_with(metric))
+            };
+            session.summary.passed || session.summary.expectations.iter().filter(of_engine).any(|judged| judged.holds)
+        })
+        .map(|loaded| loaded.name)
+        .collect();
+    assert_eq!(passed, Vec::<String>::new());
 }
 
 /// What a user is told of a stream, once each time that it happens.

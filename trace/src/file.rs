@@ -8,7 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
-const COLUMNS: [&str; 32] = [
+const COLUMNS: [&str; 36] = [
     "receiver",
     "time_s",
     "clock_state",
@@ -41,6 +41,10 @@ const COLUMNS: [&str; 32] = [
     "sender_sigma_us",
     "sender_wrong_timestamps",
     "sender_jumps",
+    "glitches",
+    "heard_ms",
+    "silent_ms",
+    "wrong_ms",
 ];
 
 /// The first of the columns that are about playback; where nothing was played, they are empty.
@@ -187,7 +191,7 @@ impl Line<'_> {
             fill_min_ms: self.number(10)?,
             fill_max_ms: self.number(11)?,
             underruns: self.count(12)?,
-            crackles: self.count(13)?,
+            crackles: self.parse(13, "a count")?,
             packets_late: self.count(14)?,
             packets_lost: self.count(15)?,
             latency_ms: self.optional(16)?,
@@ -206,11 +210,15 @@ impl Line<'_> {
             sender_sigma_us: self.optional(29)?,
             sender_wrong_timestamps: self.count(30)?,
             sender_jumps: self.count(31)?,
+            glitches: self.parse(32, "a count")?,
+            heard_ms: self.optional(33)?,
+            silent_ms: self.optional(34)?,
+            wrong_ms: self.optional(35)?,
         })
     }
 }
 
-fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
+fn fields(receiver: &str, row: &TraceRow) -> [String; 36] {
     [
         receiver.to_owned(),
         fixed(row.time_s, 3),
@@ -225,7 +233,7 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
         fixed(row.fill_min_ms, 4),
         fixed(row.fill_max_ms, 4),
         row.underruns.to_string(),
-        row.crackles.to_string(),
+        count(row.crackles),
         row.packets_late.to_string(),
         row.packets_lost.to_string(),
         optional(row.latency_ms, 5),
@@ -244,7 +252,15 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
         optional(row.sender_sigma_us, 3),
         row.sender_wrong_timestamps.to_string(),
         row.sender_jumps.to_string(),
+        count(row.glitches),
+        optional(row.heard_ms, 3),
+        optional(row.silent_ms, 3),
+        optional(row.wrong_ms, 3),
     ]
+}
+
+fn count(value: Option<u32>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn optional(value: Option<f64>, decimals: usize) -> String {
@@ -292,7 +308,7 @@ mod tests {
             fill_min_ms: 48.99999,
             fill_max_ms: 51.0,
             underruns: 0,
-            crackles: 2,
+            crackles: Some(2),
             packets_late: 3,
             packets_lost: 4,
             latency_ms: Some(55.123_456_7),
@@ -311,6 +327,10 @@ mod tests {
             sender_sigma_us: None,
             sender_wrong_timestamps: 12,
             sender_jumps: 13,
+            glitches: Some(3),
+            heard_ms: Some(990.0),
+            silent_ms: None,
+            wrong_ms: Some(7.25),
         }
     }
 
@@ -326,8 +346,8 @@ mod tests {
     #[test]
     fn rows_are_written_with_fixed_decimals_and_gaps() {
         insta::assert_snapshot!(written(&row()), @r#"
-        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps
-        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps,glitches,heard_ms,silent_ms,wrong_ms
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13,3,990.000,,7.250
         "#);
     }
 

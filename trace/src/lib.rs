@@ -70,8 +70,8 @@ pub struct TraceRow {
     pub fill_max_ms: f64,
     /// Callbacks of the interval that found less audio than they had to play.
     pub underruns: u32,
-    /// Crackles heard in the interval (audible discontinuities against the reference).
-    pub crackles: u32,
+    /// Crackles heard in the interval (audible discontinuities against the reference); nothing where nobody listened.
+    pub crackles: Option<u32>,
     /// Packets of the interval that arrived after their playout.
     pub packets_late: u32,
     /// Packets of the interval that the network lost, on all legs.
@@ -109,4 +109,13 @@ pub struct TraceRow {
     pub sender_wrong_timestamps: u32,
     /// Times in the interval that the sender's stream jumped, and packets that it left out.
     pub sender_jumps: u32,
+    /// Audible faults that began in the interval: crackles, silence in the programme's place, and anything else that is not the programme; nothing where nobody
+    /// listened.
+    pub glitches: Option<u32>,
+    /// How much of the programme was heard in the interval; nothing where nobody listened.
+    pub heard_ms: Option<f64>,
+    /// How long there was silence in its place.
+    pub silent_ms: Option<f64>,
+    /// How long something else was heard, whether the receiver says that it made it up or not.
+    pub wrong_ms: Option<f64>,
 }

@@ -9,6 +9,8 @@
 //! dull sound of linear interpolation, quantisation noise of 16 bits, what happens while the programme is silent, and
 //! whatever precedes the first alignment.
 //!
+//! Beside the crackles it tells for every hop what was heard ([`heard`](super::heard)), and where in the programme the audio was.
+//!
 //! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains below 2. Clicks further
 //! than 15 ms apart are counted separately. The last hop and its lookahead, up to 15 ms, are not judged.
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use engine::{Frames, MediaPosition};
 
 use super::align::{self, BLOCK, MARGIN, Track};
+use super::heard;
 use super::hop::{self, Hop, HopKind};
 use super::loss::{FADING, MISFIT_EXACT, trust};
 use super::residual::{Residual, Trust};
@@ -33,8 +36,10 @@ const JUMP_FRAMES: f64 = 0.3;
 const NEGLIGIBLE: f64 = 1e-8;
 /// Hops without a fit that are kept for the analysis of what happened.
 const MISSES_MAX: usize = 30;
+/// Hops in a row on one path after which it is where the receiver means to be: half a second.
+const STEADY_HOPS: usize = 50;
 /// Flags nearer than this are one crackle.
-const CLUSTER_S: f64 = 0.015;
+pub(super) const CLUSTER_S: f64 = 0.015;
 
 /// Streaming detector; its memory does not grow with time, except for the list of crackles.
 #[derive(Clone, Debug)]
@@ -49,9 +54,15 @@ pub struct CrackleDetector {
     /// First frame of the next hop to align.
     next: i64,
     track: Option<Track>,
+    /// The last path that was followed for [`STEADY_HOPS`], extrapolated: a receiver that was lost in a storm comes back to it, wherever it was meanwhile.
+    home: Option<Track>,
+    /// Fitting hops in a row.
+    fits: usize,
     /// Gain of the last exact hop.
     pub(super) gain: f64,
     misses: usize,
+    /// Misses in a row that were not silent.
+    strange: usize,
     attempts: usize,
     /// Hops that wait for judgement: a fitting one, and those after it that do not fit.
     pub(super) pending: VecDeque<Hop>,
@@ -79,7 +90,7 @@ impl CrackleDetector {
         let channels = usize::from(source.channels());
         // 10 ms in an even number of blocks, so that the middle of a hop is a border of blocks.
         let hop = (source.sample_rate().as_hz() as usize / (200 * BLOCK)).max(4) * 2 * BLOCK;
-        let tally = Tally::default();
+        let tally = Tally::new(hop);
         Self {
             reference: Interpolator::new(source),
             hop,
@@ -89,8 +100,11 @@ impl CrackleDetector {
             base: -(MARGIN as i64),
             next: 0,
             track: None,
+            home: None,
+            fits: 0,
             gain: 1.0,
             misses: 0,
+            strange: 0,
             attempts: 0,
             pending: VecDeque::new(),
             edge: None,
@@ -145,11 +159,12 @@ impl CrackleDetector {
         if self.track.is_none() {
             self.track = self.acquire(self.expected + self.next, self.reach as usize, None);
         }
-        if let Some(track) = self.track {
-            self.follow(track);
+        match self.track {
+            Some(track) => self.follow(track),
+            None => self.without_path(),
         }
         self.next += self.hop as i64;
-        if let Some(track) = &mut self.track {
+        for track in self.track.iter_mut().chain(&mut self.home) {
             track.advance(self.hop as f64);
         }
         let oldest = self.pending.front().map_or(self.next, |hop| hop.start as i64) - self.hop as i64;
@@ -168,16 +183,43 @@ impl CrackleDetector {
         }
     }
 
+    /// The next hop while the audio has not been found in the programme.
+    fn without_path(&mut self) {
+        let first = self.expected + self.next;
+        let mut reference = vec![vec![0.0; self.hop]; self.played.len()];
+        for (channel, plane) in reference.iter_mut().enumerate() {
+            self.reference.source().render_channel(channel, first, plane);
+        }
+        let played = self.window(self.next, self.hop);
+        let energy = |planes: &mut dyn Iterator<Item = &[f32]>| -> f64 {
+            planes.flat_map(|plane| plane.iter()).map(|&x| f64::from(x) * f64::from(x)).sum()
+        };
+        let blocks: Vec<(bool, f64)> = (0..self.hop / BLOCK)
+            .map(|n| {
+                let block = n * BLOCK..(n + 1) * BLOCK;
+                let own = energy(&mut played.iter().map(|plane| &plane[block.clone()]));
+                let programme = energy(&mut reference.iter().map(|plane| &plane[block.clone()]));
+                (hop::is_quiet(own, self.played.len()), programme)
+            })
+            .collect();
+        let is_due = first >= 0;
+        let heard = heard::without_path(&played, &reference, is_due);
+        self.tally.heard(heard, None);
+        if is_due {
+            self.tally.gaps(self.next as u64, blocks.into_iter(), self.played.len());
+        }
+    }
+
     fn follow(&mut self, track: Track) {
         self.tally.hops += 1;
         let aligned = self.align(&track);
         if aligned.hop.kind == HopKind::Miss && self.misses > 0 && self.search_now(&aligned.hop) {
-            let reach =
-                self.reference.source().sample_rate().as_hz() as usize / 10 * if self.misses > 30 { 10 } else { 1 };
-            let around = track.position.advanced(-(self.hop as f64) / 2.0 * track.rate).frame();
-            if let Some(found) = self.acquire(around.get(), reach, Some(track.rate)) {
-                let there = self.align(&found);
-                if there.hop.kind == HopKind::Fit {
+            let reach = self.hop * if self.misses > 30 { 100 } else { 10 };
+            let home = self.home.filter(|home| {
+                home.position.frames_since(track.position).abs() > reach as f64 / 2.0 && self.misses > 1
+            });
+            for path in [Some(track), home].into_iter().flatten() {
+                if let Some((there, found)) = self.find_near(&path, reach) {
                     let jumped = found.position.frames_since(track.position).abs() > JUMP_FRAMES;
                     self.accept(there, found, jumped);
                     return;
@@ -188,18 +230,31 @@ impl CrackleDetector {
             self.accept(aligned, track, false);
             return;
         }
+        self.fits = 0;
         self.misses += 1;
+        self.strange = if self.is_audible(&aligned.hop) { self.strange + 1 } else { 0 };
         self.pending.push_back(aligned.hop);
         if self.pending.len() > MISSES_MAX {
             self.resolve_loss();
         }
     }
 
-    /// Searching costs more than everything else, so a long loss is searched ever less often.
+    /// The next hop and its path, if it is within `reach` frames of where a path leads.
+    fn find_near(&mut self, path: &Track, reach: usize) -> Option<(Aligned, Track)> {
+        let around = path.position.advanced(-(self.hop as f64) / 2.0 * path.rate).frame();
+        let found = self.acquire(around.get(), reach, Some(path.rate))?;
+        let there = self.align(&found);
+        (there.hop.kind == HopKind::Fit).then_some((there, found))
+    }
+
+    /// Searching costs more than everything else, so something strange that goes on is searched less often.
     fn search_now(&self, hop: &Hop) -> bool {
+        self.is_audible(hop) && (self.strange < 12 || self.strange.is_multiple_of(10))
+    }
+
+    fn is_audible(&self, hop: &Hop) -> bool {
         let energy: f64 = hop.blocks.iter().map(|b| b.yy).sum();
-        let audible = energy > AUDIBLE * (self.hop * self.played.len()) as f64;
-        audible && (self.misses < 12 || self.misses.is_multiple_of(10))
+        energy > AUDIBLE * (self.hop * self.played.len()) as f64
     }
 
     /// Takes a fitting hop into the track, and judges all before it.
@@ -207,6 +262,10 @@ impl CrackleDetector {
         let Aligned { mut hop, moved, variance } = aligned;
         hop.offset = track.update(moved + hop.offset, variance) - moved;
         self.track = Some(track);
+        self.fits = if jumped { 1 } else { self.fits + 1 };
+        if self.fits >= STEADY_HOPS {
+            self.home = Some(track);
+        }
         self.tally.fitted(&track);
         let steady = hop.misfit < MISFIT_EXACT / 5.0 && hop.slope.abs() < FADING;
         if self.misses > 0 || jumped {
@@ -220,7 +279,7 @@ impl CrackleDetector {
         } else {
             self.mute_edges(std::slice::from_ref(&hop));
         }
-        self.misses = 0;
+        (self.misses, self.strange) = (0, 0);
         self.pending.push_back(hop);
     }
 
@@ -233,9 +292,11 @@ impl CrackleDetector {
         let at = (self.next - self.base) as usize;
         let played: Vec<&[f32]> = self.played.iter().map(|plane| &plane[at..at + frames]).collect();
         let energy: f64 = played.iter().flat_map(|p| p.iter()).map(|&x| f64::from(x) * f64::from(x)).sum();
+        if energy < AUDIBLE * (frames * played.len()) as f64 {
+            return None;
+        }
         self.attempts += 1;
-        let patient = rate.is_none() && self.attempts > 20 && !self.attempts.is_multiple_of(10);
-        if energy < AUDIBLE * (frames * played.len()) as f64 || patient {
+        if rate.is_none() && self.attempts > 20 && !self.attempts.is_multiple_of(10) {
             return None;
         }
         let around = MediaPosition::at_frame(Frames::new(around));
@@ -322,7 +383,8 @@ impl CrackleDetector {
         let frames = hop.frames();
         let quiet = hop.quiet(self.played.len());
         let heard: Vec<bool> = hop.blocks.iter().map(|b| b.rr > AUDIBLE * (BLOCK * self.played.len()) as f64).collect();
-        self.tally.gaps(hop, &quiet);
+        let energies = quiet.iter().copied().zip(hop.blocks.iter().map(|block| block.rr));
+        self.tally.gaps(hop.start, energies, self.played.len());
         let mute: Vec<bool> = (0..quiet.len())
             .map(|n| heard[n] && (n.saturating_sub(1)..(n + 2).min(quiet.len())).any(|n| quiet[n]))
             .collect();
@@ -346,8 +408,11 @@ impl CrackleDetector {
             let played = &plane[at..at + frames + 2];
             energy += residual.push(hop.start, played, reference, offset, gain, trust, &mute, &mut flags);
         }
-        if trust == Trust::Exact {
-            self.tally.residual(energy / (frames * self.played.len()) as f64);
+        let heard = heard::on_path(hop, &self.window(hop.start as i64, frames), &quiet);
+        let power = (trust == Trust::Exact).then(|| energy / (frames * self.played.len()) as f64);
+        self.tally.heard(heard, power);
+        if hop.kind == HopKind::Fit {
+            self.tally.waypoint(hop);
         }
         self.flags.extend(flags.into_iter().map(|at| (at, CrackleKind::Discontinuity)));
     }

@@ -49,8 +49,13 @@ impl Hop {
 
     /// Which blocks are silent in all channels.
     pub(super) fn quiet(&self, channels: usize) -> Vec<bool> {
-        self.blocks.iter().map(|b| b.yy <= QUIET * QUIET * (BLOCK * channels) as f64).collect()
+        self.blocks.iter().map(|block| is_quiet(block.yy, channels)).collect()
     }
+}
+
+/// Whether a block of that energy is silent.
+pub(super) fn is_quiet(energy: f64, channels: usize) -> bool {
+    energy <= QUIET * QUIET * (BLOCK * channels) as f64
 }
 
 /// The reference for `frames` frames of which the first is at `position`, with margins.

@@ -1,6 +1,7 @@
 //! The metrics of one receiver's run: what expectations are compared with.
 
-use super::CrackleReport;
+use super::listening::Listening;
+use super::measurement::Measurement;
 use crate::record::{ClockState, Recording, TraceRow};
 use crate::scenario::{Expectation, Metric};
 use engine::ptp::wire::ClockIdentity;
@@ -17,18 +18,20 @@ const LOCK_DWELL_S: f64 = 1.0;
 pub struct Evidence<'a> {
     /// The trace.
     pub recording: &'a Recording,
-    /// The traces of the scenario's other receivers.
-    pub others: Vec<&'a Recording>,
+    /// The scenario's other receivers: their traces, and what was heard of them.
+    pub others: Vec<(&'a Recording, Option<&'a Listening>)>,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
     /// Grandmasters that were followed, each since when.
     pub grandmasters: &'a [(f64, ClockIdentity)],
     /// Changes between playing what was sent and anything else.
     pub playing: &'a [(f64, bool)],
-    /// What a listener heard, and when (true seconds) it crackled.
-    pub heard: Option<(&'a CrackleReport, &'a [f64])>,
+    /// What a listener heard, if anybody listened.
+    pub heard: Option<&'a Listening>,
     /// The depth that was asked for; `None` if only clocks were simulated.
     pub target_depth_ms: Option<f64>,
+    /// The latency from the sender's capture to the sound card's output that goes with it.
+    pub target_latency_ms: Option<f64>,
     /// Length of the run.
     pub duration_s: f64,
 }
@@ -49,33 +52,93 @@ impl Evidence<'_> {
         Span { from_s: expectation.from_s.get(), to_s: expectation.to_s.map_or(self.duration_s, |to| to.get()) }
     }
 
-    /// The value of a metric over a span; `None` if nothing was recorded that it could be taken from.
+    /// The value of a metric over a span.
     #[must_use]
-    pub fn measure(&self, metric: Metric, span: Span) -> Option<f64> {
+    pub fn measure(&self, metric: Metric, span: Span) -> Measurement {
         if metric.needs_chain() && self.target_depth_ms.is_none() {
-            return None;
+            return Measurement::nothing("the scenario has no audio");
         }
+        if metric.needs_audio() {
+            let Some(heard) = self.heard else { return Measurement::nothing("nobody listened") };
+            return self.heard(metric, span, heard);
+        }
+        if metric.needs_playout()
+            && let Err(reason) = self.check_played(span)
+        {
+            return Measurement::Nothing(reason);
+        }
+        self.seen(metric, span)
+            .map_or_else(|| Measurement::nothing("nothing was recorded in the span"), Measurement::Exact)
+    }
+
+    /// A metric of what was heard.
+    fn heard(&self, metric: Metric, span: Span, heard: &Listening) -> Measurement {
+        let seconds = heard.seconds(span);
+        let Some(share) = seconds.share() else { return Measurement::nothing("no audio was due in the span") };
+        let begun = heard.begun_s.is_some_and(|begun| begun < span.to_s);
+        let needs_begun = !matches!(
+            metric,
+            Metric::HeardShare | Metric::SilentS | Metric::WrongS | Metric::TimeToAudioS | Metric::LongestGapMs
+        );
+        if needs_begun && !begun {
+            return Measurement::nothing("the programme was never heard until the end of the span");
+        }
+        let crackles = || heard.crackles_s.iter().filter(|at| (span.from_s..span.to_s).contains(*at)).count() as f64;
+        match metric {
+            Metric::HeardShare => Measurement::Exact(share),
+            Metric::SilentS => Measurement::Exact(seconds.silent),
+            Metric::WrongS => Measurement::Exact(seconds.wrong),
+            Metric::TimeToAudioS => Measurement::Exact(heard.time_to_audio_s(span)),
+            Metric::LongestGapMs => Measurement::Exact(heard.longest_gap_ms(span)),
+            Metric::Glitches => Measurement::Exact(heard.glitches_in(span).len() as f64),
+            Metric::Crackles => Measurement::count(crackles(), share),
+            Metric::CracklesPerMin => Measurement::count(crackles() / ((span.to_s - span.from_s) / 60.0), share),
+            Metric::ResidualDbfs => heard
+                .residual_dbfs(span)
+                .map_or_else(|| Measurement::nothing("nothing was exactly aligned"), Measurement::Exact),
+            _ => self.latency_ms(span, heard),
+        }
+    }
+
+    /// Of the latencies heard, the one that is farthest from what was asked for.
+    fn latency_ms(&self, span: Span, heard: &Listening) -> Measurement {
+        let asked = self.target_latency_ms.unwrap_or(0.0);
+        let within = heard.latencies.iter().filter(|(at, _)| (span.from_s..span.to_s).contains(at));
+        let farthest = within.map(|&(_, ms)| ms).max_by(|a, b| (a - asked).abs().total_cmp(&(b - asked).abs()));
+        farthest.map_or_else(|| Measurement::nothing("the programme was never heard in the span"), Measurement::Exact)
+    }
+
+    /// Whether the receiver played anything for at least half of the span: what it counted is worth nothing else.
+    fn check_played(&self, span: Span) -> Result<(), String> {
+        let (mut played, mut all) = (0u32, 0u32);
+        for row in self.rows(span) {
+            all += 1;
+            played += u32::from(row.latency_ms.is_some());
+        }
+        match all {
+            0 => Err("no interval of the trace lies within the span".to_owned()),
+            _ if 2 * played < all => Err(format!("something was played in {played} of {all} intervals only")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A metric of what was recorded.
+    fn seen(&self, metric: Metric, span: Span) -> Option<f64> {
         // Of a span that holds no interval nothing is known: none is not the same as no row.
         let total = |of: fn(&TraceRow) -> f64| self.rows(span).map(of).reduce(|a, b| a + b);
         let sum = |of: fn(&TraceRow) -> u32| self.rows(span).map(|row| f64::from(of(row))).reduce(|a, b| a + b);
+        let played = |of: fn(&Self, &TraceRow) -> Option<f64>| {
+            self.largest(span, |row| row.latency_ms.and_then(|_| of(self, row)))
+        };
         match metric {
-            Metric::Crackles => {
-                let within = |at: &&f64| (span.from_s..span.to_s).contains(*at);
-                self.heard.map(|(_, times)| times.iter().filter(within).count() as f64)
-            }
-            Metric::CracklesPerMin => {
-                let minutes = (span.to_s - span.from_s) / 60.0;
-                self.measure(Metric::Crackles, span).map(|crackles| crackles / minutes)
-            }
-            Metric::LongestGapMs => self.heard.map(|(report, _)| report.longest_gap_ms),
             Metric::Underruns => sum(|row| row.underruns),
             Metric::PacketsLate => sum(|row| row.packets_late),
             Metric::Unlocks => Some(self.unlocks(span)),
             Metric::LockedShare => Some(self.share(ClockState::Locked, span)),
             Metric::HoldoverShare => Some(self.share(ClockState::Holdover, span)),
             Metric::LockTimeS => Some(self.lock_time(span)),
-            Metric::RatioErrorPpm => self.largest(span, |row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
-            Metric::DepthErrorMs => self.largest(span, |row| self.target_depth_ms.map(|target| row.depth_ms - target)),
+            Metric::RatioErrorPpm => played(|_, row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
+            Metric::DepthErrorMs => played(|this, row| this.target_depth_ms.map(|target| row.depth_ms - target)),
             Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
             Metric::ClockStepUs => self.step(span, |row| row.clock_error_us),
             Metric::Coverage3Sigma => self.coverage(span),
@@ -103,20 +166,52 @@ impl Evidence<'_> {
             Metric::SenderErrorSigmas => {
                 self.largest(span, |row| Some(row.sender_error_us? / row.sender_sigma_us?.max(f64::MIN_POSITIVE)))
             }
+            // A sender that sent nothing did nothing wrong.
+            Metric::SenderWrongTimestamps | Metric::SenderJumps
+                if self.rows(span).all(|row| row.sender_error_us.is_none()) =>
+            {
+                None
+            }
             Metric::SenderWrongTimestamps => sum(|row| row.sender_wrong_timestamps),
             Metric::SenderJumps => sum(|row| row.sender_jumps),
+            Metric::HeardShare
+            | Metric::SilentS
+            | Metric::WrongS
+            | Metric::TimeToAudioS
+            | Metric::LongestGapMs
+            | Metric::Glitches
+            | Metric::Crackles
+            | Metric::CracklesPerMin
+            | Metric::ResidualDbfs
+            | Metric::LatencyMs => None,
         }
     }
 
+    /// What a number is made of, where that is worth telling.
+    #[must_use]
+    pub fn parts(&self, metric: Metric, span: Span) -> Option<String> {
+        let heard = self.heard.filter(|_| metric == Metric::Glitches)?;
+        let mut counts = std::collections::BTreeMap::new();
+        heard.glitches_in(span).iter().for_each(|glitch| *counts.entry(glitch.kind).or_insert(0u32) += 1);
+        let parts: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
     /// The largest value of any other receiver; nothing if one has none.
-    fn most(&self, of: impl Fn(&Recording) -> Option<f64>) -> Option<f64> {
-        let all: Option<Vec<f64>> = self.others.iter().map(|other| of(other)).collect();
+    fn most(&self, of: impl Fn(&(&Recording, Option<&Listening>)) -> Option<f64>) -> Option<f64> {
+        let all: Option<Vec<f64>> = self.others.iter().map(of).collect();
         all?.into_iter().max_by(f64::total_cmp)
     }
 
     /// By how much later than another receiver this one plays a frame, at the end of each interval.
-    fn skews_us<'b>(&'b self, other: &'b Recording, span: Span) -> impl Iterator<Item = Option<f64>> + 'b {
-        skew::between_us(self.rows(span), &other.rows)
+    fn skews_us<'b>(
+        &'b self,
+        (other, heard): &(&'b Recording, Option<&'b Listening>),
+        span: Span,
+    ) -> impl Iterator<Item = Option<f64>> + 'b {
+        let (other, heard) = (skew::Latencies::new(&other.rows, *heard), self.heard);
+        let own = skew::Latencies::new(&self.recording.rows, heard);
+        self.rows(span).map(move |row| Some((own.at(row)? - other.at(row)?) * 1e3))
     }
 
     /// Rows whose whole interval lies in the span.

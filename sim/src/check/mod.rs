@@ -2,15 +2,21 @@
 
 mod align;
 mod crackle;
+mod heard;
 mod hop;
+mod listening;
 mod loss;
 mod measured;
+mod measurement;
 mod residual;
 mod splice;
 mod tally;
 mod verdict;
 
 pub use crackle::CrackleDetector;
+pub use heard::{Gap, Heard, HeardHop, HeardTimeline, Waypoint};
+pub use listening::{Circumstances, FrameTimes, Glitch, GlitchKind, HeardSeconds, Listening};
 pub use measured::{Evidence, Span};
+pub use measurement::Measurement;
 pub use tally::{Crackle, CrackleKind, CrackleReport};
 pub use verdict::Judgement;

@@ -1,12 +1,15 @@
 //! What a listener is told: crackles, gaps, residual and pitch.
 
 use super::align::{BLOCK, Track};
+use super::heard::{Gap, Heard, HeardHop, HeardTimeline, Waypoint};
 use super::hop::Hop;
 
 /// Mean square of the programme below which nothing is audible: -60 dBFS.
 pub(super) const AUDIBLE: f64 = 1e-6;
-/// Bins of 1 dB from -200 dBFS.
-const RESIDUAL_BINS: usize = 220;
+/// Residuals below this are taken for it: a 24-bit converter's noise is at -144 dBFS.
+const LEAST_RESIDUAL_DBFS: f64 = -200.0;
+/// Every so many hops the path is noted: 100 ms, in which a rate that is off by 100 ppm moves it by 10 us.
+const WAYPOINT_HOPS: usize = 10;
 
 /// What a crackle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,15 +36,23 @@ pub struct Crackle {
 pub struct CrackleReport {
     /// All crackles, in order.
     pub crackles: Vec<Crackle>,
+    /// What was heard from the first frame on.
+    pub timeline: HeardTimeline,
     /// Longest silence where the programme was not silent, faded or not, in ms.
     pub longest_gap_ms: f64,
-    /// Median over well aligned hops of the RMS residual against the aligned programme, in dBFS; `None` if nothing was aligned.
-    pub residual_dbfs: Option<f64>,
     /// Largest deviation from nominal pitch, in cents.
     pub pitch_deviation_cents: f64,
     /// Share of hops that followed the programme. A low value means that the count cannot be trusted: the audio is
     /// something else, or the search for its start did not reach far enough.
     pub tracked_share: f64,
+}
+
+impl CrackleReport {
+    /// Median over well aligned hops of the RMS residual against the aligned programme, in dBFS; `None` if nothing was aligned.
+    #[must_use]
+    pub fn residual_dbfs(&self) -> Option<f64> {
+        self.timeline.residual_dbfs(0..self.timeline.hops.len())
+    }
 }
 
 /// What the report is made from.
@@ -50,33 +61,30 @@ pub(super) struct Tally {
     pub(super) crackles: Vec<Crackle>,
     pub(super) hops: u64,
     tracked: u64,
-    /// Hops by residual, in steps of 1 dB from -200 dBFS.
-    residuals: Vec<u64>,
+    timeline: HeardTimeline,
     cents: f64,
-    gap_blocks: usize,
-    gap_energy: f64,
-    longest_gap_blocks: usize,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            crackles: Vec::new(),
-            hops: 0,
-            tracked: 0,
-            residuals: vec![0; RESIDUAL_BINS],
-            cents: 0.0,
-            gap_blocks: 0,
-            gap_energy: 0.0,
-            longest_gap_blocks: 0,
-        }
-    }
+    /// The silence that goes on: its first frame, its blocks, and what the programme would have brought.
+    gap: Option<(u64, usize, f64)>,
 }
 
 impl Tally {
-    pub(super) fn residual(&mut self, power: f64) {
-        let bin = (10.0 * libm::log10(power.max(1e-20)) + 200.0) as usize;
-        self.residuals[bin.min(RESIDUAL_BINS - 1)] += 1;
+    pub(super) fn new(hop_frames: usize) -> Self {
+        let timeline = HeardTimeline { hop_frames: hop_frames as u64, ..HeardTimeline::default() };
+        Self { crackles: Vec::new(), hops: 0, tracked: 0, timeline, cents: 0.0, gap: None }
+    }
+
+    /// The next hop; `power` is the mean square of its residual, if it is exactly aligned.
+    pub(super) fn heard(&mut self, heard: Heard, power: Option<f64>) {
+        let dbfs = |power: f64| (10.0 * libm::log10(power.max(1e-30))).max(LEAST_RESIDUAL_DBFS) as i16;
+        self.timeline.hops.push(HeardHop { heard, residual_dbfs: power.map(dbfs) });
+    }
+
+    /// Notes the path at the middle of a hop that fits it.
+    pub(super) fn waypoint(&mut self, hop: &Hop) {
+        let frame = hop.start as f64 + hop.frames() as f64 / 2.0;
+        if (hop.start as usize / hop.frames()).is_multiple_of(WAYPOINT_HOPS) {
+            self.timeline.waypoints.push(Waypoint { frame, position: hop.centre() });
+        }
     }
 
     pub(super) fn fitted(&mut self, track: &Track) {
@@ -86,11 +94,12 @@ impl Tally {
         }
     }
 
-    pub(super) fn gaps(&mut self, hop: &Hop, quiet: &[bool]) {
-        for (block, &quiet) in hop.blocks.iter().zip(quiet) {
+    /// Follows silences through the blocks of a hop that begins at `start`: which are silent, and the programme's energy in each.
+    pub(super) fn gaps(&mut self, start: u64, blocks: impl Iterator<Item = (bool, f64)>, channels: usize) {
+        for (n, (quiet, energy)) in blocks.enumerate() {
             if quiet {
-                self.gap_blocks += 1;
-                self.gap_energy += block.rr / hop.reference.len() as f64;
+                let (_, blocks, sum) = self.gap.get_or_insert((start + (n * BLOCK) as u64, 0, 0.0));
+                (*blocks, *sum) = (*blocks + 1, *sum + energy / channels as f64);
             } else {
                 self.end_gap();
             }
@@ -98,25 +107,20 @@ impl Tally {
     }
 
     pub(super) fn end_gap(&mut self) {
-        if self.gap_energy > AUDIBLE * (self.gap_blocks * BLOCK) as f64 {
-            self.longest_gap_blocks = self.longest_gap_blocks.max(self.gap_blocks);
+        let Some((at_frame, blocks, energy)) = self.gap.take() else { return };
+        if energy > AUDIBLE * (blocks * BLOCK) as f64 {
+            self.timeline.gaps.push(Gap { at_frame, frames: (blocks * BLOCK) as u64 });
         }
-        (self.gap_blocks, self.gap_energy) = (0, 0.0);
     }
 
     pub(super) fn report(self, rate_hz: f64) -> CrackleReport {
-        let all: u64 = self.residuals.iter().sum();
-        let mut below = 0;
-        let median = self.residuals.iter().position(|&n| {
-            below += n;
-            n > 0 && 2 * below >= all
-        });
+        let longest = self.timeline.gaps.iter().map(|gap| gap.frames).max().unwrap_or(0);
         CrackleReport {
             crackles: self.crackles,
-            longest_gap_ms: (self.longest_gap_blocks * BLOCK) as f64 / rate_hz * 1e3,
-            residual_dbfs: median.map(|bin| bin as f64 - 200.0),
+            longest_gap_ms: longest as f64 / rate_hz * 1e3,
             pitch_deviation_cents: self.cents,
             tracked_share: self.tracked as f64 / self.hops.max(1) as f64,
+            timeline: self.timeline,
         }
     }
 }

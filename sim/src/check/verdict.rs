@@ -1,8 +1,9 @@
 //! Expectations against measurements.
 
 use super::measured::Evidence;
+use super::measurement::Measurement;
 use crate::report::Verdict;
-use crate::scenario::Expectation;
+use crate::scenario::{Expectation, Metric};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -14,14 +15,24 @@ mod tests;
 pub struct Judgement {
     /// The receiver's name.
     pub receiver: String,
+    /// What is measured.
+    pub metric: Metric,
     /// The metric, and the span if it is not the whole run.
     pub check: String,
     /// The limit.
     pub limit: String,
     /// What was measured; nothing if there was nothing to measure it from.
     pub measured: Option<f64>,
-    /// Whether the expectation holds.
+    /// What the number is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
+    /// Whether the expectation holds. One that was not judged does not.
     pub holds: bool,
+    /// Why it could not be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_judged: Option<String>,
+    /// Whether it was not judged because the run was asked to leave out what it needs.
+    pub skipped: bool,
     /// Whether it asserts a failure that is known of a baseline.
     pub known_failure: bool,
     /// By how much the limit is missed; 0 where it holds.
@@ -33,22 +44,61 @@ impl Judgement {
     #[must_use]
     pub fn of(expectation: &Expectation, evidence: &Evidence<'_>) -> Self {
         let metric = *expectation.metric.as_ref();
-        let measured = evidence.measure(metric, evidence.span_of(expectation));
-        let missed_by = measured.map_or(f64::INFINITY, |value| miss(value, expectation.min, expectation.max));
+        let span = evidence.span_of(expectation);
+        let (measured, not_judged) = match evidence.measure(metric, span) {
+            Measurement::Exact(value) => (Some(value), None),
+            // There may be more of them, and a limit that asks for so many is met all the same.
+            Measurement::AtLeast { value, .. }
+                if expectation.max.is_none() && expectation.min.is_some_and(|min| value >= min) =>
+            {
+                (Some(value), None)
+            }
+            Measurement::AtLeast { value, reason } => (Some(value), Some(reason)),
+            Measurement::Nothing(reason) => (None, Some(reason)),
+        };
+        let judged = measured.filter(|_| not_judged.is_none());
+        let missed_by = judged.map_or(f64::INFINITY, |value| miss(value, expectation.min, expectation.max));
+        Self {
+            measured,
+            parts: evidence.parts(metric, span),
+            holds: missed_by <= 0.0,
+            not_judged,
+            missed_by,
+            ..Self::empty(expectation)
+        }
+    }
+
+    /// An expectation that was not judged because the run was asked to leave out what it needs.
+    #[must_use]
+    pub fn skipped(expectation: &Expectation, reason: &str) -> Self {
+        Self { skipped: true, not_judged: Some(reason.to_owned()), ..Self::empty(expectation) }
+    }
+
+    fn empty(expectation: &Expectation) -> Self {
         Self {
             receiver: expectation.receiver.as_ref().clone(),
+            metric: *expectation.metric.as_ref(),
             check: describe(expectation),
             limit: limit(expectation.min, expectation.max),
-            measured,
-            holds: missed_by <= 0.0,
+            measured: None,
+            parts: None,
+            holds: false,
+            not_judged: None,
+            skipped: false,
             known_failure: expectation.known_failure,
-            missed_by,
+            missed_by: f64::INFINITY,
         }
     }
 
     /// As the table says it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
+        if self.skipped {
+            return Verdict::Skipped;
+        }
+        if self.not_judged.is_some() {
+            return Verdict::NotJudged;
+        }
         match (self.known_failure, self.holds) {
             (false, true) => Verdict::Pass,
             (false, false) => Verdict::Fail,
@@ -60,7 +110,12 @@ impl Judgement {
     /// The measurement as text.
     #[must_use]
     pub fn measured_text(&self) -> String {
-        self.measured.map_or_else(|| "not measured".to_owned(), number)
+        let text = self.measured.map_or_else(|| "not measured".to_owned(), number);
+        match (&self.not_judged, &self.parts) {
+            (Some(_), _) if self.measured.is_some() => format!("at least {text}"),
+            (None, Some(parts)) => format!("{text} ({parts})"),
+            _ => text,
+        }
     }
 
     /// By how much the limit is missed, as text; nothing if it holds, or if that is no number.

@@ -16,6 +16,10 @@ pub enum Verdict {
     ExpectedFailure,
     /// Within its limit although the scenario says that it must fail: the baseline no longer shows the fault.
     UnexpectedPass,
+    /// There was too little to judge it by: the run fails.
+    NotJudged,
+    /// The run was asked to leave out what it needs.
+    Skipped,
     /// Nothing to compare with: a metric, for information.
     Info,
 }
@@ -27,6 +31,8 @@ impl Verdict {
             Self::Fail => "FAIL",
             Self::ExpectedFailure => "fails as expected",
             Self::UnexpectedPass => "UNEXPECTED PASS",
+            Self::NotJudged => "NOT JUDGED",
+            Self::Skipped => "skipped",
             Self::Info => "–",
         }
     }
@@ -35,8 +41,8 @@ impl Verdict {
     fn colour(self) -> &'static str {
         match self {
             Self::Pass => "\u{1b}[32m",
-            Self::Fail | Self::UnexpectedPass => "\u{1b}[1;31m",
-            Self::ExpectedFailure => "\u{1b}[33m",
+            Self::Fail | Self::UnexpectedPass | Self::NotJudged => "\u{1b}[1;31m",
+            Self::ExpectedFailure | Self::Skipped => "\u{1b}[33m",
             Self::Info => "\u{1b}[2m",
         }
     }

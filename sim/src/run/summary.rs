@@ -26,8 +26,10 @@ pub struct Summary {
     pub overrides: Vec<String>,
     /// Whether the run was stopped before its end. Then nothing was judged, and metrics are of what was simulated.
     pub interrupted: bool,
-    /// Whether the run came to its end and every expectation holds.
+    /// Whether the run came to its end, and every expectation was judged and holds.
     pub passed: bool,
+    /// Expectations that were not judged, because the run was asked to leave out what they need.
+    pub skipped: usize,
     /// Per receiver.
     pub receivers: Vec<ReceiverSummary>,
     /// Every expectation.
@@ -41,8 +43,6 @@ pub struct ReceiverSummary {
     pub name: String,
     /// Every metric over the whole run; `null` where nothing could be measured, or nothing ever happened.
     pub metrics: BTreeMap<Metric, Option<f64>>,
-    /// Residual of the aligned audio against the programme.
-    pub residual_dbfs: Option<f64>,
     /// Largest deviation from nominal pitch.
     pub pitch_deviation_cents: Option<f64>,
     /// Share of the audio that could be compared with the programme.
@@ -102,13 +102,12 @@ impl ReceiverSummary {
 
     fn new(loaded: &Loaded, evidence: &Evidence<'_>, played: &Played) -> Self {
         let whole = Span { from_s: 0.0, to_s: evidence.duration_s };
-        let measured = |metric| evidence.measure(metric, whole).filter(|value| value.is_finite()).map(rounded);
+        let measured = |metric| evidence.measure(metric, whole).value().filter(|value| value.is_finite()).map(rounded);
         let heard = played.outcome.heard.as_ref();
         let [wire, timing, audio] = played.outcome.hash.digests().map(|digest| format!("{digest:016x}"));
         Self {
             name: played.outcome.recording.receiver.clone(),
             metrics: Metric::ALL.into_iter().map(|metric| (metric, measured(metric))).collect(),
-            residual_dbfs: heard.and_then(|heard| heard.residual_dbfs).map(rounded),
             pitch_deviation_cents: heard.map(|heard| rounded(heard.pitch_deviation_cents)),
             audio_tracked_share: heard.map(|heard| rounded(heard.tracked_share)),
             legs: legs(loaded, &played.outcome.reception),
@@ -135,6 +134,7 @@ impl Summary {
             duration_s: trace.duration_s,
             overrides: loaded.overrides.clone(),
             interrupted,
+            skipped: expectations.iter().filter(|judgement| judgement.skipped).count(),
             passed: !interrupted && expectations.iter().all(|judgement| judgement.holds),
             receivers: played
                 .iter()

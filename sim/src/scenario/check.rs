@@ -1,7 +1,7 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{AudioChain, Card, Expectation, Fault, FaultKind, Metric, Millis, Scenario, ScenarioError, TalkerClock};
+use super::{AudioChain, Card, Expectation, Fault, FaultKind, Millis, Scenario, ScenarioError, TalkerClock};
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -213,9 +213,6 @@ impl File<'_> {
         }
         if metric.compares_receivers() && scenario.receivers.len() < 2 {
             return wrong(format!("{metric} is between receivers, and there is only one: add a [[receiver]]"));
-        }
-        if metric == Metric::LongestGapMs && (from > 0.0 || to < end) {
-            return wrong(format!("{metric} is of the whole run: leave out from_s and to_s"));
         }
         Ok(())
     }

@@ -31,6 +31,20 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
+    /// Share of the programme that was heard: right, of right, silent, wrong and made up. Where the programme itself is silent nothing counts.
+    HeardShare,
+    /// Audible faults: crackles, silence in the programme's place, and what is not the programme for 20 ms or more.
+    Glitches,
+    /// Of the latencies from the sender's capture to the sound card's output that were heard, the one farthest from what was asked for.
+    LatencyMs,
+    /// Time from the start of the span until the programme was heard for 100 ms; infinite if it never was.
+    TimeToAudioS,
+    /// How long there was silence in the programme's place.
+    SilentS,
+    /// How long something else was heard than the programme, and the receiver did not say that it had made it up.
+    WrongS,
+    /// Median RMS of what was played less the programme, where it is exactly aligned.
+    ResidualDbfs,
     /// Crackles heard, but those at the edges of a silence that the sound card made itself.
     Crackles,
     /// Callbacks that found less audio than they had to play.
@@ -106,7 +120,14 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 42] = [
+        Self::HeardShare,
+        Self::Glitches,
+        Self::LatencyMs,
+        Self::TimeToAudioS,
+        Self::SilentS,
+        Self::WrongS,
+        Self::ResidualDbfs,
         Self::Crackles,
         Self::Underruns,
         Self::LongestGapMs,
@@ -147,11 +168,46 @@ impl Metric {
     /// Whether it needs the audio to be listened to.
     #[must_use]
     pub fn needs_audio(self) -> bool {
-        matches!(self, Self::Crackles | Self::LongestGapMs | Self::CracklesPerMin)
+        matches!(
+            self,
+            Self::HeardShare
+                | Self::Glitches
+                | Self::LatencyMs
+                | Self::TimeToAudioS
+                | Self::SilentS
+                | Self::WrongS
+                | Self::ResidualDbfs
+                | Self::Crackles
+                | Self::LongestGapMs
+                | Self::CracklesPerMin
+        )
     }
-}
 
-impl Metric {
+    /// Whether it means something only while the receiver plays. One that plays nothing has no underrun, and has lost nothing.
+    #[must_use]
+    pub fn needs_playout(self) -> bool {
+        matches!(
+            self,
+            Self::Underruns
+                | Self::RatioErrorPpm
+                | Self::DepthErrorMs
+                | Self::PacketsLate
+                | Self::SenderOffPtpShare
+                | Self::SkewUs
+                | Self::SkewRmsUs
+                | Self::PacketsMissed
+                | Self::PacketsDropped
+                | Self::PacketsRefused
+                | Self::ConcealedMs
+                | Self::DepthRaisedMs
+                | Self::CardRateErrorPpm
+                | Self::LegALost
+                | Self::LegBLost
+                | Self::LegSkewMs
+                | Self::PacketsAltered
+        )
+    }
+
     /// Whether it needs an audio chain.
     #[must_use]
     pub fn needs_chain(self) -> bool {
@@ -192,6 +248,13 @@ impl Metric {
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::HeardShare => "heard_share",
+            Self::Glitches => "glitches",
+            Self::LatencyMs => "latency_ms",
+            Self::TimeToAudioS => "time_to_audio_s",
+            Self::SilentS => "silent_s",
+            Self::WrongS => "wrong_s",
+            Self::ResidualDbfs => "residual_dbfs",
             Self::Crackles => "crackles",
             Self::Underruns => "underruns",
             Self::LongestGapMs => "longest_gap_ms",

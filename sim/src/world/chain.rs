@@ -182,6 +182,7 @@ impl<'a> ChainWorld<'a> {
             let what = format!("sample {bad} of a callback is {}, and not a sample", self.buffer[bad]);
             return Err(CallbackError::NoSample(what));
         }
+        let first_frame = self.card.frames();
         let ends = self.card.play();
         let (playback, reception) = (receiver.playback(), receiver.reception());
         let depth_s = playback.position.map(|position| self.depth_s(ends, position));
@@ -190,6 +191,7 @@ impl<'a> ChainWorld<'a> {
         let time_s = ends as f64 * 1e-9;
         self.meter.callback(&CallbackSeen {
             frames,
+            first_frame,
             playback,
             reception,
             depth_s,
@@ -253,6 +255,11 @@ impl<'a> ChainWorld<'a> {
     /// Takes the callbacks that were kept.
     pub(super) fn take_callbacks(&mut self) -> Vec<CallbackRow> {
         self.meter.callbacks.take().unwrap_or_default()
+    }
+
+    /// Takes the card frames of callbacks in which the receiver made audio up.
+    pub(super) fn take_concealed(&mut self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.meter.concealed)
     }
 
     /// Takes the changes between playing and not.

@@ -10,7 +10,40 @@ use crate::baselines::{
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::Ppb;
 use engine::clock::ClockLaw;
-use engine::receive::{MediaClock, StreamConfig, WarmStart};
+use engine::receive::{DriftInput, DriftLaw, MediaClock, StreamConfig, WarmStart};
+
+/// The receiver number `index` of a scenario.
+///
+/// # Errors
+/// If it refuses its configuration.
+pub fn receiver_of(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, RunError> {
+    let receiver = &loaded.scenario.receivers[index];
+    make_receiver(receiver.kind, loaded, &loaded.scenario.surroundings_of(receiver))
+}
+
+/// The engine in the place of receiver number `index`, with its drift control switched off.
+///
+/// # Errors
+/// If it refuses its configuration.
+pub fn uncontrolled(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, RunError> {
+    let surroundings = loaded.scenario.surroundings_of(&loaded.scenario.receivers[index]);
+    let domain = loaded.scenario.grandmaster.domain;
+    let chain = surroundings.chain.zip(loaded.stream.as_ref());
+    match chain.map(|(chain, stream)| stream_config(&chain, stream)) {
+        Some(config) => Ok(Box::new(EngineReceiver::by(config, domain, NominalRate)?)),
+        None => receiver_of(loaded, index),
+    }
+}
+
+/// A drift law that is none: the ratio stays nominal.
+#[derive(Debug)]
+struct NominalRate;
+
+impl DriftLaw for NominalRate {
+    fn ratio(&mut self, _input: &DriftInput) -> Ppb {
+        Ppb::ZERO
+    }
+}
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
 pub(super) fn make_receiver(

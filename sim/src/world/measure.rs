@@ -5,12 +5,15 @@ use super::reception::Reception;
 use super::sender::SenderTruth;
 use crate::record::{ClockState, TraceRow};
 use engine::Ppb;
+use std::ops::Range;
 
 /// One callback, as the world saw it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallbackSeen {
     /// Frames that the card took.
     pub(super) frames: usize,
+    /// The first of them, from the start of the run.
+    pub(super) first_frame: u64,
     /// Playback after the callback.
     pub(super) playback: Playback,
     /// What was counted of packets until then.
@@ -69,6 +72,8 @@ pub(super) struct Meter {
     at_row: Reception,
     /// Changes between playing what was sent and anything else.
     pub(super) playing: Vec<(f64, bool)>,
+    /// Card frames of callbacks in which the receiver made audio up.
+    pub(super) concealed: Vec<Range<u64>>,
     /// Every callback, if they are kept.
     pub(super) callbacks: Option<Vec<CallbackRow>>,
 }
@@ -104,9 +109,21 @@ impl Meter {
         self.interval.late += now.late_packets - self.previous.late_packets;
         self.interval.concealed_ms += (seen.reception.concealed - self.reception.concealed).as_secs_f64() * 1e3;
         self.interval.dropped += seen.reception.dropped - self.reception.dropped;
+        self.note_concealed(seen);
         self.note_playing(seen);
         self.previous = now;
         self.reception = seen.reception;
+    }
+
+    fn note_concealed(&mut self, seen: &CallbackSeen) {
+        if seen.reception.concealed == self.reception.concealed {
+            return;
+        }
+        let end = seen.first_frame + seen.frames as u64;
+        match self.concealed.last_mut().filter(|last| last.end == seen.first_frame) {
+            Some(last) => last.end = end,
+            None => self.concealed.push(seen.first_frame..end),
+        }
     }
 
     /// Whether this callback played what was sent, and nothing else.
@@ -162,7 +179,7 @@ impl Meter {
             fill_min_ms: interval.fill_min_ms.unwrap_or(0.0),
             fill_max_ms: interval.fill_max_ms,
             underruns: interval.underruns as u32,
-            crackles: 0,
+            crackles: None,
             packets_late: interval.late as u32,
             packets_lost: lost as u32,
             latency_ms: truth.latency_ms,
@@ -181,6 +198,10 @@ impl Meter {
             sender_sigma_us: truth.sender.sigma_us,
             sender_wrong_timestamps: truth.sender.wrong_timestamps,
             sender_jumps: truth.sender.jumps,
+            glitches: None,
+            heard_ms: None,
+            silent_ms: None,
+            wrong_ms: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use capture::{Capture, CaptureError, Reference, excerpt, reference};
 pub(crate) use chain::{card_clock, target_latency};
 pub use clock_receiver::ClockReceiver;
 pub use hash::TrajectoryHash;
-pub use make::stream_config;
+pub use make::{receiver_of, stream_config, uncontrolled};
 pub use measure::CallbackRow;
 pub(crate) use receiver::RECEIVER_PORT;
 pub use receiver::{Clock, EngineReceiver, Playback, Receiver};

@@ -7,7 +7,9 @@ use crate::record::ClockState;
 use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{PeerAddress, Transmit, TransmitToken};
-use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_with};
+use engine::receive::{
+    DriftLaw, FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with,
+};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
 
@@ -89,10 +91,10 @@ pub struct Clock {
 }
 
 /// The engine that ships: control half and audio half, driven from one thread.
-pub struct EngineReceiver {
+pub struct EngineReceiver<D = FusedDrift> {
     clock: EngineClock,
     ingest: Ingest,
-    playout: Playout<FusedDrift>,
+    playout: Playout<D>,
     media_rate: SampleRate,
     teller: Teller,
 }
@@ -116,8 +118,18 @@ impl EngineReceiver {
         let halves = stream_with(config, Box::new(resampler), FusedDrift::default())?;
         Ok(Self::around(&config, domain_number, halves))
     }
+}
 
-    fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<FusedDrift>)) -> Self {
+impl<D: DriftLaw> EngineReceiver<D> {
+    /// The engine with another drift law than its own.
+    ///
+    /// # Errors
+    /// If the stream cannot be received as configured.
+    pub fn by(config: StreamConfig, domain_number: u8, drift: D) -> Result<Self, StreamError> {
+        Ok(Self::around(&config, domain_number, stream_by(config, drift)?))
+    }
+
+    fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<D>)) -> Self {
         let (ingest, playout) = halves;
         let media_rate = config.format.sample_rate();
         Self { clock: EngineClock::new(domain_number), ingest, playout, media_rate, teller: Teller::default() }
@@ -130,7 +142,7 @@ impl EngineReceiver {
     }
 }
 
-impl Receiver for EngineReceiver {
+impl<D: DriftLaw> Receiver for EngineReceiver<D> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.ingest.set_clock(&self.clock.timeline());

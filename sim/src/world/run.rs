@@ -8,7 +8,7 @@ use super::chain::{CallbackError, ChainWorld};
 use super::hash::TrajectoryHash;
 use super::host::Host;
 use super::legs::Delivery;
-use super::make::make_receiver;
+use super::make::receiver_of;
 use super::masters::Masters;
 use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
@@ -72,10 +72,12 @@ pub struct Outcome {
     pub recording: Recording,
     /// What a listener heard, if anybody listened.
     pub heard: Option<CrackleReport>,
-    /// Card frames at the end of every row, to place what was heard.
+    /// Card frames at the end of every row.
     pub row_frames: Vec<u64>,
     /// Card frames in which the card itself was silent.
     pub card_gaps: Vec<Range<u64>>,
+    /// Card frames of callbacks in which the receiver made audio up.
+    pub concealed: Vec<Range<u64>>,
     /// Every grandmaster that was followed after another, and since when (true seconds).
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
@@ -124,10 +126,22 @@ impl<'a> World<'a> {
     /// # Errors
     /// If the receiver refuses its configuration.
     pub fn new(loaded: &'a Loaded, index: usize, capture: Option<Capture>) -> Result<Self, RunError> {
+        Self::with(loaded, index, receiver_of(loaded, index)?, capture)
+    }
+
+    /// The world of receiver number `index` of a scenario, with another one in its place.
+    ///
+    /// # Errors
+    /// If the scenario's sender refuses its configuration.
+    pub fn with(
+        loaded: &'a Loaded,
+        index: usize,
+        instead: Box<dyn Receiver>,
+        capture: Option<Capture>,
+    ) -> Result<Self, RunError> {
         let receiver = &loaded.scenario.receivers[index];
         let surroundings = loaded.scenario.surroundings_of(receiver);
-        let made = make_receiver(receiver.kind, loaded, &surroundings)?;
-        let mut world = Self::in_place(loaded, receiver.name.as_ref(), made, &surroundings, capture);
+        let mut world = Self::in_place(loaded, receiver.name.as_ref(), instead, &surroundings, capture);
         world.add_sender(loaded)?;
         Ok(world)
     }
@@ -269,6 +283,7 @@ impl<'a> World<'a> {
         let events = self.queue.scheduled();
         let callbacks = self.chain.as_mut().map(ChainWorld::take_callbacks).unwrap_or_default();
         let card_gaps = self.chain.as_mut().map(ChainWorld::take_gaps).unwrap_or_default();
+        let concealed = self.chain.as_mut().map(ChainWorld::take_concealed).unwrap_or_default();
         let playing = self.chain.as_mut().map(ChainWorld::take_playing).unwrap_or_default();
         let reception = self.receiver.reception();
         let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
@@ -278,6 +293,7 @@ impl<'a> World<'a> {
             heard,
             row_frames,
             card_gaps,
+            concealed,
             grandmasters,
             clock_states,
             playing,

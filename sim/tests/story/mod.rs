@@ -59,7 +59,10 @@ fn recording(index: usize, duration_s: u32, outage: Outage) -> Recording {
             state.row(time_s, truth, silent, busy, index as f64, &mut noise)
         });
     }
-    let start_s = rows.iter().find(|row| row.crackles > 0).map_or(f64::from(duration_s) / 2.0, |row| row.time_s - 0.6);
+    let start_s = rows
+        .iter()
+        .find(|row| row.glitches.is_some_and(|glitches| glitches > 0))
+        .map_or(f64::from(duration_s) / 2.0, |row| row.time_s - 0.6);
     let events = vec![TraceEvent { time_s: start_s, text: "unlocked: drift of 57 ppm exceeds 50 ppm".into() }];
     Recording { receiver: NAMES[index].into(), rows, events, excerpt: Some(excerpt(start_s, index > 0)) }
 }
@@ -130,7 +133,7 @@ impl Prototype {
             fill_min_ms: (self.depth_ms - 3.0 - push * 0.3).max(0.0),
             fill_max_ms: self.depth_ms + 3.0 + push * 0.3,
             underruns: if starved { 3 } else { 0 },
-            crackles: cracks,
+            glitches: Some(cracks),
             ..blank(time_s, truth)
         }
     }
@@ -150,7 +153,7 @@ fn blank(time_s: f64, truth: f64) -> TraceRow {
         fill_min_ms: 0.0,
         fill_max_ms: 0.0,
         underruns: 0,
-        crackles: 0,
+        glitches: Some(0),
         packets_late: 0,
         packets_lost: 0,
         ..TraceRow::default()

@@ -3,18 +3,31 @@
 //! Model: at the end of every trace interval each receiver's latency is known from true clocks, so the difference of two latencies is what an
 //! observer with a microphone at each loudspeaker would measure at that moment.
 
+use crate::check::Listening;
 use crate::record::TraceRow;
 
-/// By how much later than another receiver one plays the same frame, row by row; nothing where one of them is silent.
-pub(super) fn between_us<'a>(
-    rows: impl Iterator<Item = &'a TraceRow>,
-    others: &'a [TraceRow],
-) -> impl Iterator<Item = Option<f64>> {
-    rows.map(|row| {
+/// Where the latency of a receiver is taken from: what was heard, or, where nobody listened, the position that it says it plays.
+pub(super) struct Latencies<'a> {
+    rows: &'a [TraceRow],
+    heard: Option<&'a Listening>,
+}
+
+impl<'a> Latencies<'a> {
+    pub(super) fn new(rows: &'a [TraceRow], heard: Option<&'a Listening>) -> Self {
+        Self { rows, heard }
+    }
+
+    /// The latency at the end of a row of this or another receiver, ms; nothing where nothing is played.
+    pub(super) fn at(&self, row: &TraceRow) -> Option<f64> {
         // All receivers of a run have their rows at the same times.
-        let other = others.binary_search_by(|other| other.time_s.total_cmp(&row.time_s)).ok().map(|at| &others[at]);
-        Some((row.latency_ms? - other?.latency_ms?) * 1e3)
-    })
+        match self.heard {
+            Some(heard) => heard.latency_ms_at(row.time_s),
+            None => {
+                let own = self.rows.binary_search_by(|own| own.time_s.total_cmp(&row.time_s)).ok();
+                own.and_then(|at| self.rows[at].latency_ms)
+            }
+        }
+    }
 }
 
 /// Largest size; nothing if there is none, or if one of the two was silent at any time.

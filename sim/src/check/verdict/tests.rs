@@ -19,7 +19,6 @@ fn recording(ppm: f64) -> Recording {
         fill_min_ms: 20.0,
         fill_max_ms: 30.0,
         underruns: 0,
-        crackles: 0,
         packets_late: 0,
         packets_lost: 0,
         latency_ms: Some(35.0),
@@ -39,6 +38,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
         playing: &[],
         heard: None,
         target_depth_ms: Some(30.0),
+        target_latency_ms: Some(31.2),
         duration_s: 10.0,
     };
     Judgement::of(&toml::from_str(&text).unwrap(), &evidence)

@@ -24,20 +24,20 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// Crackles per bin as bars side by side, the totals in the legend.
+/// Audible faults per bin as bars side by side, the totals in the legend.
 pub(super) fn crackles(page: &mut Page<'_>, top: f64, bottom: f64, with_outage: bool) -> Panel {
     let trace = page.trace;
     let width_s = bin_width_s(page.duration_s());
     let counts: Vec<Vec<u64>> = trace
         .recordings
         .iter()
-        .map(|recording| bins(&recording.rows, width_s, page.duration_s(), |row| row.crackles))
+        .map(|recording| bins(&recording.rows, width_s, page.duration_s(), |row| row.glitches.unwrap_or(0)))
         .collect();
     let mut legend: Vec<Entry> = trace.recordings.iter().zip(&counts).enumerate().map(total_entry).collect();
     legend.extend(with_outage.then(|| outage_entry(trace)).flatten());
     let most = counts.iter().flatten().copied().max().unwrap_or(0).max(4);
     let scale = Scale::Linear { low: 0.0, high: most as f64 * 1.08 };
-    let caption = format!("Crackles per {}", span_name(width_s));
+    let caption = format!("Audible faults per {}", span_name(width_s));
     let panel = page.panel(top, bottom, scale, &caption, &legend);
     for (index, counts) in counts.iter().enumerate() {
         bars(page, &panel, width_s, counts, index);

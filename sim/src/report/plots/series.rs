@@ -137,7 +137,7 @@ mod tests {
             fill_min_ms: 50.0,
             fill_max_ms: 50.0,
             underruns: 0,
-            crackles,
+            crackles: Some(crackles),
             packets_late: 0,
             packets_lost: 0,
             ..TraceRow::default()
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn counts_fall_into_the_bin_that_their_row_ends() {
         let rows: Vec<_> = [1.0, 10.0, 11.0, 25.0, 99.0].map(|time_s| row(time_s, ClockState::Locked, 1)).into();
-        assert_eq!(bins(&rows, 10.0, 30.0, |row| row.crackles), [2, 1, 2]);
-        assert_eq!(bins(&[], 10.0, 0.0, |row| row.crackles), [0]);
+        assert_eq!(bins(&rows, 10.0, 30.0, |row| row.crackles.unwrap_or(0)), [2, 1, 2]);
+        assert_eq!(bins(&[], 10.0, 0.0, |row| row.crackles.unwrap_or(0)), [0]);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Interval {
             fill_min_ms: if looked { self.fill_min_ms } else { f64::NAN },
             fill_max_ms: if looked { self.fill_max_ms } else { f64::NAN },
             underruns: since(counts.underruns, before.underruns),
-            crackles: 0,
+            crackles: None,
             packets_late: since(counts.late, before.late),
             packets_lost: 0,
             latency_ms: None,
@@ -111,6 +111,10 @@ impl Interval {
             sender_sigma_us: None,
             sender_wrong_timestamps: 0,
             sender_jumps: 0,
+            glitches: None,
+            heard_ms: None,
+            silent_ms: None,
+            wrong_ms: None,
         }
     }
 }

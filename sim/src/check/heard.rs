@@ -1,0 +1,160 @@
+//! What a listener hears, hop by hop: the programme, silence in its place, or something else.
+//!
+//! Model: a hop is right if every channel plays the programme of that channel, at its level and polarity. Where the programme itself is silent,
+//! silence proves nothing, and such a hop counts neither for nor against a receiver.
+//!
+//! Assumption: receivers play at unity gain. A level that is off by more than [`LEVEL_TOLERANCE_DB`] is wrong.
+
+use super::align::{BLOCK, MARGIN};
+use super::hop::{Hop, HopKind};
+use super::loss::MISFIT_EXACT;
+use super::tally::AUDIBLE;
+use engine::MediaPosition;
+use std::fmt;
+use std::ops::Range;
+
+/// The just noticeable difference of level is between 0.5 and 1 dB for broadband sound (Zwicker and Fastl, Psychoacoustics, 7.1.1).
+const LEVEL_TOLERANCE_DB: f64 = 0.5;
+/// Gain of white noise through linear interpolation half-way between samples is 0.64: below this, a channel is not the programme.
+const LEAST_GAIN: f64 = 0.5;
+
+/// What a listener hears over one hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    /// Nothing, and nothing is due yet.
+    NotDue,
+    /// Nothing, as in the programme.
+    Quiet,
+    /// The programme.
+    Right,
+    /// Silence of the sound card itself, for which no receiver can be blamed.
+    CardSilent,
+    /// Something that the receiver says it made up.
+    Concealed,
+    /// Something that is not the programme.
+    Wrong,
+    /// Nothing, though the programme is not silent.
+    Silent,
+}
+
+impl Heard {
+    /// Whether the programme was to be heard, and was not.
+    #[must_use]
+    pub fn is_disturbed(self) -> bool {
+        matches!(self, Self::Concealed | Self::Wrong | Self::Silent)
+    }
+}
+
+/// One hop, as it was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardHop {
+    /// What was heard.
+    pub heard: Heard,
+    /// Root mean square of what differs from the programme, in dBFS, where the hop is exactly aligned.
+    pub residual_dbfs: Option<i16>,
+}
+
+/// A silence in the programme's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Played frame at which it begins.
+    pub at_frame: u64,
+    /// Its length in frames.
+    pub frames: u64,
+}
+
+/// Where in the programme a played frame was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waypoint {
+    /// The played frame; it may lie between two.
+    pub frame: f64,
+    /// Its place, in frames of the reference.
+    pub position: MediaPosition,
+}
+
+/// Everything that was heard, in order of time.
+#[derive(Clone, Default, PartialEq)]
+pub struct HeardTimeline {
+    /// Length of a hop in frames.
+    pub hop_frames: u64,
+    /// Every hop from the first frame on.
+    pub hops: Vec<HeardHop>,
+    /// Every gap of at least a millisecond.
+    pub gaps: Vec<Gap>,
+    /// The path through the programme, every 100 ms or so while it is known.
+    pub waypoints: Vec<Waypoint>,
+}
+
+impl HeardTimeline {
+    /// Median RMS of what differs from the programme, over the exactly aligned of some hops; nothing if none was.
+    ///
+    /// # Panics
+    /// If there are no such hops.
+    #[must_use]
+    pub fn residual_dbfs(&self, hops: Range<usize>) -> Option<f64> {
+        let mut values: Vec<i16> = self.hops[hops].iter().filter_map(|hop| hop.residual_dbfs).collect();
+        let middle = values.len().checked_sub(1)? / 2;
+        Some(f64::from(*values.select_nth_unstable(middle).1))
+    }
+}
+
+impl fmt::Debug for HeardTimeline {
+    /// How many hops of each kind: a minute has 6000.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = std::collections::BTreeMap::new();
+        self.hops.iter().for_each(|hop| *counts.entry(hop.heard).or_insert(0u32) += 1);
+        f.debug_struct("HeardTimeline").field("hops", &counts).field("gaps", &self.gaps.len()).finish()
+    }
+}
+
+/// What a hop against a path of the programme is; `played` has its frames, channel by channel.
+pub(super) fn on_path(hop: &Hop, played: &[&[f32]], quiet: &[bool]) -> Heard {
+    let samples = (hop.frames() * played.len()) as f64;
+    let (programme, own) = hop.blocks.iter().fold((0.0, 0.0), |(r, y), block| (r + block.rr, y + block.yy));
+    let fits = hop.kind == HopKind::Fit;
+    if programme <= AUDIBLE * samples {
+        return if fits || own <= AUDIBLE * samples { Heard::Quiet } else { Heard::Wrong };
+    }
+    let channels = || played.iter().zip(&hop.reference);
+    if fits && channels().all(|(played, reference)| is_right(played, &reference[MARGIN..][..played.len()])) {
+        return Heard::Right;
+    }
+    let threshold = AUDIBLE * (BLOCK * played.len()) as f64;
+    let due = || hop.blocks.iter().zip(quiet).filter(|(block, _)| block.rr > threshold);
+    if 2 * due().filter(|(_, quiet)| **quiet).count() > due().count() { Heard::Silent } else { Heard::Wrong }
+}
+
+/// What a hop without a path is, if `reference` is what was to be heard about then.
+pub(super) fn without_path(played: &[&[f32]], reference: &[Vec<f32>], is_due: bool) -> Heard {
+    let power = |plane: &[f32]| plane.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let audible = |energy: f64| energy > AUDIBLE * (played.len() * played.first().map_or(0, |p| p.len())) as f64;
+    let own: f64 = played.iter().map(|plane| power(plane)).sum();
+    let programme: f64 = reference.iter().map(|plane| power(plane)).sum();
+    match (audible(own), audible(programme)) {
+        (true, _) => Heard::Wrong,
+        (false, _) if !is_due => Heard::NotDue,
+        (false, true) => Heard::Silent,
+        (false, false) => Heard::Quiet,
+    }
+}
+
+/// Whether a channel plays its programme, at its level and polarity.
+fn is_right(played: &[f32], reference: &[f32]) -> bool {
+    let (mut rr, mut ry, mut yy, mut residual) = (0.0, 0.0, 0.0, 0.0);
+    for (&y, &r) in played.iter().zip(reference) {
+        let (y, r) = (f64::from(y), f64::from(r));
+        rr += r * r;
+        ry += r * y;
+        yy += y * y;
+        residual += (y - r) * (y - r);
+    }
+    let floor = AUDIBLE * played.len() as f64;
+    if rr <= floor || residual <= floor {
+        return residual <= floor.max(rr);
+    }
+    let (gain, misfit) = (ry / rr, 1.0 - ry * ry / (rr * yy).max(f64::MIN_POSITIVE));
+    let tolerance = libm::exp10(LEVEL_TOLERANCE_DB / 20.0);
+    // Where the programme is only roughly met, as by linear interpolation, the fitted gain is too low.
+    let least = if misfit < MISFIT_EXACT { 1.0 / tolerance } else { LEAST_GAIN };
+    (least..=tolerance).contains(&gain)
+}

@@ -1,0 +1,44 @@
+//! The value of a metric, or why there is none.
+
+/// Share of what was due that must have been heard for a count of crackles to be all of them: what was not the programme could not be judged.
+const HEARD_ENOUGH: f64 = 0.5;
+
+/// What came of a measurement. A number that rests on less than it claims is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measurement {
+    /// The value.
+    Exact(f64),
+    /// A count that may be larger, because only a part could be judged.
+    AtLeast {
+        /// What was counted.
+        value: f64,
+        /// Why it may be larger.
+        reason: String,
+    },
+    /// There is nothing to measure it from, and why.
+    Nothing(String),
+}
+
+impl Measurement {
+    pub(super) fn nothing(reason: &str) -> Self {
+        Self::Nothing(reason.to_owned())
+    }
+
+    /// A count of what can only be counted while the programme is heard, which it was for that share of what was due.
+    pub(super) fn count(value: f64, heard_share: f64) -> Self {
+        if heard_share >= HEARD_ENOUGH {
+            return Self::Exact(value);
+        }
+        let reason = format!("the programme was heard for {:.1} % of what was due only", 100.0 * heard_share);
+        Self::AtLeast { value, reason }
+    }
+
+    /// The value, if it is exact.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Exact(value) => Some(*value),
+            Self::AtLeast { .. } | Self::Nothing(_) => None,
+        }
+    }
+}

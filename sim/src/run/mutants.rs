@@ -1,0 +1,124 @@
+//! Which verdicts find which seeded faults: a table of mutants and scenarios.
+//!
+//! Each mutant stands in the place of every engine of a scenario. It is killed if an expectation fails that is about such a fault, or can no longer be judged; one
+//! that fails any other way only was found by luck.
+
+use super::{SessionError, run_as};
+use crate::mutants::Mutant;
+use crate::scenario::{Audio, Loaded};
+use crate::world::Control;
+use rayon::prelude::*;
+use std::fmt::Write;
+
+/// What became of a mutant in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A verdict that is about such a fault failed.
+    Killed,
+    /// Only other verdicts failed.
+    Noticed,
+    /// Every verdict passed.
+    Survived,
+}
+
+/// One cell of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MutantOutcome {
+    /// The fault.
+    pub mutant: Mutant,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What became of it.
+    pub fate: Fate,
+    /// The verdicts that failed, as the table of a run calls them.
+    pub failed: Vec<String>,
+}
+
+/// Runs mutants in scenarios, all or every so many-th pair, on all processors.
+///
+/// # Errors
+/// If a run comes to grief.
+pub fn mutant_outcomes(
+    scenarios: &[Loaded],
+    mutants: &[Mutant],
+    every: usize,
+    control: &Control,
+) -> Result<Vec<MutantOutcome>, SessionError> {
+    let pairs: Vec<(&Loaded, Mutant)> = pairs(scenarios, mutants, every);
+    pairs.into_par_iter().map(|(loaded, mutant)| outcome(loaded, mutant, control)).collect()
+}
+
+/// Which mutants live in which scenarios. With `every` above 1, each scenario has another share of the mutants.
+#[must_use]
+pub fn pairs<'a>(scenarios: &'a [Loaded], mutants: &[Mutant], every: usize) -> Vec<(&'a Loaded, Mutant)> {
+    let cell = |(i, loaded): (usize, &'a Loaded)| {
+        let concerns = move |mutant: &Mutant| {
+            let plays = loaded.stream.is_some();
+            loaded.scenario.receivers.iter().any(|receiver| mutant.concerns(receiver.kind, plays))
+        };
+        let own = mutants.iter().copied().enumerate().filter(move |(j, _)| (i + j).is_multiple_of(every.max(1)));
+        own.map(|(_, mutant)| mutant).filter(concerns).map(move |mutant| (loaded, mutant))
+    };
+    scenarios.iter().enumerate().flat_map(cell).collect()
+}
+
+fn outcome(loaded: &Loaded, mutant: Mutant, control: &Control) -> Result<MutantOutcome, SessionError> {
+    let session = run_as(&alone(loaded, mutant), None, control, Some(mutant))?;
+    let failed: Vec<_> = session.summary.expectations.iter().filter(|judgement| !judgement.holds).collect();
+    let is_told = failed.iter().any(|judgement| mutant.told_by().contains(&judgement.metric));
+    Ok(MutantOutcome {
+        mutant,
+        scenario: loaded.name.clone(),
+        fate: match (is_told, failed.is_empty()) {
+            (true, _) => Fate::Killed,
+            (false, false) => Fate::Noticed,
+            (false, true) => Fate::Survived,
+        },
+        failed: failed.iter().map(|judgement| judgement.check.clone()).collect(),
+    })
+}
+
+/// The scenario with nobody but those whom the fault befalls, and somebody who listens.
+fn alone(loaded: &Loaded, mutant: Mutant) -> Loaded {
+    let mut alone = loaded.clone();
+    let plays = loaded.stream.is_some();
+    let scenario = &mut alone.scenario;
+    scenario.receivers.retain(|receiver| mutant.concerns(receiver.kind, plays));
+    let names: Vec<String> = scenario.receivers.iter().map(|receiver| receiver.name.as_ref().clone()).collect();
+    scenario.expectations.retain(|expectation| names.contains(expectation.receiver.as_ref()));
+    if scenario.record.audio == Audio::Full {
+        scenario.record.audio = Audio::Heard;
+    }
+    alone
+}
+
+/// The table: a row for each mutant, a column for each scenario, and the mutants that no scenario killed.
+#[must_use]
+pub fn render_mutants(outcomes: &[MutantOutcome], scenarios: &[Loaded], mutants: &[Mutant]) -> (String, Vec<Mutant>) {
+    let mut text = String::new();
+    for (index, loaded) in scenarios.iter().enumerate() {
+        let _ = writeln!(text, "{:>3}  {}", index + 1, loaded.name);
+    }
+    let header: String = (1..=scenarios.len()).map(|index| format!("{index:>3}")).collect();
+    let _ = writeln!(text, "\n{:<20}{header}  killed of", "mutant");
+    let mut alive = Vec::new();
+    for &mutant in mutants {
+        let own = || outcomes.iter().filter(|outcome| outcome.mutant == mutant);
+        let cells: String = scenarios
+            .iter()
+            .map(|loaded| match own().find(|outcome| outcome.scenario == loaded.name).map(|outcome| outcome.fate) {
+                Some(Fate::Killed) => "  x",
+                Some(Fate::Noticed) => "  o",
+                Some(Fate::Survived) => "  -",
+                None => "   ",
+            })
+            .collect();
+        let killed = own().filter(|outcome| outcome.fate == Fate::Killed).count();
+        let _ = writeln!(text, "{mutant:<20}{cells}  {killed:>6} {:>2}", own().count());
+        if killed == 0 {
+            alive.push(mutant);
+        }
+    }
+    text.push_str("\nx killed by the verdict that should, o failed another way only, - survived\n");
+    (text, alive)
+}
