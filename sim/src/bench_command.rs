@@ -1,6 +1,7 @@
 //! `sim bench`: what its commands have in common, and `sim bench clocks`, which compares clock laws and writes and prints its tables. The other benches
 //! are modules below.
 
+mod detector;
 mod drift;
 mod resamplers;
 
@@ -26,6 +27,8 @@ pub(crate) enum Bench {
     Clocks(Clocks),
     /// Compares drift laws on the same packets and callbacks.
     Drift(drift::Drift),
+    /// Plants faults in programmes that the judge was not tuned on, and tells how many it hears.
+    Detector(detector::Detector),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),
 }
@@ -72,6 +75,7 @@ pub(crate) fn run(command: &Bench) -> ExitCode {
     match command {
         Bench::Clocks(arguments) => clocks(arguments),
         Bench::Drift(arguments) => drift::run(arguments),
+        Bench::Detector(arguments) => detector::run(arguments),
         Bench::Resamplers(arguments) => resamplers::run(arguments),
     }
 }

@@ -4,6 +4,7 @@
 //! are sampled at integer seconds from 600 s on (from a sixth of a run that is shorter than an hour), lock times at every row. Runs are independent and their results are put
 //! together in the order of the plan, so that they do not depend on how many threads there are.
 
+mod detector;
 mod drift;
 mod figures;
 mod goals;
@@ -12,6 +13,7 @@ mod resamplers;
 mod seeds;
 mod table;
 
+pub use detector::{DetectorFigures, PlantedFault, Programme, detector_figures, render_detector_table};
 pub use drift::{
     DriftBenchError, DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table,
 };

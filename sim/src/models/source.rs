@@ -153,6 +153,12 @@ impl SourceSignal {
         Self::looping(sample_rate, channels, vec![plane])
     }
 
+    /// Planes of one length, one for each channel, looped without a gap.
+    #[must_use]
+    pub(crate) fn of_planes(sample_rate: SampleRate, planes: Vec<Vec<f32>>) -> Self {
+        Self { sample_rate, channels: planes.len() as u16, content: Content::Loop(planes), grid: None }
+    }
+
     /// The contents of a WAV file, looped without a gap. A mono file is spread to all channels.
     ///
     /// # Errors

@@ -146,6 +146,6 @@ impl Mutant {
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = clap::ValueEnum::to_possible_value(self);
-        f.write_str(name.as_ref().map_or("", |name| name.get_name()))
+        f.pad(name.as_ref().map_or("", |name| name.get_name()))
     }
 }
