@@ -1,14 +1,17 @@
 //! Loading a scenario file: reading, overrides, deserialising, and the programme.
 
 use super::explain::explain;
+use super::shape::{first_wrong, keys_at};
 use super::{Audio, Scenario, ScenarioError, Source, SourceTone, Talker};
 use crate::models::{SourceSignal, Tone};
 use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
+use serde::de::DeserializeOwned;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
+use toml::de::DeTable;
 
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
@@ -76,24 +79,19 @@ impl File<'_> {
         ScenarioError::at(self.path, self.text, span, message)
     }
 
-    fn toml_error(&self, error: &toml::de::Error) -> ScenarioError {
-        self.error(&error.span().unwrap_or(0..0), explain(error.message()))
-    }
-
     fn parse(&self, overrides: &[String]) -> Result<Scenario, ScenarioError> {
-        let plain: Scenario = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
-        if overrides.is_empty() {
-            return Ok(plain);
-        }
-        let mut table: toml::Table = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
+        let wrong = |(place, message): Wrong| self.error(&place, message);
+        let plain: Scenario = read(self.text).map_err(wrong)?;
+        let mut table: toml::Table = read(self.text).map_err(wrong)?;
+        let mut changed = plain.clone();
         for assignment in overrides {
             let failed = |message: String| ScenarioError::Override { assignment: assignment.clone(), message };
             apply(&mut table, assignment).map_err(failed)?;
-            let checked: Result<Scenario, _> = toml::from_str(&table.to_string());
-            checked.map_err(|error| failed(explain(error.message())))?;
+            changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
-        let mut changed: Scenario = toml::from_str(&table.to_string()).map_err(|error| self.toml_error(&error))?;
-        point_into(&mut changed, &plain);
+        if !overrides.is_empty() {
+            point_into(&mut changed, &plain);
+        }
         Ok(changed)
     }
 
@@ -166,6 +164,24 @@ impl File<'_> {
         }
         place
     }
+}
+
+/// A place of a text, and what is wrong there.
+type Wrong = (Range<usize>, String);
+
+/// Reads a text of TOML.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
+    let place = |error: &toml::de::Error| error.span().unwrap_or(0..0);
+    let document = DeTable::parse(text).map_err(|error| (place(&error), error.message().to_owned()))?;
+    if let Some(wrong) = first_wrong(text, document.get_ref()) {
+        return Err(wrong);
+    }
+    toml::from_str(text).map_err(|error| {
+        let place = place(&error);
+        let found = text.get(place.clone()).unwrap_or_default();
+        let message = explain(error.message(), &keys_at(document.get_ref(), place.start), found);
+        (place, message)
+    })
 }
 
 /// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
