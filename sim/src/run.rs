@@ -1,7 +1,9 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
+mod folder;
 mod summary;
 
+pub use folder::{claim_folder, folder_name};
 pub use summary::{ReceiverSummary, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement};
@@ -33,6 +35,22 @@ pub enum SessionError {
     #[error("{path}: the folder for the reports cannot be made: {source}; give another with --reports", path = .path.display())]
     Folder {
         /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder for the reports is another scenario's.
+    #[error("{folder} belongs to another scenario of that name, {owner}: give another folder with --reports, or delete this one", folder = .folder.display(), owner = .owner.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// The other scenario's file.
+        owner: PathBuf,
+    },
+    /// What says which scenario a folder belongs to cannot be written or read.
+    #[error("{path}: {source}; give another folder with --reports, or delete this one", path = .path.display())]
+    Owner {
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,

@@ -80,7 +80,15 @@ pub(crate) fn print(loaded: &Loaded, session: &Session, folder: &Path, elapsed: 
         session.summary.receivers.iter().map(|receiver| receiver.events).sum::<u64>(),
         loaded.scenario.seed,
     ));
-    say(format_args!("reports: {}", folder.display()));
+    say(format_args!("reports: {}{}", folder.display(), changed(loaded)));
+}
+
+/// Why a folder is not named after the scenario alone.
+fn changed(loaded: &Loaded) -> String {
+    if loaded.changes.is_empty() {
+        return String::new();
+    }
+    format!(" (named after what is not as in the file: {})", loaded.changes.join(", "))
 }
 
 fn checks(session: &Session) -> Vec<Check> {

@@ -22,6 +22,8 @@ pub struct Loaded {
     pub name: String,
     /// The overrides that were applied, as given.
     pub overrides: Vec<String>,
+    /// Those of them that made it another scenario than the file's.
+    pub changes: Vec<String>,
     /// What it says.
     pub scenario: Scenario,
     /// What is sent, if the scenario has an audio chain.
@@ -54,11 +56,11 @@ impl Loaded {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
         let file = File { path, text: &text, overrides };
-        let scenario = file.parse(overrides)?;
+        let (scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, stream })
+        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), changes, scenario, stream })
     }
 }
 
@@ -79,20 +81,25 @@ impl File<'_> {
         ScenarioError::at(self.path, self.text, span, message)
     }
 
-    fn parse(&self, overrides: &[String]) -> Result<Scenario, ScenarioError> {
+    /// The scenario, and the overrides that changed it.
+    fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
         let wrong = |(place, message): Wrong| self.error(&place, message);
         let plain: Scenario = read(self.text).map_err(wrong)?;
         let mut table: toml::Table = read(self.text).map_err(wrong)?;
-        let mut changed = plain.clone();
+        let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
             let failed = |message: String| ScenarioError::Override { assignment: assignment.clone(), message };
+            let before = table.clone();
             apply(&mut table, assignment).map_err(failed)?;
+            if table != before {
+                changes.push(assignment.clone());
+            }
             changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
         if !overrides.is_empty() {
             point_into(&mut changed, &plain);
         }
-        Ok(changed)
+        Ok((changed, changes))
     }
 
     fn stream(&self, scenario: &Scenario) -> Result<Option<Stream>, ScenarioError> {
