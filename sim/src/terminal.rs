@@ -1,6 +1,7 @@
 //! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce a failure.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sim::check::Judgement;
 use sim::report::{Check, Verdict, render_table};
 use sim::run::Session;
 use sim::scenario::{Loaded, Metric};
@@ -119,6 +120,10 @@ fn checks(session: &Session) -> Vec<Check> {
 /// Says which expectations failed, and by how much.
 pub(crate) fn print_failures(session: &Session) {
     for judgement in session.summary.expectations.iter().filter(|judgement| !judgement.holds) {
+        if judgement.known_failure {
+            eprintln!("{}", unexpected_pass(judgement));
+            continue;
+        }
         let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
         eprintln!(
             "failed: {}: {} is {}, but must be {}{by}",
@@ -128,6 +133,18 @@ pub(crate) fn print_failures(session: &Session) {
             judgement.limit,
         );
     }
+}
+
+/// What it means that a baseline no longer fails, and what to do.
+fn unexpected_pass(judgement: &Judgement) -> String {
+    format!(
+        "unexpected pass: {}: {} is {}, and no longer {}: by `known_failure = true` the scenario says that this baseline fails so, and it \
+         does not any more; find out what mended it, and if that is right, limit what it does now without `known_failure`",
+        judgement.receiver,
+        judgement.check,
+        judgement.measured_text(),
+        judgement.limit,
+    )
 }
 
 /// The command that repeats the run, to be pasted into a shell.

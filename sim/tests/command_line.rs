@@ -224,6 +224,20 @@ fn another_scenario_of_the_same_name_is_refused() {
     assert_eq!(std::fs::read(reports.join("short/summary.json")).unwrap(), before);
 }
 
+/// A baseline that is said to fail, and does not.
+#[test]
+fn an_unexpected_pass_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = with("max = 0", "min = 1\nknown_failure = true").replace("audio = \"full\"", "audio = \"none\"");
+    let output = run(&folder, &text, &[]);
+    assert_exit(&output, 1);
+    let told = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(told.contains("UNEXPECTED PASS"), "{told}");
+    let error = error_of(&output);
+    let fact = "unexpected pass: engine: underruns is 0, and no longer >= 1: ";
+    assert!(error.starts_with(fact) && error.contains("`known_failure = true`"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_run_with_130_and_whole_files() {
