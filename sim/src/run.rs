@@ -1,6 +1,7 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
 mod folder;
+mod incidents;
 mod summary;
 
 pub use folder::{claim_folder, folder_name};
@@ -8,16 +9,17 @@ pub use summary::{ReceiverSummary, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement};
 use crate::models::MediaTimeline;
-use crate::record::{Outage, RunTrace, TraceEvent};
+use crate::record::{Recording, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Seconds, Stream,
-    Surroundings, TalkerRestart,
+    Audio, AudioChain, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Stream, Surroundings,
+    TalkerRestart,
 };
 use crate::world::{
     Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, reference, scaled, target_latency,
 };
 use engine::Nanos;
+use engine::ptp::wire::ClockIdentity;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -317,29 +319,24 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
 
 fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
     let scenario = &loaded.scenario;
-    let duration_s = scenario.duration_s.get();
-    let ends =
-        |fault: &Fault| fault.for_s.map_or(duration_s, |length: Seconds| fault.at_s.as_ref().get() + length.get());
-    let outages = scenario
-        .faults
-        .iter()
-        .filter(|fault| matches!(fault.what, FaultKind::GrandmasterLost | FaultKind::NetworkLost));
+    let recording = |outcome: &Outcome| Recording {
+        grandmasters: outcome.grandmasters.iter().map(followed).collect(),
+        ..outcome.recording.clone()
+    };
     RunTrace {
         scenario: loaded.name.clone(),
         title: scenario.title.clone(),
-        duration_s,
+        duration_s: scenario.duration_s.get(),
         target_depth_ms: target_depth_ms(scenario),
-        outages: outages.map(|fault| Outage { from_s: fault.at_s.as_ref().get(), to_s: ends(fault) }).collect(),
-        weather: weather(&scenario.faults),
-        recordings: played.iter().map(|played| played.outcome.recording.clone()).collect(),
+        listened: played.iter().any(|played| played.outcome.heard.is_some()),
+        subjects: incidents::subjects(scenario),
+        incidents: incidents::incidents(scenario),
+        recordings: played.iter().map(|played| recording(&played.outcome)).collect(),
     }
 }
 
-fn weather(faults: &[Fault]) -> Vec<TraceEvent> {
-    let event = |fault: &Fault| TraceEvent { time_s: fault.at_s.as_ref().get(), text: describe(&fault.what) };
-    let mut events: Vec<TraceEvent> = faults.iter().map(event).collect();
-    events.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
-    events
+fn followed((time_s, grandmaster): &(f64, ClockIdentity)) -> TraceEvent {
+    TraceEvent { time_s: *time_s, text: grandmaster.to_string() }
 }
 
 fn describe(fault: &FaultKind) -> String {
