@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use sim::models::programme;
 use sim::replay;
 use sim::report::render_table;
-use sim::run::{Session, SessionError, first_difference, run};
+use sim::run::{Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::world::{Control, RunError};
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ struct ScenarioArguments {
     /// The scenario file.
     scenario: Option<PathBuf>,
 
-    /// Folder for the reports; a folder named after the scenario is made in it.
+    /// Folder for the reports; a folder is made in it, named after the scenario and what --seed and --set change of it.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
 
@@ -172,7 +172,11 @@ fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioEr
 fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let control = Arc::new(Control::default());
     terminal::stop_on_ctrl_c(&control);
-    let folder = arguments.reports.join(&loaded.name);
+    let folder = arguments.reports.join(folder_name(loaded));
+    if let Err(error) = claim_folder(&folder, &loaded.path) {
+        eprintln!("error: {error}");
+        return ExitCode::from(EXIT_USAGE);
+    }
     let progress = Progress::start(&loaded.name, total_ms(loaded), &control);
     let session = run(loaded, Some(&folder), &control);
     let elapsed = progress.finish();

@@ -2,7 +2,7 @@
 //!
 //! What nobody knows on a real network (truths, crackles) is left out of the pictures; glitches are what the receiver counted itself.
 
-use crate::record::{ClockState, Recording, RunTrace, TraceEvent, TraceRow};
+use crate::record::{ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow};
 use crate::report::{self, Check, ReportError, Verdict};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -62,17 +62,26 @@ pub fn load(path: &Path) -> Result<RunTrace, ReplayError> {
     }
     let recording = |(receiver, rows): (String, Vec<TraceRow>)| {
         let events = glitches(&rows);
-        Recording { receiver, rows, events, excerpt: None }
+        Recording { receiver, rows, events, ..Recording::default() }
     };
     // A receiver is asked for one depth all along; its median is that, or what late packets made of it.
     let mut depths: Vec<f64> =
         rows().map(|row| row.depth_ms).filter(|depth| depth.is_finite() && *depth > 0.0).collect();
     depths.sort_by(f64::total_cmp);
     let target_depth_ms = depths.get(depths.len() / 2).map(|depth| (depth * 10.0).round() / 10.0);
-    let title = format!("{name}: a trace of {duration_s:.0} s");
+    let is_known = rows().any(|row| row.ratio_truth_ppm.is_finite() || row.clock_error_us.is_some());
+    let truth = if is_known { "" } else { "; the truth is unknown" };
+    let title = format!("{name}: a trace of {duration_s:.0} s{truth}");
+    let subjects = Subjects {
+        clock: rows().any(|row| row.clock_error_us.is_some() || row.clock_sigma_us.is_some()),
+        sender: rows().any(|row| row.sender_error_us.is_some()),
+        legs: rows().any(|row| row.leg_b_skew_ms.is_some()),
+        skew: false,
+    };
+    let listened = rows().any(|row| row.glitches.is_some());
     let recordings: Vec<Recording> = receivers.into_iter().map(recording).collect();
-    let weather = recordings.iter().flat_map(|recording| recording.events.clone()).collect();
-    Ok(RunTrace { scenario: name, title, duration_s, target_depth_ms, outages: Vec::new(), weather, recordings })
+    let incidents = recordings.iter().flat_map(|recording| &recording.events).map(incident).collect();
+    Ok(RunTrace { scenario: name, title, duration_s, target_depth_ms, listened, subjects, incidents, recordings })
 }
 
 /// Writes the pictures of a trace into a folder, which is made if need be.
@@ -114,6 +123,12 @@ fn sums_of(recording: &Recording) -> Vec<Check> {
         .into()
 }
 
+/// A moment to be marked.
+fn incident(event: &TraceEvent) -> Incident {
+    let times = vec![Occurrence { from_s: event.time_s, to_s: None }];
+    Incident { text: event.text.clone(), silences_master: false, times }
+}
+
 /// The moments at which audio was made up.
 fn glitches(rows: &[TraceRow]) -> Vec<TraceEvent> {
     let glitch = |row: &&TraceRow| row.concealed_ms > WORTH_TELLING_MS || row.underruns > 0;
@@ -151,6 +166,8 @@ mod tests {
         writer.flush().unwrap();
         let trace = load(&path).unwrap();
         assert_eq!((trace.duration_s, trace.target_depth_ms), (10.0, Some(20.0)));
+        assert_eq!(trace.title, "field: a trace of 10 s; the truth is unknown");
+        assert!(!trace.listened && trace.subjects == Subjects::default());
         assert_eq!(
             trace.recordings[0].events,
             [TraceEvent { time_s: 4.0, text: "12.5 ms made up, 1 underruns".into() }]

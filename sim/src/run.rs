@@ -1,25 +1,29 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
+mod folder;
+mod incidents;
 mod listening;
 mod mutants;
 mod summary;
 
+pub use folder::{claim_folder, folder_name};
 pub use mutants::{Fate, MutantOutcome, mutant_outcomes, pairs, render_mutants};
 pub use summary::{ReceiverSummary, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};
 use crate::models::MediaTimeline;
 use crate::mutants::Mutant;
-use crate::record::{Outage, RunTrace, TraceEvent};
+use crate::record::{Recording, RunTrace, TraceEvent};
 use crate::report::{self, ReportError};
 use crate::scenario::{
-    Audio, AudioChain, Expectation, Fault, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario,
-    Seconds, Stream, Surroundings, TalkerRestart,
+    Audio, AudioChain, Expectation, FaultKind, Jitter, Loaded, MediaLeg, MonotonicClock, Receiver, Scenario, Stream,
+    Surroundings, TalkerRestart,
 };
 use crate::world::{
     Capture, CaptureError, Control, Outcome, RunError, World, card_clock, excerpt, receiver_of, reference, scaled,
     stream_config, target_latency, uncontrolled,
 };
+use engine::ptp::wire::ClockIdentity;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +40,22 @@ pub enum SessionError {
     #[error("{path}: the folder for the reports cannot be made: {source}; give another with --reports", path = .path.display())]
     Folder {
         /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder for the reports is another scenario's.
+    #[error("{folder} belongs to another scenario of that name, {owner}: give another folder with --reports, or delete this one", folder = .folder.display(), owner = .owner.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// The other scenario's file.
+        owner: PathBuf,
+    },
+    /// What says which scenario a folder belongs to cannot be written or read.
+    #[error("{path}: {source}; give another folder with --reports, or delete this one", path = .path.display())]
+    Owner {
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -318,29 +338,24 @@ fn judge(loaded: &Loaded, played: &[Played]) -> Vec<Judgement> {
 
 fn trace_of(loaded: &Loaded, played: &mut [Played]) -> RunTrace {
     let scenario = &loaded.scenario;
-    let duration_s = scenario.duration_s.get();
-    let ends =
-        |fault: &Fault| fault.for_s.map_or(duration_s, |length: Seconds| fault.at_s.as_ref().get() + length.get());
-    let outages = scenario
-        .faults
-        .iter()
-        .filter(|fault| matches!(fault.what, FaultKind::GrandmasterLost | FaultKind::NetworkLost));
+    let recording = |outcome: &Outcome| Recording {
+        grandmasters: outcome.grandmasters.iter().map(followed).collect(),
+        ..outcome.recording.clone()
+    };
     RunTrace {
         scenario: loaded.name.clone(),
         title: scenario.title.clone(),
-        duration_s,
+        duration_s: scenario.duration_s.get(),
         target_depth_ms: target_depth_ms(scenario),
-        outages: outages.map(|fault| Outage { from_s: fault.at_s.as_ref().get(), to_s: ends(fault) }).collect(),
-        weather: weather(&scenario.faults),
-        recordings: played.iter().map(|played| played.outcome.recording.clone()).collect(),
+        listened: played.iter().any(|played| played.outcome.heard.is_some()),
+        subjects: incidents::subjects(scenario),
+        incidents: incidents::incidents(scenario),
+        recordings: played.iter().map(|played| recording(&played.outcome)).collect(),
     }
 }
 
-fn weather(faults: &[Fault]) -> Vec<TraceEvent> {
-    let event = |fault: &Fault| TraceEvent { time_s: fault.at_s.as_ref().get(), text: describe(&fault.what) };
-    let mut events: Vec<TraceEvent> = faults.iter().map(event).collect();
-    events.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
-    events
+fn followed((time_s, grandmaster): &(f64, ClockIdentity)) -> TraceEvent {
+    TraceEvent { time_s: *time_s, text: grandmaster.to_string() }
 }
 
 fn describe(fault: &FaultKind) -> String {

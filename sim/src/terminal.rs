@@ -1,6 +1,7 @@
 //! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce a failure.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sim::check::Judgement;
 use sim::report::{Check, Verdict, render_table};
 use sim::run::Session;
 use sim::scenario::{Loaded, Metric};
@@ -80,7 +81,15 @@ pub(crate) fn print(loaded: &Loaded, session: &Session, folder: &Path, elapsed: 
         session.summary.receivers.iter().map(|receiver| receiver.events).sum::<u64>(),
         loaded.scenario.seed,
     ));
-    say(format_args!("reports: {}", folder.display()));
+    say(format_args!("reports: {}{}", folder.display(), changed(loaded)));
+}
+
+/// Why a folder is not named after the scenario alone.
+fn changed(loaded: &Loaded) -> String {
+    if loaded.changes.is_empty() {
+        return String::new();
+    }
+    format!(" (named after what is not as in the file: {})", loaded.changes.join(", "))
 }
 
 fn checks(session: &Session) -> Vec<Check> {
@@ -117,6 +126,10 @@ pub(crate) fn print_failures(session: &Session) {
             );
             continue;
         }
+        if judgement.known_failure {
+            eprintln!("{}", unexpected_pass(judgement));
+            continue;
+        }
         let by = judgement.missed_text().map_or_else(String::new, |by| format!(", missed by {by}"));
         eprintln!(
             "failed: {}: {} is {}, but must be {}{by}",
@@ -134,6 +147,18 @@ pub(crate) fn print_skipped(session: &Session) {
         let reason = judgement.not_judged.as_deref().unwrap_or_default();
         eprintln!("skipped: {}: {}, which must be {}: {reason}", judgement.receiver, judgement.check, judgement.limit);
     }
+}
+
+/// What it means that a baseline no longer fails, and what to do.
+fn unexpected_pass(judgement: &Judgement) -> String {
+    format!(
+        "unexpected pass: {}: {} is {}, and no longer {}: by `known_failure = true` the scenario says that this baseline fails so, and it \
+         does not any more; find out what mended it, and if that is right, limit what it does now without `known_failure`",
+        judgement.receiver,
+        judgement.check,
+        judgement.measured_text(),
+        judgement.limit,
+    )
 }
 
 /// The command that repeats the run, to be pasted into a shell.

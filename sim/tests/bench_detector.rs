@@ -10,10 +10,8 @@ fn planted_faults_are_heard_and_no_others() {
     for one in &figures {
         assert_eq!(one.false_alarms, 0, "{:?}\n{table}", one);
         // Two stretches of the same steady signal can be joined so that nothing is to be heard.
-        let may_be_smooth = matches!(
-            one.fault,
-            PlantedFault::FrameDropped | PlantedFault::FramesRepeated | PlantedFault::Jump5Ms
-        );
+        let may_be_smooth =
+            matches!(one.fault, PlantedFault::FrameDropped | PlantedFault::FramesRepeated | PlantedFault::Jump5Ms);
         let steady = matches!(one.programme, Programme::Sines | Programme::PinkNoise);
         let missed = one.planted - one.found;
         let allowed = if may_be_smooth { one.planted.div_ceil(4) } else { 0 };

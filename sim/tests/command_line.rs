@@ -79,7 +79,9 @@ fn a_run_that_holds_exits_with_0_and_leaves_its_files() {
     for name in FILES {
         assert!(std::fs::metadata(reports.join(name)).is_ok_and(|file| file.len() > 1000), "{name}");
     }
-    assert_eq!(std::fs::read_dir(&reports).unwrap().count(), FILES.len());
+    // And what says whose they are.
+    assert_eq!(std::fs::read_dir(&reports).unwrap().count(), FILES.len() + 1);
+    assert_eq!(std::fs::read_to_string(reports.join("scenario.txt")).unwrap(), "../../short.toml\n");
     assert_eq!(frames(&reports.join("engine.wav")) / 48_000, 20);
     assert_eq!(frames(&reports.join("reference.wav")) / 48_000, 20);
     let summary = summary(&reports);
@@ -94,7 +96,7 @@ fn a_run_that_holds_exits_with_0_and_leaves_its_files() {
 fn a_run_without_audio_leaves_no_wav_files() {
     let folder = tempfile::tempdir().unwrap();
     assert_exit(&run(&folder, SCENARIO, &["--set", "record.audio=\"none\""]), 0);
-    let reports = folder.path().join("reports/short");
+    let reports = folder.path().join("reports/short.record.audio-none");
     assert!(reports.join("trace.csv").exists() && !reports.join("engine.wav").exists());
 }
 
@@ -117,7 +119,8 @@ fn a_run_that_fails_exits_with_1_and_tells_how_to_repeat_it() {
         Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_sim")]).env("NO_COLOR", "1").output().unwrap();
     assert_exit(&again, 1);
     assert_eq!(error_of(&again), error);
-    let summary = summary(&folder.path().join("reports/short"));
+    let name = "short.record.audio-none.expect.0.max-10.expect.0.min-2.5.seed-5";
+    let summary = summary(&folder.path().join("reports").join(name));
     assert_eq!((&summary["passed"], &summary["seed"]), (&false.into(), &5.into()));
     assert_eq!(summary["expectations"][0]["missed_by"], 2.5);
 }
@@ -169,10 +172,70 @@ fn reports_that_cannot_be_written_exit_with_2() {
     for name in ["engine.wav", "reference.wav", "overview.png", "trace.csv", "summary.json"] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("reports/short").join(name)).unwrap();
-        let output = run(&folder, SCENARIO, &["--set", "duration_s=1", "--set", "fault=[]"]);
+        let short = SCENARIO.replace("duration_s = 20", "duration_s = 1").replace("at_s = 15", "at_s = 0.5");
+        let output = run(&folder, &short, &[]);
         assert_exit(&output, 2);
         assert!(error_of(&output).contains(name), "{name}: {}", error_of(&output));
     }
+}
+
+/// Runs that differ do not overwrite each other's reports, and runs that do not share a folder.
+#[test]
+fn another_seed_has_another_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = SCENARIO.replace("audio = \"full\"", "audio = \"none\"");
+    let reports = folder.path().join("reports");
+    let told = |arguments: &[&str]| {
+        let output = run(&folder, &text, arguments);
+        assert_exit(&output, 0);
+        String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+    };
+    let plain = format!("reports: {}", reports.join("short").display());
+    assert_eq!(told(&[]), plain);
+    let changed = reports.join("short.card.callback_frames-960.seed-7");
+    let why = "(named after what is not as in the file: card.callback_frames=960, seed=7)";
+    let said = told(&["--seed", "7", "--set", "card.callback_frames=960"]);
+    assert_eq!(said, format!("reports: {} {why}", changed.display()));
+    // As the command that repeats the run has it: the seed of the file.
+    assert_eq!(told(&["--seed", "3", "--set", "card.callback_frames=480"]), plain);
+    let names = std::fs::read_dir(&reports).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, [reports.join("short"), changed.clone()]);
+    let seeds = [reports.join("short"), changed].map(|folder| summary(&folder)["seed"].as_u64());
+    assert_eq!(seeds, [Some(3), Some(7)]);
+}
+
+#[test]
+fn another_scenario_of_the_same_name_is_refused() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let text = SCENARIO.replace("audio = \"full\"", "audio = \"none\"");
+    assert_exit(&run(&one, &text, &[]), 0);
+    let reports = one.path().join("reports");
+    let before = std::fs::read(reports.join("short/summary.json")).unwrap();
+    let other = write(two.path(), &text.replace("seed = 3", "seed = 4"));
+    let output = sim().arg(&other).arg("--reports").arg(&reports).output().unwrap();
+    assert_exit(&output, 2);
+    let owner = one.path().join("short.toml").canonicalize().unwrap();
+    let right = "give another folder with --reports, or delete this one";
+    let said =
+        format!("{} belongs to another scenario of that name, {}", reports.join("short").display(), owner.display());
+    assert_eq!(error_of(&output), format!("error: {said}: {right}\n"));
+    assert_eq!(std::fs::read(reports.join("short/summary.json")).unwrap(), before);
+}
+
+/// A baseline that is said to fail, and does not.
+#[test]
+fn an_unexpected_pass_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = with("max = 0", "min = 1\nknown_failure = true").replace("audio = \"full\"", "audio = \"none\"");
+    let output = run(&folder, &text, &[]);
+    assert_exit(&output, 1);
+    let told = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(told.contains("UNEXPECTED PASS"), "{told}");
+    let error = error_of(&output);
+    let fact = "unexpected pass: engine: underruns is 0, and no longer >= 1: ";
+    assert!(error.starts_with(fact) && error.contains("`known_failure = true`"), "{error}");
 }
 
 #[cfg(unix)]

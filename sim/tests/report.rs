@@ -3,7 +3,7 @@
 
 mod story;
 
-use sim::record::{AudioExcerpt, Recording, RunTrace};
+use sim::record::{AudioExcerpt, Recording, RunTrace, Subjects};
 use sim::report::{ReportError, write_all, write_csv};
 
 const PICTURES: [&str; 5] = ["drift.png", "clock.png", "buffer.png", "audio.png", "overview.png"];
@@ -29,6 +29,37 @@ fn the_story_is_drawn_for_any_number_of_receivers() {
 fn a_day_and_a_second_are_drawn() {
     draw(&story::story(2, 86_400));
     draw(&story::story(2, 1));
+}
+
+/// A field trace: nobody knows a truth, and nobody listened.
+#[test]
+fn what_nobody_knows_is_left_out() {
+    let mut trace = RunTrace { listened: false, ..story::story(2, 900) };
+    for recording in &mut trace.recordings {
+        recording.excerpt = None;
+        for row in &mut recording.rows {
+            (row.ratio_truth_ppm, row.host_rate_truth_ppm, row.clock_error_us) = (f64::NAN, f64::NAN, None);
+        }
+    }
+    draw(&trace);
+    trace.recordings.iter_mut().flat_map(|recording| &mut recording.rows).for_each(|row| row.clock_sigma_us = None);
+    draw(&trace);
+}
+
+#[test]
+fn every_subject_is_drawn() {
+    let mut trace = story::story(3, 900);
+    trace.subjects = Subjects { clock: true, sender: true, legs: true, skew: true };
+    // Nothing is known of them.
+    draw(&trace);
+    for (index, recording) in trace.recordings.iter_mut().enumerate() {
+        for row in &mut recording.rows {
+            (row.sender_error_us, row.sender_sigma_us) = (Some(0.3 * row.time_s.sin()), Some(0.4));
+            (row.leg_a_lost, row.leg_b_lost, row.leg_b_skew_ms) = (3, -1, Some(10.0 + 0.1 * row.time_s.cos()));
+            row.latency_ms = Some(30.0 + 0.01 * index as f64 * row.time_s.sin());
+        }
+    }
+    draw(&trace);
 }
 
 #[test]
@@ -61,14 +92,15 @@ fn a_folder_that_cannot_be_is_named() {
     assert!(matches!(&error, ReportError::Picture { path, .. } if path.ends_with("clock.png")), "{error}");
 }
 
-/// Where nothing was played there is one picture, and playback's columns are empty.
+/// Where nothing was played there are two pictures, and playback's columns are empty.
 #[test]
 fn clocks_alone_have_no_pictures_of_playback() {
     let dir = tempfile::tempdir().unwrap();
     let clocks = RunTrace { target_depth_ms: None, ..story::story(1, 100) };
     write_all(&clocks, dir.path()).unwrap();
-    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["clock.png"]);
+    let mut names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["clock.png", "overview.png"]);
     write_csv(&clocks, dir.path()).unwrap();
     let text = std::fs::read_to_string(dir.path().join("trace.csv")).unwrap();
     assert!(text.lines().skip(1).all(|line| line.ends_with(",,,,,,,,,")), "{text}");

@@ -103,6 +103,80 @@ fn a_wrong_type_is_said_in_a_persons_words() {
     assert_eq!(said, "integer 1 is not right here: it must be true or false");
 }
 
+/// Brackets that make a list of what is there once, or the other way round.
+#[test]
+fn a_section_that_is_there_once_and_one_that_may_come_again_are_told_apart() {
+    for section in ["grandmaster", "talker", "network.media", "host", "card", "playout", "record"] {
+        let name = section.rsplit('.').next().unwrap();
+        let said = message(&format!("[{section}]\n"), &format!("[[{section}]]\n"), &format!("[[{section}]]"));
+        let right = format!("and [[ ]] is for what is there several times: write [{section}]");
+        assert_eq!(said, format!("there is one `{name}`, {right}"));
+    }
+    for section in ["receiver", "fault", "expect"] {
+        let said = message(&format!("[[{section}]]"), &format!("[{section}]"), &format!("[{section}]"));
+        let right = format!("write [[{section}]] in double brackets, and its keys in the lines below");
+        assert_eq!(said, format!("there may be several of `{section}`: {right}"));
+    }
+    let said = message("seed = 3", "seed = 3\nrival = \"x\"", "\"x\"");
+    assert!(said.starts_with("there may be several of `rival`: write [[rival]] in double brackets"), "{said}");
+    let said = message("[playout]\ntarget_depth_ms = 30\n", "", "[talker]");
+    assert!(said.starts_with("the section [playout] is missing: "), "{said}");
+    let said = message("seed = 3", "seed = 3\nsender = 48", "48\n\n");
+    assert_eq!(said, "`sender` is a section and no value: write [sender], and its keys in the lines below");
+    let said = message("clock = { offset_ppm = 10 }", "clock = [{ offset_ppm = 10 }]", "[{ offset_ppm = 10");
+    assert_eq!(said, "`clock` is one table and no list: leave out the brackets [ ] around it");
+    let said = message("jitter.exponential = { mean_us = 20 }", "jitter.exponential = [20]", "[20]");
+    assert_eq!(said, "`exponential` is one value and no list: leave out the brackets [ ] around it");
+}
+
+/// The unit is in the key's name; elsewhere it is in the value.
+#[test]
+fn a_number_with_its_unit_is_converted() {
+    let number =
+        |key: &str, right: &str| format!("`{key}` is one number, and its unit is in its name: write {key} = {right}");
+    let said = message("target_depth_ms = 30", "target_depth_ms = { ms = 30 }", "{ ms = 30 }");
+    assert_eq!(said, number("target_depth_ms", "30"));
+    let said = message("delay_us = 150", "delay_us = { ms = 0.15 }", "{ ms = 0.15 }");
+    assert_eq!(said, number("delay_us", "150"));
+    let said = message("delay_us = 150", "delay_us = \"0.15 ms\"", "\"0.15 ms\"");
+    assert_eq!(said, number("delay_us", "150"));
+    let said = message("duration_s = 20", "duration_s = { min = 2 }", "{ min = 2 }");
+    assert_eq!(said, number("duration_s", "120"));
+    let said = message("callback_frames = 480", "callback_frames = { frames = 480 }", "{ frames = 480 }");
+    assert_eq!(said, number("callback_frames", "480"));
+    // Nobody knows how many ppm a ms is.
+    let said = message("offset_ppm = 20", "offset_ppm = { ms = 20 }", "{ ms = 20 }");
+    assert_eq!(said, number("offset_ppm", "and the number"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), short::SCENARIO);
+    let assignment = "playout.target_depth_ms={ms=30}".to_owned();
+    let error = Loaded::read(&path, &[assignment]).map(|loaded| loaded.name).unwrap_err().to_string();
+    let said = error.strip_prefix("--set playout.target_depth_ms={ms=30}: ").unwrap();
+    assert_eq!(said, number("target_depth_ms", "30"));
+}
+
+#[test]
+fn a_table_a_list_and_a_name_are_told_from_values() {
+    let said = message("clock = { offset_ppm = 10 }", "clock = 10", "10\nreceive");
+    assert_eq!(said, "integer 10 is not right here: it must be a table of keys, such as { offset_ppm = 20 }");
+    let said = message("priority_1 = 128", "priority_1 = { a = 1 }", "{ a = 1 }");
+    assert_eq!(said, "a table is not right here: it must be a whole number from 0 to 255");
+    let said = message("seed = 3", "seed = -3", "-3");
+    assert_eq!(said, "integer -3 is not right here: it must be a whole number from 0");
+    let said = message("kind = \"engine\"", "kind = 5", "5\n\n[[fault");
+    assert_eq!(said, "`kind` must be a name in quotes, or one with a value, such as kind = \"engine\"");
+    let said = message("jitter.exponential = { mean_us = 20 }", "jitter = 20", "20\n\n[host]");
+    let right = "such as jitter.exponential = { mean_us = 20 }";
+    assert_eq!(said, format!("`jitter` must be a name in quotes, or one with a value, {right}"));
+    let said = message("jitter.exponential = { mean_us = 20 }", "jitter = \"exponential\"", "\"exponential\"");
+    assert_eq!(said, "`exponential` needs a value: write jitter.exponential = and its value");
+    let said = message("what = \"grandmaster_lost\"", "what.grandmaster_lost = true", "true\n\n[[expect");
+    assert_eq!(said, "`grandmaster_lost` has no value: write what = \"grandmaster_lost\"");
+    let two = "what = { media_lost = {}, network_lost = {} }";
+    let said = message("what = \"grandmaster_lost\"", two, "{ media_lost");
+    assert_eq!(said, "`what` must have exactly one key: write the one that is meant");
+}
+
 #[test]
 fn a_missing_section_key_or_receiver_is_named() {
     let section = "[playout]\ntarget_depth_ms = 30\n";

@@ -2,4 +2,4 @@
 
 mod trace;
 
-pub use trace::{AudioExcerpt, ClockState, Outage, Recording, RunTrace, TraceEvent, TraceRow};
+pub use trace::{AudioExcerpt, ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow};

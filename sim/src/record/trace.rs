@@ -30,13 +30,37 @@ pub struct AudioExcerpt {
     pub reference: Vec<f32>,
 }
 
-/// A span in which the scenario made the grandmaster silent.
+/// Something that befell the receivers: a fault of the scenario, or what a trace from elsewhere tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Incident {
+    /// What, in words a person understands: `"leg A lost"`.
+    pub text: String,
+    /// Whether it silences the grandmaster.
+    pub silences_master: bool,
+    /// Each time that it happens, in order of time; at least one.
+    pub times: Vec<Occurrence>,
+}
+
+/// One time that something happens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Outage {
+pub struct Occurrence {
     /// Start, in true seconds since the start of the run.
     pub from_s: f64,
-    /// End, likewise.
-    pub to_s: f64,
+    /// End, likewise; none for what happens in an instant, or stays.
+    pub to_s: Option<f64>,
+}
+
+/// What a scenario is about besides playback, so that its overview shows that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subjects {
+    /// The receivers' clocks.
+    pub clock: bool,
+    /// The engine's sender.
+    pub sender: bool,
+    /// The two networks of a redundant stream.
+    pub legs: bool,
+    /// How far apart receivers play the same frame.
+    pub skew: bool,
 }
 
 /// What one receiver did in one run.
@@ -48,6 +72,8 @@ pub struct Recording {
     pub rows: Vec<TraceRow>,
     /// What happened, in order of time.
     pub events: Vec<TraceEvent>,
+    /// Grandmasters that it followed, by their identity, each since when.
+    pub grandmasters: Vec<TraceEvent>,
     /// The receiver's worst moment (the start of its first crackle, or the middle of the run where there was none).
     pub excerpt: Option<AudioExcerpt>,
 }
@@ -63,10 +89,12 @@ pub struct RunTrace {
     pub duration_s: f64,
     /// The buffer depth that the receivers were asked for; `None` if only clocks were simulated, and nothing was played.
     pub target_depth_ms: Option<f64>,
-    /// When the grandmaster was silent.
-    pub outages: Vec<Outage>,
-    /// The scenario's own events (weather), in order of time.
-    pub weather: Vec<TraceEvent>,
+    /// Whether what was played was listened to. If not, nothing is known of crackles.
+    pub listened: bool,
+    /// What the scenario is about.
+    pub subjects: Subjects,
+    /// What befell the receivers, in order of time.
+    pub incidents: Vec<Incident>,
     /// One recording per receiver, in the scenario's order.
     pub recordings: Vec<Recording>,
 }

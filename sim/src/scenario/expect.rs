@@ -238,6 +238,23 @@ impl Metric {
             || self.compares_receivers()
     }
 
+    /// Whether it is of the receiver's PTP clock.
+    #[must_use]
+    pub fn is_of_clock(self) -> bool {
+        matches!(
+            self,
+            Self::Unlocks
+                | Self::LockedShare
+                | Self::HoldoverShare
+                | Self::LockTimeS
+                | Self::ClockErrorUs
+                | Self::ClockStepUs
+                | Self::Coverage3Sigma
+                | Self::RelockTimeS
+                | Self::GrandmasterChanges
+        )
+    }
+
     /// Whether it needs another receiver to compare with.
     #[must_use]
     pub fn compares_receivers(self) -> bool {

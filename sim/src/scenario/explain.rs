@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 const SECTIONS: [&str; 3] = ["grandmaster", "network", "host"];
 
 /// Rust's names of types, as the deserialiser says them, and a person's.
-const TYPES: [(&str, &str); 8] = [
+const TYPES: [(&str, &str); 11] = [
     ("a boolean", "true or false"),
     ("a string", "text in quotes"),
     ("a sequence", "a list in []"),
@@ -15,15 +15,62 @@ const TYPES: [(&str, &str); 8] = [
     ("u8", "a whole number from 0 to 255"),
     ("u16", "a whole number from 0 to 65535"),
     ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+    ("path string", "the path of a file in quotes"),
+];
+
+/// Tables, by the deserialiser's names, and what one looks like.
+const TABLES: [(&str, &str); 4] = [
+    ("Crystal", "{ offset_ppm = 20 }"),
+    ("Stall", "{ mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
+    ("SourceTone", "{ frequency_hz = 440, level_dbfs = -12 }"),
+    ("Jitter::Exponential", "{ mean_us = 20 }"),
+];
+
+/// Keys whose value is one of several names, and one that is right.
+const CHOICES: [(&str, &str); 8] = [
+    ("kind", "kind = \"engine\""),
+    ("metric", "metric = \"underruns\""),
+    ("audio", "audio = \"full\""),
+    ("wav_bits", "wav_bits = \"pcm16\""),
+    ("encoding", "encoding = \"L24\""),
+    ("clock", "clock = \"grandmaster\""),
+    ("what", "what = \"grandmaster_lost\""),
+    ("leg_lost", "leg_lost = \"a\""),
 ];
 
 /// The units that keys end in.
-const UNITS: [&str; 9] = ["ns", "us", "ms", "s", "ppb", "ppm", "hz", "dbfs", "frames"];
+pub(super) const UNITS: [&str; 9] = ["ns", "us", "ms", "s", "ppb", "ppm", "hz", "dbfs", "frames"];
 
-/// Rewrites a message of the deserialiser: what is wrong, and what would be right.
-pub(super) fn explain(message: &str) -> String {
+/// Rewrites a message of the deserialiser: what is wrong, and what would be right. `keys` lead to what it is about, and `found` is the text there.
+pub(super) fn explain(message: &str, keys: &[&str], found: &str) -> String {
     let explained = unknown_key(message).or_else(|| unknown_variant(message));
-    explained.or_else(|| missing(message)).or_else(|| wrong_type(message)).unwrap_or_else(|| message.to_owned())
+    let explained = explained.or_else(|| missing(message)).or_else(|| wrong_choice(message, keys, found));
+    explained.or_else(|| wrong_type(message)).unwrap_or_else(|| message.to_owned())
+}
+
+/// A choice between names, some of which are keys with a value.
+fn wrong_choice(message: &str, keys: &[&str], found: &str) -> Option<String> {
+    let (&key, around) = keys.split_last()?;
+    let name = found.trim_matches(['"', '\'']);
+    if message.starts_with("invalid type: unit variant, expected") {
+        return Some(format!("`{name}` needs a value: write {key}.{name} = and its value"));
+    }
+    if message.starts_with("expected table, found ") {
+        let of = around.last().copied().unwrap_or("it");
+        return Some(format!("`{key}` has no value: write {of} = \"{key}\""));
+    }
+    if message.starts_with("wanted exactly 1 element") {
+        return Some(format!("`{key}` must have exactly one key: write the one that is meant"));
+    }
+    (message == "wanted string or table").then(|| {
+        let example = CHOICES.iter().find(|(choice, _)| *choice == key).map(|(_, example)| *example);
+        let jitter = format!("{key}.exponential = {{ mean_us = 20 }}");
+        let right = example.or_else(|| key.ends_with("jitter").then_some(jitter.as_str()));
+        let right = right.map_or_else(String::new, |right| format!(", such as {right}"));
+        format!("`{key}` must be a name in quotes, or one with a value{right}")
+    })
 }
 
 /// An unknown key. If only the unit differs, that is what is wrong.
@@ -93,13 +140,32 @@ fn missing(message: &str) -> Option<String> {
 fn wrong_type(message: &str) -> Option<String> {
     let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
     let (found, expected) = rest.rsplit_once(", expected ")?;
-    let right = TYPES.iter().find(|(name, _)| *name == expected).map_or(expected, |(_, right)| right);
+    let right = TYPES.iter().find(|(name, _)| *name == expected).map(|(_, right)| (*right).to_owned());
+    let right = right.or_else(|| table(expected)).unwrap_or_else(|| expected.to_owned());
+    let found = match found {
+        "map" => "a table",
+        "sequence" => "a list",
+        other => other,
+    };
     Some(format!("{} is not right here: it must be {right}", found.replace('`', "")))
+}
+
+/// What a table is to a person.
+fn table(expected: &str) -> Option<String> {
+    let name = expected.strip_prefix("struct ")?;
+    let name = name.strip_prefix("variant ").unwrap_or(name);
+    let example = TABLES.iter().find(|(table, _)| *table == name);
+    Some(example.map_or_else(
+        || "a table of keys in { }".to_owned(),
+        |(_, example)| format!("a table of keys, such as {example}"),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::explain;
+    fn explain(message: &str) -> String {
+        super::explain(message, &[], "")
+    }
 
     #[test]
     fn a_wrong_unit_is_named_as_such() {

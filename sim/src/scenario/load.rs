@@ -1,14 +1,17 @@
 //! Loading a scenario file: reading, overrides, deserialising, and the programme.
 
 use super::explain::explain;
+use super::shape::{first_wrong, keys_at};
 use super::{Audio, Scenario, ScenarioError, Source, SourceTone, Talker};
 use crate::models::{SourceSignal, Tone};
 use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
+use serde::de::DeserializeOwned;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
+use toml::de::DeTable;
 
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Loaded {
     pub name: String,
     /// The overrides that were applied, as given.
     pub overrides: Vec<String>,
+    /// Those of them that made it another scenario than the file's.
+    pub changes: Vec<String>,
     /// What it says.
     pub scenario: Scenario,
     /// What is sent, if the scenario has an audio chain.
@@ -51,11 +56,11 @@ impl Loaded {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
         let file = File { path, text: &text, overrides };
-        let scenario = file.parse(overrides)?;
+        let (scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, stream })
+        Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), changes, scenario, stream })
     }
 }
 
@@ -76,25 +81,25 @@ impl File<'_> {
         ScenarioError::at(self.path, self.text, span, message)
     }
 
-    fn toml_error(&self, error: &toml::de::Error) -> ScenarioError {
-        self.error(&error.span().unwrap_or(0..0), explain(error.message()))
-    }
-
-    fn parse(&self, overrides: &[String]) -> Result<Scenario, ScenarioError> {
-        let plain: Scenario = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
-        if overrides.is_empty() {
-            return Ok(plain);
-        }
-        let mut table: toml::Table = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
+    /// The scenario, and the overrides that changed it.
+    fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
+        let wrong = |(place, message): Wrong| self.error(&place, message);
+        let plain: Scenario = read(self.text).map_err(wrong)?;
+        let mut table: toml::Table = read(self.text).map_err(wrong)?;
+        let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
             let failed = |message: String| ScenarioError::Override { assignment: assignment.clone(), message };
+            let before = table.clone();
             apply(&mut table, assignment).map_err(failed)?;
-            let checked: Result<Scenario, _> = toml::from_str(&table.to_string());
-            checked.map_err(|error| failed(explain(error.message())))?;
+            if table != before {
+                changes.push(assignment.clone());
+            }
+            changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
-        let mut changed: Scenario = toml::from_str(&table.to_string()).map_err(|error| self.toml_error(&error))?;
-        point_into(&mut changed, &plain);
-        Ok(changed)
+        if !overrides.is_empty() {
+            point_into(&mut changed, &plain);
+        }
+        Ok((changed, changes))
     }
 
     fn stream(&self, scenario: &Scenario) -> Result<Option<Stream>, ScenarioError> {
@@ -166,6 +171,24 @@ impl File<'_> {
         }
         place
     }
+}
+
+/// A place of a text, and what is wrong there.
+type Wrong = (Range<usize>, String);
+
+/// Reads a text of TOML.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
+    let place = |error: &toml::de::Error| error.span().unwrap_or(0..0);
+    let document = DeTable::parse(text).map_err(|error| (place(&error), error.message().to_owned()))?;
+    if let Some(wrong) = first_wrong(text, document.get_ref()) {
+        return Err(wrong);
+    }
+    toml::from_str(text).map_err(|error| {
+        let place = place(&error);
+        let found = text.get(place.clone()).unwrap_or_default();
+        let message = explain(error.message(), &keys_at(document.get_ref(), place.start), found);
+        (place, message)
+    })
 }
 
 /// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.

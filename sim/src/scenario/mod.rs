@@ -13,6 +13,7 @@ mod load;
 mod master;
 mod receiver;
 mod sender;
+mod shape;
 mod value;
 mod weather;
 

@@ -1,10 +1,19 @@
 //! A made-up trace with the shape of the simulator's main story, for tests and for looking at pictures: a host that
 //! gets busier at 240 s, a grandmaster lost at 600 s, an engine that stays calm and a prototype that does not.
 
-use sim::record::{AudioExcerpt, ClockState, Outage, Recording, RunTrace, TraceEvent, TraceRow};
+use sim::record::{
+    AudioExcerpt, ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow,
+};
 
 /// Names of up to six receivers.
 const NAMES: [&str; 6] = ["engine", "prototype", "level loop", "fixed ratio", "wide window", "a long receiver name"];
+
+/// When the grandmaster is silent.
+#[derive(Clone, Copy)]
+struct Outage {
+    from_s: f64,
+    to_s: f64,
+}
 
 /// A small generator of noise (an LCG with Knuth's constants), so that the story needs no seed and no crate.
 struct Noise(u64);
@@ -25,19 +34,23 @@ impl Noise {
 /// The story with that many receivers (1 to 6) over that many seconds; the weather moves with the length.
 pub(crate) fn story(receivers: usize, duration_s: u32) -> RunTrace {
     let scale = f64::from(duration_s) / 900.0;
-    let event = |time_s: f64, text: &str| TraceEvent { time_s: time_s * scale, text: text.into() };
-    let outage = Outage { from_s: 600.0 * scale, to_s: 600.0 * scale + 20.0 };
+    let incident = |text: &str, from_s: f64, to_s: Option<f64>| Incident {
+        text: text.into(),
+        silences_master: text.starts_with("grandmaster"),
+        times: vec![Occurrence { from_s, to_s }],
+    };
+    let (busy_s, outage) = (240.0 * scale, Outage { from_s: 600.0 * scale, to_s: 600.0 * scale + 20.0 });
     RunTrace {
         scenario: "busy-host".into(),
         title: "A host gets busy, then the grandmaster is gone for 20 s".into(),
         duration_s: f64::from(duration_s),
         target_depth_ms: Some(50.0),
-        outages: vec![outage],
-        weather: vec![
-            event(240.0, "host gets busy: 300 µs of timestamp jitter"),
-            event(600.0, "grandmaster lost"),
-            event(620.0, "grandmaster is back"),
-            event(660.0, "host is quiet again"),
+        listened: true,
+        subjects: Subjects { clock: true, ..Subjects::default() },
+        incidents: vec![
+            incident("host busy: 300 µs of timestamp jitter", busy_s, Some(660.0 * scale)),
+            incident("a Sync late by 1 ms", 300.0 * scale, None),
+            incident("grandmaster lost", outage.from_s, Some(outage.to_s)),
         ],
         recordings: (0..receivers).map(|index| recording(index, duration_s, outage)).collect(),
     }
@@ -64,7 +77,9 @@ fn recording(index: usize, duration_s: u32, outage: Outage) -> Recording {
         .find(|row| row.glitches.is_some_and(|glitches| glitches > 0))
         .map_or(f64::from(duration_s) / 2.0, |row| row.time_s - 0.6);
     let events = vec![TraceEvent { time_s: start_s, text: "unlocked: drift of 57 ppm exceeds 50 ppm".into() }];
-    Recording { receiver: NAMES[index].into(), rows, events, excerpt: Some(excerpt(start_s, index > 0)) }
+    let identities = [(3.0, "dca600fffeff2eea"), (outage.to_s + 2.0, "00b0c2fffe000001")];
+    let grandmasters = identities.map(|(time_s, text)| TraceEvent { time_s, text: text.into() }).into();
+    Recording { receiver: NAMES[index].into(), rows, events, grandmasters, excerpt: Some(excerpt(start_s, index > 0)) }
 }
 
 fn engine_row(time_s: f64, truth: f64, silent: bool, busy: bool, outage: Outage, noise: &mut Noise) -> TraceRow {

@@ -1,74 +1,132 @@
 //! `audio.png`: when each receiver crackled, and what its worst moment looked like.
 
-use super::axis::Scale;
+use super::axis::{Scale, span_name};
 use super::canvas::{Anchor, Rect, TextStyle};
-use super::drift::{finish, outage_entry};
+use super::drift::{finish, incident_entries};
 use super::page::{CAPTION_HEIGHT, Entry, LEFT, Mark, Page, RIGHT};
 use super::panel::Panel;
 use super::series::{bin_width_s, bins, excerpt_window};
 use super::theme::{self, Colour, LABEL_SIZE, QUIET_INK, REFERENCE};
-use crate::record::{AudioExcerpt, Recording, RunTrace};
+use crate::record::{AudioExcerpt, Recording, RunTrace, TraceRow};
 use crate::report::ReportError;
 
 /// Height of an excerpt with its caption and axis where there are many.
 const LEAST_HEIGHT: f64 = 180.0;
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
+    if trace.recordings.iter().all(|recording| recording.excerpt.is_none()) {
+        let mut page = Page::new(trace, "Audio", &trace.title, 480)?;
+        let panel = faults(&mut page, 130.0, 390.0, true);
+        page.time_axis(&panel);
+        return Ok(page);
+    }
     let receivers = trace.recordings.len().max(1) as f64;
     let (top, height) = (464.0, (480.0 / receivers).max(LEAST_HEIGHT));
     let bottom = top + height * receivers;
     let mut page = Page::new(trace, "Audio", &trace.title, (bottom + 56.0) as usize)?;
-    let upper = crackles(&mut page, 130.0, 390.0, true);
+    let upper = faults(&mut page, 130.0, 390.0, true);
     page.time_axis(&upper);
     excerpts(&mut page, top, height);
     Ok(page)
 }
 
-/// Audible faults per bin as bars side by side, the totals in the legend.
-pub(super) fn crackles(page: &mut Page<'_>, top: f64, bottom: f64, with_outage: bool) -> Panel {
+/// What a listener heard; or, where nobody listened, what the receivers say that they made up.
+pub(super) fn faults(page: &mut Page<'_>, top: f64, bottom: f64, with_incidents: bool) -> Panel {
     let trace = page.trace;
-    let width_s = bin_width_s(page.duration_s());
-    let counts: Vec<Vec<u64>> = trace
-        .recordings
-        .iter()
-        .map(|recording| bins(&recording.rows, width_s, page.duration_s(), |row| row.glitches.unwrap_or(0)))
-        .collect();
-    let mut legend: Vec<Entry> = trace.recordings.iter().zip(&counts).enumerate().map(total_entry).collect();
-    legend.extend(with_outage.then(|| outage_entry(trace)).flatten());
-    let most = counts.iter().flatten().copied().max().unwrap_or(0).max(4);
-    let scale = Scale::Linear { low: 0.0, high: most as f64 * 1.08 };
-    let caption = format!("Audible faults per {}", span_name(width_s));
-    let panel = page.panel(top, bottom, scale, &caption, &legend);
-    for (index, counts) in counts.iter().enumerate() {
-        bars(page, &panel, width_s, counts, index);
-    }
-    finish(page, &panel);
+    let span = (bin_width_s(page.duration_s()), page.duration_s());
+    let (of, caption, least): (fn(&Recording, (f64, f64)) -> _, _, _) =
+        if trace.listened { (heard, "Audible faults", 4.0) } else { (made_up, "Audio made up (ms)", 1.0) };
+    let bars = |(index, recording): (usize, &Recording)| {
+        let (values, told) = of(recording, span);
+        let colour = theme::receiver(index);
+        Bars { values, colour, entry: Entry::new(Mark::Box, colour, format!("{}: {told}", recording.receiver)) }
+    };
+    let bars: Vec<Bars> = trace.recordings.iter().enumerate().map(bars).collect();
+    let shades = if with_incidents { incident_entries(trace) } else { Vec::new() };
+    let panel = span_panel(page, (top, bottom), (caption, span.0, least), &bars, shades);
+    shade_what_was_not_heard(page, &panel, span.0);
     panel
 }
 
-fn total_entry((index, (recording, counts)): (usize, (&Recording, &Vec<u64>))) -> Entry {
-    let total: u64 = counts.iter().sum();
-    Entry::new(Mark::Box, theme::receiver(index), format!("{}: {total}", recording.receiver))
+/// Audible faults per bin, how many there were, and how much of the programme was heard.
+fn heard(recording: &Recording, (width_s, duration_s): (f64, f64)) -> (Vec<f64>, String) {
+    let values = bins(&recording.rows, width_s, duration_s, |row| f64::from(row.glitches.unwrap_or(0)));
+    let total = values.iter().sum::<f64>();
+    let sum = |of: fn(&TraceRow) -> Option<f64>| recording.rows.iter().filter_map(of).sum::<f64>();
+    let (right, other) = (sum(|row| row.heard_ms), sum(|row| row.silent_ms) + sum(|row| row.wrong_ms));
+    let share = 100.0 * right / (right + other).max(f64::MIN_POSITIVE);
+    // Rounded down: what was not heard to its end is not heard for 100 %.
+    (values, format!("{total}, heard {:.1} %", libm::floor(share * 10.0) / 10.0))
 }
 
-/// A length of time in its natural unit.
-pub(super) fn span_name(seconds: f64) -> String {
-    match seconds {
-        s if s < 60.0 => format!("{s:.0} s"),
-        s if s < 3600.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.0} h", s / 3600.0),
+/// Shades the bins in which more than this share of what was due was not the programme.
+const SHADED_SHARE: f64 = 0.1;
+
+fn shade_what_was_not_heard(page: &mut Page<'_>, panel: &Panel, width_s: f64) {
+    let (trace, duration_s) = (page.trace, page.duration_s());
+    for (index, recording) in trace.recordings.iter().enumerate() {
+        let sum = |of: fn(&TraceRow) -> Option<f64>| {
+            bins(&recording.rows, width_s, duration_s, move |row| of(row).unwrap_or(0.0))
+        };
+        let (right, silent, wrong) = (sum(|row| row.heard_ms), sum(|row| row.silent_ms), sum(|row| row.wrong_ms));
+        for (bin, right) in right.iter().enumerate() {
+            let other = silent[bin] + wrong[bin];
+            if other > SHADED_SHARE * (right + other) {
+                let (left, right) = (panel.x(bin as f64 * width_s), panel.x((bin + 1) as f64 * width_s));
+                let shade = Rect { left, right: right.min(panel.area.right), ..panel.area };
+                page.canvas.fill(shade, theme::receiver(index).fade(0.3));
+            }
+        }
     }
 }
 
-fn bars(page: &mut Page<'_>, panel: &Panel, width_s: f64, counts: &[u64], index: usize) {
-    let receivers = page.trace.recordings.len() as f64;
-    for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+/// Audio that was made up per bin, in ms, and how much there was; a row may not tell.
+fn made_up(recording: &Recording, (width_s, duration_s): (f64, f64)) -> (Vec<f64>, String) {
+    let concealed = |ms: f64| if ms.is_finite() { ms } else { 0.0 };
+    let values = bins(&recording.rows, width_s, duration_s, |row| concealed(row.concealed_ms));
+    let underruns: u64 = recording.rows.iter().map(|row| u64::from(row.underruns)).sum();
+    let total = values.iter().sum::<f64>();
+    (values, format!("{total:.1} ms, {underruns} underruns"))
+}
+
+/// Values per bin of time, to be drawn as bars.
+pub(super) struct Bars {
+    pub(super) values: Vec<f64>,
+    pub(super) colour: Colour,
+    pub(super) entry: Entry,
+}
+
+/// Bars side by side for each bin of a width, on a scale that reaches at least to `least`, with what else there is to explain.
+pub(super) fn span_panel(
+    page: &mut Page<'_>,
+    (top, bottom): (f64, f64),
+    (what, width_s, least): (&str, f64, f64),
+    all: &[Bars],
+    shades: Vec<Entry>,
+) -> Panel {
+    let legend: Vec<Entry> = all.iter().map(|bars| bars.entry.clone()).chain(shades).collect();
+    let most = all.iter().flat_map(|bars| &bars.values).copied().fold(least, f64::max);
+    let scale = Scale::Linear { low: 0.0, high: most * 1.08 };
+    let caption = format!("{what} per {}", span_name(width_s));
+    let panel = page.panel(top, bottom, scale, &caption, &legend);
+    for (index, bars) in all.iter().enumerate() {
+        draw_bars(page, &panel, width_s, bars, (index, all.len()));
+    }
+    finish(page, &panel, !super::is_empty(page.trace));
+    if !super::is_empty(page.trace) && all.iter().flat_map(|bars| &bars.values).all(|value| *value <= 0.0) {
+        page.note(&panel, "none");
+    }
+    panel
+}
+
+fn draw_bars(page: &mut Page<'_>, panel: &Panel, width_s: f64, bars: &Bars, (index, of): (usize, usize)) {
+    for (bin, value) in bars.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
         let (from, to) = (panel.x(bin as f64 * width_s), panel.x((bin + 1) as f64 * width_s));
-        let width = (to - from - 1.0) / receivers;
+        let width = (to - from - 1.0) / of as f64;
         let left = (from + width * index as f64).round();
         let right = (from + width * (index + 1) as f64).round().max(left + 2.0);
-        let bar = Rect { left, right, top: panel.y(*count as f64), bottom: panel.area.bottom };
-        page.canvas.fill(bar, theme::receiver(index));
+        let bar = Rect { left, right, top: panel.y(*value), bottom: panel.area.bottom };
+        page.canvas.fill(bar, bars.colour);
     }
 }
 
@@ -129,10 +187,5 @@ mod tests {
     #[test]
     fn a_moment_is_told_to_the_millisecond() {
         assert_eq!([0.0, 61.5, 612.3456].map(clock_time), ["0:00.000", "1:01.500", "10:12.346"]);
-    }
-
-    #[test]
-    fn spans_have_their_natural_unit() {
-        assert_eq!([10.0, 60.0, 600.0, 3600.0].map(span_name), ["10 s", "1 min", "10 min", "1 h"]);
     }
 }

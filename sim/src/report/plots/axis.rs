@@ -133,6 +133,30 @@ pub(super) fn time_unit(duration_s: f64) -> &'static str {
     if duration_s > LONG_RUN_S { "h:mm" } else { "mm:ss" }
 }
 
+/// A length of time in its natural units, without loss: `15 ms`, `100 s`, `2 min 5 s`, `1 h`.
+pub(super) fn span_name(seconds: f64) -> String {
+    let us = (seconds * 1e6).round().max(0.0) as u64;
+    let in_thousands = |units: u64, unit: &str| {
+        let text = format!("{}.{:03}", units / 1000, units % 1000);
+        format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    if us < 1_000_000 {
+        return in_thousands(us, "ms");
+    }
+    let ms = (us + 500) / 1000;
+    // Up to two minutes a person thinks in seconds, but for the minute itself.
+    if ms < 120_000 && ms != 60_000 {
+        return in_thousands(ms, "s");
+    }
+    let parts = [(ms / 3_600_000, "h"), (ms / 60_000 % 60, "min")];
+    let mut names: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    if ms % 60_000 > 0 {
+        names.push(in_thousands(ms % 60_000, "s"));
+    }
+    names.join(" ")
+}
+
 /// Beyond this length seconds do not fit the labels and do not matter.
 const LONG_RUN_S: f64 = 7200.0;
 
@@ -191,6 +215,14 @@ mod tests {
         insta::assert_snapshot!(labels(&time_ticks(900.0, 10)), @"0:00 2:00 4:00 6:00 8:00 10:00 12:00 14:00");
         insta::assert_snapshot!(labels(&time_ticks(86400.0, 10)), @"0:00 3:00 6:00 9:00 12:00 15:00 18:00 21:00 24:00");
         insta::assert_snapshot!(labels(&time_ticks(0.0, 10)), @"0:00");
+    }
+
+    #[test]
+    fn a_span_is_told_as_long_as_it_is() {
+        let names = [0.0, 0.0005, 0.015, 1.5, 10.0, 60.0, 100.0, 119.999].map(span_name);
+        assert_eq!(names, ["0 ms", "0.5 ms", "15 ms", "1.5 s", "10 s", "1 min", "100 s", "119.999 s"]);
+        let names = [120.0, 125.0, 150.25, 600.0, 3600.0, 3605.0, 5400.0, 86_400.0].map(span_name);
+        assert_eq!(names, ["2 min", "2 min 5 s", "2 min 30.25 s", "10 min", "1 h", "1 h 5 s", "1 h 30 min", "24 h"]);
     }
 
     #[test]

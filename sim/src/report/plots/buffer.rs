@@ -1,7 +1,7 @@
 //! `buffer.png`: how much audio each receiver holds, against what it was asked for.
 
 use super::axis::{Scale, robust_range};
-use super::drift::{finish, outage_entry};
+use super::drift::{finish, incident_entries};
 use super::page::{Entry, Mark, Page, receivers};
 use super::panel::Panel;
 use super::theme::{self, GOAL, QUIET_INK};
@@ -30,7 +30,7 @@ pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool)
         let total: u64 =
             trace.recordings.iter().flat_map(|recording| &recording.rows).map(|row| u64::from(row.underruns)).sum();
         legend.push(Entry::new(Mark::Triangle, QUIET_INK, format!("underruns: {total}")));
-        legend.extend(outage_entry(trace));
+        legend.extend(incident_entries(trace));
     }
     let caption = if with_fill { "Depth, and range of the fill (ms)" } else { "Buffer depth (ms)" };
     let panel = page.panel(top, bottom, scale, caption, &legend);
@@ -48,7 +48,7 @@ pub(super) fn depth(page: &mut Page<'_>, top: f64, bottom: f64, with_fill: bool)
         let runs = panel.columns(&recording.rows, |row| Some(row.depth_ms));
         panel.series(&mut page.canvas, &runs, index);
     }
-    finish(page, &panel);
+    finish(page, &panel, !super::is_empty(trace));
     if with_fill {
         underruns(page, &panel);
     }
@@ -88,7 +88,7 @@ fn zoom(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
         panel.series(&mut page.canvas, &near, index);
         panel.clip_marks(&mut page.canvas, &all, theme::receiver(index));
     }
-    finish(page, &panel);
+    finish(page, &panel, !super::is_empty(trace));
     panel
 }
 

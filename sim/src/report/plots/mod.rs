@@ -1,6 +1,6 @@
-//! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four.
+//! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four and of what the scenario is about.
 //!
-//! Every picture has one time axis in minutes and seconds, the scenario's outages shaded, and the same colour for the same receiver.
+//! Every picture has one time axis in minutes and seconds, the scenario's faults shaded, and the same colour for the same receiver.
 //! Series are reduced to one column per pixel first, so a day draws as fast as a minute. Nothing here can fail but the encoder:
 //! empty traces, missing values and flat ranges give pictures that say so.
 
@@ -14,6 +14,7 @@ mod overview;
 mod page;
 mod panel;
 mod series;
+mod subject;
 mod theme;
 
 use std::path::Path;
@@ -21,20 +22,19 @@ use std::path::Path;
 use super::ReportError;
 use crate::record::RunTrace;
 
-/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists; only `clock.png` if
-/// only clocks were simulated.
+/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists; only `clock.png` and
+/// `overview.png` if only clocks were simulated.
 ///
 /// # Errors
 ///
 /// [`ReportError::Picture`] names the first file that could not be written.
 pub fn write_all(trace: &RunTrace, dir: &Path) -> Result<(), ReportError> {
     clock::draw(trace)?.save(dir, "clock.png")?;
-    if trace.target_depth_ms.is_none() {
-        return Ok(());
+    if trace.target_depth_ms.is_some() {
+        drift::draw(trace)?.save(dir, "drift.png")?;
+        buffer::draw(trace)?.save(dir, "buffer.png")?;
+        audio::draw(trace)?.save(dir, "audio.png")?;
     }
-    drift::draw(trace)?.save(dir, "drift.png")?;
-    buffer::draw(trace)?.save(dir, "buffer.png")?;
-    audio::draw(trace)?.save(dir, "audio.png")?;
     overview::draw(trace)?.save(dir, "overview.png")
 }
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::axis::{self, Scale, Tick};
 use super::canvas::{Anchor, Canvas, Rect, TextStyle};
 use super::panel::Panel;
+use super::series::bands;
 use super::theme::{
-    self, CAPTION_SIZE, Colour, FRAME, GRID, HEADING_SIZE, INK, LABEL_SIZE, MINOR_GRID, OUTAGE, PAPER, QUIET_INK,
+    self, CAPTION_SIZE, Colour, FRAME, GRID, HEADING_SIZE, INK, LABEL_SIZE, MINOR_GRID, PAPER, QUIET_INK,
 };
 use crate::record::RunTrace;
 use crate::report::ReportError;
@@ -30,6 +31,7 @@ pub(super) enum Mark {
     Dashes,
     Box,
     Triangle,
+    Bar,
 }
 
 /// One entry of a legend.
@@ -51,7 +53,12 @@ const MOST_IN_PANEL: usize = 3;
 
 /// The receivers' part of a panel's legend, drawn as lines.
 pub(super) fn receivers(trace: &RunTrace) -> Vec<Entry> {
-    if trace.recordings.len() > MOST_IN_PANEL { Vec::new() } else { all_receivers(trace) }
+    if has_own_legend(trace) { Vec::new() } else { all_receivers(trace) }
+}
+
+/// Whether the receivers have their legend in a row below the heading.
+pub(super) fn has_own_legend(trace: &RunTrace) -> bool {
+    trace.recordings.len() > MOST_IN_PANEL
 }
 
 fn all_receivers(trace: &RunTrace) -> Vec<Entry> {
@@ -78,7 +85,7 @@ impl<'a> Page<'a> {
         canvas.text(&heading, (40.0, 42.0), style);
         canvas.text(&aside, (RIGHT, 44.0), TextStyle::new(aside_size, QUIET_INK).anchored(Anchor::End));
         let mut page = Self { canvas, trace, duration_s: duration_s(trace) };
-        if trace.recordings.len() > MOST_IN_PANEL {
+        if has_own_legend(trace) {
             page.legend(78.0, &all_receivers(trace), RIGHT - LEFT);
         }
         Ok(page)
@@ -89,20 +96,26 @@ impl<'a> Page<'a> {
         self.duration_s
     }
 
-    /// The panel between these heights, on the run's time axis, with caption above, grid and shaded outages.
+    /// The panel between these heights, on the run's time axis, with caption above, grid and shaded faults.
     pub(super) fn panel(&mut self, top: f64, bottom: f64, scale: Scale, caption: &str, legend: &[Entry]) -> Panel {
         let panel = self.bare_panel(top, bottom, scale, caption, legend);
         let ticks = axis::time_ticks(self.duration_s, 16);
         self.grid(&panel, &ticks);
-        self.outages(&panel);
+        self.incidents(&panel);
         panel
     }
 
-    /// A panel without values, for strips.
-    pub(super) fn strip_panel(&mut self, top: f64, bottom: f64, caption: &str, legend: &[Entry]) -> Panel {
+    /// A panel without values, for strips below a lane for labels, which is not shaded.
+    pub(super) fn strip_panel(
+        &mut self,
+        (top, bottom): (f64, f64),
+        lane: f64,
+        caption: &str,
+        legend: &[Entry],
+    ) -> Panel {
         let scale = Scale::Linear { low: 0.0, high: 1.0 };
         let panel = self.bare_panel(top, bottom, scale, caption, legend);
-        self.outages(&panel);
+        self.incidents(&panel.below(lane));
         panel
     }
 
@@ -181,11 +194,13 @@ impl<'a> Page<'a> {
         self.canvas.text(name, ((panel.area.left + panel.area.right) / 2.0, bottom + 54.0), style);
     }
 
-    fn outages(&mut self, panel: &Panel) {
-        for outage in &self.trace.outages {
-            let left = panel.x(outage.from_s);
-            let right = panel.x(outage.to_s).max(left + 2.0);
-            self.canvas.fill(Rect { left, right, ..panel.area }, OUTAGE.fade(0.16));
+    /// Shades the times of all faults that last and end.
+    fn incidents(&mut self, panel: &Panel) {
+        for incident in &self.trace.incidents {
+            let colour = theme::incident(incident);
+            for (left, right) in bands(&incident.times, |time_s| panel.x(time_s)) {
+                self.canvas.fill(Rect { left, right, ..panel.area }, colour);
+            }
         }
     }
 
@@ -216,17 +231,27 @@ impl<'a> Page<'a> {
         match entry.mark {
             Mark::Line => self.canvas.line((left + 2.0, y), (right - 2.0, y), 5.0, entry.colour),
             Mark::Dashes => self.canvas.dashed(&[(left, y), (right, y)], 2.5, entry.colour),
+            Mark::Bar => {
+                let middle = ((left + right) / 2.0).round();
+                let bar = Rect { left: middle - 2.0, top: y - 11.0, right: middle + 2.0, bottom: y + 11.0 };
+                self.canvas.fill(bar, entry.colour);
+            }
             Mark::Box => self.canvas.fill(Rect { left, top: y - 9.0, right, bottom: y + 9.0 }, entry.colour),
             Mark::Triangle => self.canvas.triangle((left + width - 10.0, y - 7.0), 14.0, true, entry.colour),
         }
     }
 
-    /// Says in the middle of a panel that there is nothing to show.
+    /// Says in a panel that there is nothing to show: in its middle, or where no fault begins or ends.
     pub(super) fn note(&mut self, panel: &Panel, text: &str) {
-        let at = ((panel.area.left + panel.area.right) / 2.0, (panel.area.top + panel.area.bottom) / 2.0);
+        let Rect { left, right, top, bottom } = panel.area;
         let half = self.canvas.text_width(text, CAPTION_SIZE) / 2.0 + 14.0;
+        let times = || self.trace.incidents.iter().flat_map(|incident| &incident.times);
+        let edges = || times().flat_map(|time| [Some(time.from_s), time.to_s]).flatten().map(|time_s| panel.x(time_s));
+        let across = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map(|share| left + share * (right - left));
+        let is_clear = |middle: &f64| edges().all(|edge| (edge - middle).abs() > half);
+        let at = (across.into_iter().find(is_clear).unwrap_or(across[0]), (top + bottom) / 2.0);
         let back = Rect { left: at.0 - half, top: at.1 - 18.0, right: at.0 + half, bottom: at.1 + 18.0 };
-        self.canvas.fill(back, PAPER);
+        self.canvas.fill(back, PAPER.fade(0.8));
         self.canvas.text(text, at, TextStyle::new(CAPTION_SIZE, QUIET_INK).anchored(Anchor::Middle));
     }
 

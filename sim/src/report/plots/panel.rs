@@ -4,7 +4,7 @@ use super::axis::Scale;
 use super::canvas::{Anchor, Canvas, Point, Rect, TextStyle};
 use super::series::{Column, decimate, state_spans};
 use super::theme::{self, Colour, INK, LABEL_SIZE};
-use crate::record::TraceRow;
+use crate::record::{Recording, TraceRow};
 
 /// A rectangle of the page with its two axes.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,11 @@ impl Panel {
         Self::new(area, (0.0, duration_s), Scale::Linear { low: 0.0, high: 1.0 })
     }
 
+    /// The panel without so much of its upper part.
+    pub(super) fn below(self, height: f64) -> Self {
+        Self { area: Rect { top: self.area.top + height, ..self.area }, ..self }
+    }
+
     /// Pixel of a place on the horizontal axis, kept inside the panel.
     pub(super) fn x(&self, value: f64) -> f64 {
         let share = (value - self.across.0) / (self.across.1 - self.across.0);
@@ -45,7 +50,11 @@ impl Panel {
     /// A series: its mean as a line and, where a pixel holds many rows, their extremes as a translucent band. Values
     /// beyond the scale get a small triangle at the edge.
     pub(super) fn series(&self, canvas: &mut Canvas, runs: &[Vec<Column>], receiver: usize) {
-        let (colour, width) = (theme::receiver(receiver), theme::stroke(receiver));
+        self.series_in(canvas, runs, theme::receiver(receiver), theme::stroke(receiver));
+    }
+
+    /// A series in a colour that is no receiver's.
+    pub(super) fn series_in(&self, canvas: &mut Canvas, runs: &[Vec<Column>], colour: Colour, width: f64) {
         for run in runs {
             let extremes: Vec<_> = run.iter().map(|column| (column.x, column.low, column.high)).collect();
             if run.iter().any(|column| column.high > column.low) {
@@ -97,8 +106,10 @@ impl Panel {
 
     /// Coloured bars of the lock states of one receiver between two heights. The worst states are drawn last and at least one
     /// pixel wide: one second of a day without lock must not disappear.
-    pub(super) fn strip(&self, canvas: &mut Canvas, rows: &[TraceRow], top: f64, bottom: f64) {
-        let spans = state_spans(rows);
+    ///
+    /// Black bars are the receiver's changes of grandmaster; no name of a state is written across one.
+    pub(super) fn strip(&self, canvas: &mut Canvas, recording: &Recording, top: f64, bottom: f64) {
+        let spans = state_spans(&recording.rows);
         for state in theme::STATES {
             for span in spans.iter().filter(|span| span.state == state) {
                 let left = self.x(span.from_s).min(self.area.right - 1.0);
@@ -106,12 +117,19 @@ impl Panel {
                 canvas.fill(Rect { left, top, right, bottom }, theme::state(state));
             }
         }
+        let changes: Vec<f64> =
+            recording.grandmasters.iter().skip(1).map(|change| self.x(change.time_s).round()).collect();
+        for x in &changes {
+            canvas.fill(Rect { left: x - 2.0, top, right: x + 2.0, bottom }, INK);
+        }
         for span in spans {
             let (left, right) = (self.x(span.from_s), self.x(span.to_s));
-            let name = theme::state_name(span.state);
-            if canvas.text_width(name, LABEL_SIZE) + 24.0 < right - left {
+            let (name, middle) = (theme::state_name(span.state), (left + right) / 2.0);
+            let width = canvas.text_width(name, LABEL_SIZE);
+            let is_crossed = changes.iter().any(|x| (x - middle).abs() < width / 2.0 + 6.0);
+            if width + 24.0 < right - left && !is_crossed {
                 let style = TextStyle::new(LABEL_SIZE, theme::on_state(span.state)).anchored(Anchor::Middle);
-                canvas.text(name, ((left + right) / 2.0, (top + bottom) / 2.0), style);
+                canvas.text(name, (middle, (top + bottom) / 2.0), style);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From rows of a trace to what is drawn: decimated runs, spans of lock states, bins of counts.
 
-use crate::record::{AudioExcerpt, ClockState, TraceRow};
+use crate::record::{AudioExcerpt, ClockState, Occurrence, RunTrace, TraceRow};
 
 /// All values of a series that fall into one pixel column.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,22 +90,49 @@ pub(super) fn state_spans(rows: &[TraceRow]) -> Vec<StateSpan> {
     spans
 }
 
-/// Sums of a count over bins of equal width from the start of the run. A row that ends on a bin's edge belongs to the bin that it ends.
-pub(super) fn bins(rows: &[TraceRow], width_s: f64, duration_s: f64, count: impl Fn(&TraceRow) -> u32) -> Vec<u64> {
+/// Bands of pixels, from left to right, for each time that something happened and lasted: at least so wide that they are seen, and one where they would
+/// touch, so that none is painted twice.
+pub(super) fn bands(times: &[Occurrence], x: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    const LEAST_WIDTH: f64 = 2.0;
+    let mut bands: Vec<(f64, f64)> = Vec::new();
+    for (from_s, to_s) in times.iter().filter_map(|time| Some((time.from_s, time.to_s?))) {
+        let left = x(from_s).round();
+        let right = x(to_s).round().max(left + LEAST_WIDTH);
+        match bands.last_mut() {
+            Some(last) if left <= last.1 => last.1 = last.1.max(right),
+            _ => bands.push((left, right)),
+        }
+    }
+    bands
+}
+
+/// Sums of a value over bins of equal width from the start of the run. A row that ends on a bin's edge belongs to the bin that it ends.
+pub(super) fn bins(rows: &[TraceRow], width_s: f64, duration_s: f64, value: impl Fn(&TraceRow) -> f64) -> Vec<f64> {
     let bins = (duration_s / width_s - 1e-9).ceil().max(1.0) as usize;
-    let mut sums = vec![0; bins];
+    let mut sums = vec![0.0; bins];
     for row in rows {
         let index = ((row.time_s / width_s - 1e-6).floor().max(0.0) as usize).min(bins - 1);
-        sums[index] += u64::from(count(row));
+        sums[index] += value(row);
     }
     sums
 }
 
+/// Bins of a run beyond which bars become thinner than a few pixels.
+const MOST_BINS: f64 = 180.0;
+/// Widths that a person counts in.
+const BIN_STEPS_S: [f64; 8] = [10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 86400.0];
+
 /// Width of the bins for a run: 10 s, or more when the bars would become thinner than a few pixels.
 pub(super) fn bin_width_s(duration_s: f64) -> f64 {
-    const MOST_BINS: f64 = 180.0;
-    let steps = [10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 86400.0];
-    steps.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
+    BIN_STEPS_S.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
+}
+
+/// Width of the bins that show best when something happened: not below the trace interval, nor so narrow that two bars do not fit.
+pub(super) fn fine_bin_width_s(trace: &RunTrace, duration_s: f64) -> f64 {
+    let intervals = trace.recordings.iter().filter_map(|recording| recording.rows.first()).map(|row| row.time_s);
+    let least = intervals.fold(duration_s / MOST_BINS, f64::max);
+    let steps = [1.0, 2.0, 5.0].into_iter().chain(BIN_STEPS_S);
+    steps.into_iter().find(|step| *step >= least).unwrap_or(least)
 }
 
 /// Where to look into an excerpt: its middle, where the moment lies that it was cut for. A receiver that has drifted away differs from the
@@ -122,6 +149,7 @@ pub(super) fn excerpt_window(excerpt: &AudioExcerpt) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Recording;
 
     fn row(time_s: f64, clock_state: ClockState, crackles: u32) -> TraceRow {
         TraceRow {
@@ -184,13 +212,31 @@ mod tests {
     #[test]
     fn counts_fall_into_the_bin_that_their_row_ends() {
         let rows: Vec<_> = [1.0, 10.0, 11.0, 25.0, 99.0].map(|time_s| row(time_s, ClockState::Locked, 1)).into();
-        assert_eq!(bins(&rows, 10.0, 30.0, |row| row.crackles.unwrap_or(0)), [2, 1, 2]);
-        assert_eq!(bins(&[], 10.0, 0.0, |row| row.crackles.unwrap_or(0)), [0]);
+        assert_eq!(bins(&rows, 10.0, 30.0, |row| f64::from(row.crackles.unwrap_or(0))), [2.0, 1.0, 2.0]);
+        assert_eq!(bins(&[], 10.0, 0.0, |row| f64::from(row.crackles.unwrap_or(0))), [0.0]);
+    }
+
+    #[test]
+    fn times_that_touch_are_one_band() {
+        let times = [(1.0, Some(3.0)), (3.0, Some(3.1)), (8.0, Some(8.1)), (20.0, None)];
+        let times = times.map(|(from_s, to_s)| Occurrence { from_s, to_s });
+        assert_eq!(bands(&times, |time_s| 10.0 * time_s), [(10.0, 32.0), (80.0, 82.0)]);
     }
 
     #[test]
     fn bins_widen_with_the_run() {
         assert_eq!([0.0, 900.0, 3600.0, 86_400.0].map(|run| bin_width_s(run) as u32), [10, 10, 30, 600]);
+    }
+
+    #[test]
+    fn fine_bins_are_no_narrower_than_the_rows() {
+        let width = |interval_s, duration_s| {
+            let rows = vec![row(interval_s, ClockState::Locked, 0)];
+            let recordings = vec![Recording { rows, ..Recording::default() }];
+            fine_bin_width_s(&RunTrace { recordings, ..RunTrace::default() }, duration_s) as u32
+        };
+        assert_eq!([width(0.25, 80.0), width(1.0, 200.0), width(1.0, 900.0), width(10.0, 80.0)], [1, 2, 5, 10]);
+        assert_eq!(fine_bin_width_s(&RunTrace::default(), 86_400.0) as u32, 600);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Colours and sizes that all pictures share, so that a receiver looks the same wherever it appears.
 
-use crate::record::ClockState;
+use crate::record::{ClockState, Incident};
 
 /// A colour with its opacity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,7 @@ pub(super) const MINOR_GRID: Colour = Colour::new(243, 245, 247);
 pub(super) const GOAL: Colour = Colour::new(60, 150, 100);
 pub(super) const OUTAGE: Colour = Colour::new(118, 84, 160);
 pub(super) const WEATHER: Colour = Colour::new(120, 110, 95);
+pub(super) const SENDER: Colour = Colour::new(120, 70, 20);
 pub(super) const REFERENCE: Colour = Colour::new(190, 194, 200);
 
 /// Okabe and Ito's palette, which stays distinct for all common kinds of colour blindness. The first receiver is ours.
@@ -75,6 +76,11 @@ pub(super) fn state_name(state: ClockState) -> &'static str {
         ClockState::Listening => "listening",
         ClockState::Unlocked => "unlocked",
     }
+}
+
+/// Shade of the times of a fault.
+pub(super) fn incident(incident: &Incident) -> Colour {
+    if incident.silences_master { OUTAGE.fade(0.16) } else { WEATHER.fade(0.13) }
 }
 
 /// Sizes of text in pixels, chosen so that everything still reads when a picture is shown at half its size.
