@@ -34,10 +34,9 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
 pub(super) fn faults(page: &mut Page<'_>, top: f64, bottom: f64, with_incidents: bool) -> Panel {
     let trace = page.trace;
     let span = (bin_width_s(page.duration_s()), page.duration_s());
-    let (of, caption, least): (fn(&Recording, (f64, f64)) -> _, _, _) =
-        if trace.listened { (heard, "Audible faults", 4.0) } else { (made_up, "Audio made up (ms)", 1.0) };
+    let (caption, least) = if trace.listened { ("Audible faults", 4.0) } else { ("Audio made up (ms)", 1.0) };
     let bars = |(index, recording): (usize, &Recording)| {
-        let (values, told) = of(recording, span);
+        let (values, told) = if trace.listened { heard(recording, span) } else { made_up(recording, span) };
         let colour = theme::receiver(index);
         Bars { values, colour, entry: Entry::new(Mark::Box, colour, format!("{}: {told}", recording.receiver)) }
     };

@@ -151,8 +151,9 @@ pub(super) fn span_name(seconds: f64) -> String {
     let parts = [(ms / 3_600_000, "h"), (ms / 60_000 % 60, "min")];
     let mut names: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
-    if ms % 60_000 > 0 {
-        names.push(in_thousands(ms % 60_000, "s"));
+    let rest = ms % 60_000;
+    if rest > 0 {
+        names.push(in_thousands(rest, "s"));
     }
     names.join(" ")
 }

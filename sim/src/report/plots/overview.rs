@@ -26,7 +26,7 @@ const AXIS_HEIGHT: f64 = 84.0;
 /// Height of a row of labels.
 const ROW: f64 = 30.0;
 /// Rows of labels before the rest of the events get a line only.
-const MOST_ROWS: usize = 6;
+const MOST_ROWS: usize = 7;
 /// Width of the lines.
 const LINE_WIDTH: f64 = 2.0;
 /// Widest label.

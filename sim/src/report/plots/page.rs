@@ -247,9 +247,10 @@ impl<'a> Page<'a> {
         let half = self.canvas.text_width(text, CAPTION_SIZE) / 2.0 + 14.0;
         let times = || self.trace.incidents.iter().flat_map(|incident| &incident.times);
         let edges = || times().flat_map(|time| [Some(time.from_s), time.to_s]).flatten().map(|time_s| panel.x(time_s));
-        let across = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map(|share| left + share * (right - left));
+        let shares = (0..18).map(|step| 0.025 * f64::from(step)).flat_map(|off| [0.5 - off, 0.5 + off]);
+        let mut across = shares.map(|share| left + share * (right - left));
         let is_clear = |middle: &f64| edges().all(|edge| (edge - middle).abs() > half);
-        let at = (across.into_iter().find(is_clear).unwrap_or(across[0]), (top + bottom) / 2.0);
+        let at = (across.find(is_clear).unwrap_or((left + right) / 2.0), (top + bottom) / 2.0);
         let back = Rect { left: at.0 - half, top: at.1 - 18.0, right: at.0 + half, bottom: at.1 + 18.0 };
         self.canvas.fill(back, PAPER.fade(0.8));
         self.canvas.text(text, at, TextStyle::new(CAPTION_SIZE, QUIET_INK).anchored(Anchor::Middle));
