@@ -42,9 +42,7 @@ impl Bench {
             ));
             return None;
         }
-        if !has(&["cc", "timeout"]) {
-            return None;
-        }
+        require(&["cc", "timeout"])?;
         let plugin = find_plugin();
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let host = folder.path().join("host");
@@ -71,10 +69,9 @@ impl Bench {
     }
 }
 
-/// Whether these tools are installed; if not, the test was told to be skipped.
-fn has(tools: &[&str]) -> bool {
-    let missing = tools.iter().find_map(|tool| netns::require(tool).err());
-    missing.inspect(|missing| skips::tell(missing)).is_none()
+/// `None` if one of these tools is missing: the test was told to be skipped then, and has to return.
+fn require(tools: &[&str]) -> Option<()> {
+    tools.iter().try_for_each(|tool| netns::require(tool)).inspect_err(|missing| skips::tell(missing)).ok()
 }
 
 /// `target/debug/deps/real_bass-...` is this; the profile's folder is two above, and cargo's target folder three.
@@ -210,9 +207,7 @@ fn the_library_for_windows_works_under_wine() {
             "`cargo xtask windows --test`, or step windows of `cargo xtask test`, builds what this needs",
         );
     };
-    if !has(&["wine", "timeout"]) {
-        return;
-    }
+    let Some(()) = require(&["wine", "timeout"]) else { return };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let sent = send([239, 69, 7, 107], Encoding::L24);
     let run = |command: &str, arguments: &[&str]| {
@@ -315,7 +310,7 @@ fn a_channel_that_is_sent_may_stop_and_free_the_output() {
 /// In all three languages, as a reader of the documentation runs them.
 #[test]
 fn the_examples_run() {
-    let Some(bench) = Bench::new().filter(|_| has(&["python3"])) else { return };
+    let Some(bench) = Bench::new().filter(|_| require(&["python3"]).is_some()) else { return };
     let _sent = send([239, 69, 7, 110], Encoding::L24);
     let url = "aes67://239.69.7.110";
     let libraries = bench.folder.path();
@@ -380,26 +375,20 @@ fn compile_header(compiler: &str, arguments: &[&str]) {
 
 #[test]
 fn the_header_compiles_as_c() {
-    if !has(&["cc"]) {
-        return;
-    }
+    let Some(()) = require(&["cc"]) else { return };
     compile_header("cc", &["-std=c11", "-x", "c"]);
     compile_header("cc", &["-std=c99", "-x", "c"]);
 }
 
 #[test]
 fn the_header_compiles_as_cpp() {
-    if !has(&["g++"]) {
-        return;
-    }
+    let Some(()) = require(&["g++"]) else { return };
     compile_header("g++", &["-std=c++11", "-x", "c++"]);
 }
 
 #[test]
 fn the_header_compiles_for_windows() {
-    if !has(&["mingw"]) {
-        return;
-    }
+    let Some(()) = require(&["mingw"]) else { return };
     compile_header("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]);
     compile_header("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]);
 }

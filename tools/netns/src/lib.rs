@@ -66,7 +66,9 @@ impl Wire {
             let done = Command::new("ip").args(step.split(' ')).output();
             let done = done.map_err(|error| Missing::Refused(format!("`ip {step}`: {error}")))?;
             if !done.status.success() {
-                return Err(Missing::Refused(format!("`ip {step}`: {}", String::from_utf8_lossy(&done.stderr).trim())));
+                let said = String::from_utf8_lossy(&done.stderr).trim().replace(&wire.id, "*");
+                let step = step.replace(&wire.id, "*");
+                return Err(Missing::Refused(format!("hosts on one wire take root: `ip {step}`: {said}")));
             }
         }
         Ok(wire)
