@@ -1,7 +1,8 @@
 //! The steps of `cargo xtask test`: their order, their commands, and what their failure means.
 //!
-//! Cheap checks come first, the tests last. Nothing here uses `--release`: the dev profile is already optimised, and
-//! one profile means that the scenario, the examples and the tests share what they build.
+//! Cheap checks come first, the tests last. Nothing that runs here as it is uses `--release`: the dev profile is already
+//! optimised, and one profile means that the scenario, the examples and the tests share what they build. The library
+//! for Windows shares nothing with them, and is tested as it is released.
 
 use clap::ValueEnum;
 
@@ -111,7 +112,7 @@ impl Step {
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
             Self::Bench => "the feature `statime` does not build, or the comparison of clock laws stopped",
-            Self::Windows => "the add-on or its test does not build for Windows, or BASS could not be fetched",
+            Self::Windows => "the add-on or the program that tests it does not build for Windows",
             Self::Test => "a test does not compile or fails, or the end of the run could not be read",
         }
     }
@@ -126,8 +127,9 @@ fn scenario(setting: &Setting) -> Cmd {
 fn tests(setting: &Setting) -> Cmd {
     let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
     let runner = if setting.nextest {
-        // The counts are read from what nextest writes by default.
-        Cmd::cargo("nextest run --locked --no-fail-fast --status-level pass --final-status-level fail")
+        // The counts are read from what nextest writes by default, whatever a person's environment says.
+        Cmd::cargo("nextest run --locked --no-fail-fast")
+            .words("--status-level pass --final-status-level fail --failure-output immediate")
     } else {
         // `--tests` leaves out the documentation's examples, which had their own step.
         Cmd::cargo("test --locked --no-fail-fast --tests")
@@ -172,7 +174,8 @@ mod tests {
     fn tests_run_with_nextest_where_it_is_installed() {
         assert_eq!(
             command(Step::Test, true),
-            "cargo nextest run --locked --no-fail-fast --status-level pass --final-status-level fail --workspace"
+            "cargo nextest run --locked --no-fail-fast --status-level pass --final-status-level fail \
+             --failure-output immediate --workspace"
         );
         assert_eq!(command(Step::Test, false), "cargo test --locked --no-fail-fast --tests --workspace");
         let chosen = Setting { runner_arguments: vec!["-p".into(), "net".into()], ..setting(false) };

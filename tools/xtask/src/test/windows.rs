@@ -1,5 +1,6 @@
 //! Step `windows`: the add-on is built for Windows, with a folder in which a test then runs it under Wine.
 
+use super::note;
 use super::setting::{Install, Setting};
 use super::skips::Count;
 use crate::cmd::Cmd;
@@ -12,6 +13,11 @@ pub(super) fn prepare(setting: &Setting, count: &mut Count) -> Result<Option<Pat
     let tools = windows::tools();
     if setting.install != Install::No {
         debian::install(&debian::missing(&tools))?;
+        match bass::fetch(&setting.target_dir) {
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => note(&format!("BASS could not be fetched: {error}")),
+            Ok(_) => {}
+        }
     }
     let missing = debian::missing(&tools);
     if !missing.is_empty() {
@@ -19,7 +25,7 @@ pub(super) fn prepare(setting: &Setting, count: &mut Count) -> Result<Option<Pat
         count.skip_step("windows", format!("without {names} (Debian: apt-get install {packages})"));
         return Ok(None);
     }
-    if setting.install == Install::No && !bass::is_there(&setting.target_dir) {
+    if !bass::is_there(&setting.target_dir) {
         count.skip_step("windows", "there is no BASS (cargo xtask bass-fetch)");
         return Ok(None);
     }
