@@ -1,6 +1,7 @@
 //! The add-on in the real BASS: `tests/c/host.c` loads both and does as it is told, while this sends a stream to it on the loopback interface.
 //!
-//! BASS is not ours to keep here: `cargo xtask bass-fetch` gets it, or `BASS` names its `libbass.so`. Without it, or without a C compiler, a test says so and passes.
+//! BASS is not ours to keep here: `cargo xtask bass-fetch` gets it, or `BASS` names its `libbass.so`. Without it, or
+//! without a C compiler, a test tells so, and is counted as skipped.
 #![cfg(target_os = "linux")]
 
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -28,29 +29,28 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None`, with the reason printed, if something is missing here.
+    /// `None` if something is missing here: the test was told to be skipped then, and has to return.
     fn new() -> Option<Self> {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let target = target_folder();
         let fetched = target.join("bass/libbass.so");
         let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
         if !bass.is_file() {
-            eprintln!("skipped: there is no {} (cargo xtask bass-fetch gets it, or BASS names it)", bass.display());
+            skips::tell(format_args!(
+                "there is no {} (cargo xtask bass-fetch gets it, or BASS names it)",
+                bass.display()
+            ));
             return None;
         }
+        require(&["cc", "timeout"])?;
         let plugin = find_plugin();
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let host = folder.path().join("host");
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
         let mut compiler = Command::new("cc");
         compiler.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(&sources).arg("-o").arg(&host);
-        match compiler.arg(sources.join("host.c")).arg("-ldl").status() {
-            Ok(status) => assert!(status.success(), "host.c does not compile"),
-            Err(error) => {
-                eprintln!("skipped: no C compiler: {error}");
-                return None;
-            }
-        }
+        let compiled = compiler.arg(sources.join("host.c")).arg("-ldl").status();
+        assert!(compiled.expect("cc runs").success(), "host.c does not compile");
         Some(Self { _alone: alone, folder, bass, plugin, host })
     }
 
@@ -67,6 +67,11 @@ impl Bench {
         assert!(done.status.success(), "{command}: {:?}\n{out}{errors}", done.status.code());
         out.into_owned()
     }
+}
+
+/// `None` if one of these tools is missing: the test was told to be skipped then, and has to return.
+fn require(tools: &[&str]) -> Option<()> {
+    tools.iter().try_for_each(|tool| netns::require(tool)).inspect_err(|missing| skips::tell(missing)).ok()
 }
 
 /// `target/debug/deps/real_bass-...` is this; the profile's folder is two above, and cargo's target folder three.
@@ -198,9 +203,11 @@ fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
 #[test]
 fn the_library_for_windows_works_under_wine() {
     let Some(folder) = std::env::var_os("BASS_AES67_WINE").map(PathBuf::from) else {
-        eprintln!("skipped: `cargo xtask windows --test` builds what this needs");
-        return;
+        return skips::tell(
+            "`cargo xtask windows --test`, or step windows of `cargo xtask test`, builds what this needs",
+        );
     };
+    let Some(()) = require(&["wine", "timeout"]) else { return };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let sent = send([239, 69, 7, 107], Encoding::L24);
     let run = |command: &str, arguments: &[&str]| {
@@ -303,7 +310,7 @@ fn a_channel_that_is_sent_may_stop_and_free_the_output() {
 /// In all three languages, as a reader of the documentation runs them.
 #[test]
 fn the_examples_run() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new().filter(|_| require(&["python3"]).is_some()) else { return };
     let _sent = send([239, 69, 7, 110], Encoding::L24);
     let url = "aes67://239.69.7.110";
     let libraries = bench.folder.path();
@@ -355,29 +362,33 @@ fn the_examples_run() {
     assert!(text.lines().last().is_some_and(|line| line.starts_with("  3 s ") && line.contains("; out: ")), "{text}");
 }
 
-/// With warnings as errors, as C and as C++, and by the compiler for Windows where it is installed.
-#[test]
-fn the_header_compiles_as_c_and_as_cpp() {
+/// Compiles the header on its own, with warnings as errors.
+fn compile_header(compiler: &str, arguments: &[&str]) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    let mut compiled = 0;
-    for (compiler, arguments) in [
-        ("gcc", &["-std=c11", "-x", "c"][..]),
-        ("gcc", &["-std=c99", "-x", "c"]),
-        ("g++", &["-std=c++11", "-x", "c++"]),
-        ("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]),
-        ("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]),
-    ] {
-        let mut command = Command::new(compiler);
-        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"]).arg(&sources).arg("-I");
-        command.arg(&include).arg("-include").arg("bass_aes67.h").args(arguments).arg("/dev/null");
-        match command.output() {
-            Ok(done) => {
-                assert!(done.status.success(), "{compiler} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-                compiled += 1;
-            }
-            Err(error) => eprintln!("skipped: {compiler}: {error}"),
-        }
-    }
-    eprintln!("{compiled} compilers");
+    let mut command = Command::new(compiler);
+    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"]).arg(&sources).arg("-I");
+    command.arg(&include).arg("-include").arg("bass_aes67.h").args(arguments).arg("/dev/null");
+    let done = command.output().expect("the compiler runs");
+    assert!(done.status.success(), "{compiler} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn the_header_compiles_as_c() {
+    let Some(()) = require(&["cc"]) else { return };
+    compile_header("cc", &["-std=c11", "-x", "c"]);
+    compile_header("cc", &["-std=c99", "-x", "c"]);
+}
+
+#[test]
+fn the_header_compiles_as_cpp() {
+    let Some(()) = require(&["g++"]) else { return };
+    compile_header("g++", &["-std=c++11", "-x", "c++"]);
+}
+
+#[test]
+fn the_header_compiles_for_windows() {
+    let Some(()) = require(&["mingw"]) else { return };
+    compile_header("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]);
+    compile_header("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]);
 }

@@ -8,8 +8,10 @@
 //! Needs root, iproute2 and util-linux. Where something is missing, [`Wire::new`] says what: a developer's laptop is no test bench.
 
 mod running;
+mod tools;
 
 pub use running::{Running, Stopped};
+pub use tools::{SYSTEM_PYTHON, TOOLS, Tool, require};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,29 +19,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
-/// Debian's packages of the programs that tests use, where a package has another name.
-const PACKAGES: [(&str, &str); 11] = [
-    ("ip", "iproute2"),
-    ("setpriv", "util-linux"),
-    ("ptp4l", "linuxptp"),
-    ("pmc", "linuxptp"),
-    ("nft", "nftables"),
-    ("jackd", "jackd2 libasound2-plugins"),
-    (
-        "gst-launch-1.0",
-        "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad",
-    ),
-    ("python3-gst", "python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"),
-    ("tshark", "tshark"),
-    ("node", "nodejs"),
-    ("qemu-system-x86_64", "qemu-system-x86"),
-];
-
 /// Set in the environment, this lets the folders be, with all that was written in them, for whoever looks for the cause of a failure.
 pub const KEEP: &str = "INTEROP_KEEP";
-
-/// The Python that Debian's bindings are for; another one may come first in the search path.
-pub const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Why there is no wire on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +50,10 @@ impl Wire {
     /// Makes the hosts.
     ///
     /// # Errors
-    /// If this machine cannot do it, or lacks one of `tools`: programs that are needed besides, and `python3-gst` for GStreamer's Python bindings.
+    /// If this machine cannot do it, or lacks one of `tools`, which are needed besides: names of [`TOOLS`] or programs.
     pub fn new(hosts: &[char], tools: &[&str]) -> Result<Self, Missing> {
         for tool in ["ip", "setpriv"].iter().chain(tools) {
-            if !is_installed(tool) {
-                let package = PACKAGES.iter().find(|(name, _)| name == tool).map_or(*tool, |(_, package)| package);
-                return Err(Missing::Tool(format!("{tool} is not installed (Debian: apt-get install {package})")));
-            }
+            require(tool).map_err(Missing::Tool)?;
         }
         let keep = std::env::var_os(KEEP).is_some();
         let folder = tempfile::Builder::new()
@@ -88,7 +66,9 @@ impl Wire {
             let done = Command::new("ip").args(step.split(' ')).output();
             let done = done.map_err(|error| Missing::Refused(format!("`ip {step}`: {error}")))?;
             if !done.status.success() {
-                return Err(Missing::Refused(format!("`ip {step}`: {}", String::from_utf8_lossy(&done.stderr).trim())));
+                let said = String::from_utf8_lossy(&done.stderr).trim().replace(&wire.id, "*");
+                let step = step.replace(&wire.id, "*");
+                return Err(Missing::Refused(format!("hosts on one wire take root: `ip {step}`: {said}")));
             }
         }
         Ok(wire)
@@ -191,16 +171,6 @@ const HUB: char = '0';
 #[must_use]
 pub fn address(host: char) -> String {
     format!("10.67.0.{}", u32::from(host) - u32::from('a') + 1)
-}
-
-fn is_installed(tool: &str) -> bool {
-    if tool == "python3-gst" {
-        let import = "import gi; gi.require_version('GstNet', '1.0'); gi.require_version('GstRtp', '1.0'); from gi.repository import Gst, GstNet, GstRtp";
-        let done = Command::new(SYSTEM_PYTHON).args(["-c", import]).stdin(Stdio::null()).output();
-        return done.is_ok_and(|done| done.status.success());
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).chain(["/usr/sbin".into()]).any(|folder| folder.join(tool).is_file())
 }
 
 fn next() -> u32 {

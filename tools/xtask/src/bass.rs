@@ -4,8 +4,10 @@
 //! target folder.
 
 use crate::cmd::Cmd;
+use crate::debian;
 use crate::error::Error;
 use crate::files::{copy, remove, write};
+use netns::SYSTEM_PYTHON;
 use std::path::{Path, PathBuf};
 
 const PACKAGE: &str = "sound_lib==0.83";
@@ -22,12 +24,12 @@ const FILES: [(&str, &str); 2] = [
 /// If the package cannot be had, or is not the one that is known.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     let folder = target.join("bass");
-    if !FILES.iter().all(|(file, _)| folder.join(file).is_file()) {
+    if !is_there(target) {
         let unpacked = folder.join("package");
-        let pip =
-            Cmd::new("python3").words("-m pip download --quiet --disable-pip-version-check --no-deps").arg(PACKAGE);
-        pip.arg("--dest").arg(&folder).run()?;
-        Cmd::new("python3").words("-m zipfile --extract").arg(folder.join(WHEEL)).arg(&unpacked).run()?;
+        debian::ensure(&["python3-pip"])?;
+        let pip = Cmd::new(SYSTEM_PYTHON).words("-m pip download --quiet --disable-pip-version-check --no-deps");
+        pip.arg(PACKAGE).arg("--dest").arg(&folder).run()?;
+        Cmd::new(SYSTEM_PYTHON).words("-m zipfile --extract").arg(folder.join(WHEEL)).arg(&unpacked).run()?;
         for (file, _) in FILES {
             copy(&unpacked.join("sound_lib/lib/x64").join(file), &folder.join(file))?;
         }
@@ -36,6 +38,11 @@ pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
     }
     check(&folder)?;
     Ok(folder)
+}
+
+/// Whether it was fetched.
+pub(crate) fn is_there(target: &Path) -> bool {
+    FILES.iter().all(|(file, _)| target.join("bass").join(file).is_file())
 }
 
 /// # Errors

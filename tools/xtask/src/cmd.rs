@@ -88,8 +88,10 @@ impl Cmd {
         if output.status.success() { Ok(()) } else { Err(last_line(&String::from_utf8_lossy(&output.stderr))) }
     }
 
+    /// The command as a process that was not started yet.
+    ///
     /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave alike.
-    fn process(&self) -> Command {
+    pub(crate) fn process(&self) -> Command {
         let mut process = Command::new(self.executable());
         process.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         process

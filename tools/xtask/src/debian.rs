@@ -1,18 +1,12 @@
-//! Packages of Debian that building and testing for other systems need, its compiler among them.
+//! Packages of Debian that building and testing need, its compiler for other systems among them.
 //!
-//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for another system; the compiler that rustup gives may have it ready,
-//! but needs a download that is not to be had everywhere.
+//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for another system; the
+//! compiler that rustup gives may have it ready, but needs a download that is not to be had everywhere.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
+use netns::Tool;
 use std::path::Path;
-
-/// Packages, and a program or file that each brings.
-pub(crate) struct Needed {
-    pub(crate) what: &'static str,
-    pub(crate) packages: &'static str,
-    pub(crate) files: &'static [&'static str],
-}
 
 /// A cargo command for another system, whose library is built along.
 pub(crate) fn cargo(words: &str, triple: &str, folder: &Path) -> Cmd {
@@ -21,28 +15,126 @@ pub(crate) fn cargo(words: &str, triple: &str, folder: &Path) -> Cmd {
     cargo.arg("--target-dir").arg(folder)
 }
 
-/// Installs what is missing, and says so.
+/// Those of `names` that are not installed.
 ///
-/// # Errors
-/// If it is missing after that.
-pub(crate) fn ensure(needed: &Needed) -> Result<(), Error> {
-    if is_there(needed) {
-        return Ok(());
-    }
-    let command = Cmd::new("apt-get").words("install --yes --no-install-recommends").words(needed.packages);
-    eprintln!("installing {}: {command}", needed.what);
-    match command.run() {
-        Err(Error::Interrupted) => return Err(Error::Interrupted),
-        Err(error) => eprintln!("that did not work: {error}"),
-        Ok(()) => {}
-    }
-    if is_there(needed) {
-        return Ok(());
-    }
-    Err(Error::MissingSystem { what: needed.what, packages: needed.packages })
+/// # Panics
+/// If one is not among [`netns::TOOLS`].
+pub(crate) fn missing(names: &[&str]) -> Vec<&'static Tool> {
+    names.iter().map(|name| tool(name)).filter(|tool| !tool.is_installed()).collect()
 }
 
-/// Whether nothing is missing.
-pub(crate) fn is_there(needed: &Needed) -> bool {
-    needed.files.iter().all(|file| Path::new(file).exists())
+/// The tool of this name.
+///
+/// # Panics
+/// If there is none among [`netns::TOOLS`].
+pub(crate) fn tool(name: &str) -> &'static Tool {
+    Tool::find(name).unwrap_or_else(|| panic!("{name} is none of netns::TOOLS"))
+}
+
+/// Installs those of `names` that are missing, and says so.
+///
+/// # Errors
+/// If one is missing after that.
+pub(crate) fn ensure(names: &[&str]) -> Result<(), Error> {
+    install(&missing(names))?;
+    match &missing(names)[..] {
+        [] => Ok(()),
+        still => Err(Error::MissingSystem { what: listed(still), packages: packages(still) }),
+    }
+}
+
+/// Installs these by one command. Packages that cannot be had are left out and named; the lists of packages are
+/// fetched only if something cannot be had without.
+///
+/// # Errors
+/// [`Error::Interrupted`] only: whoever needs the packages looks whether they are there.
+pub(crate) fn install(tools: &[&'static Tool]) -> Result<(), Error> {
+    if tools.is_empty() {
+        return Ok(());
+    }
+    for is_last in [false, true] {
+        let found: Vec<&Tool> = if can_be_had(&packages(tools)) {
+            tools.to_vec()
+        } else if is_last {
+            tools.iter().copied().filter(|tool| can_be_had(tool.packages)).collect()
+        } else {
+            Vec::new()
+        };
+        if is_last {
+            let is_left_out = |tool: &&&Tool| !found.iter().any(|other| other.name == tool.name);
+            tools.iter().filter(is_left_out).for_each(|tool| eprintln!("    note: no package for {tool}"));
+        }
+        if !found.is_empty() {
+            let command = apt("install --yes --no-install-recommends").words(&packages(&found));
+            eprintln!("    installing {}: {command}", listed(&found));
+            match command.run() {
+                Ok(()) => return Ok(()),
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                Err(error) => eprintln!("    note: that did not work: {error}"),
+            }
+        }
+        if !is_last {
+            update()?;
+        }
+    }
+    Ok(())
+}
+
+fn update() -> Result<(), Error> {
+    let command = apt("update --quiet");
+    eprintln!("    fetching the lists of packages: {command}");
+    match command.run() {
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(error) => {
+            eprintln!("    note: that did not work: {error}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn can_be_had(packages: &str) -> bool {
+    apt("install --simulate --no-install-recommends").words(packages).succeeds()
+}
+
+/// It asks nothing, and waits for another one that is at work.
+fn apt(words: &str) -> Cmd {
+    let apt = Cmd::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
+    apt.words("-o DPkg::Lock::Timeout=300").words(words)
+}
+
+/// Their packages, each once.
+pub(crate) fn packages(tools: &[&Tool]) -> String {
+    let mut packages: Vec<&str> = Vec::new();
+    for package in tools.iter().flat_map(|tool| tool.packages.split_whitespace()) {
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    packages.join(" ")
+}
+
+/// Their names.
+pub(crate) fn listed(tools: &[&Tool]) -> String {
+    tools.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_once() {
+        let tools = ["gst-launch-1.0", "python3-gst", "chrt"].map(|name| Tool::find(name).expect("a tool"));
+        let packages = packages(&tools);
+        assert_eq!(packages.matches("gstreamer1.0-tools").count(), 1, "{packages}");
+        assert!(packages.ends_with(" util-linux"), "{packages}");
+        assert_eq!(listed(&tools), "gst-launch-1.0, python3-gst, chrt");
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing is none of netns::TOOLS")]
+    fn an_unknown_tool_is_a_mistake() {
+        missing(&["nothing"]);
+    }
 }

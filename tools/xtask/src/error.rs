@@ -28,7 +28,7 @@ pub(crate) enum Error {
     Missing { components: String, packages: String },
 
     #[error("{what} is missing, and was not installed; on Debian: apt-get install {packages}")]
-    MissingSystem { what: &'static str, packages: &'static str },
+    MissingSystem { what: String, packages: String },
 
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -44,6 +44,15 @@ pub(crate) enum Error {
 
     #[error("{} is where the emulated machine has files of its own, so it cannot see it; give it another place", path.display())]
     Hidden { path: PathBuf },
+
+    #[error("the end of `{command}` cannot be read, so nobody knows which tests ran: {reason}")]
+    Unread { command: String, reason: String },
+
+    #[error("{}: {reason}", path.display())]
+    Form { path: PathBuf, reason: String },
+
+    #[error("{count} skipped in CI and not in tools/xtask/allowed-skips.toml: {names}")]
+    Skipped { count: usize, names: String },
 
     #[error("interrupted")]
     Interrupted,

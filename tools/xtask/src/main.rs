@@ -18,6 +18,7 @@ mod files;
 mod guest;
 mod interop;
 mod interrupt;
+mod sdp;
 mod test;
 mod windows;
 
@@ -37,6 +38,8 @@ enum Command {
     BassFetch,
     /// Fetch a Linux guest with network cards that stamp packets, for a case of `interop`
     GuestFetch,
+    /// Fetch readers of SDP from npm, for a case of `interop`
+    SdpFetch,
     /// Build the BASS add-on for Windows and Linux into a release folder
     Windows(windows::WindowsArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
@@ -58,7 +61,12 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Flood { arguments } => return interop::flood::run(arguments),
         Command::Pauses => return interop::pauses::run(),
-        Command::Test(_) | Command::Interop(_) | Command::BassFetch | Command::GuestFetch | Command::Windows(_) => {}
+        Command::Test(_)
+        | Command::Interop(_)
+        | Command::BassFetch
+        | Command::GuestFetch
+        | Command::SdpFetch
+        | Command::Windows(_) => {}
     }
     if let Err(error) = enter_workspace_root().and_then(|()| interrupt::listen()) {
         eprintln!("error: {error}");
@@ -68,6 +76,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::BassFetch => end(bass::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::GuestFetch => end(guest::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
+        Command::SdpFetch => end(sdp::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::Windows(args) => end(windows::run(&args, &target_folder())),
         Command::Interop(args) => interop::run(&args),
         Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,

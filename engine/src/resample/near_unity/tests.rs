@@ -223,6 +223,9 @@ fn an_impulse_comes_out_a_millisecond_later_and_symmetric() {
 
 #[test]
 fn single_precision_has_the_same_bits_on_every_kernel() {
+    if Kernel::available().len() < 2 {
+        return skips::tell("this processor has neither AVX2 nor AVX-512, so there is one kernel only");
+    }
     for channels in 1..=17 {
         let blocks = || odd_sizes(64, 7).take(200).zip([1.0003, 0.9998, 1.001, 1.0].into_iter().cycle());
         let mut outputs = kernels(channels, 64, Precision::Single)

@@ -1,4 +1,5 @@
-//! `aes67` on two hosts of one wire, `a` and `b`: see [`netns`] for what that needs. Where it is missing a test says so and passes.
+//! `aes67` on two hosts of one wire, `a` and `b`: see [`netns`] for what that needs. Where it is missing a test tells so, and is
+//! counted as skipped.
 
 use netns::{Running, Stopped, Wire as Hosts};
 use std::path::{Path, PathBuf};
@@ -12,14 +13,15 @@ const AES67: &str = env!("CARGO_BIN_EXE_aes67");
 pub(crate) struct Wire(Hosts);
 
 impl Wire {
-    /// `None`, with the reason printed, if this machine cannot do it. `tools` are programs that are needed besides.
+    /// `None` if this machine cannot do it: the test was told to be skipped then, and has to return. `tools` are needed
+    /// besides.
     pub(crate) fn new(tools: &[&str]) -> Option<Self> {
         Self::of(&['a', 'b'], tools)
     }
 
     /// The same with other hosts.
     pub(crate) fn of(hosts: &[char], tools: &[&str]) -> Option<Self> {
-        Hosts::new(hosts, tools).inspect_err(|missing| eprintln!("skipped: {missing}")).ok().map(Self)
+        Hosts::new(hosts, tools).inspect_err(|missing| skips::tell(missing)).ok().map(Self)
     }
 
     /// The name of a host's namespace.

@@ -5,25 +5,14 @@
 //! no privileges of virtualisation.
 
 use crate::cmd::Cmd;
-use crate::debian::{self, Needed};
+use crate::debian;
 use crate::error::Error;
 use crate::files::{absolute, copy, list, make_folder, read, remove, remove_file, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What fetching and running it takes.
-const PROGRAMS: &Needed = &Needed {
-    what: "a program that a guest needs",
-    packages: "qemu-system-x86 busybox-static cpio gcc make linuxptp",
-    files: &[
-        "/usr/bin/qemu-system-x86_64",
-        "/usr/bin/busybox",
-        "/usr/bin/cpio",
-        "/usr/bin/gcc",
-        "/usr/bin/make",
-        "/usr/sbin/ptp4l",
-    ],
-};
+pub(crate) const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "cc", "make", "ptp4l"];
 /// The package that always depends on Debian's present kernel.
 const KERNEL: &str = "linux-image-amd64";
 /// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with other modules.
@@ -122,7 +111,7 @@ impl Guest {
 /// # Errors
 /// If a program or package cannot be had, or the module does not build.
 pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
-    debian::ensure(PROGRAMS)?;
+    debian::ensure(&PROGRAMS)?;
     let folder = absolute(target).join("guest");
     let release = release()?;
     let unpacked = folder.join(&release);

@@ -7,6 +7,7 @@
 //! short form, whose result does not count.
 
 use super::cases::Case;
+use super::{Count, EXIT_SKIPPED};
 use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files::write;
@@ -18,8 +19,8 @@ use std::process::{Command, Stdio};
 /// What comes before it is said by the firmware and the kernel.
 const BEGINS: &str = "the emulated machine has started";
 const ENDS: &str = "the guest ends";
-/// Has the number of cases that failed.
-const FAILED: &str = "failed";
+/// Has how many cases passed, failed and were skipped.
+const COUNTS: &str = "counts";
 /// More of the host's seconds than a case takes on a busy one, in its short and its long form.
 const DEADLINE_S: [usize; 2] = [1800, 6 * 3600];
 /// Where the guest has files of its own.
@@ -27,16 +28,16 @@ const HIDDEN: [&str; 5] = ["/run", "/mnt", "/dev", "/proc", "/sys"];
 /// What the cases are told by the environment.
 const VARIABLES: [&str; 4] = ["PATH", "BASS", "AES67_NODE_MODULES", netns::KEEP];
 
-/// Runs cases with this `aes67`; whether none failed.
+/// Runs cases with this `aes67`.
 ///
 /// # Errors
 /// If the guest does not start, or does not come to its end.
-pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<bool, Error> {
+pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<Count, Error> {
     let guest = match Guest::find(&crate::target_folder()) {
         Ok(guest) => guest,
         Err(reason) => {
             println!("    skipped: {reason}");
-            return Ok(true);
+            return Ok(Count { skipped: cases.len(), ..Count::default() });
         }
     };
     let keep = std::env::var_os(netns::KEEP).is_some();
@@ -49,8 +50,15 @@ pub(super) fn run(program: &Path, cases: &[&Case], is_long: bool) -> Result<bool
     if keep {
         println!("kept in {}", shared.path().display());
     }
-    let failed = std::fs::read_to_string(shared.path().join(FAILED)).unwrap_or_default();
-    failed.trim().parse::<u32>().map(|failed| failed == 0).map_err(|_| Error::Guest { said })
+    let counts = std::fs::read_to_string(shared.path().join(COUNTS)).unwrap_or_default();
+    count(&counts, cases.len()).ok_or(Error::Guest { said })
+}
+
+/// What the guest has counted, if that is every case.
+fn count(counts: &str, cases: usize) -> Option<Count> {
+    let numbers: Option<Vec<usize>> = counts.split_whitespace().map(|number| number.parse().ok()).collect();
+    let [passed, failed, skipped] = numbers?[..] else { return None };
+    (passed + failed + skipped == cases).then_some(Count { passed, failed, skipped })
 }
 
 /// Runs the guest to its end, or to the deadline; what it said before its start.
@@ -102,14 +110,20 @@ fn script(program: &Path, cases: &[&Case], is_long: bool) -> Result<String, Erro
         let (first, then) = (interop("", case), interop(if is_long { "--long" } else { "" }, case));
         format!(
             "echo '{name}: its short form, which does not count'\n{first} > /run/tmp/first-{name} 2>&1\n\
-             {then} 2>&1 || failed=$((failed + 1))\n"
+             {then} 2>&1\n\
+             case $? in\n\
+             0) passed=$((passed + 1)) ;;\n\
+             {EXIT_SKIPPED}) skipped=$((skipped + 1)) ;;\n\
+             *) failed=$((failed + 1)) ;;\n\
+             esac\n"
         )
     };
     let variables = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?)));
     let exports: String = variables.map(|(name, value)| export(name, &value)).collect();
     let runs: String = cases.iter().map(run).collect();
     let keep = format!("if [ \"${{{}+x}}\" ]; then cp -r /run/tmp kept; fi\n", netns::KEEP);
-    Ok(format!("{exports}ip link set lo up\nfailed=0\necho '{BEGINS}'\n{runs}{keep}echo $failed > {FAILED}\n"))
+    let begin = format!("{exports}ip link set lo up\npassed=0 failed=0 skipped=0\necho '{BEGINS}'\n");
+    Ok(format!("{begin}{runs}{keep}echo $passed $failed $skipped > {COUNTS}\n"))
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -132,6 +146,12 @@ mod tests {
         let before = tell(console.as_bytes()).unwrap();
         assert!(before.contains("Panic\n") && !before.contains(ENDS), "{before}");
         assert_eq!(tell(&b"no \xff start"[..]).unwrap(), "no \u{fffd} start\n");
+    }
+
+    #[test]
+    fn a_guest_must_have_counted_every_case() {
+        assert_eq!(count("1 0 2\n", 3), Some(Count { passed: 1, failed: 0, skipped: 2 }));
+        assert_eq!((count("1 0 0", 2), count("1 0", 1), count("", 0), count("no 0 0", 1)), (None, None, None, None));
     }
 
     #[test]

@@ -20,9 +20,10 @@ mod peers;
 use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files::absolute;
-use bench::{Bench, Form, Trouble};
+use bench::{Bench, Form, Outcome, Trouble};
 use cases::Case;
 use clap::Args;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,7 +37,11 @@ Examples:
   cargo xtask interop --long > figures.txt              all of them: more than an hour
   cargo xtask interop --emulated --only ffmpeg-receive  on a machine that never stands still, whatever this one does
 
-INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root, except with --emulated; what else a case needs it says when it is skipped. Exit code: 0 if no case failed, 1 if one did.";
+INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log. Needs root, except with --emulated; what else a case needs it says when it is skipped.
+Exit code: 0 if no case failed, 1 if one did, 77 if all were skipped.";
+
+/// All cases were skipped: the code by which automake's tests say so.
+const EXIT_SKIPPED: u8 = 77;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -86,7 +91,10 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
     let named = args.program.as_deref().map(absolute);
     let done = named.map_or_else(|| build(args.release), Ok).and_then(|program| run_all(args, &program, &chosen));
     match done {
-        Ok(none_failed) => ExitCode::from(u8::from(!none_failed)),
+        Ok(count) => {
+            println!("{count}");
+            ExitCode::from(count.exit_code())
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(error.exit_code())
@@ -94,13 +102,45 @@ pub(crate) fn run(args: &InteropArgs) -> ExitCode {
     }
 }
 
-/// Runs cases where they are to run; whether none failed.
-fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<bool, Error> {
+/// How cases ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Count {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self { failed: 1.., .. } => 1,
+            Self { passed: 0, skipped: 1.., .. } => EXIT_SKIPPED,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// Runs cases where they are to run.
+fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<Count, Error> {
     if args.emulated {
         return emulated::run(program, cases, args.long);
     }
     let form = Form { long: args.long, emulated: args.in_guest };
-    Ok(cases.iter().filter(|case| !tell(case, program, form)).count() == 0)
+    let mut count = Count::default();
+    for case in cases {
+        match tell(case, program, form) {
+            Ok(()) => count.passed += 1,
+            Err(Trouble::Skipped(_)) => count.skipped += 1,
+            Err(Trouble::Failed(_)) => count.failed += 1,
+        }
+    }
+    Ok(count)
 }
 
 /// Builds `aes67`, and what the cases use besides.
@@ -121,28 +161,33 @@ fn target_dir() -> PathBuf {
     absolute(&crate::target_folder())
 }
 
-/// Runs a case and says how it went; whether it did not fail.
+/// Runs a case and says how it went.
 #[expect(clippy::disallowed_methods, reason = "a person wants to know how long a case takes")]
-fn tell(case: &Case, program: &Path, form: Form) -> bool {
+fn tell(case: &Case, program: &Path, form: Form) -> Outcome {
     println!("==> {}: {}", case.name, case.help);
     let start = Instant::now();
     let done = Bench::run(program, form, case.run);
     let took_s = start.elapsed().as_secs_f64();
-    match done {
+    match &done {
         Ok(()) => println!("    passed in {took_s:.0} s"),
         Err(Trouble::Skipped(reason)) => println!("    skipped: {reason}"),
         Err(Trouble::Failed(reason)) => {
             println!("    FAILED after {took_s:.0} s: {reason}");
             println!("    repeat it with: cargo xtask interop {}--only {}", form.options(), case.name);
-            return false;
         }
     }
-    true
+    done
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_in_which_every_case_was_skipped_has_not_passed() {
+        let code = |passed, failed, skipped| Count { passed, failed, skipped }.exit_code();
+        assert_eq!((code(1, 0, 1), code(0, 0, 1), code(1, 1, 1), code(0, 1, 1)), (0, 77, 1, 1));
+    }
 
     #[test]
     fn names_are_chosen_in_the_order_of_the_list() {

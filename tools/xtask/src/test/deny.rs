@@ -5,6 +5,7 @@
 
 use super::note;
 use super::setting::Install;
+use super::skips::Count;
 use crate::cmd::Cmd;
 use crate::error::Error;
 
@@ -16,22 +17,22 @@ pub(super) fn is_installed() -> bool {
 }
 
 /// Checks what can be checked here, and says what cannot.
-pub(super) fn check(install: Install) -> Result<(), Error> {
-    if is_installed() || obtain(install)? { check_dependencies() } else { Ok(()) }
+pub(super) fn check(install: Install, count: &mut Count) -> Result<(), Error> {
+    if is_installed() || obtain(install, count)? { check_dependencies(count) } else { Ok(()) }
 }
 
 /// Installs cargo-deny if that is allowed; the answer is whether it is there now.
-fn obtain(install: Install) -> Result<bool, Error> {
+fn obtain(install: Install, count: &mut Count) -> Result<bool, Error> {
     let command = install_command();
     if install == Install::No {
-        note(&format!("skipped, cargo-deny is not installed; to install it (a few minutes): {command}"));
+        count.skip_step("deny", format!("cargo-deny is not installed; to install it (a few minutes): {command}"));
         return Ok(false);
     }
     note(&format!("installing cargo-deny, which takes a few minutes: {command}"));
     match command.run() {
         Ok(()) => Ok(true),
         Err(error @ Error::Failed { .. }) if install == Install::Try => {
-            note(&format!("skipped, cargo-deny could not be installed: {error}"));
+            count.skip_step("deny", format!("cargo-deny could not be installed: {error}"));
             Ok(false)
         }
         Err(error) => Err(error),
@@ -43,11 +44,11 @@ fn install_command() -> Cmd {
     Cmd::cargo("install cargo-deny --locked --debug --version").arg(VERSION)
 }
 
-fn check_dependencies() -> Result<(), Error> {
+fn check_dependencies(count: &mut Count) -> Result<(), Error> {
     let which = match Cmd::cargo("deny fetch db").run_quietly() {
         Ok(()) => "",
         Err(reason) => {
-            note(&format!("advisories skipped, their database could not be fetched: {reason}"));
+            count.skip_step("deny: advisories", format!("their database could not be fetched: {reason}"));
             "bans licenses sources"
         }
     };

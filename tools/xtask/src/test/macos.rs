@@ -1,42 +1,31 @@
 //! Step `macos`: what runs on macOS is type-checked for it, with warnings as errors, on whatever Linux this is.
 //!
-//! Nothing is linked and nothing runs, so that neither a Mac nor Apple's SDK is needed; code is not generated either, where a section of a wrong name would be found. The
-//! compiler is [Debian's](crate::debian): where it is missing and may not be installed, the step is skipped, and says so.
+//! Nothing is linked and nothing runs, so that neither a Mac nor Apple's SDK is needed; code is not generated either,
+//! where a section of a wrong name would be found. The compiler is [Debian's](crate::debian): where it is missing and
+//! may not be installed, the step is skipped, and says so.
 
-use super::note;
 use super::setting::{Install, Setting};
+use super::skips::Count;
 use crate::cmd::Cmd;
-use crate::debian::{self, Needed};
+use crate::debian;
 use crate::error::Error;
 
 const TRIPLE: &str = "aarch64-apple-darwin";
-const TOOLCHAIN: &Needed = &Needed {
-    what: "a compiler with the sources of its library",
-    packages: "rustc-web cargo-web rust-web-src",
-    files: &["/usr/bin/rustc", "/usr/bin/cargo", "/usr/lib/rustlib/src/rust/library/std"],
-};
+const TOOLCHAIN: [&str; 1] = ["rust-src"];
 
 /// Checks if there is a compiler or one can be had.
-pub(super) fn check(setting: &Setting) -> Result<(), Error> {
-    match obtain(setting.install) {
-        Ok(true) => command(setting).run(),
-        Ok(false) => {
-            let Needed { what, packages, .. } = TOOLCHAIN;
-            note(&format!("skipped, {what} is missing; on Debian: apt-get install {packages}"));
+pub(super) fn check(setting: &Setting, count: &mut Count) -> Result<(), Error> {
+    match setting.install {
+        Install::Must => debian::ensure(&TOOLCHAIN)?,
+        Install::Try => debian::install(&debian::missing(&TOOLCHAIN))?,
+        Install::No => {}
+    }
+    match debian::missing(&TOOLCHAIN)[..] {
+        [] => command(setting).run(),
+        [tool, ..] => {
+            count.skip_step("macos", tool.to_string());
             Ok(())
         }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the compiler is there, installed first if that is allowed.
-fn obtain(install: Install) -> Result<bool, Error> {
-    if install == Install::No {
-        return Ok(debian::is_there(TOOLCHAIN));
-    }
-    match debian::ensure(TOOLCHAIN) {
-        Err(Error::MissingSystem { .. }) if install == Install::Try => Ok(false),
-        other => other.map(|()| true),
     }
 }
 

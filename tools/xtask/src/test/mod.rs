@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that CI runs, step by step, stopping at the first failure.
 //!
-//! Progress goes to the error output, where cargo's own goes. The tests come last and nothing is written after them
-//! when they pass: the runner's closing lines and its exit code are the command's.
+//! Progress goes to the error output, where cargo's own goes. The tests come last, then the list of what did not run,
+//! then one line on the output: how many tests passed and failed, and how many tests and steps were skipped.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,13 +11,19 @@ use clap::Args;
 
 use crate::error::Error;
 use setting::Setting;
+use skips::Count;
 use step::Step;
 
 mod deny;
 mod macos;
+mod peers;
+mod runner;
 mod setting;
+mod skips;
 mod step;
+mod tally;
 mod tools;
+mod windows;
 
 /// Examples, shown by `cargo xtask test --help`.
 const EXAMPLES: &str = "\
@@ -25,7 +32,15 @@ Examples:
   cargo xtask test --list                   the steps and their commands
   cargo xtask test --only fmt               one step
   cargo xtask test --only clippy,doc        some steps, in their usual order
-  cargo xtask test --install --only deny    install cargo-deny first (a few minutes)";
+  cargo xtask test --install                everything, with every peer: some hundred MB of packages, as root
+  cargo xtask test --install --only deny    install cargo-deny first (a few minutes)
+  cargo xtask test --only test -- -p net    some tests, by arguments of the test runner
+
+Skipped:
+  A test whose peer (a program, library or privilege) is missing has not passed. It is named with the reason, and the
+  last line counts it: `N passed, N failed, N skipped`. Passed and failed are tests; skipped are tests, and steps or
+  parts of steps (macos, deny, windows) that could not run. With CI=true in the environment everything is installed,
+  and a skip that is not in tools/xtask/allowed-skips.toml fails the run.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,26 +53,27 @@ pub(crate) struct TestArgs {
     #[arg(long)]
     list: bool,
 
-    /// Install cargo-deny, which takes a few minutes, and ALSA's headers if they are missing; with CI=true in the
-    /// environment this is tried anyway
+    /// Install what is missing: packages of Debian's by apt-get, which takes root, BASS, readers of SDP, a guest, and
+    /// cargo-deny, which takes a few minutes; with CI=true in the environment this is tried anyway
     #[arg(long)]
     install: bool,
+
+    /// Arguments for the test runner (cargo nextest, or cargo test where that is not installed), to run some tests only
+    #[arg(last = true, value_name = "ARGUMENT")]
+    runner: Vec<String>,
 }
 
 /// Runs the steps that were asked for.
 pub(crate) fn run(args: &TestArgs) -> ExitCode {
-    let setting = Setting::find(args.install);
+    let setting = Setting::find(args.install, &args.runner);
     if args.list {
         list(&setting);
         return ExitCode::SUCCESS;
     }
-    for step in step::select(&args.only) {
-        if let Err(error) = run_step(step, &setting) {
-            report(step, &error);
-            return ExitCode::from(error.exit_code());
-        }
-    }
-    ExitCode::SUCCESS
+    let mut run = Run { setting, count: Count::default(), wine: None };
+    let steps = step::select(&args.only, run.setting.install);
+    let failed = steps.into_iter().find_map(|step| run.step(step).err().map(|error| (step, error)));
+    run.end(failed)
 }
 
 fn list(setting: &Setting) {
@@ -69,24 +85,80 @@ fn list(setting: &Setting) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a person wants to know where the time of a test run goes")]
-fn run_step(step: Step, setting: &Setting) -> Result<(), Error> {
-    match step.command(setting) {
-        Some(command) => eprintln!("==> {}: {command}", step.name()),
-        None => eprintln!("==> {}: {}", step.name(), step.help()),
-    }
-    let start = Instant::now();
-    match step {
-        Step::Tools => tools::check(setting)?,
-        Step::Deny => deny::check(setting.install)?,
-        Step::Macos => macos::check(setting)?,
-        _ => step.command(setting).map_or(Ok(()), |command| command.run())?,
-    }
-    // The test runner prints its own time, and its closing lines are to stay the last ones.
-    if step != Step::Test {
+/// The steps on their way.
+struct Run {
+    setting: Setting,
+    count: Count,
+    /// Where the library for Windows waits for its test.
+    wine: Option<PathBuf>,
+}
+
+impl Run {
+    #[expect(clippy::disallowed_methods, reason = "a person wants to know where the time of a test run goes")]
+    fn step(&mut self, step: Step) -> Result<(), Error> {
+        let command = step.command(&self.setting);
+        match &command {
+            Some(command) => eprintln!("==> {}: {command}", step.name()),
+            None => eprintln!("==> {}: {}", step.name(), step.help()),
+        }
+        let start = Instant::now();
+        match step {
+            Step::Tools => tools::check(&self.setting)?,
+            Step::Peers => peers::check(&self.setting)?,
+            Step::Deny => deny::check(self.setting.install, &mut self.count)?,
+            Step::Macos => macos::check(&self.setting, &mut self.count)?,
+            Step::Windows => self.wine = windows::prepare(&self.setting, &mut self.count)?,
+            Step::Test => self.test()?,
+            _ => command.map_or(Ok(()), |command| command.run())?,
+        }
         eprintln!("    {} took {:.1} s", step.name(), start.elapsed().as_secs_f64());
+        Ok(())
     }
-    Ok(())
+
+    fn test(&mut self) -> Result<(), Error> {
+        let Some(mut command) = Step::Test.command(&self.setting) else { return Ok(()) };
+        if let Some(folder) = &self.wine {
+            command = command.env(crate::windows::WINE_FOLDER, folder.display().to_string());
+        }
+        let ended = runner::run(command, self.setting.nextest, &self.setting.target_dir)?;
+        self.count.add_tests(&ended);
+        ended.result
+    }
+
+    /// Says what was skipped, what failed, and the counts.
+    fn end(&self, failed: Option<(Step, Error)>) -> ExitCode {
+        let skipped = self.count.list();
+        if !skipped.is_empty() {
+            eprintln!("\n{}", skipped.join("\n"));
+        }
+        // What failed before the tests leaves nothing to count.
+        let is_counted = failed.is_none() || self.count.has_tests();
+        let code = match failed {
+            Some((step, error)) => {
+                report(step, &error);
+                error.exit_code()
+            }
+            None => self.check(),
+        };
+        if let Some(line) = self.count.closing_line().filter(|_| is_counted) {
+            println!("{line}");
+        }
+        ExitCode::from(code)
+    }
+
+    /// Whether what was skipped may be missing here; the exit code.
+    fn check(&self) -> u8 {
+        if !self.setting.is_ci {
+            return 0;
+        }
+        match self.count.check(!self.setting.runner_arguments.is_empty()) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("\nerror: {error}");
+                error.exit_code()
+            }
+        }
+    }
 }
 
 /// Says what failed and why; the last line is the one to copy.

@@ -21,28 +21,39 @@ pub(super) enum Install {
 pub(super) struct Setting {
     /// cargo-nextest is there.
     pub(super) nextest: bool,
-    /// What may be done about a missing cargo-deny.
+    /// What may be done about what is missing.
     pub(super) install: Install,
+    /// This is CI, where nothing may be skipped that is not on the list.
+    pub(super) is_ci: bool,
     /// Cargo's target folder, relative to the workspace's root or absolute.
     pub(super) target_dir: PathBuf,
+    /// What the test runner is given besides, to run some tests only.
+    pub(super) runner_arguments: Vec<String>,
 }
 
 impl Setting {
     /// Asks the machine and the environment.
-    pub(super) fn find(install_asked_for: bool) -> Self {
+    pub(super) fn find(install_asked_for: bool, runner_arguments: &[String]) -> Self {
+        let is_ci = is_ci(env::var("CI").ok().as_deref());
         Self {
             nextest: Cmd::cargo("nextest --version").succeeds(),
-            install: install(install_asked_for, env::var("CI").ok().as_deref()),
+            install: install(install_asked_for, is_ci),
+            is_ci,
             target_dir: crate::target_folder(),
+            runner_arguments: runner_arguments.to_vec(),
         }
     }
 }
 
-fn install(asked_for: bool, ci: Option<&str>) -> Install {
-    match ci {
-        _ if asked_for => Install::Must,
-        None | Some("" | "0" | "false") => Install::No,
-        Some(_) => Install::Try,
+fn is_ci(variable: Option<&str>) -> bool {
+    !matches!(variable, None | Some("" | "0" | "false"))
+}
+
+fn install(asked_for: bool, is_ci: bool) -> Install {
+    match (asked_for, is_ci) {
+        (true, _) => Install::Must,
+        (false, false) => Install::No,
+        (false, true) => Install::Try,
     }
 }
 
@@ -52,9 +63,15 @@ mod tests {
 
     #[test]
     fn only_ci_or_the_option_installs() {
-        assert_eq!(install(false, None), Install::No);
-        assert_eq!(install(false, Some("false")), Install::No);
-        assert_eq!(install(false, Some("true")), Install::Try);
-        assert_eq!(install(true, Some("true")), Install::Must);
+        assert_eq!(install(false, false), Install::No);
+        assert_eq!(install(false, true), Install::Try);
+        assert_eq!(install(true, false), Install::Must);
+        assert_eq!(install(true, true), Install::Must);
+    }
+
+    #[test]
+    fn ci_says_so_in_the_environment() {
+        assert!(is_ci(Some("true")) && is_ci(Some("1")));
+        assert!([None, Some(""), Some("0"), Some("false")].into_iter().all(|variable| !is_ci(variable)));
     }
 }

@@ -1,12 +1,13 @@
 //! The steps of `cargo xtask test`: their order, their commands, and what their failure means.
 //!
-//! Cheap checks come first, the tests last. Nothing here uses `--release`: the dev profile is already optimised, and
-//! one profile means that the scenario, the examples and the tests share what they build.
+//! Cheap checks come first, the tests last. Nothing that runs here as it is uses `--release`: the dev profile is already
+//! optimised, and one profile means that the scenario, the examples and the tests share what they build. The library
+//! for Windows shares nothing with them, and is tested as it is released.
 
 use clap::ValueEnum;
 
-use super::macos;
-use super::setting::Setting;
+use super::setting::{Install, Setting};
+use super::{macos, windows};
 use crate::cmd::Cmd;
 
 /// The scenario every change must still pass: the report that started this project.
@@ -14,10 +15,12 @@ const SCENARIO: &str = "scenarios/unlock_recover.toml";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Step {
-    /// rustfmt, clippy and ALSA's headers are installed; optional tools that are not are named
+    /// rustfmt and clippy are installed; optional tools that are not are named
     Tools,
     /// The sources are formatted
     Fmt,
+    /// ALSA's headers are installed; programs, libraries and files that tests use are installed or named
+    Peers,
     /// The compiler and clippy have no complaints
     Clippy,
     /// The same for `aes67` without sound cards
@@ -34,14 +37,17 @@ pub(super) enum Step {
     Scenario,
     /// The comparison of clock laws runs, with the slave that is a feature of its own
     Bench,
-    /// Unit and integration tests
+    /// The BASS add-on builds for Windows, for a test that then runs it under Wine
+    Windows,
+    /// Unit and integration tests, with a count of those that could not run
     Test,
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 11] = [
+pub(super) const ALL: [Step; 13] = [
     Step::Tools,
     Step::Fmt,
+    Step::Peers,
     Step::Clippy,
     Step::Cardless,
     Step::Macos,
@@ -50,12 +56,18 @@ pub(super) const ALL: [Step; 11] = [
     Step::Doctest,
     Step::Scenario,
     Step::Bench,
+    Step::Windows,
     Step::Test,
 ];
 
-/// The steps to run, each once and in the usual order; all of them if none was asked for.
-pub(super) fn select(only: &[Step]) -> Vec<Step> {
-    ALL.into_iter().filter(|step| only.is_empty() || only.contains(step)).collect()
+/// The steps to run, each once and in the usual order; all of them if none was asked for. Where something may be
+/// installed, the tests bring the step that installs what they need.
+pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
+    let is_asked_for = |step: &Step| {
+        let with_tests = *step == Step::Peers && only.contains(&Step::Test) && install != Install::No;
+        only.is_empty() || only.contains(step) || with_tests
+    };
+    ALL.into_iter().filter(is_asked_for).collect()
 }
 
 impl Step {
@@ -72,7 +84,7 @@ impl Step {
     /// The step's command, or nothing if it has to look at the machine first.
     pub(super) fn command(self, setting: &Setting) -> Option<Cmd> {
         let cmd = match self {
-            Self::Tools | Self::Deny => return None,
+            Self::Tools | Self::Peers | Self::Deny => return None,
             Self::Fmt => Cmd::cargo("fmt --all --check"),
             Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"),
             Self::Cardless => Cmd::cargo("clippy -p aes67 --no-default-features --all-targets --locked -- -D warnings"),
@@ -81,9 +93,8 @@ impl Step {
             Self::Doctest => Cmd::cargo("test --workspace --doc --locked"),
             Self::Scenario => scenario(setting),
             Self::Bench => bench(setting),
-            Self::Test if setting.nextest => Cmd::cargo("nextest run --workspace --locked"),
-            // `--tests` leaves out the documentation's examples, which had their own step.
-            Self::Test => Cmd::cargo("test --workspace --locked --tests"),
+            Self::Windows => windows::command(setting),
+            Self::Test => tests(setting),
         };
         Some(cmd)
     }
@@ -92,6 +103,7 @@ impl Step {
     pub(super) fn hint(self) -> &'static str {
         match self {
             Self::Tools => "this toolchain lacks something that the other steps need",
+            Self::Peers => "a package is missing without which the workspace does not build",
             Self::Fmt => "some files are not formatted; `cargo fmt --all` repairs them",
             Self::Clippy | Self::Cardless => "the compiler or clippy has complaints, listed above",
             Self::Macos => "what is built for macOS only has errors or warnings, listed above",
@@ -100,7 +112,8 @@ impl Step {
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
             Self::Bench => "the feature `statime` does not build, or the comparison of clock laws stopped",
-            Self::Test => "a test does not compile or fails",
+            Self::Windows => "the add-on or the program that tests it does not build for Windows",
+            Self::Test => "a test does not compile or fails, or the end of the run could not be read",
         }
     }
 }
@@ -108,6 +121,20 @@ impl Step {
 fn scenario(setting: &Setting) -> Cmd {
     let reports = setting.target_dir.join("xtask-reports");
     Cmd::cargo("run --locked -p sim --").arg(SCENARIO).arg("--reports").arg(reports)
+}
+
+/// Every test runs, whether or not one failed before: else those that did not run would have to be counted, too.
+fn tests(setting: &Setting) -> Cmd {
+    let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
+    let runner = if setting.nextest {
+        // The counts are read from what nextest writes by default, whatever a person's environment says.
+        Cmd::cargo("nextest run --locked --no-fail-fast")
+            .words("--status-level pass --final-status-level fail --failure-output immediate")
+    } else {
+        // `--tests` leaves out the documentation's examples, which had their own step.
+        Cmd::cargo("test --locked --no-fail-fast --tests")
+    };
+    setting.runner_arguments.iter().fold(runner.words(which), |command, argument| command.arg(argument))
 }
 
 /// One seed of the quietest condition: enough to see that every law locks.
@@ -123,25 +150,36 @@ mod tests {
     use super::*;
 
     fn command(step: Step, nextest: bool) -> String {
-        let setting = Setting { nextest, install: Install::No, target_dir: "out dir".into() };
-        step.command(&setting).expect("this step has a command").to_string()
+        step.command(&setting(nextest)).expect("this step has a command").to_string()
+    }
+
+    fn setting(nextest: bool) -> Setting {
+        let runner_arguments = Vec::new();
+        Setting { nextest, install: Install::No, is_ci: false, target_dir: "out dir".into(), runner_arguments }
     }
 
     #[test]
     fn all_is_every_step_once_and_the_tests_come_last() {
         assert_eq!(Step::value_variants(), ALL);
-        assert_eq!(select(&[]).last(), Some(&Step::Test));
+        assert_eq!(select(&[], Install::No).last(), Some(&Step::Test));
     }
 
     #[test]
     fn chosen_steps_run_once_and_in_the_usual_order() {
-        assert_eq!(select(&[Step::Test, Step::Fmt, Step::Test]), [Step::Fmt, Step::Test]);
+        assert_eq!(select(&[Step::Test, Step::Fmt, Step::Test], Install::No), [Step::Fmt, Step::Test]);
+        assert_eq!(select(&[Step::Test, Step::Fmt], Install::Try), [Step::Fmt, Step::Peers, Step::Test]);
     }
 
     #[test]
     fn tests_run_with_nextest_where_it_is_installed() {
-        assert_eq!(command(Step::Test, true), "cargo nextest run --workspace --locked");
-        assert_eq!(command(Step::Test, false), "cargo test --workspace --locked --tests");
+        assert_eq!(
+            command(Step::Test, true),
+            "cargo nextest run --locked --no-fail-fast --status-level pass --final-status-level fail \
+             --failure-output immediate --workspace"
+        );
+        assert_eq!(command(Step::Test, false), "cargo test --locked --no-fail-fast --tests --workspace");
+        let chosen = Setting { runner_arguments: vec!["-p".into(), "net".into()], ..setting(false) };
+        assert_eq!(tests(&chosen).to_string(), "cargo test --locked --no-fail-fast --tests -p net");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Step `tools`: the toolchain's parts that the other steps need.
 //!
 //! rustfmt and clippy are required, small, and added when rustup is there to do it. cargo-nextest and cargo-deny are
-//! compiled from source, so they are only named here. ALSA's headers are a package of the system: installed where that is allowed, else named.
+//! compiled from source, so they are only named here.
 
-use super::setting::{Install, Setting};
+use super::setting::Setting;
 use super::{deny, note};
 use crate::cmd::Cmd;
 use crate::error::Error;
@@ -27,9 +27,6 @@ pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     if !missing.is_empty() {
         add(&missing)?;
     }
-    if cfg!(target_os = "linux") {
-        check_alsa(setting.install)?;
-    }
     if !setting.nextest {
         note(
             "cargo-nextest is not installed: `cargo test` runs the tests (nextest: cargo install cargo-nextest --locked)",
@@ -39,30 +36,6 @@ pub(super) fn check(setting: &Setting) -> Result<(), Error> {
         note("cargo-deny is not installed: see step `deny`");
     }
     Ok(())
-}
-
-/// What `aes67` is built with to play on a sound card.
-const ALSA_PACKAGES: &str = "libasound2-dev pkg-config";
-
-fn has_alsa() -> bool {
-    Cmd::new("pkg-config").words("--exists alsa").succeeds()
-}
-
-fn check_alsa(install: Install) -> Result<(), Error> {
-    if has_alsa() {
-        return Ok(());
-    }
-    if install != Install::No {
-        let command = Cmd::new("apt-get").words("install --yes --no-install-recommends").words(ALSA_PACKAGES);
-        note(&format!("installing what is missing: {command}"));
-        match command.run() {
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
-            Err(error) => note(&format!("that did not work: {error}")),
-            Ok(()) if has_alsa() => return Ok(()),
-            Ok(()) => {}
-        }
-    }
-    Err(Error::MissingSystem { what: "ALSA's development package", packages: ALSA_PACKAGES })
 }
 
 fn add(missing: &[&Component]) -> Result<(), Error> {

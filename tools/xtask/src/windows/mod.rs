@@ -4,24 +4,17 @@
 
 mod wine;
 
+pub(crate) use wine::WINE_FOLDER;
+
 use crate::cmd::Cmd;
-use crate::debian::{self, Needed};
+use crate::debian;
 use crate::error::Error;
 use crate::files::{copy, remove, write};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
-const TOOLCHAIN: &Needed = &Needed {
-    what: "the toolchain for Windows",
-    packages: "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64",
-    files: &[
-        "/usr/bin/rustc",
-        "/usr/bin/cargo",
-        "/usr/lib/rustlib/src/rust/library/std",
-        "/usr/bin/x86_64-w64-mingw32-gcc",
-    ],
-};
+const TOOLCHAIN: [&str; 2] = ["rust-src", "mingw"];
 const DLL: &str = "bass_aes67.dll";
 const SO: &str = "libbass_aes67.so";
 /// Libraries of Windows itself: nothing else may be needed.
@@ -68,18 +61,38 @@ pub(crate) struct WindowsArgs {
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.
 pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
-    debian::ensure(TOOLCHAIN)?;
-    let folder = target.join("windows");
-    build(&folder).run()?;
-    let dll = folder.join(TRIPLE).join("release").join(DLL);
-    check_imports(&dll)?;
+    let dll = build_dll(target)?;
     Cmd::cargo("build --locked --release -p bass-plugin").run()?;
     let release = collect(target, &dll)?;
     println!("{}", release.display());
     if args.test { wine::test(target, &dll) } else { Ok(()) }
 }
 
-fn build(folder: &Path) -> Cmd {
+/// Tools that [`prepare`] needs.
+pub(crate) fn tools() -> Vec<&'static str> {
+    [&TOOLCHAIN[..], &wine::TOOLS].concat()
+}
+
+/// Builds the library, and a folder in which a test runs it under Wine: its place, for [`WINE_FOLDER`].
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn prepare(target: &Path) -> Result<PathBuf, Error> {
+    let dll = build_dll(target)?;
+    wine::prepare(target, &dll)
+}
+
+fn build_dll(target: &Path) -> Result<PathBuf, Error> {
+    debian::ensure(&TOOLCHAIN)?;
+    let folder = target.join("windows");
+    build(&folder).run()?;
+    let dll = folder.join(TRIPLE).join("release").join(DLL);
+    check_imports(&dll)?;
+    Ok(dll)
+}
+
+/// The command that builds the library.
+pub(crate) fn build(folder: &Path) -> Cmd {
     let cargo = debian::cargo("build --locked --release -p bass-plugin", TRIPLE, folder);
     cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static")
 }

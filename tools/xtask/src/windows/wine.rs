@@ -5,14 +5,17 @@
 
 use crate::bass;
 use crate::cmd::Cmd;
-use crate::debian::{self, Needed};
+use crate::debian;
 use crate::error::Error;
 use crate::files::{copy, make_folder, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const WINE: &Needed =
-    &Needed { what: "Wine", packages: "wine wine64 python3-pip", files: &["/usr/bin/wine", "/usr/bin/python3"] };
+/// What running the library needs.
+pub(super) const TOOLS: [&str; 2] = ["wine", "python3-pip"];
+
+/// Names the folder to `real_bass`.
+pub(crate) const WINE_FOLDER: &str = "BASS_AES67_WINE";
 
 /// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests only.
 const SHIM: &str = "\
@@ -26,7 +29,17 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 /// # Errors
 /// If a tool or BASS cannot be had, or the test fails.
 pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
-    debian::ensure(WINE)?;
+    let folder = prepare(target, dll)?;
+    let test = Cmd::cargo("test --locked -p bass-plugin --test real_bass the_library_for_windows -- --nocapture");
+    test.env(WINE_FOLDER, folder.display().to_string()).run()
+}
+
+/// Builds the folder.
+///
+/// # Errors
+/// If a tool or BASS cannot be had, or something does not compile.
+pub(super) fn prepare(target: &Path, dll: &Path) -> Result<PathBuf, Error> {
+    debian::ensure(&TOOLS)?;
     let fetched = bass::fetch(target)?;
     let folder = target.join("windows").join("wine");
     make_folder(&folder)?;
@@ -34,8 +47,7 @@ pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
     copy(&fetched.join("bass.dll"), &folder.join("bass.dll"))?;
     copy(dll, &folder.join("bass_aes67.dll"))?;
     compile(&folder)?;
-    let test = Cmd::cargo("test --locked -p bass-plugin --test real_bass the_library_for_windows -- --nocapture");
-    test.env("BASS_AES67_WINE", folder.display().to_string()).run()
+    Ok(folder)
 }
 
 fn compile(folder: &Path) -> Result<(), Error> {

@@ -3,7 +3,8 @@
 use super::super::bench::{Bench, Outcome, Trouble, output, pause, read, write};
 use super::super::counter::{check_stretch, counter, wav};
 use super::super::measure::{number, objects};
-use super::super::pauses;
+use super::super::{pauses, target_dir};
+use crate::sdp;
 use std::process::{Command, Stdio};
 
 /// A stream has begun when its first status is shown.
@@ -138,12 +139,12 @@ fn skipped(log: &str) -> u32 {
 
 /// Libraries of npm that read SDP.
 pub(super) fn sdp_libraries(bench: &Bench) -> Outcome {
-    let modules = std::env::var("AES67_NODE_MODULES").unwrap_or_else(|_| "/tmp/aes67-peers/node_modules".to_owned());
+    let fetched = || sdp::modules(&target_dir()).display().to_string();
+    let modules = std::env::var("AES67_NODE_MODULES").unwrap_or_else(|_| fetched());
     let sdpoker = format!("{modules}/.bin/sdpoker");
     let runs = Command::new(&sdpoker).arg("--version").stdin(Stdio::null()).output();
     if !runs.is_ok_and(|runs| runs.status.success()) {
-        let hint = "npm install --prefix /tmp/aes67-peers sdp-transform sdpoker";
-        return Err(Trouble::Skipped(format!("{sdpoker} does not run ({hint})")));
+        return Err(Trouble::Skipped(format!("{sdpoker} does not run (cargo xtask sdp-fetch gets it)")));
     }
     let wire = bench.wire(&['a', 'b'], &["node"])?;
     for (ptime, group) in [("1", "239.69.3.4"), ("0.125", "239.69.3.5")] {

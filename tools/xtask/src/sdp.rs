@@ -1,0 +1,36 @@
+//! `cargo xtask sdp-fetch`: readers of SDP from npm, which a case of `interop` gives our descriptions to.
+
+use crate::cmd::Cmd;
+use crate::debian;
+use crate::error::Error;
+use crate::files::absolute;
+use std::path::{Path, PathBuf};
+
+/// The releases that the case was written with.
+const PACKAGES: &str = "sdp-transform@3.0.0 sdpoker@0.1.0";
+/// What they are called by.
+const PROGRAMS: [&str; 2] = [".bin/sdpoker", "sdp-transform/package.json"];
+
+/// The folder of npm's modules.
+pub(crate) fn modules(target: &Path) -> PathBuf {
+    target.join("sdp").join("node_modules")
+}
+
+/// Whether they were fetched.
+pub(crate) fn is_there(target: &Path) -> bool {
+    PROGRAMS.iter().all(|program| modules(target).join(program).exists())
+}
+
+/// Fetches what is not there yet; returns the folder.
+///
+/// # Errors
+/// If npm or the packages cannot be had.
+pub(crate) fn fetch(target: &Path) -> Result<PathBuf, Error> {
+    if !is_there(target) {
+        debian::ensure(&["node", "npm"])?;
+        let npm =
+            Cmd::new("npm").words("install --silent --no-audit --no-fund --prefix").arg(absolute(target).join("sdp"));
+        npm.words(PACKAGES).run()?;
+    }
+    Ok(modules(target))
+}
