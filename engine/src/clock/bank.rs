@@ -264,6 +264,18 @@ impl Bank {
         }
     }
 
+    /// Begins anew from what the speaker says, changed: what the filters disagreed about is void.
+    pub(super) fn restart(&mut self, change: impl Fn(&mut Kalman)) {
+        let speaker = self.speaker().clone();
+        self.change(|filter| {
+            filter.adopt(&speaker);
+            change(filter);
+        });
+        for member in &mut self.members {
+            member.apart = 0;
+        }
+    }
+
     /// Changes every filter in the same way; blocks and predictions begun before that are void.
     pub(super) fn change(&mut self, change: impl Fn(&mut Kalman)) {
         for member in &mut self.members {

@@ -20,6 +20,7 @@ use super::block::Reduction;
 use super::early::EarlyDetector;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
+use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb};
 
 /// A challenger's variance must be smaller by this factor to take over.
@@ -38,6 +39,8 @@ const AGEING_PPB_PER_S: f64 = 20.0;
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A rate is well known that is this much more exact than what was known before the first sample.
 const KNOWN_SHARE: f64 = 0.2;
+/// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the line that proves it may begin before the change.
+const RATE_CHANGE_SHARE: f64 = 0.5;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
 const LEAST: usize = 0;
 /// Index of the bank that follows the average.
@@ -149,6 +152,9 @@ pub struct Estimator {
     samples: u64,
     jitter_ns: f64,
     early: EarlyDetector,
+    /// Where there is one way only: the least late packets, and the one of those that are still coming.
+    unsteady: UnsteadyDetector<GATHERED_KEPT>,
+    gathered: Option<(LocalTime, Sample, f64)>,
     /// The best that was known of the rate, as seen from now.
     steady: Option<SteadyRate>,
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
@@ -168,6 +174,8 @@ impl Estimator {
             samples: 0,
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
             early: EarlyDetector::default(),
+            unsteady: UnsteadyDetector::default(),
+            gathered: None,
             steady: None,
             carried_ns: 0.0,
         }
@@ -192,6 +200,7 @@ impl Estimator {
         // Of a path whose delay is measured, an early packet may tell of a shorter route; and nothing is carried.
         if self.is_one_way() {
             self.catch_up(&sample, lateness_ns);
+            self.watch(&sample);
         }
         self.elect();
         if self.is_one_way() {
@@ -211,6 +220,25 @@ impl Estimator {
         let known = sigma_ppb < KNOWN_SHARE * self.config.rate_sigma.as_ppb();
         if known && self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
             self.steady = Some(SteadyRate { at, rate_ppb, sigma_ppb });
+        }
+    }
+
+    /// Looks whether the rate has changed at once: of a clock that is seen one way only, [`Estimator::update`] does. For those samples that are kept from it.
+    pub(crate) fn watch(&mut self, sample: &Sample) {
+        let late_ns = self.lateness(sample);
+        let (since, least, least_ns) = *self.gathered.get_or_insert((sample.at, *sample, late_ns));
+        if late_ns < least_ns {
+            self.gathered = Some((since, *sample, late_ns));
+        }
+        if sample.at.since(since) < GATHERED {
+            return;
+        }
+        self.gathered = None;
+        let sigma_ns = self.precision_ns(sample.at, false);
+        self.unsteady.take(least, least_ns, sigma_ns);
+        let late_ns = |sample: &Sample| self.lateness(sample);
+        if let Some(change) = self.unsteady.rate_change(late_ns, sigma_ns, true) {
+            self.change_rate(&change);
         }
     }
 
@@ -358,6 +386,19 @@ impl Estimator {
         });
     }
 
+    /// After a proven change of the other clock's rate against the host's: moves offset and rate, which are then as well known as the change. What was known of the
+    /// rate before is void.
+    pub(super) fn change_rate(&mut self, change: &RateChange) {
+        let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
+        self.steady = None;
+        self.updated_at = self.updated_at.max(change.at);
+        self.each(|bank| {
+            bank.restart(|filter| {
+                filter.change_rate(change.moved_ns, change.sigma_ns, change.rate_ppb, rate_sigma_ppb);
+            });
+        });
+    }
+
     /// The packets now come by another path, perhaps from another source of the same time: their delay differs from the old one by something like
     /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept.
     pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos) {
@@ -374,6 +415,8 @@ impl Estimator {
     fn each(&mut self, change: impl Fn(&mut Bank)) {
         // What was early is not of the course that follows.
         self.early = EarlyDetector::default();
+        self.unsteady.forget();
+        self.gathered = None;
         let now = self.updated_at;
         for bank in self.banks.iter_mut().flatten() {
             bank.predict(now);

@@ -293,6 +293,16 @@ impl Kalman {
         self.forget_innovations();
     }
 
+    /// After a proven change of the rate of a filter that was [adopted](Self::adopt): moves offset and rate, which are then known to the standard deviations given. The delay is kept.
+    pub(super) fn change_rate(&mut self, moved_ns: f64, sigma_ns: f64, rate_ppb: f64, rate_sigma_ppb: f64) {
+        self.x[0] += moved_ns;
+        self.x[1] += rate_ppb;
+        self.p[0][0] += sigma_ns * sigma_ns;
+        self.uncouple(1);
+        self.p[1][1] = rate_sigma_ppb * rate_sigma_ppb;
+        self.forget_innovations();
+    }
+
     /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward packets measure, offset - delay, stands.
     pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64) {
         let forward = self.variance(self.at, Direction::Forward);

@@ -17,6 +17,8 @@ const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
+/// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer holds a few ms, and this is what a timeline may err by that places RTP timestamps.
+const CEILING_NS: f64 = 1e6;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
@@ -153,6 +155,8 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
+    /// What packets prove the time to be off by, beyond the uncertainty.
+    pub(super) displacement_ns: f64,
     pub(super) jitter: Nanos,
     pub(super) sync_interval: Nanos,
     /// Whether Delay_Resps can be expected.
@@ -230,7 +234,8 @@ impl LockMachine {
 
     /// Lock threshold T for the given jitter, ns.
     fn threshold_ns(jitter: Nanos) -> f64 {
-        THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64
+        let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64;
+        threshold_ns.min(CEILING_NS / HYSTERESIS)
     }
 
     pub(super) fn advance(&mut self, inputs: &LockInputs) {
@@ -240,8 +245,11 @@ impl LockMachine {
         let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
         let threshold_ns = Self::threshold_ns(inputs.jitter);
         let sigma = Nanos::new(inputs.sigma_ns as i64);
-        let uncertain = inputs.sigma_ns > HYSTERESIS * threshold_ns;
-        let too_uncertain = LockCause::TooUncertain { sigma, limit: Nanos::new((HYSTERESIS * threshold_ns) as i64) };
+        let uncertain = inputs.sigma_ns > HYSTERESIS * threshold_ns || inputs.displacement_ns > CEILING_NS;
+        let too_uncertain = LockCause::TooUncertain {
+            sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns) as i64),
+            limit: Nanos::new((HYSTERESIS * threshold_ns) as i64),
+        };
         match self.state {
             LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
             LockState::Acquiring if silent => {
@@ -272,7 +280,7 @@ impl LockMachine {
     fn has_converged(&self, inputs: &LockInputs, threshold_ns: f64) -> bool {
         let (forward, reverse) = self.needed;
         let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
-        heard && inputs.sigma_ns < threshold_ns
+        heard && inputs.sigma_ns < threshold_ns && inputs.displacement_ns < CEILING_NS
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {

@@ -55,6 +55,11 @@ impl ClockMap {
         Ppb::new(self.rate_ppb)
     }
 
+    /// The same map, whose offset is wrong by another `displacement_ns`, as far as is known.
+    pub(super) fn displaced(self, displacement_ns: f64) -> Self {
+        Self { variance_offset: self.variance_offset + displacement_ns * displacement_ns, ..self }
+    }
+
     /// Standard deviation of the rate.
     #[must_use]
     pub fn rate_sigma(&self) -> Ppb {

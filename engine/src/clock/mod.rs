@@ -21,6 +21,7 @@ mod slave;
 mod slew;
 mod step;
 mod system;
+mod unsteady;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};

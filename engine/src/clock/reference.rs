@@ -20,6 +20,8 @@ const RETURN_DWELL: Nanos = Nanos::from_secs(1);
 const INTERVAL: Nanos = Nanos::from_millis(250);
 /// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
+/// A source that is this many of its standard deviations away from a timeline that goes on alone contradicts it: chance once in 370 looks.
+const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// Events that nobody has polled; older ones are dropped first.
 const MAX_EVENTS: usize = 16;
 
@@ -239,7 +241,17 @@ impl Reference {
         let rate = substitute.map(|map| map.clock().rate()).or(held.map(|clock| clock.rate())).unwrap_or(Ppb::ZERO);
         let uncertainty = held.unwrap_or_else(|| ClockMap::exact(now, 0.0, Ppb::ZERO));
         let uptime = PtpTime::EPOCH + (now - LocalTime::ZERO);
-        self.slew.coast(now, rate, &uncertainty, uptime);
+        self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
+    }
+
+    /// How far the timeline is from what the source that was asked for says, although that is of no use yet: more than it is uncertain by, and of the same epoch.
+    fn contradiction_ns(&self, now: LocalTime, sources: &Sources) -> f64 {
+        let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
+        let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
+            return 0.0;
+        };
+        let apart_ns = (said.ptp_at(now) - published.ptp_at(now)).as_nanos().unsigned_abs() as f64;
+        if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 
     /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP (or a system clock that tells PTP time) has been met.

@@ -14,6 +14,7 @@ use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
+use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
 /// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the estimate, and at least.
@@ -74,6 +75,7 @@ pub struct SlaveClock {
     origin: Option<(LocalTime, PtpTime)>,
     sync_interval: Nanos,
     steps: StepDetector,
+    unsteady: UnsteadyDetector<FORWARD>,
     new_master: Option<NewMaster>,
     path_delay: PathDelay,
     /// Whether the present master has ever answered.
@@ -93,6 +95,7 @@ impl SlaveClock {
             origin: None,
             sync_interval: config.sync_interval,
             steps: StepDetector::default(),
+            unsteady: UnsteadyDetector::default(),
             new_master: None,
             path_delay: PathDelay::Measured,
             answered: false,
@@ -153,6 +156,9 @@ impl SlaveClock {
             }
             return;
         }
+        if self.change_rate(sample, late_ns) {
+            return;
+        }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
         match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
             Judgement::Plain => self.estimator.update(sample),
@@ -161,7 +167,10 @@ impl SlaveClock {
                 match self.path_delay {
                     PathDelay::Measured => self.change_path(late_ns),
                     // No answer will tell the route from the time, and what is known of the delay stays as little.
-                    PathDelay::Assumed => self.estimator.step_offset(-late_ns, CHANGE_PROOF),
+                    PathDelay::Assumed => {
+                        self.unsteady.forget();
+                        self.estimator.step_offset(-late_ns, CHANGE_PROOF);
+                    }
                 }
                 self.estimator.update(sample);
             }
@@ -171,6 +180,26 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
         }
+    }
+
+    /// Follows a change of the rate that this packet and those before it prove. Returns whether there was one; then it holds what the packet says.
+    fn change_rate(&mut self, sample: Sample, late_ns: f64) -> bool {
+        let sigma_ns = self.precision_ns(sample.at);
+        self.unsteady.take(sample, late_ns, sigma_ns);
+        let late_ns = |sample: &Sample| self.estimator.lateness(sample);
+        let Some(change) = self.unsteady.rate_change(late_ns, sigma_ns, self.path_delay == PathDelay::Assumed) else {
+            return false;
+        };
+        self.estimator.change_rate(&change);
+        self.unsteady.forget();
+        self.steps = StepDetector::default();
+        true
+    }
+
+    /// What the newest packets prove the time to be off by, beyond what the estimator knows, ns.
+    fn displacement_ns(&self, now: LocalTime) -> f64 {
+        let late_ns = |sample: &Sample| self.estimator.lateness(sample);
+        self.unsteady.displacement_ns(late_ns, self.precision_ns(now))
     }
 
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
@@ -186,12 +215,14 @@ impl SlaveClock {
 
     /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of that is time only Delay_Resps can tell.
     fn change_path(&mut self, late_ns: f64) {
+        self.unsteady.forget();
         let time_ns = TIME_SHARE * late_ns.abs();
         let path = Nanos::new((late_ns.abs() - time_ns) as i64);
         self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64));
     }
 
     fn step(&mut self, step_ns: f64) {
+        self.unsteady.forget();
         self.estimator.step_offset(step_ns, CHANGE_PROOF);
         self.epoch = self.epoch.wrapping_add(1);
     }
@@ -216,6 +247,7 @@ impl ClockLaw for SlaveClock {
     fn change_master(&mut self, _now: LocalTime) {
         self.new_master = self.origin.map(|_| NewMaster { count: 0, least_late_ns: f64::INFINITY });
         self.steps = StepDetector::default();
+        self.unsteady.forget();
         self.answered = false;
         self.unanswered = 0;
     }
@@ -241,6 +273,7 @@ impl ClockLaw for SlaveClock {
         let inputs = LockInputs {
             now,
             sigma_ns: self.precision_ns(now),
+            displacement_ns: self.displacement_ns(now),
             jitter: self.estimator.jitter(),
             sync_interval: self.sync_interval,
             two_way,
@@ -249,7 +282,8 @@ impl ClockLaw for SlaveClock {
     }
 
     fn reading(&self, _now: LocalTime) -> ClockReading {
-        let map = self.origin.zip(self.estimator.map()).map(|((local, remote), map)| PtpMap::new(local, remote, map));
+        let map = self.estimator.map().map(|map| map.displaced(self.displacement_ns(map.estimated_at())));
+        let map = self.origin.zip(map).map(|((local, remote), map)| PtpMap::new(local, remote, map));
         ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: self.path_delay }
     }
 

@@ -21,6 +21,8 @@ const LONG_PROOF: Proof = Proof { callbacks: 64, time: Nanos::from_secs(2) };
 /// As long a card may fill its queue, and a host may be busy with what it starts.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
+/// Before the first callback.
+const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 /// First guess of how late callbacks are.
 const JITTER: Nanos = Nanos::from_micros(100);
 
@@ -115,6 +117,8 @@ impl CardClock {
         let spoken_ns = map.map_or(0.0, |map| map.offset_ns(now) - sample.offset_ns);
         if self.belongs(&sample, spoken_ns, callback) {
             self.estimator.update(sample);
+        } else {
+            self.estimator.watch(&sample);
         }
     }
 
@@ -146,6 +150,11 @@ impl CardClock {
     /// Host time to frames that were played or captured.
     pub(crate) fn map(&self) -> Option<MediaMap> {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))
+    }
+
+    /// Standard deviation of that, as measured.
+    pub(super) fn rate_sigma(&self) -> Ppb {
+        self.estimator.map().map_or(UNMEASURED, |map| map.rate_sigma())
     }
 
     /// Rate of the card against the host's clock.

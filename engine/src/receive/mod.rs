@@ -12,6 +12,7 @@ mod conceal;
 mod depth;
 mod drift;
 mod handover;
+mod held_ratio;
 mod ingest;
 mod jitter_buffer;
 mod known_rate;

@@ -11,9 +11,11 @@ use super::conceal::Concealer;
 use super::depth::Depth;
 use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::stream::StreamConfig;
 use super::target::{Correction, Target};
+use crate::clock::MediaMap;
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
@@ -30,6 +32,7 @@ pub struct Playout<D> {
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
     drift: D,
+    held: HeldRatio,
     card: CardClock,
     buffer: JitterBuffer,
     concealer: Concealer,
@@ -71,6 +74,7 @@ impl<D: DriftLaw> Playout<D> {
             nominal_step,
             resampler,
             drift,
+            held: HeldRatio::default(),
             card: CardClock::new(config.card_rate, config.warm_start.card_rate),
             buffer: JitterBuffer::new(channels, capacity_frames),
             concealer: Concealer::new(channels, config.format.sample_rate()),
@@ -131,6 +135,7 @@ impl<D: DriftLaw> Playout<D> {
             self.waiting_since = None;
             self.opening = None;
             self.depth.reset();
+            self.held.reset();
             self.concealer.splice();
         }
         self.snapshot = snapshot;
@@ -271,17 +276,15 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {
-        let input = DriftInput {
-            block,
-            media_rate: self.snapshot.media_rate,
-            card_rate: self.card.rate(),
-            behind,
-            fill: self.fill(),
-            target: self.depth.target(),
-        };
+        let sigma = |map: MediaMap| map.clock().rate_sigma();
+        let media_sigma = self.snapshot.arrivals.map_or(self.card.rate_sigma(), sigma);
+        let media = MeasuredRate { rate: self.snapshot.media_rate, sigma: media_sigma };
+        let card = MeasuredRate { rate: self.card.rate(), sigma: self.card.rate_sigma() };
+        let [media_rate, card_rate] = self.held.believe(media, card, block);
+        let input = DriftInput { block, media_rate, card_rate, behind, fill: self.fill(), target: self.depth.target() };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
-        self.stats.card_rate = input.card_rate;
+        self.stats.card_rate = card.rate;
         self.stats.fill = input.fill;
         self.nominal_step * ratio.ratio()
     }

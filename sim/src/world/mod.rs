@@ -22,6 +22,7 @@ pub use capture::{Capture, CaptureError, Reference, excerpt, reference};
 pub(crate) use chain::{card_clock, target_latency};
 pub use clock_receiver::ClockReceiver;
 pub use hash::TrajectoryHash;
+pub use host::{HostTime, StampClock};
 pub use make::{receiver_of, stream_config, uncontrolled};
 pub use measure::CallbackRow;
 pub(crate) use receiver::RECEIVER_PORT;

@@ -22,7 +22,14 @@ fn run(
         if heard && two_way && ms % 1000 == 0 {
             machine.on_reverse();
         }
-        machine.advance(&LockInputs { now: at(ms), sigma_ns, jitter: Nanos::ZERO, sync_interval: SYNC, two_way });
+        machine.advance(&LockInputs {
+            now: at(ms),
+            sigma_ns,
+            displacement_ns: 0.0,
+            jitter: Nanos::ZERO,
+            sync_interval: SYNC,
+            two_way,
+        });
         transitions.extend(machine.poll_transition().map(|transition| (ms, transition.to)));
     }
     transitions
@@ -81,4 +88,31 @@ fn no_state_is_left_by_uncertainty_before_its_dwell() {
     assert_eq!(machine.state(), LockState::Locked);
     let transitions = run(&mut machine, 1_125..2_000, 1e6, true, true);
     assert_eq!(transitions[0], (1_500, LockState::Unlocked));
+}
+
+#[test]
+fn nothing_that_is_off_by_a_millisecond_is_locked() {
+    let inputs = |ms: i64, sigma_ns, displacement_ns| LockInputs {
+        now: at(ms),
+        sigma_ns,
+        displacement_ns,
+        jitter: Nanos::from_secs(2),
+        sync_interval: SYNC,
+        two_way: false,
+    };
+    for (sigma_ns, displacement_ns, locks, stays) in
+        [(0.2e6, 0.0, true, true), (0.3e6, 0.0, false, true), (1.1e6, 0.0, false, false), (0.2e6, 1.1e6, false, false)]
+    {
+        let mut machine = LockMachine::new();
+        let mut run = |from_ms: i64, sigma_ns, displacement_ns| {
+            for ms in (from_ms..from_ms + 3000).step_by(125) {
+                machine.on_forward(at(ms));
+                machine.advance(&inputs(ms, sigma_ns, displacement_ns));
+            }
+            machine.state() == LockState::Locked
+        };
+        assert_eq!(run(0, sigma_ns, displacement_ns), locks, "{sigma_ns} {displacement_ns}");
+        assert!(run(3000, 0.0, 0.0));
+        assert_eq!(run(6000, sigma_ns, displacement_ns), stays, "{sigma_ns} {displacement_ns}");
+    }
 }

@@ -1,0 +1,239 @@
+//! Proof that a clock's rate has changed at once: a time service slews the host's clock, or the master's.
+//!
+//! Model: crystals change their rate slowly, and a [bank](super::bank) of filters follows that. A clock that is slewed changes it by up to hundreds of ppm from one
+//! packet to the next, and no filter that is steady enough for a crystal keeps up. What is left is seen in the lateness of the packets against the estimate: it lies on a line.
+//! A line through the last packets whose slope is many standard errors from nothing, and which goes away from the estimate, is a change of rate. The standard
+//! error is that of the packets themselves, so that the proof takes as few packets as their noise allows: six at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//!
+//! A queue that grows makes packets late, too, and on a line; it makes none early. So a line of late packets needs one of the reverse direction that is early by as much. Early ones
+//! are their own proof. A step is a line with a corner, and is [proven otherwise](super::step).
+//!
+//! Until it is proven, what packets were early by is told as a *displacement*, to be added to the uncertainty: a packet cannot be early unless the estimate is wrong.
+
+use super::estimator::{Direction, Sample};
+use crate::units::{LocalTime, Nanos};
+
+/// Forward and reverse packets that are kept: 8 s at the Sync interval of AES67's media profile (2^-3 s; AES67-2018, A.4), in which a change of 5 ppm shows in 20 us of jitter.
+pub(super) const FORWARD: usize = 64;
+const REVERSE: usize = 8;
+/// Numbers of packets through which a line is drawn: each about a third more than the one before.
+const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
+/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance once in 2000 lines (Student's t, 4 degrees of freedom, two-sided: 0.0005 at 6.6),
+/// and by more points much less often; and by chance no line is where packets are early.
+const SLOPE_ERRORS: f64 = 6.6;
+/// Share of the fitted lateness by which a reverse packet must be early to confirm it, and by which the line must have moved away from the estimate over its length.
+const MIRRORED: f64 = 0.5;
+/// Share of a line's slope that each half of it must have: a step has it in one of them only.
+const STRAIGHT: f64 = 0.25;
+/// Packets that prove by themselves, without any of the reverse direction, that the time is late: 1.5 s of callbacks or arrivals, [`GATHERED`]. A queue is full by then.
+const ONE_WAY_LINE: usize = 12;
+/// Of those, so many are kept.
+pub(super) const GATHERED_KEPT: usize = 16;
+/// Of so much time the least late packet stands for all, where packets come often.
+pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
+/// Earliness that is noise, in root mean squares of what was seen.
+const NOISE_FLOOR: f64 = 4.0;
+/// Packets over which that forgets.
+const NOISE_MEMORY: f64 = 400.0;
+/// Forward packets of which the least late one tells how far a displacement has gone.
+const NEWEST: usize = 3;
+
+/// The newest packets of one direction.
+#[derive(Clone, Debug)]
+struct Ring<const N: usize> {
+    samples: [Sample; N],
+    /// Packets ever taken.
+    count: usize,
+}
+
+impl<const N: usize> Ring<N> {
+    fn new(direction: Direction) -> Self {
+        Self { samples: [Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction }; N], count: 0 }
+    }
+
+    fn push(&mut self, sample: Sample) {
+        self.samples[self.count % N] = sample;
+        self.count += 1;
+    }
+
+    /// Newest first.
+    fn newest(&self) -> impl Iterator<Item = &Sample> {
+        (0..self.count.min(N)).map(|back| &self.samples[(self.count - 1 - back) % N])
+    }
+}
+
+/// A change of rate that was proven.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RateChange {
+    /// Of the offset, ns/s, and its standard error.
+    pub(super) rate_ppb: f64,
+    pub(super) error_ppb: f64,
+    /// When the newest packet came; what the offset has moved by until then, ns, and its standard deviation.
+    pub(super) at: LocalTime,
+    pub(super) moved_ns: f64,
+    pub(super) sigma_ns: f64,
+}
+
+/// A straight line through lateness over time, by least squares.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// At the newest packet, ns, and per second.
+    level_ns: f64,
+    slope_ppb: f64,
+    /// Standard error of the slope.
+    error_ppb: f64,
+    /// Standard error of the level at its end: that of a mean, doubled.
+    level_error_ns: f64,
+    /// Of the least late point below it, ns.
+    least_ns: f64,
+    length_s: f64,
+}
+
+impl Line {
+    /// Points are seconds before the newest one, and lateness.
+    fn through(points: &[(f64, f64)]) -> Option<Self> {
+        let n = points.len() as f64;
+        let (t, y) = points.iter().fold((0.0, 0.0), |(t, y), point| (t + point.0 / n, y + point.1 / n));
+        let (tt, ty) =
+            points.iter().fold((0.0, 0.0), |(tt, ty), p| (tt + (p.0 - t) * (p.0 - t), ty + (p.0 - t) * (p.1 - y)));
+        if tt <= 0.0 {
+            return None;
+        }
+        let slope_ppb = ty / tt;
+        let level_ns = y - slope_ppb * t;
+        let residual = |p: &(f64, f64)| p.1 - level_ns - slope_ppb * p.0;
+        let (squares, least_ns) = points.iter().fold((0.0, f64::INFINITY), |(squares, least), p| {
+            (squares + residual(p) * residual(p), f64::min(least, residual(p)))
+        });
+        let spread_ns = libm::sqrt(squares / (n - 2.0));
+        let length_s = points.iter().fold(0.0, |longest, p| f64::max(longest, -p.0));
+        Some(Self {
+            level_ns,
+            slope_ppb,
+            error_ppb: spread_ns / libm::sqrt(tt),
+            level_error_ns: 2.0 * spread_ns / libm::sqrt(n),
+            least_ns,
+            length_s,
+        })
+    }
+}
+
+impl Line {
+    /// A line that goes away from the estimate, and is one from end to end: neither chance nor a step.
+    fn proven(points: &[(f64, f64)]) -> Option<Self> {
+        let line = Self::through(points)?;
+        let certain = line.slope_ppb.abs() > SLOPE_ERRORS * line.error_ppb;
+        let away = line.slope_ppb * line.level_ns > 0.0
+            && (line.slope_ppb * line.length_s).abs() > MIRRORED * line.level_ns.abs();
+        let (newer, older) = points.split_at(points.len() / 2);
+        let goes_on = |half| Self::through(half).is_some_and(|half| half.slope_ppb / line.slope_ppb > STRAIGHT);
+        (certain && away && goes_on(newer) && goes_on(older)).then_some(line)
+    }
+}
+
+/// Watches the newest packets of a clock: `N` forward ones, and some reverse ones.
+#[derive(Clone, Debug)]
+pub(super) struct UnsteadyDetector<const N: usize> {
+    forward: Ring<N>,
+    reverse: Ring<REVERSE>,
+    /// Mean square of what packets are early by, ns^2.
+    earliness: f64,
+}
+
+impl<const N: usize> Default for UnsteadyDetector<N> {
+    fn default() -> Self {
+        let (forward, reverse) = (Ring::new(Direction::Forward), Ring::new(Direction::Reverse));
+        Self { forward, reverse, earliness: 0.0 }
+    }
+}
+
+impl<const N: usize> UnsteadyDetector<N> {
+    /// Takes a packet, late by `late_ns` against an estimate of standard deviation `sigma_ns`.
+    pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
+        // What is beyond the floor is no noise: it is learnt from as if it were at the floor.
+        let early_ns = (-late_ns).clamp(0.0, self.floor_ns(sigma_ns));
+        self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
+        match sample.direction {
+            Direction::Forward => self.forward.push(sample),
+            Direction::Reverse => self.reverse.push(sample),
+        }
+    }
+
+    /// Forgets the packets: what they say is in the estimate, or void.
+    pub(super) fn forget(&mut self) {
+        (self.forward.count, self.reverse.count) = (0, 0);
+    }
+
+    /// Earliness up to which is noise, ns.
+    fn floor_ns(&self, sigma_ns: f64) -> f64 {
+        NOISE_FLOOR * libm::sqrt(self.earliness + sigma_ns * sigma_ns)
+    }
+
+    /// What the time is proven to be off by, ns, in either direction; 0 while nothing is proven.
+    pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
+        let floor_ns = self.floor_ns(sigma_ns);
+        let earliest = |early_ns: f64, sample: &Sample| early_ns.max(-late_ns(sample));
+        let forward_ns = self.forward.newest().take(NEWEST).fold(0.0, earliest);
+        let reverse_ns = self.reverse.newest().take(NEWEST).fold(0.0, earliest);
+        // Since the last reverse packet it may have gone on, as far as the forward ones say.
+        let least_ns = self.forward.newest().take(NEWEST).map(&late_ns).fold(f64::INFINITY, f64::min);
+        let gone_on_ns = if least_ns.is_finite() { reverse_ns.max(least_ns) } else { reverse_ns };
+        match (forward_ns > floor_ns, reverse_ns > floor_ns) {
+            (true, _) => forward_ns,
+            (false, true) => gone_on_ns,
+            (false, false) => 0.0,
+        }
+    }
+
+    /// Whether the newest packets prove that the rate has changed.
+    ///
+    /// Where nothing travels in the reverse direction, late packets are believed when they lie on a line for long enough.
+    pub(super) fn rate_change(
+        &self,
+        late_ns: impl Fn(&Sample) -> f64,
+        sigma_ns: f64,
+        is_one_way: bool,
+    ) -> Option<RateChange> {
+        let newest = self.forward.newest().next()?.at;
+        let point = |sample: &Sample| ((sample.at - newest).as_secs_f64(), late_ns(sample));
+        let mut points = [(0.0, 0.0); N];
+        let mut count = 0;
+        for (slot, sample) in points.iter_mut().zip(self.forward.newest()) {
+            *slot = point(sample);
+            count += 1;
+        }
+        let floor_ns = self.floor_ns(sigma_ns);
+        let lines = LINES.into_iter().filter(|&length| length <= count);
+        let line = lines.filter_map(|length| Line::proven(&points[..length]).map(|line| (line, length)));
+        let mut displaced = line.filter(|(line, length)| {
+            let is_late = line.level_ns > 0.0;
+            if is_late && is_one_way {
+                return *length >= ONE_WAY_LINE && line.level_ns > floor_ns;
+            }
+            self.is_displaced(line, &late_ns, newest, floor_ns)
+        });
+        let (line, _) = displaced.next()?;
+        let envelope_ns = line.level_ns + line.least_ns;
+        let sign = Direction::Forward.sign();
+        Some(RateChange {
+            rate_ppb: sign * line.slope_ppb,
+            error_ppb: line.error_ppb,
+            at: newest,
+            moved_ns: sign * envelope_ns,
+            sigma_ns: line.level_error_ns,
+        })
+    }
+
+    /// Whether a line is one of time and not of queues.
+    fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, floor_ns: f64) -> bool {
+        if line.level_ns < 0.0 {
+            return line.level_ns < -floor_ns;
+        }
+        self.reverse.newest().any(|sample| {
+            let ago_s = (sample.at - newest).as_secs_f64();
+            let expected_ns = line.level_ns + line.least_ns + line.slope_ppb * ago_s;
+            let early_ns = -late_ns(sample);
+            -ago_s <= line.length_s && early_ns > floor_ns && early_ns > MIRRORED * expected_ns
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! The ratio of sender and sound card while the clock that both are measured by is not steady.
+//!
+//! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A time service that slews that clock moves both measured rates by as much, but
+//! not at the same moment: arrivals are many and tell of it early, callbacks are few. So a ratio that has changed by more than crystals can is not believed while either rate
+//! is being measured anew, nor for as long after that as the other clock takes to notice. Then it is one of the crystals, or of another device, and is followed.
+
+use crate::units::{Nanos, Ppb};
+
+/// A ratio that has changed by more than this at once is no crystal's doing: the successor of a device on the same network is taken to be within it, too.
+const APART: Ppb = Ppb::from_ppm(10.0);
+/// A rate that is less certain than this is being measured anew.
+const SETTLED: Ppb = Ppb::from_ppm(2.0);
+/// How long the two rates may take to notice the same change: a line of late callbacks proves it within 1.5 s.
+const PATIENCE: Nanos = Nanos::from_secs(3);
+
+/// A rate and its standard deviation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MeasuredRate {
+    pub(super) rate: Ppb,
+    pub(super) sigma: Ppb,
+}
+
+/// The two rates that are believed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HeldRatio {
+    /// Media, card. `None` until both have been known well.
+    held: Option<[Ppb; 2]>,
+    apart_for: Nanos,
+}
+
+impl HeldRatio {
+    /// The rates to be used for the next block: those measured, or those held.
+    pub(super) fn believe(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
+        let measured = [media.rate, card.rate];
+        let settled = media.sigma < SETTLED && card.sigma < SETTLED;
+        let Some(held) = self.held else {
+            self.held = settled.then_some(measured);
+            return measured;
+        };
+        let ratio = |[media, card]: [Ppb; 2]| media.ratio() / card.ratio();
+        let change = Ppb::from_ratio(ratio(measured) / ratio(held));
+        if change.as_ppb().abs() <= APART.as_ppb() {
+            (self.held, self.apart_for) = (Some(measured), Nanos::ZERO);
+            return measured;
+        }
+        self.apart_for = if settled { self.apart_for + block } else { Nanos::ZERO };
+        if self.apart_for < PATIENCE {
+            return held;
+        }
+        (self.held, self.apart_for) = (Some(measured), Nanos::ZERO);
+        measured
+    }
+
+    /// Another source: what was known of the sender is void.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Nanos = Nanos::from_millis(10);
+
+    fn rate(ppm: f64, sigma_ppm: f64) -> MeasuredRate {
+        MeasuredRate { rate: Ppb::from_ppm(ppm), sigma: Ppb::from_ppm(sigma_ppm) }
+    }
+
+    /// The ratio after so many seconds of the same rates, ppm.
+    fn after(held: &mut HeldRatio, media: MeasuredRate, card: MeasuredRate, blocks: i64) -> f64 {
+        let believed = (0..blocks).map(|_| held.believe(media, card, BLOCK)).last().unwrap();
+        Ppb::from_ratio(believed[0].ratio() / believed[1].ratio()).as_ppm()
+    }
+
+    #[test]
+    fn a_slewed_host_does_not_move_the_ratio() {
+        let mut held = HeldRatio::default();
+        assert!((after(&mut held, rate(20.0, 0.1), rate(120.0, 0.1), 10) + 100.0).abs() < 0.1);
+        // The arrivals notice first, then the callbacks, and then both are known again.
+        for (media, card, blocks) in [
+            (rate(20.0, 250.0), rate(120.0, 0.1), 100),
+            (rate(-480.0, 1.0), rate(120.0, 0.1), 150),
+            (rate(-480.0, 0.5), rate(120.0, 250.0), 2000),
+            (rate(-480.0, 0.1), rate(-380.0, 1.0), 1000),
+        ] {
+            let ppm = after(&mut held, media, card, blocks);
+            assert!((ppm + 100.0).abs() < 0.2, "{ppm}");
+        }
+    }
+
+    #[test]
+    fn a_sender_that_changes_is_followed_after_three_seconds() {
+        let mut held = HeldRatio::default();
+        after(&mut held, rate(20.0, 0.1), rate(120.0, 0.1), 10);
+        assert!((after(&mut held, rate(80.0, 0.1), rate(120.0, 0.1), 299) + 100.0).abs() < 0.1);
+        assert!((after(&mut held, rate(80.0, 0.1), rate(120.0, 0.1), 1) + 40.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn crystals_that_warm_up_and_streams_that_begin_are_followed_at_once() {
+        let mut held = HeldRatio::default();
+        assert!((after(&mut held, rate(70.0, 50.0), rate(0.0, 50.0), 1) - 70.0).abs() < 0.1);
+        after(&mut held, rate(20.0, 0.1), rate(120.0, 0.1), 1);
+        assert!((after(&mut held, rate(29.0, 0.1), rate(120.0, 0.1), 1) + 91.0).abs() < 0.1);
+    }
+}
