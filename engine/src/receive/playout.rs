@@ -99,12 +99,12 @@ impl<D: DriftLaw> Playout<D> {
         }
         let played_at = self.card.callback(now, frames);
         self.receive();
-        let Some(position) = self.begin(played_at) else {
+        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
+        let Some(position) = self.begin(played_at, block) else {
             self.wait(out);
             self.publish();
             return;
         };
-        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
         let behind = self.steer(played_at, position, block);
         let step = self.step(block, behind);
         self.render(out, step);
@@ -217,13 +217,13 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
-    fn begin(&mut self, now: LocalTime) -> Option<MediaPosition> {
+    fn begin(&mut self, now: LocalTime, block: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
         }
         let depth = self.depth.target();
         let mut target = Target::new(self.rate, depth);
-        let position = target.aim(now, &self.snapshot, depth)?;
+        let position = target.aim(now, &self.snapshot, depth, self.depth.latest(block))?;
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
@@ -250,8 +250,9 @@ impl<D: DriftLaw> Playout<D> {
     /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
         let depth = self.depth.target();
+        let latest = self.depth.latest(block);
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let Some(wanted) = target.aim(now, &self.snapshot, depth) else { return Nanos::ZERO };
+        let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);
