@@ -97,6 +97,9 @@ impl<D: DriftLaw> Playout<D> {
             out.fill(0.0);
             return;
         }
+        if self.card.begins_anew(now) {
+            self.return_to_target();
+        }
         let played_at = self.card.callback(now, frames);
         self.receive();
         let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
@@ -198,6 +201,15 @@ impl<D: DriftLaw> Playout<D> {
         let back = libm::ceil(self.rate.frames_in(raise));
         target.deepen(back);
         self.jump(Frames::new(-(back as i64)));
+    }
+
+    /// Gives up the read position: nothing was played for so long that what comes next is no part of what is heard now.
+    fn return_to_target(&mut self) {
+        if self.cursor.take().is_some() {
+            self.target = None;
+            self.concealer.splice();
+            self.stats.jumps += 1;
+        }
     }
 
     /// Moves the read position, crossfading what would have come, if it is there, with what comes now.
