@@ -51,8 +51,9 @@ impl Loaded {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
         let file = File { path, text: &text, overrides };
-        let scenario = file.parse(overrides)?;
+        let mut scenario = file.parse(overrides)?;
         file.check(&scenario)?;
+        file.read_delays(&mut scenario)?;
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), scenario, stream })
@@ -80,8 +81,13 @@ impl File<'_> {
         self.error(&error.span().unwrap_or(0..0), explain(error.message()))
     }
 
+    /// The path of a file that the scenario names: relative to its own.
+    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
     fn parse(&self, overrides: &[String]) -> Result<Scenario, ScenarioError> {
-        let plain: Scenario = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
+        let mut plain: Scenario = toml::from_str(self.text).map_err(|error| self.toml_error(&error))?;
         if overrides.is_empty() {
             return Ok(plain);
         }
@@ -93,7 +99,7 @@ impl File<'_> {
             checked.map_err(|error| failed(explain(error.message())))?;
         }
         let mut changed: Scenario = toml::from_str(&table.to_string()).map_err(|error| self.toml_error(&error))?;
-        point_into(&mut changed, &plain);
+        point_into(&mut changed, &mut plain);
         Ok(changed)
     }
 
@@ -104,7 +110,7 @@ impl File<'_> {
         Ok(Some(Stream { source: Arc::new(source), format }))
     }
 
-    fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
+    pub(super) fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
         let channels = usize::from(talker.channels);
         let format = StreamFormat::new(talker.encoding.encoding(), talker.sample_rate_hz.rate(), channels)
             .map_err(|error| self.error(&self.find("[talker]", "channels"), error.to_string()))?;
@@ -128,7 +134,7 @@ impl File<'_> {
                 SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
             }
             Source::Wav(wav) => {
-                let path = self.path.parent().unwrap_or(Path::new("")).join(wav.as_ref());
+                let path = self.beside(wav.as_ref());
                 SourceSignal::from_wav(&path, rate, talker.channels)
                     .map_err(|error| self.error(&wav.span(), error.to_string()))
             }
@@ -169,7 +175,7 @@ impl File<'_> {
 }
 
 /// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
-fn point_into(changed: &mut Scenario, plain: &Scenario) {
+fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
         let span = plain.map_or(0..0, Spanned::span);
         *changed = Spanned::new(span, changed.get_ref().clone());
@@ -184,6 +190,12 @@ fn point_into(changed: &mut Scenario, plain: &Scenario) {
         let plain = plain.expectations.get(i);
         same_place(&mut expectation.receiver, plain.map(|plain| &plain.receiver));
         same_place(&mut expectation.metric, plain.map(|plain| &plain.metric));
+    }
+    let plain_paths = plain.paths_mut();
+    for (name, path) in changed.paths_mut() {
+        let Some(file) = &mut path.delay_file else { continue };
+        let plain = plain_paths.iter().find(|(plain, _)| *plain == name);
+        same_place(&mut file.path, plain.and_then(|(_, path)| Some(&path.delay_file.as_ref()?.path)));
     }
     if let Some(Talker { source: Source::Wav(wav), .. }) = &mut changed.talker {
         let plain = plain.talker.as_ref().map(|talker| &talker.source);
