@@ -168,7 +168,7 @@ fn capture(
 ) -> Result<Capture, CaptureError> {
     let (scenario, &AudioChain { talker, card, .. }) = (&loaded.scenario, chain);
     let latency = target_latency(chain);
-    let mut timeline = MediaTimeline::new(talker, &scenario.grandmaster, scenario.seed);
+    let mut timeline = MediaTimeline::new(talker, scenario);
     let scale = f64::from(card.sample_rate_hz.get()) / f64::from(talker.sample_rate_hz.get());
     let start = scaled(timeline.position_at(-latency.as_nanos()), scale).frame();
     let listen = listen.map(|stream| (stream.source_at(card.sample_rate_hz.rate()), start));
@@ -243,7 +243,7 @@ fn render_reference(
     let folder = kept(folder, loaded);
     let Some((folder, (chain, stream))) = folder.zip(audible(loaded, surroundings)) else { return Ok(()) };
     let mut capture = capture(loaded, &chain, Some(folder), name, None)?;
-    let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
+    let timeline = MediaTimeline::new(chain.talker, scenario);
     let rate_hz = chain.card.sample_rate_hz.get();
     let clock = card_clock(&chain, surroundings, &scenario.faults, scenario.seed);
     let mut perfect =
@@ -396,6 +396,17 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::HostPaused => "host paused, its clocks too".to_owned(),
         FaultKind::WallClockSlewPpm(rate) => format!("wall clock slewed {:+} ppm", rate.get()),
         FaultKind::WallClockStepMs(by) => format!("wall clock steps by {:+} ms", by.get()),
+        FaultKind::MediaRateLimit(limit) => format!("network limited to {} Mbit/s", limit.mbit_per_s.get()),
+        FaultKind::IgmpQuerierMissing => "no IGMP querier".to_owned(),
+        FaultKind::FollowUpBeforeSync => "Follow_Ups before Syncs".to_owned(),
+        FaultKind::PtpMalformed(malformed) => format!("{} malformed PTP datagrams a second", malformed.per_s.get()),
+        FaultKind::TransmitStampsMissing(stamps) => {
+            format!("{} % of the transmit stamps missing", 100.0 * stamps.share.get())
+        }
+        FaultKind::TransmitStampsLateUs(late) => format!("transmit stamps late by {} us", late.get()),
+        FaultKind::PacketFrames(frames) => format!("packets of {} frames", frames.get()),
+        FaultKind::WrongPayloadType(wrong) => format!("payload type {}", wrong.0.get()),
+        FaultKind::CardLost => "sound card lost".to_owned(),
     }
 }
 

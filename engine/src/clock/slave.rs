@@ -140,7 +140,7 @@ impl SlaveClock {
     }
 
     fn take(&mut self, sample: Sample) {
-        if self.estimator.map().is_none() {
+        if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
             return;
         }
@@ -200,6 +200,12 @@ impl SlaveClock {
     fn displacement_ns(&self, now: LocalTime) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         self.unsteady.displacement_ns(late_ns, self.precision_ns(now))
+    }
+
+    /// Whether a sample is the first that tells of a delay that was assumed until now: it contradicts nothing.
+    fn is_first_answer(&self, sample: &Sample) -> bool {
+        let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
+        assumed && sample.direction == Direction::Reverse
     }
 
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.

@@ -118,6 +118,11 @@ impl DelayExchange {
         self.open && !self.answered
     }
 
+    /// Whether the open request was answered, and it is not known when it left.
+    pub(super) fn is_unstamped(&self) -> bool {
+        self.open && self.answered
+    }
+
     /// The request left the host at `sent`; may be told before or after the answer.
     pub(super) fn transmitted(&mut self, sequence_id: u16, sent: LocalTime) -> Option<TimestampPair> {
         if self.open && sequence_id == self.sequence_id {
@@ -261,7 +266,19 @@ mod tests {
         );
         assert_eq!(exchange.response(new, t4, correction, &mut counters), None);
         assert_eq!(counters.stale_responses, 3);
-        assert!(!exchange.is_unanswered());
+        assert!(!exchange.is_unanswered() && !exchange.is_unstamped());
+    }
+
+    #[test]
+    fn a_request_of_which_nobody_tells_when_it_left_is_not_unanswered() {
+        let mut counters = PortCounters::default();
+        let mut exchange = DelayExchange::default();
+        let id = exchange.request();
+        assert!(!exchange.is_unstamped());
+        assert_eq!(exchange.response(id, PtpTime::EPOCH, CorrectionField::default(), &mut counters), None);
+        assert!(exchange.is_unstamped() && !exchange.is_unanswered());
+        assert!(exchange.transmitted(id, LocalTime::ZERO).is_some());
+        assert!(!exchange.is_unstamped());
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! callbacks that stay late, by however different times, move the offset by the least of them and keep the rate. Until then they are kept from the estimator,
 //! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are prove that the
 //! offset was moved too far. A card begins by asking at once for all that its queue holds: there is no time between those callbacks, and the next ones are early by the
-//! length of the queue. So in the first second an early one is where the card's time begins anew.
+//! length of the queue. So in the first second an early one is where the card's time begins anew. It also does after a time without callbacks that no queue covers: a device that
+//! was lost, or a host that slept. Of what was before, the rate is kept.
 
 use super::known_rate::KnownRate;
 use crate::clock::{Direction, Estimator, MediaMap, Sample};
@@ -23,6 +24,10 @@ const BEGINNING: Nanos = Nanos::from_secs(1);
 
 /// Before the first callback.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
+
+/// No card has a queue for so long: what it would have played since then is lost. Queues of sound servers hold up to half a second.
+const AWAY: Nanos = Nanos::from_secs(1);
+
 /// First guess of how late callbacks are.
 const JITTER: Nanos = Nanos::from_micros(100);
 
@@ -31,6 +36,7 @@ pub(crate) struct CardClock {
     rate: SampleRate,
     known: KnownRate,
     origin: Option<LocalTime>,
+    last: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
     /// Callbacks that are late by more than scheduling.
@@ -81,7 +87,18 @@ impl CardClock {
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = KnownRate::remembered(remembered);
         let estimator = Estimator::new(known.estimator(JITTER));
-        Self { rate, known, origin: None, played: Frames::ZERO, estimator, far: None, near: None }
+        Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None }
+    }
+
+    /// Whether a callback that comes at `now` is the first of a card that was away; then its time begins with it.
+    pub(super) fn begins_anew(&mut self, now: LocalTime) -> bool {
+        let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
+        if away {
+            (self.origin, self.played) = (None, Frames::ZERO);
+            (self.far, self.near) = (None, None);
+            self.estimator.begin_anew();
+        }
+        away
     }
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
@@ -205,6 +222,25 @@ mod tests {
             let (error, clock) = error_after_xrun(Nanos::from_millis(ms), 25);
             assert!(error.abs() < Nanos::from_micros(200), "{ms} ms: {error}");
             assert!((clock.rate().as_ppm() - 120.0).abs() < 1.0, "{ms} ms: {}", clock.rate());
+        }
+    }
+
+    #[test]
+    fn a_card_that_was_away_begins_anew_and_keeps_its_rate() {
+        let period_ns = 20_000_000.0 / (1.0 + 120.0 * 1e-6);
+        for (away_s, anew) in [(0.9, false), (1.1, true), (60.0, true)] {
+            let mut clock = CardClock::new(SampleRate::HZ_48000, None);
+            let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
+            for i in 0..3000 {
+                assert!(!clock.begins_anew(at(i)));
+                clock.callback(at(i), 960);
+            }
+            let back = at(2999) + Nanos::from_secs_f64(away_s);
+            assert_eq!(clock.begins_anew(back), anew, "{away_s} s");
+            // Its time is right with the first callback, and not only when a shift is proven.
+            let error = clock.callback(back, 960) - back;
+            assert_eq!(error.abs() < Nanos::from_micros(10), anew, "{away_s} s: {error}");
+            assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{away_s} s: {}", clock.rate());
         }
     }
 

@@ -35,6 +35,12 @@ impl Depth {
         self.raised_by
     }
 
+    /// How long a packet may have been on its way to be played yet, by callbacks of a length: one fetches a whole block at once. Where the depth may be raised, the first late packet
+    /// raises it.
+    pub(super) fn latest(&self, block: Nanos) -> Nanos {
+        self.target().min(self.asked.max(self.limit) - block)
+    }
+
     /// Another source may come by a better way.
     pub(super) fn reset(&mut self) {
         self.raised_by = Nanos::ZERO;
@@ -72,6 +78,14 @@ mod tests {
         assert_eq!((depth.target(), depth.raised_by()), (Nanos::from_millis(45), Nanos::from_millis(15)));
         depth.reset();
         assert_eq!(depth.target(), depth.asked());
+    }
+
+    #[test]
+    fn a_block_is_left_unless_the_depth_may_be_raised() {
+        let block = Nanos::from_millis(10);
+        for (limit, latest) in [(0, 20), (30, 20), (35, 25), (40, 30), (80, 30)] {
+            assert_eq!(depth(Nanos::from_millis(limit)).latest(block), Nanos::from_millis(latest), "{limit}");
+        }
     }
 
     #[test]

@@ -101,14 +101,17 @@ impl<D: DriftLaw> Playout<D> {
             out.fill(0.0);
             return;
         }
+        if self.card.begins_anew(now) {
+            self.return_to_target();
+        }
         let played_at = self.card.callback(now, frames);
         self.receive();
-        let Some(position) = self.begin(played_at) else {
+        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
+        let Some(position) = self.begin(played_at, block) else {
             self.wait(out);
             self.publish();
             return;
         };
-        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
         let behind = self.steer(played_at, position, block);
         let step = self.step(block, behind);
         self.render(out, step);
@@ -205,6 +208,15 @@ impl<D: DriftLaw> Playout<D> {
         self.jump(Frames::new(-(back as i64)));
     }
 
+    /// Gives up the read position: nothing was played for so long that what comes next is no part of what is heard now.
+    fn return_to_target(&mut self) {
+        if self.cursor.take().is_some() {
+            self.target = None;
+            self.concealer.splice();
+            self.stats.jumps += 1;
+        }
+    }
+
     /// Moves the read position, crossfading what would have come, if it is there, with what comes now.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
@@ -222,13 +234,13 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
-    fn begin(&mut self, now: LocalTime) -> Option<MediaPosition> {
+    fn begin(&mut self, now: LocalTime, block: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
         }
         let depth = self.depth.target();
         let mut target = Target::new(self.rate, depth);
-        let position = target.aim(now, &self.snapshot, depth)?;
+        let position = target.aim(now, &self.snapshot, depth, self.depth.latest(block))?;
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
@@ -255,8 +267,9 @@ impl<D: DriftLaw> Playout<D> {
     /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
         let depth = self.depth.target();
+        let latest = self.depth.latest(block);
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let Some(wanted) = target.aim(now, &self.snapshot, depth) else { return Nanos::ZERO };
+        let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);

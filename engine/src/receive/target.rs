@@ -9,7 +9,8 @@
 //! A stream that has just begun is left alone for a while, because its clocks still settle, and a trim that chases them would be heard as pitch. Then playout is
 //! where it shall be: by PTP after one crossfade, if it must; by arrivals without, because nobody can say that a depth should not be some µs more.
 //!
-//! Assumptions: a sender on PTP sends a packet between the time of its first frame and a depth later, as far as arrivals show; one that does not is not on PTP.
+//! Assumptions: a sender on PTP sends a packet between the time of its first frame and the last moment at which it can still be played, as far as arrivals show; one that does not
+//! is not on PTP, or on that of another grandmaster.
 
 use super::handover::ControlSnapshot;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
@@ -77,10 +78,17 @@ impl Target {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known of the sender.
-    pub(super) fn aim(&mut self, now: LocalTime, snapshot: &ControlSnapshot, depth: Nanos) -> Option<MediaPosition> {
+    /// The media position to be played at `now`; `None` while nothing is known of the sender. Packets that have been on their way for longer than `latest` cannot be played in
+    /// their place by PTP.
+    pub(super) fn aim(
+        &mut self,
+        now: LocalTime,
+        snapshot: &ControlSnapshot,
+        depth: Nanos,
+        latest: Nanos,
+    ) -> Option<MediaPosition> {
         let arrivals = snapshot.arrivals?.position_at(now);
-        let by_ptp = self.by_ptp(now, snapshot, arrivals, depth);
+        let by_ptp = self.by_ptp(now, snapshot, arrivals, depth, latest);
         self.by_ptp = by_ptp.is_some();
         let aimed = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
         self.behind_arrivals_frames = arrivals.frames_since(aimed);
@@ -94,12 +102,13 @@ impl Target {
         snapshot: &ControlSnapshot,
         arrivals: MediaPosition,
         depth: Nanos,
+        latest: Nanos,
     ) -> Option<MediaPosition> {
         let packet_frames = snapshot.packet_frames as f64;
         let sent = snapshot.reference?.position_at(now).advanced(-packet_frames);
         let transit = self.rate.duration_f64(sent.frames_since(arrivals));
         let earliest = -EARLY - self.rate.duration_f64(packet_frames);
-        (earliest <= transit && transit <= depth).then(|| sent.advanced(-self.rate.frames_in(depth)))
+        (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
     /// What to do when playout is `behind` the target, after another block.
@@ -139,6 +148,7 @@ mod tests {
     const RATE: SampleRate = SampleRate::HZ_48000;
     const DEPTH: Nanos = Nanos::from_millis(20);
     const BLOCK: Nanos = Nanos::from_millis(10);
+    const LATEST: Nanos = Nanos::from_millis(10);
     const PACKET_FRAMES: u32 = 240;
 
     fn map(frame: i64) -> MediaMap {
@@ -158,13 +168,13 @@ mod tests {
     }
 
     fn aimed(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
-        let aimed = target.aim(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH).unwrap();
+        let aimed = target.aim(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH, LATEST).unwrap();
         aimed.frames_since(MediaPosition::at_frame(Frames::ZERO))
     }
 
     #[test]
     fn by_ptp_the_network_does_not_matter_and_by_arrivals_it_does() {
-        for transit in [Nanos::from_micros(-5900), Nanos::ZERO, Nanos::from_millis(3), Nanos::from_millis(20)] {
+        for transit in [Nanos::from_micros(-5900), Nanos::ZERO, Nanos::from_millis(3), Nanos::from_millis(10)] {
             let mut target = Target::new(RATE, DEPTH);
             let by_ptp = aimed(&mut target, transit, true);
             assert!(target.is_by_ptp() && (by_ptp - (10_000.0 - 240.0 - 960.0)).abs() < 1e-3, "{transit}: {by_ptp}");
@@ -176,7 +186,7 @@ mod tests {
 
     #[test]
     fn timestamps_that_cannot_be_ptps_are_not_followed() {
-        for transit in [Nanos::from_millis(-7), Nanos::from_millis(21), Nanos::from_secs(3600)] {
+        for transit in [Nanos::from_millis(-7), Nanos::from_millis(11), Nanos::from_secs(3600)] {
             let mut target = Target::new(RATE, DEPTH);
             let with = aimed(&mut target, transit, true);
             assert!(!target.is_by_ptp(), "{transit}");

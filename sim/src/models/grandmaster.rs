@@ -36,7 +36,8 @@ impl GrandmasterModel {
         let start = i128::from(config.start_time_s) * i128::from(NANOS_PER_SECOND);
         let start = PtpTime::from_nanos(start) + config.time_offset_us.nanos();
         let wander = config.wander.map(|config| Wander::new(config, wander));
-        Self { config, port, start, wander, announce_id: 0, sync_id: 0 }
+        let first = config.first_sequence;
+        Self { config, port, start, wander, announce_id: first, sync_id: first }
     }
 
     /// Its time jumps.

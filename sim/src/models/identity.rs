@@ -20,6 +20,11 @@ impl Identity {
         Self { ssrc, sequence, timestamp_offset: 0 }
     }
 
+    /// The same with so much added to its timestamps.
+    pub(super) fn with_timestamp_offset(self, timestamp_offset: u32) -> Self {
+        Self { timestamp_offset, ..self }
+    }
+
     /// What a sender that starts anew draws (RFC 3550, 5.1), as bits of one word each.
     pub(super) fn restarted(self, random: &mut RandomStream, new_ssrc: bool) -> Self {
         let [ssrc, sequence, timestamp_offset] = [(); 3].map(|()| random.bits());

@@ -1,12 +1,17 @@
 //! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
 
+mod bottleneck;
 mod bursts;
 mod card;
 mod convert;
+mod corruption;
 mod crystal;
 mod grandmaster;
 mod identity;
 pub mod interpolate;
+mod listed_delays;
+mod malformed;
+mod overtaking;
 mod path;
 pub mod programme;
 pub mod source;
@@ -19,7 +24,8 @@ pub use card::SoundCard;
 pub use crystal::{CrystalClock, Ramp, SEGMENT, Slew, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;
-pub use path::{Arrivals, NetworkPath, next_stall};
+pub use malformed::MalformedPtp;
+pub use path::{Arrivals, NetworkPath, Passage, next_stall};
 pub use source::{SourceError, SourceSignal, Tone};
 pub use streams::RandomStream;
 pub use talker::{MediaTimeline, Sent, TalkerModel};

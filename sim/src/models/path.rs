@@ -1,13 +1,31 @@
-//! A one-way network path: delay, queueing jitter, loss, copies, stalls. Packets of one path overtake each other only if they may.
+//! A one-way network path: a bottleneck, delay, queueing jitter, loss, damage, copies, stalls. Packets of one path overtake each other only if they may.
 
+use super::bottleneck::Bottleneck;
 use super::bursts::Bursts;
+use super::corruption::Corrupter;
 use super::crystal::TrueTime;
+use super::listed_delays::ListedDelays;
+use super::overtaking::Overtaking;
 use super::streams::RandomStream;
-use crate::scenario::{self, Jitter, Stall};
+use crate::scenario::{self, Jitter, RateLimit, Stall};
 use engine::Nanos;
 
 /// When a packet arrives, and its copy, if they do.
 pub type Arrivals = [Option<TrueTime>; 2];
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// When it arrives.
+    pub arrivals: Arrivals,
+    /// Whether it waits for those before it, and those after it for it.
+    pub in_order: bool,
+}
+
+impl Passage {
+    /// It never arrives.
+    pub const LOST: Self = Self { arrivals: [None; 2], in_order: true };
+}
 
 /// A path.
 #[derive(Clone, Debug)]
@@ -18,6 +36,10 @@ pub struct NetworkPath {
     bursts: Option<Bursts>,
     copies: RandomStream,
     stalls: Stalls,
+    bottleneck: Bottleneck,
+    delays: ListedDelays,
+    overtaking: Overtaking,
+    corrupter: Corrupter,
     last_arrival: TrueTime,
     cut: bool,
     extra: Nanos,
@@ -27,15 +49,17 @@ impl NetworkPath {
     /// The path `name`, with random streams of its own.
     #[must_use]
     pub fn new(config: scenario::Path, seed: u64, name: &str) -> Self {
-        let stalls = Stalls::new(config.stall, RandomStream::new(seed, &format!("{name}/stall")));
+        let stream = |of: &str| RandomStream::new(seed, &format!("{name}/{of}"));
         Self {
-            jitter: RandomStream::new(seed, &format!("{name}/jitter")),
-            loss: RandomStream::new(seed, &format!("{name}/loss")),
-            bursts: config
-                .loss_burst
-                .map(|burst| Bursts::new(burst, RandomStream::new(seed, &format!("{name}/loss_burst")))),
-            copies: RandomStream::new(seed, &format!("{name}/duplicate")),
-            stalls,
+            jitter: stream("jitter"),
+            loss: stream("loss"),
+            bursts: config.loss_burst.map(|burst| Bursts::new(burst, stream("loss_burst"))),
+            copies: stream("duplicate"),
+            stalls: Stalls::new(config.stall, stream("stall")),
+            bottleneck: Bottleneck::new(config.rate_limit),
+            delays: ListedDelays::new(config.delay_file.clone(), stream("delay_file")),
+            overtaking: Overtaking::new(config.reorder, stream("reorder")),
+            corrupter: Corrupter::new(config.corruption, stream("corruption")),
             config,
             last_arrival: 0,
             cut: false,
@@ -43,20 +67,27 @@ impl NetworkPath {
         }
     }
 
-    /// When a packet sent at `sent` arrives: never if it is lost, twice if it is copied. Calls must come in order of time.
-    pub fn send(&mut self, sent: TrueTime) -> Arrivals {
-        let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter);
-        let queued = sent + delay.as_nanos();
+    /// What becomes of a datagram that is sent at `sent`: it never arrives if it is lost, twice if it is copied, and perhaps damaged. Calls must come in order of time.
+    pub fn carry(&mut self, sent: TrueTime, datagram: &mut [u8]) -> Passage {
+        let left = self.bottleneck.pass(sent, datagram.len());
+        let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter) + self.delays.next();
+        let queued = left.unwrap_or(sent) + delay.as_nanos();
         let lost = self.loss.uniform() < self.config.loss.get();
         let lost_in_burst = self.bursts.as_mut().is_some_and(Bursts::lose);
+        let taken = self.corrupter.pass(datagram);
         let released = self.stalls.release(queued);
-        let arrival = if self.config.may_reorder { released } else { released.max(self.last_arrival) };
+        let held_back = self.overtaking.hold(sent);
+        let in_order = !self.config.may_reorder && held_back.is_none();
+        let arrival = if in_order { released.max(self.last_arrival) } else { released };
+        let arrival = arrival + held_back.unwrap_or(Nanos::ZERO).as_nanos();
         let copy = self.copy(arrival);
-        if lost || lost_in_burst || self.cut {
-            return [None; 2];
+        if lost || lost_in_burst || self.cut || left.is_none() || !taken {
+            return Passage::LOST;
         }
-        self.last_arrival = arrival;
-        [Some(arrival), copy]
+        if held_back.is_none() {
+            self.last_arrival = arrival;
+        }
+        Passage { arrivals: [Some(arrival), copy], in_order }
     }
 
     /// When the copy of a packet that arrives at `arrival` does, if there is one.
@@ -88,6 +119,11 @@ impl NetworkPath {
     /// From now on, every packet takes longer by so much.
     pub fn set_extra_delay(&mut self, extra: Nanos) {
         self.extra = extra;
+    }
+
+    /// From now on, the narrowest link is like this.
+    pub fn set_rate_limit(&mut self, limit: Option<RateLimit>) {
+        self.bottleneck.set(limit);
     }
 
     /// From now on, nothing passes, or everything again. What is under way arrives.
@@ -145,7 +181,9 @@ pub fn next_stall(stall: &Stall, stream: &mut RandomStream, from: TrueTime) -> (
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Duplicate, LossBurst, Micros, Millis, Probability, Seconds};
+    use crate::scenario::{
+        Corruption, DelayFile, Duplicate, LossBurst, Micros, Millis, Probability, Reorder, ReorderBy, Seconds,
+    };
 
     fn config() -> scenario::Path {
         scenario::Path {
@@ -160,7 +198,15 @@ mod tests {
                 min_ms: Millis::try_from(5.0).unwrap(),
                 max_ms: Millis::try_from(20.0).unwrap(),
             }),
+            delay_file: None,
+            rate_limit: None,
+            reorder: None,
+            corruption: None,
         }
+    }
+
+    fn send(path: &mut NetworkPath, sent: TrueTime) -> Arrivals {
+        path.carry(sent, &mut [0; 300]).arrivals
     }
 
     #[test]
@@ -170,7 +216,7 @@ mod tests {
         let n = 40_000;
         for i in 0..n {
             let sent = i64::from(i) * 5_000_000;
-            if let [Some(arrival), _] = path.send(sent) {
+            if let [Some(arrival), _] = send(&mut path, sent) {
                 assert!(arrival >= last && arrival >= sent + 200_000);
                 longest = longest.max(arrival - sent);
                 last = arrival;
@@ -186,7 +232,7 @@ mod tests {
     fn packets_overtake_only_where_they_may() {
         let overtakes = |may_reorder| {
             let mut path = NetworkPath::new(scenario::Path { may_reorder, stall: None, ..config() }, 3, "test");
-            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| path.send(i * 50_000)[0]).collect();
+            let arrivals: Vec<TrueTime> = (0..1000).filter_map(|i| send(&mut path, i * 50_000)[0]).collect();
             arrivals.windows(2).filter(|pair| pair[1] < pair[0]).count()
         };
         assert_eq!(overtakes(false), 0);
@@ -198,7 +244,7 @@ mod tests {
         let arrivals = |of: fn(&mut NetworkPath)| {
             let mut path = NetworkPath::new(scenario::Path { stall: None, ..config() }, 3, "test");
             of(&mut path);
-            (0..100).map(|i| path.send(i * 5_000_000)[0]).collect::<Vec<_>>()
+            (0..100).map(|i| send(&mut path, i * 5_000_000)[0]).collect::<Vec<_>>()
         };
         let usual = arrivals(|_| ());
         let later = arrivals(|path| path.set_extra_delay(Nanos::from_micros(70)));
@@ -211,7 +257,7 @@ mod tests {
     fn copies_and_bursts_leave_the_rest_of_the_weather_alone() {
         let arrivals = |config: scenario::Path| {
             let mut path = NetworkPath::new(config, 3, "test");
-            (0..4000).map(|i| path.send(i * 1_000_000)).collect::<Vec<_>>()
+            (0..4000).map(|i| send(&mut path, i * 1_000_000)).collect::<Vec<_>>()
         };
         let share = |share| Probability::try_from(share).unwrap();
         let usual = arrivals(config());
@@ -229,5 +275,77 @@ mod tests {
             arrivals(scenario::Path { loss_burst: Some(burst), stall: None, may_reorder: true, ..config() });
         assert!(lossy_in_any_order.iter().zip(&calm).all(|(lossy, calm)| lossy[0].is_none() || lossy == calm));
         assert!(lossy.iter().filter(|arrivals| arrivals[0].is_none()).count() > 600);
+    }
+
+    #[test]
+    fn a_share_is_overtaken_by_as_many_as_were_asked_for() {
+        let reorder = |by| Reorder { share: Probability::try_from(0.1).unwrap(), by };
+        let calm = scenario::Path { jitter: Jitter::None, loss: Probability::default(), stall: None, ..config() };
+        let by_packets = reorder(ReorderBy::Packets(3.try_into().unwrap()));
+        let mut path = NetworkPath::new(scenario::Path { reorder: Some(by_packets), ..calm.clone() }, 3, "test");
+        let mut arrivals: Vec<(TrueTime, i64)> =
+            (0..10_000).map(|i| (send(&mut path, i * 1_000_000)[0].unwrap(), i)).collect();
+        arrivals.sort_unstable();
+        let late: Vec<i64> =
+            (0..).zip(&arrivals).map(|(place, &(_, sent))| place - sent).filter(|&late| late > 0).collect();
+        assert!((850..1150).contains(&late.len()), "{}", late.len());
+        // Those that are held back one after the other do not overtake each other.
+        assert!(late.iter().filter(|&&late| late == 3).count() > late.len() / 2 && late.iter().all(|&late| late <= 3));
+
+        let later =
+            Jitter::Uniform { min_us: Micros::try_from(4_000.0).unwrap(), max_us: Micros::try_from(5_000.0).unwrap() };
+        let mut path =
+            NetworkPath::new(scenario::Path { reorder: Some(reorder(ReorderBy::Later(later))), ..calm }, 3, "test");
+        let late = (0..10_000).map(|i| send(&mut path, i * 1_000_000)[0].unwrap() - i * 1_000_000 - 200_000);
+        let held: Vec<i64> = late.filter(|&late| late > 0).collect();
+        assert!((850..1150).contains(&held.len()) && held.iter().all(|held| (4_000_000..=5_000_000).contains(held)));
+    }
+
+    #[test]
+    fn impairments_leave_the_rest_of_the_weather_alone() {
+        let arrivals = |config: scenario::Path| {
+            let mut path = NetworkPath::new(config, 3, "test");
+            (0..4000).map(|i| send(&mut path, i * 1_000_000)[0]).collect::<Vec<_>>()
+        };
+        let calm = || scenario::Path { stall: None, may_reorder: true, ..config() };
+        let share = Probability::try_from(0.2).unwrap();
+        let usual = arrivals(calm());
+        let corruption = Corruption {
+            share,
+            bits: Default::default(),
+            from_byte: 0,
+            to_byte: None,
+            udp_checksum: Default::default(),
+        };
+        let reorder = Reorder { share, by: ReorderBy::Packets(5.try_into().unwrap()) };
+        let damaged = arrivals(scenario::Path { corruption: Some(corruption), ..calm() });
+        assert!(usual.iter().zip(&damaged).all(|(usual, damaged)| damaged.is_none() || usual == damaged));
+        assert!(usual.iter().zip(&damaged).filter(|(usual, damaged)| usual != damaged).count() > 600);
+        let overtaken = arrivals(scenario::Path { reorder: Some(reorder), ..calm() });
+        let held = usual.iter().zip(&overtaken).filter(|(usual, held)| usual != held);
+        assert!(held.clone().all(|(usual, held)| held.unwrap() == usual.unwrap() + 5_500_000) && held.count() > 600);
+    }
+
+    #[test]
+    fn delays_of_a_file_are_replayed_or_drawn() {
+        let file = |order: &str| format!("path = 'x'\norder = '{order}'");
+        let arrivals = |order: &str| {
+            let delay_file = toml::from_str::<DelayFile>(&file(order)).unwrap().holding(&[10, 20, 30]);
+            let config = scenario::Path {
+                jitter: Jitter::None,
+                loss: Probability::default(),
+                stall: None,
+                delay_file: Some(delay_file),
+                ..config()
+            };
+            let mut path = NetworkPath::new(config, 3, "test");
+            (0..3000).map(|i| send(&mut path, i * 1_000_000)[0].unwrap() - i * 1_000_000 - 200_000).collect::<Vec<_>>()
+        };
+        assert_eq!(arrivals("replayed")[..5], [10, 20, 30, 10, 20]);
+        let drawn = arrivals("drawn");
+        for delay in [10, 20, 30] {
+            let count = drawn.iter().filter(|&&drawn| drawn == delay).count();
+            assert!((900..1100).contains(&count), "{delay}: {count}");
+        }
     }
 }

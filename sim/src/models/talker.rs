@@ -7,7 +7,7 @@ use super::crystal::{CrystalClock, TrueTime};
 use super::identity::Identity;
 use super::source::SourceSignal;
 use super::streams::RandomStream;
-use crate::scenario::{self, FaultKind, TalkerClock, TalkerRestart};
+use crate::scenario::{self, FaultKind, Scenario, TalkerClock, TalkerRestart};
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
 use engine::{Frames, MediaPosition, NANOS_PER_SECOND, RtpTimestamp, SampleRate};
@@ -39,11 +39,11 @@ pub struct MediaTimeline {
 impl MediaTimeline {
     /// The timeline of a scenario's talker.
     #[must_use]
-    pub fn new(talker: &scenario::Talker, grandmaster: &scenario::Grandmaster, seed: u64) -> Self {
+    pub fn new(talker: &scenario::Talker, scenario: &Scenario) -> Self {
         let rate = talker.sample_rate_hz.rate();
         match talker.clock {
-            TalkerClock::Grandmaster => {
-                let epoch_ns = i128::from(grandmaster.start_time_s) * i128::from(NANOS_PER_SECOND);
+            TalkerClock::Grandmaster | TalkerClock::Rival(_) => {
+                let epoch_ns = epoch_ns(talker.clock, scenario);
                 // The first packet boundary of the PTP timeline after the start.
                 let packet = i128::from(talker.packet_frames.max(1));
                 let started = i128::from(rate.position_after(epoch_ns).frame().get());
@@ -51,7 +51,7 @@ impl MediaTimeline {
                 Self { pace: Pace::Ptp { epoch_ns }, rate, first }
             }
             TalkerClock::Crystal(crystal) => {
-                let walk = RandomStream::new(seed, "talker/clock/walk");
+                let walk = RandomStream::new(scenario.seed, "talker/clock/walk");
                 let clock = Box::new(CrystalClock::new(crystal, Vec::new(), walk));
                 // Any origin will do; this one wraps after 20 s, so that every run passes a wrap.
                 Self { pace: Pace::Crystal(clock), rate, first: Frames::new((1 << 32) - 960_000) }
@@ -107,6 +107,16 @@ impl MediaTimeline {
     }
 }
 
+/// PTP time at the start of the run, as a talker's master has it: that of the grandmaster is the truth.
+fn epoch_ns(clock: TalkerClock, scenario: &Scenario) -> i128 {
+    let rival = if let TalkerClock::Rival(index) = clock { scenario.rivals.get(index) } else { None };
+    let whole = |master: &scenario::Grandmaster| i128::from(master.start_time_s) * i128::from(NANOS_PER_SECOND);
+    match rival {
+        Some(rival) => whole(rival) + i128::from(rival.time_offset_us.nanos().as_nanos()),
+        None => whole(&scenario.grandmaster),
+    }
+}
+
 /// What leaves at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -124,7 +134,13 @@ pub struct TalkerModel {
     format: StreamFormat,
     payload_type: PayloadType,
     packet_frames: i64,
+    /// Frames of the packets after the next one, which is being filled.
+    packet_frames_then: i64,
+    /// Payload type and frames of a packet, but for faults.
+    normal: (PayloadType, i64),
     packets: i64,
+    /// Frame of the programme at which the next packet begins.
+    next: i64,
     samples: Vec<f32>,
     identity: Identity,
     /// Every identity that the talker had.
@@ -145,14 +161,17 @@ impl TalkerModel {
         seed: u64,
     ) -> Self {
         let packet_frames = i64::from(config.packet_frames);
-        let identity = Identity::new(SSRC, config.first_sequence);
+        let identity = Identity::new(SSRC, config.first_sequence).with_timestamp_offset(config.timestamp_offset);
         Self {
             timeline,
             source,
             format,
             payload_type: config.payload_type.0,
             packet_frames,
+            packet_frames_then: packet_frames,
+            normal: (config.payload_type.0, packet_frames),
             packets: 0,
+            next: 0,
             samples: vec![0.0; usize::from(config.packet_frames) * format.channels()],
             identity,
             identities: vec![identity],
@@ -164,25 +183,28 @@ impl TalkerModel {
 
     /// When the next packet leaves.
     pub fn next_departure(&mut self) -> TrueTime {
-        self.timeline.time_of((self.packets + 1) * self.packet_frames)
+        self.timeline.time_of(self.next + self.packet_frames)
     }
 
     /// What leaves then, as datagrams.
     pub fn send(&mut self) -> Sent {
-        let first = self.packets * self.packet_frames;
+        let first = self.next;
         let elsewhere = first + i64::from(SECOND_PROGRAMME_S) * i64::from(self.format.sample_rate().as_hz());
         let sent = Sent {
             packet: (!self.silent).then(|| self.datagram(self.identity, first)),
             second: self.second.map(|second| self.datagram(second, elsewhere)),
         };
         self.packets += 1;
+        self.next += self.packet_frames;
+        self.packet_frames = self.packet_frames_then;
         sent
     }
 
     /// The packet of a sender with the programme from frame `programme` on.
     fn datagram(&mut self, sender: Identity, programme: i64) -> Vec<u8> {
+        self.samples.resize(self.packet_frames as usize * self.format.channels(), 0.0);
         self.source.render(programme, &mut self.samples);
-        let frame = self.timeline.first() + Frames::new(self.packets * self.packet_frames);
+        let frame = self.timeline.first() + Frames::new(self.next);
         let header = RtpHeader {
             marker: false,
             payload_type: self.payload_type,
@@ -213,6 +235,10 @@ impl TalkerModel {
                 let drawn = self.identity.restarted(&mut self.random, true);
                 self.second = begins.then(|| Identity::new(drawn.ssrc, drawn.sequence(0).get()));
             }
+            FaultKind::PacketFrames(frames) => {
+                self.packet_frames_then = if begins { i64::from(frames.get()) } else { self.normal.1 };
+            }
+            FaultKind::WrongPayloadType(wrong) => self.payload_type = if begins { wrong.0 } else { self.normal.0 },
             _ => {}
         }
     }

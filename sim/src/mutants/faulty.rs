@@ -4,7 +4,7 @@ use super::Mutant;
 use super::audio::Spoiler;
 use super::conceal::Arrivals;
 use crate::record::ClockState;
-use crate::world::{Clock, Playback, Receiver, Reception};
+use crate::world::{Clock, Playback, Receiver, Reception, StampClock};
 use engine::clock::PtpMap;
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Transmit, TransmitToken};
@@ -109,6 +109,10 @@ impl Receiver for Faulty {
 
     fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime) {
         self.inner.handle_transmitted(token, sent);
+    }
+
+    fn stamp_clock(&self) -> StampClock {
+        self.inner.stamp_clock()
     }
 
     fn pull(&mut self, now: LocalTime, out: &mut [f32]) {

@@ -18,7 +18,7 @@ pub(super) fn listen(loaded: &Loaded, receiver: &Receiver, outcome: &mut Outcome
     let times = FrameTimes::new(frames, rate_hz, |frame| {
         card.true_time_of(frame as f64 * 1e9 / f64::from(rate_hz)) as f64 * 1e-9
     });
-    let mut captured = MediaTimeline::new(chain.talker, &scenario.grandmaster, scenario.seed);
+    let mut captured = MediaTimeline::new(chain.talker, scenario);
     let scale = f64::from(rate_hz) / f64::from(chain.talker.sample_rate_hz.get());
     let around = Circumstances { times, card_gaps: &outcome.card_gaps, concealed: &outcome.concealed };
     let heard = Listening::new(report, around, |at_s, position| {

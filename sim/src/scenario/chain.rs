@@ -42,6 +42,11 @@ pub struct Talker {
     /// Sequence number of its first packet.
     #[serde(default)]
     pub first_sequence: u16,
+    /// Added to every RTP timestamp.
+    #[serde(default)]
+    pub timestamp_offset: u32,
+    /// What its SDP says of that (`a=mediaclk:direct=`); the same, if not given.
+    pub sdp_timestamp_offset: Option<u32>,
     /// What the media clock follows.
     pub clock: TalkerClock,
     /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it follows a crystal of its own. One that follows PTP says so anyway.

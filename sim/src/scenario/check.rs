@@ -1,7 +1,11 @@
 //! Checks of a scenario that need more than one value.
 
 use super::load::File;
-use super::{AudioChain, Card, Expectation, Fault, FaultKind, Millis, Scenario, ScenarioError, TalkerClock};
+use super::{
+    AudioChain, Card, Corruption, Expectation, Fault, FaultKind, Millis, OwnNetwork, Scenario, ScenarioError, Talker,
+    TalkerClock,
+};
+use engine::rtp::format::MAX_PAYLOAD;
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
@@ -11,6 +15,8 @@ impl File<'_> {
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         self.check_chain(scenario)?;
         self.check_sender(scenario)?;
+        self.check_talker(scenario)?;
+        self.check_corruption(scenario)?;
         self.check_lengths(scenario)?;
         self.check_receivers(scenario)?;
         self.check_masters(scenario)?;
@@ -20,6 +26,7 @@ impl File<'_> {
                 let message = "this befalls a sound card, and only clocks are simulated: leave it out";
                 return Err(self.error(&fault.at_s.span(), message));
             }
+            self.check_talker_fault(scenario, fault)?;
             if fault.at_s.as_ref().get() > end {
                 let message = format!("this is after the end of the run at {end} s: choose an earlier time");
                 return Err(self.error(&fault.at_s.span(), message));
@@ -68,9 +75,74 @@ impl File<'_> {
                 "[sender] sends what [talker] says, and there is none: add it, as in scenarios/sender_ptp.toml";
             return Err(self.error(&sender.clock.span(), message));
         };
+        if talker.timestamp_offset != 0 {
+            let message = "[sender] sends PTP time as it is: leave out timestamp_offset, or [sender]";
+            return Err(self.error(&self.find("[talker]", "timestamp_offset"), message));
+        }
         if !matches!(talker.clock, TalkerClock::Grandmaster) {
             let message = "[sender] is on PTP: write clock = \"grandmaster\" in [talker], or leave out [sender]";
             return Err(self.error(&self.find("[talker]", "clock"), message));
+        }
+        Ok(())
+    }
+
+    /// What is corrupted is something.
+    fn check_corruption(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let network = &scenario.network;
+        let shared = [("[network.media]", network.media.as_ref()), ("[network.media_b]", network.media_b.as_ref())];
+        let ptp = [("[network.ptp]", Some(&network.ptp)), ("[network.ptp_up]", network.ptp_up.as_ref())];
+        let own = scenario.receivers.iter().flat_map(|receiver| {
+            let OwnNetwork { media, ptp, ptp_up } = &receiver.network;
+            [
+                ("[receiver.network.media]", media.as_ref()),
+                ("[receiver.network.ptp]", ptp.as_ref()),
+                ("[receiver.network.ptp_up]", ptp_up.as_ref()),
+            ]
+        });
+        for (section, path) in shared.into_iter().chain(ptp).chain(own) {
+            let Some(Corruption { from_byte, to_byte: Some(to), .. }) = path.and_then(|path| path.corruption) else {
+                continue;
+            };
+            if from_byte >= to {
+                let message = format!("no byte is from {from_byte} to {to}: from_byte must be less than to_byte");
+                return Err(self.error(&self.find(section, "corruption"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rival that a talker follows is there.
+    fn check_talker(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let Some(Talker { clock: TalkerClock::Rival(index), .. }) = scenario.talker else { return Ok(()) };
+        let count = scenario.rivals.len();
+        if index >= count {
+            let message = format!("there is no rival {index}: there are {count} of [[rival]], counted from 0");
+            return Err(self.error(&self.find("[talker]", "clock"), message));
+        }
+        if scenario.rivals[index].wander.is_some() {
+            let message = "a talker follows the mean of its master: leave out wander of that [[rival]]";
+            return Err(self.error(&self.find("[[rival]]", "wander"), message));
+        }
+        Ok(())
+    }
+
+    /// A fault of the talker's model needs one, and what it sends must be packets of its format.
+    fn check_talker_fault(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
+        if !fault.what.needs_talker() {
+            return Ok(());
+        }
+        let Some(talker) = scenario.talker.as_ref().filter(|_| scenario.sender.is_none()) else {
+            let message = "this befalls the talker's model, and there is none: add [talker] without [sender]";
+            return Err(self.error(&fault.at_s.span(), message));
+        };
+        if let FaultKind::PacketFrames(frames) = fault.what {
+            let format = self.format(talker)?;
+            let most = MAX_PAYLOAD / format.bytes_per_frame();
+            if usize::from(frames.get()) > most {
+                let message =
+                    format!("packets of {} frames are too long: there are at most {most} in this format", frames.get());
+                return Err(self.error(&fault.at_s.span(), message));
+            }
         }
         Ok(())
     }

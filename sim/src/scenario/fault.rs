@@ -1,7 +1,10 @@
 //! What can happen during a run.
 
-use super::value::{CallbackFrames, Micros, Millis, PartsPerMillion, Seconds, SlewPpm, StepMicros, StepMillis};
-use super::{Jitter, Stall};
+use super::value::{
+    CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Probability, RtpPayloadType,
+    Seconds, SlewPpm, StepMicros, StepMillis,
+};
+use super::{Jitter, RateLimit, Stall};
 use crate::models::{Ramp, Slew, TrueTime};
 use engine::Nanos;
 use serde::Deserialize;
@@ -84,6 +87,26 @@ pub enum FaultKind {
     WallClockSlewPpm(SlewPpm),
     /// The host's wall clock is set, and differs by so much from then on.
     WallClockStepMs(StepMillis),
+
+    // Faults of the catalogue's network, PTP, RTP and devices.
+    /// The paths of the media have a narrow link, with a queue that drops what finds it full.
+    MediaRateLimit(RateLimit),
+    /// Nobody on the network queries for members of multicast groups any more, and the switches forget those of which they hear nothing.
+    IgmpQuerierMissing,
+    /// Every Follow_Up is handled before its Sync, as if it came by a faster queue.
+    FollowUpBeforeSync,
+    /// Some device sends to the PTP ports what is no PTP message.
+    PtpMalformed(Malformed),
+    /// The host does not tell when it sent a share of the Delay_Reqs.
+    TransmitStampsMissing(Stamps),
+    /// The host tells so later, as drivers do that poll the network card: mostly after the answer has come.
+    TransmitStampsLateUs(Micros),
+    /// The sender's packets have so many frames instead.
+    PacketFrames(PacketFrames),
+    /// The sender's packets have another payload type instead.
+    WrongPayloadType(RtpPayloadType),
+    /// The sound card is gone (unplugged, reset), and with it everything that it would have played until it is back.
+    CardLost,
 }
 
 impl FaultKind {
@@ -105,7 +128,13 @@ impl FaultKind {
     /// Whether it befalls the audio chain, and nothing else.
     #[must_use]
     pub fn needs_chain(&self) -> bool {
-        matches!(self, Self::CardXrunMs(_) | Self::CallbacksStalled | Self::CallbackFrames(_))
+        matches!(self, Self::CardXrunMs(_) | Self::CallbacksStalled | Self::CallbackFrames(_) | Self::CardLost)
+    }
+
+    /// Whether it befalls the model of the talker, and nothing else.
+    #[must_use]
+    pub fn needs_talker(&self) -> bool {
+        matches!(self, Self::PacketFrames(_) | Self::WrongPayloadType(_))
     }
 }
 
@@ -178,6 +207,30 @@ pub enum MediaLeg {
     A,
     /// `[network.media_b]`.
     B,
+}
+
+/// A device that disturbs PTP.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Malformed {
+    /// Datagrams a second.
+    pub per_s: MessagesPerSecond,
+}
+
+impl Malformed {
+    /// From one to the next.
+    #[must_use]
+    pub fn interval(&self) -> Nanos {
+        Nanos::from_secs_f64(1.0 / self.per_s.get())
+    }
+}
+
+/// Transmit stamps that a host does not give.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamps {
+    /// Share of them.
+    pub share: Probability,
 }
 
 /// Delay that comes on top, in each direction.

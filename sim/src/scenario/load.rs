@@ -56,8 +56,9 @@ impl Loaded {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
         let file = File { path, text: &text, overrides };
-        let (scenario, changes) = file.parse(overrides)?;
+        let (mut scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
+        file.read_delays(&mut scenario)?;
         let stream = file.stream(&scenario)?;
         let name = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path: path.to_owned(), name, overrides: overrides.to_vec(), changes, scenario, stream })
@@ -81,10 +82,15 @@ impl File<'_> {
         ScenarioError::at(self.path, self.text, span, message)
     }
 
+    /// The path of a file that the scenario names: relative to its own.
+    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
     /// The scenario, and the overrides that changed it.
     fn parse(&self, overrides: &[String]) -> Result<(Scenario, Vec<String>), ScenarioError> {
         let wrong = |(place, message): Wrong| self.error(&place, message);
-        let plain: Scenario = read(self.text).map_err(wrong)?;
+        let mut plain: Scenario = read(self.text).map_err(wrong)?;
         let mut table: toml::Table = read(self.text).map_err(wrong)?;
         let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
@@ -97,7 +103,7 @@ impl File<'_> {
             changed = read(&table.to_string()).map_err(|(_, message)| failed(message))?;
         }
         if !overrides.is_empty() {
-            point_into(&mut changed, &plain);
+            point_into(&mut changed, &mut plain);
         }
         Ok((changed, changes))
     }
@@ -109,7 +115,7 @@ impl File<'_> {
         Ok(Some(Stream { source: Arc::new(source), format }))
     }
 
-    fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
+    pub(super) fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
         let channels = usize::from(talker.channels);
         let format = StreamFormat::new(talker.encoding.encoding(), talker.sample_rate_hz.rate(), channels)
             .map_err(|error| self.error(&self.find("[talker]", "channels"), error.to_string()))?;
@@ -133,7 +139,7 @@ impl File<'_> {
                 SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
             }
             Source::Wav(wav) => {
-                let path = self.path.parent().unwrap_or(Path::new("")).join(wav.as_ref());
+                let path = self.beside(wav.as_ref());
                 SourceSignal::from_wav(&path, rate, talker.channels)
                     .map_err(|error| self.error(&wav.span(), error.to_string()))
             }
@@ -192,7 +198,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
 }
 
 /// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
-fn point_into(changed: &mut Scenario, plain: &Scenario) {
+fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
         let span = plain.map_or(0..0, Spanned::span);
         *changed = Spanned::new(span, changed.get_ref().clone());
@@ -207,6 +213,12 @@ fn point_into(changed: &mut Scenario, plain: &Scenario) {
         let plain = plain.expectations.get(i);
         same_place(&mut expectation.receiver, plain.map(|plain| &plain.receiver));
         same_place(&mut expectation.metric, plain.map(|plain| &plain.metric));
+    }
+    let plain_paths = plain.paths_mut();
+    for (name, path) in changed.paths_mut() {
+        let Some(file) = &mut path.delay_file else { continue };
+        let plain = plain_paths.iter().find(|(plain, _)| *plain == name);
+        same_place(&mut file.path, plain.and_then(|(_, path)| Some(&path.delay_file.as_ref()?.path)));
     }
     if let Some(Talker { source: Source::Wav(wav), .. }) = &mut changed.talker {
         let plain = plain.talker.as_ref().map(|talker| &talker.source);

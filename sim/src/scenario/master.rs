@@ -31,6 +31,9 @@ pub struct Grandmaster {
     /// How far its time is off from that.
     #[serde(default)]
     pub time_offset_us: StepMicros,
+    /// Sequence id that its first Announce and its first Sync follow.
+    #[serde(default)]
+    pub first_sequence: u16,
     /// How it wanders around that; not at all if not given.
     pub wander: Option<Wander>,
     /// When it appears; it was always there if not given.

@@ -5,10 +5,12 @@
 mod chain;
 mod check;
 mod clock;
+mod delays;
 mod error;
 mod expect;
 mod explain;
 mod fault;
+mod impairment;
 mod load;
 mod master;
 mod receiver;
@@ -21,14 +23,18 @@ pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, Talke
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
-pub use fault::{ExtraDelay, Fault, FaultKind, MediaLeg, MonotonicClock, Restart, Suspend, TalkerRestart};
+pub use fault::{
+    ExtraDelay, Fault, FaultKind, Malformed, MediaLeg, MonotonicClock, Restart, Stamps, Suspend, TalkerRestart,
+};
+pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
 pub use load::{Loaded, Stream};
 pub use master::{Grandmaster, Wander};
-pub use receiver::{OwnNetwork, Receiver, Surroundings};
+pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
 pub use value::{
-    CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
-    SampleRateHz, Seconds, SlewPpm, StepMicros, StepMillis, TailIndex, WanderPpb,
+    CallbackFrames, Identity, MegabitsPerSecond, MessagesPerSecond, Micros, Millis, MulticastGroup, PacketFrames,
+    PartsPerMillion, Probability, QueueBytes, Queues, RtpPayloadType, SampleRateHz, Seconds, SlewPpm, SmallCount,
+    StepMicros, StepMillis, TailIndex, WanderPpb,
 };
 pub use weather::{Duplicate, LossBurst};
 
@@ -142,6 +148,16 @@ pub struct Network {
     pub media_b: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Path,
+    /// The way back, if it is another one.
+    pub ptp_up: Option<Path>,
+    /// How long switches forward a group after the last report of a member (RFC 3376, 8.4: 260 s by default).
+    #[serde(default = "group_membership_interval")]
+    pub group_timeout_s: Seconds,
+}
+
+/// 2 x 125 s + 10 s (RFC 3376, 8.4).
+fn group_membership_interval() -> Seconds {
+    Seconds::try_from(260.0).unwrap_or_default()
 }
 
 /// A one-way path. Packets overtake each other only if they may.
@@ -165,6 +181,14 @@ pub struct Path {
     pub duplicate: Option<Duplicate>,
     /// Times when nothing passes, and all that waited comes at once.
     pub stall: Option<Stall>,
+    /// Delays that come on top, from a file.
+    pub delay_file: Option<DelayFile>,
+    /// The narrowest link.
+    pub rate_limit: Option<RateLimit>,
+    /// Packets that others overtake, whether packets may overtake each other or not.
+    pub reorder: Option<Reorder>,
+    /// Packets in which bits are flipped.
+    pub corruption: Option<Corruption>,
 }
 
 /// A distribution of lateness.

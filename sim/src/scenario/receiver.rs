@@ -2,7 +2,8 @@
 //!
 //! What is its own has random streams of its own, named after the receiver; what it shares with the others, it lives through as they do.
 
-use super::{AudioChain, Card, Host, Path, ReceiverKind, Scenario};
+use super::{AudioChain, Card, Host, Path, ReceiverKind, Scenario, Seconds};
+use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +22,8 @@ pub struct Receiver {
     /// Its paths through the network, instead of the scenario's.
     #[serde(default)]
     pub network: OwnNetwork,
+    /// How often it reports its groups to the switches by itself; never after it has joined them, if not given.
+    pub rejoin_every_s: Option<Seconds>,
 }
 
 /// Paths that only one receiver has.
@@ -31,6 +34,17 @@ pub struct OwnNetwork {
     pub media: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Option<Path>,
+    /// The way back, if it is another one; as the way there if that is its own.
+    pub ptp_up: Option<Path>,
+}
+
+/// How long switches forward the groups of a receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Membership {
+    /// After its last report.
+    pub timeout: Nanos,
+    /// How often it reports by itself.
+    pub rejoin_every: Option<Nanos>,
 }
 
 /// What surrounds one receiver.
@@ -40,8 +54,12 @@ pub struct Surroundings<'a> {
     pub chain: Option<AudioChain<'a>>,
     /// The computer.
     pub host: &'a Host,
-    /// Grandmaster to receiver, and back.
+    /// Grandmaster to receiver.
     pub ptp: &'a Path,
+    /// And back.
+    pub ptp_up: &'a Path,
+    /// How the switches know that it listens.
+    pub membership: Membership,
     /// What the names of its own random streams begin with.
     name: String,
     own_card: bool,
@@ -51,9 +69,9 @@ pub struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// Surroundings that nobody else has.
-    pub(super) fn all_own(chain: Option<AudioChain<'a>>, host: &'a Host, ptp: &'a Path, name: &str) -> Self {
-        Self { chain, host, ptp, name: name.to_owned(), own_card: true, own_media: true, own_host: true, own_ptp: true }
+    /// These with random streams that nobody else has.
+    pub(super) fn all_own(self, name: &str) -> Self {
+        Self { name: name.to_owned(), own_card: true, own_media: true, own_host: true, own_ptp: true, ..self }
     }
 
     /// Whether what a perfect receiver would play here differs from what it would play in the scenario's own surroundings.
@@ -99,6 +117,8 @@ impl Scenario {
             chain: self.chain(),
             host: &self.host,
             ptp: &self.network.ptp,
+            ptp_up: self.network.ptp_up.as_ref().unwrap_or(&self.network.ptp),
+            membership: self.membership(None),
             name: String::new(),
             own_card: false,
             own_media: false,
@@ -110,21 +130,29 @@ impl Scenario {
     /// What surrounds one of the scenario's receivers.
     #[must_use]
     pub fn surroundings_of<'a>(&'a self, receiver: &'a Receiver) -> Surroundings<'a> {
-        let Receiver { card, host, network, .. } = receiver;
-        let chain = self.chain().map(|chain| AudioChain {
+        let Receiver { card, host, network, rejoin_every_s, .. } = receiver;
+        let shared = self.surroundings();
+        let chain = shared.chain.map(|chain| AudioChain {
             card: card.as_ref().unwrap_or(chain.card),
             media: network.media.as_ref().unwrap_or(chain.media),
             ..chain
         });
         Surroundings {
             chain,
-            host: host.as_ref().unwrap_or(&self.host),
-            ptp: network.ptp.as_ref().unwrap_or(&self.network.ptp),
+            host: host.as_ref().unwrap_or(shared.host),
+            ptp: network.ptp.as_ref().unwrap_or(shared.ptp),
+            ptp_up: network.ptp_up.as_ref().or(network.ptp.as_ref()).unwrap_or(shared.ptp_up),
+            membership: self.membership(*rejoin_every_s),
             name: receiver.name.as_ref().clone(),
             own_card: card.is_some(),
             own_media: network.media.is_some(),
             own_host: host.is_some(),
             own_ptp: network.ptp.is_some(),
         }
+    }
+
+    fn membership(&self, rejoin_every_s: Option<Seconds>) -> Membership {
+        let timeout = self.network.group_timeout_s.nanos();
+        Membership { timeout, rejoin_every: rejoin_every_s.map(Seconds::nanos) }
     }
 }

@@ -46,6 +46,11 @@ impl Scenario {
     pub fn surroundings_of_sender<'a>(&'a self, sender: &'a Sender) -> Surroundings<'a> {
         let chain = self.chain().map(|chain| AudioChain { card: sender.card.as_ref().unwrap_or(chain.card), ..chain });
         // No receiver can be called like that.
-        Surroundings::all_own(chain, &sender.host, sender.ptp.as_ref().unwrap_or(&self.network.ptp), "/sender")
+        let mut own = self.surroundings().all_own("/sender");
+        (own.chain, own.host) = (chain, &sender.host);
+        if let Some(ptp) = &sender.ptp {
+            (own.ptp, own.ptp_up) = (ptp, ptp);
+        }
+        own
     }
 }

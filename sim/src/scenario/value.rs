@@ -67,6 +67,14 @@ checked!(
     Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
 );
 checked!(
+    /// Megabits per second, from 1 kbit/s to 1 Tbit/s.
+    MegabitsPerSecond, |value| (0.001..=1_000_000.0).contains(&value), "between 0.001 and 1000000 Mbit/s"
+);
+checked!(
+    /// Messages per second, up to what a fast network carries.
+    MessagesPerSecond, |value| (0.001..=100_000.0).contains(&value), "between 0.001 and 100000 a second"
+);
+checked!(
     /// Tail index of a Pareto distribution: its mean is infinite up to 1.
     TailIndex, |value| value > 1.0 && value <= 100.0, "more than 1 and at most 100"
 );
@@ -102,6 +110,60 @@ impl TryFrom<u8> for Queues {
     }
 }
 
+/// A small count: packets that overtake another, bits that are flipped in one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct SmallCount(u8);
+
+impl SmallCount {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for SmallCount {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<u8> for SmallCount {
+    type Error = String;
+    fn try_from(number: u8) -> Result<Self, String> {
+        (number > 0).then_some(Self(number)).ok_or_else(|| "0 is out of range: it must be between 1 and 255".to_owned())
+    }
+}
+
+/// Size of a queue in bytes: at least an Ethernet frame of full length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct QueueBytes(u32);
+
+/// An Ethernet frame of 1500 bytes with its header, frame check sequence, preamble and gap (IEEE 802.3).
+const LONGEST_FRAME: u32 = 1538;
+
+impl QueueBytes {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for QueueBytes {
+    type Error = String;
+    fn try_from(bytes: u32) -> Result<Self, String> {
+        let right = bytes >= LONGEST_FRAME;
+        right.then_some(Self(bytes)).ok_or_else(|| {
+            format!(
+                "a queue of {bytes} bytes is too short: it must be at least {LONGEST_FRAME}, a whole Ethernet frame"
+            )
+        })
+    }
+}
+
 /// Frames that a callback of a sound card asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u16")]
@@ -119,6 +181,26 @@ impl TryFrom<u16> for CallbackFrames {
     type Error = String;
     fn try_from(frames: u16) -> Result<Self, String> {
         (frames > 0).then_some(Self(frames)).ok_or_else(|| "callback_frames must be more than 0".to_owned())
+    }
+}
+
+/// Frames of a packet. How many fit depends on the stream's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct PacketFrames(u16);
+
+impl PacketFrames {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<u16> for PacketFrames {
+    type Error = String;
+    fn try_from(frames: u16) -> Result<Self, String> {
+        (frames > 0).then_some(Self(frames)).ok_or_else(|| "packet_frames must be more than 0".to_owned())
     }
 }
 

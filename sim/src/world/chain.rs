@@ -78,7 +78,7 @@ impl<'a> ChainWorld<'a> {
         capture: Option<Capture>,
     ) -> Self {
         let seed = scenario.seed;
-        let timeline = MediaTimeline::new(chain.talker, &scenario.grandmaster, seed);
+        let timeline = MediaTimeline::new(chain.talker, scenario);
         let channels = stream.format.channels();
         Self {
             card: SoundCard::new(
@@ -129,12 +129,13 @@ impl<'a> ChainWorld<'a> {
             | FaultKind::HostSuspended(_)
             | FaultKind::HostStalls(_)
             | FaultKind::HostPaused
+            | FaultKind::CardLost
                 if begins =>
             {
                 self.card.stop();
             }
             FaultKind::CallbacksStalled => return self.card.resume(now, false),
-            FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) | FaultKind::HostPaused => {
+            FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) | FaultKind::HostPaused | FaultKind::CardLost => {
                 return self.card.resume(now, true);
             }
             _ => {}

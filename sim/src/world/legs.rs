@@ -1,7 +1,8 @@
 //! The networks that carry the stream: one, or the two legs of SMPTE ST 2022-7.
 
 use super::queue::Port;
-use crate::models::{Arrivals, NetworkPath, TrueTime};
+use super::snooping::Snooping;
+use crate::models::{NetworkPath, Passage, TrueTime};
 use crate::scenario::{AudioChain, FaultKind, MediaLeg, Path, Surroundings};
 use engine::Nanos;
 
@@ -39,6 +40,8 @@ pub(super) struct Delivery {
 /// All networks of the stream.
 pub(super) struct Legs {
     paths: Vec<MediaPath>,
+    /// The switch between the networks and the host.
+    snooping: Snooping,
     lost: u64,
 }
 
@@ -46,18 +49,21 @@ impl Legs {
     pub(super) fn new(chain: &AudioChain<'_>, around: &Surroundings<'_>, seed: u64) -> Self {
         let a = MediaPath::new(chain.media, Port::Media, seed, &around.media_stream("network/media"));
         let b = chain.media_b.map(|path| MediaPath::new(path, Port::MediaB, seed, "network/media_b"));
-        Self { paths: [a].into_iter().chain(b).collect(), lost: 0 }
+        let snooping = Snooping::new(around.membership);
+        Self { paths: [a].into_iter().chain(b).collect(), snooping, lost: 0 }
     }
 
     /// Sends a packet of the talker by all legs.
     pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
+        let forwarded = self.snooping.forwards(now);
         for leg in &mut self.paths {
-            let [first, copy]: Arrivals = leg.path.send(now);
+            let mut datagram = datagram.to_vec();
+            let Passage { arrivals: [first, copy], in_order } = leg.path.carry(now, &mut datagram);
             for (arrival, own) in [(first, true), (copy, false)] {
-                let Some(arrival) = arrival else { continue };
-                let in_order = own && !leg.config.may_reorder;
-                deliveries.push(Delivery { port: leg.port, arrival, datagram: datagram.to_vec(), own, in_order });
+                let Some(arrival) = arrival.filter(|_| forwarded) else { continue };
+                let (datagram, in_order) = (datagram.clone(), own && in_order);
+                deliveries.push(Delivery { port: leg.port, arrival, datagram, own, in_order });
             }
         }
         self.lost += u64::from(deliveries.is_empty());
@@ -66,17 +72,23 @@ impl Legs {
 
     /// Sends a packet of another sender to the same group, which one network carries.
     pub(super) fn send_second(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
+        let forwarded = self.snooping.forwards(now);
         let leg = &mut self.paths[0];
-        let arrivals = leg.second.send(now).into_iter().flatten();
+        let mut datagram = datagram.to_vec();
+        let arrivals = leg.second.carry(now, &mut datagram).arrivals.into_iter().flatten().filter(|_| forwarded);
         let delivery =
-            |arrival| Delivery { port: leg.port, arrival, datagram: datagram.to_vec(), own: false, in_order: false };
+            |arrival| Delivery { port: leg.port, arrival, datagram: datagram.clone(), own: false, in_order: false };
         arrivals.map(delivery).collect()
     }
 
     /// A fault begins or ends.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        self.snooping.fault(now, what, begins);
         for leg in &mut self.paths {
             match *what {
+                FaultKind::MediaRateLimit(limit) => {
+                    leg.path.set_rate_limit(if begins { Some(limit) } else { leg.config.rate_limit });
+                }
                 FaultKind::MediaStall(stall) => {
                     let stall = if begins { Some(stall) } else { leg.config.stall };
                     leg.path.set_stall(now, stall);

@@ -91,7 +91,9 @@ pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
         payload_type: Some(chain.talker.payload_type.0.get()),
         media_clock: match chain.talker.clock {
             TalkerClock::Crystal(_) if !chain.talker.claims_ptp => MediaClock::Unrelated,
-            TalkerClock::Crystal(_) | TalkerClock::Grandmaster => MediaClock::Ptp { offset: 0 },
+            TalkerClock::Crystal(_) | TalkerClock::Grandmaster | TalkerClock::Rival(_) => {
+                MediaClock::Ptp { offset: chain.talker.sdp_timestamp_offset.unwrap_or(chain.talker.timestamp_offset) }
+            }
         },
         // Control laws are compared at one depth, unless the scenario is about it.
         depth_limit: playout.depth_limit_ms.unwrap_or(depth).nanos(),

@@ -1,14 +1,39 @@
 //! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
-use crate::models::{Arrivals, GrandmasterModel, NetworkPath, RandomStream, TrueTime};
+use super::snooping::Snooping;
+use crate::models::{GrandmasterModel, NetworkPath, Passage, RandomStream, TrueTime};
 use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Scenario, Surroundings};
 use engine::{Nanos, PtpTime};
 
 /// Not on the full second, where everything else would be, too.
 const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
 const FIRST_SYNC: Nanos = Nanos::from_millis(17);
+/// A Follow_Up that is handled before its Sync is so by a moment: the program reads one socket after the other.
+const FOLLOW_UP_AHEAD: Nanos = Nanos::from_micros(1);
 /// Masters are not in step with each other.
 const APART: Nanos = Nanos::from_micros(13_700);
+
+/// When the host's program handles a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// In its turn.
+    Usual,
+    /// Later than that by so much.
+    Late(Nanos),
+    /// At a time that something else decides.
+    At(TrueTime),
+}
+
+impl Turn {
+    /// The time, for a message whose turn is at `usual`.
+    pub(super) fn time(self, usual: TrueTime) -> TrueTime {
+        match self {
+            Self::Usual => usual,
+            Self::Late(late) => usual + late.as_nanos(),
+            Self::At(time) => time,
+        }
+    }
+}
 
 /// A master and its path.
 pub(super) struct Master {
@@ -16,9 +41,10 @@ pub(super) struct Master {
     pub(super) model: GrandmasterModel,
     down: NetworkPath,
     up: NetworkPath,
-    may_reorder: bool,
     silent: bool,
     mute: bool,
+    /// The switch between its multicast and the host.
+    snooping: Snooping,
     /// When the host's program handled the last datagram of this path: a thread is a queue.
     handled: TrueTime,
 }
@@ -26,15 +52,15 @@ pub(super) struct Master {
 impl Master {
     /// A master; its own random streams are named after `name`, whoever listens to it, and those of its path as a receiver has it.
     fn new(config: &Grandmaster, seed: u64, name: &str, around: &Surroundings<'_>) -> Self {
-        let (path, path_name) = (around.ptp, around.ptp_stream(name));
+        let path_name = around.ptp_stream(name);
         Self {
             config: config.clone(),
             model: GrandmasterModel::new(config.clone(), RandomStream::new(seed, &format!("{name}/master/wander"))),
-            down: NetworkPath::new(path.clone(), seed, &format!("{path_name}/down")),
-            up: NetworkPath::new(path.clone(), seed, &format!("{path_name}/up")),
-            may_reorder: path.may_reorder,
+            down: NetworkPath::new(around.ptp.clone(), seed, &format!("{path_name}/down")),
+            up: NetworkPath::new(around.ptp_up.clone(), seed, &format!("{path_name}/up")),
             silent: false,
             mute: !config.answers_delay_requests,
+            snooping: Snooping::new(around.membership),
             handled: 0,
         }
     }
@@ -56,14 +82,18 @@ impl Master {
         self.up.set_extra_delay(extra.up_us.nanos());
     }
 
-    /// When a message that it sends now arrives, if it does.
-    pub(super) fn send(&mut self, now: TrueTime) -> Arrivals {
-        if self.is_there(now) { self.down.send(now) } else { [None; 2] }
+    /// What becomes of a message that it sends now.
+    pub(super) fn send(&mut self, now: TrueTime, message: &mut [u8]) -> Passage {
+        if !self.is_there(now) {
+            return Passage::LOST;
+        }
+        let passage = self.down.carry(now, message);
+        if self.snooping.forwards(now) { passage } else { Passage::LOST }
     }
 
-    /// When a message that leaves the host at `leaves` arrives here, if it does.
-    pub(super) fn receive(&mut self, leaves: TrueTime) -> Arrivals {
-        self.up.send(leaves)
+    /// What becomes of a message that leaves the host at `leaves`.
+    pub(super) fn receive(&mut self, leaves: TrueTime, message: &mut [u8]) -> Passage {
+        self.up.carry(leaves, message)
     }
 
     /// Its answer to a message that arrives now.
@@ -71,9 +101,9 @@ impl Master {
         if self.mute { None } else { self.model.answer(now, datagram) }
     }
 
-    /// When the host's program handles a datagram that it could handle at `ready`.
-    pub(super) fn handle(&mut self, ready: TrueTime) -> TrueTime {
-        if !self.may_reorder {
+    /// When the host's program handles a datagram that it could handle at `ready`; one that is in order waits for those before it.
+    pub(super) fn handle(&mut self, ready: TrueTime, in_order: bool) -> TrueTime {
+        if in_order {
             self.handled = ready.max(self.handled);
             return self.handled;
         }
@@ -88,6 +118,8 @@ pub(super) struct Masters {
     best: usize,
     /// Lateness of the grandmaster's next Sync.
     late_sync: Nanos,
+    /// Follow_Ups are handled before their Syncs.
+    follow_up_first: bool,
 }
 
 impl Masters {
@@ -96,7 +128,12 @@ impl Masters {
         let first = Master::new(&scenario.grandmaster, seed, "network/ptp", around);
         let rivals = scenario.rivals.iter().enumerate();
         let rivals = rivals.map(|(i, rival)| Master::new(rival, seed, &format!("network/ptp/rival/{i}"), around));
-        Self { all: [first].into_iter().chain(rivals).collect(), best: 0, late_sync: Nanos::ZERO }
+        Self {
+            all: [first].into_iter().chain(rivals).collect(),
+            best: 0,
+            late_sync: Nanos::ZERO,
+            follow_up_first: false,
+        }
     }
 
     /// When the first Announce and the first Sync of each are due.
@@ -114,9 +151,15 @@ impl Masters {
         self.all.iter_mut().enumerate()
     }
 
-    /// What the Sync that is sent now comes later by.
-    pub(super) fn take_late_sync(&mut self, index: usize) -> Nanos {
-        if index == 0 { std::mem::take(&mut self.late_sync) } else { Nanos::ZERO }
+    /// The turn of the Sync that is sent now.
+    pub(super) fn take_late_sync(&mut self, index: usize) -> Turn {
+        Turn::Late(if index == 0 { std::mem::take(&mut self.late_sync) } else { Nanos::ZERO })
+    }
+
+    /// When a Follow_Up is handled whose Sync is handled at `sync`, if that arrives.
+    pub(super) fn follow_up_turn(&self, now: TrueTime, sync: Option<TrueTime>) -> Turn {
+        let before = |sync: TrueTime| Turn::At((sync - FOLLOW_UP_AHEAD.as_nanos()).max(now));
+        sync.filter(|_| self.follow_up_first).map_or(Turn::Usual, before)
     }
 
     /// True PTP time: that of the best master of the domain that is there, or was last.
@@ -132,7 +175,9 @@ impl Masters {
 
     /// A fault begins or ends.
     pub(super) fn fault(&mut self, now: TrueTime, what: &FaultKind, begins: bool) {
+        self.all.iter_mut().for_each(|master| master.snooping.fault(now, what, begins));
         match *what {
+            FaultKind::FollowUpBeforeSync => self.follow_up_first = begins,
             FaultKind::GrandmasterLost => self.all[0].silent = begins,
             FaultKind::RivalsLost => self.all[1..].iter_mut().for_each(|master| master.silent = begins),
             FaultKind::GrandmasterStepUs(by) if begins => self.all[0].model.step(by.nanos()),
@@ -201,15 +246,17 @@ mod tests {
     fn one_sync_of_the_grandmaster_is_late() {
         let mut masters = masters_of(&scenario());
         masters.fault(SECOND, &FaultKind::LateSyncUs(Micros::try_from(1_000.0).unwrap()), true);
-        assert_eq!(masters.take_late_sync(1), Nanos::ZERO);
-        assert_eq!(masters.take_late_sync(0), Nanos::from_millis(1));
-        assert_eq!(masters.take_late_sync(0), Nanos::ZERO);
+        assert_eq!(masters.take_late_sync(1), Turn::Late(Nanos::ZERO));
+        assert_eq!(masters.take_late_sync(0), Turn::Late(Nanos::from_millis(1)));
+        assert_eq!(masters.take_late_sync(0), Turn::Late(Nanos::ZERO));
     }
 
     #[test]
     fn a_silent_master_sends_nothing_and_its_absence_has_a_span() {
         let mut masters = masters_of(&scenario());
-        let sends = |masters: &mut Masters, index, at_s: i64| masters.get(index).send(at_s * SECOND)[0].is_some();
+        let sends = |masters: &mut Masters, index, at_s: i64| {
+            masters.get(index).send(at_s * SECOND, &mut []).arrivals[0].is_some()
+        };
         assert!(sends(&mut masters, 0, 59) && !sends(&mut masters, 0, 60));
         assert!(!sends(&mut masters, 1, 62) && sends(&mut masters, 1, 63));
         masters.fault(70 * SECOND, &FaultKind::RivalsLost, true);

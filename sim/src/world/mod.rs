@@ -3,6 +3,7 @@
 mod capture;
 mod chain;
 mod clock_receiver;
+mod disturber;
 mod hash;
 mod host;
 mod legs;
@@ -16,6 +17,8 @@ mod reception;
 mod relay;
 mod run;
 mod sender;
+mod snooping;
+mod stamps;
 
 pub(crate) use capture::scaled;
 pub use capture::{Capture, CaptureError, Reference, excerpt, reference};

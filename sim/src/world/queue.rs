@@ -22,6 +22,10 @@ pub(super) enum Event {
     Sender(SenderEvent),
     /// The receiver's program learns of a datagram.
     AtReceiver(Port, Vec<u8>),
+    /// Some device disturbs PTP.
+    Malformed,
+    /// A transmit stamp that was held back reaches the program.
+    Stamp,
     /// The receiver asked to be woken; stale if the number is not that of the latest wish.
     Timer(u64),
     /// The sound card wants audio.
@@ -66,10 +70,10 @@ impl EventQueue {
 fn class(event: &Event) -> u8 {
     match event {
         Event::Fault { .. } => 0,
-        Event::Announce(_) | Event::Sync(_) | Event::Packet => 1,
+        Event::Announce(_) | Event::Sync(_) | Event::Packet | Event::Malformed => 1,
         Event::Sender(SenderEvent::Announce(_) | SenderEvent::Sync(_)) => 1,
         Event::AtMaster(..) | Event::Sender(SenderEvent::AtMaster(..)) => 2,
-        Event::AtReceiver(..) | Event::Sender(SenderEvent::AtSender(_)) => 3,
+        Event::AtReceiver(..) | Event::Stamp | Event::Sender(SenderEvent::AtSender(_)) => 3,
         Event::Timer(_) | Event::Sender(SenderEvent::Timer(_)) => 4,
         Event::Callback | Event::Sender(SenderEvent::Captured) => 5,
         Event::Row => 6,

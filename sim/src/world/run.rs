@@ -5,18 +5,20 @@
 
 use super::capture::{Capture, CaptureError};
 use super::chain::{CallbackError, ChainWorld};
+use super::disturber::Disturber;
 use super::hash::TrajectoryHash;
 use super::host::Host;
 use super::legs::Delivery;
 use super::make::receiver_of;
-use super::masters::Masters;
+use super::masters::{Masters, Turn};
 use super::measure::{CallbackRow, Meter, Truth};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
 use super::reception::Reception;
 use super::sender::{SenderEvent, SenderNode, SenderNodeError};
+use super::stamps::{Stamp, Stamps};
 use crate::check::CrackleReport;
-use crate::models::{RandomStream, TrueTime, next_stall};
+use crate::models::{Passage, RandomStream, TrueTime, next_stall};
 use crate::record::{ClockState, Recording, TraceEvent};
 use crate::scenario::{FaultKind, Loaded, Scenario, Stall, Surroundings};
 use engine::ptp::wire::ClockIdentity;
@@ -107,6 +109,8 @@ pub struct World<'a> {
     chain: Option<ChainWorld<'a>>,
     sender: Option<SenderNode<'a>>,
     masters: Masters,
+    stamps: Stamps,
+    disturber: Disturber,
     /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
     media_handled: [TrueTime; 2],
     /// What came while the host stood still.
@@ -172,6 +176,8 @@ impl<'a> World<'a> {
             chain: chain.map(|(chain, stream)| ChainWorld::new(chain, surroundings, scenario, stream, capture)),
             sender: None,
             masters: Masters::new(scenario, surroundings),
+            stamps: Stamps::new(RandomStream::new(scenario.seed, &surroundings.host_stream("host/stamps"))),
+            disturber: Disturber::new(scenario),
             media_handled: [0; 2],
             held: Vec::new(),
             timer: (0, None),
@@ -314,7 +320,7 @@ impl<'a> World<'a> {
             Event::Fault { index, begins } => self.fault(now, index, begins),
             Event::Announce(master) => {
                 let message = self.masters.get(master).model.announce();
-                self.send_as_master(now, master, message, Nanos::ZERO);
+                self.send_as_master(now, master, message, Turn::Usual);
                 let interval = self.masters.get(master).model.announce_interval();
                 self.queue.push(now + interval.as_nanos(), Event::Announce(master));
             }
@@ -323,7 +329,7 @@ impl<'a> World<'a> {
             Event::Sender(event) => self.sender_event(now, event),
             Event::AtMaster(master, datagram) => {
                 if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
-                    self.send_as_master(now, master, answer, Nanos::ZERO);
+                    self.send_as_master(now, master, answer, Turn::Usual);
                 }
             }
             // Nobody is there.
@@ -337,6 +343,13 @@ impl<'a> World<'a> {
                 self.after_receiver(now);
             }
             Event::Timer(_) => {}
+            Event::Malformed => self.disturb(now),
+            Event::Stamp => {
+                if let Some((token, stamped)) = self.stamps.take().filter(|_| !self.host.is_asleep()) {
+                    self.receiver.handle_transmitted_at(token, stamped);
+                    self.after_receiver(now);
+                }
+            }
             Event::Callback => self.callback(now)?,
             Event::Row => self.row(now),
         }
@@ -373,28 +386,39 @@ impl<'a> World<'a> {
     }
 
     fn sync(&mut self, now: TrueTime, master: usize) {
-        let late = self.masters.take_late_sync(master);
+        let turn = self.masters.take_late_sync(master);
         let model = &mut self.masters.get(master).model;
         let (sync, follow_up) = model.sync(now);
         let next = now + model.sync_interval().as_nanos();
-        self.send_as_master(now, master, sync, late);
+        let handled = self.send_as_master(now, master, sync, turn);
         if let Some(follow_up) = follow_up {
-            self.send_as_master(now, master, follow_up, Nanos::ZERO);
+            let turn = self.masters.follow_up_turn(now, handled);
+            self.send_as_master(now, master, follow_up, turn);
         }
         self.queue.push(next, Event::Sync(master));
     }
 
-    /// A master sends; the message is late by so much more than others, and the host's program learns of it later still.
-    fn send_as_master(&mut self, now: TrueTime, master: usize, message: Vec<u8>, late: Nanos) {
-        let [arrival, copy] = self.masters.get(master).send(now);
-        let Some(arrival) = arrival else { return };
+    /// A master sends; returns when the host's program handles the message, if it arrives.
+    fn send_as_master(&mut self, now: TrueTime, master: usize, mut message: Vec<u8>, turn: Turn) -> Option<TrueTime> {
+        let Passage { arrivals: [arrival, copy], in_order } = self.masters.get(master).send(now, &mut message);
+        let arrival = arrival?;
         let lateness = self.host.receive_lateness(Port::Ptp);
-        let handled = self.masters.get(master).handle(arrival + lateness.as_nanos());
+        let handled = self.masters.get(master).handle(arrival + lateness.as_nanos(), in_order);
         if let Some(copy) = copy {
             let handled = copy + self.host.receive_lateness_of_other().as_nanos();
-            self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message.clone()));
+            self.queue.push(turn.time(handled), Event::AtReceiver(Port::Ptp, message.clone()));
         }
-        self.queue.push(handled + late.as_nanos(), Event::AtReceiver(Port::Ptp, message));
+        let handled = turn.time(handled);
+        self.queue.push(handled, Event::AtReceiver(Port::Ptp, message));
+        Some(handled)
+    }
+
+    /// What is no PTP message comes to the PTP ports.
+    fn disturb(&mut self, now: TrueTime) {
+        let Some((datagram, next)) = self.disturber.send(now) else { return };
+        let handled = now + self.host.receive_lateness_of_other().as_nanos();
+        self.queue.push(handled, Event::AtReceiver(Port::Ptp, datagram));
+        self.queue.push(next, Event::Malformed);
     }
 
     fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
@@ -412,13 +436,21 @@ impl<'a> World<'a> {
         while let Some(transmit) = self.receiver.poll_transmit() {
             let stamped = self.host.time(now);
             if let Some(token) = transmit.timestamp {
-                self.receiver.handle_transmitted_at(token, stamped);
+                match self.stamps.next() {
+                    Stamp::Now => self.receiver.handle_transmitted_at(token, stamped),
+                    Stamp::After(late) => {
+                        self.stamps.hold(token, stamped);
+                        self.queue.push(now + late.as_nanos(), Event::Stamp);
+                    }
+                    Stamp::Never => {}
+                }
             }
             let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
             for (index, master) in self.masters.iter_mut() {
-                for arrival in master.receive(leaves).into_iter().flatten() {
-                    self.queue.push(arrival, Event::AtMaster(index, transmit.datagram.to_vec()));
+                let mut datagram = transmit.datagram.to_vec();
+                for arrival in master.receive(leaves, &mut datagram).arrivals.into_iter().flatten() {
+                    self.queue.push(arrival, Event::AtMaster(index, datagram.clone()));
                 }
             }
         }
@@ -505,6 +537,10 @@ impl<'a> World<'a> {
             sender.fault(now, what, begins);
         }
         self.host.fault(now, what, begins);
+        self.stamps.fault(what, begins);
+        if self.disturber.fault(now, what, begins) {
+            self.disturb(now);
+        }
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);
         }

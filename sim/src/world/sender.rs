@@ -7,10 +7,12 @@
 
 use super::clock_receiver::EngineClock;
 use super::host::Host;
-use super::masters::Masters;
+use super::masters::{Masters, Turn};
 use super::queue::{Event, EventQueue, Port};
 use super::receiver::Receiver;
-use crate::models::{CrystalClock, Interpolator, MediaTimeline, RandomStream, SoundCard, SourceSignal, TrueTime};
+use crate::models::{
+    CrystalClock, Interpolator, MediaTimeline, Passage, RandomStream, SoundCard, SourceSignal, TrueTime,
+};
 use crate::scenario::{self, FaultKind, Jitter, Scenario, SenderClock, Stream};
 use engine::capture::{CaptureConfig, CaptureError, CaptureInput, CaptureSource, capture};
 use engine::clock::{
@@ -137,7 +139,7 @@ impl<'a> SenderNode<'a> {
         stream: &Stream,
     ) -> Result<Self, SenderNodeError> {
         let around = scenario.surroundings_of_sender(config);
-        let timeline = MediaTimeline::new(talker, &scenario.grandmaster, scenario.seed);
+        let timeline = MediaTimeline::new(talker, scenario);
         let packet_frames = usize::from(talker.packet_frames);
         let rate = talker.sample_rate_hz.rate();
         let sender = Sender::new(SenderConfig {
@@ -210,13 +212,13 @@ impl<'a> SenderNode<'a> {
             SenderEvent::Announce(master) => {
                 let message = self.masters.get(master).model.announce();
                 let interval = self.masters.get(master).model.announce_interval();
-                self.send_as_master(now, master, &message, Nanos::ZERO, queue);
+                self.send_as_master(now, master, message, Turn::Usual, queue);
                 queue.push(now + interval.as_nanos(), Event::Sender(SenderEvent::Announce(master)));
             }
             SenderEvent::Sync(master) => self.sync(now, master, queue),
             SenderEvent::AtMaster(master, datagram) => {
                 if let Some(answer) = self.masters.get(master).answer(now, &datagram) {
-                    self.send_as_master(now, master, &answer, Nanos::ZERO, queue);
+                    self.send_as_master(now, master, answer, Turn::Usual, queue);
                 }
             }
             SenderEvent::AtSender(datagram) => {
@@ -253,24 +255,36 @@ impl<'a> SenderNode<'a> {
     }
 
     fn sync(&mut self, now: TrueTime, master: usize, queue: &mut EventQueue) {
-        let late = self.masters.take_late_sync(master);
+        let turn = self.masters.take_late_sync(master);
         let model = &mut self.masters.get(master).model;
         let (sync, follow_up) = model.sync(now);
         let next = now + model.sync_interval().as_nanos();
-        self.send_as_master(now, master, &sync, late, queue);
+        let handled = self.send_as_master(now, master, sync, turn, queue);
         if let Some(follow_up) = follow_up {
-            self.send_as_master(now, master, &follow_up, Nanos::ZERO, queue);
+            let turn = self.masters.follow_up_turn(now, handled);
+            self.send_as_master(now, master, follow_up, turn, queue);
         }
         queue.push(next, Event::Sender(SenderEvent::Sync(master)));
     }
 
-    fn send_as_master(&mut self, now: TrueTime, master: usize, message: &[u8], late: Nanos, queue: &mut EventQueue) {
-        let arrivals = self.masters.get(master).send(now);
+    /// A master sends, as it does to a receiver; returns when the message is first handled, if it arrives.
+    fn send_as_master(
+        &mut self,
+        now: TrueTime,
+        master: usize,
+        mut message: Vec<u8>,
+        turn: Turn,
+        queue: &mut EventQueue,
+    ) -> Option<TrueTime> {
+        let Passage { arrivals, in_order } = self.masters.get(master).send(now, &mut message);
+        let mut first = None;
         for arrival in arrivals.into_iter().flatten() {
             let lateness = self.host.receive_lateness(Port::Ptp);
-            let handled = self.masters.get(master).handle(arrival + lateness.as_nanos()) + late.as_nanos();
-            queue.push(handled, Event::Sender(SenderEvent::AtSender(message.to_vec())));
+            let handled = turn.time(self.masters.get(master).handle(arrival + lateness.as_nanos(), in_order));
+            queue.push(handled, Event::Sender(SenderEvent::AtSender(message.clone())));
+            first = first.or(Some(handled));
         }
+        first
     }
 
     fn timeout(&mut self, now: TrueTime) -> Vec<Vec<u8>> {
@@ -355,8 +369,9 @@ impl<'a> SenderNode<'a> {
                 while clock.poll_event().is_some() {}
                 let leaves = now + self.host.transmit_lateness().as_nanos();
                 for (index, master) in self.masters.iter_mut() {
-                    for arrival in master.receive(leaves).into_iter().flatten() {
-                        queue.push(arrival, Event::Sender(SenderEvent::AtMaster(index, transmit.datagram.to_vec())));
+                    let mut datagram = transmit.datagram.to_vec();
+                    for arrival in master.receive(leaves, &mut datagram).arrivals.into_iter().flatten() {
+                        queue.push(arrival, Event::Sender(SenderEvent::AtMaster(index, datagram.clone())));
                     }
                 }
             }

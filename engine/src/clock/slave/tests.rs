@@ -192,6 +192,19 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
     assert!(bench.error().abs() < Nanos::from_micros(5), "{}", bench.error());
 }
 
+/// What was assumed of the delay is no reason to doubt what is measured.
+#[test]
+fn the_first_answers_after_an_assumed_delay_are_believed() {
+    let mut bench = Bench::new(30.0);
+    bench.answers = false;
+    bench.exchange(Nanos::from_secs(60));
+    assert!(bench.error().abs() > Nanos::from_micros(400), "{}", bench.error());
+    bench.answers = true;
+    bench.exchange(Nanos::from_secs(8));
+    assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
+    assert!(bench.error().abs() < Nanos::from_micros(20), "{}", bench.error());
+}
+
 #[test]
 fn a_master_that_stops_answering_keeps_its_measured_delay() {
     let mut bench = Bench::new(30.0);

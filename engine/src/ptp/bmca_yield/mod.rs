@@ -359,6 +359,9 @@ impl<L: ClockLaw> YieldSession<L> {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
             self.law.request_unanswered(now);
+        } else if self.delay.is_unstamped() {
+            self.counters.unstamped_requests += 1;
+            self.law.request_unanswered(now);
         }
         let sequence_id = self.delay.request();
         self.send(|writer| writer.delay_req(sequence_id));

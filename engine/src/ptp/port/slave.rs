@@ -1,7 +1,7 @@
 //! The port as slave: following a master.
 //!
 //! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law. Delay_Reqs are sent at the rate that the
-//! master's Delay_Resps tell. The law hears of another master and of unanswered requests, and nothing else of what happens here.
+//! master's Delay_Resps tell. The law hears of another master and of requests that were in vain, and nothing else of what happens here.
 
 use super::*;
 use crate::clock::TimestampPair;
@@ -194,6 +194,10 @@ impl<L: ClockLaw> Port<L> {
             self.counters.unanswered_requests += 1;
             self.law.request_unanswered(now);
             self.count_unanswered();
+        } else if self.pursuit.delay.is_unstamped() {
+            // To the law it is the same: the delay cannot be measured.
+            self.counters.unstamped_requests += 1;
+            self.law.request_unanswered(now);
         }
         let Some(parent) = self.pursuit.parent else { return };
         let sequence_id = self.pursuit.delay.request();

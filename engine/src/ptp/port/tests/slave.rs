@@ -131,6 +131,26 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
     assert!(port.counters().unanswered_requests <= unanswered + 1);
 }
 
+/// A driver that does not tell when a message left.
+#[test]
+fn the_law_hears_of_requests_whose_time_is_not_known() {
+    let (mut port, mut master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
+    while now < LocalTime::ZERO + Nanos::from_secs(60) {
+        if now.as_nanos() % 1_000_000_000 == 0 {
+            master.announce(&mut port, now);
+        }
+        port.handle_timeout(now);
+        while let Some(request) = port.poll_transmit() {
+            master.answer(&mut port, request.timestamp.unwrap().sequence_id(), now);
+        }
+        now = now + SYNC;
+    }
+    let (unstamped, unanswered) = (port.counters().unstamped_requests, port.counters().unanswered_requests);
+    assert!(unstamped > 30 && unanswered == 0, "{unstamped}, {unanswered}");
+    assert_eq!(u64::from(port.law().unanswered), unstamped);
+    assert!(port.law().pairs.is_empty());
+}
+
 /// What a hybrid port asks, as destinations.
 fn requests(port: &mut Port<Notes>, master: &mut Master, now: &mut LocalTime, time: Nanos) -> Vec<Destination> {
     let end = *now + time;
