@@ -357,6 +357,11 @@ fn describe(fault: &FaultKind) -> String {
             MonotonicClock::Stops => "host asleep, its clock too".to_owned(),
             MonotonicClock::GoesOn => "host asleep".to_owned(),
         },
+        FaultKind::HostClockSlewPpm(rate) => format!("host's clocks slewed {:+} ppm", rate.get()),
+        FaultKind::HostClockStepMs(by) => format!("host's clocks step by {:+} ms", by.get()),
+        FaultKind::HostPaused => "host paused, its clocks too".to_owned(),
+        FaultKind::WallClockSlewPpm(rate) => format!("wall clock slewed {:+} ppm", rate.get()),
+        FaultKind::WallClockStepMs(by) => format!("wall clock steps by {:+} ms", by.get()),
     }
 }
 

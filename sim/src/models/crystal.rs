@@ -1,15 +1,15 @@
 //! A free-running crystal: true time to the time that a clock shows.
 //!
-//! Model: the frequency is constant within each [`SEGMENT`] and is the sum of a constant, a random walk, a sine, a warm-up and ramps. Elapsed clock time is
-//! true time plus an accumulated error in ns, so it is exact to far below 1 ns over days. The last [`REMEMBERED`] segments are kept: questions may look
-//! ahead (when is this timer due?) and return.
+//! Model: the frequency is constant within each segment, which is a [`SEGMENT`] or ends where a slew begins or ends, and is the sum of a constant, a random walk, a
+//! sine, a warm-up, ramps and slews. Elapsed clock time is true time plus an accumulated error in ns, so it is exact to far below 1 ns over days. The last
+//! [`REMEMBERED`] segments are kept: questions may look ahead (when is this timer due?) and return.
 
 use super::streams::RandomStream;
 use crate::scenario::Crystal;
 use engine::Nanos;
 use std::collections::VecDeque;
 
-/// Length of a stretch of constant frequency.
+/// Length of a stretch of constant frequency, if no slew begins or ends in it.
 pub const SEGMENT: Nanos = Nanos::from_secs(1);
 
 /// Segments kept: how far apart, in seconds, two questions may be whose answers are both wanted.
@@ -21,6 +21,7 @@ pub type TrueTime = i64;
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     start_ns: TrueTime,
+    end_ns: TrueTime,
     /// Clock minus true time at the start, ns.
     error_ns: f64,
     /// Frequency, ns/s.
@@ -37,8 +38,7 @@ impl Segment {
     }
 
     fn shown_at_end(&self) -> f64 {
-        let end = self.start_ns + SEGMENT.as_nanos();
-        end as f64 + self.error_at(end)
+        self.end_ns as f64 + self.error_at(self.end_ns)
     }
 }
 
@@ -53,11 +53,23 @@ pub struct Ramp {
     pub change_ppb: f64,
 }
 
+/// A change of frequency for a time: what a time service does to a clock that it steers.
+#[derive(Clone, Copy, Debug)]
+pub struct Slew {
+    /// Start.
+    pub from_ns: TrueTime,
+    /// End.
+    pub to_ns: TrueTime,
+    /// Change in between.
+    pub change_ppb: f64,
+}
+
 /// A crystal clock.
 #[derive(Clone, Debug)]
 pub struct CrystalClock {
     config: Crystal,
     ramps: Vec<Ramp>,
+    slews: Vec<Slew>,
     walk: RandomStream,
     walked_ppb: f64,
     /// In order of time; never empty.
@@ -68,10 +80,28 @@ impl CrystalClock {
     /// A clock that shows 0 at true time 0.
     #[must_use]
     pub fn new(config: Crystal, ramps: Vec<Ramp>, walk: RandomStream) -> Self {
-        let mut clock = Self { config, ramps, walk, walked_ppb: 0.0, segments: VecDeque::with_capacity(REMEMBERED) };
-        let first = Segment { start_ns: 0, error_ns: 0.0, rate_ppb: clock.rate_of_segment(0) };
+        Self::slewed(config, ramps, Vec::new(), walk)
+    }
+
+    /// The same, with slews.
+    #[must_use]
+    pub fn slewed(config: Crystal, ramps: Vec<Ramp>, slews: Vec<Slew>, walk: RandomStream) -> Self {
+        let segments = VecDeque::with_capacity(REMEMBERED);
+        let mut clock = Self { config, ramps, slews, walk, walked_ppb: 0.0, segments };
+        let first = clock.segment_from(0, 0.0);
         clock.segments.push_back(first);
         clock
+    }
+
+    fn segment_from(&self, start_ns: TrueTime, error_ns: f64) -> Segment {
+        let full = (start_ns / SEGMENT.as_nanos() + 1) * SEGMENT.as_nanos();
+        let edges = self.slews.iter().flat_map(|slew| [slew.from_ns, slew.to_ns]).filter(|&edge| edge > start_ns);
+        Segment {
+            start_ns,
+            end_ns: edges.fold(full, TrueTime::min),
+            error_ns,
+            rate_ppb: self.rate_of_segment(start_ns),
+        }
     }
 
     fn rate_of_segment(&self, start_ns: TrueTime) -> f64 {
@@ -88,7 +118,8 @@ impl CrystalClock {
             let span = (ramp.to_ns - ramp.from_ns).max(1) as f64;
             ppb += ramp.change_ppb * ((start_ns - ramp.from_ns) as f64 / span).clamp(0.0, 1.0);
         }
-        ppb
+        let slews = self.slews.iter().filter(|slew| (slew.from_ns..slew.to_ns).contains(&start_ns));
+        ppb + slews.map(|slew| slew.change_ppb).sum::<f64>()
     }
 
     fn newest(&self) -> Segment {
@@ -97,9 +128,12 @@ impl CrystalClock {
 
     fn append(&mut self) {
         let last = self.newest();
-        let start_ns = last.start_ns + SEGMENT.as_nanos();
-        self.walked_ppb += self.config.random_walk_ppb.get() * self.walk.normal();
-        let next = Segment { start_ns, error_ns: last.error_at(start_ns), rate_ppb: self.rate_of_segment(start_ns) };
+        let start_ns = last.end_ns;
+        // The walk goes on once per second, wherever slews begin: it is the same with and without them.
+        if start_ns % SEGMENT.as_nanos() == 0 {
+            self.walked_ppb += self.config.random_walk_ppb.get() * self.walk.normal();
+        }
+        let next = self.segment_from(start_ns, last.error_at(start_ns));
         if self.segments.len() == REMEMBERED {
             self.segments.pop_front();
         }
@@ -107,7 +141,7 @@ impl CrystalClock {
     }
 
     fn segment(&mut self, t: TrueTime) -> Segment {
-        while t >= self.newest().start_ns + SEGMENT.as_nanos() {
+        while t >= self.newest().end_ns {
             self.append();
         }
         let found = self.segments.iter().rev().find(|segment| segment.start_ns <= t);
@@ -176,6 +210,27 @@ mod tests {
             let shown = i as f64 * 20_000_000.0;
             let t = clock.true_time_of(shown);
             let error = clock.read(t).as_nanos() as f64 - shown;
+            assert!((0.0..=1.5).contains(&error), "{error} ns at {t}");
+        }
+    }
+
+    #[test]
+    fn a_slew_lasts_from_its_start_to_its_end_to_the_nanosecond() {
+        const MS: TrueTime = 1_000_000;
+        let walking = Crystal { random_walk_ppb: WanderPpb::try_from(50.0).unwrap(), ..crystal(30.0) };
+        let slew = Slew { from_ns: 2_300 * MS, to_ns: 62_300 * MS, change_ppb: 500_000.0 };
+        let walk = || RandomStream::new(7, "test");
+        let (mut plain, mut slewed) =
+            (clock(walking, vec![]), CrystalClock::slewed(walking, vec![], vec![slew], walk()));
+        for (at_ms, by_ns) in [(2_300, 0.0), (2_301, 500.0), (32_300, 15e6), (62_300, 30e6), (300_000, 30e6)] {
+            let by = slewed.error_ns(at_ms * MS) - plain.error_ns(at_ms * MS);
+            assert!((by - by_ns).abs() < 1e-3, "at {at_ms} ms: {by} ns, not {by_ns}");
+        }
+        let mut slewed = CrystalClock::slewed(walking, vec![], vec![slew], walk());
+        for i in 1..2_000i64 {
+            let shown = i as f64 * 47_000_000.0;
+            let t = slewed.true_time_of(shown);
+            let error = slewed.read(t).as_nanos() as f64 - shown;
             assert!((0.0..=1.5).contains(&error), "{error} ns at {t}");
         }
     }

@@ -16,7 +16,7 @@ mod talker;
 mod wander;
 
 pub use card::SoundCard;
-pub use crystal::{CrystalClock, Ramp, SEGMENT, TrueTime};
+pub use crystal::{CrystalClock, Ramp, SEGMENT, Slew, TrueTime};
 pub use grandmaster::GrandmasterModel;
 pub use interpolate::Interpolator;
 pub use path::{Arrivals, NetworkPath, next_stall};

@@ -1,8 +1,8 @@
 //! What can happen during a run.
 
-use super::value::{CallbackFrames, Micros, Millis, PartsPerMillion, Seconds, StepMicros};
+use super::value::{CallbackFrames, Micros, Millis, PartsPerMillion, Seconds, SlewPpm, StepMicros, StepMillis};
 use super::{Jitter, Stall};
-use crate::models::Ramp;
+use crate::models::{Ramp, Slew, TrueTime};
 use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
@@ -74,6 +74,16 @@ pub enum FaultKind {
     HostStalls(Stall),
     /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
     HostSuspended(Suspend),
+    /// A time service slews the host's clocks by so much, the monotonic one and the wall clock: Linux's `CLOCK_MONOTONIC`.
+    HostClockSlewPpm(SlewPpm),
+    /// The host's clocks step by so much, the monotonic one and the wall clock: a virtual machine that moves to another computer, or goes back to a snapshot.
+    HostClockStepMs(StepMillis),
+    /// The virtual machine that is the host is paused: as when it stands still, but its clocks do, too.
+    HostPaused,
+    /// A time service slews the host's wall clock by so much, and no other clock.
+    WallClockSlewPpm(SlewPpm),
+    /// The host's wall clock is set, and differs by so much from then on.
+    WallClockStepMs(StepMillis),
 }
 
 impl FaultKind {
@@ -87,6 +97,8 @@ impl FaultKind {
                 | Self::LateSyncUs(_)
                 | Self::SsrcChange
                 | Self::CardXrunMs(_)
+                | Self::HostClockStepMs(_)
+                | Self::WallClockStepMs(_)
         )
     }
 
@@ -122,6 +134,15 @@ impl Fault {
         let length = self.for_s.map(|length| length.nanos());
         let begins = std::iter::successors(Some(self.at_s.as_ref().nanos()), move |&at| Some(at + every?));
         begins.take_while(move |&at| at <= duration).map(move |at| (at, length.map(|length| at + length)))
+    }
+
+    /// The slews of a clock that it is, in a run of some length.
+    pub(crate) fn slews(&self, rate: SlewPpm, duration: Nanos) -> impl Iterator<Item = Slew> {
+        self.times(duration).map(move |(from, to)| Slew {
+            from_ns: from.as_nanos(),
+            to_ns: to.map_or(TrueTime::MAX, Nanos::as_nanos),
+            change_ppb: rate.get() * 1e3,
+        })
     }
 
     /// The change of a crystal's rate that it is.

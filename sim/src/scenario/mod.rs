@@ -27,7 +27,7 @@ pub use receiver::{OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
 pub use value::{
     CallbackFrames, Identity, Micros, Millis, MulticastGroup, PartsPerMillion, Probability, Queues, RtpPayloadType,
-    SampleRateHz, Seconds, StepMicros, TailIndex, WanderPpb,
+    SampleRateHz, Seconds, SlewPpm, StepMicros, StepMillis, TailIndex, WanderPpb,
 };
 pub use weather::{Duplicate, LossBurst};
 

@@ -54,6 +54,15 @@ checked!(
     StepMicros, |value| (-31_557_600e6..=31_557_600e6).contains(&value), "between -31557600000000 and 31557600000000 us (a year)"
 );
 checked!(
+    /// Milliseconds of either sign, up to a year: what a host's clock can step by.
+    StepMillis, |value| (-31_557_600e3..=31_557_600e3).contains(&value), "between -31557600000 and 31557600000 ms (a year)"
+);
+checked!(
+    /// A rate in ppm by which a time service slews a clock. Linux's kernel can be told a tick that is longer or shorter by a tenth (adjtimex(2)); time services keep
+    /// to 500 ppm.
+    SlewPpm, |value| (-100_000.0..=100_000.0).contains(&value), "between -100000 and 100000 ppm"
+);
+checked!(
     /// A probability.
     Probability, |value| (0.0..=1.0).contains(&value), "between 0 and 1"
 );
@@ -194,6 +203,14 @@ impl Seconds {
 }
 
 impl Millis {
+    /// As a duration.
+    #[must_use]
+    pub fn nanos(self) -> Nanos {
+        Nanos::from_secs_f64(self.0 * 1e-3)
+    }
+}
+
+impl StepMillis {
     /// As a duration.
     #[must_use]
     pub fn nanos(self) -> Nanos {

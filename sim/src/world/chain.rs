@@ -125,11 +125,18 @@ impl<'a> ChainWorld<'a> {
         match *what {
             FaultKind::CardXrunMs(length) if begins => self.card.add_xrun(length.nanos()),
             FaultKind::CallbackFrames(frames) => self.card.set_callback_frames(begins.then(|| frames.get())),
-            FaultKind::CallbacksStalled | FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) if begins => {
+            FaultKind::CallbacksStalled
+            | FaultKind::HostSuspended(_)
+            | FaultKind::HostStalls(_)
+            | FaultKind::HostPaused
+                if begins =>
+            {
                 self.card.stop();
             }
             FaultKind::CallbacksStalled => return self.card.resume(now, false),
-            FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) => return self.card.resume(now, true),
+            FaultKind::HostSuspended(_) | FaultKind::HostStalls(_) | FaultKind::HostPaused => {
+                return self.card.resume(now, true);
+            }
             _ => {}
         }
         None

@@ -1,27 +1,64 @@
-//! The receiver's computer: its clock, and how late its program learns of packets and sends them.
+//! The receiver's computer: its clocks, and how late its program learns of packets and sends them.
+//!
+//! Model: one crystal, and two clocks that count it. The monotonic clock starts with the computer; the wall clock shows UTC, and a time service sets and slews it. What
+//! slews the monotonic clock slews the wall clock, too, as on Linux; the wall clock is right again after sleep.
 
 use super::queue::Port;
 use crate::models::{CrystalClock, RandomStream, TrueTime};
-use crate::scenario::{self, FaultKind, Jitter, MonotonicClock, Scenario, Surroundings};
+use crate::scenario::{self, FaultKind, Jitter, MonotonicClock, Scenario, SlewPpm, Surroundings};
 use engine::{LocalTime, Nanos};
 
-/// What its clock shows at the start of the run: it has been up for a while.
+/// What its monotonic clock shows at the start of the run: it has been up for a while.
 const UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
+/// What its wall clock shows then, since 1970.
+const WALL: LocalTime = LocalTime::from_nanos(1_790_000_000_000_000_000);
 /// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far future.
 const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
+
+/// What both of the host's clocks show at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostTime {
+    /// The monotonic clock.
+    pub monotonic: LocalTime,
+    /// The wall clock: `CLOCK_REALTIME`, `GetSystemTimePreciseAsFileTime`.
+    pub wall: LocalTime,
+}
+
+/// A clock of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampClock {
+    /// The monotonic clock.
+    Monotonic,
+    /// The wall clock.
+    Wall,
+}
+
+impl HostTime {
+    /// What one of them shows.
+    #[must_use]
+    pub fn by(self, clock: StampClock) -> LocalTime {
+        match clock {
+            StampClock::Monotonic => self.monotonic,
+            StampClock::Wall => self.wall,
+        }
+    }
+}
 
 /// The host.
 pub(super) struct Host<'a> {
     normal: &'a scenario::Host,
     clock: CrystalClock,
+    wall: CrystalClock,
     receive_jitter: Jitter,
     transmit_jitter: Jitter,
     /// By port; then that of copies and strangers.
     receive: [RandomStream; 4],
     transmit: RandomStream,
-    /// What the clock has missed while it stopped.
+    /// What the clock has missed while it stopped or stepped, and the wall clock likewise.
     missed: Nanos,
+    wall_missed: Nanos,
     asleep: Option<Asleep>,
+    paused_since: Option<TrueTime>,
     stands_still: bool,
 }
 
@@ -36,22 +73,32 @@ impl<'a> Host<'a> {
     pub(super) fn new(scenario: &Scenario, around: &Surroundings<'a>) -> Self {
         let stream = |name: &str| RandomStream::new(scenario.seed, &around.host_stream(name));
         Self {
-            clock: clock(scenario, around),
+            clock: clock(scenario, around, monotonic_slew),
+            wall: clock(scenario, around, |what| monotonic_slew(what).or(wall_slew(what))),
             receive_jitter: around.host.receive_jitter,
             transmit_jitter: around.host.transmit_jitter,
             receive: ["ptp", "media", "media_b", "other"].map(|port| stream(&format!("host/receive/{port}"))),
             transmit: stream("host/transmit"),
             normal: around.host,
             missed: Nanos::ZERO,
+            wall_missed: Nanos::ZERO,
             asleep: None,
+            paused_since: None,
             stands_still: false,
         }
     }
 
-    /// What its clock shows.
+    /// What its monotonic clock shows.
     pub(super) fn local(&mut self, now: TrueTime) -> LocalTime {
-        let stopped = self.asleep.filter(|asleep| asleep.monotonic_clock == MonotonicClock::Stops);
-        UPTIME + self.clock.read(stopped.map_or(now, |asleep| asleep.since)) - self.missed
+        let asleep = self.asleep.filter(|asleep| asleep.monotonic_clock == MonotonicClock::Stops);
+        let stopped = self.paused_since.or(asleep.map(|asleep| asleep.since));
+        UPTIME + self.clock.read(stopped.unwrap_or(now)) - self.missed
+    }
+
+    /// What both of its clocks show.
+    pub(super) fn time(&mut self, now: TrueTime) -> HostTime {
+        let wall = self.wall.read(self.paused_since.unwrap_or(now)) - self.wall_missed;
+        HostTime { monotonic: self.local(now), wall: WALL + wall }
     }
 
     /// Whether it sleeps.
@@ -70,7 +117,7 @@ impl<'a> Host<'a> {
         self.clock.true_time_of((now + Nanos::new(ahead) + self.missed - UPTIME).as_nanos() as f64)
     }
 
-    /// Mean rate of its clock between two times.
+    /// Mean rate of its monotonic clock between two times.
     pub(super) fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
         (self.clock.error_ns(to) - self.clock.error_ns(from)) / ((to - from) as f64 * 1e-9)
     }
@@ -105,7 +152,16 @@ impl<'a> Host<'a> {
                 self.asleep = Some(Asleep { since: now, monotonic_clock: suspend.monotonic_clock });
             }
             FaultKind::HostSuspended(_) => self.wake(now),
-            // A ramp is built into the crystal from the start.
+            FaultKind::HostPaused => {
+                self.stands_still = begins;
+                if begins { self.paused_since = Some(now) } else { self.go_on(now) }
+            }
+            FaultKind::HostClockStepMs(by) if begins => {
+                self.missed += -by.nanos();
+                self.wall_missed += -by.nanos();
+            }
+            FaultKind::WallClockStepMs(by) if begins => self.wall_missed += -by.nanos(),
+            // Ramps and slews are built into the crystal from the start.
             _ => {}
         }
     }
@@ -118,14 +174,74 @@ impl Host<'_> {
             self.missed += self.clock.read(now) - self.clock.read(since);
         }
     }
+
+    fn go_on(&mut self, now: TrueTime) {
+        if let Some(since) = self.paused_since.take() {
+            self.missed += self.clock.read(now) - self.clock.read(since);
+            self.wall_missed += self.wall.read(now) - self.wall.read(since);
+        }
+    }
 }
 
-/// The crystal, with the ramps that the scenario's faults put on it.
-fn clock(scenario: &Scenario, around: &Surroundings<'_>) -> CrystalClock {
+fn monotonic_slew(what: &FaultKind) -> Option<SlewPpm> {
+    if let FaultKind::HostClockSlewPpm(rate) = *what { Some(rate) } else { None }
+}
+
+fn wall_slew(what: &FaultKind) -> Option<SlewPpm> {
+    if let FaultKind::WallClockSlewPpm(rate) = *what { Some(rate) } else { None }
+}
+
+/// The crystal, with the ramps that the scenario's faults put on it, and the slews of one of the clocks.
+fn clock(scenario: &Scenario, around: &Surroundings<'_>, slew: impl Fn(&FaultKind) -> Option<SlewPpm>) -> CrystalClock {
+    let duration = scenario.duration_s.nanos();
+    let slews = scenario.faults.iter().filter_map(|fault| Some(fault.slews(slew(&fault.what)?, duration)));
     let ramps = scenario.faults.iter().filter_map(|fault| match fault.what {
         FaultKind::HostClockRampPpm(change) => Some(fault.ramp(change)),
         _ => None,
     });
     let walk = RandomStream::new(scenario.seed, &around.host_stream("host/clock/walk"));
-    CrystalClock::new(around.host.clock, ramps.collect(), walk)
+    CrystalClock::slewed(around.host.clock, ramps.collect(), slews.flatten().collect(), walk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Loaded;
+
+    const SECOND: TrueTime = 1_000_000_000;
+
+    /// A host with an exact crystal, and what both of its clocks are ahead of true time by at some seconds, ms; each fault begins and ends at the seconds given.
+    fn ahead_ms(faults: &str, happen: &[(TrueTime, usize, bool)], at_s: &[TrueTime]) -> Vec<(f64, f64)> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/gm_loss.toml");
+        let set = ["record.audio=\"none\"".to_owned(), "host.clock={}".to_owned(), format!("fault=[{faults}]")];
+        let scenario = Loaded::read(path.as_ref(), &set).unwrap().scenario;
+        let mut host = Host::new(&scenario, &scenario.surroundings());
+        let mut happen = happen.iter().peekable();
+        let ahead = |shown: LocalTime, start: LocalTime, at: TrueTime| ((shown - start).as_nanos() - at) as f64 * 1e-6;
+        at_s.iter()
+            .map(|&s| {
+                while let Some((at, index, begins)) = happen.next_if(|event| event.0 <= s) {
+                    host.fault(at * SECOND, &scenario.faults[*index].what, *begins);
+                }
+                let time = host.time(s * SECOND);
+                (ahead(time.monotonic, UPTIME, s * SECOND), ahead(time.wall, WALL, s * SECOND))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_time_service_moves_the_wall_clock_alone_or_both() {
+        let faults = "{ at_s = 10, for_s = 10, what.wall_clock_slew_ppm = 500 }, { at_s = 30, what.wall_clock_step_ms = -3_600_000 }, \
+                      { at_s = 50, for_s = 10, what.host_clock_slew_ppm = -100 }, { at_s = 70, what.host_clock_step_ms = 20 }";
+        let ahead = ahead_ms(faults, &[(30, 1, true), (70, 3, true)], &[9, 15, 25, 31, 60, 71]);
+        let wall = -3_600_000.0 + 5.0;
+        assert_eq!(ahead, [(0.0, 0.0), (0.0, 2.5), (0.0, 5.0), (0.0, wall), (-1.0, wall - 1.0), (19.0, wall + 19.0)]);
+    }
+
+    #[test]
+    fn both_clocks_of_a_paused_machine_stop_and_go_on_from_there() {
+        let faults = "{ at_s = 10, for_s = 3, what = \"host_paused\" }";
+        let ahead = ahead_ms(faults, &[(10, 0, true), (13, 0, false)], &[10, 12, 13, 20]);
+        assert_eq!(ahead, [(0.0, 0.0), (-2e3, -2e3), (-3e3, -3e3), (-3e3, -3e3)]);
+    }
 }

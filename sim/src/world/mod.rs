@@ -22,6 +22,7 @@ pub use capture::{Capture, CaptureError, Reference, excerpt, reference};
 pub(crate) use chain::{card_clock, target_latency};
 pub use clock_receiver::ClockReceiver;
 pub use hash::TrajectoryHash;
+pub use host::{HostTime, StampClock};
 pub use make::stream_config;
 pub use measure::CallbackRow;
 pub(crate) use receiver::RECEIVER_PORT;

@@ -1,6 +1,7 @@
 //! What the world can do with a receiver, and the engine as one.
 
 use super::clock_receiver::EngineClock;
+use super::host::{HostTime, StampClock};
 use super::positions::PositionResampler;
 use super::reception::{Reception, Teller};
 use crate::record::ClockState;
@@ -20,8 +21,16 @@ pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::ne
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
-    /// A datagram of the PTP ports, stamped `now`.
+    /// A datagram of the PTP ports, stamped `now` by [`Receiver::stamp_clock`].
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
+    /// By which of the host's clocks it stamps PTP, and in whose time its map of PTP time is.
+    fn stamp_clock(&self) -> StampClock {
+        StampClock::Monotonic
+    }
+    /// A datagram of the PTP ports, for those who look at both clocks.
+    fn handle_ptp_at(&mut self, now: HostTime, datagram: &[u8]) {
+        self.handle_ptp(now.by(self.stamp_clock()), datagram);
+    }
     /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
     fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// A datagram of the stream by its second leg. A receiver without redundancy has not joined that.
@@ -34,6 +43,10 @@ pub trait Receiver {
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// It was stamped `sent`.
     fn handle_transmitted(&mut self, token: TransmitToken, sent: LocalTime);
+    /// Likewise, for those who look at both clocks.
+    fn handle_transmitted_at(&mut self, token: TransmitToken, sent: HostTime) {
+        self.handle_transmitted(token, sent.by(self.stamp_clock()));
+    }
     /// The sound card wants `out` filled.
     fn pull(&mut self, _now: LocalTime, out: &mut [f32]) {
         out.fill(0.0);
@@ -46,7 +59,7 @@ pub trait Receiver {
     fn reception(&self) -> Reception {
         Reception::default()
     }
-    /// What the receiver says of its clock.
+    /// What the receiver says of its clock when its [`Receiver::stamp_clock`] shows `now`.
     fn clock(&self, now: LocalTime) -> Clock;
     /// The grandmaster that it follows, if it tells.
     fn grandmaster(&self) -> Option<ClockIdentity> {

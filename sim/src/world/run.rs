@@ -383,11 +383,10 @@ impl<'a> World<'a> {
 
     fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
         self.hash.datagram(now, datagram);
-        let local = self.host.local(now);
         match port {
-            Port::Media => self.receiver.handle_media(local, datagram),
-            Port::MediaB => self.receiver.handle_media_b(local, datagram),
-            Port::Ptp => self.receiver.handle_ptp(local, datagram),
+            Port::Media => self.receiver.handle_media(self.host.local(now), datagram),
+            Port::MediaB => self.receiver.handle_media_b(self.host.local(now), datagram),
+            Port::Ptp => self.receiver.handle_ptp_at(self.host.time(now), datagram),
         }
         self.after_receiver(now);
     }
@@ -395,9 +394,9 @@ impl<'a> World<'a> {
     /// Takes what the receiver has to say, and sets its timer.
     fn after_receiver(&mut self, now: TrueTime) {
         while let Some(transmit) = self.receiver.poll_transmit() {
-            let stamped = self.host.local(now);
+            let stamped = self.host.time(now);
             if let Some(token) = transmit.timestamp {
-                self.receiver.handle_transmitted(token, stamped);
+                self.receiver.handle_transmitted_at(token, stamped);
             }
             let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
@@ -410,8 +409,9 @@ impl<'a> World<'a> {
         while let Some(text) = self.receiver.poll_event() {
             self.recording.events.push(TraceEvent { time_s: now as f64 / 1e9, text });
         }
-        let local = self.host.local(now);
-        let state = self.receiver.clock(local).state;
+        let time = self.host.time(now);
+        let local = time.monotonic;
+        let state = self.receiver.clock(time.by(self.receiver.stamp_clock())).state;
         if self.clock_states.last().is_none_or(|last| last.1 != state) {
             self.clock_states.push((now as f64 / 1e9, state));
         }
@@ -448,7 +448,7 @@ impl<'a> World<'a> {
     fn row(&mut self, now: TrueTime) {
         let from = self.last_row;
         let host_ppb = self.host.mean_rate_ppb(from, now);
-        let local = self.host.local(now);
+        let local = self.host.time(now).by(self.receiver.stamp_clock());
         let clock = self.receiver.clock(local);
         let true_ptp = self.masters.time(now);
         let mut truth = Truth {
@@ -497,8 +497,11 @@ impl<'a> World<'a> {
                 self.queue.push(now, event);
             }
         }
-        if let (FaultKind::HostSuspended(_), false) = (what, begins) {
-            // Timers that passed were lost.
+        if matches!(
+            (what, begins),
+            (FaultKind::HostSuspended(_) | FaultKind::HostPaused, false) | (FaultKind::HostClockStepMs(_), true)
+        ) {
+            // Timers that passed were lost, and those to come are due at another true time.
             self.timer.1 = None;
             self.after_receiver(now);
         }
