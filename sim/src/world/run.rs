@@ -201,7 +201,7 @@ impl<'a> World<'a> {
             for (begin, end) in fault.times(Nanos::new(self.duration)) {
                 let (begin, end) = (begin.as_nanos(), end.map(Nanos::as_nanos));
                 match &fault.what {
-                    FaultKind::HostStalls(stall) => {
+                    FaultKind::HostStalls(stall) | FaultKind::MediaThreadStalls(stall) => {
                         self.schedule_stalls(index, stall, &mut stream, begin..end.unwrap_or(self.duration));
                     }
                     _ => self.schedule_fault(index, begin, end),
@@ -312,7 +312,8 @@ impl<'a> World<'a> {
             }
             // Nobody is there.
             Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
-            Event::AtReceiver(..) | Event::Timer(_) if self.host.stands_still() => self.held.push(event),
+            Event::Timer(_) if self.host.stands_still() => self.held.push(event),
+            Event::AtReceiver(port, _) if self.host.holds_up(port) => self.held.push(event),
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
@@ -492,10 +493,9 @@ impl<'a> World<'a> {
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);
         }
-        if !self.host.stands_still() {
-            for event in std::mem::take(&mut self.held) {
-                self.queue.push(now, event);
-            }
+        // What still must wait waits again, in the same order.
+        for event in std::mem::take(&mut self.held) {
+            self.queue.push(now, event);
         }
         if matches!(
             (what, begins),
