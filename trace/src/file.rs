@@ -8,7 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
-const COLUMNS: [&str; 32] = [
+const COLUMNS: [&str; 36] = [
     "receiver",
     "time_s",
     "clock_state",
@@ -41,6 +41,10 @@ const COLUMNS: [&str; 32] = [
     "sender_sigma_us",
     "sender_wrong_timestamps",
     "sender_jumps",
+    "displayed_audio_percent",
+    "displayed_underruns",
+    "displayed_buffer_underruns",
+    "displayed_level_percent",
 ];
 
 /// The first of the columns that are about playback; where nothing was played, they are empty.
@@ -206,11 +210,15 @@ impl Line<'_> {
             sender_sigma_us: self.optional(29)?,
             sender_wrong_timestamps: self.count(30)?,
             sender_jumps: self.count(31)?,
+            displayed_audio_percent: self.optional(32)?,
+            displayed_underruns: self.parse(33, "a count")?,
+            displayed_buffer_underruns: self.parse(34, "a count")?,
+            displayed_level_percent: self.optional(35)?,
         })
     }
 }
 
-fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
+fn fields(receiver: &str, row: &TraceRow) -> [String; 36] {
     [
         receiver.to_owned(),
         fixed(row.time_s, 3),
@@ -244,6 +252,10 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 32] {
         optional(row.sender_sigma_us, 3),
         row.sender_wrong_timestamps.to_string(),
         row.sender_jumps.to_string(),
+        optional(row.displayed_audio_percent, 3),
+        row.displayed_underruns.map_or_else(String::new, |count| count.to_string()),
+        row.displayed_buffer_underruns.map_or_else(String::new, |count| count.to_string()),
+        optional(row.displayed_level_percent, 1),
     ]
 }
 
@@ -311,6 +323,10 @@ mod tests {
             sender_sigma_us: None,
             sender_wrong_timestamps: 12,
             sender_jumps: 13,
+            displayed_audio_percent: Some(91.25),
+            displayed_underruns: Some(0),
+            displayed_buffer_underruns: None,
+            displayed_level_percent: Some(200.0),
         }
     }
 
@@ -326,8 +342,8 @@ mod tests {
     #[test]
     fn rows_are_written_with_fixed_decimals_and_gaps() {
         insta::assert_snapshot!(written(&row()), @r#"
-        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps
-        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps,displayed_audio_percent,displayed_underruns,displayed_buffer_underruns,displayed_level_percent
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13,91.250,0,,200.0
         "#);
     }
 

@@ -109,4 +109,12 @@ pub struct TraceRow {
     pub sender_wrong_timestamps: u32,
     /// Times in the interval that the sender's stream jumped, and packets that it left out.
     pub sender_jumps: u32,
+    /// The share of audio that the receiver's own display shows at the end of the interval, if it has one.
+    pub displayed_audio_percent: Option<f64>,
+    /// The underruns that it shows.
+    pub displayed_underruns: Option<u32>,
+    /// The underruns of the jitter buffer that it shows.
+    pub displayed_buffer_underruns: Option<u32>,
+    /// The level of the jitter buffer that it shows, of its target.
+    pub displayed_level_percent: Option<f64>,
 }

@@ -105,6 +105,8 @@ impl Evidence<'_> {
             }
             Metric::SenderWrongTimestamps => sum(|row| row.sender_wrong_timestamps),
             Metric::SenderJumps => sum(|row| row.sender_jumps),
+            Metric::DisplayedAudioPercent => self.rows(span).last()?.displayed_audio_percent,
+            Metric::DisplayedUnderruns => self.rows(span).last()?.displayed_underruns.map(f64::from),
         }
     }
 

@@ -461,6 +461,7 @@ impl<'a> World<'a> {
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
             latency_ms: None,
             sender_off_ptp: self.receiver.sender_off_ptp(),
+            display: self.receiver.display(),
             sender: self.sender.as_mut().map(SenderNode::take_truth).unwrap_or_default(),
         };
         let time_s = now as f64 / 1e9;

@@ -4,12 +4,15 @@ use super::canvas::{Rect, TextStyle};
 use super::page::{LEFT, Page, RIGHT};
 use super::panel::Panel;
 use super::theme::{Colour, LABEL_SIZE, OUTAGE, WEATHER};
-use super::{audio, buffer, clock, drift};
+use super::{audio, buffer, clock, display, drift};
 use crate::record::RunTrace;
 use crate::report::ReportError;
 
-const HEIGHT: usize = 1100;
-const BOTTOM: f64 = 1016.0;
+const HEIGHT: f64 = 1100.0;
+/// Room below the panels, for the time axis.
+const FOOT: f64 = 84.0;
+/// What the panel of a receiver's own display adds.
+const DISPLAY_HEIGHT: f64 = 230.0;
 /// Height of a row of labels.
 const ROW: f64 = 30.0;
 /// Rows of labels before the rest of the events get a line only.
@@ -20,21 +23,30 @@ const LABEL_WIDTH: f64 = 460.0;
 const GAP: f64 = 7.0;
 
 pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
-    let mut page = Page::new(trace, &trace.title, &trace.scenario, HEIGHT)?;
+    let has_display = display::is_there(trace);
+    let height = HEIGHT + if has_display { DISPLAY_HEIGHT } else { 0.0 };
+    let mut page = Page::new(trace, &trace.title, &trace.scenario, height as usize)?;
     let marks = marks(&page);
     let lane = ROW * marks.iter().filter_map(|mark| mark.spot).map(|(row, _)| row + 1).max().unwrap_or(0) as f64;
     let top = 126.0;
     let strips_end = top + lane + clock::strip_height(trace, 34.0);
     let strips = clock::strips(&mut page, top, strips_end, lane);
-    // The three panels below share what is left, with room for a caption each.
-    let each = (BOTTOM - strips_end) / 3.0;
-    let bounds = [0.0, 1.0, 2.0].map(|place| (strips_end + each * place + 56.0, strips_end + each * (place + 1.0)));
-    let error = drift::error(&mut page, bounds[0].0, bounds[0].1);
-    let depth = buffer::depth(&mut page, bounds[1].0, bounds[1].1, false);
-    let crackles = audio::crackles(&mut page, bounds[2].0, bounds[2].1, false);
+    // The panels below share what is left, with room for a caption each.
+    let count = if has_display { 4.0 } else { 3.0 };
+    let each = (height - FOOT - strips_end) / count;
+    let bounds = |place: f64| (strips_end + each * place + 56.0, strips_end + each * (place + 1.0));
+    let (error, depth) = (bounds(0.0), bounds(1.0));
+    let mut panels = vec![drift::error(&mut page, error.0, error.1), buffer::depth(&mut page, depth.0, depth.1, false)];
+    if has_display {
+        let (top, bottom) = bounds(2.0);
+        panels.push(display::draw(&mut page, top, bottom));
+    }
+    let (top, bottom) = bounds(count - 1.0);
+    let crackles = audio::crackles(&mut page, top, bottom, false);
+    panels.push(crackles);
     page.time_axis(&crackles);
     for mark in &marks {
-        for panel in [&error, &depth, &crackles] {
+        for panel in &panels {
             line(&mut page, panel, panel.area.top, mark);
         }
         let from = mark.spot.map_or(strips.area.top + lane, |(row, _)| strips.area.top + ROW * row as f64 + 4.0);

@@ -111,6 +111,10 @@ impl Interval {
             sender_sigma_us: None,
             sender_wrong_timestamps: 0,
             sender_jumps: 0,
+            displayed_audio_percent: None,
+            displayed_underruns: None,
+            displayed_buffer_underruns: None,
+            displayed_level_percent: None,
         }
     }
 }
