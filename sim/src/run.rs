@@ -387,6 +387,8 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::CallbacksStalled => "callbacks held up".to_owned(),
         FaultKind::CallbackFrames(frames) => format!("callbacks of {} frames", frames.get()),
         FaultKind::HostStalls(stall) => format!("host stands still to {} ms", stall.max_ms.get()),
+        FaultKind::MediaThreadHeld => "receiving thread held up".to_owned(),
+        FaultKind::MediaThreadStalls(stall) => format!("receiving thread held up to {} ms", stall.max_ms.get()),
         FaultKind::HostSuspended(suspend) => match suspend.monotonic_clock {
             MonotonicClock::Stops => "host asleep, its clock too".to_owned(),
             MonotonicClock::GoesOn => "host asleep".to_owned(),

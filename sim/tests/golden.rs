@@ -1,6 +1,6 @@
 //! The scenario of the user's report, as numbers that a person reviews when they change.
 //!
-//! A table of every metric, and the course of the run, quantised and every 30 s, so that only a change that matters is seen. Accept one with
+//! A table of every metric, and the course of the run, quantised and every 15 s, so that only a change that matters is seen. Accept one with
 //! `INSTA_UPDATE=always cargo test -p sim --test golden`, and say in the commit why it is right.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-const EVERY_S: u64 = 30;
+const EVERY_S: u64 = 15;
 
 /// Steps in which a receiver's course is told; coarser for one that is restless.
 struct Steps {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// The receiver, then the fields of [`TraceRow`] in their order.
-const COLUMNS: [&str; 36] = [
+const COLUMNS: [&str; 40] = [
     "receiver",
     "time_s",
     "clock_state",
@@ -45,6 +45,10 @@ const COLUMNS: [&str; 36] = [
     "heard_ms",
     "silent_ms",
     "wrong_ms",
+    "displayed_audio_percent",
+    "displayed_underruns",
+    "displayed_buffer_underruns",
+    "displayed_level_percent",
 ];
 
 /// The first of the columns that are about playback; where nothing was played, they are empty.
@@ -214,11 +218,15 @@ impl Line<'_> {
             heard_ms: self.optional(33)?,
             silent_ms: self.optional(34)?,
             wrong_ms: self.optional(35)?,
+            displayed_audio_percent: self.optional(36)?,
+            displayed_underruns: self.parse(37, "a count")?,
+            displayed_buffer_underruns: self.parse(38, "a count")?,
+            displayed_level_percent: self.optional(39)?,
         })
     }
 }
 
-fn fields(receiver: &str, row: &TraceRow) -> [String; 36] {
+fn fields(receiver: &str, row: &TraceRow) -> [String; 40] {
     [
         receiver.to_owned(),
         fixed(row.time_s, 3),
@@ -256,6 +264,10 @@ fn fields(receiver: &str, row: &TraceRow) -> [String; 36] {
         optional(row.heard_ms, 3),
         optional(row.silent_ms, 3),
         optional(row.wrong_ms, 3),
+        optional(row.displayed_audio_percent, 3),
+        count(row.displayed_underruns),
+        count(row.displayed_buffer_underruns),
+        optional(row.displayed_level_percent, 1),
     ]
 }
 
@@ -331,6 +343,10 @@ mod tests {
             heard_ms: Some(990.0),
             silent_ms: None,
             wrong_ms: Some(7.25),
+            displayed_audio_percent: Some(91.25),
+            displayed_underruns: Some(0),
+            displayed_buffer_underruns: None,
+            displayed_level_percent: Some(200.0),
         }
     }
 
@@ -346,8 +362,8 @@ mod tests {
     #[test]
     fn rows_are_written_with_fixed_decimals_and_gaps() {
         insta::assert_snapshot!(written(&row()), @r#"
-        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps,glitches,heard_ms,silent_ms,wrong_ms
-        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13,3,990.000,,7.250
+        receiver,time_s,clock_state,clock_error_us,clock_sigma_us,host_rate_ppm,host_rate_truth_ppm,ratio_ppm,ratio_truth_ppm,depth_ms,fill_min_ms,fill_max_ms,underruns,crackles,packets_late,packets_lost,latency_ms,sender_off_ptp,packets_missed,packets_dropped,packets_refused,concealed_ms,depth_raised_ms,card_rate_error_ppm,leg_a_lost,leg_b_lost,leg_b_skew_ms,packets_altered,sender_error_us,sender_sigma_us,sender_wrong_timestamps,sender_jumps,glitches,heard_ms,silent_ms,wrong_ms,displayed_audio_percent,displayed_underruns,displayed_buffer_underruns,displayed_level_percent
+        "ours, ""new""",1.000,holdover,-1.235,,0.0000,12.0000,-7.5000,-7.2500,50.0000,49.0000,51.0000,0,2,3,4,55.12346,true,-1,5,6,7.500,8.000,-0.2500,9,10,,11,-0.500,,12,13,3,990.000,,7.250,91.250,0,,200.0
         "#);
     }
 

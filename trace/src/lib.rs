@@ -118,4 +118,12 @@ pub struct TraceRow {
     pub silent_ms: Option<f64>,
     /// How long something else was heard, whether the receiver says that it made it up or not.
     pub wrong_ms: Option<f64>,
+    /// The share of audio that the receiver's own display shows at the end of the interval, if it has one.
+    pub displayed_audio_percent: Option<f64>,
+    /// The underruns that it shows.
+    pub displayed_underruns: Option<u32>,
+    /// The underruns of the jitter buffer that it shows.
+    pub displayed_buffer_underruns: Option<u32>,
+    /// The level of the jitter buffer that it shows, of its target.
+    pub displayed_level_percent: Option<f64>,
 }

@@ -6,7 +6,6 @@ mod linuxptp_linreg;
 mod linuxptp_pi;
 mod moving_median;
 mod prototype;
-mod prototype_clock;
 mod remedies;
 #[cfg(feature = "statime")]
 mod statime_clock;
@@ -16,8 +15,7 @@ pub use drift::{
     LevelReceiver, PipewireAlsa, PipewireRtp, PrototypeDrift, PrototypeP, Queue, QueueLaw, RocGradual, Zita,
 };
 pub use linuxptp::{LinuxptpLinreg, LinuxptpPi};
-pub use prototype::PrototypeReceiver;
-pub use prototype_clock::PrototypeClock;
+pub use prototype::{PrototypeClock, PrototypeForm, PrototypeReceiver};
 pub use remedies::{Direct, OptionA, OptionB, OptionC, Uncorrected};
 #[cfg(feature = "statime")]
 pub use statime_clock::StatimeClock;

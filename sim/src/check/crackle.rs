@@ -38,6 +38,8 @@ const NEGLIGIBLE: f64 = 1e-8;
 const MISSES_MAX: usize = 30;
 /// Hops in a row on one path after which it is where the receiver means to be: half a second.
 const STEADY_HOPS: usize = 50;
+/// So many hops of something strange are searched one by one.
+const STRANGE_HOPS: usize = 12;
 /// Flags nearer than this are one crackle.
 pub(super) const CLUSTER_S: f64 = 0.015;
 
@@ -61,7 +63,7 @@ pub struct CrackleDetector {
     /// Gain of the last exact hop.
     pub(super) gain: f64,
     misses: usize,
-    /// Misses in a row that were not silent.
+    /// Misses that were not silent, less those that were: what goes on in turns is searched as rarely as what goes on.
     strange: usize,
     attempts: usize,
     /// Hops that wait for judgement: a fitting one, and those after it that do not fit.
@@ -232,7 +234,8 @@ impl CrackleDetector {
         }
         self.fits = 0;
         self.misses += 1;
-        self.strange = if self.is_audible(&aligned.hop) { self.strange + 1 } else { 0 };
+        let audible = self.is_audible(&aligned.hop);
+        self.strange = if audible { self.strange + 1 } else { self.strange.saturating_sub(1).min(STRANGE_HOPS) };
         self.pending.push_back(aligned.hop);
         if self.pending.len() > MISSES_MAX {
             self.resolve_loss();
@@ -249,7 +252,7 @@ impl CrackleDetector {
 
     /// Searching costs more than everything else, so something strange that goes on is searched less often.
     fn search_now(&self, hop: &Hop) -> bool {
-        self.is_audible(hop) && (self.strange < 12 || self.strange.is_multiple_of(10))
+        self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(10))
     }
 
     fn is_audible(&self, hop: &Hop) -> bool {

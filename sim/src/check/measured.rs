@@ -184,6 +184,8 @@ impl Evidence<'_> {
             | Metric::CracklesPerMin
             | Metric::ResidualDbfs
             | Metric::LatencyMs => None,
+            Metric::DisplayedAudioPercent => self.rows(span).last()?.displayed_audio_percent,
+            Metric::DisplayedUnderruns => self.rows(span).last()?.displayed_underruns.map(f64::from),
         }
     }
 

@@ -116,11 +116,15 @@ pub enum Metric {
     SenderWrongTimestamps,
     /// Times that the sender's stream jumped, and packets that it left out.
     SenderJumps,
+    /// The share of audio that the receiver's own display shows at the end of the span.
+    DisplayedAudioPercent,
+    /// The underruns that it shows then.
+    DisplayedUnderruns,
 }
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::HeardShare,
         Self::Glitches,
         Self::LatencyMs,
@@ -163,6 +167,8 @@ impl Metric {
         Self::SenderErrorSigmas,
         Self::SenderWrongTimestamps,
         Self::SenderJumps,
+        Self::DisplayedAudioPercent,
+        Self::DisplayedUnderruns,
     ];
 
     /// Whether it needs the audio to be listened to.
@@ -234,6 +240,8 @@ impl Metric {
                 | Self::SenderErrorSigmas
                 | Self::SenderWrongTimestamps
                 | Self::SenderJumps
+                | Self::DisplayedAudioPercent
+                | Self::DisplayedUnderruns
         ) || self.needs_audio()
             || self.compares_receivers()
     }
@@ -307,6 +315,8 @@ impl fmt::Display for Metric {
             Self::SenderErrorSigmas => "sender_error_sigmas",
             Self::SenderWrongTimestamps => "sender_wrong_timestamps",
             Self::SenderJumps => "sender_jumps",
+            Self::DisplayedAudioPercent => "displayed_audio_percent",
+            Self::DisplayedUnderruns => "displayed_underruns",
         })
     }
 }

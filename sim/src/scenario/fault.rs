@@ -75,6 +75,10 @@ pub enum FaultKind {
     /// The host stands still now and then, as virtual machines and busy ones do: what comes meanwhile is read when it goes on, and so are timers. The sound card
     /// plays out the block that it has, and is silent then.
     HostStalls(Stall),
+    /// The program's thread that reads the stream is held up: what comes meanwhile is read at once when it goes on. All other threads run.
+    MediaThreadHeld,
+    /// The same now and then.
+    MediaThreadStalls(Stall),
     /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
     HostSuspended(Suspend),
     /// A time service slews the host's clocks by so much, the monotonic one and the wall clock: Linux's `CLOCK_MONOTONIC`.

@@ -277,8 +277,12 @@ pub enum ReceiverKind {
     Engine,
     /// The engine's relay, and an engine that listens to what it sends.
     Relay,
-    /// The laws of the plugin in the user's report.
+    /// The plugin of the user's report in direct mode: packets, read one frame for each of the card's.
     Prototype,
+    /// The same, but that it resamples by its clock servo's frequency, whether that is locked or not.
+    PrototypeResampled,
+    /// Its later form: a ring of samples, and a trim by the level.
+    PrototypeRing,
     /// A callback that is fed directly, with nothing against drift.
     Uncorrected,
     /// The same with the first remedy of the user's notes: the rate follows the fill level.
@@ -314,6 +318,8 @@ impl ReceiverKind {
             Self::Engine
                 | Self::Relay
                 | Self::Prototype
+                | Self::PrototypeResampled
+                | Self::PrototypeRing
                 | Self::Uncorrected
                 | Self::OptionA
                 | Self::OptionB
@@ -328,6 +334,8 @@ impl fmt::Display for ReceiverKind {
             Self::Engine => "engine",
             Self::Relay => "relay",
             Self::Prototype => "prototype",
+            Self::PrototypeResampled => "prototype_resampled",
+            Self::PrototypeRing => "prototype_ring",
             Self::Uncorrected => "uncorrected",
             Self::OptionA => "option_a",
             Self::OptionB => "option_b",

@@ -60,6 +60,8 @@ pub(super) struct Host<'a> {
     asleep: Option<Asleep>,
     paused_since: Option<TrueTime>,
     stands_still: bool,
+    /// Faults that hold up the thread that reads the stream.
+    media_thread_held_by: u32,
 }
 
 /// The host sleeps.
@@ -85,6 +87,7 @@ impl<'a> Host<'a> {
             asleep: None,
             paused_since: None,
             stands_still: false,
+            media_thread_held_by: 0,
         }
     }
 
@@ -109,6 +112,11 @@ impl<'a> Host<'a> {
     /// Whether it stands still, and will go on where it was.
     pub(super) fn stands_still(&self) -> bool {
         self.stands_still
+    }
+
+    /// Whether the thread that reads a port is held up, and will go on where it was.
+    pub(super) fn holds_up(&self, port: Port) -> bool {
+        self.stands_still || (port != Port::Ptp && self.media_thread_held_by > 0)
     }
 
     /// The true time at which its clock shows `due`, or a time before that at which to look again.
@@ -148,6 +156,8 @@ impl<'a> Host<'a> {
                 self.transmit_jitter = if begins { jitter } else { normal.transmit_jitter };
             }
             FaultKind::HostStalls(_) => self.stands_still = begins,
+            FaultKind::MediaThreadHeld | FaultKind::MediaThreadStalls(_) if begins => self.media_thread_held_by += 1,
+            FaultKind::MediaThreadHeld | FaultKind::MediaThreadStalls(_) => self.media_thread_held_by -= 1,
             FaultKind::HostSuspended(suspend) if begins => {
                 self.asleep = Some(Asleep { since: now, monotonic_clock: suspend.monotonic_clock });
             }
@@ -243,5 +253,23 @@ mod tests {
         let faults = "{ at_s = 10, for_s = 3, what = \"host_paused\" }";
         let ahead = ahead_ms(faults, &[(10, 0, true), (13, 0, false)], &[10, 12, 13, 20]);
         assert_eq!(ahead, [(0.0, 0.0), (-2e3, -2e3), (-3e3, -3e3), (-3e3, -3e3)]);
+    }
+
+    #[test]
+    fn a_held_up_thread_is_that_of_the_stream_and_faults_may_overlap() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/gm_loss.toml");
+        let scenario = Loaded::read(path.as_ref(), &["record.audio=\"none\"".to_owned()]).unwrap().scenario;
+        let mut host = Host::new(&scenario, &scenario.surroundings());
+        let held = |host: &Host<'_>| [Port::Ptp, Port::Media, Port::MediaB].map(|port| host.holds_up(port));
+        let stall = toml::from_str("mean_interval_s = 1\nmin_ms = 60\nmax_ms = 150").unwrap();
+        let (once, stalls) = (FaultKind::MediaThreadHeld, FaultKind::MediaThreadStalls(stall));
+        let steps = [(&once, true, true), (&stalls, true, true), (&once, false, true), (&stalls, false, false)];
+        for (what, begins, media_held) in steps {
+            host.fault(SECOND, what, begins);
+            assert_eq!(held(&host), [false, media_held, media_held]);
+        }
+        let stands_still: FaultKind = FaultKind::HostStalls(stall);
+        host.fault(SECOND, &stands_still, true);
+        assert_eq!(held(&host), [true; 3]);
     }
 }

@@ -5,7 +5,8 @@ use super::receiver::{EngineReceiver, Receiver};
 use super::relay::RelayReceiver;
 use super::run::RunError;
 use crate::baselines::{
-    Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeReceiver, Uncorrected,
+    Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
+    Uncorrected,
 };
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::Ppb;
@@ -59,9 +60,13 @@ pub(super) fn make_receiver(
             let packet_frames = surroundings.chain.map_or(0, |chain| usize::from(chain.talker.packet_frames));
             Box::new(RelayReceiver::new(config, packet_frames, domain)?)
         }
-        (ReceiverKind::Prototype, Some(config)) => Box::new(PrototypeReceiver::new(config, domain)),
+        (ReceiverKind::Prototype | ReceiverKind::PrototypeResampled | ReceiverKind::PrototypeRing, Some(config)) => {
+            Box::new(PrototypeReceiver::new(prototype_form(kind), config, domain))
+        }
         (ReceiverKind::Engine | ReceiverKind::Relay, None) => Box::new(EngineClock::new(domain)),
-        (ReceiverKind::Prototype, None) => bare(PrototypeClock::default(), domain),
+        (ReceiverKind::Prototype | ReceiverKind::PrototypeResampled | ReceiverKind::PrototypeRing, None) => {
+            Box::new(PrototypeClock::new(domain))
+        }
         (ReceiverKind::Uncorrected, Some(config)) => Box::new(Direct::new(config, Uncorrected, domain)),
         (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),
         (ReceiverKind::OptionB, Some(config)) => Box::new(Direct::new(config, OptionB, domain)),
@@ -80,6 +85,14 @@ pub(super) fn make_receiver(
 /// The clock of a law that claims no uncertainty.
 fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
     Box::new(ClockReceiver::new(law, domain, false))
+}
+
+fn prototype_form(kind: ReceiverKind) -> PrototypeForm {
+    match kind {
+        ReceiverKind::PrototypeResampled => PrototypeForm::Resampled,
+        ReceiverKind::PrototypeRing => PrototypeForm::Ring,
+        _ => PrototypeForm::Direct,
+    }
 }
 
 /// What a receiver is asked for.

@@ -1,6 +1,6 @@
 //! From callbacks to trace rows: what a receiver really did in each interval, against the truth.
 
-use super::receiver::{Clock, Playback};
+use super::receiver::{Clock, Display, Playback};
 use super::reception::Reception;
 use super::sender::SenderTruth;
 use crate::record::{ClockState, TraceRow};
@@ -202,6 +202,10 @@ impl Meter {
             heard_ms: None,
             silent_ms: None,
             wrong_ms: None,
+            displayed_audio_percent: truth.display.map(|display| display.audio_percent),
+            displayed_underruns: truth.display.map(|display| display.underruns as u32),
+            displayed_buffer_underruns: truth.display.map(|display| display.buffer_underruns as u32),
+            displayed_level_percent: truth.display.map(|display| display.level_percent),
         }
     }
 }
@@ -224,6 +228,8 @@ pub(super) struct Truth {
     pub(super) latency_ms: Option<f64>,
     /// What the receiver says of it.
     pub(super) sender_off_ptp: bool,
+    /// What the receiver's display shows.
+    pub(super) display: Option<Display>,
     /// What the engine's sender did.
     pub(super) sender: SenderTruth,
 }

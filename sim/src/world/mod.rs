@@ -29,7 +29,7 @@ pub use host::{HostTime, StampClock};
 pub use make::{receiver_of, stream_config, uncontrolled};
 pub use measure::CallbackRow;
 pub(crate) use receiver::RECEIVER_PORT;
-pub use receiver::{Clock, EngineReceiver, Playback, Receiver};
+pub use receiver::{Clock, Display, EngineReceiver, Playback, Receiver};
 pub use reception::{LegReception, Reception};
 pub use run::{Control, Outcome, RunError, World};
 pub use sender::SenderNodeError;

@@ -57,6 +57,10 @@ pub trait Receiver {
     fn playback(&self) -> Playback {
         Playback::default()
     }
+    /// What its own display shows, if it has one.
+    fn display(&self) -> Option<Display> {
+        None
+    }
     /// What it counted of its packets, if it tells.
     fn reception(&self) -> Reception {
         Reception::default()
@@ -90,6 +94,19 @@ pub struct Playback {
     pub late_packets: u64,
     /// Times, so far, that audio came for which there was no room.
     pub overruns: u64,
+}
+
+/// What a receiver's own display shows of its playback, right or not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Display {
+    /// Share of audio so far.
+    pub audio_percent: f64,
+    /// Underruns so far.
+    pub underruns: u64,
+    /// Underruns of the jitter buffer so far.
+    pub buffer_underruns: u64,
+    /// Level of the jitter buffer, of its target.
+    pub level_percent: f64,
 }
 
 /// State of a receiver's clock.

@@ -221,7 +221,7 @@ impl<'a> World<'a> {
             for (begin, end) in fault.times(Nanos::new(self.duration)) {
                 let (begin, end) = (begin.as_nanos(), end.map(Nanos::as_nanos));
                 match &fault.what {
-                    FaultKind::HostStalls(stall) => {
+                    FaultKind::HostStalls(stall) | FaultKind::MediaThreadStalls(stall) => {
                         self.schedule_stalls(index, stall, &mut stream, begin..end.unwrap_or(self.duration));
                     }
                     _ => self.schedule_fault(index, begin, end),
@@ -334,7 +334,8 @@ impl<'a> World<'a> {
             }
             // Nobody is there.
             Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
-            Event::AtReceiver(..) | Event::Timer(_) if self.host.stands_still() => self.held.push(event),
+            Event::Timer(_) if self.host.stands_still() => self.held.push(event),
+            Event::AtReceiver(port, _) if self.host.holds_up(port) => self.held.push(event),
             Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
@@ -508,6 +509,7 @@ impl<'a> World<'a> {
             clock_sigma_us: clock.map.filter(|_| clock.claims_sigma).map(|map| map.clock().sigma_ns(local) * 1e-3),
             latency_ms: None,
             sender_off_ptp: self.receiver.sender_off_ptp(),
+            display: self.receiver.display(),
             sender: self.sender.as_mut().map(SenderNode::take_truth).unwrap_or_default(),
         };
         let time_s = now as f64 / 1e9;
@@ -544,10 +546,9 @@ impl<'a> World<'a> {
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);
         }
-        if !self.host.stands_still() {
-            for event in std::mem::take(&mut self.held) {
-                self.queue.push(now, event);
-            }
+        // What still must wait waits again, in the same order.
+        for event in std::mem::take(&mut self.held) {
+            self.queue.push(now, event);
         }
         if matches!(
             (what, begins),

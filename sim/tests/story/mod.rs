@@ -1,5 +1,6 @@
-//! A made-up trace with the shape of the simulator's main story, for tests and for looking at pictures: a host that
-//! gets busier at 240 s, a grandmaster lost at 600 s, an engine that stays calm and a prototype that does not.
+//! A made-up trace with the shape of the simulator's main story, for tests and for looking at pictures: a grandmaster
+//! lost for 20 s, then a wall clock that is slewed and a thread that is held up for 20 s; an engine that stays calm but
+//! for one gap, and a prototype that unlocks for good, is overrun and crackles, and whose display shows 91 % and 0.
 
 use sim::record::{
     AudioExcerpt, ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow,
@@ -7,13 +8,6 @@ use sim::record::{
 
 /// Names of up to six receivers.
 const NAMES: [&str; 6] = ["engine", "prototype", "level loop", "fixed ratio", "wide window", "a long receiver name"];
-
-/// When the grandmaster is silent.
-#[derive(Clone, Copy)]
-struct Outage {
-    from_s: f64,
-    to_s: f64,
-}
 
 /// A small generator of noise (an LCG with Knuth's constants), so that the story needs no seed and no crate.
 struct Noise(u64);
@@ -31,146 +25,150 @@ impl Noise {
     }
 }
 
-/// The story with that many receivers (1 to 6) over that many seconds; the weather moves with the length.
+/// Length of the story as it happens, and when, in seconds; the times move with the length.
+const LENGTH_S: f64 = 195.0;
+const LOST_S: (f64, f64) = (90.0, 110.0);
+const BUSY_S: (f64, f64) = (150.0, 170.0);
+
+/// The story with that many receivers (1 to 6) over that many seconds.
 pub(crate) fn story(receivers: usize, duration_s: u32) -> RunTrace {
-    let scale = f64::from(duration_s) / 900.0;
-    let incident = |text: &str, from_s: f64, to_s: Option<f64>| Incident {
+    let scale = f64::from(duration_s) / LENGTH_S;
+    let incident = |(from_s, to_s): (f64, f64), text: &str| Incident {
         text: text.into(),
         silences_master: text.starts_with("grandmaster"),
-        times: vec![Occurrence { from_s, to_s }],
+        times: vec![Occurrence { from_s: from_s * scale, to_s: Some(to_s * scale) }],
     };
-    let (busy_s, outage) = (240.0 * scale, Outage { from_s: 600.0 * scale, to_s: 600.0 * scale + 20.0 });
     RunTrace {
         scenario: "busy-host".into(),
-        title: "A host gets busy, then the grandmaster is gone for 20 s".into(),
+        title: "Unlocked for good, crackles for 20 s, Audio 91 %, Under 0".into(),
         duration_s: f64::from(duration_s),
         target_depth_ms: Some(50.0),
         listened: true,
         subjects: Subjects { clock: true, ..Subjects::default() },
         incidents: vec![
-            incident("host busy: 300 µs of timestamp jitter", busy_s, Some(660.0 * scale)),
-            incident("a Sync late by 1 ms", 300.0 * scale, None),
-            incident("grandmaster lost", outage.from_s, Some(outage.to_s)),
+            incident(LOST_S, "grandmaster lost"),
+            incident((BUSY_S.0, LENGTH_S), "wall clock slewed +80 ppm"),
+            incident(BUSY_S, "receiving thread held up to 150 ms"),
         ],
-        recordings: (0..receivers).map(|index| recording(index, duration_s, outage)).collect(),
+        recordings: (0..receivers).map(|index| recording(index, duration_s)).collect(),
     }
 }
 
-fn recording(index: usize, duration_s: u32, outage: Outage) -> Recording {
+fn recording(index: usize, duration_s: u32) -> Recording {
     let mut noise = Noise(index as u64 + 1);
-    let busy_from = 240.0 * f64::from(duration_s) / 900.0;
-    let mut rows = Vec::new();
-    let mut state = Prototype { depth_ms: 50.0, wobble_ppm: 0.0, error_us: 900.0, unlocked_for: 0 };
-    for second in 1..=duration_s {
-        let time_s = f64::from(second);
-        let truth = 38.0 + 6.0 * (time_s / f64::from(duration_s) * 3.0).sin();
-        let silent = time_s >= outage.from_s && time_s < outage.to_s;
-        let busy = time_s > busy_from;
-        rows.push(if index == 0 {
-            engine_row(time_s, truth, silent, busy, outage, &mut noise)
+    let mut display = Display::default();
+    let seconds = 1..=duration_s;
+    let rows = seconds.map(|second| {
+        let at = Moment::new(f64::from(second), LENGTH_S / f64::from(duration_s));
+        if index == 0 {
+            engine_row(&at, &mut noise)
         } else {
-            state.row(time_s, truth, silent, busy, index as f64, &mut noise)
-        });
-    }
+            prototype_row(&at, index as f64, &mut display, &mut noise)
+        }
+    });
+    let rows: Vec<TraceRow> = rows.collect();
     let start_s = rows
         .iter()
         .find(|row| row.glitches.is_some_and(|glitches| glitches > 0))
         .map_or(f64::from(duration_s) / 2.0, |row| row.time_s - 0.6);
-    let events = vec![TraceEvent { time_s: start_s, text: "unlocked: drift of 57 ppm exceeds 50 ppm".into() }];
-    let identities = [(3.0, "dca600fffeff2eea"), (outage.to_s + 2.0, "00b0c2fffe000001")];
+    let event = |text: &str| TraceEvent { time_s: start_s, text: text.into() };
+    let events = vec![event("Slave to: PTP/dca600fffeff2eea:1"), event("[UNLOCKED], drift +57.0 ppm")];
+    let (first, second) = (3.0, (LOST_S.1 + 2.0) * f64::from(duration_s) / LENGTH_S);
+    let identities = [(first, "dca600fffeff2eea"), (second, "00b0c2fffe000001")];
     let grandmasters = identities.map(|(time_s, text)| TraceEvent { time_s, text: text.into() }).into();
     Recording { receiver: NAMES[index].into(), rows, events, grandmasters, excerpt: Some(excerpt(start_s, index > 0)) }
 }
 
-fn engine_row(time_s: f64, truth: f64, silent: bool, busy: bool, outage: Outage, noise: &mut Noise) -> TraceRow {
-    let locked = time_s > 12.0;
-    let settle = (-time_s / 6.0).exp();
-    let hold = if silent { time_s - outage.from_s } else { 0.0 };
-    let jitter = if busy { 0.25 } else { 0.1 };
-    let ratio = truth + if time_s < 10.0 { -truth } else { jitter * noise.normal() + 20.0 * settle * noise.next() };
-    let depth = 50.0 + 0.06 * noise.normal() - 0.9 * settle;
-    let swing = 1.6 + if busy { 1.2 + noise.next() } else { 0.2 * noise.next() };
+/// A second of the story.
+struct Moment {
+    time_s: f64,
+    /// The same in the story as it happens.
+    story_s: f64,
+    truth_ppm: f64,
+}
+
+impl Moment {
+    fn new(time_s: f64, per_s: f64) -> Self {
+        let story_s = time_s * per_s;
+        Self { time_s, story_s, truth_ppm: 30.0 + 0.2 * (story_s / LENGTH_S * 3.0).sin() }
+    }
+
+    fn is_lost(&self) -> bool {
+        (LOST_S.0..LOST_S.1).contains(&self.story_s)
+    }
+
+    fn is_busy(&self) -> bool {
+        (BUSY_S.0..BUSY_S.1).contains(&self.story_s)
+    }
+}
+
+fn engine_row(at: &Moment, noise: &mut Noise) -> TraceRow {
+    let settle = (-at.story_s / 6.0).exp();
+    let hold = if at.is_lost() { at.story_s - LOST_S.0 } else { 0.0 };
+    let asked = if at.story_s < BUSY_S.0 { 50.0 } else { 264.0 };
+    let depth = asked + 0.06 * noise.normal() - 0.9 * settle;
+    let swing = 1.6 + 0.2 * noise.next() + if at.is_busy() { 60.0 * noise.next().abs() } else { 0.0 };
     TraceRow {
-        clock_state: match (locked, silent) {
-            _ if time_s < 3.0 => ClockState::Listening,
-            (false, _) => ClockState::Acquiring,
-            (true, true) if hold > 3.0 => ClockState::Holdover,
-            (true, _) => ClockState::Locked,
+        clock_state: match at.story_s {
+            s if s < 1.0 => ClockState::Listening,
+            s if s < 6.0 => ClockState::Acquiring,
+            _ if hold > 0.0 => ClockState::Holdover,
+            _ => ClockState::Locked,
         },
-        clock_error_us: (time_s > 3.0).then_some((4.0 * jitter + 60.0 * settle) * 4.0 * noise.normal() + 0.3 * hold),
-        clock_sigma_us: (time_s > 3.0).then_some((4.0 * jitter + 70.0 * settle) * 4.5 + 0.5 * hold),
-        host_rate_ppm: (time_s > 5.0).then_some(truth - 46.0 + 0.2 * noise.normal() + 30.0 * settle * noise.next()),
-        ratio_ppm: ratio,
+        clock_error_us: (at.story_s > 1.0).then_some((0.4 + 60.0 * settle) * 4.0 * noise.normal() + 0.3 * hold),
+        clock_sigma_us: (at.story_s > 1.0).then_some((0.4 + 70.0 * settle) * 4.5 + 0.5 * hold),
+        host_rate_ppm: (at.story_s > 2.0).then_some(at.truth_ppm + 0.2 * noise.normal()),
+        ratio_ppm: -120.0 + 0.1 * noise.normal() + 20.0 * settle * noise.next(),
         depth_ms: depth,
         fill_min_ms: depth - swing,
         fill_max_ms: depth + swing,
-        ..blank(time_s, truth)
+        ..blank(at)
     }
 }
 
-struct Prototype {
-    depth_ms: f64,
-    wobble_ppm: f64,
-    error_us: f64,
-    unlocked_for: u32,
+/// What the prototype has counted.
+#[derive(Default)]
+struct Display {
+    callbacks: f64,
+    silent: f64,
 }
 
-impl Prototype {
-    fn row(&mut self, time_s: f64, truth: f64, silent: bool, busy: bool, index: f64, noise: &mut Noise) -> TraceRow {
-        let push = if busy { 14.0 } else { 1.5 } / index.sqrt();
-        self.wobble_ppm = 0.86 * self.wobble_ppm + push * noise.normal();
-        self.error_us = 0.9 * self.error_us + (if busy { 160.0 } else { 12.0 }) * noise.normal();
-        if self.unlocked_for > 0 {
-            self.unlocked_for -= 1;
-        } else if self.wobble_ppm.abs() > 48.0 || silent {
-            self.unlocked_for = 14;
-        }
-        let unlocked = self.unlocked_for > 0 && time_s > 20.0;
-        let pull = if unlocked { 95.0 } else { 0.0 };
-        self.depth_ms -= (self.wobble_ppm + pull) * 0.012 - if unlocked { 0.0 } else { (50.0 - self.depth_ms) * 0.03 };
-        let starved = self.depth_ms < 3.0;
-        if starved && noise.next() > 0.2 {
-            self.depth_ms = 20.0 + 5.0 * noise.next();
-        }
-        self.depth_ms = self.depth_ms.max(0.0);
-        let cracks = if starved { 2 } else { u32::from(unlocked && noise.next() > 0.55) };
-        TraceRow {
-            clock_state: match unlocked {
-                true if self.unlocked_for < 5 => ClockState::Acquiring,
-                true => ClockState::Unlocked,
-                false if time_s < 20.0 => ClockState::Acquiring,
-                false => ClockState::Locked,
-            },
-            clock_error_us: (time_s > 4.0).then_some(self.error_us),
-            host_rate_ppm: (time_s > 4.0).then_some(truth - 46.0 + self.wobble_ppm),
-            ratio_ppm: truth + self.wobble_ppm + pull,
-            depth_ms: self.depth_ms,
-            fill_min_ms: (self.depth_ms - 3.0 - push * 0.3).max(0.0),
-            fill_max_ms: self.depth_ms + 3.0 + push * 0.3,
-            underruns: if starved { 3 } else { 0 },
-            glitches: Some(cracks),
-            ..blank(time_s, truth)
-        }
-    }
-}
-
-fn blank(time_s: f64, truth: f64) -> TraceRow {
+fn prototype_row(at: &Moment, index: f64, display: &mut Display, noise: &mut Noise) -> TraceRow {
+    let slewed_s = at.story_s - BUSY_S.0;
+    let depth_ms = match at.story_s {
+        s if s < BUSY_S.0 => 50.0 - 0.12 * s,
+        s if s < BUSY_S.1 => 205.0,
+        s => 150.0 - 0.12 * (s - BUSY_S.1),
+    };
+    let silent = if at.is_busy() { (44.0 + 6.0 * noise.next()).round() } else { 0.0 };
+    display.callbacks += 50.0;
+    display.silent += silent;
+    let small_crack = at.story_s >= BUSY_S.1 && noise.next() > 0.6;
     TraceRow {
-        time_s,
-        clock_state: ClockState::Listening,
-        clock_error_us: None,
-        clock_sigma_us: None,
-        host_rate_ppm: None,
-        host_rate_truth_ppm: truth - 46.0,
+        clock_state: if slewed_s > 2.5 { ClockState::Unlocked } else { ClockState::Locked },
+        clock_error_us: Some(25.0 * noise.normal() - 80.0 * slewed_s.max(0.0)),
+        host_rate_ppm: Some(at.truth_ppm + index * noise.normal() + 80.0 * (1.0 - (-slewed_s.max(0.0)).exp())),
         ratio_ppm: 0.0,
-        ratio_truth_ppm: truth,
-        depth_ms: 0.0,
-        fill_min_ms: 0.0,
-        fill_max_ms: 0.0,
-        underruns: 0,
+        depth_ms,
+        fill_min_ms: if at.is_busy() { 0.0 } else { depth_ms - 5.0 },
+        fill_max_ms: if at.is_busy() { 150.0 } else { depth_ms + 5.0 },
+        underruns: silent as u32 + u32::from(small_crack),
+        glitches: Some(if at.is_busy() { 4 } else { u32::from(small_crack) }),
+        displayed_audio_percent: Some(100.0 - 100.0 * display.silent / display.callbacks),
+        displayed_underruns: Some(0),
+        displayed_buffer_underruns: Some(4 * display.silent as u32),
+        displayed_level_percent: Some(if slewed_s > 0.0 { 200.0 } else { 2.0 * depth_ms }),
+        ..blank(at)
+    }
+}
+
+fn blank(at: &Moment) -> TraceRow {
+    TraceRow {
+        time_s: at.time_s,
+        host_rate_truth_ppm: at.truth_ppm,
+        ratio_truth_ppm: -120.0,
+        latency_ms: None,
         glitches: Some(0),
-        packets_late: 0,
-        packets_lost: 0,
         ..TraceRow::default()
     }
 }

@@ -109,6 +109,8 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::SenderErrorSigmas, None),
         (Metric::SenderWrongTimestamps, None),
         (Metric::SenderJumps, None),
+        (Metric::DisplayedAudioPercent, None),
+        (Metric::DisplayedUnderruns, None),
     ];
     assert_eq!(expected.len(), Metric::ALL.len());
     for (metric, value) in expected {
@@ -407,4 +409,21 @@ fn what_a_receiver_says_of_card_and_legs_is_taken_by_its_size() {
     let evidence = evidence(&recording, LOCKED_FROM_2);
     assert_measures(&evidence, Metric::CardRateErrorPpm, WHOLE, Some(2.0));
     assert_measures(&evidence, Metric::LegSkewMs, WHOLE, Some(10.0));
+}
+
+#[test]
+fn a_display_is_read_at_the_end_of_the_span() {
+    let mut recording = quiet();
+    let without = evidence(&recording, LOCKED_FROM_2);
+    assert_measures(&without, Metric::DisplayedAudioPercent, WHOLE, None);
+    assert_measures(&without, Metric::DisplayedUnderruns, WHOLE, None);
+    for row in &mut recording.rows {
+        row.displayed_audio_percent = Some(100.0 - row.time_s);
+        row.displayed_underruns = Some(if row.time_s > 8.0 { 7 } else { 0 });
+    }
+    let shown = evidence(&recording, LOCKED_FROM_2);
+    assert_measures(&shown, Metric::DisplayedAudioPercent, WHOLE, Some(90.0));
+    assert_measures(&shown, Metric::DisplayedAudioPercent, span(2.0, 6.0), Some(94.0));
+    assert_measures(&shown, Metric::DisplayedUnderruns, span(0.0, 8.0), Some(0.0));
+    assert_measures(&shown, Metric::DisplayedUnderruns, WHOLE, Some(7.0));
 }

@@ -9,6 +9,7 @@ mod axis;
 mod buffer;
 mod canvas;
 mod clock;
+mod display;
 mod drift;
 mod overview;
 mod page;

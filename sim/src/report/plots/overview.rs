@@ -7,7 +7,7 @@ use super::page::{LEFT, Page, RIGHT, has_own_legend};
 use super::panel::Panel;
 use super::series::bands;
 use super::theme::{Colour, LABEL_SIZE, OUTAGE, WEATHER};
-use super::{audio, buffer, clock, drift, subject};
+use super::{audio, buffer, clock, display, drift, subject};
 use crate::record::{Incident, Occurrence, RunTrace};
 use crate::report::ReportError;
 
@@ -49,6 +49,7 @@ enum Content {
     RatioError,
     Ratio,
     Depth,
+    Display,
     Faults,
 }
 
@@ -67,6 +68,7 @@ fn contents(trace: &RunTrace) -> Vec<Content> {
         (Content::RatioError, plays && is_truth_known),
         (Content::Ratio, plays && !is_truth_known),
         (Content::Depth, plays),
+        (Content::Display, plays && display::is_there(trace)),
         (Content::Faults, plays),
     ];
     all.into_iter().filter_map(|(content, is_shown)| is_shown.then_some(content)).collect()
@@ -84,6 +86,7 @@ fn draw_content(page: &mut Page<'_>, content: Content, top: f64, bottom: f64) ->
         Content::RatioError => drift::error(page, top, bottom),
         Content::Ratio => drift::ratio(page, top, bottom),
         Content::Depth => buffer::depth(page, top, bottom, false),
+        Content::Display => display::draw(page, top, bottom),
         Content::Faults => audio::faults(page, top, bottom, false),
     }
 }

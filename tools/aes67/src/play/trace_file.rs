@@ -115,6 +115,10 @@ impl Interval {
             heard_ms: None,
             silent_ms: None,
             wrong_ms: None,
+            displayed_audio_percent: None,
+            displayed_underruns: None,
+            displayed_buffer_underruns: None,
+            displayed_level_percent: None,
         }
     }
 }

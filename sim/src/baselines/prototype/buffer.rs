@@ -1,0 +1,58 @@
+//! What the prototype's jitter buffers have in common, whichever of its forms it is.
+
+use engine::MediaPosition;
+use engine::receive::StreamConfig;
+use engine::rtp::wire::RtpPacket;
+
+use super::PrototypeClock;
+
+/// A jitter buffer and its reader.
+pub(super) trait PlayoutBuffer {
+    /// A packet came.
+    fn push(&mut self, packet: &RtpPacket<'_>);
+    /// Fills a callback.
+    fn read(&mut self, clock: &PrototypeClock, out: &mut [f32]) -> ReadOutcome;
+    /// What it says of itself.
+    fn report(&self) -> BufferReport;
+}
+
+/// What a callback got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReadOutcome {
+    /// Some of it is silence that the buffer put in.
+    pub(super) padded: bool,
+    /// The position was moved other than by playing.
+    pub(super) jumped: bool,
+}
+
+/// State and counts of a buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct BufferReport {
+    /// Media position of the next frame; `None` while it fills.
+    pub(super) position: Option<MediaPosition>,
+    /// Frames that it holds.
+    pub(super) level_frames: usize,
+    /// Frames that it wants to hold.
+    pub(super) target_frames: usize,
+    /// Its own count of underruns, option 0x20011.
+    pub(super) underruns: u64,
+    /// Packets that came after their turn.
+    pub(super) late_packets: u64,
+    /// Packets for which there was no room.
+    pub(super) overruns: u64,
+}
+
+impl BufferReport {
+    /// The level that its display shows: percent of the target, at most 200.
+    pub(super) fn level_percent(&self) -> f64 {
+        (100.0 * self.level_frames as f64 / self.target_frames.max(1) as f64).min(200.0)
+    }
+}
+
+/// Decodes a packet; `None` if it is not of the stream's format.
+pub(super) fn decode(config: &StreamConfig, packet: &RtpPacket<'_>) -> Option<Vec<f32>> {
+    let frames = config.format.frames_in_payload(packet.payload.len()).ok()?;
+    let mut samples = vec![0.0; frames * config.format.channels()];
+    config.format.decode_into(packet.payload, &mut samples).ok()?;
+    Some(samples)
+}
