@@ -74,6 +74,18 @@ fn require(tools: &[&str]) -> Option<()> {
     tools.iter().try_for_each(|tool| netns::require(tool)).inspect_err(|missing| skips::tell(missing)).ok()
 }
 
+/// `None` if PTP's ports are refused to this program: the test was told to be skipped then, and has to return.
+fn may_use_ptp() -> Option<()> {
+    match std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 319)) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            skips::tell("PTP's ports are refused to this program: they take root or cap_net_bind_service");
+            None
+        }
+        // Another program that uses it shares it.
+        _ => Some(()),
+    }
+}
+
 /// `target/debug/deps/real_bass-...` is this; the profile's folder is two above, and cargo's target folder three.
 fn target_folder() -> PathBuf {
     let own = std::env::current_exe().expect("a program");
@@ -310,7 +322,7 @@ fn a_channel_that_is_sent_may_stop_and_free_the_output() {
 /// In all three languages, as a reader of the documentation runs them.
 #[test]
 fn the_examples_run() {
-    let Some(bench) = Bench::new().filter(|_| require(&["python3"]).is_some()) else { return };
+    let Some(bench) = Bench::new().filter(|_| require(&["python3"]).and(may_use_ptp()).is_some()) else { return };
     let _sent = send([239, 69, 7, 110], Encoding::L24);
     let url = "aes67://239.69.7.110";
     let libraries = bench.folder.path();
