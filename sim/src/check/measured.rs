@@ -58,7 +58,7 @@ impl Evidence<'_> {
         if metric.needs_chain() && self.target_depth_ms.is_none() {
             return Measurement::nothing("the scenario has no audio");
         }
-        if metric.needs_audio() {
+        if metric.needs_audio() && metric != Metric::DisplayedAudioPercent {
             let Some(heard) = self.heard else { return Measurement::nothing("nobody listened") };
             return self.heard(metric, span, heard);
         }

@@ -171,7 +171,7 @@ impl Metric {
         Self::DisplayedUnderruns,
     ];
 
-    /// Whether it needs the audio to be listened to.
+    /// Whether it needs the audio to be rendered, and most of them that it is listened to.
     #[must_use]
     pub fn needs_audio(self) -> bool {
         matches!(
@@ -186,6 +186,7 @@ impl Metric {
                 | Self::Crackles
                 | Self::LongestGapMs
                 | Self::CracklesPerMin
+                | Self::DisplayedAudioPercent
         )
     }
 
