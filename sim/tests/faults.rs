@@ -1,4 +1,5 @@
-//! What faults of the network, of PTP and of the sender put on the wire, as a receiver's program sees it: a receiver that lives through them unharmed proves nothing if they have no effect.
+//! What faults of the network, of PTP and of the sender put on the wire, as a receiver's program
+//! sees it: a receiver that lives through them unharmed proves nothing if they have no effect.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -217,7 +218,8 @@ fn the_sender_changes_its_packets() {
     assert!(types.windows(2).all(|pair| pair[1].1 == pair[0].1.wrapping_add(1) && pair[1].2 == pair[0].2 + 48));
 }
 
-/// How far the sender's timestamps are ahead of the receiver's grandmaster, frames of 48 kHz: that of PTP time when a packet is sent, less what it holds.
+/// How far the sender's timestamps are ahead of the receiver's grandmaster, frames of 48 kHz: that
+/// of PTP time when a packet is sent, less what it holds.
 fn frames_ahead(name: &str) -> i64 {
     let told = told(name);
     let sync = messages(&told).into_iter().find_map(|(at, _, body)| match body {
