@@ -251,6 +251,85 @@ fn what_a_path_does_is_checked() {
 }
 
 #[test]
+fn impairments_are_checked() {
+    let media = "[network.media]\ndelay_us = 200\n";
+    let said = |line: &str, at: &str| message(media, &format!("{media}{line}\n"), at);
+    let said_of_limit = |mbit: &str, bytes: &str, at: &str| {
+        said(&format!("rate_limit = {{ mbit_per_s = {mbit}, queue_bytes = {bytes} }}"), at)
+    };
+    assert_eq!(
+        said_of_limit("0", "6_000", "0, queue"),
+        "0 is out of range: it must be between 0.001 and 1000000 Mbit/s"
+    );
+    let right = "it must be at least 1538, a whole Ethernet frame";
+    assert_eq!(said_of_limit("1", "100", "100 }"), format!("a queue of 100 bytes is too short: {right}"));
+    let none = said("reorder = { share = 0.1, by.packets = 0 }", "by.packets");
+    assert_eq!(none, "0 is out of range: it must be between 1 and 255");
+    let both = said("reorder = { share = 0.1, by.packet = 3 }", "packet = 3");
+    assert!(both.starts_with("`packet` is unknown here: did you mean `packets`?"), "{both}");
+    let checksum = said("corruption = { share = 0.1, udp_checksum = \"none\" }", "\"none\"");
+    assert_eq!(checksum, "`none` is unknown here: there are `present`, `absent`");
+    let nothing = said("corruption = { share = 0.1, from_byte = 12, to_byte = 12 }", "corruption");
+    assert_eq!(nothing, "no byte is from 12 to 12: from_byte must be less than to_byte");
+}
+
+#[test]
+fn a_file_of_delays_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let media = "[network.media]\ndelay_us = 200\n";
+    let delays = folder.path().join("delays.txt");
+    let path = format!("'{}'", delays.display());
+    let text = with(media, &format!("{media}delay_file = {{ path = {path} }}\n"));
+    let said = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        let scenario = write(folder.path(), &text);
+        Loaded::read(&scenario, &overrides).map(drop).unwrap_err().to_string()
+    };
+    let there = |error: &str| error.replace(&folder.path().display().to_string(), "DIR");
+    let missing = message_at(&path, &text, &[]);
+    assert!(missing.ends_with("give the path of a file with a delay in us on each line"), "{missing}");
+    // Also where something else was changed, the line of the file is shown.
+    let place = message_at(&path, &text, &["seed=9"]);
+    assert!(place.ends_with("on each line (with --set seed=9)"), "{place}");
+    std::fs::write(&delays, "# none\n").unwrap();
+    assert!(there(&said(&[])).contains("DIR/delays.txt has no delays: write one a line, in us"), "{}", said(&[]));
+    std::fs::write(&delays, "120.5\n\n2,5\n").unwrap();
+    let right = "`2,5` is no delay: write one number a line, in us, such as 250.5";
+    assert_eq!(there(&said(&[])), format!("DIR/delays.txt:3:1: {right}\n  |  2,5"));
+}
+
+#[test]
+fn faults_of_a_sender_or_a_card_need_one() {
+    let at = "15\nfor_s";
+    let said = |what: &str| message("what = \"grandmaster_lost\"", what, at);
+    assert_eq!(
+        said("what.packet_frames = 300"),
+        "packets of 300 frames are too long: there are at most 240 in this format"
+    );
+    let zero = message("what = \"grandmaster_lost\"", "what.packet_frames = 0", "what.packet_frames");
+    assert_eq!(zero, "packet_frames must be more than 0");
+    let many = message("what = \"grandmaster_lost\"", "what.ptp_malformed = { per_s = 0 }", "0 }\n\n[[expect]]");
+    assert_eq!(many, "0 is out of range: it must be between 0.001 and 100000 a second");
+    let start = short::SCENARIO.find("[talker]").unwrap();
+    let (before, rest) = short::SCENARIO.split_at(start);
+    let ptp = &rest[rest.find("[network.ptp]").unwrap()..rest.find("[card]").unwrap()];
+    let clocks = |what: &str| {
+        let receiver = "[[receiver]]\nname = \"engine\"\nkind = \"engine\"\n";
+        format!("{before}{ptp}{receiver}[[fault]]\nat_s = 15\n{what}\n")
+    };
+    let said = message_at("15\n", &clocks("what = \"card_lost\""), &[]);
+    assert_eq!(said, "this befalls a sound card, and only clocks are simulated: leave it out");
+    let said = message_at("15\n", &clocks("what.wrong_payload_type = 97"), &[]);
+    assert_eq!(said, "this befalls the talker's model, and there is none: add [talker] without [sender]");
+}
+
+#[test]
+fn a_talker_follows_a_rival_that_is_there() {
+    let said = message("clock = \"grandmaster\"", "clock = { rival = 0 }", "clock = { rival");
+    assert_eq!(said, "there is no rival 0: there are 0 of [[rival]], counted from 0");
+}
+
+#[test]
 fn a_leg_needs_a_second_network_and_a_limit_needs_room() {
     let said = message("what = \"grandmaster_lost\"", "what.leg_lost = \"a\"", "15\nfor_s");
     let right = "add [network.media_b], or use media_lost";

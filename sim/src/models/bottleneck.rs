@@ -1,9 +1,11 @@
-//! A link that is narrower than others: packets wait for each other in front of it, and those that find the queue full are dropped.
+//! A link that is narrower than others: packets wait for each other in front of it, and those that
+//! find the queue full are dropped.
 
 use super::crystal::TrueTime;
 use crate::scenario::RateLimit;
 
-/// What a datagram has around it on the wire: UDP 8, IPv4 20, Ethernet header 14 and frame check sequence 4, preamble 8, gap 12.
+/// What a datagram has around it on the wire: UDP 8, IPv4 20, Ethernet header 14 and frame check
+/// sequence 4, preamble 8, gap 12.
 const OVERHEAD_BYTES: i64 = 66;
 
 /// The link of one path.
@@ -24,7 +26,8 @@ impl Bottleneck {
         self.limit = limit;
     }
 
-    /// When a datagram of so many bytes that comes at `at` has left; `None` if it finds no room. Calls must come in order of time.
+    /// When a datagram of so many bytes that comes at `at` has left; `None` if it finds no room.
+    /// Calls must come in order of time.
     pub(super) fn pass(&mut self, at: TrueTime, bytes: usize) -> Option<TrueTime> {
         let Some(limit) = self.limit else { return Some(at.max(self.free_at)) };
         let bits = (bytes as i64 + OVERHEAD_BYTES) as f64 * 8.0;

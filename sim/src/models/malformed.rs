@@ -1,4 +1,5 @@
-//! A device that sends what is no PTP message: noise, and messages of the grandmaster that were cut, or whose fields are out of range.
+//! A device that sends what is no PTP message: noise, and messages of the grandmaster that were
+//! cut, or whose fields are out of range.
 
 use super::crystal::TrueTime;
 use super::grandmaster::GrandmasterModel;
@@ -16,7 +17,8 @@ const NANOSECONDS: usize = 40;
 /// Length of the header, which every message has.
 const HEADER_LENGTH: u16 = 34;
 
-/// The device. Its messages are copies of what the grandmaster would send, so that only their form tells them apart.
+/// The device. Its messages are copies of what the grandmaster would send, so that only their form
+/// tells them apart.
 #[derive(Clone, Debug)]
 pub struct MalformedPtp {
     copied: GrandmasterModel,

@@ -18,7 +18,8 @@ impl Overtaking {
         Self { config, stream, last_sent: None }
     }
 
-    /// How long the packet that was sent at `sent` is held back, if it is. Calls must come in order of time.
+    /// How long the packet that was sent at `sent` is held back, if it is. Calls must come in order
+    /// of time.
     pub(super) fn hold(&mut self, sent: TrueTime) -> Option<Nanos> {
         let config = self.config?;
         let interval = self.last_sent.replace(sent).map_or(0, |last| sent - last);

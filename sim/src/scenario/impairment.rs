@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use toml::Spanned;
 
-/// A bottleneck: packets leave it at a rate, wait for each other, and are dropped where they find its queue full (tail drop).
+/// A bottleneck: packets leave it at a rate, wait for each other, and are dropped where they find
+/// its queue full (tail drop).
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
@@ -32,13 +33,15 @@ pub struct Reorder {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReorderBy {
-    /// It comes after so many packets that were sent later, if they are sent as regularly as those before it.
+    /// It comes after so many packets that were sent later, if they are sent as regularly as those
+    /// before it.
     Packets(SmallCount),
     /// It comes later by so much.
     Later(Jitter),
 }
 
-/// Packets in which bits are flipped on the way, after the last network that would have seen it by its frame check sequence (the memory of a switch).
+/// Packets in which bits are flipped on the way, after the last network that would have seen it by
+/// its frame check sequence (the memory of a switch).
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Corruption {
@@ -50,7 +53,8 @@ pub struct Corruption {
     /// The first byte of the UDP payload in which they are.
     #[serde(default)]
     pub from_byte: u16,
-    /// The byte after the last one; the end of the packet if not given. The header of RTP has 12 bytes, that of PTP 34.
+    /// The byte after the last one; the end of the packet if not given. The header of RTP has 12
+    /// bytes, that of PTP 34.
     pub to_byte: Option<u16>,
     /// Whether the receiver's host finds out.
     #[serde(default)]
@@ -64,11 +68,13 @@ pub enum UdpChecksum {
     /// The sender computes it, and the receiver's host drops what is damaged.
     #[default]
     Present,
-    /// The sender writes 0, which says that there is none (RFC 768): what is damaged reaches the program.
+    /// The sender writes 0, which says that there is none (RFC 768): what is damaged reaches the
+    /// program.
     Absent,
 }
 
-/// Delays from a file: one number a line, in us; an empty line or one that begins with `#` is skipped, and so is the heading `delay_us`.
+/// Delays from a file: one number a line, in us; an empty line or one that begins with `#` is
+/// skipped, and so is the heading `delay_us`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DelayFile {

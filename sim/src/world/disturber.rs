@@ -25,7 +25,8 @@ impl Disturber {
         begins
     }
 
-    /// What it sends now, and when it will again; nothing if it is not due, because it has been silent meanwhile.
+    /// What it sends now, and when it will again; nothing if it is not due, because it has been
+    /// silent meanwhile.
     pub(super) fn send(&mut self, now: TrueTime) -> Option<(Vec<u8>, TrueTime)> {
         let every = self.every.filter(|_| now == self.due)?;
         self.due = now + every.as_nanos();

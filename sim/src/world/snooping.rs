@@ -1,7 +1,8 @@
 //! A switch that forwards multicast only where somebody has asked for it (IGMP snooping, RFC 4541).
 //!
-//! Model: while there is a querier, the receiver answers its queries, and the groups stay. Without one, what the receiver reports by itself is all that the switch
-//! hears, and a group is forgotten a while after the last report of it; with the next one it is there again.
+//! Model: while there is a querier, the receiver answers its queries, and the groups stay. Without
+//! one, what the receiver reports by itself is all that the switch hears, and a group is forgotten
+//! a while after the last report of it; with the next one it is there again.
 
 use crate::models::TrueTime;
 use crate::scenario::{FaultKind, Membership};
@@ -46,7 +47,8 @@ mod tests {
 
     const SECOND: TrueTime = 1_000_000_000;
 
-    /// The seconds, of those from 0 to 999, in which nothing comes, if the querier is missing from 100 s to 900 s.
+    /// The seconds, of those from 0 to 999, in which nothing comes, if the querier is missing from
+    /// 100 s to 900 s.
     fn silence(rejoin_every_s: Option<i64>) -> Vec<i64> {
         let membership =
             Membership { timeout: Nanos::from_secs(260), rejoin_every: rejoin_every_s.map(Nanos::from_secs) };

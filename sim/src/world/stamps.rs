@@ -1,4 +1,5 @@
-//! Transmit stamps of the host: when a message left, as the program learns it from the network card or its driver; and what goes wrong with that.
+//! Transmit stamps of the host: when a message left, as the program learns it from the network card
+//! or its driver; and what goes wrong with that.
 
 use super::host::HostTime;
 use crate::models::RandomStream;

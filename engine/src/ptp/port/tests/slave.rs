@@ -134,7 +134,7 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
 /// A driver that does not tell when a message left.
 #[test]
 fn the_law_hears_of_requests_whose_time_is_not_known() {
-    let (mut port, mut master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
+    let (mut port, master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
     while now < LocalTime::ZERO + Nanos::from_secs(60) {
         if now.as_nanos() % 1_000_000_000 == 0 {
             master.announce(&mut port, now);
