@@ -76,10 +76,7 @@ impl Evidence<'_> {
         let seconds = heard.seconds(span);
         let Some(share) = seconds.share() else { return Measurement::nothing("no audio was due in the span") };
         let begun = heard.begun_s.is_some_and(|begun| begun < span.to_s);
-        let needs_begun = !matches!(
-            metric,
-            Metric::HeardShare | Metric::SilentS | Metric::WrongS | Metric::TimeToAudioS | Metric::LongestGapMs
-        );
+        let needs_begun = matches!(metric, Metric::Glitches | Metric::ResidualDbfs | Metric::LatencyMs);
         if needs_begun && !begun {
             return Measurement::nothing("the programme was never heard until the end of the span");
         }

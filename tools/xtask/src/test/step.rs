@@ -12,6 +12,9 @@ use crate::cmd::Cmd;
 
 /// The scenario every change must still pass: the report that started this project.
 const SCENARIO: &str = "scenarios/unlock_recover.toml";
+/// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several scenarios, and each scenario several faults. All of them take
+/// half an hour.
+const MUTANTS_EVERY: &str = "10";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Step {
@@ -35,6 +38,8 @@ pub(super) enum Step {
     Doctest,
     /// The simulator plays the unlock-and-recover scenario and its expectations hold
     Scenario,
+    /// Faults that are seeded into the engine are found by the verdicts that are about them
+    Mutants,
     /// The comparison of clock laws runs, with the slave that is a feature of its own
     Bench,
     /// The BASS add-on builds for Windows, for a test that then runs it under Wine
@@ -44,7 +49,7 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 13] = [
+pub(super) const ALL: [Step; 14] = [
     Step::Tools,
     Step::Fmt,
     Step::Peers,
@@ -55,6 +60,7 @@ pub(super) const ALL: [Step; 13] = [
     Step::Doc,
     Step::Doctest,
     Step::Scenario,
+    Step::Mutants,
     Step::Bench,
     Step::Windows,
     Step::Test,
@@ -92,6 +98,7 @@ impl Step {
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
             Self::Doctest => Cmd::cargo("test --workspace --doc --locked"),
             Self::Scenario => scenario(setting),
+            Self::Mutants => Cmd::cargo("run --locked -p sim -- mutants --every").arg(MUTANTS_EVERY),
             Self::Bench => bench(setting),
             Self::Windows => windows::command(setting),
             Self::Test => tests(setting),
@@ -111,6 +118,7 @@ impl Step {
             Self::Doc => "the documentation has warnings, listed above",
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
+            Self::Mutants => "a fault that was seeded into the engine was found by no verdict that is about it",
             Self::Bench => "the feature `statime` does not build, or the comparison of clock laws stopped",
             Self::Windows => "the add-on or the program that tests it does not build for Windows",
             Self::Test => "a test does not compile or fails, or the end of the run could not be read",
