@@ -275,8 +275,9 @@ mod tests {
                 assert!((100.0..100.0 + within_s).contains(&at_s), "{sign} * {ppm} ppm: at {at_s} s");
                 let rate_error_ppb = change.rate_ppb + 1e3 * sign * ppm;
                 assert!(rate_error_ppb.abs() < 4.0 * change.error_ppb, "{ppm} ppm: {change:?}");
-                let moved_us = -1e-3 * change.moved_ns;
-                assert!((moved_us - slewed(sign * ppm)(at_s)).abs() < 60.0, "{ppm} ppm: {moved_us} us at {at_s} s");
+                let moved_until_s = (change.at - LocalTime::ZERO).as_secs_f64();
+                let error_ns = -change.moved_ns - 1e3 * slewed(sign * ppm)(moved_until_s);
+                assert!(error_ns.abs() < 4.0 * change.sigma_ns, "{ppm} ppm: {error_ns} ns off at {at_s} s, {change:?}");
             }
         }
     }

@@ -218,7 +218,7 @@ fn another_route_to_a_master_that_never_answers_is_no_reason_to_wait_for_answers
 
 #[test]
 fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_right_while_it_is_wrong() {
-    for slew_ppm in [5.0, 50.0, 500.0, -5.0, -50.0, -500.0] {
+    for slew_ppm in [50.0, 500.0, -50.0, -500.0] {
         let mut bench = Bench::new(30.0);
         bench.exchange(Nanos::from_secs(60));
         bench.states();
