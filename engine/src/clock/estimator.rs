@@ -41,6 +41,8 @@ const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 const KNOWN_SHARE: f64 = 0.2;
 /// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the line that proves it may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
+/// Standard deviations of a packet, or of the estimate, that are noise.
+const NOISES: f64 = 3.0;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
 const LEAST: usize = 0;
 /// Index of the bank that follows the average.
@@ -237,7 +239,8 @@ impl Estimator {
         let sigma_ns = self.precision_ns(sample.at, false);
         self.unsteady.take(least, least_ns, sigma_ns);
         let late_ns = |sample: &Sample| self.lateness(sample);
-        if let Some(change) = self.unsteady.rate_change(late_ns, sigma_ns, true) {
+        let limit_ns = (NOISES * self.packet_noise_ns()).max(NOISES * sigma_ns);
+        if let Some(change) = self.unsteady.rate_change(late_ns, limit_ns, true) {
             self.change_rate(&change);
         }
     }

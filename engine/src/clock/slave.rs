@@ -156,7 +156,7 @@ impl SlaveClock {
             }
             return;
         }
-        if self.change_rate(sample, late_ns) {
+        if self.change_rate(sample, late_ns, limit_ns) {
             return;
         }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
@@ -183,11 +183,11 @@ impl SlaveClock {
     }
 
     /// Follows a change of the rate that this packet and those before it prove. Returns whether there was one; then it holds what the packet says.
-    fn change_rate(&mut self, sample: Sample, late_ns: f64) -> bool {
+    fn change_rate(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> bool {
         let sigma_ns = self.precision_ns(sample.at);
         self.unsteady.take(sample, late_ns, sigma_ns);
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
-        let Some(change) = self.unsteady.rate_change(late_ns, sigma_ns, self.path_delay == PathDelay::Assumed) else {
+        let Some(change) = self.unsteady.rate_change(late_ns, limit_ns, self.path_delay == PathDelay::Assumed) else {
             return false;
         };
         self.estimator.change_rate(&change);

@@ -18,8 +18,8 @@ pub(super) const FORWARD: usize = 64;
 const REVERSE: usize = 8;
 /// Numbers of packets through which a line is drawn: each about a third more than the one before.
 const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
-/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance once in 2000 lines (Student's t, 4 degrees of freedom, two-sided: 0.0005 at 6.6),
-/// and by more points much less often; and by chance no line is where packets are early.
+/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and by more points much less
+/// often; and by chance no line is where packets are early by more than their noise.
 const SLOPE_ERRORS: f64 = 6.6;
 /// Share of the fitted lateness by which a reverse packet must be early to confirm it, and by which the line must have moved away from the estimate over its length.
 const MIRRORED: f64 = 0.5;
@@ -185,13 +185,13 @@ impl<const N: usize> UnsteadyDetector<N> {
         }
     }
 
-    /// Whether the newest packets prove that the rate has changed.
+    /// Whether the newest packets prove that the rate has changed; `limit_ns` is what a packet may be off by as noise.
     ///
     /// Where nothing travels in the reverse direction, late packets are believed when they lie on a line for long enough.
     pub(super) fn rate_change(
         &self,
         late_ns: impl Fn(&Sample) -> f64,
-        sigma_ns: f64,
+        limit_ns: f64,
         is_one_way: bool,
     ) -> Option<RateChange> {
         let newest = self.forward.newest().next()?.at;
@@ -202,15 +202,14 @@ impl<const N: usize> UnsteadyDetector<N> {
             *slot = point(sample);
             count += 1;
         }
-        let floor_ns = self.floor_ns(sigma_ns);
         let lines = LINES.into_iter().filter(|&length| length <= count);
         let line = lines.filter_map(|length| Line::proven(&points[..length]).map(|line| (line, length)));
         let mut displaced = line.filter(|(line, length)| {
             let is_late = line.level_ns > 0.0;
             if is_late && is_one_way {
-                return *length >= ONE_WAY_LINE && line.level_ns > floor_ns;
+                return *length >= ONE_WAY_LINE && line.level_ns > limit_ns;
             }
-            self.is_displaced(line, &late_ns, newest, floor_ns)
+            self.is_displaced(line, &late_ns, newest, limit_ns)
         });
         let (line, _) = displaced.next()?;
         let envelope_ns = line.level_ns + line.least_ns;
@@ -225,15 +224,92 @@ impl<const N: usize> UnsteadyDetector<N> {
     }
 
     /// Whether a line is one of time and not of queues.
-    fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, floor_ns: f64) -> bool {
+    fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, limit_ns: f64) -> bool {
         if line.level_ns < 0.0 {
-            return line.level_ns < -floor_ns;
+            return line.level_ns < -limit_ns;
         }
         self.reverse.newest().any(|sample| {
             let ago_s = (sample.at - newest).as_secs_f64();
             let expected_ns = line.level_ns + line.least_ns + line.slope_ppb * ago_s;
             let early_ns = -late_ns(sample);
-            -ago_s <= line.length_s && early_ns > floor_ns && early_ns > MIRRORED * expected_ns
+            -ago_s <= line.length_s && early_ns > limit_ns && early_ns > MIRRORED * expected_ns
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{Forward, Reverse};
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    /// 8 packets a second, late by exponential jitter of 20 us and by `off_us` of their time, against an estimate that knows nothing of that; reverse ones after each second.
+    /// Returns when a change of rate is first proven, s, and the change.
+    fn run(off_us: impl Fn(f64) -> f64, reverse_us: impl Fn(f64) -> f64, one_way: bool) -> Option<(f64, RateChange)> {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let mut jitter_ns = || -20_000.0 * libm::log((f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0);
+        let mut detector = UnsteadyDetector::<FORWARD>::default();
+        let late_ns = |sample: &Sample| sample.direction.sign() * sample.offset_ns;
+        (1..4000).find_map(|i| {
+            let (t_s, direction) = (f64::from(i) / 8.0, if i % 8 == 7 { Reverse } else { Forward });
+            let off_us = if direction == Forward { off_us(t_s) } else { reverse_us(t_s) };
+            let at = LocalTime::ZERO + Nanos::from_secs_f64(t_s);
+            let offset_ns = direction.sign() * (1e3 * off_us + jitter_ns());
+            let sample = Sample { at, offset_ns, direction };
+            detector.take(sample, late_ns(&sample), 2_000.0);
+            Some(t_s).zip(detector.rate_change(late_ns, 60_000.0, one_way))
+        })
+    }
+
+    /// A host that is slewed from 100 s on.
+    fn slewed(ppm: f64) -> impl Fn(f64) -> f64 {
+        move |t_s: f64| ppm * (t_s - 100.0).max(0.0)
+    }
+
+    #[test]
+    fn a_slew_is_proven_within_seconds_and_measured() {
+        for (ppm, within_s) in [(5000.0, 2.0), (500.0, 3.0), (50.0, 6.0)] {
+            for sign in [1.0, -1.0] {
+                let (at_s, change) = run(slewed(sign * ppm), slewed(-sign * ppm), false).unwrap();
+                assert!((100.0..100.0 + within_s).contains(&at_s), "{sign} * {ppm} ppm: at {at_s} s");
+                let rate_error_ppb = change.rate_ppb + 1e3 * sign * ppm;
+                assert!(rate_error_ppb.abs() < 4.0 * change.error_ppb, "{ppm} ppm: {change:?}");
+                let moved_until_s = (change.at - LocalTime::ZERO).as_secs_f64();
+                let error_ns = -change.moved_ns - 1e3 * slewed(sign * ppm)(moved_until_s);
+                assert!(error_ns.abs() < 4.0 * change.sigma_ns, "{ppm} ppm: {error_ns} ns off at {at_s} s, {change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn jitter_steps_and_queues_that_grow_are_no_change_of_rate() {
+        let nothing = |_: f64| 0.0;
+        let step = |t_s: f64| if t_s < 100.0 { 0.0 } else { 500.0 };
+        let early = |t_s: f64| -step(t_s);
+        assert_eq!(run(nothing, nothing, false), None);
+        assert_eq!(run(nothing, nothing, true), None);
+        assert_eq!(run(step, nothing, false), None);
+        assert_eq!(run(step, early, false), None);
+        assert_eq!(run(early, step, false), None);
+        // All packets of one direction wait longer and longer; those of the other do not come early.
+        assert_eq!(run(slewed(300.0), nothing, false), None);
+    }
+
+    #[test]
+    fn what_packets_are_early_by_is_a_displacement_at_once() {
+        let mut detector = UnsteadyDetector::<FORWARD>::default();
+        let late_ns = |sample: &Sample| sample.direction.sign() * sample.offset_ns;
+        let mut take = |i: i64, direction: Direction, late_us: f64| {
+            let at = LocalTime::ZERO + Nanos::from_millis(125 * i);
+            let sample = Sample { at, offset_ns: 1e3 * late_us * direction.sign(), direction };
+            detector.take(sample, late_ns(&sample), 2_000.0);
+            detector.displacement_ns(late_ns, 2_000.0) * 1e-3
+        };
+        assert_eq!((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0);
+        assert_eq!(take(100, Forward, -62.0), 62.0);
+        // Late ones alone may have queued; with an early one the other way, they have not.
+        assert_eq!([101, 102, 103].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0);
+        assert_eq!(take(104, Reverse, -280.0), 401.0);
     }
 }

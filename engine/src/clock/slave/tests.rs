@@ -228,3 +228,28 @@ fn another_route_to_a_master_that_never_answers_is_no_reason_to_wait_for_answers
     let sigma_ns = bench.clock.reading(bench.now).map.unwrap().clock().sigma_ns(bench.now);
     assert!(sigma_ns >= 1e6, "the delay is as little known as before, and not to {sigma_ns} ns");
 }
+
+#[test]
+fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_right_while_it_is_wrong() {
+    for slew_ppm in [50.0, 500.0, -50.0, -500.0] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        bench.states();
+        // The same PTP time, and another rate from here on.
+        let before = bench.ptp(bench.now);
+        bench.rate -= slew_ppm * 1e-6;
+        bench.offset += before - bench.ptp(bench.now);
+        for second in 0..60 {
+            bench.exchange(Nanos::from_secs(1));
+            let sigma_ns = bench.clock.reading(bench.now).map.unwrap().clock().sigma_ns(bench.now);
+            let error_ns = bench.error().as_nanos().abs() as f64;
+            assert!(
+                second < 2 || error_ns < 3.0 * sigma_ns + 1e3,
+                "{slew_ppm} ppm, {second} s: {error_ns} +- {sigma_ns}"
+            );
+        }
+        assert!(bench.error().abs() < Nanos::from_micros(5), "{slew_ppm} ppm: {}", bench.error());
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked, "{slew_ppm} ppm");
+        assert_eq!(bench.clock.reading(bench.now).epoch, 0, "{slew_ppm} ppm");
+    }
+}
