@@ -94,6 +94,11 @@ fn a_dead_stream_fails_every_scenario() {
         if scenario.network.media_b.is_some() {
             overrides.push("network.media_b.loss=1.0".to_owned());
         }
+        for (index, receiver) in scenario.receivers.iter().enumerate() {
+            if receiver.network.media.is_some() {
+                overrides.push(format!("receiver.{index}.network.media.loss=1.0"));
+            }
+        }
         Some(load(path, &overrides))
     };
     let paths = shipped().into_par_iter().filter(|path| is_listened_to(path));
