@@ -24,7 +24,7 @@ struct Steps {
 #[test]
 fn the_report_s_scenario_goes_as_recorded() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/unlock_recover.toml");
-    let loaded = Loaded::read(&path, &["record.audio=\"none\"".to_owned()]).unwrap();
+    let loaded = Loaded::read(&path, &["record.audio=\"heard\"".to_owned()]).unwrap();
     let session = run(&loaded, None, &Control::default()).unwrap();
     insta::assert_json_snapshot!("metrics", metrics(&session));
     let steps = Steps { ratio_ppm: 0.1, depth_ms: 0.05 };
