@@ -306,10 +306,11 @@ mod tests {
             detector.take(sample, late_ns(&sample), 2_000.0);
             detector.displacement_ns(late_ns, 2_000.0) * 1e-3
         };
-        assert_eq!((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0);
-        assert_eq!(take(100, Forward, -62.0), 62.0);
+        let is = |displacement_us: f64, right_us: f64| (displacement_us - right_us).abs() < 1e-6;
+        assert!(is((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0));
+        assert!(is(take(100, Forward, -62.0), 62.0));
         // Late ones alone may have queued; with an early one the other way, they have not.
-        assert_eq!([101, 102, 103].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0);
-        assert_eq!(take(104, Reverse, -280.0), 401.0);
+        assert!(is([101, 102, 103].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0));
+        assert!(is(take(104, Reverse, -280.0), 401.0));
     }
 }
