@@ -133,7 +133,7 @@ pub struct Listening {
     pub glitches: Vec<Glitch>,
     /// From the sender's capture to the sound card's output: when, and how many ms.
     pub latencies: Vec<(f64, f64)>,
-    /// When right audio was first heard for [`BEGUN_S`].
+    /// When right audio was first heard for 100 ms.
     pub begun_s: Option<f64>,
 }
 
