@@ -1,7 +1,8 @@
-//! The add-on in the real BASS: `tests/c/host.c` loads both and does as it is told, while this sends a stream to it on the loopback interface.
+//! The add-on in the real BASS: `tests/c/host.c` loads both and does as it is told, while this
+//! sends a stream to it on the loopback interface.
 //!
-//! BASS is not ours to keep here: `cargo xtask bass-fetch` gets it, or `BASS` names its `libbass.so`. Without it, or
-//! without a C compiler, a test tells so, and is counted as skipped.
+//! BASS is not ours to keep here: `cargo xtask bass-fetch` gets it, or `BASS` names its
+//! `libbass.so`. Without it, or without a C compiler, a test tells so, and is counted as skipped.
 #![cfg(target_os = "linux")]
 
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -29,7 +30,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None` if something is missing here: the test was told to be skipped then, and has to return.
+    /// `None` if something is missing here: the test was told to be skipped then, and has to
+    /// return.
     fn new() -> Option<Self> {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let target = target_folder();
@@ -69,12 +71,14 @@ impl Bench {
     }
 }
 
-/// `None` if one of these tools is missing: the test was told to be skipped then, and has to return.
+/// `None` if one of these tools is missing: the test was told to be skipped then, and has to
+/// return.
 fn require(tools: &[&str]) -> Option<()> {
     tools.iter().try_for_each(|tool| netns::require(tool)).inspect_err(|missing| skips::tell(missing)).ok()
 }
 
-/// `None` if PTP's ports are refused to this program: the test was told to be skipped then, and has to return.
+/// `None` if PTP's ports are refused to this program: the test was told to be skipped then, and has
+/// to return.
 fn may_use_ptp() -> Option<()> {
     match std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 319)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {

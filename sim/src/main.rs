@@ -82,7 +82,8 @@ struct ScenarioArguments {
     /// The scenario file.
     scenario: Option<PathBuf>,
 
-    /// Folder for the reports; a folder is made in it, named after the scenario and what --seed and --set change of it.
+    /// Folder for the reports; a folder is made in it, named after the scenario and what --seed and
+    /// --set change of it.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
 
@@ -98,7 +99,8 @@ struct ScenarioArguments {
     #[arg(long)]
     check_determinism: bool,
 
-    /// Lets a run pass whose expectations could not all be judged, because what they need was left out.
+    /// Lets a run pass whose expectations could not all be judged, because what they need was left
+    /// out.
     #[arg(long)]
     allow_skipped: bool,
 }

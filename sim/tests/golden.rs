@@ -1,7 +1,8 @@
 //! The scenario of the user's report, as numbers that a person reviews when they change.
 //!
-//! A table of every metric, and the course of the run, quantised and every 15 s, so that only a change that matters is seen. Accept one with
-//! `INSTA_UPDATE=always cargo test -p sim --test golden`, and say in the commit why it is right.
+//! A table of every metric, and the course of the run, quantised and every 15 s, so that only a
+//! change that matters is seen. Accept one with `INSTA_UPDATE=always cargo test -p sim --test
+//! golden`, and say in the commit why it is right.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -70,7 +70,8 @@ pub struct TraceRow {
     pub fill_max_ms: f64,
     /// Callbacks of the interval that found less audio than they had to play.
     pub underruns: u32,
-    /// Crackles heard in the interval (audible discontinuities against the reference); nothing where nobody listened.
+    /// Crackles heard in the interval (audible discontinuities against the reference); nothing
+    /// where nobody listened.
     pub crackles: Option<u32>,
     /// Packets of the interval that arrived after their playout.
     pub packets_late: u32,
@@ -109,8 +110,8 @@ pub struct TraceRow {
     pub sender_wrong_timestamps: u32,
     /// Times in the interval that the sender's stream jumped, and packets that it left out.
     pub sender_jumps: u32,
-    /// Audible faults that began in the interval: crackles, silence in the programme's place, and anything else that is not the programme; nothing where nobody
-    /// listened.
+    /// Audible faults that began in the interval: crackles, silence in the programme's place, and
+    /// anything else that is not the programme; nothing where nobody listened.
     pub glitches: Option<u32>,
     /// How much of the programme was heard in the interval; nothing where nobody listened.
     pub heard_ms: Option<f64>,
@@ -118,7 +119,8 @@ pub struct TraceRow {
     pub silent_ms: Option<f64>,
     /// How long something else was heard, whether the receiver says that it made it up or not.
     pub wrong_ms: Option<f64>,
-    /// The share of audio that the receiver's own display shows at the end of the interval, if it has one.
+    /// The share of audio that the receiver's own display shows at the end of the interval, if it
+    /// has one.
     pub displayed_audio_percent: Option<f64>,
     /// The underruns that it shows.
     pub displayed_underruns: Option<u32>,

@@ -1,8 +1,10 @@
-//! `sim bench detector`: how many planted faults the judge hears, and how many it hears that are not there, in programmes that it was not tuned on.
+//! `sim bench detector`: how many planted faults the judge hears, and how many it hears that are
+//! not there, in programmes that it was not tuned on.
 //!
-//! Model: a receiver's output is the programme at a rate that is 100 ppm off and wobbles by 20 ppm, on the grid of 24 bits. Faults of one kind are planted 0.4 to 0.8 s
-//! apart, where they change what is played by at least -40 dBFS: a fault that changes next to nothing is heard by nobody. One that is found within 20 ms counts
-//! as found; whatever else is found counts as a false alarm.
+//! Model: a receiver's output is the programme at a rate that is 100 ppm off and wobbles by 20 ppm,
+//! on the grid of 24 bits. Faults of one kind are planted 0.4 to 0.8 s apart, where they change
+//! what is played by at least -40 dBFS: a fault that changes next to nothing is heard by nobody.
+//! One that is found within 20 ms counts as found; whatever else is found counts as a false alarm.
 
 mod programmes;
 
@@ -43,7 +45,8 @@ pub enum PlantedFault {
     Jump5Ms,
     /// 60 ms of silence, faded in and out over 10 ms.
     FadedGap,
-    /// 80 ms of what was played just before, again and again, faded in and out over 5 ms: a long concealment.
+    /// 80 ms of what was played just before, again and again, faded in and out over 5 ms: a long
+    /// concealment.
     LongConcealment,
 }
 
@@ -61,7 +64,8 @@ impl PlantedFault {
         Self::LongConcealment,
     ];
 
-    /// What is played with the fault at a frame, for as long as it may differ; `played` is interleaved stereo.
+    /// What is played with the fault at a frame, for as long as it may differ; `played` is
+    /// interleaved stereo.
     fn plant(self, played: &mut Vec<f32>, at: usize) {
         let i = 2 * at;
         let mut zeros = |frames: usize| played[i..i + 2 * frames].fill(0.0);

@@ -1,18 +1,21 @@
 //! Counts the crackles in what was played.
 //!
-//! A black box: it knows the programme and the played samples, and nothing of the receiver, so that it also judges
-//! recordings of real hardware. Hop by hop (10 ms) it finds where in the programme the audio is (`align`), subtracts
-//! what should be there and looks for clicks in the rest (`residual`); where a hop does not fit, it looks for abrupt
-//! changes between the path before, silence, and the path after (`splice`).
+//! A black box: it knows the programme and the played samples, and nothing of the receiver, so that
+//! it also judges recordings of real hardware. Hop by hop (10 ms) it finds where in the programme
+//! the audio is (`align`), subtracts what should be there and looks for clicks in the rest
+//! (`residual`); where a hop does not fit, it looks for abrupt changes between the path before,
+//! silence, and the path after (`splice`).
 //!
-//! Not crackles: a constant or wandering pitch, a gain that fades over 3 ms or more, a crossfade of 3 ms or more, the
-//! dull sound of linear interpolation, quantisation noise of 16 bits, what happens while the programme is silent, and
-//! whatever precedes the first alignment.
+//! Not crackles: a constant or wandering pitch, a gain that fades over 3 ms or more, a crossfade of
+//! 3 ms or more, the dull sound of linear interpolation, quantisation noise of 16 bits, what
+//! happens while the programme is silent, and whatever precedes the first alignment.
 //!
-//! Beside the crackles it tells for every hop what was heard ([`heard`](super::heard)), and where in the programme the audio was.
+//! Beside the crackles it tells for every hop what was heard ([`heard`](super::heard)), and where
+//! in the programme the audio was.
 //!
-//! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains below 2. Clicks further
-//! than 15 ms apart are counted separately. The last hop and its lookahead, up to 15 ms, are not judged.
+//! Assumptions: all channels share one path, which runs within ±1000 ppm of nominal, and gains
+//! below 2. Clicks further than 15 ms apart are counted separately. The last hop and its lookahead,
+//! up to 15 ms, are not judged.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,14 +59,16 @@ pub struct CrackleDetector {
     /// First frame of the next hop to align.
     next: i64,
     track: Option<Track>,
-    /// The last path that was followed for [`STEADY_HOPS`], extrapolated: a receiver that was lost in a storm comes back to it, wherever it was meanwhile.
+    /// The last path that was followed for [`STEADY_HOPS`], extrapolated: a receiver that was lost
+    /// in a storm comes back to it, wherever it was meanwhile.
     home: Option<Track>,
     /// Fitting hops in a row.
     fits: usize,
     /// Gain of the last exact hop.
     pub(super) gain: f64,
     misses: usize,
-    /// Misses that were not silent, less those that were: what goes on in turns is searched as rarely as what goes on.
+    /// Misses that were not silent, less those that were: what goes on in turns is searched as
+    /// rarely as what goes on.
     strange: usize,
     attempts: usize,
     /// Hops that wait for judgement: a fitting one, and those after it that do not fit.
@@ -250,7 +255,8 @@ impl CrackleDetector {
         (there.hop.kind == HopKind::Fit).then_some((there, found))
     }
 
-    /// Searching costs more than everything else, so something strange that goes on is searched less often.
+    /// Searching costs more than everything else, so something strange that goes on is searched
+    /// less often.
     fn search_now(&self, hop: &Hop) -> bool {
         self.is_audible(hop) && (self.strange < STRANGE_HOPS || self.strange.is_multiple_of(10))
     }

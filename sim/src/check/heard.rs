@@ -1,9 +1,11 @@
 //! What a listener hears, hop by hop: the programme, silence in its place, or something else.
 //!
-//! Model: a hop is right if every channel plays the programme of that channel, at its level and polarity. Where the programme itself is silent,
-//! silence proves nothing, and such a hop counts neither for nor against a receiver.
+//! Model: a hop is right if every channel plays the programme of that channel, at its level and
+//! polarity. Where the programme itself is silent, silence proves nothing, and such a hop counts
+//! neither for nor against a receiver.
 //!
-//! Assumption: receivers play at unity gain. A level that is off by more than [`LEVEL_TOLERANCE_DB`] is wrong.
+//! Assumption: receivers play at unity gain. A level that is off by more than
+//! [`LEVEL_TOLERANCE_DB`] is wrong.
 
 use super::align::{BLOCK, MARGIN};
 use super::hop::{Hop, HopKind};
@@ -13,9 +15,11 @@ use engine::MediaPosition;
 use std::fmt;
 use std::ops::Range;
 
-/// The just noticeable difference of level is between 0.5 and 1 dB for broadband sound (Zwicker and Fastl, Psychoacoustics, 7.1.1).
+/// The just noticeable difference of level is between 0.5 and 1 dB for broadband sound (Zwicker and
+/// Fastl, Psychoacoustics, 7.1.1).
 const LEVEL_TOLERANCE_DB: f64 = 0.5;
-/// Gain of white noise through linear interpolation half-way between samples is 0.64: below this, a channel is not the programme.
+/// Gain of white noise through linear interpolation half-way between samples is 0.64: below this, a
+/// channel is not the programme.
 const LEAST_GAIN: f64 = 0.5;
 
 /// What a listener hears over one hop.
@@ -50,7 +54,8 @@ impl Heard {
 pub struct HeardHop {
     /// What was heard.
     pub heard: Heard,
-    /// Root mean square of what differs from the programme, in dBFS, where the hop is exactly aligned.
+    /// Root mean square of what differs from the programme, in dBFS, where the hop is exactly
+    /// aligned.
     pub residual_dbfs: Option<i16>,
 }
 
@@ -86,7 +91,8 @@ pub struct HeardTimeline {
 }
 
 impl HeardTimeline {
-    /// Median RMS of what differs from the programme, over the exactly aligned of some hops; nothing if none was.
+    /// Median RMS of what differs from the programme, over the exactly aligned of some hops;
+    /// nothing if none was.
     ///
     /// # Panics
     /// If there are no such hops.
@@ -154,7 +160,8 @@ fn is_right(played: &[f32], reference: &[f32]) -> bool {
     }
     let (gain, misfit) = (ry / rr, 1.0 - ry * ry / (rr * yy).max(f64::MIN_POSITIVE));
     let tolerance = libm::exp10(LEVEL_TOLERANCE_DB / 20.0);
-    // Where the programme is only roughly met, as by linear interpolation, the fitted gain is too low.
+    // Where the programme is only roughly met, as by linear interpolation, the fitted gain is too
+    // low.
     let least = if misfit < MISFIT_EXACT { 1.0 / tolerance } else { LEAST_GAIN };
     (least..=tolerance).contains(&gain)
 }

@@ -1,11 +1,15 @@
-//! What a listener says of one receiver's run: shares, gaps, glitches and latency over a span of time.
+//! What a listener says of one receiver's run: shares, gaps, glitches and latency over a span of
+//! time.
 //!
-//! Model: the detector is a black box and knows nothing of the receiver. Here its hops meet what the world and the receiver know: when the sound card itself was
-//! silent, when the receiver says that it made audio up, and when each played frame left the card. A receiver's word can turn something wrong into something
-//! concealed, and never excuses silence.
+//! Model: the detector is a black box and knows nothing of the receiver. Here its hops meet what
+//! the world and the receiver know: when the sound card itself was silent, when the receiver says
+//! that it made audio up, and when each played frame left the card. A receiver's word can turn
+//! something wrong into something concealed, and never excuses silence.
 //!
-//! A glitch is an audible fault: a crackle, silence in the programme's place, or at least [`AUDIBLE_S`] of anything else that is not the programme, all within
-//! [`CLUSTER_S`] being one. What precedes the first right audio is no glitch but a late start, which `time_to_audio_s` and `heard_share` tell.
+//! A glitch is an audible fault: a crackle, silence in the programme's place, or at least
+//! [`AUDIBLE_S`] of anything else that is not the programme, all within [`CLUSTER_S`] being one.
+//! What precedes the first right audio is no glitch but a late start, which `time_to_audio_s` and
+//! `heard_share` tell.
 
 use super::crackle::CLUSTER_S;
 use super::heard::{Gap, Heard, HeardHop, HeardTimeline};
@@ -14,8 +18,8 @@ use super::tally::CrackleReport;
 use std::fmt;
 use std::ops::Range;
 
-/// A substitute for less than this is taken for the programme: speech and music are stationary over 10 to 20 ms, and G.711 Appendix I repeats 10 ms of them
-/// before it begins to fade.
+/// A substitute for less than this is taken for the programme: speech and music are stationary over
+/// 10 to 20 ms, and G.711 Appendix I repeats 10 ms of them before it begins to fade.
 const AUDIBLE_S: f64 = 0.02;
 /// Audio has begun when it was right for so long.
 const BEGUN_S: f64 = 0.1;
@@ -33,7 +37,8 @@ pub struct FrameTimes {
 }
 
 impl FrameTimes {
-    /// For so many frames of a card of that rate; `time_s` tells when a frame is played. A second of frames has one rate.
+    /// For so many frames of a card of that rate; `time_s` tells when a frame is played. A second
+    /// of frames has one rate.
     #[must_use]
     pub fn new(frames: u64, rate_hz: u32, mut time_s: impl FnMut(u64) -> f64) -> Self {
         let every = u64::from(rate_hz).max(1);
@@ -138,7 +143,8 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Puts together what the detector heard and what else is known. `latency_ms` gives the latency of a place of the programme (a waypoint's) played at a time.
+    /// Puts together what the detector heard and what else is known. `latency_ms` gives the latency
+    /// of a place of the programme (a waypoint's) played at a time.
     #[must_use]
     pub fn new(
         report: &CrackleReport,
@@ -219,7 +225,8 @@ impl Listening {
         self.glitches.iter().filter(within).collect()
     }
 
-    /// Longest silence in the programme's place over a span; a late start is none, a start that never was is.
+    /// Longest silence in the programme's place over a span; a late start is none, a start that
+    /// never was is.
     #[must_use]
     pub fn longest_gap_ms(&self, span: Span) -> f64 {
         let from = span.from_s.max(self.begun_s.unwrap_or(0.0));
@@ -227,13 +234,15 @@ impl Listening {
         1e3 * lengths.fold(0.0, f64::max)
     }
 
-    /// Median RMS of what differs from the programme over a span; nothing where nothing was exactly aligned.
+    /// Median RMS of what differs from the programme over a span; nothing where nothing was exactly
+    /// aligned.
     #[must_use]
     pub fn residual_dbfs(&self, span: Span) -> Option<f64> {
         self.timeline.residual_dbfs(self.within(span))
     }
 
-    /// Time from the start of the span until the right audio was heard for 100 ms; infinite if it never was.
+    /// Time from the start of the span until the right audio was heard for 100 ms; infinite if it
+    /// never was.
     #[must_use]
     pub fn time_to_audio_s(&self, span: Span) -> f64 {
         let hops = self.within(span);

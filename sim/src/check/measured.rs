@@ -105,7 +105,8 @@ impl Evidence<'_> {
         farthest.map_or_else(|| Measurement::nothing("the programme was never heard in the span"), Measurement::Exact)
     }
 
-    /// Whether the receiver played anything for at least half of the span: what it counted is worth nothing else.
+    /// Whether the receiver played anything for at least half of the span: what it counted is worth
+    /// nothing else.
     fn check_played(&self, span: Span) -> Result<(), String> {
         let (mut played, mut all) = (0u32, 0u32);
         for row in self.rows(span) {

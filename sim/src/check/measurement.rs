@@ -1,6 +1,7 @@
 //! The value of a metric, or why there is none.
 
-/// Share of what was due that must have been heard for a count of crackles to be all of them: what was not the programme could not be judged.
+/// Share of what was due that must have been heard for a count of crackles to be all of them: what
+/// was not the programme could not be judged.
 const HEARD_ENOUGH: f64 = 0.5;
 
 /// What came of a measurement. A number that rests on less than it claims is none.
@@ -24,7 +25,8 @@ impl Measurement {
         Self::Nothing(reason.to_owned())
     }
 
-    /// A count of what can only be counted while the programme is heard, which it was for that share of what was due.
+    /// A count of what can only be counted while the programme is heard, which it was for that
+    /// share of what was due.
     pub(super) fn count(value: f64, heard_share: f64) -> Self {
         if heard_share >= HEARD_ENOUGH {
             return Self::Exact(value);

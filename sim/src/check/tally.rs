@@ -8,7 +8,8 @@ use super::hop::Hop;
 pub(super) const AUDIBLE: f64 = 1e-6;
 /// Residuals below this are taken for it: a 24-bit converter's noise is at -144 dBFS.
 const LEAST_RESIDUAL_DBFS: f64 = -200.0;
-/// Every so many hops the path is noted: 100 ms, in which a rate that is off by 100 ppm moves it by 10 us.
+/// Every so many hops the path is noted: 100 ms, in which a rate that is off by 100 ppm moves it by
+/// 10 us.
 const WAYPOINT_HOPS: usize = 10;
 
 /// What a crackle is.
@@ -48,7 +49,8 @@ pub struct CrackleReport {
 }
 
 impl CrackleReport {
-    /// Median over well aligned hops of the RMS residual against the aligned programme, in dBFS; `None` if nothing was aligned.
+    /// Median over well aligned hops of the RMS residual against the aligned programme, in dBFS;
+    /// `None` if nothing was aligned.
     #[must_use]
     pub fn residual_dbfs(&self) -> Option<f64> {
         self.timeline.residual_dbfs(0..self.timeline.hops.len())
@@ -63,7 +65,8 @@ pub(super) struct Tally {
     tracked: u64,
     timeline: HeardTimeline,
     cents: f64,
-    /// The silence that goes on: its first frame, its blocks, and what the programme would have brought.
+    /// The silence that goes on: its first frame, its blocks, and what the programme would have
+    /// brought.
     gap: Option<(u64, usize, f64)>,
 }
 
@@ -94,7 +97,8 @@ impl Tally {
         }
     }
 
-    /// Follows silences through the blocks of a hop that begins at `start`: which are silent, and the programme's energy in each.
+    /// Follows silences through the blocks of a hop that begins at `start`: which are silent, and
+    /// the programme's energy in each.
     pub(super) fn gaps(&mut self, start: u64, blocks: impl Iterator<Item = (bool, f64)>, channels: usize) {
         for (n, (quiet, energy)) in blocks.enumerate() {
             if quiet {

@@ -1,8 +1,10 @@
 //! A free-running crystal: true time to the time that a clock shows.
 //!
-//! Model: the frequency is constant within each segment, which is a [`SEGMENT`] or ends where a slew begins or ends, and is the sum of a constant, a random walk, a
-//! sine, a warm-up, ramps and slews. Elapsed clock time is true time plus an accumulated error in ns, so it is exact to far below 1 ns over days. The last
-//! [`REMEMBERED`] segments are kept: questions may look ahead (when is this timer due?) and return.
+//! Model: the frequency is constant within each segment, which is a [`SEGMENT`] or ends where a
+//! slew begins or ends, and is the sum of a constant, a random walk, a sine, a warm-up, ramps and
+//! slews. Elapsed clock time is true time plus an accumulated error in ns, so it is exact to far
+//! below 1 ns over days. The last [`REMEMBERED`] segments are kept: questions may look ahead (when
+//! is this timer due?) and return.
 
 use super::streams::RandomStream;
 use crate::scenario::Crystal;
@@ -129,7 +131,8 @@ impl CrystalClock {
     fn append(&mut self) {
         let last = self.newest();
         let start_ns = last.end_ns;
-        // The walk goes on once per second, wherever slews begin: it is the same with and without them.
+        // The walk goes on once per second, wherever slews begin: it is the same with and without
+        // them.
         if start_ns % SEGMENT.as_nanos() == 0 {
             self.walked_ppb += self.config.random_walk_ppb.get() * self.walk.normal();
         }

@@ -1,4 +1,5 @@
-//! A one-way network path: a bottleneck, delay, queueing jitter, loss, damage, copies, stalls. Packets of one path overtake each other only if they may.
+//! A one-way network path: a bottleneck, delay, queueing jitter, loss, damage, copies, stalls.
+//! Packets of one path overtake each other only if they may.
 
 use super::bottleneck::Bottleneck;
 use super::bursts::Bursts;
@@ -67,7 +68,8 @@ impl NetworkPath {
         }
     }
 
-    /// What becomes of a datagram that is sent at `sent`: it never arrives if it is lost, twice if it is copied, and perhaps damaged. Calls must come in order of time.
+    /// What becomes of a datagram that is sent at `sent`: it never arrives if it is lost, twice if
+    /// it is copied, and perhaps damaged. Calls must come in order of time.
     pub fn carry(&mut self, sent: TrueTime, datagram: &mut [u8]) -> Passage {
         let left = self.bottleneck.pass(sent, datagram.len());
         let delay = self.min_delay() + self.extra + self.jitter.lateness(&self.config.jitter) + self.delays.next();

@@ -107,7 +107,8 @@ impl MediaTimeline {
     }
 }
 
-/// PTP time at the start of the run, as a talker's master has it: that of the grandmaster is the truth.
+/// PTP time at the start of the run, as a talker's master has it: that of the grandmaster is the
+/// truth.
 fn epoch_ns(clock: TalkerClock, scenario: &Scenario) -> i128 {
     let rival = if let TalkerClock::Rival(index) = clock { scenario.rivals.get(index) } else { None };
     let whole = |master: &scenario::Grandmaster| i128::from(master.start_time_s) * i128::from(NANOS_PER_SECOND);

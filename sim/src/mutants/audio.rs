@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 /// Frames of the delay line: more than 20 ppm make of an hour.
 const LINE: usize = 8_192;
-/// Half-width of the interpolation behind a rate that is off: Lagrange of third order is transparent at delays this short.
+/// Half-width of the interpolation behind a rate that is off: Lagrange of third order is
+/// transparent at delays this short.
 const TAPS: usize = 4;
 
 /// What spoils the audio.

@@ -1,7 +1,9 @@
 //! Seeded faults: is each of them found by the verdict that should find it?
 //!
-//! A check is worth what it catches. A [`Mutant`] is a receiver with one fault: of its network, of its audio, of its clock or of one of its laws. It stands in the
-//! engine's place in a scenario, and the scenario's expectations must fail, one of those that are about such a fault among them. Else the mutant survives.
+//! A check is worth what it catches. A [`Mutant`] is a receiver with one fault: of its network, of
+//! its audio, of its clock or of one of its laws. It stands in the engine's place in a scenario,
+//! and the scenario's expectations must fail, one of those that are about such a fault among them.
+//! Else the mutant survives.
 
 mod audio;
 mod conceal;
@@ -84,7 +86,8 @@ impl Mutant {
         Self::DriftControlOff,
     ];
 
-    /// Whether it can befall a receiver: one that is not the engine is known to fail, and a clock alone has no audio.
+    /// Whether it can befall a receiver: one that is not the engine is known to fail, and a clock
+    /// alone has no audio.
     #[must_use]
     pub fn concerns(self, kind: ReceiverKind, plays: bool) -> bool {
         match self {
@@ -130,8 +133,9 @@ impl Mutant {
         }
     }
 
-    /// Puts the fault into a receiver; a run of that length, and its stream, are what it lives through. A drift control that is off is no fault that can be put
-    /// into a receiver from outside: [`uncontrolled`](crate::world::uncontrolled) makes one.
+    /// Puts the fault into a receiver; a run of that length, and its stream, are what it lives
+    /// through. A drift control that is off is no fault that can be put into a receiver from
+    /// outside: [`uncontrolled`](crate::world::uncontrolled) makes one.
     #[must_use]
     pub fn infect(
         self,

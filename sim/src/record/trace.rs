@@ -30,7 +30,8 @@ pub struct AudioExcerpt {
     pub reference: Vec<f32>,
 }
 
-/// Something that befell the receivers: a fault of the scenario, or what a trace from elsewhere tells.
+/// Something that befell the receivers: a fault of the scenario, or what a trace from elsewhere
+/// tells.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Incident {
     /// What, in words a person understands: `"leg A lost"`.

@@ -1,7 +1,8 @@
 //! Which folder a run's reports go into, so that no run overwrites those of another one in silence.
 //!
-//! A run of a scenario as it is in its file goes into a folder named after the file. One that `--seed` or `--set` have changed goes into another, named after the
-//! changes as well. And a folder belongs to one scenario file: another one of the same name is refused.
+//! A run of a scenario as it is in its file goes into a folder named after the file. One that
+//! `--seed` or `--set` have changed goes into another, named after the changes as well. And a
+//! folder belongs to one scenario file: another one of the same name is refused.
 
 use super::SessionError;
 use crate::scenario::Loaded;
@@ -14,7 +15,8 @@ const OWNER: &str = "scenario.txt";
 /// Longest name of a folder in bytes: file systems allow 255, and Windows 260 for a whole path.
 const LONGEST: usize = 120;
 
-/// Name of the folder for a scenario's reports: the scenario's, and what the command line changed of it.
+/// Name of the folder for a scenario's reports: the scenario's, and what the command line changed
+/// of it.
 #[must_use]
 pub fn folder_name(loaded: &Loaded) -> String {
     let (mut name, mut exact) = (loaded.name.clone(), true);
@@ -81,7 +83,8 @@ fn from_folder(file: &Path, folder: &Path) -> String {
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
-/// The path of a folder's scenario as a person knows it: from where the program was started, if it is below.
+/// The path of a folder's scenario as a person knows it: from where the program was started, if it
+/// is below.
 fn shown(folder: &Path, owner: &str) -> PathBuf {
     let Ok(path) = folder.join(owner).canonicalize() else { return owner.into() };
     let here = std::env::current_dir().and_then(|here| here.canonicalize());

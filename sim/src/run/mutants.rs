@@ -1,7 +1,8 @@
 //! Which verdicts find which seeded faults: a table of mutants and scenarios.
 //!
-//! Each mutant stands in the place of every engine of a scenario. It is killed if an expectation fails that is about such a fault, or can no longer be judged; one
-//! that fails any other way only was found by luck.
+//! Each mutant stands in the place of every engine of a scenario. It is killed if an expectation
+//! fails that is about such a fault, or can no longer be judged; one that fails any other way only
+//! was found by luck.
 
 use super::{SessionError, run_as};
 use crate::mutants::Mutant;
@@ -48,7 +49,8 @@ pub fn mutant_outcomes(
     pairs.into_par_iter().map(|(loaded, mutant)| outcome(loaded, mutant, control)).collect()
 }
 
-/// Which mutants live in which scenarios. With `every` above 1, each scenario has another share of the mutants.
+/// Which mutants live in which scenarios. With `every` above 1, each scenario has another share of
+/// the mutants.
 #[must_use]
 pub fn pairs<'a>(scenarios: &'a [Loaded], mutants: &[Mutant], every: usize) -> Vec<(&'a Loaded, Mutant)> {
     let cell = |(i, loaded): (usize, &'a Loaded)| {
@@ -92,7 +94,8 @@ fn alone(loaded: &Loaded, mutant: Mutant) -> Loaded {
     alone
 }
 
-/// The table: a row for each mutant, a column for each scenario, and the mutants that no scenario killed.
+/// The table: a row for each mutant, a column for each scenario, and the mutants that no scenario
+/// killed.
 #[must_use]
 pub fn render_mutants(outcomes: &[MutantOutcome], scenarios: &[Loaded], mutants: &[Mutant]) -> (String, Vec<Mutant>) {
     let mut text = String::new();

@@ -30,7 +30,8 @@ pub type HostClock = Crystal;
 pub enum TalkerClock {
     /// PTP: RTP timestamps are PTP time (`a=mediaclk:direct=0`). A talker keeps PTP time over an outage by a good oscillator of its own.
     Grandmaster,
-    /// PTP, but the time of another master: that rival, from 0. It says as well that its timestamps are PTP time.
+    /// PTP, but the time of another master: that rival, from 0. It says as well that its timestamps
+    /// are PTP time.
     Rival(usize),
     /// A crystal of its own; timestamps have nothing to do with PTP.
     Crystal(Crystal),

@@ -31,17 +31,22 @@ pub struct Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of the programme that was heard: right, of right, silent, wrong and made up. Where the programme itself is silent nothing counts.
+    /// Share of the programme that was heard: right, of right, silent, wrong and made up. Where the
+    /// programme itself is silent nothing counts.
     HeardShare,
-    /// Audible faults: crackles, silence in the programme's place, and what is not the programme for 20 ms or more.
+    /// Audible faults: crackles, silence in the programme's place, and what is not the programme
+    /// for 20 ms or more.
     Glitches,
-    /// Of the latencies from the sender's capture to the sound card's output that were heard, the one farthest from what was asked for.
+    /// Of the latencies from the sender's capture to the sound card's output that were heard, the
+    /// one farthest from what was asked for.
     LatencyMs,
-    /// Time from the start of the span until the programme was heard for 100 ms; infinite if it never was.
+    /// Time from the start of the span until the programme was heard for 100 ms; infinite if it
+    /// never was.
     TimeToAudioS,
     /// How long there was silence in the programme's place.
     SilentS,
-    /// How long something else was heard than the programme, and the receiver did not say that it had made it up.
+    /// How long something else was heard than the programme, and the receiver did not say that it
+    /// had made it up.
     WrongS,
     /// Median RMS of what was played less the programme, where it is exactly aligned.
     ResidualDbfs,
@@ -190,7 +195,8 @@ impl Metric {
         )
     }
 
-    /// Whether it means something only while the receiver plays. One that plays nothing has no underrun, and has lost nothing.
+    /// Whether it means something only while the receiver plays. One that plays nothing has no
+    /// underrun, and has lost nothing.
     #[must_use]
     pub fn needs_playout(self) -> bool {
         matches!(

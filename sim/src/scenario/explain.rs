@@ -43,7 +43,8 @@ const CHOICES: [(&str, &str); 8] = [
 /// The units that keys end in.
 pub(super) const UNITS: [&str; 9] = ["ns", "us", "ms", "s", "ppb", "ppm", "hz", "dbfs", "frames"];
 
-/// Rewrites a message of the deserialiser: what is wrong, and what would be right. `keys` lead to what it is about, and `found` is the text there.
+/// Rewrites a message of the deserialiser: what is wrong, and what would be right. `keys` lead to
+/// what it is about, and `found` is the text there.
 pub(super) fn explain(message: &str, keys: &[&str], found: &str) -> String {
     let explained = unknown_key(message).or_else(|| unknown_variant(message));
     let explained = explained.or_else(|| missing(message)).or_else(|| wrong_choice(message, keys, found));

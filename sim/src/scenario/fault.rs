@@ -75,17 +75,21 @@ pub enum FaultKind {
     /// The host stands still now and then, as virtual machines and busy ones do: what comes meanwhile is read when it goes on, and so are timers. The sound card
     /// plays out the block that it has, and is silent then.
     HostStalls(Stall),
-    /// The program's thread that reads the stream is held up: what comes meanwhile is read at once when it goes on. All other threads run.
+    /// The program's thread that reads the stream is held up: what comes meanwhile is read at once
+    /// when it goes on. All other threads run.
     MediaThreadHeld,
     /// The same now and then.
     MediaThreadStalls(Stall),
     /// The host sleeps: no packet, no timer, no callback, and the sound card is off.
     HostSuspended(Suspend),
-    /// A time service slews the host's clocks by so much, the monotonic one and the wall clock: Linux's `CLOCK_MONOTONIC`.
+    /// A time service slews the host's clocks by so much, the monotonic one and the wall clock:
+    /// Linux's `CLOCK_MONOTONIC`.
     HostClockSlewPpm(SlewPpm),
-    /// The host's clocks step by so much, the monotonic one and the wall clock: a virtual machine that moves to another computer, or goes back to a snapshot.
+    /// The host's clocks step by so much, the monotonic one and the wall clock: a virtual machine
+    /// that moves to another computer, or goes back to a snapshot.
     HostClockStepMs(StepMillis),
-    /// The virtual machine that is the host is paused: as when it stands still, but its clocks do, too.
+    /// The virtual machine that is the host is paused: as when it stands still, but its clocks do,
+    /// too.
     HostPaused,
     /// A time service slews the host's wall clock by so much, and no other clock.
     WallClockSlewPpm(SlewPpm),
@@ -95,7 +99,8 @@ pub enum FaultKind {
     // Faults of the catalogue's network, PTP, RTP and devices.
     /// The paths of the media have a narrow link, with a queue that drops what finds it full.
     MediaRateLimit(RateLimit),
-    /// Nobody on the network queries for members of multicast groups any more, and the switches forget those of which they hear nothing.
+    /// Nobody on the network queries for members of multicast groups any more, and the switches
+    /// forget those of which they hear nothing.
     IgmpQuerierMissing,
     /// Every Follow_Up is handled before its Sync, as if it came by a faster queue.
     FollowUpBeforeSync,
@@ -103,13 +108,15 @@ pub enum FaultKind {
     PtpMalformed(Malformed),
     /// The host does not tell when it sent a share of the Delay_Reqs.
     TransmitStampsMissing(Stamps),
-    /// The host tells so later, as drivers do that poll the network card: mostly after the answer has come.
+    /// The host tells so later, as drivers do that poll the network card: mostly after the answer
+    /// has come.
     TransmitStampsLateUs(Micros),
     /// The sender's packets have so many frames instead.
     PacketFrames(PacketFrames),
     /// The sender's packets have another payload type instead.
     WrongPayloadType(RtpPayloadType),
-    /// The sound card is gone (unplugged, reset), and with it everything that it would have played until it is back.
+    /// The sound card is gone (unplugged, reset), and with it everything that it would have played
+    /// until it is back.
     CardLost,
 }
 

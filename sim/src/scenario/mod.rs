@@ -150,7 +150,8 @@ pub struct Network {
     pub ptp: Path,
     /// The way back, if it is another one.
     pub ptp_up: Option<Path>,
-    /// How long switches forward a group after the last report of a member (RFC 3376, 8.4: 260 s by default).
+    /// How long switches forward a group after the last report of a member (RFC 3376, 8.4: 260 s by
+    /// default).
     #[serde(default = "group_membership_interval")]
     pub group_timeout_s: Seconds,
 }
@@ -277,9 +278,11 @@ pub enum ReceiverKind {
     Engine,
     /// The engine's relay, and an engine that listens to what it sends.
     Relay,
-    /// The plugin of the user's report in direct mode: packets, read one frame for each of the card's.
+    /// The plugin of the user's report in direct mode: packets, read one frame for each of the
+    /// card's.
     Prototype,
-    /// The same, but that it resamples by its clock servo's frequency, whether that is locked or not.
+    /// The same, but that it resamples by its clock servo's frequency, whether that is locked or
+    /// not.
     PrototypeResampled,
     /// Its later form: a ring of samples, and a trim by the level.
     PrototypeRing,

@@ -22,7 +22,8 @@ pub struct Receiver {
     /// Its paths through the network, instead of the scenario's.
     #[serde(default)]
     pub network: OwnNetwork,
-    /// How often it reports its groups to the switches by itself; never after it has joined them, if not given.
+    /// How often it reports its groups to the switches by itself; never after it has joined them,
+    /// if not given.
     pub rejoin_every_s: Option<Seconds>,
 }
 

@@ -1,13 +1,16 @@
-//! Whether a scenario file has tables, lists and numbers where they belong, before its values are looked at.
+//! Whether a scenario file has tables, lists and numbers where they belong, before its values are
+//! looked at.
 //!
-//! The deserialiser takes a list for a table, field by field, and then complains about the type of the first field. So shapes are compared
-//! here first: what may be there several times, what is one section, and what is one number with its unit in its name.
+//! The deserialiser takes a list for a table, field by field, and then complains about the type of
+//! the first field. So shapes are compared here first: what may be there several times, what is one
+//! section, and what is one number with its unit in its name.
 
 use super::explain::UNITS;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// Sections of which a scenario may have several. Everything else is there once, except the tones of a source.
+/// Sections of which a scenario may have several. Everything else is there once, except the tones
+/// of a source.
 const LISTS: [&str; 4] = ["rival", "receiver", "fault", "expect"];
 /// The list that is not a section.
 const TONES: &str = "tones";
@@ -184,7 +187,8 @@ fn converted(number: f64, from: &str, to: &str) -> Option<f64> {
     let (from, to) = (scale(from)?, scale(to)?);
     let factor = libm::pow(10.0, f64::from((from.exponent - to.exponent).abs()));
     let number = number * from.count;
-    // Dividing by a power of ten, and not multiplying by its inverse, gives the digits that a person expects.
+    // Dividing by a power of ten, and not multiplying by its inverse, gives the digits that a
+    // person expects.
     (from.measures == to.measures).then(|| if from.exponent < to.exponent { number / factor } else { number * factor })
 }
 

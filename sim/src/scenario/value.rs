@@ -58,8 +58,8 @@ checked!(
     StepMillis, |value| (-31_557_600e3..=31_557_600e3).contains(&value), "between -31557600000 and 31557600000 ms (a year)"
 );
 checked!(
-    /// A rate in ppm by which a time service slews a clock. Linux's kernel can be told a tick that is longer or shorter by a tenth (adjtimex(2)); time services keep
-    /// to 500 ppm.
+    /// A rate in ppm by which a time service slews a clock. Linux's kernel can be told a tick that
+    /// is longer or shorter by a tenth (adjtimex(2)); time services keep to 500 ppm.
     SlewPpm, |value| (-100_000.0..=100_000.0).contains(&value), "between -100000 and 100000 ppm"
 );
 checked!(
@@ -141,7 +141,8 @@ impl TryFrom<u8> for SmallCount {
 #[serde(try_from = "u32")]
 pub struct QueueBytes(u32);
 
-/// An Ethernet frame of 1500 bytes with its header, frame check sequence, preamble and gap (IEEE 802.3).
+/// An Ethernet frame of 1500 bytes with its header, frame check sequence, preamble and gap (IEEE
+/// 802.3).
 const LONGEST_FRAME: u32 = 1538;
 
 impl QueueBytes {

@@ -1,7 +1,8 @@
 //! The receiver's computer: its clocks, and how late its program learns of packets and sends them.
 //!
-//! Model: one crystal, and two clocks that count it. The monotonic clock starts with the computer; the wall clock shows UTC, and a time service sets and slews it. What
-//! slews the monotonic clock slews the wall clock, too, as on Linux; the wall clock is right again after sleep.
+//! Model: one crystal, and two clocks that count it. The monotonic clock starts with the computer;
+//! the wall clock shows UTC, and a time service sets and slews it. What slews the monotonic clock
+//! slews the wall clock, too, as on Linux; the wall clock is right again after sleep.
 
 use super::queue::Port;
 use crate::models::{CrystalClock, RandomStream, TrueTime};
@@ -201,7 +202,8 @@ fn wall_slew(what: &FaultKind) -> Option<SlewPpm> {
     if let FaultKind::WallClockSlewPpm(rate) = *what { Some(rate) } else { None }
 }
 
-/// The crystal, with the ramps that the scenario's faults put on it, and the slews of one of the clocks.
+/// The crystal, with the ramps that the scenario's faults put on it, and the slews of one of the
+/// clocks.
 fn clock(scenario: &Scenario, around: &Surroundings<'_>, slew: impl Fn(&FaultKind) -> Option<SlewPpm>) -> CrystalClock {
     let duration = scenario.duration_s.nanos();
     let slews = scenario.faults.iter().filter_map(|fault| Some(fault.slews(slew(&fault.what)?, duration)));
@@ -220,7 +222,8 @@ mod tests {
 
     const SECOND: TrueTime = 1_000_000_000;
 
-    /// A host with an exact crystal, and what both of its clocks are ahead of true time by at some seconds, ms; each fault begins and ends at the seconds given.
+    /// A host with an exact crystal, and what both of its clocks are ahead of true time by at some
+    /// seconds, ms; each fault begins and ends at the seconds given.
     fn ahead_ms(faults: &str, happen: &[(TrueTime, usize, bool)], at_s: &[TrueTime]) -> Vec<(f64, f64)> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/gm_loss.toml");
         let set = ["record.audio=\"none\"".to_owned(), "host.clock={}".to_owned(), format!("fault=[{faults}]")];

@@ -8,7 +8,8 @@ use engine::{Nanos, PtpTime};
 /// Not on the full second, where everything else would be, too.
 const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
 const FIRST_SYNC: Nanos = Nanos::from_millis(17);
-/// A Follow_Up that is handled before its Sync is so by a moment: the program reads one socket after the other.
+/// A Follow_Up that is handled before its Sync is so by a moment: the program reads one socket
+/// after the other.
 const FOLLOW_UP_AHEAD: Nanos = Nanos::from_micros(1);
 /// Masters are not in step with each other.
 const APART: Nanos = Nanos::from_micros(13_700);
@@ -101,7 +102,8 @@ impl Master {
         if self.mute { None } else { self.model.answer(now, datagram) }
     }
 
-    /// When the host's program handles a datagram that it could handle at `ready`; one that is in order waits for those before it.
+    /// When the host's program handles a datagram that it could handle at `ready`; one that is in
+    /// order waits for those before it.
     pub(super) fn handle(&mut self, ready: TrueTime, in_order: bool) -> TrueTime {
         if in_order {
             self.handled = ready.max(self.handled);

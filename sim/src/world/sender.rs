@@ -267,7 +267,8 @@ impl<'a> SenderNode<'a> {
         queue.push(next, Event::Sender(SenderEvent::Sync(master)));
     }
 
-    /// A master sends, as it does to a receiver; returns when the message is first handled, if it arrives.
+    /// A master sends, as it does to a receiver; returns when the message is first handled, if it
+    /// arrives.
     fn send_as_master(
         &mut self,
         now: TrueTime,

@@ -1,6 +1,7 @@
-//! A made-up trace with the shape of the simulator's main story, for tests and for looking at pictures: a grandmaster
-//! lost for 20 s, then a wall clock that is slewed and a thread that is held up for 20 s; an engine that stays calm but
-//! for one gap, and a prototype that unlocks for good, is overrun and crackles, and whose display shows 91 % and 0.
+//! A made-up trace with the shape of the simulator's main story, for tests and for looking at
+//! pictures: a grandmaster lost for 20 s, then a wall clock that is slewed and a thread that is
+//! held up for 20 s; an engine that stays calm but for one gap, and a prototype that unlocks for
+//! good, is overrun and crackles, and whose display shows 91 % and 0.
 
 use sim::record::{
     AudioExcerpt, ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow,

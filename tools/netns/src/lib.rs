@@ -50,7 +50,8 @@ impl Wire {
     /// Makes the hosts.
     ///
     /// # Errors
-    /// If this machine cannot do it, or lacks one of `tools`, which are needed besides: names of [`TOOLS`] or programs.
+    /// If this machine cannot do it, or lacks one of `tools`, which are needed besides: names of
+    /// [`TOOLS`] or programs.
     pub fn new(hosts: &[char], tools: &[&str]) -> Result<Self, Missing> {
         for tool in ["ip", "setpriv"].iter().chain(tools) {
             require(tool).map_err(Missing::Tool)?;

@@ -1,4 +1,5 @@
-//! The programs and libraries of others that tests use: how each is found, and which of Debian's packages bring it.
+//! The programs and libraries of others that tests use: how each is found, and which of Debian's
+//! packages bring it.
 
 use std::env::consts::ARCH;
 use std::fmt;
@@ -157,7 +158,8 @@ impl fmt::Display for Tool {
     }
 }
 
-/// Says what is missing if a tool is not installed. A name that is not among [`TOOLS`] is that of a program.
+/// Says what is missing if a tool is not installed. A name that is not among [`TOOLS`] is that of a
+/// program.
 ///
 /// # Errors
 /// With a sentence that has the command which installs it.

@@ -1,13 +1,14 @@
 #![forbid(unsafe_code)]
 //! Tests that cannot run on this machine, told to whoever counts them.
 //!
-//! A test can only pass or fail: neither libtest nor nextest lets it say at run time that it was skipped. A test whose
-//! peer is missing therefore calls [`tell`] and returns, and the runner counts it as passed. `cargo xtask test` names a
-//! [file](RECORDS) for what is told, and takes these tests from the passed ones. Without that file the reason goes to
-//! the error output.
+//! A test can only pass or fail: neither libtest nor nextest lets it say at run time that it was
+//! skipped. A test whose peer is missing therefore calls [`tell`] and returns, and the runner
+//! counts it as passed. `cargo xtask test` names a [file](RECORDS) for what is told, and takes
+//! these tests from the passed ones. Without that file the reason goes to the error output.
 //!
-//! Model: a record is one line, written by one system call at the end of the file, so that tests of several processes
-//! do not mix their records. It has the test's package, its binary, its name and the reason, separated by tabs.
+//! Model: a record is one line, written by one system call at the end of the file, so that tests of
+//! several processes do not mix their records. It has the test's package, its binary, its name and
+//! the reason, separated by tabs.
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
@@ -47,8 +48,8 @@ impl Record {
 /// Says that the calling test cannot run here and why; the test has to return after that.
 ///
 /// # Panics
-/// If the record cannot be written, or another thread than the test's own calls this: the test fails then, because
-/// nobody would count it as skipped.
+/// If the record cannot be written, or another thread than the test's own calls this: the test
+/// fails then, because nobody would count it as skipped.
 pub fn tell(reason: impl Display) {
     match std::env::var_os(RECORDS) {
         Some(file) => {
@@ -59,7 +60,8 @@ pub fn tell(reason: impl Display) {
     }
 }
 
-/// Reads the file of records. A test that has told several reasons is there once, with the first one.
+/// Reads the file of records. A test that has told several reasons is there once, with the first
+/// one.
 ///
 /// # Errors
 /// With the line that is no record.
@@ -81,7 +83,8 @@ pub fn read(text: &str) -> Result<Vec<Record>, String> {
     Ok(records)
 }
 
-/// Both runners start each test on a thread that has its name, and name the package in the environment.
+/// Both runners start each test on a thread that has its name, and name the package in the
+/// environment.
 fn of_this_test(reason: &str) -> Record {
     let thread = std::thread::current();
     let test = thread.name().filter(|name| *name != "main").expect("a test's own thread tells that it is skipped");

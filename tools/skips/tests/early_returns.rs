@@ -1,4 +1,5 @@
-//! No test of the workspace returns early without a word: where one returns, the same line tells that it is skipped.
+//! No test of the workspace returns early without a word: where one returns, the same line tells
+//! that it is skipped.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
 
@@ -37,8 +38,8 @@ fn collect(folder: &Path, sources: &mut Vec<PathBuf>) {
     }
 }
 
-/// How many tests a source has, and the numbers of the lines on which one returns without telling why. A test ends at
-/// the brace below its first line, as rustfmt sets it.
+/// How many tests a source has, and the numbers of the lines on which one returns without telling
+/// why. A test ends at the brace below its first line, as rustfmt sets it.
 fn silent_returns(text: &str) -> (usize, Vec<usize>) {
     let (mut tests, mut silent, mut end) = (0, Vec::new(), None::<String>);
     for (number, line) in (1..).zip(text.lines()) {

@@ -1,7 +1,8 @@
 //! Packages of Debian that building and testing need, its compiler for other systems among them.
 //!
-//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for another system; the
-//! compiler that rustup gives may have it ready, but needs a download that is not to be had everywhere.
+//! Debian's `rustc-web` brings the sources of Rust's library, which is built along with ours for
+//! another system; the compiler that rustup gives may have it ready, but needs a download that is
+//! not to be had everywhere.
 
 use crate::cmd::Cmd;
 use crate::error::Error;
@@ -43,8 +44,8 @@ pub(crate) fn ensure(names: &[&str]) -> Result<(), Error> {
     }
 }
 
-/// Installs these by one command. Packages that cannot be had are left out and named; the lists of packages are
-/// fetched only if something cannot be had without.
+/// Installs these by one command. Packages that cannot be had are left out and named; the lists of
+/// packages are fetched only if something cannot be had without.
 ///
 /// # Errors
 /// [`Error::Interrupted`] only: whoever needs the packages looks whether they are there.

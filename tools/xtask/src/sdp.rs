@@ -1,4 +1,5 @@
-//! `cargo xtask sdp-fetch`: readers of SDP from npm, which a case of `interop` gives our descriptions to.
+//! `cargo xtask sdp-fetch`: readers of SDP from npm, which a case of `interop` gives our
+//! descriptions to.
 
 use crate::cmd::Cmd;
 use crate::debian;

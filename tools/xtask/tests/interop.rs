@@ -1,5 +1,5 @@
-//! The short forms of `cargo xtask interop`, each a test. A case that this machine cannot run tells so, and is counted as
-//! skipped.
+//! The short forms of `cargo xtask interop`, each a test. A case that this machine cannot run tells
+//! so, and is counted as skipped.
 
 use std::path::Path;
 use std::process::Command;

@@ -14,7 +14,8 @@ const PEAK: f64 = 0.35;
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Programme {
-    /// Voiced and unvoiced syllables with pauses between words: pulses and noise through two resonators.
+    /// Voiced and unvoiced syllables with pauses between words: pulses and noise through two
+    /// resonators.
     Speech,
     /// Four decaying additive notes at a time, panned.
     Music,
@@ -145,7 +146,8 @@ fn sines(rng: &mut ChaCha8Rng, frames: usize) -> [Vec<f64>; 2] {
     [plane(), plane()]
 }
 
-/// White noise through Kellet's filter ("economy" form): within 0.5 dB of -3 dB an octave above 9.2 Hz at 44.1 kHz.
+/// White noise through Kellet's filter ("economy" form): within 0.5 dB of -3 dB an octave above 9.2
+/// Hz at 44.1 kHz.
 fn pink(rng: &mut ChaCha8Rng, frames: usize) -> Vec<f64> {
     let mut b = [0.0; 3];
     let mut next = || {

@@ -6,7 +6,8 @@
 use crate::check::Listening;
 use crate::record::TraceRow;
 
-/// Where the latency of a receiver is taken from: what was heard, or, where nobody listened, the position that it says it plays.
+/// Where the latency of a receiver is taken from: what was heard, or, where nobody listened, the
+/// position that it says it plays.
 pub(super) struct Latencies<'a> {
     rows: &'a [TraceRow],
     heard: Option<&'a Listening>,
@@ -17,7 +18,8 @@ impl<'a> Latencies<'a> {
         Self { rows, heard }
     }
 
-    /// The latency at the end of a row of this or another receiver, ms; nothing where nothing is played.
+    /// The latency at the end of a row of this or another receiver, ms; nothing where nothing is
+    /// played.
     pub(super) fn at(&self, row: &TraceRow) -> Option<f64> {
         // All receivers of a run have their rows at the same times.
         match self.heard {

@@ -174,7 +174,8 @@ fn a_value_that_is_not_a_number_is_the_largest() {
     assert!(measured.is_some_and(f64::is_nan), "{measured:?}");
 }
 
-/// Ten seconds of a listener at 1000 frames a second, in hops of 10: what was heard from each second on.
+/// Ten seconds of a listener at 1000 frames a second, in hops of 10: what was heard from each
+/// second on.
 fn listening(heard: [Heard; 10], crackles: &[u64], gaps: Vec<Gap>, concealed: std::ops::Range<u64>) -> Listening {
     let hop = |heard| HeardHop { heard, residual_dbfs: (heard == Heard::Right).then_some(-90) };
     let waypoints = (0..100).map(|n| Waypoint {
@@ -223,7 +224,8 @@ fn what_was_heard_is_the_listeners() {
     assert_measures(&heard, Metric::Crackles, span(3.0, 5.0), Some(2.0));
     assert_measures(&heard, Metric::HeardShare, WHOLE, Some(6.0 / 9.0));
     assert_measures(&heard, Metric::SilentS, WHOLE, Some(1.0));
-    // What the receiver says that it made up is not the programme, and not counted as something else either.
+    // What the receiver says that it made up is not the programme, and not counted as something
+    // else either.
     assert_measures(&heard, Metric::WrongS, WHOLE, Some(1.0));
     assert_measures(&heard, Metric::Glitches, WHOLE, Some(5.0));
     assert_measures(&heard, Metric::Glitches, span(5.5, 6.0), Some(1.0));

@@ -95,7 +95,8 @@ pub(super) struct Bars {
     pub(super) entry: Entry,
 }
 
-/// Bars side by side for each bin of a width, on a scale that reaches at least to `least`, with what else there is to explain.
+/// Bars side by side for each bin of a width, on a scale that reaches at least to `least`, with
+/// what else there is to explain.
 pub(super) fn span_panel(
     page: &mut Page<'_>,
     (top, bottom): (f64, f64),

@@ -92,7 +92,8 @@ pub(super) fn finish(page: &mut Page<'_>, panel: &Panel, has_data: bool) {
     }
 }
 
-/// Smallest power of ten that holds most of what the calmest series shows: the linear part of a symmetric-log scale.
+/// Smallest power of ten that holds most of what the calmest series shows: the linear part of a
+/// symmetric-log scale.
 pub(super) fn calm_decade(series: impl Iterator<Item = Vec<f64>>) -> f64 {
     let typical = series.filter_map(|values| {
         let mut sizes: Vec<f64> = values.into_iter().map(f64::abs).collect();

@@ -1,8 +1,10 @@
-//! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four and of what the scenario is about.
+//! The pictures of a run: playback ratio, clock, buffer, audio, and an overview of all four and of
+//! what the scenario is about.
 //!
-//! Every picture has one time axis in minutes and seconds, the scenario's faults shaded, and the same colour for the same receiver.
-//! Series are reduced to one column per pixel first, so a day draws as fast as a minute. Nothing here can fail but the encoder:
-//! empty traces, missing values and flat ranges give pictures that say so.
+//! Every picture has one time axis in minutes and seconds, the scenario's faults shaded, and the
+//! same colour for the same receiver. Series are reduced to one column per pixel first, so a day
+//! draws as fast as a minute. Nothing here can fail but the encoder: empty traces, missing values
+//! and flat ranges give pictures that say so.
 
 mod audio;
 mod axis;
@@ -23,8 +25,8 @@ use std::path::Path;
 use super::ReportError;
 use crate::record::RunTrace;
 
-/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory that exists; only `clock.png` and
-/// `overview.png` if only clocks were simulated.
+/// Writes `drift.png`, `clock.png`, `buffer.png`, `audio.png` and `overview.png` into a directory
+/// that exists; only `clock.png` and `overview.png` if only clocks were simulated.
 ///
 /// # Errors
 ///

@@ -124,7 +124,8 @@ pub(super) fn draw(trace: &RunTrace) -> Result<Page<'_>, ReportError> {
     Ok(page)
 }
 
-/// A fault to be marked by lines through all panels: where it begins, the first time, and where it ends.
+/// A fault to be marked by lines through all panels: where it begins, the first time, and where it
+/// ends.
 struct Mark {
     x: f64,
     ends: Vec<f64>,
@@ -197,7 +198,8 @@ fn place(labels: &[(f64, f64)], right: f64) -> Vec<Option<(usize, f64)>> {
     spots
 }
 
-/// Left edge of a label at the left of its line: nearer to it where another line would just touch the text.
+/// Left edge of a label at the left of its line: nearer to it where another line would just touch
+/// the text.
 fn left_of(x: f64, width: f64, lines: impl Iterator<Item = f64>) -> f64 {
     let usual = x - GAP - width;
     let nearest = lines.filter(|line| *line < x).fold(f64::NEG_INFINITY, f64::max);
@@ -205,7 +207,8 @@ fn left_of(x: f64, width: f64, lines: impl Iterator<Item = f64>) -> f64 {
     if near + width < x { near } else { usual }
 }
 
-/// A line where it begins, from the first height down, and a lighter one where it ends, from the second.
+/// A line where it begins, from the first height down, and a lighter one where it ends, from the
+/// second.
 fn lines(page: &mut Page<'_>, panel: &Panel, (begin_top, end_top): (f64, f64), mark: &Mark) {
     let ends = mark.ends.iter().map(|end| (end - 1.0, end_top, 0.28));
     for (x, top, strength) in [(mark.x, begin_top, 0.55)].into_iter().chain(ends) {
@@ -284,7 +287,8 @@ mod tests {
 
     #[test]
     fn no_line_runs_through_a_label() {
-        // The second label, at the left of its line, would touch the first line: it moves nearer to its own.
+        // The second label, at the left of its line, would touch the first line: it moves nearer to
+        // its own.
         assert_eq!(place(&[(790.0, 150.0), (900.0, 105.0)], 1000.0), [Some((0, 797.0)), Some((1, 793.0))]);
         // It cannot, and would have to be crossed.
         assert_eq!(place(&[(840.0, 150.0), (900.0, 105.0)], 1000.0), [Some((0, 847.0)), None]);

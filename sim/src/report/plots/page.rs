@@ -96,7 +96,8 @@ impl<'a> Page<'a> {
         self.duration_s
     }
 
-    /// The panel between these heights, on the run's time axis, with caption above, grid and shaded faults.
+    /// The panel between these heights, on the run's time axis, with caption above, grid and shaded
+    /// faults.
     pub(super) fn panel(&mut self, top: f64, bottom: f64, scale: Scale, caption: &str, legend: &[Entry]) -> Panel {
         let panel = self.bare_panel(top, bottom, scale, caption, legend);
         let ticks = axis::time_ticks(self.duration_s, 16);
@@ -241,7 +242,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Says in a panel that there is nothing to show: in its middle, or where no fault begins or ends.
+    /// Says in a panel that there is nothing to show: in its middle, or where no fault begins or
+    /// ends.
     pub(super) fn note(&mut self, panel: &Panel, text: &str) {
         let Rect { left, right, top, bottom } = panel.area;
         let half = self.canvas.text_width(text, CAPTION_SIZE) / 2.0 + 14.0;

@@ -104,10 +104,11 @@ impl Panel {
         canvas.fill(Rect { top: y - 1.0, bottom: y + 1.0, ..self.area }, colour);
     }
 
-    /// Coloured bars of the lock states of one receiver between two heights. The worst states are drawn last and at least one
-    /// pixel wide: one second of a day without lock must not disappear.
+    /// Coloured bars of the lock states of one receiver between two heights. The worst states are
+    /// drawn last and at least one pixel wide: one second of a day without lock must not disappear.
     ///
-    /// Black bars are the receiver's changes of grandmaster; no name of a state is written across one.
+    /// Black bars are the receiver's changes of grandmaster; no name of a state is written across
+    /// one.
     pub(super) fn strip(&self, canvas: &mut Canvas, recording: &Recording, top: f64, bottom: f64) {
         let spans = state_spans(&recording.rows);
         for state in theme::STATES {

@@ -90,8 +90,8 @@ pub(super) fn state_spans(rows: &[TraceRow]) -> Vec<StateSpan> {
     spans
 }
 
-/// Bands of pixels, from left to right, for each time that something happened and lasted: at least so wide that they are seen, and one where they would
-/// touch, so that none is painted twice.
+/// Bands of pixels, from left to right, for each time that something happened and lasted: at least
+/// so wide that they are seen, and one where they would touch, so that none is painted twice.
 pub(super) fn bands(times: &[Occurrence], x: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     const LEAST_WIDTH: f64 = 2.0;
     let mut bands: Vec<(f64, f64)> = Vec::new();
@@ -106,7 +106,8 @@ pub(super) fn bands(times: &[Occurrence], x: impl Fn(f64) -> f64) -> Vec<(f64, f
     bands
 }
 
-/// Sums of a value over bins of equal width from the start of the run. A row that ends on a bin's edge belongs to the bin that it ends.
+/// Sums of a value over bins of equal width from the start of the run. A row that ends on a bin's
+/// edge belongs to the bin that it ends.
 pub(super) fn bins(rows: &[TraceRow], width_s: f64, duration_s: f64, value: impl Fn(&TraceRow) -> f64) -> Vec<f64> {
     let bins = (duration_s / width_s - 1e-9).ceil().max(1.0) as usize;
     let mut sums = vec![0.0; bins];
@@ -127,7 +128,8 @@ pub(super) fn bin_width_s(duration_s: f64) -> f64 {
     BIN_STEPS_S.into_iter().find(|step| duration_s / step <= MOST_BINS).unwrap_or(duration_s / MOST_BINS)
 }
 
-/// Width of the bins that show best when something happened: not below the trace interval, nor so narrow that two bars do not fit.
+/// Width of the bins that show best when something happened: not below the trace interval, nor so
+/// narrow that two bars do not fit.
 pub(super) fn fine_bin_width_s(trace: &RunTrace, duration_s: f64) -> f64 {
     let intervals = trace.recordings.iter().filter_map(|recording| recording.rows.first()).map(|row| row.time_s);
     let least = intervals.fold(duration_s / MOST_BINS, f64::max);

@@ -1,4 +1,5 @@
-//! Panels of what a scenario is about besides playback: the two networks, the skew between receivers, the sender.
+//! Panels of what a scenario is about besides playback: the two networks, the skew between
+//! receivers, the sender.
 
 use super::audio::{Bars, span_panel};
 use super::axis::{Scale, number, robust_range};

@@ -1,8 +1,10 @@
-//! Step `macos`: what runs on macOS is type-checked for it, with warnings as errors, on whatever Linux this is.
+//! Step `macos`: what runs on macOS is type-checked for it, with warnings as errors, on whatever
+//! Linux this is.
 //!
-//! Nothing is linked and nothing runs, so that neither a Mac nor Apple's SDK is needed; code is not generated either,
-//! where a section of a wrong name would be found. The compiler is [Debian's](crate::debian): where it is missing and
-//! may not be installed, the step is skipped, and says so.
+//! Nothing is linked and nothing runs, so that neither a Mac nor Apple's SDK is needed; code is not
+//! generated either, where a section of a wrong name would be found. The compiler is
+//! [Debian's](crate::debian): where it is missing and may not be installed, the step is skipped,
+//! and says so.
 
 use super::setting::{Install, Setting};
 use super::skips::Count;

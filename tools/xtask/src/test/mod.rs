@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that CI runs, step by step, stopping at the first failure.
 //!
-//! Progress goes to the error output, where cargo's own goes. The tests come last, then the list of what did not run,
-//! then one line on the output: how many tests passed and failed, and how many tests and steps were skipped.
+//! Progress goes to the error output, where cargo's own goes. The tests come last, then the list of
+//! what did not run, then one line on the output: how many tests passed and failed, and how many
+//! tests and steps were skipped.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,12 +54,14 @@ pub(crate) struct TestArgs {
     #[arg(long)]
     list: bool,
 
-    /// Install what is missing: packages of Debian's by apt-get, which takes root, BASS, readers of SDP, a guest, and
-    /// cargo-deny, which takes a few minutes; with CI=true in the environment this is tried anyway
+    /// Install what is missing: packages of Debian's by apt-get, which takes root, BASS, readers of
+    /// SDP, a guest, and cargo-deny, which takes a few minutes; with CI=true in the environment
+    /// this is tried anyway
     #[arg(long)]
     install: bool,
 
-    /// Arguments for the test runner (cargo nextest, or cargo test where that is not installed), to run some tests only
+    /// Arguments for the test runner (cargo nextest, or cargo test where that is not installed), to
+    /// run some tests only
     #[arg(last = true, value_name = "ARGUMENT")]
     runner: Vec<String>,
 }

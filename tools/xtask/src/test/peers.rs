@@ -1,7 +1,8 @@
-//! Step `peers`: the programs, libraries and files of others that tests use are installed, or named.
+//! Step `peers`: the programs, libraries and files of others that tests use are installed, or
+//! named.
 //!
-//! The tools are those of [`netns::TOOLS`], which are Debian's packages. What else tests load is fetched into cargo's
-//! target folder. A test whose peer is missing is skipped, and counted.
+//! The tools are those of [`netns::TOOLS`], which are Debian's packages. What else tests load is
+//! fetched into cargo's target folder. A test whose peer is missing is skipped, and counted.
 
 use super::note;
 use super::setting::{Install, Setting};
@@ -49,8 +50,8 @@ const FETCHED: [Fetched; 3] = [
 /// Installs and fetches what is missing if that is allowed, and names what is missing then.
 ///
 /// # Errors
-/// If Ctrl-C was pressed, or ALSA's headers are missing, without which the workspace does not build. Whatever else
-/// could not be had is counted by the tests that need it.
+/// If Ctrl-C was pressed, or ALSA's headers are missing, without which the workspace does not
+/// build. Whatever else could not be had is counted by the tests that need it.
 pub(super) fn check(setting: &Setting) -> Result<(), Error> {
     if setting.install != Install::No {
         debian::install(&missing())?;

@@ -12,8 +12,8 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long the output must be silent, once the runner has ended, to be taken for its end. A program that a test left
-/// running may hold the output open for as long as it lives.
+/// How long the output must be silent, once the runner has ended, to be taken for its end. A
+/// program that a test left running may hold the output open for as long as it lives.
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// How a run of the tests ended.

@@ -1,4 +1,5 @@
-//! What did not run: named with its reason, counted, and in CI refused unless it is on the list of the repository.
+//! What did not run: named with its reason, counted, and in CI refused unless it is on the list of
+//! the repository.
 
 use super::runner::Ended;
 use crate::error::Error;
@@ -53,8 +54,8 @@ impl Count {
         self.tests.is_some()
     }
 
-    /// The closing line: tests that passed, tests that failed, and tests and steps that did not run. Absent if neither
-    /// tests have run nor a step was skipped.
+    /// The closing line: tests that passed, tests that failed, and tests and steps that did not
+    /// run. Absent if neither tests have run nor a step was skipped.
     pub(super) fn closing_line(&self) -> Option<String> {
         if self.tests.is_none() && self.skips.is_empty() {
             return None;
@@ -74,7 +75,8 @@ impl Count {
         lines
     }
 
-    /// In CI nothing may be skipped but what the list allows, and no test may be ignored unless a filter was asked for.
+    /// In CI nothing may be skipped but what the list allows, and no test may be ignored unless a
+    /// filter was asked for.
     ///
     /// # Errors
     /// With the names of what is not on the list, or if the list cannot be read.

@@ -1,8 +1,9 @@
 //! The steps of `cargo xtask test`: their order, their commands, and what their failure means.
 //!
-//! Cheap checks come first, the tests last. Nothing that runs here as it is uses `--release`: the dev profile is already
-//! optimised, and one profile means that the scenario, the examples and the tests share what they build. The library
-//! for Windows shares nothing with them, and is tested as it is released.
+//! Cheap checks come first, the tests last. Nothing that runs here as it is uses `--release`: the
+//! dev profile is already optimised, and one profile means that the scenario, the examples and the
+//! tests share what they build. The library for Windows shares nothing with them, and is tested as
+//! it is released.
 
 use clap::ValueEnum;
 
@@ -12,8 +13,8 @@ use crate::cmd::Cmd;
 
 /// The scenario every change must still pass: the report that started this project.
 const SCENARIO: &str = "scenarios/unlock_recover.toml";
-/// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several scenarios, and each scenario several faults. All of them take
-/// half an hour.
+/// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several
+/// scenarios, and each scenario several faults. All of them take half an hour.
 const MUTANTS_EVERY: &str = "10";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,7 +23,8 @@ pub(super) enum Step {
     Tools,
     /// The sources are formatted
     Fmt,
-    /// ALSA's headers are installed; programs, libraries and files that tests use are installed or named
+    /// ALSA's headers are installed; programs, libraries and files that tests use are installed or
+    /// named
     Peers,
     /// The compiler and clippy have no complaints
     Clippy,
@@ -66,8 +68,8 @@ pub(super) const ALL: [Step; 14] = [
     Step::Test,
 ];
 
-/// The steps to run, each once and in the usual order; all of them if none was asked for. Where something may be
-/// installed, the tests bring the step that installs what they need.
+/// The steps to run, each once and in the usual order; all of them if none was asked for. Where
+/// something may be installed, the tests bring the step that installs what they need.
 pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
     let is_asked_for = |step: &Step| {
         let with_tests = *step == Step::Peers && only.contains(&Step::Test) && install != Install::No;
@@ -131,11 +133,13 @@ fn scenario(setting: &Setting) -> Cmd {
     Cmd::cargo("run --locked -p sim --").arg(SCENARIO).arg("--reports").arg(reports)
 }
 
-/// Every test runs, whether or not one failed before: else those that did not run would have to be counted, too.
+/// Every test runs, whether or not one failed before: else those that did not run would have to be
+/// counted, too.
 fn tests(setting: &Setting) -> Cmd {
     let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
     let runner = if setting.nextest {
-        // The counts are read from what nextest writes by default, whatever a person's environment says.
+        // The counts are read from what nextest writes by default, whatever a person's environment
+        // says.
         Cmd::cargo("nextest run --locked --no-fail-fast")
             .words("--status-level pass --final-status-level fail --failure-output immediate")
     } else {

@@ -1,11 +1,13 @@
 //! How many tests passed and failed, by what nextest or libtest writes.
 //!
-//! Neither has a stable form for machines: what is read here are the closing lines for people. Whatever does not add up
-//! is an error, so that a change of their form is noticed and no test is lost.
+//! Neither has a stable form for machines: what is read here are the closing lines for people.
+//! Whatever does not add up is an error, so that a change of their form is noticed and no test is
+//! lost.
 
 use skips::Record;
 
-/// The tests of a run, as the runner counts them: those that told that they were skipped are among the passed ones.
+/// The tests of a run, as the runner counts them: those that told that they were skipped are among
+/// the passed ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: usize,
@@ -13,7 +15,8 @@ pub(super) struct Tally {
     /// Ignored, or left out by a filter.
     pub(super) left_out: usize,
     failed_tests: Vec<Test>,
-    /// Binaries of libtest's that ended without a result, such as by a signal: each counts as one failure.
+    /// Binaries of libtest's that ended without a result, such as by a signal: each counts as one
+    /// failure.
     broken: Vec<String>,
 }
 
@@ -82,7 +85,8 @@ impl Tally {
         if results == 0 && tally.broken.is_empty() { Err("no test binary has run".to_owned()) } else { Ok(tally) }
     }
 
-    /// One binary's `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s`.
+    /// One binary's `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out;
+    /// finished in 0.05s`.
     fn add_result(&mut self, line: &str, counts: &str, binary: &str, failures: &[String]) -> Result<(), String> {
         let counts = counts.split_once(". ").map_or("", |(_, counts)| counts);
         let count = |what: &str| {
@@ -101,8 +105,8 @@ impl Tally {
         Ok(())
     }
 
-    /// Takes tests that told that they were skipped from the passed ones; those that counted. A test that failed after
-    /// it had told so has failed.
+    /// Takes tests that told that they were skipped from the passed ones; those that counted. A
+    /// test that failed after it had told so has failed.
     ///
     /// # Errors
     /// If more are skipped than have passed.
@@ -125,7 +129,8 @@ impl Test {
     }
 }
 
-/// `        FAIL [   0.227s] (2/4) xtask::interop we_follow_ptp4l`, or `TIMEOUT`, `SIGABRT` and others in its place.
+/// `        FAIL [   0.227s] (2/4) xtask::interop we_follow_ptp4l`, or `TIMEOUT`, `SIGABRT` and
+/// others in its place.
 fn failure(line: &str) -> Option<Test> {
     let (status, rest) = line.trim_start().split_once(" [")?;
     let has_passed = ["PASS", "LEAK", "SLOW", "SKIP"].contains(&status) || status.starts_with("FLAKY");

@@ -1,4 +1,5 @@
-//! Step `windows`: the add-on is built for Windows, with a folder in which a test then runs it under Wine.
+//! Step `windows`: the add-on is built for Windows, with a folder in which a test then runs it
+//! under Wine.
 
 use super::note;
 use super::setting::{Install, Setting};

@@ -73,7 +73,8 @@ pub(crate) fn tools() -> Vec<&'static str> {
     [&TOOLCHAIN[..], &wine::TOOLS].concat()
 }
 
-/// Builds the library, and a folder in which a test runs it under Wine: its place, for [`WINE_FOLDER`].
+/// Builds the library, and a folder in which a test runs it under Wine: its place, for
+/// [`WINE_FOLDER`].
 ///
 /// # Errors
 /// As [`run`].
