@@ -8,18 +8,24 @@
 //! | Windows | `QueryPerformanceCounter` | goes on | none: when the packet was read |
 //! | macOS | `mach_absolute_time` | stands still | the host's clock itself |
 //!
-//! Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to 500 ppm, and every estimate would have to follow that.
+//! Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to
+//! 500 ppm, and every estimate would have to follow that.
 //!
-//! Guarantee: [`now`] never runs backwards, between threads either. The systems promise that of these clocks; where one breaks its promise (a virtual machine that is moved or
-//! set back, counters of two processors that disagree), the time stands still until the clock has caught up, and [`steps_back`] tells it. Not guaranteed: that it does not leap
-//! or stand still. A paused virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps, as the table says. Of either the engine learns by what PTP
-//! and the packets say.
+//! Guarantee: [`now`] never runs backwards, between threads either. The systems promise that of
+//! these clocks; where one breaks its promise (a virtual machine that is moved or set back,
+//! counters of two processors that disagree), the time stands still until the clock has caught up,
+//! and [`steps_back`] tells it. Not guaranteed: that it does not leap or stand still. A paused
+//! virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps,
+//! as the table says. Of either the engine learns by what PTP and the packets say.
 //!
-//! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading both clocks at the moment of the conversion: the age of the
-//! stamp on the system's clock is its age on ours, but for the steering of the system's clock during that age, which is below a ms: 0.1 ns at 100 ppm
-//! and 1 us. The error that remains is half of the time that the reading of the two clocks took, 20 to 50 ns on a usual machine; [`StampConverter::worst`] tells it.
-//! When somebody sets the system's clock, by any amount and in either direction, stamps from before are converted by the time that held then, and those that may be from
-//! before or after are refused (`clock/steps.rs`).
+//! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
+//! both clocks at the moment of the conversion: the age of the stamp on the system's clock is its
+//! age on ours, but for the steering of the system's clock during that age, which is below a ms:
+//! 0.1 ns at 100 ppm and 1 us. The error that remains is half of the time that the reading of the
+//! clocks took, some 50 ns on a usual machine; [`StampConverter::worst`] tells it. When somebody
+//! sets the system's clock, by more than a reading can err and in either direction, stamps from
+//! before are converted by the time that held then, and those that may be from before or after are
+//! refused (`clock/steps.rs`).
 //!
 //! A network card stamps in the time of its own clock. Such a stamp is converted in the same way, by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us
 //! for a stamp that is 10 ms old because the program was held up; so the age is measured by the rate that the card's clock had between two readings about a second apart.

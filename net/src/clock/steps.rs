@@ -1,9 +1,16 @@
-//! Steps of the system's clock: when somebody sets it, stamps from before are in another time than stamps from after.
+//! Steps of the system's clock: when somebody sets it, stamps from before are in another time than
+//! stamps from after.
 //!
-//! Model: beside the system's clock there is a steady one, which is slewed together with it and never set (Linux: `CLOCK_MONOTONIC` beside `CLOCK_REALTIME`). The
-//! difference of the two is constant but for steps, however hard a time service slews, so two readings show a step to within the time that they took. A stamp is converted by the
-//! difference that held when it was taken, if only one of both can be: a stamp of the new time was taken after the last reading of the old one, and a stamp of the old time before
-//! the first reading of the new one. If it may be either, its time is unknown.
+//! Model: beside the system's clock there is a steady one, which is slewed together with it and
+//! never set (Linux: `CLOCK_MONOTONIC` beside `CLOCK_REALTIME`). The difference of the two is
+//! constant but for steps, however hard a time service slews, so two readings show a step to
+//! within the time that they took. A stamp is converted by the difference that held when it was
+//! taken, if only one of both can be: a stamp of the new time was taken after the last reading of
+//! the old one, and a stamp of the old time before the first reading of the new one. If it may be
+//! either, its time is unknown.
+//!
+//! Assumption: no stamp waits for more than a second to be read. One that does, while the clock is
+//! set back by about as much, is taken for a new one.
 
 use super::{EARLIEST, OLDEST};
 use engine::{Nanos, PtpTime};

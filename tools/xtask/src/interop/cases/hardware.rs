@@ -67,7 +67,8 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     })
 }
 
-/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and its rate stay what they were. `end_ns`: the truth at the end.
+/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and its
+/// rate stay what they were. `end_ns`: the truth at the end.
 fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
     let lines = objects(&text(wire, "slewed.json")?);
     let said = format!("{}{}", text(wire, "slewed.log")?, text(wire, "slew.log")?);
@@ -131,7 +132,8 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
     bench.check(is_kernels || is_exact, format!("{phase}: not exact, {median_us} us off: {last}"))
 }
 
-/// The system's time minus the master's clock, in the middle of all that was told, and the last: `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered then.
+/// The system's time minus the master's clock, in the middle of all that was told, and the last:
+/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered then.
 fn truth_ns(wire: &Wire, said: &str) -> Result<(f64, f64), Trouble> {
     let told = text(wire, "truth.log")?;
     let offset = |line: &str| line.split("CLOCK_REALTIME is ").nth(1)?.strip_suffix("ns")?.parse::<f64>().ok();
