@@ -1,23 +1,47 @@
 //! The host's clock, and the system's clock beside it.
 //!
-//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself: `CLOCK_MONOTONIC_RAW` on Linux, the performance counter on Windows, mach's
-//! absolute time on macOS. Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to 500 ppm, and every estimate would have to follow that.
+//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself, which no time service slews or sets:
 //!
-//! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading both clocks at the moment of the conversion: the age of the
-//! stamp on the system's clock is its age on ours, but for the steering of the system's clock during that age, which is below a ms: 0.1 ns at 100 ppm
-//! and 1 us. The error that remains is half of the time that the reading of the two clocks took, 20 to 50 ns on a usual machine; [`StampConverter::worst`] tells it.
+//! | system | the host's clock | while the machine sleeps | a receive stamp of the system |
+//! |---|---|---|---|
+//! | Linux | `CLOCK_MONOTONIC_RAW` | stands still | `CLOCK_REALTIME`, converted |
+//! | Windows | `QueryPerformanceCounter` | goes on | none: when the packet was read |
+//! | macOS | `mach_absolute_time` | stands still | the host's clock itself |
+//!
+//! Linux's `CLOCK_MONOTONIC` would be slewed by whoever disciplines the system's clock, by up to
+//! 500 ppm, and every estimate would have to follow that.
+//!
+//! Guarantee: [`now`] never runs backwards, between threads either. The systems promise that of
+//! these clocks; where one breaks its promise (a virtual machine that is moved or set back,
+//! counters of two processors that disagree), the time stands still until the clock has caught up,
+//! and [`steps_back`] tells it. Not guaranteed: that it does not leap or stand still. A paused
+//! virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps,
+//! as the table says. Of either the engine learns by what PTP and the packets say.
+//!
+//! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
+//! both clocks at the moment of the conversion: the age of the stamp on the system's clock is its
+//! age on ours, but for the steering of the system's clock during that age, which is below a ms:
+//! 0.1 ns at 100 ppm and 1 us. The error that remains is half of the time that the reading of the
+//! clocks took, some 50 ns on a usual machine; [`StampConverter::worst`] tells it. When somebody
+//! sets the system's clock, by more than a reading can err and in either direction, stamps from
+//! before are converted by the time that held then, and those that may be from before or after are
+//! refused (`clock/steps.rs`).
 //!
 //! A network card stamps in the time of its own clock. Such a stamp is converted in the same way, by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us
 //! for a stamp that is 10 ms old because the program was held up; so the age is measured by the rate that the card's clock had between two readings about a second apart.
 
+mod steps;
+
 use crate::platform::{self, Beside, HardwareReading};
 use engine::clock::{Discipline, SystemClock, SystemEpoch, SystemReading};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use steps::{Reading, Steps};
 
 /// Readings of both clocks that take longer than this were interrupted, and are tried again.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
 const TRIES: usize = 3;
-/// Stamps older than this, or from the future by more than a reading can err, were taken before somebody set the system's clock.
+/// Stamps older than this, or from the future by more than a reading can err, were taken before somebody set the clock that stamps.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
 /// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
@@ -25,31 +49,114 @@ const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
 /// Two measures of a card's rate that differ by more have a step of its clock between them, or a large change of its steering.
 const AGREEMENT_PPM: f64 = 100.0;
 
-/// The host's clock now.
+/// What the host's clock is called by the system.
+pub const NAME: &str = platform::clock::NAME;
+
+static HOST: NonDecreasing = NonDecreasing::new();
+
+/// The host's clock now; never before an earlier answer.
 #[must_use]
 pub fn now() -> LocalTime {
-    platform::clock::now()
+    HOST.read(platform::clock::now)
+}
+
+/// How often the host's clock ran backwards, so that [`now`] stood still instead, and by how much at most.
+#[must_use]
+pub fn steps_back() -> (u64, Nanos) {
+    (HOST.count.load(Ordering::Relaxed), Nanos::new(HOST.largest_ns.load(Ordering::Relaxed)))
+}
+
+/// A clock that does not run backwards.
+struct NonDecreasing {
+    latest_ns: AtomicI64,
+    count: AtomicU64,
+    largest_ns: AtomicI64,
+}
+
+impl NonDecreasing {
+    const fn new() -> Self {
+        Self { latest_ns: AtomicI64::new(i64::MIN), count: AtomicU64::new(0), largest_ns: AtomicI64::new(0) }
+    }
+
+    fn read(&self, clock: impl FnOnce() -> LocalTime) -> LocalTime {
+        // Looked at before the clock is read: what other threads read meanwhile may well be later.
+        let latest_ns = self.latest_ns.load(Ordering::Acquire);
+        let now = clock();
+        if now.as_nanos() >= latest_ns {
+            self.latest_ns.fetch_max(now.as_nanos(), Ordering::Release);
+            return now;
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.largest_ns.fetch_max(latest_ns - now.as_nanos(), Ordering::Relaxed);
+        LocalTime::from_nanos(latest_ns)
+    }
 }
 
 /// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted stamp.
 #[must_use]
 pub fn now_with_system() -> (LocalTime, PtpTime) {
-    let both = read_both_quickly();
+    let SystemRead { both, .. } = read_system(INTERRUPTED);
     (middle(&both), both.other)
 }
 
 /// Converts the kernel's timestamps to the host's clock.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct StampConverter {
     worst: Nanos,
     refused: u64,
     card: CardRate,
+    steps: Steps,
+}
+
+impl Default for StampConverter {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl StampConverter {
-    /// The host's time of a stamp in the system's time; `None` if the stamp cannot be true, because the system's clock was set meanwhile.
+    /// One for stamps that are taken from now on.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut steps = Steps::default();
+        steps.observe(&read_system(INTERRUPTED).reading);
+        Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps }
+    }
+
+    /// The card may be another one from now on, and errors are counted anew.
+    pub(crate) fn restart(&mut self) {
+        *self = Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps: self.steps };
+    }
+
+    /// The host's time of a stamp in the system's time; `None` if that is not known, because the system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
-        self.convert_beside(stamp, &read_both_quickly(), Ppb::ZERO)
+        self.convert_system(stamp, &read_system(INTERRUPTED))
+    }
+
+    fn convert_system(&mut self, stamp: PtpTime, read: &SystemRead) -> Option<LocalTime> {
+        self.watch(read);
+        let now = read.reading.middle();
+        let converted = self.steps.stamped_at(stamp, now).map(|at| middle(&read.both) - (now - at));
+        self.count(converted, &read.both)
+    }
+
+    /// Whether the system's clock was set since it was read last.
+    fn watch(&mut self, read: &SystemRead) -> bool {
+        let step = self.steps.observe(&read.reading);
+        if let Some(step) = step {
+            tracing::info!(
+                "the system's clock was set by {step}: packets that may have come before or after have the time at which they are read"
+            );
+        }
+        step.is_some()
+    }
+
+    fn count(&mut self, converted: Option<LocalTime>, both: &Both) -> Option<LocalTime> {
+        match converted {
+            Some(_) => self.worst = self.worst.max(Nanos::new((both.after - both.before).as_nanos() / 2)),
+            None => self.refused += 1,
+        }
+        converted
     }
 
     /// The host's time of a stamp in the time of a network card's clock that was just read; `None` if the stamp cannot be true, because that clock was set meanwhile.
@@ -57,7 +164,13 @@ impl StampConverter {
         let both = match reading.beside {
             Beside::Host { before, after } => Both { before, other: reading.device, after },
             Beside::System { before, after } => {
-                beside_system(reading.device, before, after, &read_both_within(Nanos::ZERO))
+                let later = read_system(Nanos::ZERO);
+                // Perhaps between the two readings.
+                if self.watch(&later) {
+                    self.refused += 1;
+                    return None;
+                }
+                beside_system(reading.device, before, after, &later.both)
             }
         };
         self.card.observe(middle(&both), both.other);
@@ -67,12 +180,7 @@ impl StampConverter {
     /// `rate`: how much faster the clock that stamps runs than the host's.
     fn convert_beside(&mut self, stamp: PtpTime, both: &Both, rate: Ppb) -> Option<LocalTime> {
         let local_age = |age: Nanos| Nanos::new((age.as_nanos() as f64 / rate.ratio()) as i64);
-        let converted = age(both, stamp).map(|age| middle(both) - local_age(age));
-        match converted {
-            Some(_) => self.worst = self.worst.max(Nanos::new((both.after - both.before).as_nanos() / 2)),
-            None => self.refused += 1,
-        }
-        converted
+        self.count(age(both, stamp).map(|age| middle(both) - local_age(age)), both)
     }
 
     /// The largest error that a conversion may have had so far.
@@ -81,10 +189,16 @@ impl StampConverter {
         self.worst
     }
 
-    /// Stamps that could not be true.
+    /// Stamps that could not be true, or that may have been taken before or after the system's clock was set.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// How often the system's clock was set.
+    #[must_use]
+    pub const fn system_clock_steps(&self) -> u64 {
+        self.steps.count()
     }
 }
 
@@ -122,9 +236,26 @@ struct Both {
     after: LocalTime,
 }
 
-/// With the system's clock.
-fn read_both() -> Both {
-    Both { before: now(), other: platform::clock::system_now(), after: now() }
+/// The system's clock beside the host's, and beside one that is slewed with it.
+struct SystemRead {
+    both: Both,
+    reading: Reading,
+}
+
+impl SystemRead {
+    fn now() -> Self {
+        let (before, steady_before) = (now(), platform::clock::steady_now());
+        let system = platform::clock::system_now();
+        let (steady_after, after) = (platform::clock::steady_now(), now());
+        Self {
+            both: Both { before, other: system, after },
+            reading: Reading { before: steady_before, system, after: steady_after },
+        }
+    }
+
+    fn took(&self) -> Nanos {
+        self.both.after - self.both.before
+    }
 }
 
 /// A clock that was read between two moments of the system's clock, by that clock and the host's a little later: that reading's error comes on top.
@@ -132,20 +263,15 @@ fn beside_system(device: PtpTime, before: PtpTime, after: PtpTime, later: &Both)
     Both { before: later.before - (later.other - before), other: device, after: later.after - (later.other - after) }
 }
 
-/// Again, if it was interrupted.
-fn read_both_quickly() -> Both {
-    read_both_within(INTERRUPTED)
-}
-
 /// The quickest of some readings, or the first that took no longer than `enough`.
-fn read_both_within(enough: Nanos) -> Both {
-    let mut best = read_both();
+fn read_system(enough: Nanos) -> SystemRead {
+    let mut best = SystemRead::now();
     for _ in 1..TRIES {
-        if best.after - best.before <= enough {
+        if best.took() <= enough {
             break;
         }
-        let again = read_both();
-        if again.after - again.before < best.after - best.before {
+        let again = SystemRead::now();
+        if again.took() < best.took() {
             best = again;
         }
     }
@@ -187,7 +313,7 @@ impl SystemReader {
     /// Reads the clock once; eight times a second are plenty.
     pub fn read(&mut self) {
         let discipline = platform::clock::discipline().map_or(Discipline::default(), |(discipline, _)| discipline);
-        let Both { before, other: system, after } = read_both();
+        let Both { before, other: system, after } = SystemRead::now().both;
         self.clock.observe(&SystemReading { before, system, after, discipline });
     }
 
@@ -220,6 +346,76 @@ mod tests {
         assert_eq!(converter.convert(system - Nanos::from_secs(3600)), None);
         assert_eq!(converter.convert(system + Nanos::from_secs(3600)), None);
         assert_eq!(converter.refused(), 2);
+    }
+
+    /// The host's clock and the system's, `at_ms` after those of `start`; the latter was set by `ahead_ms` since.
+    fn later(start: &SystemRead, at_ms: i64, ahead_ms: i64) -> SystemRead {
+        let (by, ahead) = (Nanos::from_millis(at_ms), Nanos::from_millis(ahead_ms));
+        let Both { before, other, after } = start.both;
+        let system = other + by + ahead;
+        SystemRead {
+            both: Both { before: before + by, other: system, after: after + by },
+            reading: Reading { before: start.reading.before + by, system, after: start.reading.after + by },
+        }
+    }
+
+    #[test]
+    fn setting_the_systems_clock_shifts_no_packet() {
+        for ahead_ms in [500, 1_000, 3_600_000, -2_000, 30, -30] {
+            let start = read_system(Nanos::ZERO);
+            let mut converter = StampConverter::new();
+            let mut known = 0;
+            // A packet each ms, read 3 ms later; the clock is set at 50 ms.
+            for at_ms in 0..200 {
+                let set_ms = |ms: i64| if ms < 50 { 0 } else { ahead_ms };
+                let came_ms = at_ms - 3;
+                let read = later(&start, at_ms, set_ms(at_ms));
+                let stamp = later(&start, came_ms, set_ms(came_ms)).both.other;
+                let Some(at) = converter.convert_system(stamp, &read) else { continue };
+                let error = at - (middle(&start.both) + Nanos::from_millis(came_ms));
+                assert!(error.abs() <= Nanos::from_micros(5), "{error} at {at_ms} ms, set by {ahead_ms} ms");
+                known += 1;
+            }
+            assert_eq!(converter.system_clock_steps(), 1);
+            assert_eq!(converter.refused(), 200 - known);
+            // Only after a small step back a new stamp may be an old one, for as long as the step.
+            assert!(if ahead_ms == -30 { known >= 165 } else { known == 200 }, "{known}, set by {ahead_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_slewed_clock_was_not_set() {
+        let start = read_system(Nanos::ZERO);
+        let mut converter = StampConverter::new();
+        // 500 ppm for 1000 s, by a packet a second that is 1 ms old.
+        for second in 1..1_000 {
+            let mut read = later(&start, 1_000 * second, 0);
+            let ahead = Nanos::from_micros(500 * second);
+            read.both.other = read.both.other + ahead;
+            let Reading { before, system, after } = read.reading;
+            read.reading = Reading { before: before + ahead, system: system + ahead, after: after + ahead };
+            let at = converter.convert_system(read.both.other - Nanos::from_millis(1), &read).unwrap();
+            assert!((middle(&read.both) - at - Nanos::from_millis(1)).abs() <= Nanos::from_micros(2));
+        }
+        assert_eq!(converter.system_clock_steps(), 0);
+    }
+
+    #[test]
+    fn time_stands_still_instead_of_running_backwards() {
+        let clock = NonDecreasing::new();
+        let told = [100, 200, 150, 199, 200, 201].map(|ns| clock.read(|| LocalTime::from_nanos(ns)).as_nanos());
+        assert_eq!(told, [100, 200, 200, 200, 200, 201]);
+        assert_eq!((clock.count.into_inner(), clock.largest_ns.into_inner()), (2, 50));
+    }
+
+    #[test]
+    fn what_another_thread_read_meanwhile_is_no_step_back() {
+        let clock = NonDecreasing::new();
+        let held_up = clock.read(|| {
+            clock.read(|| LocalTime::from_nanos(200));
+            LocalTime::from_nanos(100)
+        });
+        assert_eq!((held_up, clock.count.into_inner()), (LocalTime::from_nanos(100), 0));
     }
 
     #[test]

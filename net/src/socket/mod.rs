@@ -70,6 +70,8 @@ pub struct SocketStats {
     pub rejoins: u64,
     /// The largest error that the conversion of a timestamp may have had.
     pub stamp_error: Nanos,
+    /// Times that somebody set the system's clock, by which the kernel stamps.
+    pub system_clock_steps: u64,
 }
 
 /// A datagram.
@@ -304,7 +306,8 @@ impl Socket {
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> SocketStats {
-        SocketStats { stamp_error: self.stamping.worst(), ..self.stats }
+        let (stamp_error, system_clock_steps) = (self.stamping.worst(), self.stamping.system_clock_steps());
+        SocketStats { stamp_error, system_clock_steps, ..self.stats }
     }
 
     /// The address that it is bound to.

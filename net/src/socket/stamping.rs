@@ -95,7 +95,7 @@ impl Stamping {
             retry: RETRY,
             opened_at: LocalTime::ZERO,
             refusal: None,
-            converter: StampConverter::default(),
+            converter: StampConverter::new(),
         };
         stamping.open_card();
         stamping.ask(socket);
@@ -132,6 +132,11 @@ impl Stamping {
     /// The largest error that a conversion may have had so far.
     pub(super) const fn worst(&self) -> Nanos {
         self.converter.worst()
+    }
+
+    /// How often the system's clock was set.
+    pub(super) const fn system_clock_steps(&self) -> u64 {
+        self.converter.system_clock_steps()
     }
 
     /// Whether the time of leaving is told.
@@ -208,7 +213,8 @@ impl Stamping {
 
     fn open_card(&mut self) {
         (self.card, self.retry_at, self.refusal) = (None, None, None);
-        (self.converter, self.opened_at) = (StampConverter::default(), clock::now());
+        self.converter.restart();
+        self.opened_at = clock::now();
         if self.best != Timestamping::Hardware {
             return;
         }

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print};
 use clap::{Args, ValueEnum};
+use engine::Nanos;
 use engine::ptp::PortState;
 use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
 use net::clock;
@@ -213,7 +214,7 @@ fn summary(status: &PtpStatus) -> String {
     format!(
         "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
          timestamps: {}{refusal} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
-         thread: {}\nsystem clock: {}",
+         local clock: {}\nthread: {}\nsystem clock: {}{}",
         counters.announces,
         counters.syncs,
         counters.follow_ups,
@@ -225,9 +226,25 @@ fn summary(status: &PtpStatus) -> String {
         status.event_socket.stamped_by_user_space,
         status.event_socket.unstamped,
         status.event_socket.stamp_error,
+        local_clock(clock::steps_back()),
         status.scheduling,
         status.system,
+        match status.event_socket.system_clock_steps {
+            0 => String::new(),
+            steps => format!("; it was set {steps} times meanwhile"),
+        },
     )
+}
+
+/// `CLOCK_MONOTONIC_RAW`, and how often it ran backwards, and by how much at most.
+fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
+    match steps_back {
+        0 => clock::NAME.to_owned(),
+        _ => format!(
+            "{}, which ran backwards {steps_back} times, by {largest} at most: time stood still instead",
+            clock::NAME
+        ),
+    }
 }
 
 #[derive(Serialize)]
@@ -247,9 +264,16 @@ struct Line<'a> {
     /// The system's clock (UTC) minus PTP time.
     system_minus_ptp_ns: Option<i64>,
     epoch: u32,
+    /// Whose time all stamps are converted to.
+    local_clock: &'static str,
+    /// How often it ran backwards.
+    local_clock_steps_back: u64,
+    /// How often the system's clock was set.
+    system_clock_steps: u64,
     timestamping: String,
     hardware_refusal: Option<&'a str>,
     unstamped: u64,
+    stamped_by_user_space: u64,
     stamp_error_ns: i64,
     transmit_stamps: u64,
     transmit_stamps_missing: u64,
@@ -270,16 +294,20 @@ fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
         domain: status.domain,
         identity: status.identity.to_string(),
         grandmaster: status.grandmaster().map(|grandmaster| grandmaster.to_string()),
-        prediction_error_ns: status.prediction_error.map(engine::Nanos::as_nanos),
+        prediction_error_ns: status.prediction_error.map(Nanos::as_nanos),
         mean_path_delay_ns: status.mean_path_delay.as_nanos(),
         rate_ppm: status.rate().map(engine::Ppb::as_ppm),
-        uncertainty_ns: status.uncertainty().map(engine::Nanos::as_nanos),
+        uncertainty_ns: status.uncertainty().map(Nanos::as_nanos),
         jitter_ns: status.jitter.as_nanos(),
         system_minus_ptp_ns: status.clock.map.map(|map| (system - map.ptp_at(now)).as_nanos()),
         epoch: status.clock.epoch,
+        local_clock: clock::NAME,
+        local_clock_steps_back: clock::steps_back().0,
+        system_clock_steps: status.event_socket.system_clock_steps,
         timestamping: status.timestamping.to_string(),
         hardware_refusal: status.hardware_refusal.as_deref(),
         unstamped: status.event_socket.unstamped,
+        stamped_by_user_space: status.event_socket.stamped_by_user_space,
         stamp_error_ns: status.event_socket.stamp_error.as_nanos(),
         transmit_stamps: status.transmit_stamps.0,
         transmit_stamps_missing: status.transmit_stamps.1,
@@ -290,4 +318,17 @@ fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
         scheduling: status.scheduling.to_string(),
     };
     serde_json::to_string(&line).map_err(Failure::run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_ran_backwards_is_told() {
+        assert_eq!(local_clock((0, Nanos::ZERO)), clock::NAME);
+        let told = local_clock((3, Nanos::from_micros(20)));
+        let by = Nanos::from_micros(20).to_string();
+        assert!(told.contains("ran backwards 3 times") && told.contains(&by), "{told}");
+    }
 }

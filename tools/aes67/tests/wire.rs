@@ -46,6 +46,8 @@ fn a_stream_on_our_own_ptp_is_played_at_the_latency_asked_for() {
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!((&last["state"], &last["clock"]), (&"PLAYING".into(), &"PTP LOCKED".into()), "{last}");
     assert_eq!(last["lost"], 0, "{last}");
+    let stamps = (&last["timestamping"], &last["local_clock"]);
+    assert_eq!(stamps, (&serde_json::json!(["kernel"]), &net::clock::NAME.into()), "{last}");
     // The latency that was asked for, and the packet time.
     let link_offset_us = last["link_offset_us"].as_f64().unwrap();
     assert!((link_offset_us - 51_000.0).abs() < 3_000.0, "{last}");
@@ -82,6 +84,8 @@ fn we_lock_to_ptp4l_and_are_right() {
     let last = lines.last().unwrap();
     assert_eq!((&last["port"], &last["state"]), (&"SLAVE".into(), &"LOCKED".into()), "{last}\n{}", master.log());
     assert_eq!(last["timestamping"], "kernel", "{last}");
+    assert_eq!(last["local_clock"], net::clock::NAME, "{last}");
+    assert_eq!((&last["local_clock_steps_back"], &last["system_clock_steps"]), (&0.into(), &0.into()), "{last}");
     assert!(last["transmit_stamps"].as_u64().unwrap() > 10, "{last}");
     // ptp4l serves this machine's own system clock: the truth is known. 50 us are for busy machines; a quiet one is within 1 us.
     let error_ns = last["system_minus_ptp_ns"].as_i64().unwrap();

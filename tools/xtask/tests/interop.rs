@@ -84,6 +84,11 @@ fn a_card_with_a_clock_stamps_what_it_says() {
 }
 
 #[test]
+fn a_wall_clock_that_is_slewed_and_set_moves_nothing() {
+    case("slewed-clock");
+}
+
+#[test]
 fn a_receiver_with_a_better_clock_is_followed() {
     case("ptp-yield");
 }

@@ -13,6 +13,9 @@ fn read(clock: ClockId) -> TimeSpec {
     clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"))
 }
 
+/// The host's clock.
+pub(crate) const NAME: &str = "CLOCK_MONOTONIC_RAW";
+
 /// `CLOCK_MONOTONIC_RAW`.
 pub(crate) fn now() -> LocalTime {
     let time = read(ClockId::CLOCK_MONOTONIC_RAW);
@@ -22,6 +25,12 @@ pub(crate) fn now() -> LocalTime {
 /// `CLOCK_REALTIME`, in which the kernel stamps packets.
 pub(crate) fn system_now() -> PtpTime {
     system_time(&read(ClockId::CLOCK_REALTIME))
+}
+
+/// `CLOCK_MONOTONIC`, which is slewed as `CLOCK_REALTIME` is, and never set.
+pub(crate) fn steady_now() -> Nanos {
+    let time = read(ClockId::CLOCK_MONOTONIC);
+    Nanos::new(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
 }
 
 pub(super) fn system_time(time: &TimeSpec) -> PtpTime {

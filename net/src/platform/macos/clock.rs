@@ -25,6 +25,9 @@ pub(super) fn timebase() -> Timebase {
     })
 }
 
+/// The host's clock.
+pub(crate) const NAME: &str = "mach_absolute_time";
+
 /// Mach's absolute time.
 pub(crate) fn now() -> LocalTime {
     // SAFETY: it has no conditions.
@@ -37,6 +40,11 @@ pub(crate) fn system_now() -> PtpTime {
     // It cannot fail, and there is no other time to go on with.
     let time = clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"));
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
+}
+
+/// The host's clock once more: no packets are stamped by the system's, which would have to be watched.
+pub(crate) fn steady_now() -> Nanos {
+    Nanos::new(now().as_nanos())
 }
 
 /// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.

@@ -1,7 +1,7 @@
 //! Clocks of Windows.
 
 use engine::clock::Discipline;
-use engine::{LocalTime, PtpTime};
+use engine::{LocalTime, Nanos, PtpTime};
 use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
@@ -22,6 +22,9 @@ fn frequency() -> i128 {
     })
 }
 
+/// The host's clock.
+pub(crate) const NAME: &str = "QueryPerformanceCounter";
+
 /// The performance counter, which nobody steers.
 pub(crate) fn now() -> LocalTime {
     let mut count = 0;
@@ -38,6 +41,11 @@ pub(crate) fn system_now() -> PtpTime {
     unsafe { GetSystemTimePreciseAsFileTime(&raw mut time) };
     let units = i128::from(time.dwHighDateTime) << 32 | i128::from(time.dwLowDateTime);
     PtpTime::from_nanos((units - UNIX_EPOCH) * 100)
+}
+
+/// The host's clock once more: no packets are stamped by the system's, which would have to be watched.
+pub(crate) fn steady_now() -> Nanos {
+    Nanos::new(now().as_nanos())
 }
 
 /// Windows does not tell how well its clock is disciplined.

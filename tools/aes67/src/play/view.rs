@@ -127,6 +127,8 @@ impl View<'_> {
             dropped_by_kernel: counts.dropped_by_kernel,
             arrival_jitter_us: ingest.arrival_jitter.as_nanos() / 1000,
             sender_off_ptp: ingest.sender_off_ptp,
+            timestamping: timestamping(self.status),
+            local_clock: net::clock::NAME,
             peaks_dbfs: self.meter.peaks_dbfs(),
         };
         serde_json::to_string(&line).map_err(Failure::run)
@@ -162,14 +164,17 @@ struct Line<'a> {
     dropped_by_kernel: u64,
     arrival_jitter_us: i64,
     sender_off_ptp: bool,
+    /// Of each leg.
+    timestamping: Vec<String>,
+    /// Whose time all stamps are converted to.
+    local_clock: &'static str,
     peaks_dbfs: Vec<f64>,
 }
 
 /// What is said at the end.
 pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
-    let stamps: Vec<String> = status.legs.iter().map(|leg| leg.timestamping.to_string()).collect();
     format!(
-        "{} packets, {} lost, {} late, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {}",
+        "{} packets, {} lost, {} late, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {} on {}",
         counts.received,
         counts.lost,
         counts.late,
@@ -179,6 +184,12 @@ pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
         counts.dropped_by_kernel,
         status.playout.card_rate,
         status.ingest.media_rate,
-        stamps.join(" and "),
+        timestamping(status).join(" and "),
+        net::clock::NAME,
     )
+}
+
+/// Who stamps the packets of each leg.
+fn timestamping(status: &ReceiverStatus) -> Vec<String> {
+    status.legs.iter().map(|leg| leg.timestamping.to_string()).collect()
 }

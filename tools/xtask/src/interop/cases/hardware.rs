@@ -4,6 +4,7 @@ use super::super::bench::{Bench, Outcome, Trouble, read, write};
 use super::super::measure::{number, objects, rms};
 use crate::guest::{Guest, Time};
 use netns::Wire;
+use serde_json::Value;
 use std::fs;
 
 const SCRIPT: &str = include_str!("../scripts/hardware.sh");
@@ -15,6 +16,14 @@ const PLAIN_CARDS: [&str; 3] = ["ppb=0,30000", "wire_ns=1000", "plain=1"];
 const SETTLED_S: f64 = 8.0;
 /// More than the emulated processor takes to start.
 const START_S: u32 = 60;
+/// As long as the script takes for it, whatever the others take.
+const SLEWED_PHASE_S: u32 = 32;
+/// Within the seconds in which the system's clock is slewed, by the client's time, which starts a little later than the script's.
+const SLEWED_S: [f64; 2] = [10.5, 16.5];
+const SLEW_PPM: f64 = 500.0;
+/// What an emulated processor adds to the kernel's stamps: they are up to some 100 us late.
+const HELD_PPM: f64 = 20.0;
+const HELD_US: f64 = 500.0;
 /// By more than this a reading of two clocks of an emulated host does not err, but for one in many.
 const EXACT_US: f64 = 2.0;
 
@@ -32,6 +41,15 @@ pub(super) fn stamps(bench: &Bench) -> Outcome {
     run(bench, &guest, &PLAIN_CARDS, &["plain"])
 }
 
+/// While the kernel's clock is slewed and set, our client by the kernel's stamps.
+pub(super) fn slewed(bench: &Bench) -> Outcome {
+    if bench.is_emulated() {
+        return Err(Trouble::Skipped("it has an emulated guest of its own".to_owned()));
+    }
+    let guest = Guest::find(&crate::target_folder()).map_err(Trouble::Skipped)?;
+    run(bench, &guest, &CARDS, &["slewed"])
+}
+
 fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome {
     let wire = bench.wire(&['a'], &["qemu-system-x86_64", "ptp4l"])?;
     let seconds = bench.seconds(16, 60);
@@ -40,10 +58,46 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     fs::copy(bench.program(), wire.path("aes67")).map_err(|error| Trouble::Failed(error.to_string()))?;
     let mut qemu = wire.command('a', "qemu-system-x86_64");
     qemu.args(guest.arguments(wire.folder(), Time::Hosts, cards));
-    let said = wire.start(qemu).wait(START_S + 2 * seconds * phases.len() as u32).log;
+    let said = wire.start(qemu).wait(START_S + 2 * seconds.max(SLEWED_PHASE_S) * phases.len() as u32).log;
     bench.check(said.contains("the guest ends"), format!("the guest did not come to its end:\n{said}"))?;
-    let truth_ns = truth_ns(&wire, &said)?;
-    phases.iter().try_for_each(|phase| look(bench, &wire, phase, truth_ns))
+    let (truth_ns, end_ns) = truth_ns(&wire, &said)?;
+    phases.iter().try_for_each(|phase| match *phase {
+        "slewed" => look_at_slewed(bench, &wire, end_ns),
+        phase => look(bench, &wire, phase, truth_ns),
+    })
+}
+
+/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and its
+/// rate stay what they were. `end_ns`: the truth at the end.
+fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
+    let lines = objects(&text(wire, "slewed.json")?);
+    let said = format!("{}{}", text(wire, "slewed.log")?, text(wire, "slew.log")?);
+    let settled: Vec<&Value> = lines.iter().filter(|line| number(line, "elapsed_s") > SETTLED_S).collect();
+    let is_slewed = |line: &&Value| (SLEWED_S[0]..SLEWED_S[1]).contains(&number(line, "elapsed_s"));
+    let slewed: Vec<&Value> = settled.iter().copied().filter(is_slewed).collect();
+    let ([first, .., before], [.., last]) = (&slewed[..], &settled[..]) else {
+        return Err(Trouble::Failed(format!("lines are missing:\n{said}")));
+    };
+    let grown = |key: &str| number(before, key) - number(first, key);
+    let slewed_ppm = grown("system_minus_ptp_ns") / grown("elapsed_s") / 1e3;
+    let error_us = (number(last, "system_minus_ptp_ns") - end_ns) / 1e3;
+    let worst = |key: &str| settled.iter().map(|line| number(line, key).abs()).fold(0.0, f64::max);
+    let (rate_ppm, wrong_us) = (worst("rate_ppm"), worst("prediction_error_ns") / 1e3);
+    bench.figure(
+        "slewed",
+        format_args!(
+            "the system's clock {slewed_ppm:+.1} ppm (+500) against PTP while it was slewed, PTP's error {error_us:+.1} us at the end, its rate within \
+             {rate_ppm:.2} ppm, a second's prediction within {wrong_us:.1} us; steps seen {} (2), stamps by user space {}",
+            last["system_clock_steps"], last["stamped_by_user_space"]
+        ),
+    );
+    let unlocked = settled.iter().filter(|line| line["state"] != "LOCKED").count();
+    bench.check(unlocked == 0, format!("not locked in {unlocked} s: {last}\n{said}"))?;
+    bench.check(last["timestamping"] == "kernel", format!("not by the kernel's stamps: {last}"))?;
+    bench.check(last["system_clock_steps"] == 2, format!("not two steps were seen: {last}\n{said}"))?;
+    let is_held = (slewed_ppm - SLEW_PPM).abs() < HELD_PPM && rate_ppm < HELD_PPM;
+    bench.check(is_held, format!("PTP's rate followed the system's clock: {last}\n{said}"))?;
+    bench.check(error_us.abs() < HELD_US, format!("PTP time is off by {error_us} us: {last}\n{said}"))
 }
 
 fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
@@ -78,15 +132,18 @@ fn look(bench: &Bench, wire: &Wire, phase: &str, truth_ns: f64) -> Outcome {
     bench.check(is_kernels || is_exact, format!("{phase}: not exact, {median_us} us off: {last}"))
 }
 
-/// The system's time minus the master's clock: `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered.
-fn truth_ns(wire: &Wire, said: &str) -> Result<f64, Trouble> {
+/// The system's time minus the master's clock, in the middle of all that was told, and the last:
+/// `phc_ctl[1.2]: offset from CLOCK_REALTIME is 44563ns`. Neither is steered then.
+fn truth_ns(wire: &Wire, said: &str) -> Result<(f64, f64), Trouble> {
     let told = text(wire, "truth.log")?;
     let offset = |line: &str| line.split("CLOCK_REALTIME is ").nth(1)?.strip_suffix("ns")?.parse::<f64>().ok();
     let mut offsets: Vec<f64> = told.lines().filter_map(offset).collect();
+    let last = offsets.last().copied();
     offsets.sort_by(f64::total_cmp);
     offsets
         .get(offsets.len() / 2)
         .copied()
+        .zip(last)
         .ok_or_else(|| Trouble::Failed(format!("phc_ctl said nothing:\n{told}\n{said}")))
 }
 

@@ -43,6 +43,11 @@ pub(super) const ALL: &[Case] = &[
     case("ptp-serve", "ptp4l follows our master", ptp::serve),
     case("ptp-hardware", "stamps by network cards with clocks, in an emulated guest", hardware::stamps),
     case(
+        "slewed-clock",
+        "the wall clock by which the kernel stamps is slewed and set, in an emulated guest",
+        hardware::slewed,
+    ),
+    case(
         "ptp-yield",
         "a receiver of AirPlay's kind is offered our clock, and is followed until it is killed",
         ptp_yield::run,

@@ -30,6 +30,20 @@ for phase in $PHASES; do
 	# Another program steers and steps the same clock meanwhile.
 	steered) ip netns exec b timeout $seconds ptp4l -H -i hw1 -s -m -q -f $TMPDIR/ptp.cfg --step_threshold 0.00001 --uds_address $TMPDIR/slave > slave.log 2>&1 & ;;
 	silent) echo 1 > $parameters/silent ;;
+	# The kernel stamps by a clock that runs 500 ppm fast from 10 to 20 s, and is set forward by 1 s and back by 300 ms. Both hosts have it, but the master's card does not.
+	slewed)
+		stamps=kernel seconds=32
+		{
+			sleep 10
+			busybox adjtimex -q -f 32768000
+			sleep 10
+			busybox adjtimex -q -f 0
+			date -s "+1 second"
+			sleep 3
+			back=$(($(date +%s%N) - 300000000))
+			date -s @${back%?????????}.${back: -9}
+		} > slew.log 2>&1 &
+		;;
 	# It comes to its senses, which is found within two minutes.
 	recovered)
 		seconds=150
