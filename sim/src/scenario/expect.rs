@@ -224,33 +224,17 @@ impl Metric {
     /// Whether it needs an audio chain.
     #[must_use]
     pub fn needs_chain(self) -> bool {
-        matches!(
+        let otherwise = matches!(
             self,
-            Self::Underruns
-                | Self::RatioErrorPpm
-                | Self::DepthErrorMs
-                | Self::PacketsLate
-                | Self::SenderOffPtpShare
-                | Self::PacketsMissed
-                | Self::PacketsDropped
-                | Self::PacketsRefused
-                | Self::ConcealedMs
-                | Self::ReplayTimeS
-                | Self::DepthRaisedMs
-                | Self::CardRateErrorPpm
-                | Self::LegALost
-                | Self::LegBLost
-                | Self::LegSkewMs
-                | Self::PacketsAltered
+            Self::ReplayTimeS
                 | Self::SenderErrorUs
                 | Self::SenderStepUs
                 | Self::SenderErrorSigmas
                 | Self::SenderWrongTimestamps
                 | Self::SenderJumps
-                | Self::DisplayedAudioPercent
                 | Self::DisplayedUnderruns
-        ) || self.needs_audio()
-            || self.compares_receivers()
+        );
+        otherwise || self.needs_playout() || self.needs_audio()
     }
 
     /// Whether it is of the receiver's PTP clock.
