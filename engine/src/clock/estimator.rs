@@ -10,7 +10,8 @@
 //! A filter takes its own large error for noise, and then corrects it slowly. So where there is one way only, [proof](super::early) that the envelope is late begins the estimate anew, from the rate
 //! as it was last well known.
 //!
-//! The uncertainty is that of the filter that speaks, plus its distance from an agile one.
+//! The uncertainty is that of the filter that speaks, plus its distance from an agile one, plus, of an average, what it is wrong by where [packets are later](super::excess)
+//! in one direction. The last is published only: it is constant, and neither the filters nor what judges packets may take it for noise.
 //!
 //! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now). Delays that differ
 //! between the two directions cannot be told from an offset by anybody; half their difference is not in the uncertainty.
@@ -18,6 +19,7 @@
 use super::bank::Bank;
 use super::block::Reduction;
 use super::early::EarlyDetector;
+use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
@@ -154,6 +156,8 @@ pub struct Estimator {
     samples: u64,
     jitter_ns: f64,
     early: EarlyDetector,
+    /// Where there are two: how late packets are on average.
+    excess: Excess,
     /// Where there is one way only: the least late packets, and the one of those that are still coming.
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
     gathered: Option<(LocalTime, Sample, f64)>,
@@ -176,6 +180,7 @@ impl Estimator {
             samples: 0,
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
             early: EarlyDetector::default(),
+            excess: Excess::default(),
             unsteady: UnsteadyDetector::default(),
             gathered: None,
             steady: None,
@@ -203,6 +208,9 @@ impl Estimator {
         if self.is_one_way() {
             self.catch_up(&sample, lateness_ns);
             self.watch(&sample);
+        } else {
+            let late_ns = self.lateness_beyond_average(&sample);
+            self.excess.take(sample.direction, late_ns, self.packet_noise_ns());
         }
         self.elect();
         if self.is_one_way() {
@@ -336,11 +344,13 @@ impl Estimator {
     pub fn map(&self) -> Option<ClockMap> {
         let (bank, filter) = self.spoken()?;
         let (x, p) = (filter.state(), filter.covariance());
+        // Least values are late by little, in either direction.
+        let asymmetry_ns = if self.speaker == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
         Some(ClockMap {
             at: filter.at(),
             offset_ns: x[0] + self.carried_ns,
             rate_ppb: x[1],
-            variance_offset: p[0][0] + bank.hidden_variance(self.updated_at),
+            variance_offset: p[0][0] + bank.hidden_variance(self.updated_at) + asymmetry_ns * asymmetry_ns,
             covariance: p[0][1],
             variance_rate: p[1][1],
             rate_wander: filter.rate_wander(),
@@ -418,6 +428,7 @@ impl Estimator {
     fn each(&mut self, change: impl Fn(&mut Bank)) {
         // What was early is not of the course that follows.
         self.early = EarlyDetector::default();
+        self.excess.interrupt();
         self.unsteady.forget();
         self.gathered = None;
         let now = self.updated_at;

@@ -2,7 +2,8 @@
 //!
 //! Model: states follow the *uncertainty* of the estimate (of that part of it that changes; nobody notices a constant difference between two paths), never a drift rate: a fast crystal is not an error, and a noisy
 //! network is a wide lock, not an unlock. The threshold T grows with the measured jitter; entering needs sigma < T, leaving
-//! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter. Every
+//! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter; but a time that is proven to be off by more than a
+//! millisecond is not locked for that long. Every
 //! state is left by itself when its cause is gone.
 //!
 //! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock, which judges only what Syncs can tell then; the uncertainty that
@@ -18,7 +19,7 @@ const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
 /// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer holds a few ms, and this is what a timeline may err by that places RTP timestamps.
-const CEILING_NS: f64 = 1e6;
+pub(super) const CEILING_NS: f64 = 1e6;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
@@ -245,7 +246,8 @@ impl LockMachine {
         let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
         let threshold_ns = Self::threshold_ns(inputs.jitter);
         let sigma = Nanos::new(inputs.sigma_ns as i64);
-        let uncertain = inputs.sigma_ns > HYSTERESIS * threshold_ns || inputs.displacement_ns > CEILING_NS;
+        let displaced = inputs.displacement_ns > CEILING_NS;
+        let uncertain = displaced || dwelt && inputs.sigma_ns > HYSTERESIS * threshold_ns;
         let too_uncertain = LockCause::TooUncertain {
             sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns) as i64),
             limit: Nanos::new((HYSTERESIS * threshold_ns) as i64),
@@ -262,7 +264,7 @@ impl LockMachine {
             LockState::Locked if silent => {
                 self.enter(LockState::Holdover, inputs.now, LockCause::MasterSilent { silent_for });
             }
-            LockState::Locked | LockState::Holdover if dwelt && uncertain => {
+            LockState::Locked | LockState::Holdover if uncertain => {
                 self.enter(LockState::Unlocked, inputs.now, too_uncertain);
             }
             LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AGAIN => {

@@ -11,6 +11,7 @@ mod bank;
 mod block;
 mod early;
 mod estimator;
+mod excess;
 mod kalman;
 mod law;
 mod lock;

@@ -7,7 +7,7 @@
 //! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing of RTP timestamps; see [`Reference::reading`].
 
 use super::law::{ClockReading, PathDelay};
-use super::lock::LockState;
+use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
 use super::slew::Slew;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -261,9 +261,12 @@ impl Reference {
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
-        let state = match (traceable && coasting, sigma_ns < USABLE_SIGMA_NS) {
-            (true, true) => LockState::Holdover,
-            (true, false) => LockState::Unlocked,
+        // A timeline that is still on its way to the time that its source says is not that time yet.
+        let apart = self.slew.distance_ns() > CEILING_NS;
+        let state = match (traceable, coasting) {
+            (true, true) if sigma_ns < USABLE_SIGMA_NS => LockState::Holdover,
+            (true, true) => LockState::Unlocked,
+            (true, false) if apart => LockState::Unlocked,
             _ => self.state,
         };
         ClockReading {

@@ -21,6 +21,8 @@ const RATE_SLOPE_PPB: f64 = 10_000.0;
 pub(super) struct Slew {
     published: Option<PtpMap>,
     epoch: u32,
+    /// What the timeline was off its target by, ns; 0 while it goes on by itself.
+    behind_ns: f64,
 }
 
 impl Slew {
@@ -32,6 +34,11 @@ impl Slew {
     /// Changes when the timeline steps.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// Distance of the timeline from its target at the last call, ns; 0 while it has none.
+    pub(super) fn distance_ns(&self) -> f64 {
+        self.behind_ns.abs()
     }
 
     /// Approaches `target`, or takes it at once if it is known to have stepped. Returns the step if there was one.
@@ -77,6 +84,7 @@ impl Slew {
             ..*clock
         };
         self.published = Some(PtpMap::new(now, at_now, map));
+        self.behind_ns = behind_ns;
     }
 }
 

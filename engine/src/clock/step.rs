@@ -13,8 +13,10 @@ use super::estimator::Direction;
 const PROOF: u32 = 4;
 /// Packets kept from the estimator in one run.
 const QUARANTINE: u32 = 16;
-/// Packets that disagree by this share of what they are off by are a storm, not a step.
+/// Packets that disagree by this share of what they are off by are a storm, not a step; and so are those that disagree by so many times what may be noise: packets
+/// that queued while the host stood still are stamped together, and lie apart by the interval at which they were sent.
 const AGREEMENT: f64 = 0.5;
+const AGREEMENT_LIMITS: f64 = 2.0;
 /// No route is this long, ns.
 const LONGEST_DELAY_NS: f64 = 1e9;
 /// How much longer or shorter than the old one another route may well be, ns: some switches.
@@ -37,12 +39,18 @@ pub(super) enum Judgement {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,
+    /// Of all of them.
     least_ns: f64,
     most_ns: f64,
+    /// What the newest are off by, in a ring.
+    newest_ns: [f64; PROOF as usize],
+    /// What a packet of the run may be off by as noise.
+    limit_ns: f64,
 }
 
 impl Run {
-    const NONE: Self = Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0 };
+    const NONE: Self =
+        Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0, newest_ns: [0.0; PROOF as usize], limit_ns: 0.0 };
 
     /// Adds a packet that is off by `by_ns`, or ends the run if that is within the limit.
     fn add(&mut self, by_ns: f64, limit_ns: f64) {
@@ -50,13 +58,25 @@ impl Run {
             *self = Self::NONE;
             return;
         }
+        self.newest_ns[(self.count % PROOF) as usize] = by_ns;
+        self.limit_ns = limit_ns;
         self.count = self.count.saturating_add(1);
         self.least_ns = self.least_ns.min(by_ns);
         self.most_ns = self.most_ns.max(by_ns);
     }
 
-    fn agrees(&self) -> bool {
-        self.count >= PROOF && self.most_ns - self.least_ns < AGREEMENT * self.most_ns
+    /// Least and most of what the newest packets are off by, if they agree.
+    fn agreed(&self) -> Option<(f64, f64)> {
+        let extremes = |(least, most): (f64, f64), &by_ns: &f64| (least.min(by_ns), most.max(by_ns));
+        let (least_ns, most_ns) = self.newest_ns.iter().fold((f64::INFINITY, 0.0), extremes);
+        let apart_ns = most_ns - least_ns;
+        let agree = apart_ns < AGREEMENT * most_ns && apart_ns < AGREEMENT_LIMITS * self.limit_ns;
+        (self.count >= PROOF && agree).then_some((least_ns, most_ns))
+    }
+
+    /// Whether all of them agree.
+    fn is_uniform(&self) -> bool {
+        self.most_ns - self.least_ns < AGREEMENT * self.most_ns
     }
 }
 
@@ -99,21 +119,19 @@ impl StepDetector {
     }
 
     fn proven(&self) -> Option<Judgement> {
-        if self.early_forward.agrees() {
+        if let Some((_, early_ns)) = self.early_forward.agreed() {
             // The earliest is the least late.
-            let early_ns = self.early_forward.most_ns;
             let shorter = early_ns < ROUTE_DIFFERENCE_NS;
             return Some(if shorter { Judgement::Route(-early_ns) } else { Judgement::Step(early_ns) });
         }
         let (late, mirror) = (&self.late_forward, &self.early_reverse);
-        if !late.agrees() {
-            return None;
+        let (least_ns, _) = late.agreed()?;
+        let mirrored = mirror.count > 0 && (least_ns - mirror.most_ns).abs() < AGREEMENT * least_ns;
+        if mirrored || least_ns > LONGEST_DELAY_NS {
+            return Some(Judgement::Step(-least_ns));
         }
-        let mirrored = mirror.count > 0 && (late.least_ns - mirror.most_ns).abs() < AGREEMENT * late.least_ns;
-        if mirrored || late.least_ns > LONGEST_DELAY_NS {
-            return Some(Judgement::Step(-late.least_ns));
-        }
-        (late.count == QUARANTINE && mirror.count == 0).then_some(Judgement::Route(late.least_ns))
+        let longer = late.count == QUARANTINE && late.is_uniform() && mirror.count == 0;
+        longer.then_some(Judgement::Route(least_ns))
     }
 }
 
@@ -131,8 +149,8 @@ mod tests {
 
     #[test]
     fn four_early_packets_that_agree_prove_a_step_forward_or_a_shorter_route() {
-        for (scale, proof) in [(1000.0, Judgement::Step(1_010_000.0)), (1.0, Judgement::Route(-1010.0))] {
-            let early = [-1000.0, -990.0, -1010.0, -1000.0].map(|late_ns| (Forward, scale * late_ns));
+        for (early_ns, proof) in [(1e6, Judgement::Step(1_000_010.0)), (1000.0, Judgement::Route(-1010.0))] {
+            let early = [0.0, 10.0, -10.0, 0.0].map(|late_ns| (Forward, late_ns - early_ns));
             let judged = judge(&mut StepDetector::default(), &early);
             assert_eq!(judged[..3], [Judgement::Suspect; 3]);
             assert_eq!(judged[3], proof);
@@ -146,6 +164,26 @@ mod tests {
             &[(Forward, -1000.0), (Forward, -200.0), (Forward, -3000.0), (Forward, -500.0)],
         );
         assert_eq!(judged, [Judgement::Suspect; 4]);
+    }
+
+    #[test]
+    fn packets_that_queued_while_the_host_stood_still_do_not_hide_what_follows() {
+        // A pause of a second: eight Syncs are stamped together, each early by 125 ms more than the one before.
+        let queued = (1..=8).map(|i| (Forward, -125e6 * f64::from(i)));
+        let after = [-1000.00e6, -1000.03e6, -999.97e6, -1000.01e6].map(|late_ns| (Forward, late_ns));
+        let mut detector = StepDetector::default();
+        let judge = |(direction, late_ns): (Direction, f64)| detector.judge(direction, -late_ns, late_ns, 60_000.0);
+        let judged: Vec<_> = queued.chain(after).map(judge).collect();
+        assert_eq!(judged[..10], [Judgement::Suspect; 10]);
+        assert_eq!(judged[10], Judgement::Step(1000.03e6), "three after the pause, and the last one that queued");
+    }
+
+    #[test]
+    fn a_step_is_proven_however_long_the_run_before_it() {
+        let storm = (1..=40).map(|i| (Forward, -1000.0 * f64::from(i)));
+        let step = [(Forward, -500_000.0); 4];
+        let judged = judge(&mut StepDetector::default(), &storm.chain(step).collect::<Vec<_>>());
+        assert_eq!(judged[43], Judgement::Step(500_000.0));
     }
 
     #[test]

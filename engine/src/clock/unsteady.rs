@@ -35,7 +35,7 @@ pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
 const NOISE_FLOOR: f64 = 4.0;
 /// Packets over which that forgets.
 const NOISE_MEMORY: f64 = 400.0;
-/// Forward packets of which the least late one tells how far a displacement has gone.
+/// Packets that tell of a displacement, and how far it has gone: more than are damaged in a row where one in twenty is.
 const NEWEST: usize = 3;
 
 /// The newest packets of one direction.
@@ -170,19 +170,23 @@ impl<const N: usize> UnsteadyDetector<N> {
     }
 
     /// What the time is proven to be off by, ns, in either direction; 0 while nothing is proven.
+    ///
+    /// A timestamp may be damaged. So it takes early forward packets in a row, and is as much as all of them say; or an early reverse one while the forward ones are
+    /// late, and is as much as all of those say.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
-        let floor_ns = self.floor_ns(sigma_ns);
-        let earliest = |early_ns: f64, sample: &Sample| early_ns.max(-late_ns(sample));
-        let forward_ns = self.forward.newest().take(NEWEST).fold(0.0, earliest);
-        let reverse_ns = self.reverse.newest().take(NEWEST).fold(0.0, earliest);
-        // Since the last reverse packet it may have gone on, as far as the forward ones say.
-        let least_ns = self.forward.newest().take(NEWEST).map(&late_ns).fold(f64::INFINITY, f64::min);
-        let gone_on_ns = if least_ns.is_finite() { reverse_ns.max(least_ns) } else { reverse_ns };
-        match (forward_ns > floor_ns, reverse_ns > floor_ns) {
-            (true, _) => forward_ns,
-            (false, true) => gone_on_ns,
-            (false, false) => 0.0,
+        if self.forward.count < NEWEST {
+            return 0.0;
         }
+        let floor_ns = self.floor_ns(sigma_ns);
+        let (mut least_ns, mut most_ns) = (f64::INFINITY, f64::NEG_INFINITY);
+        for by_ns in self.forward.newest().take(NEWEST).map(&late_ns) {
+            (least_ns, most_ns) = (least_ns.min(by_ns), most_ns.max(by_ns));
+        }
+        if -most_ns > floor_ns {
+            return -most_ns;
+        }
+        let mirrored = self.reverse.newest().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
+        if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
     }
 
     /// Whether the newest packets prove that the rate has changed; `limit_ns` is what a packet may be off by as noise.
@@ -297,7 +301,8 @@ mod tests {
     }
 
     #[test]
-    fn what_packets_are_early_by_is_a_displacement_at_once() {
+    #[expect(clippy::float_cmp, reason = "exact: whole microseconds")]
+    fn what_packets_in_a_row_are_early_by_is_a_displacement_at_once() {
         let mut detector = UnsteadyDetector::<FORWARD>::default();
         let late_ns = |sample: &Sample| sample.direction.sign() * sample.offset_ns;
         let mut take = |i: i64, direction: Direction, late_us: f64| {
@@ -306,11 +311,15 @@ mod tests {
             detector.take(sample, late_ns(&sample), 2_000.0);
             detector.displacement_ns(late_ns, 2_000.0) * 1e-3
         };
-        let is = |displacement_us: f64, right_us: f64| (displacement_us - right_us).abs() < 1e-6;
-        assert!(is((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0));
-        assert!(is(take(100, Forward, -62.0), 62.0));
+        assert_eq!((0..100).map(|i| take(i, Forward, (i % 7) as f64 * 10.0)).fold(0.0, f64::max), 0.0);
+        assert_eq!([100, 101].map(|i| take(i, Forward, -9000.0)), [0.0; 2], "timestamps may be damaged");
+        assert_eq!(take(102, Forward, -62.0), 62.0);
+        assert_eq!(take(103, Forward, 0.0), 0.0);
+        assert_eq!(take(105, Reverse, -9000.0), 0.0, "and so may one of the other direction");
         // Late ones alone may have queued; with an early one the other way, they have not.
-        assert!(is([101, 102, 103].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0));
-        assert!(is(take(104, Reverse, -280.0), 401.0));
+        take(104, Forward, 0.0);
+        assert_eq!([106, 107, 108, 109, 110].map(|i| take(i, Reverse, 0.0))[4], 0.0);
+        assert_eq!([111, 112, 113].map(|i| take(i, Forward, 300.0 + i as f64))[2], 0.0);
+        assert_eq!(take(114, Reverse, -280.0), 411.0);
     }
 }

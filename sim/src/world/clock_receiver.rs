@@ -3,8 +3,11 @@
 //! So all laws see the same timestamps of the same packets, and ask for delays at the same times; what differs is the law.
 
 use super::receiver::{Clock, GRANDMASTER_ADDRESS, RECEIVER_PORT, Receiver};
+use crate::record::ClockState;
 use engine::LocalTime;
-use engine::clock::{ClockLaw, ClockReading, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources};
+use engine::clock::{
+    ClockLaw, ClockReading, LockState, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources,
+};
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
 
@@ -122,8 +125,11 @@ impl Receiver for EngineClock {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        // The state of PTP itself: the timeline goes on without it.
-        Clock { map: self.reference.reading().map, ..self.clock.clock(now) }
+        // The state of PTP itself, for the timeline goes on without it; but a timeline that is far
+        // from what PTP says is not locked.
+        let (published, ptp) = (self.reference.reading(), self.clock.clock(now));
+        let is_apart = published.state == LockState::Unlocked && ptp.state == ClockState::Locked;
+        Clock { map: published.map, state: if is_apart { ClockState::Unlocked } else { ptp.state }, ..ptp }
     }
 
     fn grandmaster(&self) -> Option<ClockIdentity> {

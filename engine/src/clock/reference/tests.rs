@@ -150,3 +150,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_timeline_is_not_locked_while_it_is_more_than_a_millisecond_from_its_source() {
+    let mut reference = Reference::new(ReferenceConfig::default());
+    run(&mut reference, 0..10_000, &ptp(map(Nanos::ZERO, 0.0)));
+    let moved = map(Nanos::from_millis(5), 0.0);
+    let mut unlocked = 0;
+    for ms in (10_000..60_000).step_by(100) {
+        reference.advance(at(ms), &ptp(moved));
+        let behind = moved.ptp_at(at(ms)) - reference.timeline().unwrap().ptp_at(at(ms));
+        let state = reference.reading().state;
+        unlocked += i32::from(state == LockState::Unlocked);
+        assert!(state == LockState::Unlocked || behind <= Nanos::from_millis(1), "{state} at {behind}");
+    }
+    // 4 ms at 200 ppm take 20 s.
+    assert!((200..=203).contains(&unlocked), "{unlocked}");
+    assert_eq!(reference.reading().state, LockState::Locked);
+}

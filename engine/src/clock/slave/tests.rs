@@ -253,3 +253,73 @@ fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_r
         assert_eq!(bench.clock.reading(bench.now).epoch, 0, "{slew_ppm} ppm");
     }
 }
+
+impl Bench {
+    /// The host and its clocks stand still for `time`; the Syncs that arrive meanwhile are stamped together when it goes on. Returns the largest error while
+    /// locked from then on, over `seconds` more.
+    fn pause(&mut self, time: Nanos, seconds: i64) -> Nanos {
+        let before = self.offset;
+        while self.offset + SYNC < before + time {
+            self.offset += SYNC;
+            let remote = self.ptp(self.now - self.delay);
+            self.clock.observe(&TimestampPair { direction: Direction::Forward, local: self.now, remote });
+        }
+        self.offset = before + time;
+        self.worst_while_locked(seconds)
+    }
+
+    fn worst_while_locked(&mut self, seconds: i64) -> Nanos {
+        let mut worst = Nanos::ZERO;
+        for _ in 0..8 * seconds {
+            self.exchange(SYNC);
+            if self.clock.reading(self.now).state == LockState::Locked {
+                worst = worst.max(self.error().abs());
+            }
+        }
+        worst
+    }
+}
+
+#[test]
+fn a_paused_host_is_right_again_within_seconds() {
+    for ms in [250, 300, 500, 750, 1000, 1250, 1500, 1750, 5000] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        bench.pause(Nanos::from_millis(ms), 3);
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked, "{ms} ms");
+        let worst = bench.worst_while_locked(60);
+        assert!(worst < Nanos::from_micros(50), "{ms} ms: {worst} off while locked");
+    }
+}
+
+#[test]
+fn a_host_clock_that_steps_back_is_followed_within_seconds() {
+    for ms in [100, 250, 1000, 5000] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        let back = Nanos::from_millis(ms);
+        (bench.now, bench.offset) = (bench.now - back, bench.offset + back);
+        bench.worst_while_locked(3 + (ms + 999) / 1000);
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked, "{ms} ms");
+        let worst = bench.worst_while_locked(60);
+        assert!(worst < Nanos::from_micros(50), "{ms} ms: {worst} off while locked");
+    }
+}
+
+#[test]
+fn two_damaged_timestamps_in_a_row_do_not_unlock() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.transitions.clear();
+    for bits in [[24, 27], [30, 22], [21, 21]] {
+        for bit in bits {
+            bench.now = bench.now + SYNC;
+            let remote = bench.ptp(bench.now - bench.delay) + Nanos::new(1 << bit);
+            bench.clock.observe(&TimestampPair { direction: Direction::Forward, local: bench.now, remote });
+            bench.transitions.extend(bench.clock.poll_transition());
+        }
+        bench.exchange(Nanos::from_secs(5));
+    }
+    assert_eq!(bench.states(), []);
+    assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
+}

@@ -1,0 +1,154 @@
+//! How late packets are on average in each direction, beyond the least late ones.
+//!
+//! Model: the path takes the same fixed time in both directions, and on top of it packets are late by some time that is never negative. An average of them follows
+//! the mean lateness, and where that differs between the directions, half the difference is an error of the offset that no more packets make smaller. How large
+//! the mean is beside the standard deviation depends on the distribution: it is as large for an exponential one, and 1.7 times as large for a uniform one. So it is
+//! measured: the mean of a window less the least of it. Windows hold as many packets in both directions, so that what their least values are late by
+//! is about the same share of the mean.
+//!
+//! Not seen is what never varies: a constant difference of the two paths.
+
+use super::estimator::Direction;
+
+/// Packets in a window: 16 s of Delay_Reqs at one a second, in which no crystal moves by its jitter.
+const WINDOW: u32 = 16;
+/// Windows over which the mean forgets: two minutes of Delay_Reqs, because networks change.
+const MEMORY: f64 = 8.0;
+/// A packet is late by at most so many standard deviations: one damaged timestamp says nothing of the others.
+const LARGEST_NOISES: f64 = 5.0;
+
+/// One direction.
+#[derive(Clone, Copy, Debug)]
+struct OneWay {
+    /// Of the present window.
+    count: u32,
+    sum_ns: f64,
+    squares: f64,
+    least_ns: f64,
+    /// Of the windows before it: their number as far as it is not forgotten, the mean excess, and the variance of one window's mean, ns^2.
+    windows: f64,
+    excess_ns: f64,
+    variance: f64,
+}
+
+impl OneWay {
+    const NONE: Self = Self {
+        count: 0,
+        sum_ns: 0.0,
+        squares: 0.0,
+        least_ns: f64::INFINITY,
+        windows: 0.0,
+        excess_ns: 0.0,
+        variance: 0.0,
+    };
+
+    fn take(&mut self, late_ns: f64) {
+        self.count += 1;
+        self.sum_ns += late_ns;
+        self.squares += late_ns * late_ns;
+        self.least_ns = self.least_ns.min(late_ns);
+        if self.count < WINDOW {
+            return;
+        }
+        let n = f64::from(WINDOW);
+        let mean_ns = self.sum_ns / n;
+        let of_mean = (self.squares / n - mean_ns * mean_ns).max(0.0) / (n - 1.0);
+        self.windows = (self.windows + 1.0).min(MEMORY);
+        self.excess_ns += (mean_ns - self.least_ns - self.excess_ns) / self.windows;
+        self.variance += (of_mean - self.variance) / self.windows;
+        self.interrupt();
+    }
+
+    /// Gives up the present window.
+    fn interrupt(&mut self) {
+        *self = Self { windows: self.windows, excess_ns: self.excess_ns, variance: self.variance, ..Self::NONE };
+    }
+}
+
+/// The mean lateness of both directions.
+#[derive(Clone, Debug)]
+pub(super) struct Excess {
+    ways: [OneWay; 2],
+}
+
+impl Default for Excess {
+    fn default() -> Self {
+        Self { ways: [OneWay::NONE; 2] }
+    }
+}
+
+impl Excess {
+    /// Takes a packet, late by `late_ns` against the average, of which `noise_ns` is the standard deviation.
+    pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
+        let limit_ns = LARGEST_NOISES * noise_ns;
+        self.ways[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
+    }
+
+    /// The estimate that packets are compared with has been moved.
+    pub(super) fn interrupt(&mut self) {
+        self.ways.iter_mut().for_each(OneWay::interrupt);
+    }
+
+    /// What an average of the packets is wrong by, ns, as far as it is more than chance (one standard error); 0 while one direction is not known.
+    pub(super) fn asymmetry_ns(&self) -> f64 {
+        let [forward, reverse] = &self.ways;
+        if forward.windows < 1.0 || reverse.windows < 1.0 {
+            return 0.0;
+        }
+        let chance = libm::sqrt(forward.variance / forward.windows + reverse.variance / reverse.windows);
+        ((forward.excess_ns - reverse.excess_ns).abs() - chance).max(0.0) / 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    /// What is measured of 640 forward packets and 160 reverse ones, which are late by a function of a share between 0 and 1.
+    fn measured(forward_ns: impl Fn(f64) -> f64, reverse_ns: impl Fn(f64) -> f64) -> f64 {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut share = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
+        let mut excess = Excess::default();
+        for i in 0..800 {
+            let (direction, late_ns) = if i % 5 == 4 {
+                (Direction::Reverse, reverse_ns(share()))
+            } else {
+                (Direction::Forward, forward_ns(share()))
+            };
+            excess.take(direction, late_ns, 30_000.0);
+        }
+        excess.asymmetry_ns()
+    }
+
+    #[test]
+    fn half_the_difference_of_the_mean_lateness_is_measured_whatever_its_distribution() {
+        let uniform = |most_ns: f64| move |share: f64| most_ns * share;
+        let exponential = |mean_ns: f64| move |share: f64| -mean_ns * libm::log(share);
+        // A constant is of the path.
+        let delayed = |share: f64| 70_000.0 + 50_000.0 * share;
+        for (asymmetry_ns, true_ns) in [
+            (measured(uniform(100_000.0), uniform(50_000.0)), 12_500.0),
+            (measured(uniform(100_000.0), delayed), 12_500.0),
+            (measured(exponential(20_000.0), uniform(100_000.0)), 15_000.0),
+        ] {
+            assert!((0.6 * true_ns..1.1 * true_ns).contains(&asymmetry_ns), "{asymmetry_ns} ns of {true_ns}");
+        }
+        for alike_ns in [measured(uniform(1e5), uniform(1e5)), measured(exponential(2e4), exponential(2e4))] {
+            assert!(alike_ns < 3_000.0, "{alike_ns}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "exact: nothing is known")]
+    fn a_damaged_timestamp_says_little_and_one_direction_alone_nothing() {
+        let mut excess = Excess::default();
+        for i in 0..160 {
+            excess.take(Direction::Forward, if i == 80 { 1e9 } else { 0.0 }, 1000.0);
+        }
+        assert_eq!(excess.asymmetry_ns(), 0.0);
+        (0..16).for_each(|_| excess.take(Direction::Reverse, 0.0, 1000.0));
+        assert!(excess.asymmetry_ns() < 1000.0);
+    }
+}
