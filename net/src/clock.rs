@@ -1,6 +1,7 @@
 //! The host's clock, and the system's clock beside it.
 //!
-//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself, which no time service slews or sets:
+//! Model: the engine assumes a clock that nobody steers, so [`LocalTime`] is the crystal itself,
+//! which no time service slews or sets:
 //!
 //! | system | the host's clock | while the machine sleeps | a receive stamp of the system |
 //! |---|---|---|---|
@@ -15,8 +16,8 @@
 //! these clocks; where one breaks its promise (a virtual machine that is moved or set back,
 //! counters of two processors that disagree), the time stands still until the clock has caught up,
 //! and [`steps_back`] tells it. Not guaranteed: that it does not leap or stand still. A paused
-//! virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps,
-//! as the table says. Of either the engine learns by what PTP and the packets say.
+//! virtual machine goes on where it stood, or later, as its host decides; a machine that sleeps, as
+//! the table says. Of either the engine learns by what PTP and the packets say.
 //!
 //! Linux stamps packets in the system's time (`CLOCK_REALTIME`). A stamp is converted by reading
 //! both clocks at the moment of the conversion: the age of the stamp on the system's clock is its
@@ -27,8 +28,10 @@
 //! before are converted by the time that held then, and those that may be from before or after are
 //! refused (`clock/steps.rs`).
 //!
-//! A network card stamps in the time of its own clock. Such a stamp is converted in the same way, by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us
-//! for a stamp that is 10 ms old because the program was held up; so the age is measured by the rate that the card's clock had between two readings about a second apart.
+//! A network card stamps in the time of its own clock. Such a stamp is converted in the same way,
+//! by reading that clock. Two crystals differ by up to 100 ppm, which would be 1 us for a stamp
+//! that is 10 ms old because the program was held up; so the age is measured by the rate that the
+//! card's clock had between two readings about a second apart.
 
 mod steps;
 
@@ -41,7 +44,8 @@ use steps::{Reading, Steps};
 /// Readings of both clocks that take longer than this were interrupted, and are tried again.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
 const TRIES: usize = 3;
-/// Stamps older than this, or from the future by more than a reading can err, were taken before somebody set the clock that stamps.
+/// Stamps older than this, or from the future by more than a reading can err, were taken before
+/// somebody set the clock that stamps.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
 /// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
@@ -60,7 +64,8 @@ pub fn now() -> LocalTime {
     HOST.read(platform::clock::now)
 }
 
-/// How often the host's clock ran backwards, so that [`now`] stood still instead, and by how much at most.
+/// How often the host's clock ran backwards, so that [`now`] stood still instead, and by how much
+/// at most.
 #[must_use]
 pub fn steps_back() -> (u64, Nanos) {
     (HOST.count.load(Ordering::Relaxed), Nanos::new(HOST.largest_ns.load(Ordering::Relaxed)))
@@ -128,7 +133,8 @@ impl StampConverter {
         *self = Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps: self.steps };
     }
 
-    /// The host's time of a stamp in the system's time; `None` if that is not known, because the system's clock was set meanwhile.
+    /// The host's time of a stamp in the system's time; `None` if that is not known, because the
+    /// system's clock was set meanwhile.
     pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
         self.convert_system(stamp, &read_system(INTERRUPTED))
     }
@@ -189,7 +195,8 @@ impl StampConverter {
         self.worst
     }
 
-    /// Stamps that could not be true, or that may have been taken before or after the system's clock was set.
+    /// Stamps that could not be true, or that may have been taken before or after the system's
+    /// clock was set.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
@@ -348,7 +355,8 @@ mod tests {
         assert_eq!(converter.refused(), 2);
     }
 
-    /// The host's clock and the system's, `at_ms` after those of `start`; the latter was set by `ahead_ms` since.
+    /// The host's clock and the system's, `at_ms` after those of `start`; the latter was set by
+    /// `ahead_ms` since.
     fn later(start: &SystemRead, at_ms: i64, ahead_ms: i64) -> SystemRead {
         let (by, ahead) = (Nanos::from_millis(at_ms), Nanos::from_millis(ahead_ms));
         let Both { before, other, after } = start.both;

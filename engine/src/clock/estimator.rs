@@ -1,20 +1,28 @@
 //! The one clock estimator: PTP exchanges, RTP arrivals and sound-card callbacks all go through it.
 //!
-//! Purpose: from noisy pairs (host time, other clock's time) to a [`ClockMap`] whose uncertainty is true.
+//! Purpose: from noisy pairs (host time, other clock's time) to a [`ClockMap`] whose uncertainty is
+//! true.
 //!
-//! Model: packets are late, never early, but how late is sometimes exponential, sometimes normal, and changes while we listen; and crystals wander, sometimes a
-//! little, sometimes a lot. Nobody tells which. So samples are gathered in [blocks](super::block), which are reduced to the least late sample and, apart from that, to the mean; each
-//! reduction feeds a [bank](super::bank) of [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks that predicts
-//! best; of the two banks the one with the smaller uncertainty, with hysteresis, because they are apart by the mean of the jitter.
+//! Model: packets are late, never early, but how late is sometimes exponential, sometimes normal,
+//! and changes while we listen; and crystals wander, sometimes a little, sometimes a lot. Nobody
+//! tells which. So samples are gathered in [blocks](super::block), which are reduced to the least
+//! late sample and, apart from that, to the mean; each reduction feeds a [bank](super::bank) of
+//! [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks
+//! that predicts best; of the two banks the one with the smaller uncertainty, with hysteresis,
+//! because they are apart by the mean of the jitter.
 //!
-//! A filter takes its own large error for noise, and then corrects it slowly. So where there is one way only, [proof](super::early) that the envelope is late begins the estimate anew, from the rate
-//! as it was last well known.
+//! A filter takes its own large error for noise, and then corrects it slowly. So where there is one
+//! way only, [proof](super::early) that the envelope is late begins the estimate anew, from the
+//! rate as it was last well known.
 //!
-//! The uncertainty is that of the filter that speaks, plus its distance from an agile one, plus, of an average, what it is wrong by where [packets are later](super::excess)
-//! in one direction. The last is published only: it is constant, and neither the filters nor what judges packets may take it for noise.
+//! The uncertainty is that of the filter that speaks, plus its distance from an agile one, plus, of
+//! an average, what it is wrong by where [packets are later](super::excess) in one direction. The
+//! last is published only: it is constant, and neither the filters nor what judges packets may take
+//! it for noise.
 //!
-//! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample from the past is used as if from now). Delays that differ
-//! between the two directions cannot be told from an offset by anybody; half their difference is not in the uncertainty.
+//! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample
+//! from the past is used as if from now). Delays that differ between the two directions cannot be
+//! told from an offset by anybody; half their difference is not in the uncertainty.
 
 use super::bank::Bank;
 use super::block::Reduction;
@@ -41,7 +49,8 @@ const AGEING_PPB_PER_S: f64 = 20.0;
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A rate is well known that is this much more exact than what was known before the first sample.
 const KNOWN_SHARE: f64 = 0.2;
-/// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the line that proves it may begin before the change.
+/// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the
+/// line that proves it may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
 /// Standard deviations of a packet, or of the estimate, that are noise.
 const NOISES: f64 = 3.0;
@@ -158,7 +167,8 @@ pub struct Estimator {
     early: EarlyDetector,
     /// Where there are two: how late packets are on average.
     excess: Excess,
-    /// Where there is one way only: the least late packets, and the one of those that are still coming.
+    /// Where there is one way only: the least late packets, and the one of those that are still
+    /// coming.
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
     gathered: Option<(LocalTime, Sample, f64)>,
     /// The best that was known of the rate, as seen from now.
@@ -233,7 +243,8 @@ impl Estimator {
         }
     }
 
-    /// Looks whether the rate has changed at once: of a clock that is seen one way only, [`Estimator::update`] does. For those samples that are kept from it.
+    /// Looks whether the rate has changed at once: of a clock that is seen one way only,
+    /// [`Estimator::update`] does. For those samples that are kept from it.
     pub(crate) fn watch(&mut self, sample: &Sample) {
         let late_ns = self.lateness(sample);
         let (since, least, least_ns) = *self.gathered.get_or_insert((sample.at, *sample, late_ns));
@@ -399,8 +410,8 @@ impl Estimator {
         });
     }
 
-    /// After a proven change of the other clock's rate against the host's: moves offset and rate, which are then as well known as the change. What was known of the
-    /// rate before is void.
+    /// After a proven change of the other clock's rate against the host's: moves offset and rate,
+    /// which are then as well known as the change. What was known of the rate before is void.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
         let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
         self.steady = None;

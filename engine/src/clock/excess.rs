@@ -1,20 +1,25 @@
 //! How late packets are on average in each direction, beyond the least late ones.
 //!
-//! Model: the path takes the same fixed time in both directions, and on top of it packets are late by some time that is never negative. An average of them follows
-//! the mean lateness, and where that differs between the directions, half the difference is an error of the offset that no more packets make smaller. How large
-//! the mean is beside the standard deviation depends on the distribution: it is as large for an exponential one, and 1.7 times as large for a uniform one. So it is
-//! measured: the mean of a window less the least of it. Windows hold as many packets in both directions, so that what their least values are late by
-//! is about the same share of the mean.
+//! Model: the path takes the same fixed time in both directions, and on top of it packets are late
+//! by some time that is never negative. An average of them follows the mean lateness, and where
+//! that differs between the directions, half the difference is an error of the offset that no more
+//! packets make smaller. How large the mean is beside the standard deviation depends on the
+//! distribution: it is as large for an exponential one, and 1.7 times as large for a uniform one.
+//! So it is measured: the mean of a window less the least of it. Windows hold as many packets in
+//! both directions, so that what their least values are late by is about the same share of the
+//! mean.
 //!
 //! Not seen is what never varies: a constant difference of the two paths.
 
 use super::estimator::Direction;
 
-/// Packets in a window: 16 s of Delay_Reqs at one a second, in which no crystal moves by its jitter.
+/// Packets in a window: 16 s of Delay_Reqs at one a second, in which no crystal moves by its
+/// jitter.
 const WINDOW: u32 = 16;
 /// Windows over which the mean forgets: two minutes of Delay_Reqs, because networks change.
 const MEMORY: f64 = 8.0;
-/// A packet is late by at most so many standard deviations: one damaged timestamp says nothing of the others.
+/// A packet is late by at most so many standard deviations: one damaged timestamp says nothing of
+/// the others.
 const LARGEST_NOISES: f64 = 5.0;
 
 /// One direction.
@@ -25,7 +30,8 @@ struct OneWay {
     sum_ns: f64,
     squares: f64,
     least_ns: f64,
-    /// Of the windows before it: their number as far as it is not forgotten, the mean excess, and the variance of one window's mean, ns^2.
+    /// Of the windows before it: their number as far as it is not forgotten, the mean excess, and
+    /// the variance of one window's mean, ns^2.
     windows: f64,
     excess_ns: f64,
     variance: f64,
@@ -78,7 +84,8 @@ impl Default for Excess {
 }
 
 impl Excess {
-    /// Takes a packet, late by `late_ns` against the average, of which `noise_ns` is the standard deviation.
+    /// Takes a packet, late by `late_ns` against the average, of which `noise_ns` is the standard
+    /// deviation.
     pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
         let limit_ns = LARGEST_NOISES * noise_ns;
         self.ways[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
@@ -89,7 +96,8 @@ impl Excess {
         self.ways.iter_mut().for_each(OneWay::interrupt);
     }
 
-    /// What an average of the packets is wrong by, ns, as far as it is more than chance (one standard error); 0 while one direction is not known.
+    /// What an average of the packets is wrong by, ns, as far as it is more than chance (one
+    /// standard error); 0 while one direction is not known.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let [forward, reverse] = &self.ways;
         if forward.windows < 1.0 || reverse.windows < 1.0 {
@@ -106,7 +114,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// What is measured of 640 forward packets and 160 reverse ones, which are late by a function of a share between 0 and 1.
+    /// What is measured of 640 forward packets and 160 reverse ones, which are late by a function
+    /// of a share between 0 and 1.
     fn measured(forward_ns: impl Fn(f64) -> f64, reverse_ns: impl Fn(f64) -> f64) -> f64 {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let mut share = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;

@@ -293,7 +293,8 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// After a proven change of the rate of a filter that was [adopted](Self::adopt): moves offset and rate, which are then known to the standard deviations given. The delay is kept.
+    /// After a proven change of the rate of a filter that was [adopted](Self::adopt): moves offset
+    /// and rate, which are then known to the standard deviations given. The delay is kept.
     pub(super) fn change_rate(&mut self, moved_ns: f64, sigma_ns: f64, rate_ppb: f64, rate_sigma_ppb: f64) {
         self.x[0] += moved_ns;
         self.x[1] += rate_ppb;

@@ -1,13 +1,15 @@
 //! The lock state machine.
 //!
-//! Model: states follow the *uncertainty* of the estimate (of that part of it that changes; nobody notices a constant difference between two paths), never a drift rate: a fast crystal is not an error, and a noisy
-//! network is a wide lock, not an unlock. The threshold T grows with the measured jitter; entering needs sigma < T, leaving
-//! sigma > 4 T, and every state is kept for a minimum dwell, so that noise alone cannot make the state chatter; but a time that is proven to be off by more than a
-//! millisecond is not locked for that long. Every
-//! state is left by itself when its cause is gone.
+//! Model: states follow the *uncertainty* of the estimate (of that part of it that changes; nobody
+//! notices a constant difference between two paths), never a drift rate: a fast crystal is not an
+//! error, and a noisy network is a wide lock, not an unlock. The threshold T grows with the
+//! measured jitter; entering needs sigma < T, leaving sigma > 4 T, and every state is kept for a
+//! minimum dwell, so that noise alone cannot make the state chatter; but a time that is proven to
+//! be off by more than a millisecond is not locked for that long. Every state is left by itself
+//! when its cause is gone.
 //!
-//! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock, which judges only what Syncs can tell then; the uncertainty that
-//! is published holds the delay's.
+//! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock,
+//! which judges only what Syncs can tell then; the uncertainty that is published holds the delay's.
 
 use crate::units::{LocalTime, Nanos};
 use std::fmt;
@@ -18,7 +20,8 @@ const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
-/// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer holds a few ms, and this is what a timeline may err by that places RTP timestamps.
+/// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer
+/// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;

@@ -20,7 +20,8 @@ const RETURN_DWELL: Nanos = Nanos::from_secs(1);
 const INTERVAL: Nanos = Nanos::from_millis(250);
 /// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
-/// A source that is this many of its standard deviations away from a timeline that goes on alone contradicts it: chance once in 370 looks.
+/// A source that is this many of its standard deviations away from a timeline that goes on alone
+/// contradicts it: chance once in 370 looks.
 const CONTRADICTED_SIGMAS: f64 = 3.0;
 /// Events that nobody has polled; older ones are dropped first.
 const MAX_EVENTS: usize = 16;
@@ -244,7 +245,8 @@ impl Reference {
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
     }
 
-    /// How far the timeline is from what the source that was asked for says, although that is of no use yet: more than it is uncertain by, and of the same epoch.
+    /// How far the timeline is from what the source that was asked for says, although that is of no
+    /// use yet: more than it is uncertain by, and of the same epoch.
     fn contradiction_ns(&self, now: LocalTime, sources: &Sources) -> f64 {
         let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
         let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
@@ -261,7 +263,8 @@ impl Reference {
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
-        // A timeline that is still on its way to the time that its source says is not that time yet.
+        // A timeline that is still on its way to the time that its source says is not that time
+        // yet.
         let apart = self.slew.distance_ns() > CEILING_NS;
         let state = match (traceable, coasting) {
             (true, true) if sigma_ns < USABLE_SIGMA_NS => LockState::Holdover,

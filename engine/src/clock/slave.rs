@@ -182,7 +182,8 @@ impl SlaveClock {
         }
     }
 
-    /// Follows a change of the rate that this packet and those before it prove. Returns whether there was one; then it holds what the packet says.
+    /// Follows a change of the rate that this packet and those before it prove. Returns whether
+    /// there was one; then it holds what the packet says.
     fn change_rate(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> bool {
         let sigma_ns = self.precision_ns(sample.at);
         self.unsteady.take(sample, late_ns, sigma_ns);
@@ -202,7 +203,8 @@ impl SlaveClock {
         self.unsteady.displacement_ns(late_ns, self.precision_ns(now))
     }
 
-    /// Whether a sample is the first that tells of a delay that was assumed until now: it contradicts nothing.
+    /// Whether a sample is the first that tells of a delay that was assumed until now: it
+    /// contradicts nothing.
     fn is_first_answer(&self, sample: &Sample) -> bool {
         let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
         assumed && sample.direction == Direction::Reverse

@@ -13,8 +13,9 @@ use super::estimator::Direction;
 const PROOF: u32 = 4;
 /// Packets kept from the estimator in one run.
 const QUARANTINE: u32 = 16;
-/// Packets that disagree by this share of what they are off by are a storm, not a step; and so are those that disagree by so many times what may be noise: packets
-/// that queued while the host stood still are stamped together, and lie apart by the interval at which they were sent.
+/// Packets that disagree by this share of what they are off by are a storm, not a step; and so are
+/// those that disagree by so many times what may be noise: packets that queued while the host stood
+/// still are stamped together, and lie apart by the interval at which they were sent.
 const AGREEMENT: f64 = 0.5;
 const AGREEMENT_LIMITS: f64 = 2.0;
 /// No route is this long, ns.
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn packets_that_queued_while_the_host_stood_still_do_not_hide_what_follows() {
-        // A pause of a second: eight Syncs are stamped together, each early by 125 ms more than the one before.
+        // A pause of a second: eight Syncs are stamped together, each early by 125 ms more than the
+        // one before.
         let queued = (1..=8).map(|i| (Forward, -125e6 * f64::from(i)));
         let after = [-1000.00e6, -1000.03e6, -999.97e6, -1000.01e6].map(|late_ns| (Forward, late_ns));
         let mut detector = StepDetector::default();

@@ -1,31 +1,41 @@
-//! Proof that a clock's rate has changed at once: a time service slews the host's clock, or the master's.
+//! Proof that a clock's rate has changed at once: a time service slews the host's clock, or the
+//! master's.
 //!
-//! Model: crystals change their rate slowly, and a [bank](super::bank) of filters follows that. A clock that is slewed changes it by up to hundreds of ppm from one
-//! packet to the next, and no filter that is steady enough for a crystal keeps up. What is left is seen in the lateness of the packets against the estimate: it lies on a line.
-//! A line through the last packets whose slope is many standard errors from nothing, and which goes away from the estimate, is a change of rate. The standard
-//! error is that of the packets themselves, so that the proof takes as few packets as their noise allows: six at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//! Model: crystals change their rate slowly, and a [bank](super::bank) of filters follows that. A
+//! clock that is slewed changes it by up to hundreds of ppm from one packet to the next, and no
+//! filter that is steady enough for a crystal keeps up. What is left is seen in the lateness of the
+//! packets against the estimate: it lies on a line. A line through the last packets whose slope is
+//! many standard errors from nothing, and which goes away from the estimate, is a change of rate.
+//! The standard error is that of the packets themselves, so that the proof takes as few packets as
+//! their noise allows: six at 500 ppm in 20 us of jitter, 32 at 50 ppm.
 //!
-//! A queue that grows makes packets late, too, and on a line; it makes none early. So a line of late packets needs one of the reverse direction that is early by as much. Early ones
-//! are their own proof. A step is a line with a corner, and is [proven otherwise](super::step).
+//! A queue that grows makes packets late, too, and on a line; it makes none early. So a line of
+//! late packets needs one of the reverse direction that is early by as much. Early ones are their
+//! own proof. A step is a line with a corner, and is [proven otherwise](super::step).
 //!
-//! Until it is proven, what packets were early by is told as a *displacement*, to be added to the uncertainty: a packet cannot be early unless the estimate is wrong.
+//! Until it is proven, what packets were early by is told as a *displacement*, to be added to the
+//! uncertainty: a packet cannot be early unless the estimate is wrong.
 
 use super::estimator::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// Forward and reverse packets that are kept: 8 s at the Sync interval of AES67's media profile (2^-3 s; AES67-2018, A.4), in which a change of 5 ppm shows in 20 us of jitter.
+/// Forward and reverse packets that are kept: 8 s at the Sync interval of AES67's media profile
+/// (2^-3 s; AES67-2018, A.4), in which a change of 5 ppm shows in 20 us of jitter.
 pub(super) const FORWARD: usize = 64;
 const REVERSE: usize = 8;
 /// Numbers of packets through which a line is drawn: each about a third more than the one before.
 const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
-/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and by more points much less
+/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance
+/// once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and by more points much less
 /// often; and by chance no line is where packets are early by more than their noise.
 const SLOPE_ERRORS: f64 = 6.6;
-/// Share of the fitted lateness by which a reverse packet must be early to confirm it, and by which the line must have moved away from the estimate over its length.
+/// Share of the fitted lateness by which a reverse packet must be early to confirm it, and by which
+/// the line must have moved away from the estimate over its length.
 const MIRRORED: f64 = 0.5;
 /// Share of a line's slope that each half of it must have: a step has it in one of them only.
 const STRAIGHT: f64 = 0.25;
-/// Packets that prove by themselves, without any of the reverse direction, that the time is late: 1.5 s of callbacks or arrivals, [`GATHERED`]. A queue is full by then.
+/// Packets that prove by themselves, without any of the reverse direction, that the time is late:
+/// 1.5 s of callbacks or arrivals, [`GATHERED`]. A queue is full by then.
 const ONE_WAY_LINE: usize = 12;
 /// Of those, so many are kept.
 pub(super) const GATHERED_KEPT: usize = 16;
@@ -35,7 +45,8 @@ pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
 const NOISE_FLOOR: f64 = 4.0;
 /// Packets over which that forgets.
 const NOISE_MEMORY: f64 = 400.0;
-/// Packets that tell of a displacement, and how far it has gone: more than are damaged in a row where one in twenty is.
+/// Packets that tell of a displacement, and how far it has gone: more than are damaged in a row
+/// where one in twenty is.
 const NEWEST: usize = 3;
 
 /// The newest packets of one direction.
@@ -68,7 +79,8 @@ pub(super) struct RateChange {
     /// Of the offset, ns/s, and its standard error.
     pub(super) rate_ppb: f64,
     pub(super) error_ppb: f64,
-    /// When the newest packet came; what the offset has moved by until then, ns, and its standard deviation.
+    /// When the newest packet came; what the offset has moved by until then, ns, and its standard
+    /// deviation.
     pub(super) at: LocalTime,
     pub(super) moved_ns: f64,
     pub(super) sigma_ns: f64,
@@ -119,7 +131,8 @@ impl Line {
 }
 
 impl Line {
-    /// A line that goes away from the estimate, and is one from end to end: neither chance nor a step.
+    /// A line that goes away from the estimate, and is one from end to end: neither chance nor a
+    /// step.
     fn proven(points: &[(f64, f64)]) -> Option<Self> {
         let line = Self::through(points)?;
         let certain = line.slope_ppb.abs() > SLOPE_ERRORS * line.error_ppb;
@@ -171,8 +184,9 @@ impl<const N: usize> UnsteadyDetector<N> {
 
     /// What the time is proven to be off by, ns, in either direction; 0 while nothing is proven.
     ///
-    /// A timestamp may be damaged. So it takes early forward packets in a row, and is as much as all of them say; or an early reverse one while the forward ones are
-    /// late, and is as much as all of those say.
+    /// A timestamp may be damaged. So it takes early forward packets in a row, and is as much as
+    /// all of them say; or an early reverse one while the forward ones are late, and is as much as
+    /// all of those say.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
         if self.forward.count < NEWEST {
             return 0.0;
@@ -189,9 +203,11 @@ impl<const N: usize> UnsteadyDetector<N> {
         if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
     }
 
-    /// Whether the newest packets prove that the rate has changed; `limit_ns` is what a packet may be off by as noise.
+    /// Whether the newest packets prove that the rate has changed; `limit_ns` is what a packet may
+    /// be off by as noise.
     ///
-    /// Where nothing travels in the reverse direction, late packets are believed when they lie on a line for long enough.
+    /// Where nothing travels in the reverse direction, late packets are believed when they lie on a
+    /// line for long enough.
     pub(super) fn rate_change(
         &self,
         late_ns: impl Fn(&Sample) -> f64,
@@ -248,8 +264,9 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// 8 packets a second, late by exponential jitter of 20 us and by `off_us` of their time, against an estimate that knows nothing of that; reverse ones after each second.
-    /// Returns when a change of rate is first proven, s, and the change.
+    /// 8 packets a second, late by exponential jitter of 20 us and by `off_us` of their time,
+    /// against an estimate that knows nothing of that; reverse ones after each second. Returns when
+    /// a change of rate is first proven, s, and the change.
     fn run(off_us: impl Fn(f64) -> f64, reverse_us: impl Fn(f64) -> f64, one_way: bool) -> Option<(f64, RateChange)> {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut jitter_ns = || -20_000.0 * libm::log((f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0);
@@ -296,7 +313,8 @@ mod tests {
         assert_eq!(run(step, nothing, false), None);
         assert_eq!(run(step, early, false), None);
         assert_eq!(run(early, step, false), None);
-        // All packets of one direction wait longer and longer; those of the other do not come early.
+        // All packets of one direction wait longer and longer; those of the other do not come
+        // early.
         assert_eq!(run(slewed(300.0), nothing, false), None);
     }
 

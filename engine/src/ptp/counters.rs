@@ -35,7 +35,8 @@ pub struct PortCounters {
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, and of which nobody told before the next one when they left: the answers were of no use.
+    /// Delay_Reqs that were answered, and of which nobody told before the next one when they left:
+    /// the answers were of no use.
     pub unstamped_requests: u64,
     /// Delay_Reqs of others that we, as master, answered.
     pub answered_requests: u64,

@@ -1,12 +1,16 @@
 //! The sound card's clock, from the times of its callbacks.
 //!
-//! Model: the card asks for frames at its own crystal's rate; a callback is late, never early. The same [`Estimator`] as for every
-//! other clock relates frames played to host time. A card that had nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
-//! callbacks that stay late, by however different times, move the offset by the least of them and keep the rate. Until then they are kept from the estimator,
-//! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are prove that the
-//! offset was moved too far. A card begins by asking at once for all that its queue holds: there is no time between those callbacks, and the next ones are early by the
-//! length of the queue. So in the first second an early one is where the card's time begins anew. It also does after a time without callbacks that no queue covers: a device that
-//! was lost, or a host that slept. Of what was before, the rate is kept.
+//! Model: the card asks for frames at its own crystal's rate; a callback is late, never early. The
+//! same [`Estimator`] as for every other clock relates frames played to host time. A card that had
+//! nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
+//! callbacks that stay late, by however different times, move the offset by the least of them and
+//! keep the rate. Until then they are kept from the estimator, because a scheduler that holds
+//! callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are
+//! prove that the offset was moved too far. A card begins by asking at once for all that its queue
+//! holds: there is no time between those callbacks, and the next ones are early by the length of
+//! the queue. So in the first second an early one is where the card's time begins anew. It also
+//! does after a time without callbacks that no queue covers: a device that was lost, or a host that
+//! slept. Of what was before, the rate is kept.
 
 use super::known_rate::KnownRate;
 use crate::clock::{Direction, Estimator, MediaMap, Sample};
@@ -25,7 +29,8 @@ const BEGINNING: Nanos = Nanos::from_secs(1);
 /// Before the first callback.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 
-/// No card has a queue for so long: what it would have played since then is lost. Queues of sound servers hold up to half a second.
+/// No card has a queue for so long: what it would have played since then is lost. Queues of sound
+/// servers hold up to half a second.
 const AWAY: Nanos = Nanos::from_secs(1);
 
 /// First guess of how late callbacks are.
@@ -90,7 +95,8 @@ impl CardClock {
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None }
     }
 
-    /// Whether a callback that comes at `now` is the first of a card that was away; then its time begins with it.
+    /// Whether a callback that comes at `now` is the first of a card that was away; then its time
+    /// begins with it.
     pub(super) fn begins_anew(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {

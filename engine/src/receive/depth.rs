@@ -35,8 +35,9 @@ impl Depth {
         self.raised_by
     }
 
-    /// How long a packet may have been on its way to be played yet, by callbacks of a length: one fetches a whole block at once. Where the depth may be raised, the first late packet
-    /// raises it.
+    /// How long a packet may have been on its way to be played yet, by callbacks of a length: one
+    /// fetches a whole block at once. Where the depth may be raised, the first late packet raises
+    /// it.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.asked.max(self.limit) - block)
     }

@@ -1,16 +1,21 @@
 //! The ratio of sender and sound card while the clock that both are measured by is not steady.
 //!
-//! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A time service that slews that clock moves both measured rates by as much, but
-//! not at the same moment: arrivals are many and tell of it early, callbacks are few. So a ratio that has changed by more than crystals can is not believed while either rate
-//! is being measured anew, nor for as long after that as the other clock takes to notice. Then it is one of the crystals, or of another device, and is followed.
+//! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A
+//! time service that slews that clock moves both measured rates by as much, but not at the same
+//! moment: arrivals are many and tell of it early, callbacks are few. So a ratio that has changed
+//! by more than crystals can is not believed while either rate is being measured anew, nor for as
+//! long after that as the other clock takes to notice. Then it is one of the crystals, or of
+//! another device, and is followed.
 
 use crate::units::{Nanos, Ppb};
 
-/// A ratio that has changed by more than this at once is no crystal's doing: the successor of a device on the same network is taken to be within it, too.
+/// A ratio that has changed by more than this at once is no crystal's doing: the successor of a
+/// device on the same network is taken to be within it, too.
 const APART: Ppb = Ppb::from_ppm(10.0);
 /// A rate that is less certain than this is being measured anew.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
-/// How long the two rates may take to notice the same change: a line of late callbacks proves it within 1.5 s.
+/// How long the two rates may take to notice the same change: a line of late callbacks proves it
+/// within 1.5 s.
 const PATIENCE: Nanos = Nanos::from_secs(3);
 
 /// A rate and its standard deviation.

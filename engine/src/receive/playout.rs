@@ -208,7 +208,8 @@ impl<D: DriftLaw> Playout<D> {
         self.jump(Frames::new(-(back as i64)));
     }
 
-    /// Gives up the read position: nothing was played for so long that what comes next is no part of what is heard now.
+    /// Gives up the read position: nothing was played for so long that what comes next is no part
+    /// of what is heard now.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;

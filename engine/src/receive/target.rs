@@ -1,16 +1,22 @@
 //! Where playout should be, and what is to be done if it is somewhere else.
 //!
-//! Model: the depth is how far playout is behind the *first frame of the packet that the sender sends now*. By way of PTP that frame is known absolutely, from
-//! the sender's own timestamps, so that every receiver of the stream that is asked for the same depth plays the same frame at the same time, whatever its card and its
-//! network: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet time. By way of arrivals the network's least delay comes on top.
+//! Model: the depth is how far playout is behind the *first frame of the packet that the sender
+//! sends now*. By way of PTP that frame is known absolutely, from the sender's own timestamps, so
+//! that every receiver of the stream that is asked for the same depth plays the same frame at the
+//! same time, whatever its card and its network: the link offset of AES67 (AES67-2018, 7.5) is the
+//! depth plus one packet time. By way of arrivals the network's least delay comes on top.
 //!
-//! When PTP goes, the target goes on from where it was, by arrivals; so nothing is heard. When PTP comes, the difference is trimmed away, slowly.
+//! When PTP goes, the target goes on from where it was, by arrivals; so nothing is heard. When PTP
+//! comes, the difference is trimmed away, slowly.
 //!
-//! A stream that has just begun is left alone for a while, because its clocks still settle, and a trim that chases them would be heard as pitch. Then playout is
-//! where it shall be: by PTP after one crossfade, if it must; by arrivals without, because nobody can say that a depth should not be some µs more.
+//! A stream that has just begun is left alone for a while, because its clocks still settle, and a
+//! trim that chases them would be heard as pitch. Then playout is where it shall be: by PTP after
+//! one crossfade, if it must; by arrivals without, because nobody can say that a depth should not
+//! be some µs more.
 //!
-//! Assumptions: a sender on PTP sends a packet between the time of its first frame and the last moment at which it can still be played, as far as arrivals show; one that does not
-//! is not on PTP, or on that of another grandmaster.
+//! Assumptions: a sender on PTP sends a packet between the time of its first frame and the last
+//! moment at which it can still be played, as far as arrivals show; one that does not is not on
+//! PTP, or on that of another grandmaster.
 
 use super::handover::ControlSnapshot;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
@@ -78,8 +84,9 @@ impl Target {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known of the sender. Packets that have been on their way for longer than `latest` cannot be played in
-    /// their place by PTP.
+    /// The media position to be played at `now`; `None` while nothing is known of the sender.
+    /// Packets that have been on their way for longer than `latest` cannot be played in their place
+    /// by PTP.
     pub(super) fn aim(
         &mut self,
         now: LocalTime,

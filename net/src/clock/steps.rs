@@ -15,7 +15,8 @@
 use super::{EARLIEST, OLDEST};
 use engine::{Nanos, PtpTime};
 
-/// A step below this is not told from the resolution of the clocks (a microsecond on macOS), and shifts a stamp by no more.
+/// A step below this is not told from the resolution of the clocks (a microsecond on macOS), and
+/// shifts a stamp by no more.
 const SMALLEST: Nanos = Nanos::from_micros(2);
 /// A reading that errs by more shows steps, but may hide one of its own size.
 const EXACT: Nanos = Nanos::from_micros(2);
@@ -95,7 +96,8 @@ impl Steps {
         None
     }
 
-    /// When a stamp was taken, in the steady clock's time; `None` if that is not known, or cannot be.
+    /// When a stamp was taken, in the steady clock's time; `None` if that is not known, or cannot
+    /// be.
     pub(super) fn stamped_at(&self, stamp: PtpTime, now: Nanos) -> Option<Nanos> {
         let by = |origin: Origin| {
             let at = stamp - origin.at;

@@ -483,7 +483,8 @@ mod tests {
             assert_eq!(socket.poll_transmitted(), None);
             socket.stats().stamped_by_user_space == before
         };
-        // The kernel turns its stamps on some time after the first socket of the host has asked for them.
+        // The kernel turns its stamps on some time after the first socket of the host has asked for
+        // them.
         let begins = (0..200).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             is_stamped()

@@ -255,8 +255,9 @@ fn a_host_that_is_slewed_is_followed_without_an_unlock_and_never_claimed_to_be_r
 }
 
 impl Bench {
-    /// The host and its clocks stand still for `time`; the Syncs that arrive meanwhile are stamped together when it goes on. Returns the largest error while
-    /// locked from then on, over `seconds` more.
+    /// The host and its clocks stand still for `time`; the Syncs that arrive meanwhile are stamped
+    /// together when it goes on. Returns the largest error while locked from then on, over
+    /// `seconds` more.
     fn pause(&mut self, time: Nanos, seconds: i64) -> Nanos {
         let before = self.offset;
         while self.offset + SYNC < before + time {

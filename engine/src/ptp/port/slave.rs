@@ -1,7 +1,8 @@
 //! The port as slave: following a master.
 //!
-//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law. Delay_Reqs are sent at the rate that the
-//! master's Delay_Resps tell. The law hears of another master and of requests that were in vain, and nothing else of what happens here.
+//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law.
+//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. The law hears of another
+//! master and of requests that were in vain, and nothing else of what happens here.
 
 use super::*;
 use crate::clock::TimestampPair;

@@ -42,7 +42,8 @@ pub(crate) fn system_now() -> PtpTime {
     PtpTime::from_nanos(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
 }
 
-/// The host's clock once more: no packets are stamped by the system's, which would have to be watched.
+/// The host's clock once more: no packets are stamped by the system's, which would have to be
+/// watched.
 pub(crate) fn steady_now() -> Nanos {
     Nanos::new(now().as_nanos())
 }

@@ -43,7 +43,8 @@ pub(crate) fn system_now() -> PtpTime {
     PtpTime::from_nanos((units - UNIX_EPOCH) * 100)
 }
 
-/// The host's clock once more: no packets are stamped by the system's, which would have to be watched.
+/// The host's clock once more: no packets are stamped by the system's, which would have to be
+/// watched.
 pub(crate) fn steady_now() -> Nanos {
     Nanos::new(now().as_nanos())
 }

@@ -1,5 +1,5 @@
-//! `aes67` on two hosts of one wire, `a` and `b`: see [`netns`] for what that needs. Where it is missing a test tells so, and is
-//! counted as skipped.
+//! `aes67` on two hosts of one wire, `a` and `b`: see [`netns`] for what that needs. Where it is
+//! missing a test tells so, and is counted as skipped.
 
 use netns::{Running, Stopped, Wire as Hosts};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ const AES67: &str = env!("CARGO_BIN_EXE_aes67");
 pub(crate) struct Wire(Hosts);
 
 impl Wire {
-    /// `None` if this machine cannot do it: the test was told to be skipped then, and has to return. `tools` are needed
-    /// besides.
+    /// `None` if this machine cannot do it: the test was told to be skipped then, and has to
+    /// return. `tools` are needed besides.
     pub(crate) fn new(tools: &[&str]) -> Option<Self> {
         Self::of(&['a', 'b'], tools)
     }

@@ -18,7 +18,8 @@ const SETTLED_S: f64 = 8.0;
 const START_S: u32 = 60;
 /// As long as the script takes for it, whatever the others take.
 const SLEWED_PHASE_S: u32 = 32;
-/// Within the seconds in which the system's clock is slewed, by the client's time, which starts a little later than the script's.
+/// Within the seconds in which the system's clock is slewed, by the client's time, which starts a
+/// little later than the script's.
 const SLEWED_S: [f64; 2] = [10.5, 16.5];
 const SLEW_PPM: f64 = 500.0;
 /// What an emulated processor adds to the kernel's stamps: they are up to some 100 us late.
@@ -67,8 +68,8 @@ fn run(bench: &Bench, guest: &Guest, cards: &[&str], phases: &[&str]) -> Outcome
     })
 }
 
-/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and its
-/// rate stay what they were. `end_ns`: the truth at the end.
+/// The system's clock against PTP time shows what was done to it, and nothing else: PTP time and
+/// its rate stay what they were. `end_ns`: the truth at the end.
 fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
     let lines = objects(&text(wire, "slewed.json")?);
     let said = format!("{}{}", text(wire, "slewed.log")?, text(wire, "slew.log")?);
