@@ -6,8 +6,8 @@
 //!
 //! * direct mode, of the user's report, takes the frames as they are, one for each of the card's. A
 //!   packet that is missing when it is due is silence for its length, and the sequence goes on.
-//!   This also befalls packets that were thrown away, and as long as one comes for each that is due,
-//!   one more is thrown away: the silence lasts until nothing comes for a while;
+//!   The same happens to packets that were thrown away. While a packet comes for each one that is
+//!   due, one more is thrown away, so the silence lasts until nothing comes for a while;
 //! * the form after it interpolates linearly, at 1 + the servo's frequency, locked or not, within
 //!   +-1000 ppm. A packet that is missing is skipped.
 //!
