@@ -2,7 +2,7 @@
 
 use crate::terminal::{self, Progress};
 use sim::mutants::Mutant;
-use sim::run::{Fate, mutant_outcomes, pairs, render_mutants};
+use sim::run::{Fate, engines, mutant_outcomes, pairs, render_mutants};
 use sim::scenario::{Loaded, ReceiverKind};
 use sim::world::Control;
 use std::path::{Path, PathBuf};
@@ -44,11 +44,7 @@ pub(crate) fn run(arguments: &Mutants) -> ExitCode {
     terminal::stop_on_ctrl_c(&control);
     let total_s: f64 = pairs(&scenarios, mutants, every)
         .iter()
-        .map(|(loaded, mutant)| {
-            let plays = loaded.stream.is_some();
-            let receivers = loaded.scenario.receivers.iter().filter(|receiver| mutant.concerns(receiver.kind, plays));
-            loaded.scenario.duration_s.get() * receivers.count() as f64
-        })
+        .map(|(loaded, mutant)| loaded.scenario.duration_s.get() * engines(loaded, *mutant) as f64)
         .sum();
     let progress = Progress::start("mutants", (total_s * 1e3) as u64, &control);
     let outcomes = mutant_outcomes(&scenarios, mutants, every, &control);

@@ -7,7 +7,7 @@ mod mutants;
 mod summary;
 
 pub use folder::{claim_folder, folder_name};
-pub use mutants::{Fate, MutantOutcome, mutant_outcomes, pairs, render_mutants};
+pub use mutants::{Fate, MutantOutcome, engines, mutant_outcomes, pairs, render_mutants};
 pub use summary::{ReceiverSummary, Summary};
 
 use crate::check::{CrackleReport, Evidence, Judgement, Listening};

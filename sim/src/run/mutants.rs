@@ -54,14 +54,18 @@ pub fn mutant_outcomes(
 #[must_use]
 pub fn pairs<'a>(scenarios: &'a [Loaded], mutants: &[Mutant], every: usize) -> Vec<(&'a Loaded, Mutant)> {
     let cell = |(i, loaded): (usize, &'a Loaded)| {
-        let concerns = move |mutant: &Mutant| {
-            let plays = loaded.stream.is_some();
-            loaded.scenario.receivers.iter().any(|receiver| mutant.concerns(receiver.kind, plays))
-        };
+        let concerns = move |mutant: &Mutant| engines(loaded, *mutant) > 0;
         let own = mutants.iter().copied().enumerate().filter(move |(j, _)| (i + j).is_multiple_of(every.max(1)));
         own.map(|(_, mutant)| mutant).filter(concerns).map(move |mutant| (loaded, mutant))
     };
     scenarios.iter().enumerate().flat_map(cell).collect()
+}
+
+/// How many receivers of a scenario a mutant stands in the place of.
+#[must_use]
+pub fn engines(loaded: &Loaded, mutant: Mutant) -> usize {
+    let plays = loaded.stream.is_some();
+    loaded.scenario.receivers.iter().filter(|receiver| mutant.concerns(receiver.kind, plays)).count()
 }
 
 fn outcome(loaded: &Loaded, mutant: Mutant, control: &Control) -> Result<MutantOutcome, SessionError> {
