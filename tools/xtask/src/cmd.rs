@@ -15,13 +15,13 @@ use crate::interrupt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cmd {
     env: Vec<(&'static str, String)>,
-    program: &'static str,
+    program: OsString,
     args: Vec<OsString>,
 }
 
 impl Cmd {
-    pub(crate) fn new(program: &'static str) -> Self {
-        Self { env: Vec::new(), program, args: Vec::new() }
+    pub(crate) fn new(program: impl Into<OsString>) -> Self {
+        Self { env: Vec::new(), program: program.into(), args: Vec::new() }
     }
 
     /// A cargo command, from its words: `Cmd::cargo("fmt --all")`.
@@ -100,7 +100,7 @@ impl Cmd {
     /// The cargo that runs `xtask` runs its children too: it need not be the first one in the search path.
     fn executable(&self) -> OsString {
         let own_cargo = (self.program == "cargo").then(|| env::var_os("CARGO")).flatten();
-        own_cargo.unwrap_or_else(|| self.program.into())
+        own_cargo.unwrap_or_else(|| self.program.clone())
     }
 }
 
@@ -109,13 +109,13 @@ impl fmt::Display for Cmd {
         for (name, value) in &self.env {
             write!(f, "{name}={} ", quoted(OsStr::new(value)))?;
         }
-        f.write_str(self.program)?;
+        f.write_str(&quoted(&self.program))?;
         self.args.iter().try_for_each(|arg| write!(f, " {}", quoted(arg)))
     }
 }
 
 /// The argument as a shell needs it.
-fn quoted(arg: &OsStr) -> Cow<'_, str> {
+pub(crate) fn quoted(arg: &OsStr) -> Cow<'_, str> {
     let text = arg.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

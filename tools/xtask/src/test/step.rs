@@ -13,6 +13,9 @@ use crate::cmd::Cmd;
 
 /// The scenario every change must still pass: the report that started this project.
 const SCENARIO: &str = "scenarios/unlock_recover.toml";
+/// What is built besides the default features: the slave of the comparison of clock laws. All steps
+/// that build the workspace name the same, so that each package is compiled once.
+const FEATURES: &str = "--features sim/statime";
 /// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several
 /// scenarios, and each scenario several faults. All of them take half an hour.
 const MUTANTS_EVERY: &str = "10";
@@ -36,13 +39,17 @@ pub(super) enum Step {
     Deny,
     /// The documentation builds without warnings
     Doc,
+    /// What `cargo run -p sim` builds compiles without the features that other packages turn on
+    Alone,
+    /// What the next steps run is built, with the same features for all of them
+    Build,
     /// The examples in the documentation run
     Doctest,
     /// The simulator plays the unlock-and-recover scenario and its expectations hold
     Scenario,
     /// Faults that are seeded into the engine are found by the verdicts that are about them
     Mutants,
-    /// The comparison of clock laws runs, with the slave that is a feature of its own
+    /// The comparison of clock laws runs, with the slave that is a feature of its own, `statime`
     Bench,
     /// The BASS add-on builds for Windows, for a test that then runs it under Wine
     Windows,
@@ -51,7 +58,7 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 14] = [
+pub(super) const ALL: [Step; 16] = [
     Step::Tools,
     Step::Fmt,
     Step::Peers,
@@ -60,6 +67,8 @@ pub(super) const ALL: [Step; 14] = [
     Step::Macos,
     Step::Deny,
     Step::Doc,
+    Step::Alone,
+    Step::Build,
     Step::Doctest,
     Step::Scenario,
     Step::Mutants,
@@ -68,17 +77,24 @@ pub(super) const ALL: [Step; 14] = [
     Step::Test,
 ];
 
-/// The steps to run, each once and in the usual order; all of them if none was asked for. Where
-/// something may be installed, the tests bring the step that installs what they need.
+/// The steps to run, each once and in the usual order; all of them if none was asked for. A step
+/// that runs the simulator brings the step that builds it, and where something may be installed, the
+/// tests bring the step that installs what they need.
 pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
     let is_asked_for = |step: &Step| {
         let with_tests = *step == Step::Peers && only.contains(&Step::Test) && install != Install::No;
-        only.is_empty() || only.contains(step) || with_tests
+        let with_runs = *step == Step::Build && only.iter().any(|step| step.runs_what_was_built());
+        only.is_empty() || only.contains(step) || with_tests || with_runs
     };
     ALL.into_iter().filter(is_asked_for).collect()
 }
 
 impl Step {
+    /// It starts a program of which [`Build`](Self::Build) makes the newest version.
+    fn runs_what_was_built(self) -> bool {
+        matches!(self, Self::Scenario | Self::Mutants | Self::Bench)
+    }
+
     /// The name that `--only` takes.
     pub(super) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -98,9 +114,11 @@ impl Step {
             Self::Cardless => Cmd::cargo("clippy -p aes67 --no-default-features --all-targets --locked -- -D warnings"),
             Self::Macos => macos::command(setting),
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
-            Self::Doctest => Cmd::cargo("test --workspace --doc --locked"),
+            Self::Alone => Cmd::cargo("check -p sim --locked"),
+            Self::Build => Cmd::cargo("test --locked --no-run --workspace").words(FEATURES),
+            Self::Doctest => Cmd::cargo("test --locked --doc --workspace").words(FEATURES),
             Self::Scenario => scenario(setting),
-            Self::Mutants => Cmd::cargo("run --locked -p sim -- mutants --every").arg(MUTANTS_EVERY),
+            Self::Mutants => simulator(setting).words("mutants --every").arg(MUTANTS_EVERY),
             Self::Bench => bench(setting),
             Self::Windows => windows::command(setting),
             Self::Test => tests(setting),
@@ -118,10 +136,12 @@ impl Step {
             Self::Macos => "what is built for macOS only has errors or warnings, listed above",
             Self::Deny => "a dependency breaks a rule of deny.toml, or cargo-deny did not run; see above",
             Self::Doc => "the documentation has warnings, listed above",
+            Self::Alone => "the simulator does not build by itself, as in `cargo run -p sim`",
+            Self::Build => "a program or a test does not compile",
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
             Self::Mutants => "a fault that was seeded into the engine was found by no verdict that is about it",
-            Self::Bench => "the feature `statime` does not build, or the comparison of clock laws stopped",
+            Self::Bench => "the comparison of clock laws stopped",
             Self::Windows => "the add-on or the program that tests it does not build for Windows",
             Self::Test => "a test does not compile or fails, or the end of the run could not be read",
         }
@@ -130,13 +150,20 @@ impl Step {
 
 fn scenario(setting: &Setting) -> Cmd {
     let reports = setting.target_dir.join("xtask-reports");
-    Cmd::cargo("run --locked -p sim --").arg(SCENARIO).arg("--reports").arg(reports)
+    simulator(setting).arg(SCENARIO).arg("--reports").arg(reports)
+}
+
+/// The simulator as step `build` has built it. `cargo run -p sim` would build it and the engine a
+/// second time, because the features of some dependencies differ between a package and the workspace.
+fn simulator(setting: &Setting) -> Cmd {
+    Cmd::new(setting.target_dir.join("debug/sim"))
 }
 
 /// Every test runs, whether or not one failed before: else those that did not run would have to be
 /// counted, too.
 fn tests(setting: &Setting) -> Cmd {
     let which = if setting.runner_arguments.is_empty() { "--workspace" } else { "" };
+    let features = if setting.runner_arguments.is_empty() { FEATURES } else { "" };
     let runner = if setting.nextest {
         // The counts are read from what nextest writes by default, whatever a person's environment
         // says.
@@ -146,14 +173,14 @@ fn tests(setting: &Setting) -> Cmd {
         // `--tests` leaves out the documentation's examples, which had their own step.
         Cmd::cargo("test --locked --no-fail-fast --tests")
     };
-    setting.runner_arguments.iter().fold(runner.words(which), |command, argument| command.arg(argument))
+    let runner = runner.words(which).words(features);
+    setting.runner_arguments.iter().fold(runner, |command, argument| command.arg(argument))
 }
 
 /// One seed of the quietest condition: enough to see that every law locks.
 fn bench(setting: &Setting) -> Cmd {
     let reports = setting.target_dir.join("xtask-reports");
-    let sim = Cmd::cargo("run --locked -p sim --features statime -- bench clocks --seeds 1 --reports").arg(reports);
-    sim.arg("scenarios/bench/clocks/a.toml")
+    simulator(setting).words("bench clocks --seeds 1 --reports").arg(reports).arg("scenarios/bench/clocks/a.toml")
 }
 
 #[cfg(test)]
@@ -187,9 +214,12 @@ mod tests {
         assert_eq!(
             command(Step::Test, true),
             "cargo nextest run --locked --no-fail-fast --status-level pass --final-status-level fail \
-             --failure-output immediate --workspace"
+             --failure-output immediate --workspace --features sim/statime"
         );
-        assert_eq!(command(Step::Test, false), "cargo test --locked --no-fail-fast --tests --workspace");
+        assert_eq!(
+            command(Step::Test, false),
+            "cargo test --locked --no-fail-fast --tests --workspace --features sim/statime"
+        );
         let chosen = Setting { runner_arguments: vec!["-p".into(), "net".into()], ..setting(false) };
         assert_eq!(tests(&chosen).to_string(), "cargo test --locked --no-fail-fast --tests -p net");
     }
@@ -198,8 +228,14 @@ mod tests {
     fn the_scenario_writes_into_the_target_folder() {
         assert_eq!(
             command(Step::Scenario, false),
-            "cargo run --locked -p sim -- scenarios/unlock_recover.toml --reports 'out dir/xtask-reports'"
+            "'out dir/debug/sim' scenarios/unlock_recover.toml --reports 'out dir/xtask-reports'"
         );
+    }
+
+    #[test]
+    fn what_the_simulator_is_run_for_has_it_built_first() {
+        assert_eq!(select(&[Step::Mutants], Install::No), [Step::Build, Step::Mutants]);
+        assert_eq!(select(&[Step::Doc], Install::No), [Step::Doc]);
     }
 
     #[test]
