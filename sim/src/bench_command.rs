@@ -4,6 +4,7 @@
 mod detector;
 mod drift;
 mod resamplers;
+mod slips;
 
 use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
 use clap::{Args, Subcommand};
@@ -29,6 +30,8 @@ pub(crate) enum Bench {
     Drift(drift::Drift),
     /// Plants faults in programmes that the judge was not tuned on, and tells how many it hears.
     Detector(detector::Detector),
+    /// Slips of senders and paths: packets that come later or earlier for good.
+    Slips(slips::Slips),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),
 }
@@ -77,6 +80,7 @@ pub(crate) fn run(command: &Bench) -> ExitCode {
         Bench::Drift(arguments) => drift::run(arguments),
         Bench::Detector(arguments) => detector::run(arguments),
         Bench::Resamplers(arguments) => resamplers::run(arguments),
+        Bench::Slips(arguments) => slips::run(arguments),
     }
 }
 

@@ -373,6 +373,8 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::MediaLost => "stream lost".to_owned(),
         FaultKind::LegLost(MediaLeg::A) => "leg A lost".to_owned(),
         FaultKind::LegLost(MediaLeg::B) => "leg B lost".to_owned(),
+        FaultKind::MediaDelayMs(longer) => format!("network {} ms longer", longer.get()),
+        FaultKind::TalkerSlipMs(later) => format!("sender slips {:+} ms", later.get()),
         FaultKind::MediaJitter(jitter) => format!("network jitter {}", size(jitter)),
         FaultKind::TalkerRestart(TalkerRestart { new_ssrc: true }) => "sender restarts, new SSRC".to_owned(),
         FaultKind::TalkerRestart(TalkerRestart { new_ssrc: false }) => "sender restarts, same SSRC".to_owned(),

@@ -170,6 +170,11 @@ impl CardClock {
         true
     }
 
+    /// Whether callbacks are late as they are after an xrun, which is not proven yet.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.far.is_some_and(|run| run.callbacks >= PROOF.callbacks)
+    }
+
     /// Host time to frames that were played or captured.
     pub(crate) fn map(&self) -> Option<MediaMap> {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))

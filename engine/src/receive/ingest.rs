@@ -64,6 +64,13 @@ pub struct IngestStats {
     pub overflows: u64,
     /// Restarts of the media timeline.
     pub generation: u32,
+    /// Those of them after which it is another source, or one that counts from elsewhere; beginning
+    /// with the first.
+    pub sources: u32,
+    /// Times that packets were found to come later, or earlier, for good.
+    pub shifts: u32,
+    /// By how much later the last time; negative if earlier.
+    pub shifted_by: Nanos,
     /// Rate of the sender's media clock against the host's.
     pub media_rate: Ppb,
     /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an alarm. It is played by arrivals alone.
@@ -201,13 +208,20 @@ impl Ingest {
         let generation = self.stats.generation;
         let mut position = self.place(leg, now, &packet, frames)?;
         if self.has_fallen_behind(now, position + frames) {
-            position = self.begin(leg, now, &packet);
+            let legs = self.timeline.as_mut().map(|timeline| &mut timeline.legs);
+            match legs.and_then(|legs| legs.assume_shift(now)) {
+                Some(later) => self.note_shift(later),
+                None => position = self.begin(leg, now, &packet),
+            }
         }
         if self.stats.generation != generation {
             self.snapshot.packet_frames = frames.get() as u32;
         }
         let end = position + frames;
-        let first = self.arrive(leg, now, &packet, position, end);
+        let (first, shift) = self.arrive(leg, now, &packet, position, end);
+        if let Some(later) = shift {
+            self.note_shift(later);
+        }
         self.publish(now);
         if first {
             self.push(position, packet.payload);
@@ -227,12 +241,12 @@ impl Ingest {
         packet: &RtpPacket<'_>,
         frames: Frames,
     ) -> Result<Frames, IngestError> {
-        let Some(timeline) = &mut self.timeline else { return Ok(self.begin(leg, now, packet)) };
+        let Some(timeline) = &mut self.timeline else { return Ok(self.begin_source(leg, now, packet)) };
         if timeline.ssrc != packet.header.ssrc && !timeline.goes_on_with(packet, frames) {
             if now.since(timeline.newest_at) < SOURCE_SILENCE {
                 return Err(IngestError::OtherSource(packet.header.ssrc));
             }
-            return Ok(self.begin(leg, now, packet));
+            return Ok(self.begin_source(leg, now, packet));
         }
         timeline.ssrc = packet.header.ssrc;
         let rate = self.config.format.sample_rate();
@@ -241,15 +255,37 @@ impl Ingest {
         if !timeline.legs.decides(leg, now) {
             return located.map_err(IngestError::Discontinuity);
         }
+        let goes_on = timeline.goes_on_with(packet, frames);
         let suspect = self.suspect.take();
         located.or_else(|distance| {
             let timestamp = packet.header.timestamp;
             if suspect.is_some_and(|suspect| timestamp.confirms(suspect, Frames::new(limit))) {
+                if !goes_on {
+                    return Ok(self.begin_source(leg, now, packet));
+                }
+                // It stood still, and goes on where it was.
+                self.note_shift(rate.duration(Frames::new(-distance)));
                 return Ok(self.begin(leg, now, packet));
             }
             self.suspect = Some(timestamp);
             Err(IngestError::Discontinuity(distance))
         })
+    }
+
+    /// Begins a timeline of another source, or of one that counts from elsewhere.
+    fn begin_source(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
+        self.stats.sources = self.stats.sources.wrapping_add(1);
+        self.begin(leg, now, packet)
+    }
+
+    /// The stream is found to come later for good.
+    fn note_shift(&mut self, later: Nanos) {
+        self.stats.shifts = self.stats.shifts.wrapping_add(1);
+        self.stats.shifted_by = later;
+        self.snapshot.shifts = self.stats.shifts;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.late_since = None;
+        }
     }
 
     fn begin(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
@@ -304,10 +340,18 @@ impl Ingest {
         now.since(since) >= ONLY_LATE
     }
 
-    /// Tells the legs of a packet; returns whether it is the first copy.
-    fn arrive(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>, position: Frames, end: Frames) -> bool {
+    /// Tells the legs of a packet; returns whether it is the first copy, and by how much later the
+    /// stream comes for good, if that is found now.
+    fn arrive(
+        &mut self,
+        leg: Leg,
+        now: LocalTime,
+        packet: &RtpPacket<'_>,
+        position: Frames,
+        end: Frames,
+    ) -> (bool, Option<Nanos>) {
         let late = self.is_late(end);
-        let Some(timeline) = &mut self.timeline else { return false };
+        let Some(timeline) = &mut self.timeline else { return (false, None) };
         let sent = self.config.format.sample_rate().duration(position - timeline.origin_frame);
         let offset = sent - (now - timeline.origin_local);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };

@@ -57,6 +57,7 @@ impl JitterBuffer {
     pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
         let frames = (samples.len() / self.channels) as i64;
         if first.get() + frames <= cursor.get() {
+            self.keep(cursor, first, samples);
             return Insertion::Late;
         }
         if first.get() + frames > cursor.get() + self.tags.len() as i64 {
@@ -73,6 +74,18 @@ impl JitterBuffer {
         }
         self.end = self.end.max(first.get() + frames);
         if stored { Insertion::Stored } else { Insertion::Duplicate }
+    }
+
+    /// Keeps late frames, where nothing is that is still to be played: playout may go back to them.
+    fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
+        let oldest = cursor.get() - self.tags.len() as i64 / 2;
+        for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
+            let slot = (position & self.mask) as usize;
+            if position >= oldest && self.tags[slot] < position {
+                self.tags[slot] = position;
+                self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
+            }
+        }
     }
 
     /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing (`false`), at most `limit` frames.

@@ -6,6 +6,7 @@
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
 mod agreement;
+mod arrivals;
 mod card_clock;
 mod channel_map;
 mod conceal;
@@ -19,6 +20,7 @@ mod known_rate;
 mod playout;
 mod predict;
 mod redundancy;
+mod shift;
 mod stream;
 mod target;
 

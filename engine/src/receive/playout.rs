@@ -44,6 +44,8 @@ pub struct Playout<D> {
     /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing is missing there.
     opening: Option<Frames>,
     snapshot: ControlSnapshot,
+    /// Arrivals have shifted, and playout has not followed yet.
+    follows_shift: bool,
     stats: PlayoutStats,
     input: Vec<f32>,
     decoder: Decoder,
@@ -83,6 +85,7 @@ impl<D: DriftLaw> Playout<D> {
             waiting_since: None,
             opening: None,
             snapshot: ControlSnapshot::default(),
+            follows_shift: false,
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
             decoder: Decoder::new(config.format, config.channel_map),
@@ -105,7 +108,7 @@ impl<D: DriftLaw> Playout<D> {
             self.return_to_target();
         }
         let played_at = self.card.callback(now, frames);
-        self.receive();
+        self.receive(now);
         let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
         let Some(position) = self.begin(played_at, block) else {
             self.wait(out);
@@ -125,7 +128,7 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// Takes over the control half's newest knowledge and packets.
-    fn receive(&mut self) {
+    fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
         if snapshot.generation != self.snapshot.generation && self.has_more_to_play() {
             // The new source's packets wait in the ring, where those of the old one do not pass them.
@@ -140,6 +143,9 @@ impl<D: DriftLaw> Playout<D> {
             self.depth.reset();
             self.held.reset();
             self.concealer.splice();
+            self.follows_shift = false;
+        } else if snapshot.shifts != self.snapshot.shifts && self.cursor.is_some() {
+            self.follows_shift = true;
         }
         self.snapshot = snapshot;
         // The ring is bounded, and so is this loop, even if packets keep coming.
@@ -155,7 +161,7 @@ impl<D: DriftLaw> Playout<D> {
                 Err(_) => break,
             }
             if let Ok(packet) = self.packets.pop() {
-                self.store(&packet);
+                self.store(now, &packet);
             }
         }
     }
@@ -175,7 +181,7 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
-    fn store(&mut self, packet: &MediaPacket) {
+    fn store(&mut self, now: LocalTime, packet: &MediaPacket) {
         if !self.stats.started {
             self.opening = Some(self.opening.map_or(packet.position, |opening| opening.min(packet.position)));
         }
@@ -184,7 +190,7 @@ impl<D: DriftLaw> Playout<D> {
         let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
-            self.deepen(late);
+            self.deepen(now, late);
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
@@ -197,9 +203,9 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it are played, if the limit allows.
-    fn deepen(&mut self, late: Frames) {
+    fn deepen(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
-        let raise = self.depth.raise(self.rate.duration(late));
+        let raise = self.depth.raise(now, self.rate.duration(late));
         if raise == Nanos::ZERO {
             return;
         }
@@ -267,13 +273,17 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
+        let follows_shift = self.is_to_follow_shift(now);
         let depth = self.depth.target();
         let latest = self.depth.latest(block);
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
-        let correction = target.correct(behind, block);
+        let correction = match target.correct(behind, block) {
+            _ if follows_shift && !target.is_by_ptp() => Correction::Jump,
+            correction => correction,
+        };
         self.stats.behind = behind;
         self.stats.achieved = target.depth() + behind;
         let packet = self.rate.duration(Frames::new(i64::from(self.snapshot.packet_frames)));
@@ -287,6 +297,20 @@ impl<D: DriftLaw> Playout<D> {
                 self.rate.duration_f64(behind_frames - jump)
             }
         }
+    }
+
+    /// Whether playout by arrivals goes to where they have shifted to now. What late packets raised
+    /// the depth by meanwhile is lowered again: the shift is why they were late.
+    fn is_to_follow_shift(&mut self, now: LocalTime) -> bool {
+        if !self.follows_shift || self.card.is_in_doubt() {
+            return false;
+        }
+        self.follows_shift = false;
+        let lowered = self.rate.frames_in(self.depth.lower_again(now));
+        if let Some(target) = &mut self.target {
+            target.deepen(-lowered);
+        }
+        true
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {

@@ -15,8 +15,10 @@
 //! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical RTP packets), and a leg's delay does not change
 //! during an outage of less than a second.
 
+use super::arrivals::Arrivals;
 use super::known_rate::KnownRate;
-use crate::clock::{ClockMap, Estimator, Sample};
+use super::shift::Shift;
+use crate::clock::{ClockMap, Sample};
 pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
@@ -33,9 +35,8 @@ const REMEMBERED: usize = 8192;
 const MAX_DROPOUT: u16 = 3000;
 /// Never a media position.
 const NO_FRAME: i64 = i64::MIN;
-
-/// First guess of how late packets are.
-const JITTER: Nanos = Nanos::from_micros(300);
+/// A shift of both legs within this time is one of the sender.
+const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 
 /// What one leg did, since the timeline began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -73,9 +74,7 @@ impl LegStats {
 /// One leg of a timeline.
 #[derive(Debug)]
 struct Path {
-    arrivals: Estimator,
-    /// Whether the offset is that of a timeline that is over.
-    is_moved: bool,
+    arrivals: Arrivals,
     sequence: SequenceTracker,
     /// Index of the newest packet, see [`Merge::index_of`].
     newest: Option<i64>,
@@ -86,13 +85,12 @@ struct Path {
 
 impl Path {
     fn new(rate: KnownRate) -> Self {
-        Self::knowing(Estimator::new(rate.estimator(JITTER)), false)
+        Self::knowing(Arrivals::new(rate))
     }
 
-    fn knowing(arrivals: Estimator, is_moved: bool) -> Self {
+    fn knowing(arrivals: Arrivals) -> Self {
         Self {
             arrivals,
-            is_moved,
             sequence: SequenceTracker::default(),
             newest: None,
             won: 0,
@@ -105,16 +103,12 @@ impl Path {
         self.last_arrival.is_none_or(|last| now.since(last) > LEG_SILENCE)
     }
 
-    fn arrive(&mut self, sequence: SequenceNumber, index: i64, sample: Sample) {
+    /// Takes a packet; returns by how much it proves packets to come later for good.
+    fn arrive(&mut self, sequence: SequenceNumber, index: i64, sample: Sample) -> Option<Shift> {
         self.last_arrival = Some(sample.at);
         // The copy of a packet tells nothing of the sender's clock: it was held back.
         let is_new = self.count(sequence, index) != Arrival::Duplicate;
-        if self.is_moved {
-            self.arrivals.step_offset(-self.arrivals.lateness(&sample), 1);
-            self.is_moved = false;
-        } else if is_new {
-            self.arrivals.update(sample);
-        }
+        if is_new { self.arrivals.take(&sample) } else { None }
     }
 
     /// Counts a packet. By its number alone, a leg that returns after a long time would seem to have restarted; the other one knows better.
@@ -168,7 +162,7 @@ impl Legs {
     pub(super) fn restarted(self, leg: Leg) -> Self {
         let rate = self.known.updated(self.clock().map(|(map, _)| map));
         let paths = self.paths.map(|path| match path.arrivals.map() {
-            Some(_) => Path::knowing(path.arrivals, true),
+            Some(_) => Path::knowing(path.arrivals.moved()),
             None => Path::new(rate),
         });
         Self { paths, ..Self::new(leg, rate) }
@@ -179,22 +173,43 @@ impl Legs {
         self.merge.newest
     }
 
-    /// Takes a packet; returns whether it is the first copy.
-    pub(super) fn arrive(&mut self, packet: &Candidate) -> bool {
+    /// Takes a packet; returns whether it is the first copy, and by how much later the stream comes
+    /// for good, if that is found now.
+    pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
         let last_arrival = self.path(packet.leg).last_arrival;
         let away = last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
         if away && !followed {
             let rate = KnownRate::inferred(self.media_rate());
-            self.paths[packet.leg as usize].arrivals = Estimator::new(rate.estimator(JITTER));
+            self.paths[packet.leg as usize].arrivals = Arrivals::new(rate);
         }
         let path = &mut self.paths[packet.leg as usize];
-        path.arrive(packet.sequence, self.merge.index_of(packet.sequence), packet.sample);
+        let shift = path.arrive(packet.sequence, self.merge.index_of(packet.sequence), packet.sample);
         path.won += u64::from(first);
         path.late += u64::from(packet.late);
+        let shift = shift.filter(|_| followed).and_then(|shift| self.shifted(packet.sample.at, &shift));
         self.follow(packet.sample.at);
-        first
+        (first, shift)
+    }
+
+    /// All packets are too late: takes that for a shift of the followed leg. Returns its size;
+    /// `None` if they are not late by what is known of that leg.
+    pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Nanos> {
+        let shift = self.paths[self.followed as usize].arrivals.assume_shift(now)?;
+        Some(Nanos::new(libm::round(shift.later_ns) as i64))
+    }
+
+    /// The followed leg has shifted; returns by how much the stream has. While the other leg brings
+    /// packets as before, it has not.
+    fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
+        let later = Nanos::new(libm::round(shift.later_ns) as i64);
+        let other = self.path(self.followed.other());
+        if other.is_silent(now) || other.arrivals.is_unsteady(now, BOTH_SHIFT) {
+            return Some(later);
+        }
+        self.carried += later;
+        None
     }
 
     /// Whether what `leg` says of the timeline counts. With two legs that are skewed, one of them still sends the old timeline when

@@ -167,6 +167,7 @@ mod tests {
         let arriving = 10_000 - i64::from(PACKET_FRAMES) - RATE.frames_in(transit) as i64;
         ControlSnapshot {
             generation: 1,
+            shifts: 0,
             arrivals: Some(map(arriving)),
             reference: ptp.then(|| map(10_000)),
             packet_frames: PACKET_FRAMES,

@@ -11,6 +11,7 @@ mod goals;
 mod measure;
 mod resamplers;
 mod seeds;
+mod slips;
 mod table;
 
 pub use detector::{DetectorFigures, PlantedFault, Programme, detector_figures, render_detector_table};
@@ -21,6 +22,10 @@ pub use figures::Figures;
 pub use resamplers::{
     Contestant, ContestantError, ResamplerFigures, compare_resamplers, contestants, flat_to_hz, latency_ms,
     render_resampler_json, render_resampler_table, thdn_db,
+};
+pub use slips::{
+    SlipBenchError, SlipCase, SlipFigures, SlipKind, SlipPlan, compare_slips, render_slip_cells, render_slip_json,
+    render_slip_table,
 };
 pub use table::{render_csv, render_json, render_markdown, render_table};
 

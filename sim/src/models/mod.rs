@@ -14,6 +14,7 @@ mod malformed;
 mod overtaking;
 mod path;
 pub mod programme;
+mod slips;
 pub mod source;
 mod source_wav;
 mod streams;

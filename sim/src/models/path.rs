@@ -118,6 +118,12 @@ impl NetworkPath {
         self.config.jitter = jitter;
     }
 
+    /// By how much every packet takes longer now than at first.
+    #[must_use]
+    pub fn extra_delay(&self) -> Nanos {
+        self.extra
+    }
+
     /// From now on, every packet takes longer by so much.
     pub fn set_extra_delay(&mut self, extra: Nanos) {
         self.extra = extra;

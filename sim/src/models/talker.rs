@@ -5,6 +5,7 @@
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::identity::Identity;
+use super::slips::Slips;
 use super::source::SourceSignal;
 use super::streams::RandomStream;
 use crate::scenario::{self, FaultKind, Scenario, TalkerClock, TalkerRestart};
@@ -34,6 +35,7 @@ pub struct MediaTimeline {
     rate: SampleRate,
     /// RTP timestamp of programme frame 0, unwrapped.
     first: Frames,
+    slips: Slips,
 }
 
 impl MediaTimeline {
@@ -41,6 +43,7 @@ impl MediaTimeline {
     #[must_use]
     pub fn new(talker: &scenario::Talker, scenario: &Scenario) -> Self {
         let rate = talker.sample_rate_hz.rate();
+        let slips = Slips::of(scenario);
         match talker.clock {
             TalkerClock::Grandmaster | TalkerClock::Rival(_) => {
                 let epoch_ns = epoch_ns(talker.clock, scenario);
@@ -48,13 +51,13 @@ impl MediaTimeline {
                 let packet = i128::from(talker.packet_frames.max(1));
                 let started = i128::from(rate.position_after(epoch_ns).frame().get());
                 let first = Frames::new(((started / packet + 1) * packet) as i64);
-                Self { pace: Pace::Ptp { epoch_ns }, rate, first }
+                Self { pace: Pace::Ptp { epoch_ns }, rate, first, slips }
             }
             TalkerClock::Crystal(crystal) => {
                 let walk = RandomStream::new(scenario.seed, "talker/clock/walk");
                 let clock = Box::new(CrystalClock::new(crystal, Vec::new(), walk));
                 // Any origin will do; this one wraps after 20 s, so that every run passes a wrap.
-                Self { pace: Pace::Crystal(clock), rate, first: Frames::new((1 << 32) - 960_000) }
+                Self { pace: Pace::Crystal(clock), rate, first: Frames::new((1 << 32) - 960_000), slips }
             }
         }
     }
@@ -74,17 +77,19 @@ impl MediaTimeline {
     /// The true time at which programme frame `frame` begins.
     pub fn time_of(&mut self, frame: i64) -> TrueTime {
         let rate = i128::from(self.rate.as_hz());
-        match &mut self.pace {
+        let paced = match &mut self.pace {
             Pace::Ptp { epoch_ns } => {
                 let ns = (i128::from(self.first.get() + frame) * i128::from(NANOS_PER_SECOND) + rate - 1) / rate;
                 (ns - *epoch_ns) as TrueTime
             }
             Pace::Crystal(clock) => clock.true_time_of(frame as f64 * NANOS_PER_SECOND as f64 / rate as f64),
-        }
+        };
+        self.slips.true_time(paced)
     }
 
     /// The programme position that is being captured at true time `t`.
     pub fn position_at(&mut self, t: TrueTime) -> MediaPosition {
+        let t = self.slips.sender_time(t);
         match &mut self.pace {
             Pace::Ptp { epoch_ns } => {
                 let ptp = self.rate.position_after(*epoch_ns + i128::from(t));
@@ -98,8 +103,9 @@ impl MediaTimeline {
         }
     }
 
-    /// Mean rate of the media clock against true time between two times.
+    /// Mean rate of the media clock against true time between two times, but for slips.
     pub fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
+        let (from, to) = (self.slips.sender_time(from), self.slips.sender_time(to));
         match &mut self.pace {
             Pace::Ptp { .. } => 0.0,
             Pace::Crystal(clock) => (clock.error_ns(to) - clock.error_ns(from)) / ((to - from).max(1) as f64 * 1e-9),

@@ -48,10 +48,15 @@ pub enum FaultKind {
     MediaLost,
     /// Every packet of one leg is lost.
     LegLost(MediaLeg),
+    /// Every packet of the media is on its way for so much longer: another route.
+    MediaDelayMs(Millis),
     /// The paths of the media delay packets like this instead of as they do.
     MediaJitter(Jitter),
     /// The sender is silent, and then starts anew: with a random sequence number and a random offset of its RTP timestamps.
     TalkerRestart(TalkerRestart),
+    /// The sender stands still for so long and goes on where it was, with contiguous timestamps; if
+    /// negative, it catches up by so much: what it had left to send leaves at once.
+    TalkerSlipMs(StepMillis),
     /// The sender's SSRC changes from one packet to the next, and nothing else.
     SsrcChange,
     /// Another sender sends to the stream's group: the same format, timestamps of the same clock, another place of the programme.
@@ -130,6 +135,7 @@ impl FaultKind {
                 | Self::GrandmasterRestart(_)
                 | Self::LateSyncUs(_)
                 | Self::SsrcChange
+                | Self::TalkerSlipMs(_)
                 | Self::CardXrunMs(_)
                 | Self::HostClockStepMs(_)
                 | Self::WallClockStepMs(_)
@@ -145,7 +151,7 @@ impl FaultKind {
     /// Whether it befalls the model of the talker, and nothing else.
     #[must_use]
     pub fn needs_talker(&self) -> bool {
-        matches!(self, Self::PacketFrames(_) | Self::WrongPayloadType(_))
+        matches!(self, Self::PacketFrames(_) | Self::WrongPayloadType(_) | Self::TalkerSlipMs(_))
     }
 }
 

@@ -93,6 +93,9 @@ impl Legs {
                     let stall = if begins { Some(stall) } else { leg.config.stall };
                     leg.path.set_stall(now, stall);
                 }
+                FaultKind::MediaDelayMs(longer) => {
+                    leg.path.set_extra_delay(if begins { longer.nanos() } else { Nanos::ZERO });
+                }
                 FaultKind::MediaJitter(jitter) => leg.path.set_jitter(if begins { jitter } else { leg.config.jitter }),
                 FaultKind::NetworkLost | FaultKind::MediaLost => leg.path.set_cut(begins),
                 FaultKind::LegLost(lost) if leg.is(lost) => leg.path.set_cut(begins),
@@ -101,9 +104,9 @@ impl Legs {
         }
     }
 
-    /// Delay of a packet that meets no queue, by the first network.
+    /// Delay of a packet that meets no queue and leaves now, by the first network.
     pub(super) fn min_delay(&self) -> Nanos {
-        self.paths[0].path.min_delay()
+        self.paths[0].path.min_delay() + self.paths[0].path.extra_delay()
     }
 
     /// Takes the number of packets that were lost on all legs since the last call.

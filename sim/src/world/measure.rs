@@ -43,6 +43,12 @@ pub struct CallbackRow {
     pub underruns: u64,
     /// Overruns since the last callback.
     pub overruns: u64,
+    /// Audio of the callback that was made up, ms.
+    pub concealed_ms: f64,
+    /// Whether playback was moved other than by playing.
+    pub jumped: bool,
+    /// The depth that the receiver told.
+    pub told_depth_ms: f64,
 }
 
 /// Collects one interval.
@@ -96,6 +102,9 @@ impl Meter {
                 depth_ms: seen.depth_s.map(|depth_s| depth_s * 1e3),
                 underruns: now.underruns - self.previous.underruns,
                 overruns: now.overruns - self.previous.overruns,
+                concealed_ms: (seen.reception.concealed - self.reception.concealed).as_secs_f64() * 1e3,
+                jumped: now.discontinuities != self.previous.discontinuities,
+                told_depth_ms: seen.reception.depth_told.as_secs_f64() * 1e3,
             });
         }
         if let Some(depth_s) = seen.depth_s {

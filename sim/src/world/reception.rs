@@ -26,6 +26,11 @@ pub struct LegReception {
 pub struct Reception {
     /// Restarts of the media timeline so far.
     pub generation: u32,
+    /// Those of them by another source, beginning with the first.
+    pub sources: u32,
+    /// Times that packets were found to come later or earlier for good, and by how much later the
+    /// last time.
+    pub shifts: (u32, Nanos),
     /// Packets that came by no leg. Goes down when one comes late.
     pub missed: u64,
     /// Datagrams that are not of the stream: another sender's, or of no known timeline.
@@ -38,6 +43,8 @@ pub struct Reception {
     pub concealed: Nanos,
     /// By how much late packets have raised the target depth.
     pub depth_raised: Nanos,
+    /// The depth that it says to have reached.
+    pub depth_told: Nanos,
     /// Rate of the sound card against the host's clock.
     pub card_rate: Option<Ppb>,
     /// The legs, A first.
@@ -56,12 +63,15 @@ impl Reception {
         };
         Self {
             generation: ingest.generation,
+            sources: ingest.sources,
+            shifts: (ingest.shifts, ingest.shifted_by),
             missed: ingest.sequence.lost,
             refused: ingest.refused,
             dropped: playout.dropped_packets + playout.early_packets + ingest.overflows,
             altered: 0,
             concealed,
             depth_raised: playout.raised_by,
+            depth_told: playout.achieved,
             card_rate: playout.started.then_some(playout.card_rate),
             legs: ingest.legs.map(leg),
         }
@@ -72,7 +82,8 @@ impl Reception {
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     refused: Option<(IngestError, LocalTime)>,
-    generation: u32,
+    sources: u32,
+    shifts: u32,
     depth_raised: Nanos,
     sender_off_ptp: bool,
     texts: std::collections::VecDeque<String>,
@@ -92,11 +103,19 @@ impl Teller {
 
     /// Looks for what has changed.
     pub(super) fn look(&mut self, reception: &Reception) {
-        if reception.generation != self.generation {
-            if self.generation > 0 {
+        if reception.sources != self.sources {
+            if self.sources > 0 {
                 self.texts.push_back("stream: its source has started anew".to_owned());
             }
-            self.generation = reception.generation;
+            self.sources = reception.sources;
+        }
+        let (shifts, later) = reception.shifts;
+        if shifts != self.shifts {
+            self.shifts = shifts;
+            self.texts.push_back(match later >= Nanos::ZERO {
+                true => format!("stream: packets come {later} later from now on"),
+                false => format!("stream: packets come {} earlier from now on", -later),
+            });
         }
         if reception.depth_raised > self.depth_raised {
             self.texts.push_back(format!("stream: depth raised by {}", reception.depth_raised));

@@ -1,0 +1,92 @@
+//! The sender's media clock, from the arrivals of its packets by one path.
+//!
+//! Model: an [`Estimator`] of one-way timestamps, and [proof](super::shift) of what it cannot tell
+//! from a change of rate: that packets come later or earlier for good. Then the offset is moved at
+//! once and the rate is kept. Where packets were all over the place before that, what the estimator
+//! made of them is void, but for the rate as it was well known.
+
+use super::known_rate::KnownRate;
+use super::shift::{Judgement, Shift, ShiftDetector};
+use crate::clock::{ClockMap, Estimator, Sample};
+use crate::units::{LocalTime, Nanos};
+
+/// First guess of how late packets are.
+const JITTER: Nanos = Nanos::from_micros(300);
+/// Least late packets that deviate by more than this before a shift have taught the estimator
+/// nothing that is worth keeping.
+const DISTURBED_NS: f64 = 1e6;
+
+/// Arrivals by one path.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    estimator: Estimator,
+    shifts: ShiftDetector,
+    /// When packets last shifted.
+    shifted_at: Option<LocalTime>,
+    /// Whether the offset is that of a timeline that is over.
+    is_moved: bool,
+}
+
+impl Arrivals {
+    /// Arrivals from a sender of which so much is known.
+    pub(super) fn new(rate: KnownRate) -> Self {
+        let estimator = Estimator::new(rate.estimator(JITTER));
+        Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
+    }
+
+    /// Arrivals of the timeline that follows, of which the rate is kept.
+    pub(super) fn moved(mut self) -> Self {
+        self.shifts.begin_anew();
+        Self { is_moved: true, ..self }
+    }
+
+    /// Takes a packet's arrival. Returns the shift that it proves.
+    pub(super) fn take(&mut self, sample: &Sample) -> Option<Shift> {
+        if std::mem::take(&mut self.is_moved) {
+            self.estimator.step_offset(-self.estimator.lateness(sample), 1);
+            return None;
+        }
+        match self.shifts.judge(sample, self.estimator.lateness(sample)) {
+            Judgement::Take => self.estimator.update(*sample),
+            Judgement::Withhold => self.estimator.watch(sample),
+            Judgement::Shift(shift) => {
+                self.shift(sample.at, &shift);
+                return Some(shift);
+            }
+        }
+        None
+    }
+
+    /// Packets are of no use as late as they come, so that nothing is lost by taking it for a shift.
+    /// Returns the shift; `None` if they are not late by what is known of them.
+    pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
+        let shift = self.shifts.assume(now)?;
+        self.shift(now, &shift);
+        Some(shift)
+    }
+
+    fn shift(&mut self, now: LocalTime, shift: &Shift) {
+        self.shifted_at = Some(now);
+        if shift.noise_ns < DISTURBED_NS {
+            self.estimator.step_offset(-shift.later_ns, shift.packets);
+        } else {
+            self.estimator.begin_anew();
+            self.estimator.update(shift.least);
+        }
+    }
+
+    /// Whether packets have shifted in the last `time`, or may be found to have.
+    pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
+        self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)
+    }
+
+    /// The sender's clock against the host's.
+    pub(super) fn map(&self) -> Option<ClockMap> {
+        self.estimator.map()
+    }
+
+    /// Running size of the packets' lateness.
+    pub(super) fn jitter(&self) -> Nanos {
+        self.estimator.jitter()
+    }
+}

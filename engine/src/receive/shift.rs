@@ -1,0 +1,247 @@
+//! Proof that packets come later or earlier for good: the sender's graph has slipped, or the path
+//! has become another.
+//!
+//! Model: packets are late by any amount, for a while; a path that jitters, a host that stands still
+//! and a sender that sends in bursts let some packets through in time, or make them late by
+//! different amounts. After a slip, the least late packet of every eighth of a second is off to the
+//! same side by the same amount. That is measured against the least late packets' usual deviation,
+//! so that a shift is proven as fast on a quiet network as on a busy one, if it is larger than what
+//! the network does by itself.
+//!
+//! What is off is kept from the estimator until the proof, because a filter takes a step for a
+//! change of rate; but not for ever: a network that has become worse must be learnt. Single packets
+//! that are late are the rule, and are taken as long as others come in time.
+
+use crate::clock::Sample;
+use crate::units::{LocalTime, Nanos};
+
+/// The least late packet of so much time stands for all: longer than any sender's burst, so that
+/// one of a burst's last packets is among them.
+const WINDOW: Nanos = Nanos::from_millis(125);
+/// Windows in a row that prove that packets come later: a queue that stands as long is rare, and the
+/// depth covers for it; and earlier, which no queue can do.
+const LATE_PROOF: usize = 5;
+const EARLY_PROOF: usize = 3;
+/// A shift by less is left to the estimator and the trim: that much other routes through a few
+/// switches differ, and a sender's cycle wanders.
+const SMALLEST_NS: f64 = 500_000.0;
+/// Deviations of windows, in root mean squares, that are the network's.
+const NOISES: f64 = 5.0;
+/// The windows of a shift are as much alike as those before it, or by this: what a clock that is
+/// slewed by 500 ppm moves by in less than the proof takes.
+const ALIKE_NS: f64 = 200_000.0;
+/// First guess of a window's deviation.
+const FIRST_NOISE_NS: f64 = 100_000.0;
+/// Windows over which that forgets: four seconds.
+const NOISE_MEMORY: f64 = 32.0;
+/// Deviations beyond this, in limits, are learnt from as if they were that.
+const LEARNT_LIMITS: f64 = 2.0;
+/// An estimate must be this old to be the measure.
+const GROWN_UP: Nanos = Nanos::from_secs(2);
+/// Samples are kept from the estimator for this long at most.
+const PATIENCE: Nanos = Nanos::from_secs(2);
+
+/// What is to be done with a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Judgement {
+    /// It is of the course so far.
+    Take,
+    /// It is kept from the estimator.
+    Withhold,
+    /// It and those before it prove a shift.
+    Shift(Shift),
+}
+
+/// Packets come later for good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shift {
+    /// By so much; negative if earlier.
+    pub(super) later_ns: f64,
+    /// The packet that is late by that.
+    pub(super) least: Sample,
+    /// Packets that prove it.
+    pub(super) packets: u32,
+    /// Usual deviation of the least late packets before it.
+    pub(super) noise_ns: f64,
+}
+
+/// The least late of some packets.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    since: LocalTime,
+    sample: Sample,
+    late_ns: f64,
+    packets: u32,
+}
+
+impl Least {
+    fn new(sample: &Sample, late_ns: f64) -> Self {
+        Self { since: sample.at, sample: *sample, late_ns, packets: 1 }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        if other.late_ns < self.late_ns {
+            (self.sample, self.late_ns) = (other.sample, other.late_ns);
+        }
+    }
+}
+
+/// Windows in a row that are off to one side.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The newest windows, in a ring.
+    newest: [Least; LATE_PROOF],
+    windows: usize,
+}
+
+impl Run {
+    fn extended(run: Option<Self>, window: Least) -> Self {
+        let same_side = |run: &Self| (run.newest[0].late_ns > 0.0) == (window.late_ns > 0.0);
+        let mut run = run.filter(same_side).unwrap_or(Self { newest: [window; LATE_PROOF], windows: 0 });
+        run.newest[run.windows % LATE_PROOF] = window;
+        run.windows += 1;
+        run
+    }
+
+    /// The newest `count` windows together, and by how much they are apart; `None` if there are not
+    /// so many.
+    fn newest(&self, count: usize) -> Option<(Least, f64)> {
+        if self.windows < count {
+            return None;
+        }
+        let mut windows = (1..=count).map(|back| self.newest[(self.windows - back) % LATE_PROOF]);
+        let mut all = windows.next()?;
+        let mut most_ns = all.late_ns;
+        for window in windows {
+            most_ns = most_ns.max(window.late_ns);
+            all.add(&window);
+        }
+        Some((all, most_ns - all.late_ns))
+    }
+}
+
+/// Watches the packets of one path.
+#[derive(Clone, Debug)]
+pub(super) struct ShiftDetector {
+    /// When the estimate began.
+    began: Option<LocalTime>,
+    window: Option<Least>,
+    run: Option<Run>,
+    /// When a packet came in time for the last time.
+    in_time_at: LocalTime,
+    /// The packets that came since then.
+    since_in_time: Option<Least>,
+    withholds_since: Option<LocalTime>,
+    /// Mean square deviation of windows, ns^2.
+    noise: f64,
+}
+
+impl Default for ShiftDetector {
+    fn default() -> Self {
+        Self {
+            began: None,
+            window: None,
+            run: None,
+            in_time_at: LocalTime::ZERO,
+            since_in_time: None,
+            withholds_since: None,
+            noise: FIRST_NOISE_NS * FIRST_NOISE_NS,
+        }
+    }
+}
+
+impl ShiftDetector {
+    /// Judges a sample that is late by so much against the least late ones so far.
+    pub(super) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
+        let began = *self.began.get_or_insert(sample.at);
+        if sample.at.since(began) < GROWN_UP {
+            self.in_time_at = sample.at;
+            return Judgement::Take;
+        }
+        let limit_ns = self.limit_ns();
+        let this = Least::new(sample, late_ns);
+        self.note_lateness(&this, limit_ns);
+        match &mut self.window {
+            Some(window) => window.add(&this),
+            None => self.window = Some(this),
+        }
+        if let Some(window) = self.window.take_if(|window| sample.at.since(window.since) >= WINDOW)
+            && let Some(shift) = self.close(window, limit_ns)
+        {
+            return Judgement::Shift(shift);
+        }
+        self.quarantine(sample.at, late_ns, limit_ns)
+    }
+
+    /// Packets late by more than this are off.
+    fn limit_ns(&self) -> f64 {
+        SMALLEST_NS.max(NOISES * libm::sqrt(self.noise))
+    }
+
+    fn note_lateness(&mut self, this: &Least, limit_ns: f64) {
+        if this.late_ns.abs() <= limit_ns {
+            (self.in_time_at, self.since_in_time) = (this.sample.at, None);
+            return;
+        }
+        match &mut self.since_in_time {
+            Some(since) => since.add(this),
+            None => self.since_in_time = Some(*this),
+        }
+    }
+
+    /// Whether an estimator may have a sample.
+    fn quarantine(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) -> Judgement {
+        let is_off = late_ns < -limit_ns || (late_ns > limit_ns && now.since(self.in_time_at) >= WINDOW);
+        if !is_off {
+            return Judgement::Take;
+        }
+        let since = *self.withholds_since.get_or_insert(now);
+        if now.since(since) < PATIENCE { Judgement::Withhold } else { Judgement::Take }
+    }
+
+    /// A window is over. Returns the shift that it proves.
+    fn close(&mut self, window: Least, limit_ns: f64) -> Option<Shift> {
+        if window.late_ns.abs() <= limit_ns {
+            (self.run, self.withholds_since) = (None, None);
+            self.learn_noise(window.late_ns);
+            return None;
+        }
+        let run = *self.run.insert(Run::extended(self.run, window));
+        let proof = if window.late_ns > 0.0 { LATE_PROOF } else { EARLY_PROOF };
+        let (all, apart_ns) = run.newest(proof)?;
+        if apart_ns <= ALIKE_NS.max(NOISES * libm::sqrt(self.noise)) {
+            return Some(self.shifted(&all));
+        }
+        // It is no shift, but what this network does.
+        self.learn_noise(window.late_ns.abs().min(LEARNT_LIMITS * limit_ns));
+        None
+    }
+
+    fn learn_noise(&mut self, late_ns: f64) {
+        self.noise += (late_ns * late_ns - self.noise) / NOISE_MEMORY;
+    }
+
+    /// The shift that is assumed when nothing is lost by it: by the least late of the packets since
+    /// one came in time; `None` if one just has, or all are early.
+    pub(super) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
+        let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
+        Some(self.shifted(&late))
+    }
+
+    fn shifted(&mut self, by: &Least) -> Shift {
+        (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
+        self.in_time_at = by.sample.at;
+        Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
+    }
+
+    /// Whether packets are off now, and may prove to have shifted.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.run.is_some() || self.withholds_since.is_some()
+    }
+
+    /// The estimate begins anew.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self { noise: self.noise, ..Self::default() };
+    }
+}
