@@ -69,7 +69,7 @@ pub(crate) fn sap_packet(datagram: &[u8]) {
     assert!(directory.is_empty() && directory.poll_timeout().is_none());
     assert!((0..MANY).any(|_| directory.poll_event().is_none()), "events without end");
     let Ok(packet) = SapPacket::parse(datagram) else { return };
-    sdp_text(packet.payload);
+    sdp_text(&packet.payload);
     let emitted = packet.emit();
     assert_eq!(SapPacket::parse(&emitted), Ok(packet));
 }

@@ -174,6 +174,7 @@ impl Options {
         Ok(StreamDescription {
             format: format.map_err(|error| BassError::parameter(error.to_string()))?,
             payload_type: self.payload_type.unwrap_or(ANY_PAYLOAD_TYPE),
+            alternative_payload_type: None,
             packet_frames,
             max_packet_frames: None,
             media_clock: MediaClockSource::Direct { offset: 0 },

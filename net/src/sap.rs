@@ -4,7 +4,7 @@
 //! announcements need no thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::socket::{ROUND, Socket, SocketConfig};
 use crate::worker::{Context, Urgency, Worker};
@@ -41,9 +41,20 @@ impl SapListener {
     /// # Errors
     /// If the port is refused.
     pub fn start(interface: &Interface) -> Result<Self> {
+        Self::with_groups(interface, &[])
+    }
+
+    /// Listens on others besides, as a network of its own scopes has them.
+    ///
+    /// # Errors
+    /// If the port is refused, or a group is none.
+    pub fn with_groups(interface: &Interface, more: &[Ipv4Addr]) -> Result<Self> {
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
         let receive = SocketConfig::receive(interface.clone(), any, None);
-        let socket = Socket::open(SocketConfig { groups: GROUPS.to_vec(), ..receive })?;
+        let mut groups = GROUPS.to_vec();
+        groups.extend(more.iter().filter(|group| !GROUPS.contains(group)));
+        groups.dedup();
+        let socket = Socket::open(SocketConfig { groups, ..receive })?;
         let (tell, events) = sync_channel(MAX_EVENTS);
         let sessions = Arc::new(ArcSwap::default());
         let publish = Arc::clone(&sessions);
@@ -115,8 +126,22 @@ impl SapAnnouncer {
     /// # Errors
     /// If a socket is refused.
     pub fn new(interface: &Interface, interval: Nanos, seed: u64) -> Result<Self> {
+        Self::to_groups(interface, interval, seed, &[])
+    }
+
+    /// The same to other groups than that of AES67 and Dante, if there are any.
+    ///
+    /// # Errors
+    /// If a socket is refused, or a group is none.
+    pub fn to_groups(interface: &Interface, interval: Nanos, seed: u64, groups: &[Ipv4Addr]) -> Result<Self> {
+        if let Some(&group) = groups.iter().find(|group| !group.is_multicast()) {
+            return Err(Error::NotMulticast(group));
+        }
         let socket = Socket::open(SocketConfig { dscp: 0, ttl: TTL, ..SocketConfig::send(interface.clone()) })?;
-        let config = AnnouncerConfig::new(IpAddr::V4(interface.address), seed);
+        let mut config = AnnouncerConfig::new(IpAddr::V4(interface.address), seed);
+        if !groups.is_empty() {
+            config.destinations = groups.iter().map(|&group| (group, PORT).into()).collect();
+        }
         Ok(Self { socket, announcer: Announcer::new(AnnouncerConfig { minimum_interval: interval, ..config }) })
     }
 

@@ -149,6 +149,7 @@ fn parse_url(url: &str) -> std::result::Result<Target, String> {
     let stream = StreamDescription {
         format,
         payload_type: options.payload_type.unwrap_or(ANY_PAYLOAD_TYPE),
+        alternative_payload_type: None,
         packet_frames: Some(frames.max(1)),
         max_packet_frames: None,
         media_clock: MediaClockSource::Direct { offset: 0 },

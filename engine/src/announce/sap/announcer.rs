@@ -153,7 +153,7 @@ impl Announcer {
     }
 
     fn queue(&mut self, deletion: bool, hash: u16, payload: &[u8]) {
-        let datagram = SapPacket { deletion, hash, origin: self.config.origin, payload }.emit();
+        let datagram = SapPacket { deletion, hash, origin: self.config.origin, payload: payload.into() }.emit();
         for &destination in &self.config.destinations {
             // Who does not drain them has no use for old ones.
             if self.outbox.len() == MAX_QUEUED {

@@ -1,20 +1,21 @@
 //! What others announce.
 //!
-//! Model: a session is named by its `o=` line without the version (RFC 8866, 5.2), so that a changed description is the same session. An announcement that is byte for byte
+//! Model: a session is its announcer's ([`SessionKey`]), so that nobody changes or withdraws what another host announces. An announcement that is byte for byte
 //! the last one only shows that the session lives; hashes are not relied on for that, because devices exist that do not change them. A deletion is
-//! believed if it comes from the same SAP origin.
+//! believed if it comes from the session's own announcer; where that has several of the same `o=` line, the hash tells which is meant, or else the stream's address.
 //!
 //! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but an hour at least; that leaves dead streams on display for an hour, so
 //! the hour counts only for sessions that were announced once: of others the interval is known.
 
+use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
-use crate::announce::sdp::{Description, Finding, MAX_TEXT, Origin};
+use crate::announce::sdp::{Description, Finding};
 use crate::units::{LocalTime, Nanos};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Sessions that are remembered: several large installations. With [`MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
+/// Sessions that are remembered: several large installations. With [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
 /// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still tells the present state.
 const MAX_EVENTS: usize = 1024;
@@ -24,36 +25,8 @@ const SILENT_INTERVALS: i64 = 10;
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Names a session: the `o=` line without its version.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionKey {
-    username: String,
-    session_id: String,
-    address: String,
-}
-
-impl SessionKey {
-    fn of(origin: &Origin) -> Self {
-        let Origin { username, session_id, address, .. } = origin;
-        Self { username: username.clone(), session_id: session_id.clone(), address: address.clone() }
-    }
-
-    /// From a deletion's payload, which is an `o=` line or a whole description.
-    fn of_payload(payload: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(payload.get(..MAX_TEXT.min(payload.len()))?);
-        let line = text.lines().find_map(|line| line.strip_prefix("o="))?;
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [username, session_id, _, _, _, address] = fields[..] else { return None };
-        let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
-        Some(Self { username, session_id, address })
-    }
-}
-
-impl fmt::Display for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} at {}", self.session_id, self.username, self.address)
-    }
-}
+/// Refusals that are told of, each once for a host; more are counted only.
+const MAX_REFUSALS: usize = 256;
 
 /// A session that is announced.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +35,11 @@ pub struct Entry {
     pub description: Description,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
-    /// The host whose announcement came last, by its datagram's source address.
+    /// The host that announces it, by its datagrams' source address.
     pub from: IpAddr,
-    /// The SAP origin, hash and text of the last announcement.
-    origin: IpAddr,
+    /// When it was announced for the first time.
+    pub first_heard_at: LocalTime,
+    /// The hash and text of the last announcement.
     hash: u16,
     text: Vec<u8>,
     heard_at: LocalTime,
@@ -87,12 +61,12 @@ impl Entry {
     }
 
     /// It was announced again.
-    fn hear(&mut self, now: LocalTime, from: IpAddr) {
+    fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
         // A loss makes one interval long; the next ones forget it by and by. A second group doubles each announcement.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
-        (self.heard_at, self.from) = (now, from);
+        self.heard_at = now;
     }
 }
 
@@ -130,6 +104,13 @@ pub enum SapEvent {
         /// Why.
         reason: Removal,
     },
+    /// An announcement was not understood; told once for each host and reason.
+    Refused {
+        /// Who sent it.
+        from: IpAddr,
+        /// Why.
+        reason: SapError,
+    },
 }
 
 /// What was heard.
@@ -150,7 +131,7 @@ pub struct DirectoryStats {
 /// use engine::announce::sap::{Directory, SapEvent, SapPacket};
 /// let mut directory = Directory::default();
 /// let text = b"v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=Studio\r\nt=0 0\r\nm=audio 5004 RTP/AVP 11\r\nc=IN IP4 239.69.0.1/32\r\n";
-/// let packet = SapPacket { deletion: false, hash: 1, origin: [192, 0, 2, 1].into(), payload: text };
+/// let packet = SapPacket { deletion: false, hash: 1, origin: [192, 0, 2, 1].into(), payload: text.into() };
 /// directory.handle_datagram(LocalTime::ZERO, packet.origin, &packet.emit())?;
 /// let Some(SapEvent::Added(key)) = directory.poll_event() else { panic!() };
 /// assert_eq!(directory.get(&key).unwrap().description.name, "Studio");
@@ -160,6 +141,8 @@ pub struct DirectoryStats {
 pub struct Directory {
     sessions: BTreeMap<SessionKey, Entry>,
     events: VecDeque<SapEvent>,
+    /// Refusals that were told, as text.
+    refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
 }
 
@@ -170,11 +153,20 @@ impl Directory {
     /// If it is not understood, or there is no room; it is counted, and nothing else happens.
     pub fn handle_datagram(&mut self, now: LocalTime, from: IpAddr, datagram: &[u8]) -> Result<(), SapError> {
         let taken = SapPacket::parse(datagram).and_then(|packet| self.take(now, from, &packet));
-        match taken {
+        match &taken {
             Ok(()) => self.stats.understood += 1,
-            Err(_) => self.stats.refused += 1,
+            Err(reason) => {
+                self.stats.refused += 1;
+                self.tell_refusal(from, reason);
+            }
         }
         taken
+    }
+
+    fn tell_refusal(&mut self, from: IpAddr, reason: &SapError) {
+        if self.refusals.len() < MAX_REFUSALS && self.refusals.insert((from, reason.to_string())) {
+            self.push(SapEvent::Refused { from, reason: reason.clone() });
+        }
     }
 
     /// Removes the sessions that have been silent for too long at `now`.
@@ -227,53 +219,83 @@ impl Directory {
     }
 
     fn take(&mut self, now: LocalTime, from: IpAddr, packet: &SapPacket<'_>) -> Result<(), SapError> {
+        let host = Host { from, origin: packet.origin };
         if packet.deletion {
-            self.delete(packet);
+            self.delete(host, packet);
             return Ok(());
         }
-        let parsed = Description::parse(packet.payload)?;
-        let key = SessionKey::of(&parsed.description.origin);
-        let is_full = self.sessions.len() == MAX_SESSIONS;
-        match self.sessions.get_mut(&key) {
-            Some(entry) => {
-                entry.hear(now, from);
-                (entry.origin, entry.hash) = (packet.origin, packet.hash);
-                if entry.text != packet.payload {
-                    entry.text = packet.payload.to_vec();
-                    (entry.description, entry.findings) = (parsed.description, parsed.findings);
-                    self.push(SapEvent::Updated(key));
-                }
+        let parsed = Description::parse(&packet.payload)?;
+        let session = SessionName::of(&parsed.description.origin);
+        if let Some(key) = self.find(host, &session, &parsed.description)
+            && let Some(entry) = self.sessions.get_mut(&key)
+        {
+            entry.hear(now);
+            entry.hash = packet.hash;
+            if entry.text != *packet.payload {
+                entry.text = packet.payload.to_vec();
+                (entry.description, entry.findings) = (parsed.description, parsed.findings);
+                self.push(SapEvent::Updated(key));
             }
-            None if is_full => return Err(SapError::Full(MAX_SESSIONS)),
-            None => {
-                let entry = Entry {
-                    description: parsed.description,
-                    findings: parsed.findings,
-                    from,
-                    origin: packet.origin,
-                    hash: packet.hash,
-                    text: packet.payload.to_vec(),
-                    heard_at: now,
-                    interval: None,
-                };
-                self.sessions.insert(key.clone(), entry);
-                self.push(SapEvent::Added(key));
-            }
+            return Ok(());
         }
+        if self.sessions.len() == MAX_SESSIONS {
+            return Err(SapError::Full(MAX_SESSIONS));
+        }
+        let entry = Entry {
+            description: parsed.description,
+            findings: parsed.findings,
+            from,
+            first_heard_at: now,
+            hash: packet.hash,
+            text: packet.payload.to_vec(),
+            heard_at: now,
+            interval: None,
+        };
+        let taken: BTreeSet<u16> = self.of(host, &session).map(|(key, _)| key.number()).collect();
+        // There are fewer sessions than numbers.
+        let number = (0..=u16::MAX).find(|number| !taken.contains(number)).unwrap_or(0);
+        let key = SessionKey::new(host, session, number);
+        self.sessions.insert(key.clone(), entry);
+        self.push(SapEvent::Added(key));
         Ok(())
     }
 
-    /// A deletion names its session by the `o=` line, or only by the hash of the announcement.
-    fn delete(&mut self, packet: &SapPacket<'_>) {
-        let named = SessionKey::of_payload(packet.payload);
-        let is_meant = |(key, entry): &(&SessionKey, &Entry)| {
-            entry.origin == packet.origin
-                && match &named {
-                    Some(named) => *key == named,
-                    None => entry.hash == packet.hash && packet.hash != 0,
-                }
+    /// The sessions with the same `o=` line that the same host announces.
+    fn of(&self, host: Host, session: &SessionName) -> impl Iterator<Item = (&SessionKey, &Entry)> {
+        let [first, last] = [0, u16::MAX].map(|number| SessionKey::new(host, session.clone(), number));
+        self.sessions.range(first..=last)
+    }
+
+    /// The session that a description is of: the one whose stream goes to the same place, or else the only one, if this is a newer version of it.
+    fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
+        let to = place(description);
+        let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);
+        let newer = || {
+            let mut all = self.of(host, session);
+            let only = all.next().filter(|_| all.next().is_none());
+            only.filter(|(_, entry)| entry.description.origin.version < description.origin.version)
         };
-        match self.sessions.iter().find(is_meant).map(|(key, _)| key.clone()) {
+        same.or_else(newer).map(|(key, _)| key.clone())
+    }
+
+    /// A deletion names its session by the `o=` line, or only by the hash of the announcement.
+    fn delete(&mut self, host: Host, packet: &SapPacket<'_>) {
+        let named = SessionName::of_payload(&packet.payload);
+        let has_hash = |entry: &Entry| entry.hash == packet.hash && packet.hash != 0;
+        let is_meant = |(key, entry): &(&SessionKey, &Entry)| {
+            key.is_of(host) && named.as_ref().map_or_else(|| has_hash(entry), |named| key.is_named(named))
+        };
+        let meant: Vec<(&SessionKey, &Entry)> = self.sessions.iter().filter(is_meant).collect();
+        let to = Description::parse(&packet.payload).ok().and_then(|parsed| place(&parsed.description));
+        let goes_there = |entry: &Entry| to.is_some() && place(&entry.description) == to;
+        let one = match meant[..] {
+            [only] => Some(only),
+            _ => {
+                let by_hash = meant.iter().find(|(_, entry)| has_hash(entry));
+                by_hash.or_else(|| meant.iter().find(|(_, entry)| goes_there(entry))).copied()
+            }
+        };
+        match one.map(|(key, _)| key.clone()) {
             Some(key) => self.remove(key, Removal::Deleted),
             None => self.stats.idle_deletions += 1,
         }

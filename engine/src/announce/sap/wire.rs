@@ -1,8 +1,11 @@
 //! SAP datagrams as bytes (RFC 2974, 6).
 //!
-//! [`SapPacket::parse`] takes any bytes: it never panics, copies or allocates. Authentication data is skipped: nobody in the field has keys to check it. Encrypted and
-//! compressed payloads are refused; no announcer of audio is known to send either, and RFC 2974 (7) advises against encryption.
+//! [`SapPacket::parse`] takes any bytes: it never panics, and allocates for compressed payloads only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is
+//! skipped: nobody in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7) advises against encryption.
 
+use crate::announce::sdp::MAX_TEXT;
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -24,13 +27,13 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 ///
 /// ```
 /// use engine::announce::sap::{SapError, SapPacket};
-/// let packet = SapPacket { deletion: false, hash: 0x1234, origin: [192, 0, 2, 1].into(), payload: b"v=0\r\n" };
+/// let packet = SapPacket { deletion: false, hash: 0x1234, origin: [192, 0, 2, 1].into(), payload: b"v=0\r\n".into() };
 /// let bytes = packet.emit();
 /// assert_eq!(bytes[..8], [0x20, 0, 0x12, 0x34, 192, 0, 2, 1]);
 /// assert_eq!(SapPacket::parse(&bytes), Ok(packet));
 /// assert_eq!(SapPacket::parse(&bytes[..7]), Err(SapError::Truncated { needed: 8, available: 7 }));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SapPacket<'a> {
     /// Whether the session is at an end.
     pub deletion: bool,
@@ -39,7 +42,7 @@ pub struct SapPacket<'a> {
     /// The host that announces.
     pub origin: IpAddr,
     /// The description; of a deletion perhaps its `o=` line alone.
-    pub payload: &'a [u8],
+    pub payload: Cow<'a, [u8]>,
 }
 
 impl<'a> SapPacket<'a> {
@@ -68,11 +71,9 @@ impl<'a> SapPacket<'a> {
         if flags & ENCRYPTED != 0 {
             return Err(SapError::Encrypted);
         }
-        if flags & COMPRESSED != 0 {
-            return Err(SapError::Compressed);
-        }
         let hash = u16::from_be_bytes([h0, h1]);
-        Ok(Self { deletion: flags & DELETION != 0, hash, origin, payload: description(rest)? })
+        let payload = if flags & COMPRESSED == 0 { description(rest)?.into() } else { unpack(rest)?.into() };
+        Ok(Self { deletion: flags & DELETION != 0, hash, origin, payload })
     }
 
     /// The datagram, with the payload type, which some receivers need.
@@ -93,7 +94,7 @@ impl<'a> SapPacket<'a> {
         }
         datagram.extend_from_slice(SDP);
         datagram.push(0);
-        datagram.extend_from_slice(self.payload);
+        datagram.extend_from_slice(&self.payload);
         datagram
     }
 }
@@ -109,6 +110,19 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
     // Parameters may follow the type.
     let name = payload_type.split(|&byte| byte == b';').next().unwrap_or(payload_type).trim_ascii();
     if name.eq_ignore_ascii_case(SDP) { Ok(&payload[1..]) } else { Err(SapError::PayloadType) }
+}
+
+/// What a compressed payload holds, by zlib (RFC 2974, 6): the standard has its type compressed with it, and some write that in front.
+fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
+    let packed = description(rest).unwrap_or(rest);
+    if packed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = decompress_to_vec_zlib_with_limit(packed, MAX_TEXT).map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => SapError::TooLong,
+        _ => SapError::Compressed,
+    })?;
+    description(&text).map(<[u8]>::to_vec)
 }
 
 /// Why a datagram is not read.
@@ -128,9 +142,12 @@ pub enum SapError {
     /// Encrypted.
     #[error("the announcement is encrypted, and there is no key")]
     Encrypted,
-    /// Compressed.
-    #[error("the announcement is compressed, which is not read: have its sender announce plain text")]
+    /// Compressed, and damaged.
+    #[error("the announcement is compressed, and cannot be unpacked by zlib: have its sender announce plain text")]
     Compressed,
+    /// Compressed, and far longer than a description.
+    #[error("the announcement is compressed and holds more than {MAX_TEXT} bytes: a description has fewer")]
+    TooLong,
     /// Not SDP.
     #[error("the announcement does not hold SDP (application/sdp)")]
     PayloadType,
@@ -145,16 +162,17 @@ pub enum SapError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use miniz_oxide::deflate::compress_to_vec_zlib;
     use proptest::prelude::*;
 
     #[test]
     fn the_forms_of_the_field_are_read() {
         let origin = IpAddr::from([192, 0, 2, 1]);
-        let expected = SapPacket { deletion: false, hash: 0xABCD, origin, payload: b"v=0\r\n" };
+        let expected = SapPacket { deletion: false, hash: 0xABCD, origin, payload: b"v=0\r\n".into() };
         let header = [0x20, 0, 0xAB, 0xCD, 192, 0, 2, 1];
         let with = |payload: &[u8]| [&header[..], payload].concat();
         for payload in [&b"v=0\r\n"[..], b"application/sdp\0v=0\r\n", b"Application/SDP; charset=utf-8\0v=0\r\n"] {
-            assert_eq!(SapPacket::parse(&with(payload)), Ok(expected));
+            assert_eq!(SapPacket::parse(&with(payload)), Ok(expected.clone()));
         }
         for payload in [&b"text/plain\0v=0"[..], b"application/sdp", &[b'x'; 500]] {
             assert_eq!(SapPacket::parse(&with(payload)), Err(SapError::PayloadType));
@@ -171,8 +189,30 @@ mod tests {
         };
         assert_eq!(flagged(0x24), Ok(true));
         assert_eq!(flagged(0x22), Err(SapError::Encrypted));
-        assert_eq!(flagged(0x21), Err(SapError::Compressed));
+        assert_eq!(flagged(0x21), Err(SapError::Compressed), "it is not");
         assert_eq!(flagged(0x40), Err(SapError::Version(2)));
+    }
+
+    #[test]
+    fn compressed_announcements_are_unpacked_within_bounds() {
+        let header = [0x21, 0, 0xAB, 0xCD, 192, 0, 2, 1];
+        let packed = |text: &[u8]| compress_to_vec_zlib(text, 6);
+        let read = |payload: Vec<u8>| {
+            SapPacket::parse(&[&header[..], &payload].concat()).map(|packet| packet.payload.to_vec())
+        };
+        let text = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n";
+        let typed = [b"application/sdp\0", &text[..]].concat();
+        assert_eq!(read(packed(text)), Ok(text.to_vec()));
+        assert_eq!(read(packed(&typed)), Ok(text.to_vec()));
+        assert_eq!(read([b"application/sdp\0", &packed(text)[..]].concat()), Ok(text.to_vec()));
+        assert_eq!(read(Vec::new()), Ok(Vec::new()), "a deletion by its hash");
+        assert_eq!(read(packed(b"text/plain\0hello")), Err(SapError::PayloadType));
+        let (mut damaged, whole) = (packed(text), packed(text));
+        *damaged.last_mut().unwrap() ^= 1;
+        assert_eq!(read(damaged), Err(SapError::Compressed));
+        assert_eq!(read(whole[..whole.len() - 6].to_vec()), Err(SapError::Compressed));
+        // A megabyte in a kilobyte.
+        assert_eq!(read(packed(&vec![b'v'; 1 << 20])), Err(SapError::TooLong));
     }
 
     proptest! {
@@ -182,7 +222,7 @@ mod tests {
             payload in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let origin = if is_v6 { v6.into() } else { v4.into() };
-            let packet = SapPacket { deletion, hash, origin, payload: &payload };
+            let packet = SapPacket { deletion, hash, origin, payload: payload.into() };
             let emitted = packet.emit();
             prop_assert_eq!(SapPacket::parse(&emitted), Ok(packet));
         }

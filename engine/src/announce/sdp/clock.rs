@@ -49,6 +49,8 @@ impl ReferenceClock {
 
 /// The edition that AES67 asks for.
 const PTP_2008: &str = "IEEE1588-2008";
+/// How the editions of 802.1AS begin (RFC 7273, 4.8).
+const PTP_802: &str = "IEEE802.1AS";
 
 impl fmt::Display for ReferenceClock {
     /// The value of `a=ts-refclk`; empty if nothing is told.
@@ -118,7 +120,15 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
         lints.push(Lint::BareTraceable);
         return Some(ReferenceClock::PtpTraceable { version: PTP_2008.to_owned() });
     }
-    let (version, clock) = value.split_once(':')?;
+    // Without the edition it begins with the grandmaster.
+    let has_edition = value.split(':').next().is_none_or(|first| octets::<8>(first.trim()).is_none())
+        && octets::<8>(value.trim()).is_none();
+    let (version, clock) = if has_edition {
+        value.split_once(':')?
+    } else {
+        lints.push(Lint::NoEdition);
+        (PTP_2008, value)
+    };
     let version = version.trim().to_owned();
     if clock.trim().eq_ignore_ascii_case("traceable") {
         return Some(ReferenceClock::PtpTraceable { version });
@@ -136,14 +146,24 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     if identity.trim() != grandmaster.sdp().to_string() {
         lints.push(Lint::GrandmasterSpelling { written: identity.trim().to_owned(), right: grandmaster });
     }
+    if [[0; 8], [0xFF; 8]].contains(&grandmaster.0) {
+        lints.push(Lint::NoGrandmaster(grandmaster));
+    }
     let domain = match domain {
         Some(domain) => domain_number(domain.trim(), lints),
+        // IEEE 802.1AS has one domain, and RFC 7273 (4.8) no place for it.
+        None if has_prefix(&version, PTP_802) => default_domain,
         None => {
             lints.push(Lint::NoDomain);
             default_domain
         }
     };
     Some(ReferenceClock::Ptp { version, grandmaster, domain })
+}
+
+/// Whether a text begins so, whatever its case.
+fn has_prefix(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// A number, or RFC 7273's `domain-nmbr=` and a number.

@@ -21,7 +21,8 @@ impl Description {
         let [user, id, address] = [&origin.username, &origin.session_id, &origin.address].map(|field| word(field));
         text.add(format_args!("v=0"));
         text.add(format_args!("o={user} {id} {} IN {} {address}", origin.version, family_of(&address)));
-        text.add(format_args!("s={}", if self.name.is_empty() { "-".into() } else { one_line(&self.name) }));
+        let name = one_line(&self.name);
+        text.add(format_args!("s={}", if name.is_empty() { "-" } else { &name }));
         if let Some(information) = &self.information {
             text.add(format_args!("i={}", one_line(information)));
         }
@@ -48,7 +49,9 @@ impl Description {
 fn write_medium(text: &mut Lines, stream: &StreamDescription, leg: &LegDescription, mid: Option<String>) {
     let StreamDescription { format, payload_type, .. } = stream;
     let rate = format.sample_rate();
-    text.add(format_args!("m=audio {} RTP/AVP {payload_type}", leg.port));
+    let payload_types = || std::iter::once(*payload_type).chain(stream.alternative_payload_type);
+    let list: Vec<String> = payload_types().map(|number| number.to_string()).collect();
+    text.add(format_args!("m=audio {} RTP/AVP {}", leg.port, list.join(" ")));
     let family = family(leg.destination);
     match leg.ttl {
         Some(ttl) => text.add(format_args!("c=IN {family} {}/{ttl}", leg.destination)),
@@ -57,7 +60,9 @@ fn write_medium(text: &mut Lines, stream: &StreamDescription, leg: &LegDescripti
     if let Some(source) = leg.source {
         text.add(format_args!("a=source-filter: incl IN {family} {} {source}", leg.destination));
     }
-    text.add(format_args!("a=rtpmap:{payload_type} {}/{}/{}", format.encoding(), rate.as_hz(), format.channels()));
+    for number in payload_types() {
+        text.add(format_args!("a=rtpmap:{number} {}/{}/{}", format.encoding(), rate.as_hz(), format.channels()));
+    }
     if let Some(order) = &stream.channel_order {
         text.add(format_args!("a=fmtp:{payload_type} channel-order={}", word(order)));
     }
@@ -101,9 +106,12 @@ fn family_of(host: &str) -> &'static str {
     host.parse().map_or("IP4", family)
 }
 
-/// The text without what would end the line.
+/// The text without what would end the line, and without blanks at its ends.
 fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
+    if text.contains(char::is_control) {
+        return text.replace(char::is_control, " ").trim_ascii().to_owned().into();
+    }
+    text.trim_ascii().into()
 }
 
 /// The text as one word of a line, which is never empty.

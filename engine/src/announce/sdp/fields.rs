@@ -1,64 +1,147 @@
 //! The values of lines: numbers, addresses, formats.
 
+use super::lint::Lint;
 use super::text::{Attribute, Section};
 use super::{Origin, Refusal};
 use crate::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use crate::units::SampleRate;
-use std::net::IpAddr;
 
 /// L16 at 44.1 kHz, stereo and mono (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
 /// Packets longer than this make no sense.
 const MAX_PACKET_MS: f64 = 1000.0;
+/// The fastest rate of [`SAMPLE_RATES_HZ`] and more.
+const MAX_RATE_HZ: u32 = 1_000_000;
 
 /// The names in `DUP name name`.
-pub(super) fn is_duplication<'a>(group: &'a Attribute<'_>) -> Option<Vec<&'a str>> {
+pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     let mut words = group.value().split_ascii_whitespace();
     words.next().filter(|semantics| semantics.eq_ignore_ascii_case("DUP"))?;
     Some(words.collect())
 }
 
-pub(super) fn parse_origin(value: &str) -> Option<Origin> {
-    let fields: Vec<&str> = value.split_ascii_whitespace().collect();
-    let [username, session_id, version, _, _, address] = fields[..] else { return None };
-    let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
-    Some(Origin { username, session_id, version: version.parse().ok()?, address })
+/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it; the flag tells of that.
+pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
+    let fields: Vec<&str> = value.split_whitespace().collect();
+    if let [username, session_id, version, net, family, address] = fields[..]
+        && let Ok(version) = version.parse()
+        && net == "IN"
+        && ["IP4", "IP6"].contains(&family)
+    {
+        let [username, session_id, address] = [username, session_id, address].map(str::to_owned);
+        return (Origin { username, session_id, version, address }, true);
+    }
+    // A name of several words comes before the five fields that follow it.
+    let split = fields.len().saturating_sub(5).max(1).min(fields.len());
+    let (name, rest) = fields.split_at(split);
+    let digits = |text: &&&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = rest.get(1).filter(digits).map_or(0, |text| text.parse().unwrap_or(u64::MAX));
+    let address = rest.last().filter(|text| text.contains(['.', ':'])).map_or("0.0.0.0", |text| text);
+    let username = if name.is_empty() { "-".to_owned() } else { name.join("_") };
+    let session_id = rest.first().map_or("0", |text| text).to_owned();
+    (Origin { username, session_id, version, address: address.to_owned() }, false)
 }
 
-/// Port and payload types.
-pub(super) fn media_line(section: &Section<'_>) -> Result<(u16, Vec<u8>), Refusal> {
+/// What an `m=` line of audio says.
+pub(super) struct MediaLine {
+    pub(super) port: u16,
+    pub(super) payload_types: Vec<u8>,
+    pub(super) lints: Vec<Lint>,
+}
+
+pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
     let value = section.media.as_ref().map_or("", |line| &line.value);
-    let mut fields = value.split_ascii_whitespace();
+    let mut lints = Vec::new();
+    let mut fields = value.split_whitespace();
     let medium = fields.next().ok_or(Refusal::MediaLine)?;
-    if medium != "audio" {
+    if !medium.eq_ignore_ascii_case("audio") {
         return Err(Refusal::Medium(medium.to_owned()));
     }
-    let port = fields.next().map(|port| port.split_once('/').map_or(port, |(port, _)| port));
-    let port = port.and_then(|port| port.parse().ok()).ok_or(Refusal::MediaLine)?;
+    let port = fields.next().ok_or(Refusal::MediaLine)?;
+    let (port, count) = port.split_once('/').unwrap_or((port, "1"));
+    let port = port.parse().map_err(|_| Refusal::MediaLine)?;
     if port == 0 {
         return Err(Refusal::PortZero);
     }
+    if let Some(count) = count.parse().ok().filter(|&count| count != 1) {
+        lints.push(Lint::PortCount(count));
+    }
     let transport = fields.next().ok_or(Refusal::MediaLine)?;
-    if !["RTP/AVP", "RTP/AVPF"].contains(&transport) {
+    let right = transport.to_ascii_uppercase();
+    if !["RTP/AVP", "RTP/AVPF"].contains(&right.as_str()) {
         return Err(Refusal::Transport(transport.to_owned()));
     }
-    let payload_types: Vec<u8> =
-        fields.filter_map(|number| number.parse().ok()).filter(|&number| number < 128).collect();
-    if payload_types.is_empty() { Err(Refusal::MediaLine) } else { Ok((port, payload_types)) }
+    for (written, right) in [(medium, "audio"), (transport, &right)] {
+        if written != right {
+            lints.push(Lint::Spelling { written: written.to_owned(), right: right.to_owned() });
+        }
+    }
+    let payload_types = fields.filter_map(|number| number.parse().ok()).filter(|&number| number < 128).collect();
+    Ok(MediaLine { port, payload_types, lints })
 }
 
-/// `L24/48000/2`; one channel if no number is told.
-pub(super) fn parse_format(text: &str) -> Option<StreamFormat> {
-    let mut parts = text.split('/');
-    let encoding = match parts.next()?.to_ascii_uppercase().as_str() {
+/// An `a=rtpmap`: the payload type, and its format if it is one of ours.
+pub(super) struct FormatMap {
+    pub(super) payload_type: u8,
+    pub(super) format: Option<StreamFormat>,
+    /// The format as it is written.
+    pub(super) written: String,
+    pub(super) lints: Vec<Lint>,
+}
+
+/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates with a unit.
+pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (number, rest) = value.split_at(end);
+    let payload_type = number.parse().ok().filter(|&number| number < 128)?;
+    let written = rest.trim_start_matches([':', '/']).trim();
+    let mut map = FormatMap { payload_type, format: None, written: written.to_owned(), lints: Vec::new() };
+    let separators = |c: char| c == '/' || c.is_whitespace();
+    let parts: Vec<&str> = written.split(separators).filter(|part| !part.is_empty()).collect();
+    let (name, rate, channels) = match parts[..] {
+        [name, rate] => (name, rate, None),
+        [name, rate, channels, ..] => (name, rate, Some(channels)),
+        _ => return Some(map),
+    };
+    let encoding = match name.to_ascii_uppercase().as_str() {
         "L16" => Encoding::L16,
         "L24" => Encoding::L24,
+        _ => return Some(map),
+    };
+    let Some(rate) = rate_hz(rate).filter(|hz| SAMPLE_RATES_HZ.contains(hz)).and_then(SampleRate::from_hz) else {
+        return Some(map);
+    };
+    let number = channels.map_or(Some(1), |channels| channels.parse().ok());
+    map.format = number.and_then(|channels| StreamFormat::new(encoding, rate, channels).ok());
+    let tail = channels.map_or_else(String::new, |channels| format!("/{channels}"));
+    // Names of encodings have no case (RFC 4855, 3).
+    let right = format!("{payload_type} {name}/{}{tail}", rate.as_hz());
+    if value != right {
+        map.lints.push(Lint::Spelling { written: format!("a=rtpmap:{value}"), right: format!("a=rtpmap:{right}") });
+    }
+    if channels.is_none() {
+        map.lints.push(Lint::NoChannels);
+    }
+    Some(map)
+}
+
+/// `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+fn rate_hz(text: &str) -> Option<u32> {
+    let (number, unit) = number_and_unit(text)?;
+    let hz = match unit.to_ascii_lowercase().as_str() {
+        "" | "hz" => number,
+        "k" | "khz" => 1000.0 * number,
         _ => return None,
     };
-    let rate = parts.next()?.trim().parse().ok().filter(|hz| SAMPLE_RATES_HZ.contains(hz))?;
-    let rate = SampleRate::from_hz(rate)?;
-    let channels = parts.next().map_or(Some(1), |channels| channels.trim().parse().ok())?;
-    StreamFormat::new(encoding, rate, channels).ok()
+    (hz <= f64::from(MAX_RATE_HZ)).then(|| libm::round(hz) as u32)
+}
+
+/// A number of digits and a point or a comma, and what follows it.
+fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    Some((number.replace(',', ".").parse().ok()?, unit.trim()))
 }
 
 pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
@@ -66,28 +149,18 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`.
-pub(super) fn parse_connection(value: &str) -> Option<(IpAddr, Option<u8>)> {
-    let mut parts = value.split_ascii_whitespace().last()?.split('/');
-    let address: IpAddr = parts.next()?.parse().ok()?;
-    let ttl = parts.next().and_then(|ttl| ttl.parse().ok());
-    Some((address, ttl.filter(|_| address.is_ipv4() && address.is_multicast())))
-}
-
-/// `incl IN IP4 <destination> <source>...`; no destination for `*`.
-pub(super) fn parse_filter(value: &str) -> Option<(Option<IpAddr>, Vec<IpAddr>)> {
-    let mut words = value.split_ascii_whitespace();
-    words.next().filter(|mode| mode.eq_ignore_ascii_case("incl"))?;
-    let (_, _, destination) = (words.next()?, words.next()?, words.next()?);
-    let destination = if destination == "*" { None } else { Some(destination.parse().ok()?) };
-    let sources: Vec<IpAddr> = words.map_while(|source| source.parse().ok()).collect();
-    if sources.is_empty() { None } else { Some((destination, sources)) }
-}
-
-pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<usize> {
-    let ms: f64 = text.trim().parse().ok()?;
+/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a comma or a unit.
+pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
+    let (number, unit) = number_and_unit(text)?;
+    let ms = match unit {
+        "" | "ms" => number,
+        "us" | "µs" | "μs" => number / 1000.0,
+        _ => return None,
+    };
     let frames = libm::round(ms * f64::from(rate.as_hz()) / 1000.0);
-    (ms <= MAX_PACKET_MS && frames >= 1.0).then_some(frames as usize)
+    let is_standard = unit.is_empty() && !text.contains(',');
+    let right = (!is_standard).then(|| ms.to_string());
+    (ms <= MAX_PACKET_MS && frames >= 1.0).then_some((frames as usize, right))
 }
 
 /// A number of frames, or RAVENNA's range of them, of which the first one counts.

@@ -1,9 +1,10 @@
 //! What is wrong with a description, in plain words.
 
-use super::Refusal;
+use super::{Obstacle, Refusal};
 use crate::ptp::wire::ClockIdentity;
 use crate::rtp::format::MAX_PAYLOAD;
 use std::fmt;
+use std::net::IpAddr;
 
 /// Something that is wrong with a description, though it can be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +21,62 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Lint {
+    /// Whether something of the description is not received for it, which a receiver is to tell.
+    #[must_use]
+    pub const fn leaves_out(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::SecondDescription
+                | Self::MoreAddresses
+                | Self::AddressCount(_)
+                | Self::PortCount(_)
+                | Self::MoreFormats
+                | Self::Exclusion
+                | Self::NoSender(_)
+        )
+    }
+}
+
 /// The things that are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
+    /// A byte order mark in front of the text.
+    ByteOrderMark,
+    /// UTF-16.
+    Utf16,
+    /// A line is not UTF-8.
+    NotUtf8,
     /// LF alone.
     LineEnd,
+    /// CR alone.
+    CarriageReturn,
+    /// Zero bytes within the text or behind it.
+    ZeroByte,
+    /// Blanks before lines.
+    Indented,
+    /// Lines quoted as in a mail.
+    Quoted,
+    /// Blanks where none belong, several of them, or tabs.
+    Blanks,
+    /// Written in another form than the standard's, and understood.
+    Spelling {
+        /// As it is.
+        written: String,
+        /// As it is understood.
+        right: String,
+    },
+    /// `v=0` is missing.
+    NoVersion,
+    /// `v=0` is not the first line.
+    NotFirst,
+    /// Another description begins, and is not read.
+    SecondDescription,
+    /// A line that a description or a medium has once.
+    Doubled(String),
+    /// An attribute of media that the session has.
+    SessionLevel(String),
     /// Not `x=...`.
     NoLine,
     /// `o=` is missing or not of six fields.
@@ -35,6 +87,31 @@ pub enum Lint {
     Time,
     /// One medium of several was left out.
     Refused(Refusal),
+    /// No receiver of ours can receive a leg.
+    Obstacle(Obstacle),
+    /// A `c=` line of a network that is not the Internet.
+    OtherNet(String),
+    /// A `c=` line that cannot be read.
+    Address(String),
+    /// An address whose numbers have leading zeros.
+    LeadingZeros {
+        /// As it is.
+        written: String,
+        /// As it is understood.
+        right: String,
+    },
+    /// A further `c=` line.
+    MoreAddresses,
+    /// A `c=` line that stands for several groups.
+    AddressCount(u32),
+    /// An `m=` line that stands for several ports.
+    PortCount(u32),
+    /// A TTL that is no number up to 255.
+    Ttl(String),
+    /// A TTL of 0.
+    TtlZero,
+    /// A TTL with the address of a host.
+    TtlOfHost,
     /// IPv4 multicast without a TTL.
     NoTtl,
     /// A TTL of 1.
@@ -43,6 +120,19 @@ pub enum Lint {
     OddPort(u16),
     /// A payload type that is not dynamic.
     StaticPayloadType(u8),
+    /// The `m=` line has a payload type without `a=rtpmap`, and there is one `a=rtpmap` of another.
+    OtherPayloadType {
+        /// In the `m=` line.
+        listed: u8,
+        /// In the `a=rtpmap`.
+        mapped: u8,
+    },
+    /// The `m=` line has no payload type, and there is one `a=rtpmap`.
+    NoPayloadType(u8),
+    /// Further payload types of the `m=` line, of other formats.
+    MoreFormats,
+    /// `a=rtpmap` without the number of channels.
+    NoChannels,
     /// `a=ptime` is missing.
     NoPacketTime,
     /// `a=ptime`, `a=maxptime` or `a=framecount` is no number that makes sense.
@@ -74,6 +164,10 @@ pub enum Lint {
         /// The clock.
         right: ClockIdentity,
     },
+    /// A grandmaster that cannot be: all zeros or all ones.
+    NoGrandmaster(ClockIdentity),
+    /// A grandmaster without the edition of PTP.
+    NoEdition,
     /// A grandmaster without its domain.
     NoDomain,
     /// The domain is no number up to 127.
@@ -93,6 +187,16 @@ pub enum Lint {
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
+    /// `a=source-filter` of the other kind, which names senders that are not to be heard.
+    Exclusion,
+    /// The sender that a filter names cannot send, and the filter is left out.
+    NoSender(IpAddr),
+    /// The sender that a filter names is the loopback address of whatever host reads it.
+    LoopbackSender(IpAddr),
+    /// A filter for another destination.
+    OtherDestination(IpAddr),
+    /// A filter that names several senders of one leg: all are heard.
+    SeveralSenders,
     /// Legs that `a=group:DUP` names are not there, or differ.
     Duplication,
     /// `a=sendonly` or `a=inactive`.
@@ -102,16 +206,46 @@ pub enum Lint {
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ByteOrderMark => f.write_str("the text begins with a byte order mark; right would be v=0 as the first bytes"),
+            Self::Utf16 => f.write_str("the text is in UTF-16; right would be UTF-8"),
+            Self::NotUtf8 => f.write_str("the line is not UTF-8 and is read as Latin-1; right would be UTF-8"),
+            Self::CarriageReturn => f.write_str("lines end with CR alone; right would be CRLF"),
+            Self::ZeroByte => f.write_str("the text has a zero byte, taken as the end of a line; right would be none"),
+            Self::Indented => f.write_str("the line has blanks in front; right would be none"),
+            Self::Quoted => f.write_str("the line is quoted with >; right would be the text as its sender wrote it"),
+            Self::Blanks => f.write_str("there are blanks around = or :, several of them, or tabs; right would be one blank between fields and none elsewhere"),
+            Self::Spelling { written, right } => write!(f, "{written} is read as {right}; right would be to write it so"),
+            Self::NoVersion => f.write_str("the line v=0 is missing; right would be to begin with it"),
+            Self::NotFirst => f.write_str("v=0 comes after other lines; right would be as the first line"),
+            Self::SecondDescription => f.write_str("another description begins here, which is left out; right would be a file of its own"),
+            Self::Doubled(kind) => write!(f, "there are several {kind}, of which the first counts; right would be one"),
+            Self::SessionLevel(name) => write!(f, "a={name} stands before the first m= line and is taken for each medium; right would be below its m= line"),
             Self::LineEnd => f.write_str("lines end with LF alone; right would be CRLF"),
             Self::NoLine => f.write_str("this is no line of SDP; right would be a letter and ="),
             Self::Origin => f.write_str("the o= line is missing or incomplete; right would be o=- <id> <version> IN IP4 <address>"),
             Self::Name => f.write_str("the stream has no name; right would be s=<name>"),
             Self::Time => f.write_str("no t= line; right would be t=0 0"),
             Self::Refused(reason) => write!(f, "this medium is left out: {reason}"),
+            Self::Obstacle(obstacle) => write!(f, "this cannot be received: {obstacle}"),
+            Self::OtherNet(net) => write!(f, "an address of the network {net} is left out; right would be c=IN IP4 <group>/<ttl>"),
+            Self::Address(value) => write!(f, "the address {value} cannot be read; right would be IN IP4 <group>/<ttl>"),
+            Self::LeadingZeros { written, right } => write!(f, "{written} has leading zeros, which some programs take for octal, and is read as {right}; right would be to write it so"),
+            Self::MoreAddresses => f.write_str("a further c= line is left out; right would be one for each medium"),
+            Self::AddressCount(count) => write!(f, "the c= line stands for {count} groups, of which the first is received; right would be one medium for each"),
+            Self::PortCount(count) => write!(f, "the m= line stands for {count} ports, of which the first is received; right would be one medium for each"),
+            Self::Ttl(text) => write!(f, "the TTL {text} is no number from 0 to 255; right would be 15 to 32"),
+            Self::TtlZero => f.write_str("a TTL of 0 keeps the stream within its sender; right would be 15 to 32"),
+            Self::TtlOfHost => f.write_str("a TTL with the address of a host, which is left out; right would be an address without /"),
             Self::NoTtl => f.write_str("a multicast group without TTL; right would be c=IN IP4 <group>/<ttl>, with 15 to 32"),
             Self::TtlOne => f.write_str("a TTL of 1 keeps the stream within its own network; right would be 15 to 32"),
             Self::OddPort(port) => write!(f, "RTP on the odd port {port}, which is RTCP's; right would be an even one, such as 5004"),
             Self::StaticPayloadType(number) => write!(f, "payload type {number} has another meaning by RFC 3551; right would be 96 to 127"),
+            Self::OtherPayloadType { listed, mapped } => {
+                write!(f, "payload type {listed} has no a=rtpmap, but {mapped} has, and packets of both are taken; right would be the same number")
+            }
+            Self::NoPayloadType(mapped) => write!(f, "the m= line has no payload type, and {mapped} is taken from a=rtpmap; right would be m=audio <port> RTP/AVP {mapped}"),
+            Self::MoreFormats => f.write_str("the m= line offers several formats, of which the first that is known is received; right would be one"),
+            Self::NoChannels => f.write_str("a=rtpmap without the number of channels means one; right would be to write it, as in L24/48000/1"),
             Self::NoPacketTime => f.write_str("no a=ptime; right would be a=ptime:1 for packets of 1 ms"),
             Self::PacketTime(value) => write!(f, "{value} is no length of a packet; right would be a=ptime:<ms> such as 0.125, 1 or 5, or a=framecount:<frames>"),
             Self::FrameCount { frames, by_packet_time } => {
@@ -123,6 +257,8 @@ impl fmt::Display for Lint {
             Self::ReferenceClock(value) => write!(f, "{value} is no clock that can be read; right would be ptp=IEEE1588-2008:<grandmaster>:<domain>"),
             Self::BareTraceable => f.write_str("ptp=traceable lacks the edition of PTP; right would be ptp=IEEE1588-2008:traceable"),
             Self::GrandmasterSpelling { written, right } => write!(f, "the grandmaster is written {written}; right would be {}", right.sdp()),
+            Self::NoGrandmaster(identity) => write!(f, "{} is no grandmaster, so nobody can tell whether it is the same clock; right would be the identity of the one that is followed", identity.sdp()),
+            Self::NoEdition => f.write_str("the grandmaster is given without the edition of PTP; right would be ptp=IEEE1588-2008:<grandmaster>:<domain>"),
             Self::NoDomain => f.write_str("the grandmaster is given without its domain; right would be :0 or another number at the end"),
             Self::Domain(text) => write!(f, "{text} is no PTP domain; right would be a number from 0 to 127"),
             Self::NoMediaClock => f.write_str("no a=mediaclk, so the timestamps cannot be tied to PTP; right would be a=mediaclk:direct=0"),
@@ -130,6 +266,11 @@ impl fmt::Display for Lint {
             Self::NoOffset => f.write_str("a=mediaclk:direct without an offset, taken as 0; right would be direct=0"),
             Self::MediaClockRate { written, rate_hz } => write!(f, "the media clock's rate is {written}, but the stream's {rate_hz}; right would be rate={rate_hz}/1, or none"),
             Self::SourceFilter(value) => write!(f, "the source filter {value} cannot be read; right would be incl IN IP4 <group> <sender>"),
+            Self::Exclusion => f.write_str("a source filter that excludes senders is left out, and all are heard; right would be incl IN IP4 <group> <sender>"),
+            Self::NoSender(address) => write!(f, "the source filter names {address}, from which nobody can send, and is left out; right would be the address of the sender"),
+            Self::LoopbackSender(address) => write!(f, "the source filter names {address}: nothing comes from there by a network; right would be the address of the sender"),
+            Self::OtherDestination(address) => write!(f, "the source filter is for {address}, where this stream does not go; right would be the address of its c= line"),
+            Self::SeveralSenders => f.write_str("the source filter names several senders, and all are heard; right would be one"),
             Self::Duplication => f.write_str("the legs of a=group:DUP are not two media of the same format with these a=mid; right would be that, or no group"),
             Self::Direction(name) => write!(f, "a={name} in a description of a stream to be received; right would be a=recvonly"),
         }

@@ -10,16 +10,20 @@
 //! The crate `sdp-types` reads and writes SDP well, and is maintained; it is not used here, because it forgets the line of each attribute once a text is read, and
 //! refuses texts that the field contains. It is what the tests read our own texts with.
 
+mod address;
 mod clock;
+mod decode;
 mod emit;
 mod fields;
 mod lint;
+mod obstacle;
 mod parse;
 mod session;
 mod text;
 
 pub use clock::{MediaClockSource, ReferenceClock};
 pub use lint::{Finding, Lint};
+pub use obstacle::Obstacle;
 pub use session::Session;
 
 use crate::receive::{MediaClock, StreamConfig};
@@ -44,6 +48,14 @@ pub struct Origin {
     pub version: u64,
     /// Of the host that made it; an address by the rule.
     pub address: String,
+}
+
+impl Origin {
+    /// The `o=` line of a text that may be no whole description.
+    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+        let text = text::Text::new(text);
+        text.session.origin.map(|line| fields::parse_origin(&line.value).0)
+    }
 }
 
 /// A description: one or more streams of one device.
@@ -81,6 +93,8 @@ pub struct StreamDescription {
     pub format: StreamFormat,
     /// RTP payload type.
     pub payload_type: u8,
+    /// Another payload type of the same format, which the sender may use instead.
+    pub alternative_payload_type: Option<u8>,
     /// Frames in a packet, from `a=framecount` or `a=ptime`; `None` if neither is told.
     pub packet_frames: Option<usize>,
     /// The most frames in a packet, from `a=maxptime`.
@@ -100,6 +114,15 @@ impl StreamDescription {
         Some(self.format.sample_rate().duration(Frames::new(self.packet_frames? as i64)))
     }
 
+    /// The payload type that all packets have; `None` if there are two of them.
+    #[must_use]
+    pub const fn only_payload_type(&self) -> Option<u8> {
+        match self.alternative_payload_type {
+            None => Some(self.payload_type),
+            Some(_) => None,
+        }
+    }
+
     /// How the timestamps relate to PTP, for a receiver.
     #[must_use]
     pub fn relation(&self) -> MediaClock {
@@ -114,7 +137,7 @@ impl StreamDescription {
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         StreamConfig {
-            payload_type: Some(self.payload_type),
+            payload_type: self.only_payload_type(),
             media_clock: self.relation(),
             card_rate,
             ..StreamConfig::new(self.format, target_depth, block_frames)
@@ -208,6 +231,9 @@ pub enum Refusal {
     /// No `a=rtpmap`.
     #[error("payload type {0} has no a=rtpmap")]
     NoFormat(u8),
+    /// The `c=` line cannot be read.
+    #[error("the address {0} cannot be read; right would be c=IN IP4 <group>/<ttl>")]
+    Address(String),
     /// Neither the medium nor the session has a `c=` line that can be used.
     #[error("no address: there is no c=IN IP4 or c=IN IP6 line for it that can be read")]
     NoAddress,

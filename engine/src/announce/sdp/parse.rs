@@ -1,15 +1,17 @@
 //! What the lines of a description mean.
 
+use super::address::{Connection, ConnectionLine, parse_connection, parse_filter};
 use super::clock::{self, MediaClockSource, ReferenceClock};
+use super::decode::to_utf8;
 use super::fields::{
-    STATIC_L16, channel_order, frames_of_count, frames_of_ms, is_duplication, media_line, parse_connection,
-    parse_filter, parse_format, parse_origin, static_format,
+    FormatMap, STATIC_L16, channel_order, frames_of_count, frames_of_ms, is_duplication, media_line, parse_map,
+    parse_origin, static_format,
 };
 use super::lint::{Finding, Lint};
 use super::text::{Attribute, Line, Section, Text};
 use super::{Description, LegDescription, MAX_STREAMS, MAX_TEXT, Origin, Parsed, Refusal, SdpError, StreamDescription};
 use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Findings that are told; nobody reads more.
 const MAX_FINDINGS: usize = 64;
@@ -27,11 +29,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
     if bytes.len() > MAX_TEXT {
         return Err(SdpError::TooLong { bytes: bytes.len() });
     }
-    let text = Text::new(bytes);
-    if !text.is_sdp {
+    let (bytes, encoding) = to_utf8(bytes);
+    let text = Text::new(&bytes);
+    if !text.is_sdp() {
         return Err(SdpError::NotSdp);
     }
-    let mut reader = Reader { session: &text.session, findings: Vec::new() };
+    let mut reader = Reader { session: &text.session, findings: Vec::new(), only: text.media.len() == 1 };
+    reader.find_all(1, encoding.into_iter().collect());
     reader.lines(&text);
     let origin = reader.origin();
     let name = reader.name();
@@ -64,12 +68,23 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
 struct Reader<'t> {
     session: &'t Section<'t>,
     findings: Vec<Finding>,
+    /// Whether there is one medium, which is meant by all that the session says.
+    only: bool,
+}
+
+/// The format of a medium.
+struct Format {
+    payload_type: u8,
+    alternative: Option<u8>,
+    format: StreamFormat,
 }
 
 impl<'t> Reader<'t> {
+    /// What the session says for several media is told once.
     fn find(&mut self, line: usize, lint: Lint) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { line, lint });
+        let finding = Finding { line, lint };
+        if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
+            self.findings.push(finding);
         }
     }
 
@@ -78,7 +93,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The medium's attribute, or else the session's.
-    fn attribute<'a>(&self, section: &'a Section<'a>, name: &str) -> Option<&'a Attribute<'a>>
+    fn attribute<'a>(&self, section: &'a Section<'a>, name: &str) -> Option<&'a Attribute>
     where
         't: 'a,
     {
@@ -86,10 +101,10 @@ impl<'t> Reader<'t> {
     }
 
     fn lines(&mut self, text: &Text<'_>) {
-        if let Some(line) = text.bare_line_end {
-            self.find(line, Lint::LineEnd);
+        text.findings.iter().for_each(|(line, lint)| self.find(*line, lint.clone()));
+        if text.version.is_none() {
+            self.find(1, Lint::NoVersion);
         }
-        text.no_lines.iter().for_each(|&line| self.find(line, Lint::NoLine));
         if !text.session.time {
             self.find(1, Lint::Time);
         }
@@ -97,11 +112,11 @@ impl<'t> Reader<'t> {
 
     fn origin(&mut self) -> Origin {
         let line = self.session.origin.as_ref();
-        let parsed = line.and_then(|line| parse_origin(&line.value));
-        parsed.unwrap_or_else(|| {
+        let (origin, is_whole) = parse_origin(line.map_or("", |line| &line.value));
+        if !is_whole {
             self.find(line.map_or(1, |line| line.number), Lint::Origin);
-            Origin { username: "-".to_owned(), session_id: "0".to_owned(), version: 0, address: "0.0.0.0".to_owned() }
-        })
+        }
+        origin
     }
 
     fn name(&mut self) -> String {
@@ -118,12 +133,11 @@ impl<'t> Reader<'t> {
 
     fn medium(&mut self, section: &Section<'t>) -> Result<Medium, Refusal> {
         let line = section.line();
-        let (port, payload_types) = media_line(section)?;
-        let (payload_type, format) = self.format(section, &payload_types)?;
-        let address = section.connection.as_ref().or(self.session.connection.as_ref());
-        let connection = address.ok_or(Refusal::NoAddress)?;
-        let (destination, ttl) = parse_connection(&connection.value).ok_or(Refusal::NoAddress)?;
-        self.check_address(connection.number, destination, ttl);
+        let media = media_line(section)?;
+        let Format { payload_type, alternative, format } = self.format(section, &media.payload_types)?;
+        let (destination, ttl) = self.address(section)?;
+        self.find_all(line, media.lints);
+        let port = media.port;
         if port % 2 == 1 {
             self.find(line, Lint::OddPort(port));
         }
@@ -136,6 +150,7 @@ impl<'t> Reader<'t> {
         let stream = StreamDescription {
             format,
             payload_type,
+            alternative_payload_type: alternative,
             packet_frames,
             max_packet_frames,
             media_clock: self.media_clock(section, format),
@@ -143,38 +158,98 @@ impl<'t> Reader<'t> {
             legs: self.legs(section, leg),
         };
         self.check_direction(section);
+        let obstacles: Vec<_> = stream.legs.iter().filter_map(|leg| leg.check().err()).map(Lint::Obstacle).collect();
+        self.find_all(line, obstacles);
         Ok(Medium { line, mid: section.attribute("mid").map(|mid| mid.value().to_owned()), stream })
     }
 
-    /// The first payload type that has a format of ours.
-    fn format(&self, section: &Section<'t>, payload_types: &[u8]) -> Result<(u8, StreamFormat), Refusal> {
-        let mut refusal = None;
-        for &payload_type in payload_types {
-            let maps = section.all("rtpmap").chain(self.session.all("rtpmap"));
-            let map = maps
-                .filter_map(|map| map.value().split_once(char::is_whitespace))
-                .find(|(number, _)| number.parse() == Ok(payload_type))
-                .map(|(_, format)| format.trim());
-            let format = match map {
-                Some(map) => parse_format(map).ok_or_else(|| Refusal::Format(map.to_owned())),
-                None => static_format(payload_type).ok_or(Refusal::NoFormat(payload_type)),
-            };
-            match format {
-                Ok(format) => return Ok((payload_type, format)),
-                Err(reason) => drop(refusal.get_or_insert(reason)),
+    /// The first payload type that has a format of ours; and another one of the same format.
+    fn format(&mut self, section: &Section<'t>, payload_types: &[u8]) -> Result<Format, Refusal> {
+        let (maps, session_maps) = (section.all("rtpmap"), self.session.all("rtpmap"));
+        let all: Vec<&Attribute> = maps.chain(session_maps).collect();
+        let maps: Vec<(usize, FormatMap)> =
+            all.iter().filter_map(|map| Some((map.line, parse_map(map.value())?))).collect();
+        let of = |number: u8| match maps.iter().find(|(_, map)| map.payload_type == number) {
+            Some((_, map)) => map.format.ok_or_else(|| Refusal::Format(map.written.clone())),
+            None => static_format(number).ok_or(Refusal::NoFormat(number)),
+        };
+        let formats: Vec<_> = payload_types.iter().map(|&number| (number, of(number))).collect();
+        let known = formats.iter().find_map(|(number, format)| Some((*number, *format.as_ref().ok()?)));
+        let found = match (known, &maps[..]) {
+            (Some((payload_type, format)), _) => {
+                let others = || formats.iter().filter(|(number, _)| *number != payload_type);
+                let alternative = others().find(|(_, other)| *other == Ok(format)).map(|&(number, _)| number);
+                if others().any(|(_, other)| *other != Ok(format)) {
+                    self.find(section.line(), Lint::MoreFormats);
+                }
+                Format { payload_type, alternative, format }
             }
+            (None, [(_, FormatMap { payload_type: mapped, format: Some(format), .. })]) => {
+                let (mapped, format) = (*mapped, *format);
+                match payload_types.first() {
+                    Some(&listed) => {
+                        self.find(section.line(), Lint::OtherPayloadType { listed, mapped });
+                        Format { payload_type: listed, alternative: Some(mapped), format }
+                    }
+                    None => {
+                        self.find(section.line(), Lint::NoPayloadType(mapped));
+                        Format { payload_type: mapped, alternative: None, format }
+                    }
+                }
+            }
+            _ => {
+                let refusal = formats.into_iter().find_map(|(_, format)| format.err());
+                return Err(refusal.unwrap_or(Refusal::MediaLine));
+            }
+        };
+        let is_used = |number| number == found.payload_type || found.alternative == Some(number);
+        for (line, map) in maps.into_iter().filter(|(_, map)| is_used(map.payload_type)) {
+            self.find_all(line, map.lints);
         }
-        Err(refusal.unwrap_or(Refusal::MediaLine))
+        let payload_type = found.payload_type;
+        let same = |map: &&&Attribute| parse_map(map.value()).is_some_and(|map| map.payload_type == payload_type);
+        if let Some(second) = all.iter().filter(same).nth(1) {
+            self.find(second.line, Lint::Doubled(format!("a=rtpmap:{payload_type}")));
+        }
+        self.check_level(section, "rtpmap");
+        Ok(found)
     }
 
-    fn check_address(&mut self, line: usize, destination: IpAddr, ttl: Option<u8>) {
-        if destination.is_ipv4() && destination.is_multicast() {
-            match ttl {
-                None => self.find(line, Lint::NoTtl),
-                Some(0 | 1) => self.find(line, Lint::TtlOne),
-                Some(_) => {}
+    /// Tells of an attribute of media that only the session has.
+    fn check_level(&mut self, section: &Section<'t>, name: &str) {
+        if section.attribute(name).is_none()
+            && let Some(line) = self.session.attribute(name).map(|attribute| attribute.line)
+        {
+            self.find(line, Lint::SessionLevel(name.to_owned()));
+        }
+    }
+
+    /// The address of the medium, or else of the session, and its TTL.
+    fn address(&mut self, section: &Section<'t>) -> Result<(IpAddr, Option<u8>), Refusal> {
+        let session = self.session;
+        let mut refusal = Refusal::NoAddress;
+        for level in [section, session] {
+            let mut chosen: Option<(IpAddr, Option<u8>)> = None;
+            for line in &level.connections {
+                let lints = match parse_connection(&line.value) {
+                    ConnectionLine::Read(_) if chosen.is_some() => vec![Lint::MoreAddresses],
+                    ConnectionLine::Read(Connection { address, ttl, lints }) => {
+                        chosen = Some((address, ttl));
+                        lints
+                    }
+                    ConnectionLine::OtherNet(net) => vec![Lint::OtherNet(net)],
+                    ConnectionLine::Unreadable => {
+                        refusal = Refusal::Address(line.value.to_string());
+                        vec![Lint::Address(line.value.to_string())]
+                    }
+                };
+                self.find_all(line.number, lints);
+            }
+            if let Some(chosen) = chosen {
+                return Ok(chosen);
             }
         }
+        Err(refusal)
     }
 
     /// Frames in a packet, and the most.
@@ -182,7 +257,8 @@ impl<'t> Reader<'t> {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));
         let most = self.number(section, "maxptime", |text| frames_of_ms(text, rate));
-        let counted = self.number(section, "framecount", |text| frames_of_count(text, rate));
+        let counted = self.number(section, "framecount", |text| Some((frames_of_count(text, rate)?, None)));
+        let is_told = self.attribute(section, "ptime").or(self.attribute(section, "framecount")).is_some();
         if let (Some(frames), Some(by_packet_time)) = (counted, by_time)
             && frames.abs_diff(by_packet_time) > 1
         {
@@ -190,6 +266,8 @@ impl<'t> Reader<'t> {
         }
         let frames = counted.or(by_time);
         match frames {
+            // What cannot be read is told already.
+            None if is_told => {}
             None => self.find(section.line(), Lint::NoPacketTime),
             Some(frames) => {
                 let bytes = frames * format.bytes_per_frame();
@@ -204,13 +282,24 @@ impl<'t> Reader<'t> {
         (frames, most)
     }
 
-    fn number(&mut self, section: &Section<'t>, name: &str, read: impl Fn(&str) -> Option<usize>) -> Option<usize> {
+    /// An attribute as a number of frames; `read` tells besides how it is written rightly, if it was not.
+    fn number(
+        &mut self,
+        section: &Section<'t>,
+        name: &str,
+        read: impl Fn(&str) -> Option<(usize, Option<String>)>,
+    ) -> Option<usize> {
+        self.check_level(section, name);
         let attribute = self.attribute(section, name)?;
-        let number = read(attribute.value());
-        if number.is_none() {
-            self.find(attribute.line, Lint::PacketTime(format!("a={name}:{}", attribute.value())));
+        let (line, written) = (attribute.line, format!("a={name}:{}", attribute.value()));
+        let Some((frames, right)) = read(attribute.value()) else {
+            self.find(line, Lint::PacketTime(written));
+            return None;
+        };
+        if let Some(right) = right {
+            self.find(line, Lint::Spelling { written, right: format!("a={name}:{right}") });
         }
-        number
+        Some(frames)
     }
 
     /// The clock that the medium names, or else the session; of several the first that is PTP.
@@ -254,11 +343,24 @@ impl<'t> Reader<'t> {
         let own = section.attribute("source-filter").is_some();
         let level = if own { section } else { self.session };
         let mut sources = Vec::new();
-        for filter in level.all("source-filter") {
-            match parse_filter(filter.value()) {
-                Some((destination, found)) if destination.is_none_or(|to| to == leg.destination) => sources = found,
+        for attribute in level.all("source-filter") {
+            let line = attribute.line;
+            let filter = match parse_filter(attribute.value()) {
+                Ok(filter) => filter,
+                Err(lint) => {
+                    self.find(line, lint);
+                    continue;
+                }
+            };
+            match filter.destination.filter(|&to| to != leg.destination) {
+                // A filter of the session may be for another medium.
+                Some(other) if own || self.only => self.find(line, Lint::OtherDestination(other)),
                 Some(_) => {}
-                None => self.find(filter.line, Lint::SourceFilter(filter.value().to_owned())),
+                None => {
+                    self.find_all(line, filter.lints);
+                    sources = filter.sources;
+                    sources.retain(|&source| self.is_sender(line, source, leg.destination));
+                }
             }
         }
         let twice = section.attribute("ssrc-group").is_some_and(|group| is_duplication(group).is_some());
@@ -267,8 +369,27 @@ impl<'t> Reader<'t> {
                 [first, second].map(|source| LegDescription { source: Some(source), ..leg.clone() }).into()
             }
             [source] => vec![LegDescription { source: Some(source), ..leg }],
-            _ => vec![leg],
+            [] => vec![leg],
+            _ => {
+                let line = level.attribute("source-filter").map_or(section.line(), |filter| filter.line);
+                self.find(line, Lint::SeveralSenders);
+                vec![leg]
+            }
         }
+    }
+
+    /// Whether packets can come from an address to the destination.
+    fn is_sender(&mut self, line: usize, source: IpAddr, destination: IpAddr) -> bool {
+        let is_broadcast = source == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let other_family = source.is_ipv4() != destination.is_ipv4();
+        if source.is_multicast() || source.is_unspecified() || is_broadcast || other_family {
+            self.find(line, Lint::NoSender(source));
+            return false;
+        }
+        if source.is_loopback() && !destination.is_loopback() {
+            self.find(line, Lint::LoopbackSender(source));
+        }
+        true
     }
 
     fn check_direction(&mut self, section: &Section<'t>) {

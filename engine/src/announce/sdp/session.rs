@@ -48,12 +48,13 @@ impl Session {
                 port: destination.port(),
                 ttl: (address.is_ipv4() && address.is_multicast()).then_some(ttl),
                 source: None,
-                reference_clock: ReferenceClock::Unknown,
+                reference_clock: own_clock(),
             })
         };
         let stream = StreamDescription {
             format: config.format,
             payload_type: config.payload_type.get(),
+            alternative_payload_type: None,
             packet_frames: Some(frames),
             max_packet_frames: Some(frames),
             media_clock: MediaClockSource::Sender,
@@ -66,14 +67,16 @@ impl Session {
             version: started_s,
             address: host.to_string(),
         };
-        let description = Description { origin, name: name.to_owned(), information: None, streams: vec![stream] };
+        let name = session_name(name, &stream);
+        let description = Description { origin, name, information: None, streams: vec![stream] };
         Ok(Self { description, media_clock_offset: config.media_clock_offset })
     }
 
     /// The timestamps come from this clock, on both legs. Returns whether that is new: then the session is to be announced again. A clock that is not PTP makes the
-    /// stream one of the sender's own time.
+    /// stream one of the sender's own time; so does an unknown one, which is written `local` then (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;
+        let clock = &if *clock == ReferenceClock::Unknown { own_clock() } else { clock.clone() };
         let media_clock = if clock.is_ptp() { MediaClockSource::Direct { offset } } else { MediaClockSource::Sender };
         let mut changed = false;
         for stream in &mut self.description.streams {
@@ -89,8 +92,9 @@ impl Session {
 
     /// Gives it another name and information. Returns whether that is new.
     pub fn rename(&mut self, name: &str, information: Option<&str>) -> bool {
+        let name = session_name(name, &self.description.streams[0]);
         let changed = self.description.name != name || self.description.information.as_deref() != information;
-        self.description.name = name.to_owned();
+        self.description.name = name;
         self.description.information = information.map(str::to_owned);
         self.revise(changed)
     }
@@ -111,6 +115,18 @@ impl Session {
         self.description.origin.version += u64::from(changed);
         changed
     }
+}
+
+/// The sender's own clock.
+fn own_clock() -> ReferenceClock {
+    ReferenceClock::Other("local".to_owned())
+}
+
+/// The name, or where the stream goes to: a session without a name (`s=-`) is not shown by some receivers.
+fn session_name(name: &str, stream: &StreamDescription) -> String {
+    let is_name = name.chars().any(|c| !c.is_whitespace() && !c.is_control()) && name.trim() != "-";
+    let leg = stream.legs.first().filter(|_| !is_name);
+    leg.map_or_else(|| name.to_owned(), |leg| format!("{}:{}", leg.destination, leg.port))
 }
 
 /// What is known of so many channels without being told: mono, stereo, else undefined ones (SMPTE ST 2110-30, 6.2.2).

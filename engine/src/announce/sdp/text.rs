@@ -1,5 +1,7 @@
 //! A description as lines: what every SDP has, whatever it describes.
 
+use super::decode::{LineEnd, next_line, to_text, without_margin};
+use super::lint::Lint;
 use std::borrow::Cow;
 
 /// One line: its number from 1, and what follows `x=`.
@@ -11,13 +13,13 @@ pub(super) struct Line<'a> {
 
 /// An attribute: `a=name` or `a=name:value`.
 #[derive(Clone, Debug)]
-pub(super) struct Attribute<'a> {
+pub(super) struct Attribute {
     pub(super) line: usize,
     name: String,
-    value: Cow<'a, str>,
+    value: String,
 }
 
-impl Attribute<'_> {
+impl Attribute {
     pub(super) fn value(&self) -> &str {
         &self.value
     }
@@ -31,19 +33,19 @@ pub(super) struct Section<'a> {
     pub(super) origin: Option<Line<'a>>,
     pub(super) name: Option<Line<'a>>,
     pub(super) information: Option<Line<'a>>,
-    pub(super) connection: Option<Line<'a>>,
+    pub(super) connections: Vec<Line<'a>>,
     pub(super) time: bool,
-    attributes: Vec<Attribute<'a>>,
+    attributes: Vec<Attribute>,
 }
 
 impl Section<'_> {
     /// The first attribute of this name.
-    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute<'_>> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.all(name).next()
     }
 
     /// All attributes of this name.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Attribute<'_>> {
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Attribute> {
         self.attributes.iter().filter(move |attribute| attribute.name == name)
     }
 
@@ -58,85 +60,212 @@ impl Section<'_> {
 pub(super) struct Text<'a> {
     pub(super) session: Section<'a>,
     pub(super) media: Vec<Section<'a>>,
-    /// Whether the first line is `v=0`.
-    pub(super) is_sdp: bool,
+    /// The value of the first `v=` line.
+    pub(super) version: Option<Line<'a>>,
+    /// The last line that is not empty.
     pub(super) lines: usize,
-    /// The first line that ends without a carriage return.
-    pub(super) bare_line_end: Option<usize>,
-    /// Lines that are not `x=...`, at most a few.
-    pub(super) no_lines: Vec<usize>,
+    /// What is wrong with the lines as lines.
+    pub(super) findings: Vec<(usize, Lint)>,
 }
 
-/// Bad lines that are told of.
-const MAX_BAD_LINES: usize = 8;
+/// Findings of one kind; more of them tell nothing new.
+const MAX_OF_A_KIND: usize = 8;
+/// Attributes that are interpreted, whose spelling matters therefore.
+const KNOWN: [&str; 13] = [
+    "rtpmap",
+    "ptime",
+    "maxptime",
+    "framecount",
+    "ts-refclk",
+    "mediaclk",
+    "source-filter",
+    "group",
+    "ssrc-group",
+    "mid",
+    "clock-domain",
+    "recvonly",
+    "fmtp",
+];
+/// Attributes of which a section has one; of several the first one counts.
+const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
-    /// Cuts a text. Lines end with CRLF by the standard, and with LF in the field; empty ones and blanks at their ends mean nothing.
+    /// Cuts a text. Empty lines and blanks at the ends of lines mean nothing.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut text = Self::default();
-        let mut raw_lines = bytes.split(|&byte| byte == b'\n').enumerate().peekable();
-        while let Some((index, raw)) = raw_lines.next() {
-            let number = index + 1;
-            let end = raw.strip_suffix(b"\r");
-            // Some senders count a final zero byte as part of the text.
-            let line = end.unwrap_or(raw).trim_ascii_end();
-            let line = line.strip_suffix(b"\0").unwrap_or(line);
+        let mut rest = bytes;
+        let mut number = 0;
+        while let Some((raw, end)) = next_line(&mut rest) {
+            number += 1;
+            let (line, margin) = without_margin(raw);
+            match end {
+                LineEnd::Zero => text.find_once(number, Lint::ZeroByte),
+                LineEnd::Lf if !line.is_empty() && !rest.is_empty() => text.find_once(number, Lint::LineEnd),
+                LineEnd::Cr if !line.is_empty() => text.find_once(number, Lint::CarriageReturn),
+                _ => {}
+            }
             if line.is_empty() {
                 continue;
             }
-            if end.is_none() && raw_lines.peek().is_some() {
-                text.bare_line_end.get_or_insert(number);
+            if let Some(margin) = margin {
+                text.find_once(number, margin);
             }
             text.lines = number;
-            text.add(number, line);
+            if text.add(number, line) == Next::AnotherDescription {
+                break;
+            }
         }
         text
     }
 
-    fn add(&mut self, number: usize, line: &'a [u8]) {
-        let Some((&[kind, b'='], value)) = line.split_first_chunk() else {
-            if self.no_lines.len() < MAX_BAD_LINES {
-                self.no_lines.push(number);
-            }
-            return;
+    /// Whether the text is a description at all.
+    pub(super) fn is_sdp(&self) -> bool {
+        self.version.as_ref().map_or(!self.media.is_empty(), |version| version.value == "0")
+    }
+
+    fn find_once(&mut self, line: usize, lint: Lint) {
+        if self.findings.iter().all(|(_, known)| *known != lint) {
+            self.findings.push((line, lint));
+        }
+    }
+
+    fn find(&mut self, line: usize, lint: Lint) {
+        let same = |known: &&(usize, Lint)| std::mem::discriminant(&known.1) == std::mem::discriminant(&lint);
+        if self.findings.iter().filter(same).count() < MAX_OF_A_KIND {
+            self.findings.push((line, lint));
+        }
+    }
+
+    fn add(&mut self, number: usize, line: &'a [u8]) -> Next {
+        let Some((kind, value)) = split(line) else {
+            self.find(number, Lint::NoLine);
+            return Next::Line;
         };
-        let line = Line { number, value: clean(value) };
+        let (text, is_foreign) = to_text(value);
+        if is_foreign {
+            self.find(number, Lint::NotUtf8);
+        }
+        self.check_blanks(number, line, kind, &text);
+        if kind.is_ascii_uppercase() {
+            let [written, right] = [kind, kind.to_ascii_lowercase()].map(|kind| format!("{}=", char::from(kind)));
+            self.find(number, Lint::Spelling { written, right });
+        }
+        let line = Line { number, value: without_controls(text) };
         let section = self.media.last_mut().unwrap_or(&mut self.session);
-        match kind {
-            b'v' => self.is_sdp |= self.lines == number && line.value == "0" && self.media.is_empty(),
-            b'm' => self.media.push(Section { media: Some(line), ..Section::default() }),
-            b'o' => section.origin = Some(line),
-            b's' => section.name = Some(line),
-            b'i' => section.information = Some(line),
-            // Of several, which only layered codings have, the first one counts.
-            b'c' => drop(section.connection.get_or_insert(line)),
-            b't' => section.time = true,
-            b'a' => section.attributes.push(attribute(line)),
-            _ => {}
+        let doubled = match kind.to_ascii_lowercase() {
+            b'v' => return self.version(line),
+            b'm' => {
+                self.media.push(Section { media: Some(line), ..Section::default() });
+                None
+            }
+            b'o' => keep_first(&mut section.origin, line, "o="),
+            b's' => keep_first(&mut section.name, line, "s="),
+            b'i' => keep_first(&mut section.information, line, "i="),
+            b'c' => {
+                section.connections.push(line);
+                None
+            }
+            b't' => {
+                section.time = true;
+                None
+            }
+            b'a' => {
+                let attribute = attribute(&line);
+                let name = attribute.name.clone();
+                let doubled = SINGLE.contains(&name.as_str()) && section.attribute(&name).is_some();
+                section.attributes.push(attribute);
+                let written = line.value.split(':').next().unwrap_or_default().trim();
+                if written != name && KNOWN.contains(&name.as_str()) {
+                    let [written, right] = [written, &name].map(|name| format!("a={name}"));
+                    self.find(number, Lint::Spelling { written, right });
+                }
+                doubled.then(|| format!("a={name}"))
+            }
+            _ => None,
+        };
+        if let Some(name) = doubled {
+            self.find(number, Lint::Doubled(name));
+        }
+        Next::Line
+    }
+
+    fn session_is_empty(&self) -> bool {
+        let Section { origin, name, connections, time, attributes, .. } = &self.session;
+        origin.is_none() && name.is_none() && connections.is_empty() && !time && attributes.is_empty()
+    }
+
+    /// The first `v=` begins the description, a further one another description.
+    fn version(&mut self, line: Line<'a>) -> Next {
+        if self.version.is_some() || !self.media.is_empty() {
+            self.find(line.number, Lint::SecondDescription);
+            return Next::AnotherDescription;
+        }
+        let in_front = self.findings.iter().any(|(_, lint)| *lint == Lint::NoLine);
+        if in_front || !self.session_is_empty() {
+            self.find(line.number, Lint::NotFirst);
+        }
+        self.version = Some(line);
+        Next::Line
+    }
+
+    /// Fields are separated by one blank, and there is none around the equals sign or at the ends of an attribute's name.
+    fn check_blanks(&mut self, number: usize, line: &[u8], kind: u8, value: &str) {
+        let around = line.get(1) != Some(&b'=') || (value.starts_with(char::is_whitespace) && !value.trim().is_empty());
+        let in_name = || {
+            let (name, value) = value.split_once(':').unwrap_or((value, ""));
+            let is_known = KNOWN.iter().any(|known| name.trim().eq_ignore_ascii_case(known));
+            let leads = value.starts_with(char::is_whitespace) && name.trim() != "source-filter";
+            is_known && (name.ends_with(char::is_whitespace) || leads || has_odd_blanks(value))
+        };
+        let found = match kind.to_ascii_lowercase() {
+            b'c' | b'm' | b'o' | b't' => around || has_odd_blanks(value) || value.contains("  "),
+            b'a' => around || in_name(),
+            _ => around,
+        };
+        if found {
+            self.find(number, Lint::Blanks);
         }
     }
 }
 
-/// A value as text: what is no UTF-8 becomes the replacement character, and what could end a line a blank.
-fn clean(value: &[u8]) -> Cow<'_, str> {
-    let value = String::from_utf8_lossy(value.trim_ascii());
-    if value.contains(char::is_control) { value.replace(char::is_control, " ").trim().to_owned().into() } else { value }
+/// What comes behind a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Line,
+    AnotherDescription,
 }
 
-fn attribute(line: Line<'_>) -> Attribute<'_> {
-    let (name, value) = match line.value {
-        Cow::Borrowed(text) => {
-            let (name, value) = text.split_once(':').unwrap_or((text, ""));
-            (name, Cow::Borrowed(value.trim()))
-        }
-        Cow::Owned(text) => {
-            let (name, value) = text.split_once(':').unwrap_or((&text, ""));
-            return Attribute {
-                line: line.number,
-                name: name.trim().to_ascii_lowercase(),
-                value: value.trim().to_owned().into(),
-            };
-        }
-    };
-    Attribute { line: line.number, name: name.trim().to_ascii_lowercase(), value }
+/// The letter of a line, and what follows the equals sign.
+fn split(line: &[u8]) -> Option<(u8, &[u8])> {
+    let (&kind, rest) = line.split_first().filter(|(kind, _)| kind.is_ascii_alphabetic())?;
+    rest.trim_ascii_start().strip_prefix(b"=").map(|value| (kind, value))
+}
+
+/// Tabs, and the blanks that only pages have.
+fn has_odd_blanks(value: &str) -> bool {
+    value.contains(|c: char| c.is_whitespace() && c != ' ')
+}
+
+/// Keeps the first line of its kind; the kind, if this is not the first.
+fn keep_first<'a>(place: &mut Option<Line<'a>>, line: Line<'a>, kind: &str) -> Option<String> {
+    let doubled = place.is_some().then(|| kind.to_owned());
+    place.get_or_insert(line);
+    doubled
+}
+
+/// The text without blanks at its ends, and with blanks for what could end a line.
+fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains(char::is_control) {
+        return text.replace(char::is_control, " ").trim_ascii().to_owned().into();
+    }
+    match text {
+        Cow::Borrowed(text) => text.trim_ascii().into(),
+        Cow::Owned(text) => text.trim_ascii().to_owned().into(),
+    }
+}
+
+fn attribute(line: &Line<'_>) -> Attribute {
+    let (name, value) = line.value.split_once(':').unwrap_or((&line.value, ""));
+    let name = name.trim().to_ascii_lowercase();
+    Attribute { line: line.number, name, value: value.trim().to_owned() }
 }

@@ -14,6 +14,7 @@ use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapListener;
 use net::timeline::Timeline;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use streams::Streams;
 
@@ -30,6 +31,10 @@ pub(crate) struct MonitorArguments {
     /// Network interface, by name or address; may be left out if there is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+
+    /// Listen to announcements on this group, too; several times for several groups
+    #[arg(long, value_name = "GROUP")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// PTP domain that lateness is measured by
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
@@ -50,7 +55,7 @@ pub(crate) struct MonitorArguments {
 
 pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
-    let listener = SapListener::start(&interface)?;
+    let listener = SapListener::with_groups(&interface, &arguments.sap_group)?;
     let mut session = Session::start(arguments.seconds)?;
     // Without PTP's ports there are streams to be shown all the same.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));

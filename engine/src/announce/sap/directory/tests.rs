@@ -1,5 +1,7 @@
 use super::*;
 use crate::announce::sap::{Announcer, AnnouncerConfig};
+use crate::announce::sdp::Origin;
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use proptest::prelude::*;
 
 const HOST: [u8; 4] = [192, 0, 2, 1];
@@ -15,7 +17,7 @@ fn text(id: u32, version: u32) -> String {
 }
 
 fn datagram(deletion: bool, hash: u16, host: [u8; 4], payload: &str) -> Vec<u8> {
-    SapPacket { deletion, hash, origin: host.into(), payload: payload.as_bytes() }.emit()
+    SapPacket { deletion, hash, origin: host.into(), payload: payload.as_bytes().into() }.emit()
 }
 
 fn hear(directory: &mut Directory, s: i64, datagram: &[u8]) {
@@ -23,7 +25,8 @@ fn hear(directory: &mut Directory, s: i64, datagram: &[u8]) {
 }
 
 fn key(id: u32) -> SessionKey {
-    SessionKey { username: "-".to_owned(), session_id: id.to_string(), address: "192.0.2.1".to_owned() }
+    let origin = Origin::find(text(id, 1).as_bytes()).unwrap();
+    SessionKey::new(Host { from: HOST.into(), origin: HOST.into() }, SessionName::of(&origin), 0)
 }
 
 fn events(directory: &mut Directory) -> Vec<SapEvent> {
@@ -66,6 +69,101 @@ fn only_the_host_that_announces_a_session_withdraws_it() {
     hear(&mut directory, 1, &datagram(true, 5, [192, 0, 2, 66], "o=- 7 1 IN IP4 192.0.2.1\r\n"));
     hear(&mut directory, 2, &datagram(true, 4, HOST, ""));
     assert_eq!((directory.len(), directory.stats().idle_deletions), (1, 2));
+}
+
+#[test]
+fn a_stranger_neither_replaces_nor_deletes_what_another_host_announces() {
+    let mut directory = Directory::default();
+    hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
+    let stranger = IpAddr::from([192, 0, 2, 66]);
+    let forged = text(7, 9).replace("239.69.0.1", "239.69.0.66");
+    // With the header and the line of the other, from its own address; and honestly.
+    for origin in [HOST, [192, 0, 2, 66]] {
+        directory.handle_datagram(at(1), stranger, &datagram(false, 6, origin, &forged)).unwrap();
+        for payload in ["", "o=- 7 1 IN IP4 192.0.2.1\r\n", &text(7, 1)] {
+            directory.handle_datagram(at(2), stranger, &datagram(true, 5, origin, payload)).unwrap();
+        }
+    }
+    let entry = directory.get(&key(7)).unwrap();
+    assert_eq!((entry.text(), entry.from), (text(7, 1).as_bytes(), HOST.into()));
+    let others: Vec<_> = directory.sessions().filter(|(other, _)| **other != key(7)).collect();
+    assert!(others.iter().all(|(other, _)| other.from() == stranger && other.has_origin_of(&key(7))), "{others:?}");
+}
+
+/// FFmpeg's line is the same for all that it sends from a host, and its hash is drawn anew by each.
+#[test]
+fn two_announcers_of_one_host_with_the_same_origin_are_two_sessions() {
+    let ffmpeg = |group: u8, port: u16| {
+        format!(
+            "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=No Name\r\nc=IN IP4 239.69.0.{group}/15\r\nt=0 0\r\nm=audio {port} RTP/AVP 11\r\n"
+        )
+    };
+    let mut directory = Directory::default();
+    let three = [(1, 5004, 0x1111), (2, 5004, 0x2222), (1, 5006, 0x3333)];
+    for s in [0, 5, 10, 15] {
+        for (group, port, hash) in three {
+            hear(&mut directory, s, &datagram(false, hash, HOST, &ffmpeg(group, port)));
+        }
+    }
+    assert_eq!(directory.len(), 3);
+    let told = events(&mut directory);
+    assert!(told.iter().all(|event| matches!(event, SapEvent::Added(_))) && told.len() == 3, "{told:?}");
+    // Each is withdrawn alone: by its whole text, as FFmpeg does; by its hash; and the last one by its line.
+    let left = |directory: &Directory| {
+        directory.sessions().map(|(_, entry)| place(&entry.description).unwrap()).collect::<Vec<_>>()
+    };
+    hear(&mut directory, 16, &datagram(true, 0, HOST, &ffmpeg(2, 5004)));
+    assert_eq!(left(&directory), [([239, 69, 0, 1].into(), 5004), ([239, 69, 0, 1].into(), 5006)]);
+    hear(&mut directory, 17, &datagram(true, 0, HOST, "o=- 0 0 IN IP4 127.0.0.1\r\n"));
+    assert_eq!((directory.len(), directory.stats().idle_deletions), (2, 1), "nobody knows which is meant");
+    hear(&mut directory, 18, &datagram(true, 0x1111, HOST, "o=- 0 0 IN IP4 127.0.0.1\r\n"));
+    assert_eq!(left(&directory), [([239, 69, 0, 1].into(), 5006)]);
+    hear(&mut directory, 19, &datagram(true, 0, HOST, "o=- 0 0 IN IP4 127.0.0.1\r\n"));
+    assert!(directory.is_empty());
+}
+
+#[test]
+fn short_origins_are_told_apart_by_the_streams_address_and_a_newer_version_is_the_same_session() {
+    let short = |id: &str, group: u8| {
+        format!("v=0\r\no={id}\r\ns=x\r\nc=IN IP4 239.69.0.{group}/15\r\nt=0 0\r\nm=audio 5004 RTP/AVP 11\r\n")
+    };
+    let mut directory = Directory::default();
+    for s in [0, 30] {
+        for group in [1, 2] {
+            hear(&mut directory, s, &datagram(false, 0, HOST, &short("- 1 1", group)));
+        }
+    }
+    assert_eq!((directory.len(), events(&mut directory).len()), (2, 2));
+    // A stream that has moved to another group, with a version that has risen as it should.
+    let mut directory = Directory::default();
+    hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
+    hear(&mut directory, 1, &datagram(false, 6, HOST, &text(7, 2).replace("239.69.0.1", "239.69.0.2")));
+    assert_eq!(events(&mut directory), [SapEvent::Added(key(7)), SapEvent::Updated(key(7))]);
+    assert_eq!(directory.len(), 1);
+}
+
+#[test]
+fn compressed_announcements_are_taken_and_encrypted_ones_told_once() {
+    let mut directory = Directory::default();
+    let mut packed = datagram(false, 5, HOST, "");
+    packed.truncate(8);
+    packed[0] |= 0x01;
+    packed.extend(compress_to_vec_zlib(&[b"application/sdp\0", text(7, 1).as_bytes()].concat(), 9));
+    hear(&mut directory, 0, &packed);
+    assert_eq!(directory.get(&key(7)).unwrap().text(), text(7, 1).as_bytes());
+    packed[0] |= 0x02;
+    for s in 1..4 {
+        assert_eq!(directory.handle_datagram(at(s), HOST.into(), &packed), Err(SapError::Encrypted));
+    }
+    let refused = SapEvent::Refused { from: HOST.into(), reason: SapError::Encrypted };
+    assert_eq!(events(&mut directory), [SapEvent::Added(key(7)), refused]);
+    // However many there are, the memory is bounded.
+    for n in 0..1000u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        let _ = directory.handle_datagram(at(5), [10, a, b, c].into(), b"noise");
+    }
+    assert!(directory.refusals.len() <= MAX_REFUSALS && directory.events.len() <= MAX_EVENTS);
+    assert_eq!(directory.len(), 1);
 }
 
 #[test]
@@ -157,7 +255,7 @@ proptest! {
     #[test]
     fn any_script_keeps_the_books(steps in proptest::collection::vec((0u8..6, 0u32..4, 0u32..3, 0i64..2000, any::<u8>()), 0..80)) {
         let mut directory = Directory::default();
-        let (mut now, mut known) = (0, std::collections::BTreeSet::new());
+        let (mut now, mut known) = (0, BTreeSet::new());
         for (kind, id, version, pause_s, noise) in steps {
             let mut bytes = datagram(kind == 1, id as u16, HOST, &text(id, version));
             match kind {
@@ -173,6 +271,7 @@ proptest! {
                 match event {
                     SapEvent::Added(key) => prop_assert!(known.insert(key)),
                     SapEvent::Updated(key) => prop_assert!(known.contains(&key)),
+                    SapEvent::Refused { .. } => {}
                     SapEvent::Removed { key, .. } => prop_assert!(known.remove(&key)),
                 }
             }

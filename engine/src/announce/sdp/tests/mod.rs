@@ -8,6 +8,7 @@ use super::*;
 use crate::ptp::wire::ClockIdentity;
 use crate::rtp::format::Encoding;
 
+mod cases;
 mod ours;
 mod properties;
 
@@ -359,7 +360,10 @@ fn what_cannot_be_received_is_refused_in_one_sentence() {
             with(AES67, "000/8", "000/65"),
             "line 6: no stream to receive here: the format is L24/48000/65: only L16 and L24 of 1 to 64 channels are received",
         ),
-        (with(AES67, "rtpmap:96", "rtpmap:98"), "line 6: no stream to receive here: payload type 96 has no a=rtpmap"),
+        (
+            with(AES67, "rtpmap:96", "rtpmap:98 L16/48000/2\na=rtpmap:99"),
+            "line 6: no stream to receive here: payload type 96 has no a=rtpmap",
+        ),
         (
             with(AES67, "c=IN", "x=IN"),
             "line 6: no stream to receive here: no address: there is no c=IN IP4 or c=IN IP6 line for it that can be read",

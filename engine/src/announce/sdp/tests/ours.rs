@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::rtp::format::PacketTime;
+use crate::rtp::wire::PayloadType;
 use crate::send::SenderConfig;
+use proptest::prelude::*;
 
 pub(super) fn sender_config(hz: u32, channels: usize, packet_time: PacketTime) -> SenderConfig {
     let format = StreamFormat::new(Encoding::L16, SampleRate::from_hz(hz).unwrap(), channels).unwrap();
@@ -55,7 +57,7 @@ fn a_new_grandmaster_is_a_new_version_and_its_loss_too() {
     let mut session =
         Session::new(&sender_config(48_000, 2, PacketTime::MS_1), [192, 0, 2, 1].into(), 100, "s", 32).unwrap();
     let before = session.to_sdp();
-    assert!(before.contains("a=mediaclk:sender\r\n") && !before.contains("ts-refclk"), "{before}");
+    assert!(before.contains("a=ts-refclk:local\r\na=mediaclk:sender\r\n"), "{before}");
     let mut versions = vec![session.description().origin.version];
     let other = ClockIdentity([1; 8]);
     for clock in [
@@ -89,5 +91,47 @@ fn an_independent_reader_finds_the_same() {
         let clock = medium.get_first_attribute_value("ts-refclk").unwrap().unwrap();
         assert_eq!(clock, "ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:3");
         assert_eq!(medium.get_first_attribute_value("ptime").unwrap(), Some("1"));
+    }
+}
+
+proptest! {
+    /// Whatever we send, by any clock or none: the lint finds nothing in our description, and it says what is sent.
+    #[test]
+    fn nothing_is_found_in_what_we_announce(
+        (l24, hz, channels, time) in (any::<bool>(), 0usize..3, 1usize..=64, 0usize..6),
+        (group, secondary, half_port) in (any::<[u8; 3]>(), any::<bool>(), 1u16..32_767),
+        (payload_type, offset, ttl) in (96u8..128, any::<u32>(), 2u8..),
+        name in "\\PC{0,40}|[ -]{0,3}|[a-z\r\n\t ]{1,9}",
+        clock in 0u8..5,
+    ) {
+        let hz = [44_100, 48_000, 96_000][hz];
+        let times = [PacketTime::US_125, PacketTime::US_250, PacketTime::US_333, PacketTime::MS_1, PacketTime::MS_4, PacketTime::MS_5];
+        let encoding = if l24 { Encoding::L24 } else { Encoding::L16 };
+        let format = StreamFormat::new(encoding, SampleRate::from_hz(hz).unwrap(), channels).unwrap();
+        let [a, b, c] = group;
+        let to = |first: u8| ([first, a, b, c], 2 * half_port).into();
+        let config = SenderConfig {
+            packet_time: times[time],
+            payload_type: PayloadType::new(payload_type).unwrap(),
+            media_clock_offset: offset,
+            secondary: secondary.then(|| to(238)),
+            ..SenderConfig::new(format, to(239), 1)
+        };
+        let Ok(mut session) = Session::new(&config, [192, 0, 2, 1].into(), 1_790_000_000, &name, ttl) else { return Ok(()) };
+        match clock {
+            0 => drop(session.set_clock(&ReferenceClock::ptp(GRANDMASTER, ttl & 127))),
+            1 => drop(session.set_clock(&ReferenceClock::PtpTraceable { version: "IEEE1588-2008".to_owned() })),
+            2 => drop(session.set_clock(&ReferenceClock::LocalMac([2; 6]))),
+            3 => {
+                session.set_clock(&ReferenceClock::ptp(GRANDMASTER, 0));
+                session.set_clock(&ReferenceClock::Unknown);
+            }
+            _ => {}
+        }
+        let text = session.to_sdp();
+        let parsed = Description::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(&parsed.findings, &[], "{}", text);
+        prop_assert_eq!(&parsed.description.streams, &session.description().streams);
+        prop_assert!(parsed.description.streams[0].legs.iter().all(|leg| leg.check().is_ok()));
     }
 }

@@ -22,12 +22,16 @@ fn leg() -> impl Strategy<Value = LegDescription> {
         any::<[u8; 6]>().prop_map(ReferenceClock::LocalMac),
         Just(ReferenceClock::Other("ntp=/traceable/".to_owned())),
     ];
-    (address.clone(), 1u16.., any::<u8>(), proptest::option::of(address), clock).prop_map(
+    (address, 1u16.., any::<u8>(), proptest::option::of(any::<[u8; 3]>()), clock).prop_map(
         |(destination, port, ttl, source, reference_clock)| LegDescription {
             destination,
             port,
             ttl: (destination.is_ipv4() && destination.is_multicast()).then_some(ttl),
-            source,
+            // A host of the same family.
+            source: source.map(|[a, b, c]| match destination {
+                IpAddr::V4(_) => [10, a, b, c].into(),
+                IpAddr::V6(_) => [0xFD00, 0, 0, 0, 0, a.into(), b.into(), c.into()].into(),
+            }),
             reference_clock,
         },
     )
@@ -46,7 +50,7 @@ fn a_stream() -> impl Strategy<Value = StreamDescription> {
         any::<bool>(),
         rates,
         1..=MAX_CHANNELS,
-        0u8..128,
+        (0u8..64, proptest::option::of(64u8..128)),
         frames(),
         frames(),
         media_clock,
@@ -54,11 +58,22 @@ fn a_stream() -> impl Strategy<Value = StreamDescription> {
         proptest::collection::vec(leg(), 1..=2),
     )
         .prop_map(
-            |(l24, hz, channels, payload_type, packet_frames, max_packet_frames, media_clock, channel_order, legs)| {
+            |(
+                l24,
+                hz,
+                channels,
+                (payload_type, alternative_payload_type),
+                packet_frames,
+                max_packet_frames,
+                media_clock,
+                channel_order,
+                legs,
+            )| {
                 let encoding = if l24 { Encoding::L24 } else { Encoding::L16 };
                 StreamDescription {
                     format: StreamFormat::new(encoding, SampleRate::from_hz(hz).unwrap(), channels).unwrap(),
                     payload_type,
+                    alternative_payload_type,
                     packet_frames,
                     max_packet_frames,
                     media_clock,

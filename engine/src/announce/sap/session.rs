@@ -1,0 +1,91 @@
+//! How announced sessions are told apart.
+//!
+//! By RFC 8866 (5.2) the `o=` line without its version names a session. In the field that is not enough: two announcers of one host write the same line (`o=- 0 0 IN IP4
+//! 127.0.0.1` by FFmpeg), lines are cut short, and anybody can send somebody else's. So a session belongs to the host that announces it, by the source address of its
+//! datagrams and by the originating source of their header; and where the same `o=` line comes with another stream's address, it is another session, unless its version has
+//! risen.
+
+use crate::announce::sdp::{Description, MAX_TEXT, Origin};
+use std::fmt;
+use std::net::IpAddr;
+
+/// Names a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionKey {
+    host: Host,
+    session: SessionName,
+    /// Tells sessions with the same `o=` line apart.
+    number: u16,
+}
+
+/// The host that announces, by its datagrams and by what it says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Host {
+    pub(super) from: IpAddr,
+    pub(super) origin: IpAddr,
+}
+
+/// An `o=` line without its version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SessionName {
+    username: String,
+    session_id: String,
+    address: String,
+}
+
+impl SessionKey {
+    pub(super) const fn new(host: Host, session: SessionName, number: u16) -> Self {
+        Self { host, session, number }
+    }
+
+    /// The source address of the datagrams that announce it.
+    #[must_use]
+    pub const fn from(&self) -> IpAddr {
+        self.host.from
+    }
+
+    /// Whether both have the same `o=` line, whoever announces them.
+    #[must_use]
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        self.session == other.session
+    }
+
+    pub(super) fn is_of(&self, host: Host) -> bool {
+        self.host == host
+    }
+
+    pub(super) fn is_named(&self, session: &SessionName) -> bool {
+        self.session == *session
+    }
+
+    pub(super) const fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+impl SessionName {
+    pub(super) fn of(origin: &Origin) -> Self {
+        let Origin { username, session_id, address, .. } = origin;
+        Self { username: username.clone(), session_id: session_id.clone(), address: address.clone() }
+    }
+
+    /// From a deletion's payload, which is an `o=` line or a whole description.
+    pub(super) fn of_payload(payload: &[u8]) -> Option<Self> {
+        let payload = payload.get(..MAX_TEXT.min(payload.len()))?;
+        Origin::find(payload).map(|origin| Self::of(&origin))
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SessionName { username, session_id, address } = &self.session;
+        write!(f, "{session_id} of {username} at {address}, announced by {}", self.host.from)?;
+        if self.number == 0 { Ok(()) } else { write!(f, " (the {}.)", self.number + 1) }
+    }
+}
+
+/// Where the first stream of a description goes.
+pub(super) fn place(description: &Description) -> Option<(IpAddr, u16)> {
+    let leg = description.streams.first()?.legs.first()?;
+    Some((leg.destination, leg.port))
+}

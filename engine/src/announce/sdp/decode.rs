@@ -1,0 +1,97 @@
+//! Bytes as lines of text: encodings, line ends, and what programs put around a text.
+//!
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a Windows console writes files so), in Latin-1 (session names of older
+//! devices), with LF or CR alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
+
+use super::lint::Lint;
+use std::borrow::Cow;
+
+const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// What Windows-1252 has where Latin-1 has control characters; five places are empty.
+const WINDOWS_1252: [char; 32] = [
+    '€', ' ', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', ' ', 'Ž', ' ', ' ', '‘', '’', '“', '”', '•', '–',
+    '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
+];
+
+/// The text in UTF-8, or bytes that are nearly that, without a byte order mark; and what was wrong.
+pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
+    if let Some(rest) = bytes.strip_prefix(UTF8_MARK) {
+        return (rest.into(), Some(Lint::ByteOrderMark));
+    }
+    let read: fn([u8; 2]) -> u16 = match bytes {
+        [0xFF, 0xFE, ..] | [b'v', 0, b'=', 0, ..] => u16::from_le_bytes,
+        [0xFE, 0xFF, ..] | [0, b'v', 0, b'=', ..] => u16::from_be_bytes,
+        _ => return (bytes.into(), None),
+    };
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units = pairs.iter().map(|&pair| read(pair));
+    let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text).as_bytes().to_vec();
+    (text.into(), Some(Lint::Utf16))
+}
+
+/// What a line ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    CrLf,
+    Lf,
+    Cr,
+    Zero,
+    /// The text's own end.
+    Text,
+}
+
+/// The next line of `rest`, and how it ends; `rest` goes on behind it.
+pub(super) fn next_line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], LineEnd)> {
+    if rest.is_empty() {
+        return None;
+    }
+    let text = *rest;
+    let at = text.iter().position(|byte| matches!(byte, b'\n' | b'\r' | 0)).unwrap_or(text.len());
+    let (line, end) = text.split_at(at);
+    let (length, kind) = match end {
+        [b'\r', b'\n', ..] => (2, LineEnd::CrLf),
+        [b'\r', ..] => (1, LineEnd::Cr),
+        [b'\n', ..] => (1, LineEnd::Lf),
+        [_, ..] => (1, LineEnd::Zero),
+        [] => (0, LineEnd::Text),
+    };
+    *rest = &end[length..];
+    Some((line, kind))
+}
+
+/// A line without what a page or a mail has put before it, and what that was.
+pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
+    const NO_BREAK_SPACE: &[u8] = b"\xC2\xA0";
+    let mut rest = line;
+    let mut quoted = false;
+    loop {
+        rest = match rest {
+            [b' ' | b'\t', after @ ..] => after,
+            [b'>', after @ ..] => {
+                quoted = true;
+                after
+            }
+            _ => match rest.strip_prefix(NO_BREAK_SPACE) {
+                Some(after) => after,
+                None => break,
+            },
+        };
+    }
+    let margin = (rest.len() < line.len()).then_some(if quoted { Lint::Quoted } else { Lint::Indented });
+    (rest.trim_ascii_end(), margin)
+}
+
+/// Bytes as text: what is no UTF-8 is taken as Windows-1252. The flag tells of that.
+pub(super) fn to_text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.into(), false),
+        Err(_) => {
+            let letter = |&byte: &u8| match byte {
+                0x80..=0x9F => WINDOWS_1252[usize::from(byte - 0x80)],
+                _ => char::from(byte),
+            };
+            (bytes.iter().map(letter).collect::<String>().into(), true)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What no receiver can receive, whatever its host: receivers refuse it by the same function that finds it in a description.
+
+use super::LegDescription;
+use std::net::{IpAddr, Ipv4Addr};
+use thiserror::Error;
+
+/// Why a leg cannot be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Obstacle {
+    /// IPv6.
+    #[error("{0} is an IPv6 address, and streams are received by IPv4 only; right would be c=IN IP4 <group>/<ttl>")]
+    Ipv6(IpAddr),
+    /// The unspecified address, or broadcast.
+    #[error(
+        "nothing is sent to {0}; right would be a multicast group (224.0.0.0 to 239.255.255.255) or the address of the receiver"
+    )]
+    NoDestination(IpAddr),
+}
+
+impl LegDescription {
+    /// Whether this leg can be received on a host that has its address or can join its group.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Obstacle> {
+        let broadcast = IpAddr::V4(Ipv4Addr::BROADCAST);
+        if self.destination.is_unspecified() || self.destination == broadcast {
+            return Err(Obstacle::NoDestination(self.destination));
+        }
+        let v6 = [Some(self.destination), self.source].into_iter().flatten().find(IpAddr::is_ipv6);
+        v6.map_or(Ok(()), |address| Err(Obstacle::Ipv6(address)))
+    }
+}
