@@ -33,7 +33,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The file is no WAV file, or of a flavour that is not supported.
-    #[error("{}: {reason}; a WAV file with 16, 24 or 32-bit PCM or 32-bit float samples is needed", file.display())]
+    #[error("{}: {reason}; a WAV file with 8 to 32-bit PCM or 32 or 64-bit float samples is needed", file.display())]
     Format {
         /// The file.
         file: PathBuf,

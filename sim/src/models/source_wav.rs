@@ -1,51 +1,53 @@
 //! Reads the programme from a WAV file.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use engine::SampleRate;
-use hound::{SampleFormat, WavReader};
+use wav::{Notice, Reader};
 
 use super::source::{CHANNELS_MAX, SourceError};
 
+/// Frames that are read at once.
+const BLOCK_FRAMES: usize = 1 << 16;
+
 /// The file's samples, one plane per channel (one plane only if the file is mono), full scale ±1.
 pub(super) fn read(path: &Path, sample_rate: SampleRate, channels: u16) -> Result<Vec<Vec<f32>>, SourceError> {
-    let file = File::open(path).map_err(|e| unreadable(path, &e.to_string()))?;
-    let reader = WavReader::new(BufReader::new(file))
-        .map_err(|e| format_error(path, &format!("is not a WAV file that can be read ({e})")))?;
-    let spec = reader.spec();
-    if spec.sample_rate != sample_rate.as_hz() {
-        let (file_hz, stream_hz) = (spec.sample_rate, sample_rate.as_hz());
+    let mut reader = Reader::open(path).map_err(|error| match error {
+        wav::Error::Io(error) => unreadable(path, &error.to_string()),
+        error => format_error(path, &format!("is not a WAV file that can be read ({error})")),
+    })?;
+    let format = reader.format();
+    if format.sample_rate_hz != sample_rate.as_hz() {
+        let (file_hz, stream_hz) = (format.sample_rate_hz, sample_rate.as_hz());
         return Err(SourceError::SampleRate { file: path.into(), file_hz, stream_hz });
     }
-    if spec.channels == 0 || spec.channels > CHANNELS_MAX || (spec.channels != 1 && spec.channels != channels) {
-        let (file_channels, stream_channels) = (spec.channels, channels);
+    if format.channels > CHANNELS_MAX || (format.channels != 1 && format.channels != channels) {
+        let (file_channels, stream_channels) = (format.channels, channels);
         return Err(SourceError::Channels { file: path.into(), file_channels, stream_channels });
     }
-    let samples = samples(path, reader)?;
-    let stride = usize::from(spec.channels);
-    if samples.len() < stride {
+    let mut samples = Vec::new();
+    while reader.read(BLOCK_FRAMES, &mut samples).map_err(|e| unreadable(path, &e.to_string()))? > 0 {}
+    if samples.is_empty() {
         return Err(SourceError::Empty { file: path.into() });
     }
+    check(path, &reader.take_notices())?;
+    let stride = usize::from(format.channels);
     Ok((0..stride).map(|c| samples.chunks_exact(stride).map(|frame| frame[c]).collect()).collect())
 }
 
-fn samples(path: &Path, reader: WavReader<BufReader<File>>) -> Result<Vec<f32>, SourceError> {
-    let spec = reader.spec();
-    let samples = match (spec.sample_format, spec.bits_per_sample) {
-        (SampleFormat::Float, 32) => reader.into_samples::<f32>().collect::<Result<Vec<_>, _>>(),
-        (SampleFormat::Int, bits @ (16 | 24 | 32)) => {
-            let full_scale = (1i64 << (bits - 1)) as f64;
-            reader.into_samples::<i32>().map(|s| s.map(|s| (f64::from(s) / full_scale) as f32)).collect()
+/// The reference of a listening test must be the whole file and nothing else. Samples beyond full
+/// scale are clipped when the programme is quantised, as a talker would.
+fn check(path: &Path, notices: &[Notice]) -> Result<(), SourceError> {
+    for notice in notices {
+        match notice {
+            Notice::Truncated { .. } => return Err(unreadable(path, &notice.to_string())),
+            Notice::NotFinite { first_frame, .. } => {
+                return Err(format_error(path, &format!("frame {first_frame} is not a finite number")));
+            }
+            _ => {}
         }
-        (format, bits) => return Err(format_error(path, &format!("has {bits}-bit {format:?} samples"))),
     }
-    .map_err(|e| unreadable(path, &e.to_string()))?;
-    match samples.iter().position(|s| !s.is_finite()) {
-        Some(at) => Err(format_error(path, &format!("sample {at} is not a finite number"))),
-        None => Ok(samples),
-    }
+    Ok(())
 }
 
 fn unreadable(path: &Path, reason: &str) -> SourceError {
@@ -60,7 +62,7 @@ fn format_error(path: &Path, reason: &str) -> SourceError {
 mod tests {
     use super::super::SourceSignal;
     use super::*;
-    use hound::{WavSpec, WavWriter};
+    use hound::{SampleFormat, WavSpec, WavWriter};
 
     fn spec(channels: u16, sample_rate: u32, bits_per_sample: u16, sample_format: SampleFormat) -> WavSpec {
         WavSpec { channels, sample_rate, bits_per_sample, sample_format }
@@ -76,7 +78,7 @@ mod tests {
     fn every_supported_format_reads_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wav");
-        for bits in [16, 24, 32] {
+        for bits in [8, 16, 24, 32] {
             let half = 1 << (bits - 2);
             write_ints(&path, spec(1, 48_000, bits, SampleFormat::Int), &[half, -half]);
             let source = SourceSignal::from_wav(&path, SampleRate::HZ_48000, 2).unwrap().quantised(24);
@@ -84,6 +86,15 @@ mod tests {
             source.render(-1, &mut out);
             assert_eq!(out.map(f32::to_bits), [-0.5f32, -0.5, 0.5, 0.5, -0.5, -0.5].map(f32::to_bits), "{bits} bits");
         }
+        // 24 valid bits in containers of 32, left-justified, as hound cannot write them.
+        let format = [0xFFFE, 1, 48_000, 0, 0, 0, 4, 32, 22, 24, 4, 0, 1].map(u16::to_le_bytes).concat();
+        let guid = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
+        let samples = [0x4000_0000i32, -0x4000_0000].map(i32::to_le_bytes).concat();
+        let chunks = [&b"RIFF\0\0\0\0WAVEfmt \x28\0\0\0"[..], &format, &guid, b"data\x08\0\0\0", &samples];
+        std::fs::write(&path, chunks.concat()).unwrap();
+        let mut out = [0.0; 2];
+        SourceSignal::from_wav(&path, SampleRate::HZ_48000, 1).unwrap().quantised(24).render(0, &mut out);
+        assert_eq!(out.map(f32::to_bits), [0.5f32, -0.5].map(f32::to_bits));
         let mut writer = WavWriter::create(&path, spec(2, 48_000, 32, SampleFormat::Float)).unwrap();
         [0.5f32, -0.25].iter().for_each(|&s| writer.write_sample(s).unwrap());
         writer.finalize().unwrap();
@@ -112,8 +123,14 @@ mod tests {
         write_ints(&path, spec(3, 48_000, 16, SampleFormat::Int), &[0, 0, 0]);
         let error = message(2);
         assert!(error.contains("3 channels") && error.contains("has 2"), "{error}");
-        write_ints(&path, spec(2, 48_000, 8, SampleFormat::Int), &[0, 0]);
-        assert!(message(2).contains("8-bit"));
+        write_ints(&path, spec(2, 48_000, 16, SampleFormat::Int), &[0; 40]);
+        let mut bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..100]).unwrap();
+        assert!(message(2).contains("cut short: the header says 80 bytes of audio, and there are 56"));
+        // nBlockAlign of 8 where 16 bits stereo are 4.
+        bytes[32] = 8;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(message(2).contains("frames of 8 bytes, but 2 channels of 16 bits are 4"));
         write_ints(&path, spec(2, 48_000, 16, SampleFormat::Int), &[]);
         assert!(message(2).contains("at least one frame"));
     }

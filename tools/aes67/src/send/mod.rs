@@ -49,7 +49,8 @@ Examples:
   ffmpeg -i in.flac -f wav - | aes67 send - --group 239.69.0.1
   aes67 send music.wav --group 239.69.0.1 --clock system --grandmaster 00-1B-21-FF-FE-0A-67-01:0
 
-The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV and RF64, 8 to 32 bits PCM or floats.";
+The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV as RIFF, RF64, BW64 or Wave64, 8 to 32 bits PCM or floats;
+on a pipe it ends with the pipe, whatever its header says. Floats beyond full scale are clipped, and those that are no numbers are silence.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]

@@ -1,19 +1,19 @@
 //! Where the audio comes from.
 
+mod audio;
 #[cfg(feature = "cpal")]
 pub(crate) mod card;
 pub(crate) mod feed;
 mod signal;
-mod wav;
 
 use super::plan::{SourcePlan, StdinFormat};
 use crate::failure::Failure;
+use audio::Audio;
 use engine::SampleRate;
 use signal::Signal;
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
-use wav::{Audio, Layout};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use wav::Format;
 
 /// Formats of sources that do not tell their own.
 const CHANNELS: u16 = 2;
@@ -86,7 +86,7 @@ impl Material {
     pub(crate) fn channels(&self) -> usize {
         match self {
             Self::Computed { layout: (channels, _), .. } => usize::from(*channels),
-            Self::Read(playlist) => usize::from(playlist.layout().channels),
+            Self::Read(playlist) => usize::from(playlist.format().channels),
             #[cfg(feature = "cpal")]
             Self::Card(card) => card.channels(),
         }
@@ -97,7 +97,7 @@ impl Material {
             Self::Computed { layout: (_, rate), .. } => *rate,
             // Files of 0 Hz are refused when they are opened.
             Self::Read(playlist) => {
-                SampleRate::from_hz(playlist.layout().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
+                SampleRate::from_hz(playlist.format().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
             }
             #[cfg(feature = "cpal")]
             Self::Card(card) => card.rate(),
@@ -128,49 +128,77 @@ fn gain(level_dbfs: f64) -> Result<f64, String> {
 pub(crate) struct Playlist {
     files: Vec<PathBuf>,
     repeat: bool,
-    current: Option<Audio>,
+    current: Option<Box<Audio>>,
     /// The file after this one.
     next: usize,
-    layout: Layout,
+    format: Format,
     /// Whether the files gave any audio since the first one was begun.
     any: bool,
+    /// What was told of the files: once, however often they are repeated.
+    told: BTreeSet<String>,
 }
 
 impl Playlist {
     fn open(files: &[PathBuf], repeat: bool) -> Result<Self, String> {
-        let mut layouts = files.iter().map(|file| open(file).map(|audio| (file, audio.layout())));
-        let (first, layout) = layouts.next().ok_or("there is no file")??;
-        for other in layouts {
-            let (file, other) = other?;
-            if (other.channels, other.sample_rate_hz) != (layout.channels, layout.sample_rate_hz) {
+        let (first, others) = files.split_first().ok_or("there is no file")?;
+        let current = Audio::open(first)?;
+        let format = current.format();
+        let mut playlist =
+            Self { files: files.to_vec(), repeat, current: None, next: 1, format, any: false, told: BTreeSet::new() };
+        playlist.check(&current)?;
+        for file in others {
+            let mut other = Audio::open(file)?;
+            playlist.check(&other)?;
+            if !playlist.fits(&other) {
                 return Err(format!(
                     "{} has {} channels at {} Hz, but {} has {} at {} Hz: files that follow each other must be alike",
                     file.display(),
-                    other.channels,
-                    other.sample_rate_hz,
+                    other.format().channels,
+                    other.format().sample_rate_hz,
                     first.display(),
-                    layout.channels,
-                    layout.sample_rate_hz,
+                    format.channels,
+                    format.sample_rate_hz,
                 ));
             }
+            playlist.tell(&mut other);
         }
-        let mut playlist = Self { files: files.to_vec(), repeat, current: None, next: 0, layout, any: false };
-        playlist.begin_next();
+        playlist.begin(current);
         Ok(playlist)
     }
 
     fn stdin(format: StdinFormat, channels: u16, sample_rate_hz: u32) -> Result<Self, String> {
-        let stdin = Box::new(BufReader::with_capacity(BUFFER, std::io::stdin()));
-        let audio = match Layout::bare(format, channels, sample_rate_hz) {
-            Some(layout) => Audio::bare(stdin, layout),
-            None => Audio::open(stdin).map_err(|error| format!("stdin: {error}"))?,
-        };
-        let layout = audio.layout();
-        Ok(Self { files: Vec::new(), repeat: false, current: Some(audio), next: 0, layout, any: false })
+        let audio = Audio::stdin(format, channels, sample_rate_hz)?;
+        let format = audio.format();
+        let mut playlist =
+            Self { files: vec![], repeat: false, current: None, next: 0, format, any: false, told: BTreeSet::new() };
+        playlist.check(&audio)?;
+        playlist.begin(audio);
+        Ok(playlist)
     }
 
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
+    /// A sentence if the source cannot be what was asked for.
+    fn check(&self, audio: &Audio) -> Result<(), String> {
+        let is_wanted_again = self.repeat || self.files.len() > 1;
+        let wrong = audio.is_empty().or_else(|| audio.only_once().filter(|_| is_wanted_again));
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn begin(&mut self, mut audio: Audio) {
+        self.tell(&mut audio);
+        self.current = Some(Box::new(audio));
+    }
+
+    fn tell(&mut self, audio: &mut Audio) {
+        for sentence in audio.take_notices() {
+            if !self.told.contains(&sentence) {
+                tracing::warn!("{sentence}");
+                self.told.insert(sentence);
+            }
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     fn is_of_files(&self) -> bool {
@@ -184,26 +212,28 @@ impl Playlist {
 
     /// The next frames, across the ends of files; fewer only at the very end. What cannot be read ends its file early, and is told.
     pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
-        let channels = usize::from(self.layout.channels);
+        let channels = usize::from(self.format.channels);
         let mut all = Vec::new();
-        while let Some(audio) = self.current.as_mut().filter(|_| all.len() < frames * channels) {
-            let more = audio.read(frames - all.len() / channels).unwrap_or_else(|error| {
-                tracing::warn!("reading the source: {error}");
-                Vec::new()
+        while let Some(mut audio) = self.current.take_if(|_| all.len() < frames * channels) {
+            let count = audio.read(frames - all.len() / channels, &mut all).unwrap_or_else(|error| {
+                tracing::warn!("{error}");
+                0
             });
-            self.any |= !more.is_empty();
-            if more.is_empty() {
+            self.tell(&mut audio);
+            if count > 0 {
+                self.any = true;
+                self.current = Some(audio);
+            } else {
                 self.begin_next();
             }
-            all.extend(more);
         }
         all
     }
 
     /// Whether a file is like the first one; it may have been replaced since.
     fn fits(&self, audio: &Audio) -> bool {
-        let Layout { channels, sample_rate_hz, .. } = audio.layout();
-        (channels, sample_rate_hz) == (self.layout.channels, self.layout.sample_rate_hz)
+        let Format { channels, sample_rate_hz, .. } = audio.format();
+        (channels, sample_rate_hz) == (self.format.channels, self.format.sample_rate_hz)
     }
 
     /// Begins the next file that can still be opened.
@@ -219,11 +249,8 @@ impl Playlist {
             }
             let Some(file) = self.files.get(self.next) else { return };
             self.next += 1;
-            match open(file) {
-                Ok(audio) if self.fits(&audio) => {
-                    self.current = Some(audio);
-                    return;
-                }
+            match Audio::open(file) {
+                Ok(audio) if self.fits(&audio) => return self.begin(audio),
                 Ok(_) => tracing::warn!(
                     "{}: it has other channels or another rate than what is sent, and is left out",
                     file.display()
@@ -234,15 +261,10 @@ impl Playlist {
     }
 }
 
-fn open(file: &Path) -> Result<Audio, String> {
-    let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let audio = Audio::open(Box::new(BufReader::with_capacity(BUFFER, opened)));
-    audio.map_err(|error| format!("{}: {error}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn write(path: &Path, samples: std::ops::Range<i32>, channels: u16) {
         let spec = hound::WavSpec {
@@ -287,11 +309,40 @@ mod tests {
     }
 
     #[test]
-    fn empty_files_that_repeat_come_to_an_end() {
+    fn empty_files_are_refused_and_come_to_an_end_if_they_are_emptied_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a.wav", "b.wav"].map(|name| folder.path().join(name));
+        write(&files[0], 0..4, 2);
+        write(&files[1], 0..0, 2);
+        let refusal = Playlist::open(&files, true).err().unwrap();
+        assert!(refusal.contains("b.wav: there is no audio") && refusal.contains("one frame is needed"), "{refusal}");
+        let mut playlist = Playlist::open(&files[..1], true).unwrap();
+        write(&files[0], 0..0, 2);
+        // The two frames that were read already.
+        assert_eq!(playlist.read(10).len(), 4);
+        assert!(playlist.read(10).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_opened_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.wav");
-        write(&file, 0..0, 2);
-        assert!(Playlist::open(&[file], true).unwrap().read(10).is_empty());
+        write(&file, 0..8, 2);
+        let bytes = std::fs::read(&file).unwrap();
+        let open = |repeat| {
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            std::io::Write::write_all(&mut writer, &bytes).unwrap();
+            let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+            Playlist::open(&[PathBuf::from(path)], repeat)
+        };
+        assert_eq!(open(false).unwrap().read(10).len(), 8);
+        assert!(
+            open(true)
+                .err()
+                .unwrap()
+                .ends_with("is no regular file: it must be the only source, and cannot be repeated")
+        );
     }
 
     #[test]
