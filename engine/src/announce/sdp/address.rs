@@ -30,7 +30,8 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     Some((Ipv4Addr::from(octets).into(), true))
 }
 
-/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Read are also blanks instead of slashes, other cases, a port, and addresses alone.
+/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Read are also blanks
+/// instead of slashes, other cases, a port, and addresses alone.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
     let is_family = |word: &str| ["IP4", "IP6", "IPV4", "IPV6"].iter().any(|family| word.eq_ignore_ascii_case(family));

@@ -1,7 +1,8 @@
 //! Bytes as lines of text: encodings, line ends, and what programs put around a text.
 //!
-//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a Windows console writes files so), in Latin-1 (session names of older
-//! devices), with LF or CR alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a
+//! Windows console writes files so), in Latin-1 (session names of older devices), with LF or CR
+//! alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;

@@ -20,7 +20,8 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     Some(words.collect())
 }
 
-/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it; the flag tells of that.
+/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it;
+/// the flag tells of that.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]
@@ -89,7 +90,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates with a unit.
+/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates
+/// with a unit.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -149,7 +151,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a comma or a unit.
+/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a
+/// comma or a unit.
 pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
     let (number, unit) = number_and_unit(text)?;
     let ms = match unit {

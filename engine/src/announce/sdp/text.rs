@@ -110,6 +110,10 @@ impl<'a> Text<'a> {
             if let Some(margin) = margin {
                 text.find_once(number, margin);
             }
+            let is_prose = matches!(line, [b's' | b'i', ..]);
+            if raw.trim_ascii_end().len() < raw.len() && !is_prose {
+                text.find_once(number, Lint::Blanks);
+            }
             text.lines = number;
             if text.add(number, line) == Next::AnotherDescription {
                 break;
@@ -208,7 +212,8 @@ impl<'a> Text<'a> {
         Next::Line
     }
 
-    /// Fields are separated by one blank, and there is none around the equals sign or at the ends of an attribute's name.
+    /// Fields are separated by one blank, and there is none around the equals sign or at the ends
+    /// of an attribute's name.
     fn check_blanks(&mut self, number: usize, line: &[u8], kind: u8, value: &str) {
         let around = line.get(1) != Some(&b'=') || (value.starts_with(char::is_whitespace) && !value.trim().is_empty());
         let in_name = || {
@@ -223,7 +228,7 @@ impl<'a> Text<'a> {
             _ => around,
         };
         if found {
-            self.find(number, Lint::Blanks);
+            self.find_once(number, Lint::Blanks);
         }
     }
 }
