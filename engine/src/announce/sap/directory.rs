@@ -29,8 +29,10 @@ const SILENT_INTERVALS: i64 = 10;
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Refusals that are told of, each once for a host; more are counted only.
+/// Refusals that are told of, each once for a host, and so many of one host: more tell nothing new
+/// and are counted only.
 const MAX_REFUSALS: usize = 256;
+const MAX_REFUSALS_OF_HOST: usize = 16;
 
 /// A session that is announced.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,7 +185,9 @@ impl Directory {
     }
 
     fn tell_refusal(&mut self, from: IpAddr, reason: &SapError) {
-        if self.refusals.len() < MAX_REFUSALS && self.refusals.insert((from, reason.to_string())) {
+        let of_host = self.refusals.iter().filter(|(host, _)| *host == from).count();
+        let has_room = self.refusals.len() < MAX_REFUSALS && of_host < MAX_REFUSALS_OF_HOST;
+        if has_room && self.refusals.insert((from, reason.to_string())) {
             self.push(SapEvent::Refused { from, reason: reason.clone() });
         }
     }

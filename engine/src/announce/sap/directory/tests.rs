@@ -178,7 +178,12 @@ fn compressed_announcements_are_taken_and_encrypted_ones_told_once() {
     }
     let refused = SapEvent::Refused { from: HOST.into(), reason: SapError::Encrypted };
     assert_eq!(events(&mut directory), [SapEvent::Added(key(7)), refused]);
-    // However many there are, the memory is bounded.
+    // However many there are, the memory is bounded, and one host does not fill it.
+    for n in 0..1000u32 {
+        let payload = format!("v=0\r\nm=video{n} 5004 RTP/AVP 96\r\n");
+        let _ = directory.handle_datagram(at(5), HOST.into(), &datagram(false, 1, HOST, &payload));
+    }
+    assert_eq!(directory.refusals.len(), MAX_REFUSALS_OF_HOST);
     for n in 0..1000u32 {
         let [_, a, b, c] = n.to_be_bytes();
         let _ = directory.handle_datagram(at(5), [10, a, b, c].into(), b"noise");
