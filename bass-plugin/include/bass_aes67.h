@@ -7,6 +7,9 @@
  *     aes67:///folder/stream.sdp                                          a description (Windows: aes67:///C:/folder/stream.sdp)
  *     aes67://sap/Studio%201                                              a stream that is announced by this name
  *
+ * Of a description with several streams one is chosen by its number at the end, as in aes67://sap/Studio%201?latency=20#2; without it such a description is refused, and the
+ * words to the error tell how many streams there are. A # that belongs to a name is written %23.
+ *
  * with these options after `?`, separated by `&`:
  *
  *     interface  network interface, by name or address         latency   ms from the sender's stamp to the channel, kept as it is

@@ -81,7 +81,8 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
     }
 }
 
+/// The session of that name.
 fn named(sessions: &Sessions, name: &str) -> Option<Description> {
-    let found = sessions.iter().find(|(_, entry)| entry.description.name == name);
-    found.map(|(_, entry)| entry.description.clone())
+    let all = engine::announce::sap::named(sessions.iter().map(|(_, entry)| entry), name);
+    all.first().map(|entry| entry.description.clone())
 }

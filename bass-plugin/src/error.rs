@@ -56,12 +56,13 @@ impl From<net::Error> for BassError {
             | net::Error::NotMulticast(_)
             | net::Error::NotOurs(_)
             | net::Error::Ipv6(_)
+            | net::Error::Obstacle(_)
             | net::Error::Relay(_)
             | net::Error::Sender(_) => code::ILLPARAM,
             net::Error::PortRefused { .. } => code::DENIED,
             net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
-            net::Error::Io { .. } => code::FILEOPEN,
+            net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
         };
         Self::new(code, error.to_string())
     }

@@ -82,10 +82,24 @@ fn describe(url: &Url, interface: &Interface, bass: &Bass) -> Result<(Option<u8>
             "{option} is told by the stream's description: leave it out of the URL"
         )));
     }
-    let stream = description.streams.into_iter().next();
-    let stream =
-        stream.ok_or_else(|| BassError::new(code::FILEFORM, "the description has no stream that is understood"))?;
-    Ok((Some(stream.payload_type), stream))
+    let stream = choose(description, url.number)?;
+    Ok((stream.only_payload_type(), stream))
+}
+
+/// The stream of that number. A channel of BASS plays one, so that of several one must be chosen.
+fn choose(description: Description, number: Option<usize>) -> Result<StreamDescription, BassError> {
+    let (name, streams) = (description.name, description.streams);
+    let count = streams.len();
+    let number = match number {
+        None if count > 1 => {
+            return Err(BassError::parameter(format!(
+                "{name} has {count} streams: choose one by its number at the end of the URL, #1 to #{count}"
+            )));
+        }
+        other => other.unwrap_or(1),
+    };
+    let chosen = streams.into_iter().nth(number - 1);
+    chosen.ok_or_else(|| BassError::parameter(format!("{name} has no stream #{number}: the last is #{count}")))
 }
 
 fn read(path: &Path) -> Result<Description, BassError> {
@@ -166,4 +180,23 @@ fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result
     }
     streams::add(stream, handle);
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_streams_one_is_chosen() {
+        let text = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=Studio\r\nc=IN IP4 239.77.3.1/32\r\nt=0 0\r\nm=audio 5004 RTP/AVP 11\r\nm=audio 5006 RTP/AVP 10\r\n";
+        let of = |text: &str, number| choose(Description::parse(text.as_bytes()).unwrap().description, number);
+        assert_eq!(of(text, Some(2)).unwrap().legs[0].port, 5006);
+        for (number, words) in [(None, "Studio has 2 streams: choose one"), (Some(3), "Studio has no stream #3")] {
+            let error = of(text, number).unwrap_err();
+            assert!(error.text.starts_with(words) && error.code == code::ILLPARAM, "{error}");
+        }
+        let (one, _) = text.split_once("m=audio 5006").unwrap();
+        assert_eq!(of(one, None).unwrap().legs[0].port, 5004);
+        assert!(of(one, Some(2)).is_err());
+    }
 }

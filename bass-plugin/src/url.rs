@@ -6,7 +6,9 @@
 //! | `aes67:///path/to/stream.sdp?...` | a description in a file |
 //! | `aes67://sap/Studio%201?...` | a stream that is announced by this name |
 //!
-//! The scheme's case does not matter. Names and paths may be percent-encoded.
+//! Of a description with several streams one is chosen by its number:
+//! `aes67:///path/to/stream.sdp?latency=20#2`. The scheme's case does not matter. Names and paths
+//! may be percent-encoded.
 
 use crate::error::BassError;
 use engine::SampleRate;
@@ -28,6 +30,8 @@ const OPTIONS: &str = "interface, pt, latency, channels, rate, format, domain, p
 pub(crate) struct Url {
     pub(crate) place: Place,
     pub(crate) options: Options,
+    /// Which stream of a description, from 1.
+    pub(crate) number: Option<usize>,
 }
 
 /// Where the stream's description comes from.
@@ -72,10 +76,31 @@ impl Url {
         // HTTP headers may follow.
         let url = url.split(['\r', '\n']).next().unwrap_or_default().trim_end();
         let rest = url.get(SCHEME.len()..).unwrap_or_default();
+        let (rest, number) = split_number(rest);
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let parsed = Place::parse(place).and_then(|place| Ok(Self { place, options: Options::parse(query)? }));
+        let parsed = Place::parse(place).and_then(|place| {
+            let number = number.map(parse_number).transpose()?;
+            if number.is_some_and(|number| number > 1) && matches!(place, Place::Group { .. }) {
+                return Err("a URL of a group describes one stream: leave out # and its number".to_owned());
+            }
+            Ok(Self { place, options: Options::parse(query)?, number })
+        });
         parsed.map_err(|reason| BassError::parameter(format!("{url}: {reason}")))
     }
+}
+
+/// Cuts off `#2`; another # is part of a name or path.
+fn split_number(text: &str) -> (&str, Option<&str>) {
+    let digits = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    match text.rsplit_once('#').filter(|(_, number)| digits(number)) {
+        Some((text, number)) => (text, Some(number)),
+        None => (text, None),
+    }
+}
+
+fn parse_number(digits: &str) -> Result<usize, String> {
+    let number = digits.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("#{digits} is no stream of a description; right would be #1 for the first"))
 }
 
 impl Place {
@@ -253,6 +278,9 @@ mod tests {
         assert_eq!(parse("aes67:///srv/my%20stream.sdp").place, Place::File("/srv/my stream.sdp".into()));
         assert_eq!(parse("aes67:///C:/streams/a.sdp").place, Place::File("C:/streams/a.sdp".into()));
         assert_eq!(parse("aes67://sap/Studio 1%2fB").place, Place::Announced("Studio 1/B".to_owned()));
+        let second = parse("aes67:///srv/a#b.sdp?latency=20#2");
+        assert_eq!((second.place, second.number), (Place::File("/srv/a#b.sdp".into()), Some(2)));
+        assert_eq!(parse("aes67://sap/Studio%201#1").number, Some(1));
         let plain = parse("aes67://239.69.0.1/");
         assert_eq!(plain.place, Place::Group { address: Ipv4Addr::new(239, 69, 0, 1), port: 5004 });
         assert_eq!(unescape("50%"), "50%");
@@ -265,6 +293,8 @@ mod tests {
             ("aes67://studio", "studio is no IPv4 address; right would be"),
             ("aes67://", " is no IPv4 address"),
             ("aes67://sap/", "the name is missing"),
+            ("aes67://239.69.0.1#2", "a URL of a group describes one stream"),
+            ("aes67:///a.sdp#0", "#0 is no stream of a description"),
             ("aes67://239.69.0.1:0", "0 is no port; right would be 1 to 65535"),
             ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are interface"),
             ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),

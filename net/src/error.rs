@@ -44,6 +44,12 @@ pub enum Error {
     /// IPv6.
     #[error("{0}: only IPv4 is known here so far")]
     Ipv6(std::net::IpAddr),
+    /// What nobody can receive.
+    #[error(transparent)]
+    Obstacle(#[from] engine::announce::sdp::Obstacle),
+    /// A device that was asked for a description gives none.
+    #[error(transparent)]
+    Rtsp(#[from] crate::rtsp::RtspError),
     /// A PTP client of that interface and domain runs already, with other settings.
     #[error("PTP on {interface} in domain {domain} is in use already with other settings")]
     PtpInUse {

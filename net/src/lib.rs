@@ -15,6 +15,7 @@
 //! | [`send`] | sends streams |
 //! | [`relay`] | receives a stream and sends it on |
 //! | [`sap`] | hears announcements, and announces |
+//! | [`rtsp`] | asks a device for the description of a stream |
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
 //! | [`timer`] | calls at the pace of a clock |
 //!
@@ -38,6 +39,7 @@ pub mod livewire;
 mod platform;
 pub mod ptp;
 pub mod relay;
+pub mod rtsp;
 pub mod sap;
 pub mod send;
 pub mod socket;

@@ -46,6 +46,8 @@ pub struct Outgoing<S> {
     pub ttl: u8,
     /// Class of the packets.
     pub dscp: u8,
+    /// The UDP port that packets come from; 0 for any.
+    pub source_port: u16,
     /// Its audio.
     pub source: S,
 }
@@ -53,7 +55,7 @@ pub struct Outgoing<S> {
 impl<S> Outgoing<S> {
     /// With the class and a TTL of the field.
     pub const fn new(config: SenderConfig, source: S) -> Self {
-        Self { config, ttl: 32, dscp: DSCP_AF41, source }
+        Self { config, ttl: 32, dscp: DSCP_AF41, source_port: 0, source }
     }
 }
 
@@ -146,24 +148,35 @@ struct Sockets<'a> {
 
 struct OpenSocket {
     leg: usize,
+    shared: Shared,
+    socket: Socket,
+}
+
+/// What streams of a socket have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shared {
     ttl: u8,
     dscp: u8,
-    socket: Socket,
+    source_port: u16,
 }
 
 impl Sockets<'_> {
     /// The number of a socket for a leg.
-    fn get(&mut self, leg: Leg, ttl: u8, dscp: u8) -> Result<usize> {
+    fn get(&mut self, leg: Leg, shared: Shared) -> Result<usize> {
         let leg = leg as usize;
-        let found = self.open.iter().position(|open| (open.leg, open.ttl, open.dscp) == (leg, ttl, dscp));
+        let found = self.open.iter().position(|open| (open.leg, open.shared) == (leg, shared));
         if let Some(found) = found {
             return Ok(found);
         }
         let Some(interface) = self.interfaces.get(leg).or(self.interfaces.last()) else {
             return Err(crate::interface::InterfaceError::None.into());
         };
-        let socket = Socket::open(SocketConfig { ttl, dscp, ..SocketConfig::send(interface.clone()) })?;
-        self.open.push(OpenSocket { leg, ttl, dscp, socket });
+        let Shared { ttl, dscp, source_port } = shared;
+        let plain = SocketConfig::send(interface.clone());
+        // Streams of another TTL or class have a socket of their own on the same port.
+        let bind = SocketAddrV4::new(*plain.bind.ip(), source_port);
+        let socket = Socket::open(SocketConfig { ttl, dscp, bind, share_port: source_port != 0, ..plain })?;
+        self.open.push(OpenSocket { leg, shared, socket });
         Ok(self.open.len() - 1)
     }
 }
@@ -184,7 +197,7 @@ struct Stream<S> {
 
 impl<S: Source> Stream<S> {
     fn new(outgoing: Outgoing<S>, open: &mut Sockets<'_>) -> Result<Self> {
-        let Outgoing { config, ttl, dscp, source } = outgoing;
+        let Outgoing { config, ttl, dscp, source_port, source } = outgoing;
         let sender = Sender::new(config)?;
         let mut sockets = [0; 2];
         for leg in Leg::ALL {
@@ -192,7 +205,7 @@ impl<S: Source> Stream<S> {
             if let IpAddr::V6(v6) = destination.ip() {
                 return Err(Error::Ipv6(v6.into()));
             }
-            sockets[leg as usize] = open.get(leg, ttl, dscp)?;
+            sockets[leg as usize] = open.get(leg, Shared { ttl, dscp, source_port })?;
         }
         let packet = config.sample_rate().duration(Frames::new(config.packet_frames()? as i64));
         Ok(Self {

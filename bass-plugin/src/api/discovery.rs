@@ -54,7 +54,15 @@ fn streams() -> Result<Vec<(Description, StreamDescription)>, BassError> {
     let each = sessions.into_iter().flat_map(|(_, entry)| {
         let description = entry.description;
         let streams = description.streams.clone();
-        streams.into_iter().map(move |stream| (description.clone(), stream))
+        let several = streams.len() > 1;
+        (1..).zip(streams).map(move |(number, stream)| {
+            let mut description = description.clone();
+            if several {
+                // As it is chosen in a URL.
+                description.name += &format!("#{number}");
+            }
+            (description, stream)
+        })
     });
     Ok(each.collect())
 }

@@ -16,6 +16,8 @@ pub struct SocketConfig {
     pub interface: Interface,
     /// Where to listen; port 0 for one that only sends.
     pub bind: SocketAddrV4,
+    /// Whether other sockets may have the same port; those of groups share it in any case.
+    pub share_port: bool,
     /// Groups to join.
     pub groups: Vec<Ipv4Addr>,
     /// The only source to be heard.
@@ -47,6 +49,7 @@ impl SocketConfig {
         Self {
             bind: SocketAddrV4::new(interface.address, 0),
             interface,
+            share_port: false,
             groups: Vec::new(),
             source: None,
             dscp: DSCP_AF41,

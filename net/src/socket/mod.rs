@@ -396,9 +396,11 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     socket.set_ttl_v4(u32::from(config.ttl))?;
     // DSCP is in the upper six bits.
     socket.set_tos_v4(u32::from(config.dscp) << 2)?;
-    if !config.groups.is_empty() {
+    if config.share_port || !config.groups.is_empty() {
         // Several programs may hear the same group; a port of our own address is ours alone.
         platform::socket::share_port(socket)?;
+    }
+    if !config.groups.is_empty() {
         largest(RECEIVE_BUFFER, |size| socket.set_recv_buffer_size(size))?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::ptp::PtpClient;
 use crate::timeline::Timeline;
 use crate::worker::Scheduling;
 use arc_swap::ArcSwap;
-use engine::announce::sdp::StreamDescription;
+use engine::announce::sdp::{LegDescription, Obstacle, StreamDescription};
 use engine::clock::ClockReading;
 use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
 use engine::{LocalTime, Nanos};
@@ -42,29 +42,51 @@ impl LegConfig {
     /// The legs of a stream that was described, the first on the first interface and so on; one interface does for both.
     ///
     /// # Errors
-    /// [`Error::Ipv6`], or an address that is neither a group nor ours.
+    /// As [`LegConfig::check_description`].
     pub fn of(stream: &StreamDescription, interfaces: &[Interface]) -> Result<Vec<Self>> {
         let with_interfaces = stream.legs.iter().zip(interfaces.iter().chain(interfaces.last().into_iter().cycle()));
-        let leg = |(leg, interface): (&engine::announce::sdp::LegDescription, &Interface)| {
-            let IpAddr::V4(address) = leg.destination else { return Err(Error::Ipv6(leg.destination)) };
-            let source = match leg.source {
-                Some(IpAddr::V6(source)) => return Err(Error::Ipv6(source.into())),
-                Some(IpAddr::V4(source)) => Some(source),
-                None => None,
-            };
-            let leg = Self { interface: interface.clone(), destination: SocketAddrV4::new(address, leg.port), source };
-            leg.check().map(|()| leg)
+        let leg = |(leg, interface): (&LegDescription, &Interface)| {
+            let (destination, source) = endpoint(leg)?;
+            Ok(Self { interface: interface.clone(), destination, source })
         };
         with_interfaces.map(leg).collect()
     }
 
+    /// Whether this host can receive a stream that was described, as far as its addresses tell:
+    /// what [`LegConfig::of`] refuses is refused here, on any interface.
+    ///
     /// # Errors
-    /// If the address is neither a group nor one of this host's.
-    pub fn check(&self) -> Result<()> {
-        let address = *self.destination.ip();
-        let is_ours = || Interface::all().is_ok_and(|all| all.iter().any(|interface| interface.address == address));
-        if address.is_multicast() || is_ours() { Ok(()) } else { Err(Error::NotOurs(address)) }
+    /// [`Error::Obstacle`] if nobody can receive a leg; [`Error::NotOurs`] if another host can.
+    pub fn check_description(stream: &StreamDescription) -> Result<()> {
+        stream.legs.iter().try_for_each(|leg| endpoint(leg).map(drop))
     }
+
+    /// # Errors
+    /// If the address is neither a group nor one of this host's, or nobody can send from the
+    /// source.
+    pub fn check(&self) -> Result<()> {
+        if let Some(source) = self.source {
+            Obstacle::check_sender(source.into())?;
+        }
+        check_address(*self.destination.ip())
+    }
+}
+
+/// Where a leg goes, and who alone sends it.
+fn endpoint(leg: &LegDescription) -> Result<(SocketAddrV4, Option<Ipv4Addr>)> {
+    leg.check()?;
+    let v4 = |address: IpAddr| match address {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(_) => Err(Error::Ipv6(address)),
+    };
+    let destination = SocketAddrV4::new(v4(leg.destination)?, leg.port);
+    check_address(*destination.ip())?;
+    Ok((destination, leg.source.map(v4).transpose()?))
+}
+
+fn check_address(address: Ipv4Addr) -> Result<()> {
+    let is_ours = || Interface::all().is_ok_and(|all| all.iter().any(|interface| interface.address == address));
+    if address.is_multicast() || is_ours() { Ok(()) } else { Err(Error::NotOurs(address)) }
 }
 
 /// What a receiver knows.

@@ -1,8 +1,8 @@
 //! `aes67 discover`: the streams that are announced, as they come and go.
 
 use crate::failure::{Failure, Result};
-use crate::session::{Session, print, warn};
-use crate::target::describe_format;
+use crate::session::{Session, print, warn, write_bytes};
+use crate::target::{describe_format, named};
 use clap::Args;
 use engine::announce::livewire::{LivewireEntry, LivewireEvent};
 use engine::announce::sap::{Entry, SapEvent, SessionKey};
@@ -11,6 +11,7 @@ use net::interface::Interface;
 use net::livewire::LivewireListener;
 use net::sap::SapListener;
 use serde::Serialize;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -20,7 +21,7 @@ Examples:
   aes67 discover --sdp 'Studio 1' > studio.sdp
   aes67 play livewire:6031                       a Livewire channel by its number
 
-Listed are announcements by SAP and the advertisements of Livewire nodes. A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so.";
+Listed are announcements by SAP and the advertisements of Livewire nodes. A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so. SAP is heard by IPv4 on 239.255.255.255, 224.2.127.254, 239.195.255.255, 224.0.0.56, 224.0.0.255 and what --sap-group names; SAP by IPv6 is left out.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,6 +29,10 @@ pub(crate) struct DiscoverArguments {
     /// Network interface, by name or address; may be left out if there is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+
+    /// Listen to announcements on this group, too; several times for several groups
+    #[arg(long, value_name = "GROUP")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// One JSON object for each change
     #[arg(long)]
@@ -44,7 +49,7 @@ pub(crate) struct DiscoverArguments {
 
 pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
-    let listener = SapListener::start(&interface)?;
+    let listener = SapListener::with_groups(&interface, &arguments.sap_group)?;
     let session = Session::start(arguments.seconds)?;
     if let Some(name) = &arguments.sdp {
         return write_sdp(name, &listener, &session);
@@ -59,8 +64,13 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
             let sessions = listener.sessions();
             let entry = |key: &SessionKey| sessions.iter().find(|(other, _)| other == key).map(|(_, entry)| entry);
             match &event {
-                SapEvent::Added(key) => tell("added", entry(key), arguments.json)?,
-                SapEvent::Updated(key) => tell("updated", entry(key), arguments.json)?,
+                SapEvent::Added(key) => tell("added", entry(key), &rivals(key, &sessions), arguments.json)?,
+                SapEvent::Updated(key) => tell("updated", entry(key), &rivals(key, &sessions), arguments.json)?,
+                SapEvent::Refused { from, reason } if arguments.json => {
+                    let line = serde_json::json!({ "event": "refused", "from": from, "reason": reason.to_string() });
+                    print(&line.to_string());
+                }
+                SapEvent::Refused { from, reason } => print(&format!("! {from}: {reason}")),
                 SapEvent::Removed { name, reason, .. } if arguments.json => {
                     print(
                         &serde_json::json!({ "event": "removed", "name": name, "reason": reason.to_string() })
@@ -102,9 +112,10 @@ fn advertised(event: &LivewireEvent, json: bool) -> String {
 
 fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<ExitCode> {
     loop {
-        if let Some((_, entry)) = listener.sessions().into_iter().find(|(_, entry)| entry.description.name == name) {
+        let sessions = listener.sessions();
+        if let Some(entry) = named(sessions.iter().map(|(_, entry)| entry), name) {
             entry.findings.iter().for_each(|finding| warn(format_args!("{name}: {finding}")));
-            print(String::from_utf8_lossy(entry.text()).trim_end());
+            write_bytes(entry.text());
             return Ok(ExitCode::SUCCESS);
         }
         if !session.goes_on() {
@@ -113,17 +124,26 @@ fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<Ex
     }
 }
 
+/// Other hosts that announce a session with the same `o=` line.
+fn rivals(key: &SessionKey, sessions: &[(SessionKey, Entry)]) -> Vec<IpAddr> {
+    let others = sessions.iter().filter(|(other, _)| other.has_origin_of(key) && other.from() != key.from());
+    others.map(|(other, _)| other.from()).collect()
+}
+
 /// An event whose session is gone again has nothing left to be told.
-fn tell(event: &str, entry: Option<&Entry>, json: bool) -> Result<()> {
+fn tell(event: &str, entry: Option<&Entry>, rivals: &[IpAddr], json: bool) -> Result<()> {
     let Some(entry) = entry else { return Ok(()) };
     if json {
-        print(&serde_json::to_string(&Line::of(event, entry)).map_err(Failure::run)?);
+        print(&serde_json::to_string(&Line::of(event, entry, rivals)).map_err(Failure::run)?);
         return Ok(());
     }
     let mark = if event == "added" { "+" } else { "*" };
     for stream in &entry.description.streams {
         let (name, from) = (&entry.description.name, entry.from.to_string());
         print(&row([mark, name, &addresses(stream).join(" "), &describe_format(stream), &from]));
+    }
+    for rival in rivals {
+        print(&format!("      {rival} announces it, too (same o=): an address of the same device, or a stranger"));
     }
     entry.findings.iter().for_each(|finding| print(&format!("      {finding}")));
     Ok(())
@@ -145,6 +165,8 @@ struct Line {
     version: u64,
     from: String,
     streams: Vec<Stream>,
+    /// Other hosts with the same `o=` line.
+    also_announced_by: Vec<String>,
     findings: Vec<String>,
     sdp: String,
 }
@@ -161,7 +183,7 @@ struct Stream {
 }
 
 impl Line {
-    fn of(event: &str, entry: &Entry) -> Self {
+    fn of(event: &str, entry: &Entry, rivals: &[IpAddr]) -> Self {
         let origin = &entry.description.origin;
         Self {
             event: event.to_owned(),
@@ -170,6 +192,7 @@ impl Line {
             version: origin.version,
             from: entry.from.to_string(),
             streams: entry.description.streams.iter().map(Stream::of).collect(),
+            also_announced_by: rivals.iter().map(ToString::to_string).collect(),
             findings: entry.findings.iter().map(ToString::to_string).collect(),
             sdp: String::from_utf8_lossy(entry.text()).into_owned(),
         }

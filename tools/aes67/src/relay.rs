@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::record::{duration_ms, interfaces};
 use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
-use crate::target::Target;
+use crate::target::{Finder, Target};
 use clap::Args;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
 use engine::receive::{ChannelMap, StreamConfig};
@@ -20,6 +20,7 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::relay::{RelayStatus, RelayStreams, StreamRelay};
 use net::sap::SapAnnouncer;
 use net::stream::LegConfig;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,7 +40,8 @@ The latency counts from media time to media time: it must hold the input's packe
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LoopArguments {
-    /// An SDP file, an aes67:// URL, or the name of an announced stream; it must be on PTP
+    /// An SDP file, an aes67:// or rtsp:// URL, or the name of an announced stream, with #2 for the
+    /// second stream of a description; it must be on PTP
     stream: String,
 
     /// Where to send it: a group or one receiver, with a port if it is not 5004; twice for a second leg
@@ -49,6 +51,11 @@ pub(crate) struct LoopArguments {
     /// Network interface of the input, by name or address; twice for the two legs
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
+
+    /// Listen to announcements on this group, too, and announce there instead of 239.255.255.255;
+    /// several times for several groups
+    #[arg(long, value_name = "GROUP")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// Network interface of the output; the input's if it is left out
     #[arg(long, value_name = "IF")]
@@ -105,7 +112,9 @@ pub(crate) struct LoopArguments {
 
 pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
-    let target = Target::find(&arguments.stream, arguments.interface.first().map(String::as_str), &session)?;
+    let interface = arguments.interface.first().map(String::as_str);
+    let target =
+        Finder { interface, sap_groups: &arguments.sap_group, session: &session }.find_one(&arguments.stream)?;
     let inputs = interfaces(&arguments.interface, &target)?;
     let outputs: Vec<Interface> = match &arguments.output_interface[..] {
         [] => inputs.clone(),
@@ -122,7 +131,8 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let mut ptp_config = PtpConfig::slave(inputs[0].clone(), domain);
     ptp_config.reference.fallback_after = None;
     let ptp = PtpClient::shared(ptp_config)?;
-    let announcer = (!arguments.no_sap).then(|| SapAnnouncer::new(&outputs[0], SAP_INTERVAL, seed()));
+    let announcer = || SapAnnouncer::to_groups(&outputs[0], SAP_INTERVAL, seed(), &arguments.sap_group);
+    let announcer = (!arguments.no_sap).then(announcer);
     let mut announcer = announcer.transpose()?;
     let input = LegConfig::of(&target.stream, &inputs)?;
     let streams = RelayStreams { config, input, output: outputs, ttl: arguments.ttl, dscp: arguments.dscp };

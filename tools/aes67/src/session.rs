@@ -126,8 +126,13 @@ pub(crate) fn warn(line: impl Display) {
 }
 
 fn write(text: &str) {
+    write_bytes(text.as_bytes());
+}
+
+/// Bytes as they are, such as a description with its own line ends.
+pub(crate) fn write_bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
         UNREAD.store(true, Ordering::Relaxed);
     }
 }

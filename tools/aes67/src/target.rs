@@ -1,80 +1,324 @@
-//! What stream is meant: an SDP file, an `aes67://` URL, or the name of an announced one.
+//! What streams are meant: by a description in a file or of a device, a URL, or the name of an
+//! announced session.
+//!
+//! | form | meaning |
+//! |---|---|
+//! | `studio.sdp`, `sdp:///folder/studio.sdp`, `file:///folder/studio.sdp` | a description in a file |
+//! | `rtsp://host/by-name/Studio` | the description that a device serves |
+//! | `Studio 1`, `aes67://sap/Studio%201` | a session that is announced by this name |
+//! | `aes67://239.69.0.1:5004` | a group, on PTP |
+//! | `rtp://239.69.0.1:5004` | a group, played by arrivals |
+//! | `livewire:6031` | a channel of Livewire |
+//!
+//! Each may end in options (`?interface=eth1&latency=20`) and, where a description has several
+//! streams, in the number of one (`#2`).
+
+mod options;
+mod url;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
-use engine::SampleRate;
-use engine::announce::livewire::Channel;
-use engine::announce::sdp::{Description, LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
-use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
+use engine::announce::sap::Entry;
+use engine::announce::sdp::{Description, Parsed, ReferenceClock, StreamDescription};
 use net::interface::Interface;
 use net::sap::SapListener;
-use std::net::IpAddr;
+use net::stream::LegConfig;
+use options::{Options, Suffix};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// Scheme of our URLs.
-const SCHEME: &str = "aes67://";
-/// Livewire channels: their standard streams are stereo L24 in packets of 5 ms.
-const LIVEWIRE: &str = "livewire:";
-const LIVEWIRE_PTIME_MS: f64 = 5.0;
-/// RTP's usual port (AES67-2018, 6.3).
-const RTP_PORT: u16 = 5004;
-/// The first dynamic payload type, which a URL leaves open.
-const ANY_PAYLOAD_TYPE: u8 = 96;
-
-/// A stream, and what its URL asks for besides.
+/// A stream, and what is asked for besides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) stream: StreamDescription,
     /// Whether the payload type is known.
     pub(crate) payload_type: Option<u8>,
-    pub(crate) interface: Option<String>,
+    /// The interfaces of this stream, one or one for each leg; none if nothing is told.
+    pub(crate) interfaces: Vec<String>,
     pub(crate) latency_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
 }
 
-impl Target {
-    /// Finds the stream that `text` means; for a name it is listened on `interface`, until `session` ends.
-    pub(crate) fn find(text: &str, interface: Option<&str>, session: &Session) -> Result<Self> {
-        if text.starts_with(SCHEME) {
-            return parse_url(text).map_err(|reason| Failure::input(format!("{text}: {reason}")));
-        }
-        if let Some(channel) = text.strip_prefix(LIVEWIRE) {
-            return livewire(channel).map_err(|reason| Failure::input(format!("{text}: {reason}")));
-        }
-        let path = Path::new(text);
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sdp")) || path.is_file() {
-            let bytes = std::fs::read(path).map_err(|error| Failure::input(format!("{text}: {error}")))?;
-            let parsed = Description::parse(&bytes).map_err(|error| Failure::input(format!("{text}: {error}")))?;
-            for finding in &parsed.findings {
-                tracing::info!("{text}: {finding}");
+/// Where streams are looked for.
+pub(crate) struct Finder<'a> {
+    /// The interface on which announcements are heard, unless the stream has its own.
+    pub(crate) interface: Option<&'a str>,
+    /// Groups of announcements besides the usual ones.
+    pub(crate) sap_groups: &'a [Ipv4Addr],
+    pub(crate) session: &'a Session,
+}
+
+impl Finder<'_> {
+    /// All streams that `text` means: those of a description that can be received, or the one that
+    /// is chosen. A name is waited for until the session ends.
+    pub(crate) fn find(&self, text: &str) -> Result<Vec<Target>> {
+        let wrong = |reason: String| Failure::input(format!("{text}: {reason}"));
+        match Place::of(text).map_err(wrong)? {
+            Place::Group(target) => Ok(vec![target]),
+            Place::Description(place, suffix) => {
+                let parsed = Source::of(&place).map_err(wrong)?.read(&place)?;
+                tell_findings(&place, &parsed);
+                select(&place, &parsed.description, &suffix).map_err(Failure::input)
             }
-            return Self::of(&parsed.description).ok_or_else(|| Failure::input(format!("{text}: no stream in it")));
+            Place::Announced { exact, name, suffix } => self.announced(&exact, &name, &suffix),
         }
-        announced(text, interface, session)
     }
 
-    fn of(description: &Description) -> Option<Self> {
-        let stream = description.streams.first()?.clone();
-        Some(Self {
-            name: description.name.clone(),
-            payload_type: Some(stream.payload_type),
-            domain: stream.legs.iter().find_map(|leg| match &leg.reference_clock {
-                ReferenceClock::Ptp { domain, .. } => *domain,
-                _ => None,
-            }),
+    /// The only stream that is meant.
+    pub(crate) fn find_one(&self, text: &str) -> Result<Target> {
+        let mut targets = self.find(text)?;
+        let target = targets.remove(0);
+        if targets.is_empty() {
+            return Ok(target);
+        }
+        let others = targets.iter().map(Target::describe).collect::<Vec<_>>().join("; ");
+        Err(Failure::input(format!(
+            "{text} has several streams: choose one as {text}#1: {}; {others}",
+            target.describe()
+        )))
+    }
+
+    /// Waits for the announcement of a session. `exact` is the text as it was given, which may be a
+    /// name that only looks as if it had options.
+    fn announced(&self, exact: &str, name: &str, suffix: &Suffix) -> Result<Vec<Target>> {
+        let own = suffix.options.interfaces.first().map(String::as_str);
+        let interface = Interface::find(own.or(self.interface))?;
+        let listener = SapListener::with_groups(&interface, self.sap_groups)?;
+        warn(format_args!("waiting for an announcement of {name} on {interface}"));
+        loop {
+            let sessions = listener.sessions();
+            let entries = || sessions.iter().map(|(_, entry)| entry);
+            let whole = Suffix::default();
+            for (name, suffix) in [(exact, &whole), (name, suffix)] {
+                if let Some(entry) = named(entries(), name) {
+                    let parsed = Parsed { description: entry.description.clone(), findings: entry.findings.clone() };
+                    tell_findings(name, &parsed);
+                    return select(name, &parsed.description, suffix).map_err(Failure::input);
+                }
+            }
+            if !self.session.goes_on() {
+                let names: Vec<&str> = entries().map(|entry| entry.description.name.as_str()).collect();
+                let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+                return Err(Failure::input(format!(
+                    "{name} is neither an SDP file nor an aes67:// URL, and no stream of that name was announced on {interface}; heard was {heard}"
+                )));
+            }
+        }
+    }
+}
+
+/// The session of a name; where there are several, that is told.
+pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Option<&'a Entry> {
+    let all = engine::announce::sap::named(entries, name);
+    let (first, others) = all.split_first()?;
+    if !others.is_empty() {
+        let place = |entry: &Entry| {
+            let leg = entry.description.streams.first().and_then(|stream| stream.legs.first());
+            let to = leg.map_or_else(String::new, |leg| format!(", {}:{}", leg.destination, leg.port));
+            format!("{}{to}", entry.from)
+        };
+        let others: Vec<String> = others.iter().map(|entry| place(entry)).collect();
+        let (taken, others) = (place(first), others.join(" and "));
+        warn(format_args!("warning: {name} is announced several times: that of {taken} is taken, not {others}"));
+    }
+    Some(first)
+}
+
+/// Where a text says that the stream comes from.
+enum Place {
+    /// The text describes it.
+    Group(Target),
+    /// A file, or a device.
+    Description(String, Suffix),
+    /// A name.
+    Announced { exact: String, name: String, suffix: Suffix },
+}
+
+impl Place {
+    fn of(text: &str) -> std::result::Result<Self, String> {
+        let scheme = text.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+        match scheme.as_ref().map(|(scheme, rest)| (scheme.as_str(), *rest)) {
+            Some(("aes67", rest)) => Self::of_ours(rest),
+            Some(("rtp", rest)) => url::group(rest, url::Timing::Arrivals).map(Self::Group),
+            Some(("rtsp" | "sdp" | "file", _)) => {
+                let (place, suffix) = Suffix::split(text)?;
+                Ok(Self::Description(place.to_owned(), suffix))
+            }
+            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(format!(
+                "{scheme}:// is not read; there are aes67://, rtp://, rtsp://, sdp:// and file://, or save the description in a file"
+            )),
+            _ => match text.strip_prefix(url::LIVEWIRE) {
+                Some(channel) => url::livewire(channel).map(Self::Group),
+                None => Self::of_plain(text),
+            },
+        }
+    }
+
+    /// Behind `aes67://`.
+    fn of_ours(rest: &str) -> std::result::Result<Self, String> {
+        if let Some(name) = rest.strip_prefix("sap/") {
+            let (name, suffix) = Suffix::split(name)?;
+            let name = options::unescape(name);
+            return Ok(Self::Announced { exact: name.clone(), name, suffix });
+        }
+        if rest.starts_with('/') {
+            let (path, suffix) = Suffix::split(rest)?;
+            return Ok(Self::Description(format!("file://{path}"), suffix));
+        }
+        url::group(rest, url::Timing::Ptp).map(Self::Group)
+    }
+
+    /// A path or a name, which may contain anything.
+    fn of_plain(text: &str) -> std::result::Result<Self, String> {
+        let is_file = |path: &str| {
+            let is_sdp = Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sdp"));
+            is_sdp || Path::new(path).is_file()
+        };
+        if is_file(text) {
+            return Ok(Self::Description(text.to_owned(), Suffix::default()));
+        }
+        let split = Suffix::split(text);
+        let (place, _) = Suffix::bounds(text);
+        if is_file(place) {
+            let (place, suffix) = split?;
+            return Ok(Self::Description(place.to_owned(), suffix));
+        }
+        let (name, suffix) = split.unwrap_or((text, Suffix::default()));
+        Ok(Self::Announced { exact: text.to_owned(), name: name.to_owned(), suffix })
+    }
+}
+
+/// Where the bytes of a description are.
+enum Source {
+    File(String),
+    Device(String),
+}
+
+impl Source {
+    fn of(place: &str) -> std::result::Result<Self, String> {
+        match place.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+            Some((scheme, _)) if scheme == "rtsp" => Ok(Self::Device(place.to_owned())),
+            Some((scheme, path)) if scheme == "sdp" || scheme == "file" => {
+                let path = options::unescape(path);
+                if path.starts_with("v=") {
+                    return Err("a description in place of a path is not read; right would be a file".to_owned());
+                }
+                // As in file:///C:/streams/a.sdp.
+                let with_drive = path.as_bytes().get(2) == Some(&b':') && path.starts_with('/');
+                Ok(Self::File(if with_drive { path[1..].to_owned() } else { path }))
+            }
+            _ => Ok(Self::File(place.to_owned())),
+        }
+    }
+
+    fn read(&self, place: &str) -> Result<Parsed> {
+        let bytes = match self {
+            Self::File(path) => std::fs::read(path).map_err(|error| Failure::input(format!("{place}: {error}")))?,
+            Self::Device(url) => net::rtsp::describe(url).map_err(|error| match error {
+                net::rtsp::RtspError::Url(_) => Failure::input(error),
+                _ => Failure::run(error),
+            })?,
+        };
+        Description::parse(&bytes).map_err(|error| Failure::input(format!("{place}: {error}")))
+    }
+}
+
+/// Reads the description in a file or of a device, with what is found in it.
+pub(crate) fn read_description(place: &str) -> Result<Parsed> {
+    Source::of(place).map_err(|reason| Failure::input(format!("{place}: {reason}")))?.read(place)
+}
+
+/// What is left out is told in any case; what else is wrong with a description, to who asks.
+fn tell_findings(place: &str, parsed: &Parsed) {
+    for finding in &parsed.findings {
+        if finding.lint.leaves_out() {
+            warn(format_args!("warning: {place}: {finding}"));
+        } else {
+            tracing::info!("{place}: {finding}");
+        }
+    }
+}
+
+/// The streams of a description that are meant and can be received here; the others are told, or
+/// the reason if there are none.
+fn select(place: &str, description: &Description, suffix: &Suffix) -> std::result::Result<Vec<Target>, String> {
+    let streams = &description.streams;
+    let all = streams.len();
+    if let Some(number) = suffix.number.filter(|number| *number > all) {
+        let there = if all == 1 { "there is 1 stream".to_owned() } else { format!("there are {all} streams") };
+        let list: Vec<String> =
+            (1..).zip(streams).map(|(number, stream)| format!("#{number} {}", summary(stream))).collect();
+        return Err(format!("{place}#{number}: {there} in it: {}", list.join("; ")));
+    }
+    suffix.options.check_described().map_err(|reason| format!("{place}: {reason}"))?;
+    let numbered = (1..).zip(streams).filter(|(number, _)| suffix.number.is_none_or(|wanted| wanted == *number));
+    let (mut targets, mut refusals) = (Vec::new(), Vec::new());
+    for (number, stream) in numbered {
+        let name = if all == 1 { description.name.clone() } else { format!("{}#{number}", description.name) };
+        match Target::of(name, stream, &suffix.options) {
+            Ok(target) => targets.push(target),
+            Err(reason) => refusals.push((number, reason)),
+        }
+    }
+    if targets.is_empty() {
+        let reasons: Vec<String> = refusals.into_iter().map(|(_, reason)| reason).collect();
+        return Err(format!("{place}: {}", reasons.join("; ")));
+    }
+    for (number, reason) in refusals {
+        warn(format_args!("warning: {place}: stream {number} of {all} is left out: {reason}"));
+    }
+    Ok(targets)
+}
+
+impl Target {
+    /// A stream that was described, with the options that were given besides. Of two legs one that
+    /// cannot be received is left out, and told.
+    fn of(name: String, stream: &StreamDescription, options: &Options) -> std::result::Result<Self, String> {
+        let mut stream = stream.clone();
+        for leg in &mut stream.legs {
+            leg.source = options.source.or(leg.source);
+        }
+        check(&mut stream).map_err(|error| error.to_string())?;
+        let domain = stream.legs.iter().find_map(|leg| match &leg.reference_clock {
+            ReferenceClock::Ptp { domain, .. } => *domain,
+            _ => None,
+        });
+        Ok(Self {
+            name,
+            payload_type: options.payload_type.or(stream.only_payload_type()),
+            domain: options.domain.or(domain),
+            interfaces: options.interfaces.clone(),
+            latency_ms: options.latency_ms,
             stream,
-            interface: None,
-            latency_ms: None,
         })
     }
 
     /// For a person: where it comes from and what it is.
     pub(crate) fn describe(&self) -> String {
-        let legs: Vec<String> =
-            self.stream.legs.iter().map(|leg| format!("{}:{}", leg.destination, leg.port)).collect();
-        format!("{}: {} at {}", self.name, describe_format(&self.stream), legs.join(" and "))
+        format!("{}: {}", self.name, summary(&self.stream))
     }
+}
+
+/// Whether a stream can be received on this host: by this `play`, `record` and `lint` refuse the
+/// same. Of two legs one is enough, and the other is left out.
+fn check(stream: &mut StreamDescription) -> net::Result<()> {
+    let Err(refusal) = LegConfig::check_description(stream) else { return Ok(()) };
+    let one =
+        |leg: &engine::announce::sdp::LegDescription| StreamDescription { legs: vec![leg.clone()], ..stream.clone() };
+    let left: Vec<_> =
+        stream.legs.iter().filter(|leg| LegConfig::check_description(&one(leg)).is_ok()).cloned().collect();
+    if left.is_empty() {
+        return Err(refusal);
+    }
+    warn(format_args!("warning: one of two legs is left out: {refusal}"));
+    stream.legs = left;
+    Ok(())
+}
+
+fn summary(stream: &StreamDescription) -> String {
+    let legs: Vec<String> = stream.legs.iter().map(|leg| format!("{}:{}", leg.destination, leg.port)).collect();
+    format!("{} at {}", describe_format(stream), legs.join(" and "))
 }
 
 /// `L24, 48000 Hz, 2 channels`.
@@ -86,197 +330,5 @@ pub(crate) fn describe_format(stream: &StreamDescription) -> String {
     format!("{}, {} Hz, {channels} channel{plural}{time}", format.encoding(), format.sample_rate().as_hz())
 }
 
-fn announced(name: &str, interface: Option<&str>, session: &Session) -> Result<Target> {
-    let interface = Interface::find(interface)?;
-    let listener = SapListener::start(&interface)?;
-    warn(format_args!("waiting for an announcement of {name} on {interface}"));
-    loop {
-        let found = listener.sessions().iter().find(|(_, entry)| entry.description.name == name).cloned();
-        if let Some(target) = found.and_then(|(_, entry)| Target::of(&entry.description)) {
-            return Ok(target);
-        }
-        if !session.goes_on() {
-            let names: Vec<String> = listener.sessions().into_iter().map(|(_, entry)| entry.description.name).collect();
-            let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            return Err(Failure::input(format!(
-                "{name} is neither an SDP file nor an aes67:// URL, and no stream of that name was announced on {interface}; heard was {heard}"
-            )));
-        }
-    }
-}
-
-/// `livewire:6031`: classic Livewire timestamps have nothing to do with PTP, and it is played by arrivals.
-fn livewire(channel: &str) -> std::result::Result<Target, String> {
-    let number = channel.parse().ok().and_then(Channel::new);
-    let number = number.ok_or_else(|| format!("{channel} is no channel of Livewire; right would be 1 to 32767"))?;
-    let mut target = parse_url(&format!("{SCHEME}{}?ptime={LIVEWIRE_PTIME_MS}", number.group()))?;
-    target.name = format!("Livewire {number}");
-    target.stream.media_clock = MediaClockSource::Sender;
-    Ok(target)
-}
-
-/// `aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0`.
-fn parse_url(url: &str) -> std::result::Result<Target, String> {
-    let rest = url.strip_prefix(SCHEME).unwrap_or(url);
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let place = place.trim_end_matches('/');
-    let (address, port) = place.rsplit_once(':').map_or((place, None), |(address, port)| (address, Some(port)));
-    let address: IpAddr =
-        address.parse().map_err(|_| format!("{address} is no address; right would be aes67://239.69.0.1:5004"))?;
-    let port = match port {
-        None => RTP_PORT,
-        Some(port) => {
-            let number = port.parse().ok().filter(|port| *port != 0);
-            number.ok_or_else(|| format!("{port} is no port; right would be 1 to 65535"))?
-        }
-    };
-    let mut options = Options::default();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| format!("{pair} has no value; right would be {pair}=..."))?;
-        options.set(key, value)?;
-    }
-    let rate = SampleRate::from_hz(options.rate).ok_or("the rate is 0")?;
-    let format = StreamFormat::new(options.format, rate, options.channels).map_err(|error| error.to_string())?;
-    let leg = LegDescription {
-        destination: address,
-        port,
-        ttl: None,
-        source: options.source,
-        reference_clock: ReferenceClock::PtpTraceable { version: "IEEE1588-2008".to_owned() },
-    };
-    let frames = (options.ptime_ms * f64::from(options.rate) / 1000.0).round() as usize;
-    let stream = StreamDescription {
-        format,
-        payload_type: options.payload_type.unwrap_or(ANY_PAYLOAD_TYPE),
-        alternative_payload_type: None,
-        packet_frames: Some(frames.max(1)),
-        max_packet_frames: None,
-        media_clock: MediaClockSource::Direct { offset: 0 },
-        channel_order: None,
-        legs: vec![leg],
-    };
-    Ok(Target {
-        name: format!("{address}:{port}"),
-        stream,
-        payload_type: options.payload_type,
-        interface: options.interface,
-        latency_ms: options.latency_ms,
-        domain: options.domain,
-    })
-}
-
-struct Options {
-    channels: usize,
-    rate: u32,
-    format: Encoding,
-    ptime_ms: f64,
-    payload_type: Option<u8>,
-    source: Option<IpAddr>,
-    interface: Option<String>,
-    latency_ms: Option<f64>,
-    domain: Option<u8>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            channels: 2,
-            rate: 48_000,
-            format: Encoding::L24,
-            ptime_ms: 1.0,
-            payload_type: None,
-            source: None,
-            interface: None,
-            latency_ms: None,
-            domain: None,
-        }
-    }
-}
-
-impl Options {
-    fn set(&mut self, key: &str, value: &str) -> std::result::Result<(), String> {
-        let wrong = |right: &str| format!("{key}={value}: right would be {key}={right}");
-        match key {
-            "channels" => self.channels = value.parse().map_err(|_| wrong("1 to 64"))?,
-            "rate" => {
-                let rate = value.parse().ok().filter(|hz| SAMPLE_RATES_HZ.contains(hz));
-                self.rate = rate.ok_or_else(|| wrong("48000"))?;
-            }
-            "format" => {
-                self.format = match value.to_ascii_uppercase().as_str() {
-                    "L16" => Encoding::L16,
-                    "L24" => Encoding::L24,
-                    _ => return Err(wrong("L16 or L24")),
-                }
-            }
-            "ptime" => {
-                let ms = value.parse().ok().filter(|ms| (0.1..=20.0).contains(ms));
-                self.ptime_ms = ms.ok_or_else(|| wrong("0.125 to 20, in ms"))?;
-            }
-            "pt" => {
-                let number = value.parse().ok().filter(|number| *number < 128);
-                self.payload_type = Some(number.ok_or_else(|| wrong("96 to 127"))?);
-            }
-            "source" => self.source = Some(value.parse().map_err(|_| wrong("<address of the sender>"))?),
-            "interface" => self.interface = Some(value.to_owned()),
-            "latency" => self.latency_ms = Some(value.parse().map_err(|_| wrong("20, in ms"))?),
-            "domain" => {
-                let domain = value.parse().ok().filter(|domain| *domain < 128);
-                self.domain = Some(domain.ok_or_else(|| wrong("0 to 127"))?);
-            }
-            _ => {
-                return Err(format!(
-                    "{key} is no option; there are channels, rate, format, ptime, pt, source, interface, latency, domain"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use engine::receive::MediaClock;
-
-    #[test]
-    fn a_url_tells_all_of_a_stream() {
-        let url =
-            "aes67://239.69.0.1:5006?channels=8&rate=96000&format=l16&ptime=0.25&interface=eth0&latency=20&domain=3";
-        let target = parse_url(url).unwrap();
-        assert_eq!((target.stream.legs[0].port, target.stream.packet_frames), (5006, Some(24)));
-        assert_eq!((target.stream.format.channels(), target.stream.format.encoding()), (8, Encoding::L16));
-        assert_eq!(
-            (target.interface.as_deref(), target.latency_ms, target.domain),
-            (Some("eth0"), Some(20.0), Some(3))
-        );
-        let plain = parse_url("aes67://239.69.0.1").unwrap();
-        assert_eq!((plain.stream.legs[0].port, plain.payload_type), (5004, None));
-    }
-
-    #[test]
-    fn a_livewire_channel_is_played_by_arrivals() {
-        let target = livewire("6031").unwrap();
-        assert_eq!(target.stream.legs[0].destination, IpAddr::from([239, 192, 23, 143]));
-        assert_eq!((target.stream.packet_frames, target.stream.relation()), (Some(240), MediaClock::Unrelated));
-        assert!(livewire("40000").unwrap_err().ends_with("right would be 1 to 32767"));
-    }
-
-    #[test]
-    fn a_wrong_url_says_what_would_be_right() {
-        for (url, reason) in [
-            ("aes67://studio", "studio is no address; right would be aes67://239.69.0.1:5004"),
-            ("aes67://239.69.0.1:x", "x is no port; right would be 1 to 65535"),
-            ("aes67://239.69.0.1:0", "0 is no port; right would be 1 to 65535"),
-            ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are channels, rate"),
-            ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),
-            ("aes67://239.69.0.1?channels", "channels has no value"),
-            ("aes67://239.69.0.1?channels=65", "65 channels, a stream has 1 to 64"),
-            ("aes67://239.69.0.1?domain=128", "domain=128: right would be domain=0 to 127"),
-        ] {
-            let error = parse_url(url).unwrap_err();
-            assert!(error.starts_with(reason), "{url}: {error}");
-        }
-    }
-}
+mod tests;

@@ -17,11 +17,24 @@ fn assert_one_sentence(done: &Output, arguments: &str, code: i32, message: &str)
     assert!(text.starts_with(message) && text.lines().count() == 1, "{arguments}: {text}");
 }
 
+/// A description with this `c=` line, in which nothing else is wrong.
+fn description(connection: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 10.77.0.1\r\ns=Test\r\nc={connection}\r\nt=0 0\r\nm=audio 5004 RTP/AVP 96\r\n\
+         a=rtpmap:96 L24/48000/2\r\na=ptime:1\r\na=ts-refclk:ptp=IEEE1588-2008:02-00-00-FF-FE-00-00-01:0\r\n\
+         a=mediaclk:direct=0\r\na=recvonly\r\n"
+    )
+}
+
 #[test]
 fn bad_input_is_one_clear_sentence() {
     let Some(wire) = Wire::new(&[]) else { return };
     fs::write(wire.path("bad.sdp"), "hello\n").unwrap();
     fs::write(wire.path("other.csv"), "").unwrap();
+    fs::write(wire.path("v6.sdp"), description("IN IP6 ff15::77:3")).unwrap();
+    fs::write(wire.path("zero.sdp"), description("IN IP4 0.0.0.0")).unwrap();
+    let second = "m=audio 5006 RTP/AVP 97\r\na=rtpmap:97 L16/48000/8\r\n";
+    fs::write(wire.path("two.sdp"), description("IN IP4 239.1.1.1/32") + second).unwrap();
     let stereo = "aes67://239.1.1.1";
     let cases = [
         (
@@ -67,6 +80,21 @@ fn bad_input_is_one_clear_sentence() {
         ("monitor --interface eth9".into(), "error: there is no network interface eth9"),
         ("discover --interface 10.1.2.3".into(), "error: there is no network interface 10.1.2.3"),
         ("lint bad.sdp".into(), "error: bad.sdp: line 1: this is no SDP"),
+        ("lint v6.sdp".into(), "error: v6.sdp: ff15::77:3 is an IPv6 address, and streams are received by IPv4 only"),
+        ("record v6.sdp --interface vb --output v6.wav".into(), "error: v6.sdp: ff15::77:3 is an IPv6 address, and"),
+        ("record zero.sdp --interface vb --output zero.wav".into(), "error: zero.sdp: nothing is sent to 0.0.0.0"),
+        ("play two.sdp#3 --interface vb --output null".into(), "error: two.sdp#3: there are 2 streams in it: #1 "),
+        ("play two.sdp?rate=96000 --interface vb --output null".into(), "error: two.sdp: rate is told by the"),
+        ("play two.sdp#1?interface=eth9 --output null".into(), "error: there is no network interface eth9"),
+        (
+            "play two.sdp?interface=eth9#1 --interface vb --output null".into(),
+            "error: there is no network interface eth9",
+        ),
+        ("loop two.sdp --interface vb --group 239.1.1.2".into(), "error: two.sdp has several streams: choose one as"),
+        ("play http://10.0.0.1/a.sdp --interface vb --output null".into(), "error: http://10.0.0.1/a.sdp: http:// is"),
+        ("play aes67://239.1.1.1?source=239.1.1.1 --interface vb --output null".into(), "error: nothing can come from"),
+        ("lint rtsp://".into(), "error: rtsp:// is no address of a description; right would be rtsp://HOST"),
+        ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is no multicast address"),
     ];
     for (arguments, message) in cases {
         let done = wire.aes67('b', &arguments);

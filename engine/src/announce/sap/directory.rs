@@ -1,8 +1,10 @@
 //! What others announce.
 //!
-//! Model: a session is its announcer's ([`SessionKey`]), so that nobody changes or withdraws what another host announces. An announcement that is byte for byte
-//! the last one only shows that the session lives; hashes are not relied on for that, because devices exist that do not change them. A deletion is
-//! believed if it comes from the session's own announcer; where that has several of the same `o=` line, the hash tells which is meant, or else the stream's address.
+//! Model: a session is its announcer's ([`SessionKey`]), so that nobody changes or withdraws what
+//! another host announces. An announcement that is byte for byte the last one only shows that the
+//! session lives; hashes are not relied on for that, because devices exist that do not change them.
+//! A deletion is believed if it comes from the session's own announcer; where that has several of
+//! the same `o=` line, the hash tells which is meant, or else the stream's address.
 //!
 //! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but an hour at least; that leaves dead streams on display for an hour, so
 //! the hour counts only for sessions that were announced once: of others the interval is known.
@@ -11,11 +13,13 @@ use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
 use crate::announce::sdp::{Description, Finding};
 use crate::units::{LocalTime, Nanos};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 
-/// Sessions that are remembered: several large installations. With [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
+/// Sessions that are remembered: several large installations. With
+/// [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
 /// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still tells the present state.
 const MAX_EVENTS: usize = 1024;
@@ -25,8 +29,10 @@ const SILENT_INTERVALS: i64 = 10;
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Refusals that are told of, each once for a host; more are counted only.
+/// Refusals that are told of, each once for a host, and so many of one host: more tell nothing new
+/// and are counted only.
 const MAX_REFUSALS: usize = 256;
+const MAX_REFUSALS_OF_HOST: usize = 16;
 
 /// A session that is announced.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +74,21 @@ impl Entry {
         self.interval = Some(interval.max(remembered));
         self.heard_at = now;
     }
+}
+
+/// The sessions of a name, that which is meant first. Of several hosts it is the one that was heard
+/// first, so that nobody takes the place of a session that is there; and of a host its newest one,
+/// because a device that has started anew may not have withdrawn the other.
+#[must_use]
+pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
+    let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
+    let mut since: BTreeMap<IpAddr, LocalTime> = BTreeMap::new();
+    for entry in &all {
+        let first = since.entry(entry.from).or_insert(entry.first_heard_at);
+        *first = (*first).min(entry.first_heard_at);
+    }
+    all.sort_by_key(|entry| (since.get(&entry.from).copied(), entry.from, Reverse(entry.first_heard_at)));
+    all
 }
 
 /// Why a session is gone.
@@ -131,9 +152,9 @@ pub struct DirectoryStats {
 /// use engine::announce::sap::{Directory, SapEvent, SapPacket};
 /// let mut directory = Directory::default();
 /// let text = b"v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=Studio\r\nt=0 0\r\nm=audio 5004 RTP/AVP 11\r\nc=IN IP4 239.69.0.1/32\r\n";
-/// let packet = SapPacket { deletion: false, hash: 1, origin: [192, 0, 2, 1].into(), payload: text.into() };
-/// directory.handle_datagram(LocalTime::ZERO, packet.origin, &packet.emit())?;
-/// let Some(SapEvent::Added(key)) = directory.poll_event() else { panic!() };
+/// let packet = SapPacket { deletion: false, hash: 1, origin: [192, 0, 2, 1].into(), payload:
+/// text.into() }; directory.handle_datagram(LocalTime::ZERO, packet.origin, &packet.emit())?; let
+/// Some(SapEvent::Added(key)) = directory.poll_event() else { panic!() };
 /// assert_eq!(directory.get(&key).unwrap().description.name, "Studio");
 /// # Ok::<(), engine::announce::sap::SapError>(())
 /// ```
@@ -164,7 +185,9 @@ impl Directory {
     }
 
     fn tell_refusal(&mut self, from: IpAddr, reason: &SapError) {
-        if self.refusals.len() < MAX_REFUSALS && self.refusals.insert((from, reason.to_string())) {
+        let of_host = self.refusals.iter().filter(|(host, _)| *host == from).count();
+        let has_room = self.refusals.len() < MAX_REFUSALS && of_host < MAX_REFUSALS_OF_HOST;
+        if has_room && self.refusals.insert((from, reason.to_string())) {
             self.push(SapEvent::Refused { from, reason: reason.clone() });
         }
     }
@@ -266,7 +289,8 @@ impl Directory {
         self.sessions.range(first..=last)
     }
 
-    /// The session that a description is of: the one whose stream goes to the same place, or else the only one, if this is a newer version of it.
+    /// The session that a description is of: the one whose stream goes to the same place, or else
+    /// the only one, if this is a newer version of it.
     fn find(&self, host: Host, session: &SessionName, description: &Description) -> Option<SessionKey> {
         let to = place(description);
         let same = self.of(host, session).find(|(_, entry)| place(&entry.description) == to);

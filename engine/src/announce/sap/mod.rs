@@ -2,7 +2,8 @@
 //!
 //! [`SapPacket`] is a datagram, [`Directory`] what others announce, [`Announcer`] what we do. All are sans-IO: time and datagrams are handed in, and memory is bounded.
 //!
-//! Where to: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on 239.255.255.255. IPv6 groups (`ff0x::2:7ffe`) are not listened to. Nor is 224.2.127.255, which
+//! Where to: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on
+//! 239.255.255.255. IPv6 groups (`ff0x::2:7ffe`) are not listened to. Nor is 224.2.127.255, which
 //! belongs to version 0 of the protocol and must not be used (RFC 2974, 3).
 
 mod announcer;
@@ -11,7 +12,7 @@ mod session;
 mod wire;
 
 pub use announcer::{Announcer, AnnouncerConfig, Transmit};
-pub use directory::{Directory, DirectoryStats, Entry, Removal, SapEvent};
+pub use directory::{Directory, DirectoryStats, Entry, Removal, SapEvent, named};
 pub use session::SessionKey;
 pub use wire::{SapError, SapPacket};
 
@@ -19,9 +20,10 @@ use std::net::Ipv4Addr;
 
 /// The UDP port (RFC 2974, 3).
 pub const PORT: u16 = 9875;
-/// The groups in use, most common in audio networks first. RFC 2974 (3): the highest address of an administrative scope, which by RFC 2365 (6) is 239.255.255.255 of the local
-/// scope and 239.195.255.255 of an organisation's; and 224.2.127.254 of global scope. By custom besides: 224.0.0.56, PipeWire's and PulseAudio's, and 224.0.0.255, VLC's for one
-/// network.
+/// The groups in use, most common in audio networks first. RFC 2974 (3): the highest address of an
+/// administrative scope, which by RFC 2365 (6) is 239.255.255.255 of the local scope and
+/// 239.195.255.255 of an organisation's; and 224.2.127.254 of global scope. By custom besides:
+/// 224.0.0.56, PipeWire's and PulseAudio's, and 224.0.0.255, VLC's for one network.
 pub const GROUPS: [Ipv4Addr; 5] = [
     Ipv4Addr::new(239, 255, 255, 255),
     Ipv4Addr::new(224, 2, 127, 254),

@@ -1,7 +1,9 @@
 //! SAP datagrams as bytes (RFC 2974, 6).
 //!
-//! [`SapPacket::parse`] takes any bytes: it never panics, and allocates for compressed payloads only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is
-//! skipped: nobody in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7) advises against encryption.
+//! [`SapPacket::parse`] takes any bytes: it never panics, and allocates for compressed payloads
+//! only, which are unpacked to [`MAX_TEXT`] bytes at most. Authentication data is skipped: nobody
+//! in the field has keys to check it. Encrypted payloads are refused; RFC 2974 (7) advises against
+//! encryption.
 
 use crate::announce::sdp::MAX_TEXT;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
@@ -27,10 +29,9 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 ///
 /// ```
 /// use engine::announce::sap::{SapError, SapPacket};
-/// let packet = SapPacket { deletion: false, hash: 0x1234, origin: [192, 0, 2, 1].into(), payload: b"v=0\r\n".into() };
-/// let bytes = packet.emit();
-/// assert_eq!(bytes[..8], [0x20, 0, 0x12, 0x34, 192, 0, 2, 1]);
-/// assert_eq!(SapPacket::parse(&bytes), Ok(packet));
+/// let packet = SapPacket { deletion: false, hash: 0x1234, origin: [192, 0, 2, 1].into(), payload:
+/// b"v=0\r\n".into() }; let bytes = packet.emit(); assert_eq!(bytes[..8], [0x20, 0, 0x12, 0x34,
+/// 192, 0, 2, 1]); assert_eq!(SapPacket::parse(&bytes), Ok(packet));
 /// assert_eq!(SapPacket::parse(&bytes[..7]), Err(SapError::Truncated { needed: 8, available: 7 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,8 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
     if name.eq_ignore_ascii_case(SDP) { Ok(&payload[1..]) } else { Err(SapError::PayloadType) }
 }
 
-/// What a compressed payload holds, by zlib (RFC 2974, 6): the standard has its type compressed with it, and some write that in front.
+/// What a compressed payload holds, by zlib (RFC 2974, 6): the standard has its type compressed
+/// with it, and some write that in front.
 fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     let packed = description(rest).unwrap_or(rest);
     if packed.is_empty() {

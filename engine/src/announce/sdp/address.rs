@@ -20,8 +20,9 @@ pub(super) enum ConnectionLine {
 
 /// An address; IPv4 also with leading zeros, which count as decimal. The flag tells of them.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
-    if let Ok(address) = text.parse() {
-        return Some((address, false));
+    if let Ok(address) = text.parse::<IpAddr>() {
+        // ::ffff:239.69.0.1 is IPv4.
+        return Some((address.to_canonical(), false));
     }
     let digits = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let octets: Vec<u8> =
@@ -30,7 +31,8 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     Some((Ipv4Addr::from(octets).into(), true))
 }
 
-/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Read are also blanks instead of slashes, other cases, a port, and addresses alone.
+/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Read are also blanks
+/// instead of slashes, other cases, a port, and addresses alone.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
     let is_family = |word: &str| ["IP4", "IP6", "IPV4", "IPV6"].iter().any(|family| word.eq_ignore_ascii_case(family));
@@ -47,7 +49,7 @@ pub(super) fn parse_connection(value: &str) -> ConnectionLine {
         rest = after;
     }
     let joined = rest.join("/");
-    let parts: Vec<&str> = joined.split('/').filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = joined.split(['/', ',']).filter(|part| !part.is_empty()).collect();
     let Some((&written, numbers)) = parts.split_first() else { return ConnectionLine::Unreadable };
     let without_port = || written.split_once(':').and_then(|(address, _)| parse_address(address));
     match parse_address(written).or_else(without_port) {

@@ -142,7 +142,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
         let (identity, domain) = clock.split_once(':').unwrap_or((clock, ""));
         (identity, Some(domain).filter(|domain| !domain.is_empty()))
     };
-    let grandmaster = ClockIdentity(octets(identity.trim())?);
+    let grandmaster = identity_of(identity.trim())?;
     if identity.trim() != grandmaster.sdp().to_string() {
         lints.push(Lint::GrandmasterSpelling { written: identity.trim().to_owned(), right: grandmaster });
     }
@@ -181,12 +181,20 @@ pub(super) fn clock_domain(value: &str) -> Option<u8> {
     value.strip_prefix("PTPv2")?.trim().parse().ok().filter(|&domain| domain <= MAX_DOMAIN)
 }
 
-/// Octets in hexadecimal, with hyphens, colons or nothing between them.
+/// Eight octets; or a MAC address, which stands for the identity that is made of it (IEEE
+/// 1588-2008, 7.5.2.2.2).
+fn identity_of(text: &str) -> Option<ClockIdentity> {
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let of_mac = || octets(text).map(|[a, b, c, d, e, g]| [a, b, c, 0xFF, 0xFE, d, e, g]);
+    octets(text).or_else(of_mac).map(ClockIdentity)
+}
+
+/// Octets in hexadecimal, with hyphens, colons, points or nothing between them.
 fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0; N];
     let mut rest = text.as_bytes();
     for (index, octet) in octets.iter_mut().enumerate() {
-        if let Some((b'-' | b':', after)) = rest.split_first().filter(|_| index > 0) {
+        if let Some((b'-' | b':' | b'.', after)) = rest.split_first().filter(|_| index > 0) {
             rest = after;
         }
         let (digits, after) = rest.split_first_chunk::<2>()?;
@@ -200,9 +208,11 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
     // RFC 7273 allows a name before the clock, which ties streams together.
-    let mut words = value.split_ascii_whitespace().filter(|word| !word.starts_with("id="));
+    let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();
+    let joined = without_blanks_at_equals(&named.join(" "));
+    let mut words = joined.split_whitespace();
     let source = words.next().unwrap_or("");
-    let (kind, offset) = source.split_once('=').unwrap_or((source, ""));
+    let (kind, offset) = source.split_once(['=', ':']).unwrap_or((source, ""));
     if kind.eq_ignore_ascii_case("sender") {
         return MediaClockSource::Sender;
     }
@@ -218,10 +228,18 @@ pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> M
         lints.push(Lint::MediaClock(value.to_owned()));
         return MediaClockSource::Unknown;
     };
+    if source.contains(':') {
+        lints.push(Lint::Spelling { written: source.to_owned(), right: format!("direct={offset}") });
+    }
     if let Some(rate) = words.find_map(|word| word.strip_prefix("rate=")) {
         check_rate(rate, rate_hz, lints);
     }
     MediaClockSource::Direct { offset: offset as u32 }
+}
+
+/// `direct = 5` as `direct=5`.
+fn without_blanks_at_equals(value: &str) -> String {
+    value.split('=').map(str::trim).collect::<Vec<_>>().join("=")
 }
 
 /// `rate=48000/1` is to be the stream's own.

@@ -1,7 +1,8 @@
 //! Bytes as lines of text: encodings, line ends, and what programs put around a text.
 //!
-//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a Windows console writes files so), in Latin-1 (session names of older
-//! devices), with LF or CR alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a
+//! Windows console writes files so), in Latin-1 (session names of older devices), with LF or CR
+//! alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;
@@ -21,13 +22,22 @@ pub(super) fn to_utf8(bytes: &[u8]) -> (Cow<'_, [u8]>, Option<Lint>) {
     let read: fn([u8; 2]) -> u16 = match bytes {
         [0xFF, 0xFE, ..] | [b'v', 0, b'=', 0, ..] => u16::from_le_bytes,
         [0xFE, 0xFF, ..] | [0, b'v', 0, b'=', ..] => u16::from_be_bytes,
-        _ => return (bytes.into(), None),
+        _ => return unescaped(bytes).map_or((bytes.into(), None), |text| (text.into(), Some(Lint::Escaped))),
     };
     let (pairs, _) = bytes.as_chunks::<2>();
     let units = pairs.iter().map(|&pair| read(pair));
     let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text).as_bytes().to_vec();
     (text.into(), Some(Lint::Utf16))
+}
+
+/// A text in one line with `\r\n` or `\n` for its line ends, as a string of JSON or of a program.
+fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    if !text.contains("\\n") || text.contains(['\r', '\n']) {
+        return None;
+    }
+    Some(text.trim_matches('"').replace("\\r", "\r").replace("\\n", "\n").replace("\\/", "/").into_bytes())
 }
 
 /// What a line ends with.

@@ -20,7 +20,8 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     Some(words.collect())
 }
 
-/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it; the flag tells of that.
+/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it;
+/// the flag tells of that.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]
@@ -52,14 +53,20 @@ pub(super) struct MediaLine {
 pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
     let value = section.media.as_ref().map_or("", |line| &line.value);
     let mut lints = Vec::new();
-    let mut fields = value.split_whitespace();
+    let joined = value.split('/').map(str::trim).collect::<Vec<_>>().join("/");
+    let mut fields = joined.split_whitespace();
     let medium = fields.next().ok_or(Refusal::MediaLine)?;
     if !medium.eq_ignore_ascii_case("audio") {
         return Err(Refusal::Medium(medium.to_owned()));
     }
     let port = fields.next().ok_or(Refusal::MediaLine)?;
-    let (port, count) = port.split_once('/').unwrap_or((port, "1"));
-    let port = port.parse().map_err(|_| Refusal::MediaLine)?;
+    // A range has the port of RTP and that of RTCP.
+    let (rtp, rest) = port.split_once(['/', '-']).unwrap_or((port, "1"));
+    let count = if port.contains('-') { "1" } else { rest };
+    if port.contains('-') {
+        lints.push(Lint::Spelling { written: port.to_owned(), right: rtp.to_owned() });
+    }
+    let port = rtp.parse().map_err(|_| Refusal::MediaLine)?;
     if port == 0 {
         return Err(Refusal::PortZero);
     }
@@ -67,7 +74,10 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
         lints.push(Lint::PortCount(count));
     }
     let transport = fields.next().ok_or(Refusal::MediaLine)?;
-    let right = transport.to_ascii_uppercase();
+    let right = match transport.to_ascii_uppercase() {
+        bare if bare == "AVP" => "RTP/AVP".to_owned(),
+        other => other,
+    };
     if !["RTP/AVP", "RTP/AVPF"].contains(&right.as_str()) {
         return Err(Refusal::Transport(transport.to_owned()));
     }
@@ -75,6 +85,9 @@ pub(super) fn media_line(section: &Section<'_>) -> Result<MediaLine, Refusal> {
         if written != right {
             lints.push(Lint::Spelling { written: written.to_owned(), right: right.to_owned() });
         }
+    }
+    if joined != value && value.contains('/') {
+        lints.push(Lint::Blanks);
     }
     let payload_types = fields.filter_map(|number| number.parse().ok()).filter(|&number| number < 128).collect();
     Ok(MediaLine { port, payload_types, lints })
@@ -89,7 +102,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates with a unit.
+/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates
+/// with a unit.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -149,7 +163,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a comma or a unit.
+/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a
+/// comma or a unit.
 pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
     let (number, unit) = number_and_unit(text)?;
     let ms = match unit {

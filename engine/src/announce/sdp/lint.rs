@@ -46,6 +46,8 @@ pub enum Lint {
     ByteOrderMark,
     /// UTF-16.
     Utf16,
+    /// In one line, as a string of a program.
+    Escaped,
     /// A line is not UTF-8.
     NotUtf8,
     /// LF alone.
@@ -208,6 +210,7 @@ impl fmt::Display for Lint {
         match self {
             Self::ByteOrderMark => f.write_str("the text begins with a byte order mark; right would be v=0 as the first bytes"),
             Self::Utf16 => f.write_str("the text is in UTF-16; right would be UTF-8"),
+            Self::Escaped => f.write_str("the text is one line with \\n for its line ends; right would be lines that end with CRLF"),
             Self::NotUtf8 => f.write_str("the line is not UTF-8 and is read as Latin-1; right would be UTF-8"),
             Self::CarriageReturn => f.write_str("lines end with CR alone; right would be CRLF"),
             Self::ZeroByte => f.write_str("the text has a zero byte, taken as the end of a line; right would be none"),

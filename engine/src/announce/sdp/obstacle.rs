@@ -1,4 +1,5 @@
-//! What no receiver can receive, whatever its host: receivers refuse it by the same function that finds it in a description.
+//! What no receiver can receive, whatever its host: receivers refuse it by the same function that
+//! finds it in a description.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,7 +16,23 @@ pub enum Obstacle {
         "nothing is sent to {0}; right would be a multicast group (224.0.0.0 to 239.255.255.255) or the address of the receiver"
     )]
     NoDestination(IpAddr),
+    /// A group, the unspecified address or broadcast as the only sender to be heard.
+    #[error("nothing can come from {0}, which is no host's address; right would be the address of the sender")]
+    NoSender(IpAddr),
 }
+
+impl Obstacle {
+    /// Whether packets can come from an address.
+    ///
+    /// # Errors
+    /// [`Obstacle::NoSender`].
+    pub fn check_sender(address: IpAddr) -> Result<(), Self> {
+        let is_host = !address.is_multicast() && !address.is_unspecified() && address != BROADCAST;
+        if is_host { Ok(()) } else { Err(Self::NoSender(address)) }
+    }
+}
+
+const BROADCAST: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
 impl LegDescription {
     /// Whether this leg can be received on a host that has its address or can join its group.
@@ -23,11 +40,11 @@ impl LegDescription {
     /// # Errors
     /// Why not.
     pub fn check(&self) -> Result<(), Obstacle> {
-        let broadcast = IpAddr::V4(Ipv4Addr::BROADCAST);
-        if self.destination.is_unspecified() || self.destination == broadcast {
+        if self.destination.is_unspecified() || self.destination == BROADCAST {
             return Err(Obstacle::NoDestination(self.destination));
         }
         let v6 = [Some(self.destination), self.source].into_iter().flatten().find(IpAddr::is_ipv6);
-        v6.map_or(Ok(()), |address| Err(Obstacle::Ipv6(address)))
+        v6.map_or(Ok(()), |address| Err(Obstacle::Ipv6(address)))?;
+        self.source.map_or(Ok(()), Obstacle::check_sender)
     }
 }

@@ -9,9 +9,11 @@ use super::fields::{
 };
 use super::lint::{Finding, Lint};
 use super::text::{Attribute, Line, Section, Text};
-use super::{Description, LegDescription, MAX_STREAMS, MAX_TEXT, Origin, Parsed, Refusal, SdpError, StreamDescription};
+use super::{
+    Description, LegDescription, MAX_STREAMS, MAX_TEXT, Obstacle, Origin, Parsed, Refusal, SdpError, StreamDescription,
+};
 use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Findings that are told; nobody reads more.
 const MAX_FINDINGS: usize = 64;
@@ -282,7 +284,8 @@ impl<'t> Reader<'t> {
         (frames, most)
     }
 
-    /// An attribute as a number of frames; `read` tells besides how it is written rightly, if it was not.
+    /// An attribute as a number of frames; `read` tells besides how it is written rightly, if it
+    /// was not.
     fn number(
         &mut self,
         section: &Section<'t>,
@@ -380,9 +383,7 @@ impl<'t> Reader<'t> {
 
     /// Whether packets can come from an address to the destination.
     fn is_sender(&mut self, line: usize, source: IpAddr, destination: IpAddr) -> bool {
-        let is_broadcast = source == IpAddr::V4(Ipv4Addr::BROADCAST);
-        let other_family = source.is_ipv4() != destination.is_ipv4();
-        if source.is_multicast() || source.is_unspecified() || is_broadcast || other_family {
+        if Obstacle::check_sender(source).is_err() || source.is_ipv4() != destination.is_ipv4() {
             self.find(line, Lint::NoSender(source));
             return false;
         }

@@ -73,7 +73,8 @@ impl Session {
     }
 
     /// The timestamps come from this clock, on both legs. Returns whether that is new: then the session is to be announced again. A clock that is not PTP makes the
-    /// stream one of the sender's own time; so does an unknown one, which is written `local` then (RFC 7273, 4.8).
+    /// stream one of the sender's own time; so does an unknown one, which is written `local` then
+    /// (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;
         let clock = &if *clock == ReferenceClock::Unknown { own_clock() } else { clock.clone() };
@@ -122,7 +123,8 @@ fn own_clock() -> ReferenceClock {
     ReferenceClock::Other("local".to_owned())
 }
 
-/// The name, or where the stream goes to: a session without a name (`s=-`) is not shown by some receivers.
+/// The name, or where the stream goes to: a session without a name (`s=-`) is not shown by some
+/// receivers.
 fn session_name(name: &str, stream: &StreamDescription) -> String {
     let is_name = name.chars().any(|c| !c.is_whitespace() && !c.is_control()) && name.trim() != "-";
     let leg = stream.legs.first().filter(|_| !is_name);

@@ -110,6 +110,10 @@ impl<'a> Text<'a> {
             if let Some(margin) = margin {
                 text.find_once(number, margin);
             }
+            let is_prose = matches!(line, [b's' | b'i', ..]);
+            if raw.trim_ascii_end().len() < raw.len() && !is_prose {
+                text.find_once(number, Lint::Blanks);
+            }
             text.lines = number;
             if text.add(number, line) == Next::AnotherDescription {
                 break;
@@ -174,9 +178,11 @@ impl<'a> Text<'a> {
                 let name = attribute.name.clone();
                 let doubled = SINGLE.contains(&name.as_str()) && section.attribute(&name).is_some();
                 section.attributes.push(attribute);
-                let written = line.value.split(':').next().unwrap_or_default().trim();
-                if written != name && KNOWN.contains(&name.as_str()) {
-                    let [written, right] = [written, &name].map(|name| format!("a={name}"));
+                let rest = line.value.get(name.len()..).unwrap_or_default().trim_start();
+                let separated = rest.is_empty() || rest.starts_with(':');
+                if KNOWN.contains(&name.as_str()) && !(line.value.starts_with(&name) && separated) {
+                    let right = format!("a={name}:");
+                    let written = format!("a={}", line.value.get(..=name.len()).unwrap_or(&line.value));
                     self.find(number, Lint::Spelling { written, right });
                 }
                 doubled.then(|| format!("a={name}"))
@@ -208,14 +214,21 @@ impl<'a> Text<'a> {
         Next::Line
     }
 
-    /// Fields are separated by one blank, and there is none around the equals sign or at the ends of an attribute's name.
+    /// Fields are separated by one blank, and there is none around the equals sign or at the ends
+    /// of an attribute's name.
     fn check_blanks(&mut self, number: usize, line: &[u8], kind: u8, value: &str) {
         let around = line.get(1) != Some(&b'=') || (value.starts_with(char::is_whitespace) && !value.trim().is_empty());
         let in_name = || {
             let (name, value) = value.split_once(':').unwrap_or((value, ""));
-            let is_known = KNOWN.iter().any(|known| name.trim().eq_ignore_ascii_case(known));
+            let is = |known: &str| name.trim().eq_ignore_ascii_case(known);
+            let is_known = KNOWN.iter().any(|known| is(known));
+            let is_clock = is("ts-refclk") || is("mediaclk");
+            // The name of a media clock is Base64, which may end in an equals sign.
+            let words = || value.split_whitespace().filter(|word| !word.starts_with("id="));
+            let ends = |word: &str| word.starts_with(['=', ':']) || word.ends_with(['=', ':']);
+            let within = is_clock && words().any(ends);
             let leads = value.starts_with(char::is_whitespace) && name.trim() != "source-filter";
-            is_known && (name.ends_with(char::is_whitespace) || leads || has_odd_blanks(value))
+            is_known && (name.ends_with(char::is_whitespace) || leads || within || has_odd_blanks(value))
         };
         let found = match kind.to_ascii_lowercase() {
             b'c' | b'm' | b'o' | b't' => around || has_odd_blanks(value) || value.contains("  "),
@@ -223,7 +236,7 @@ impl<'a> Text<'a> {
             _ => around,
         };
         if found {
-            self.find(number, Lint::Blanks);
+            self.find_once(number, Lint::Blanks);
         }
     }
 }
@@ -264,8 +277,14 @@ fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// `name:value`; of attributes that are known also with a blank or an equals sign for the colon.
 fn attribute(line: &Line<'_>) -> Attribute {
-    let (name, value) = line.value.split_once(':').unwrap_or((&line.value, ""));
+    let at = line.value.find(|c: char| c == ':' || c == '=' || c.is_whitespace());
+    let is_known = |at: &usize| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&line.value[..*at]));
+    let (name, value) = match at.filter(is_known) {
+        Some(at) => (&line.value[..at], line.value[at..].trim_start_matches([':', '=', ' '])),
+        None => line.value.split_once(':').unwrap_or((&line.value, "")),
+    };
     let name = name.trim().to_ascii_lowercase();
     Attribute { line: line.number, name, value: value.trim().to_owned() }
 }

@@ -20,7 +20,7 @@ mod view;
 use crate::failure::{Failure, Result};
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
-use crate::target::Target;
+use crate::target::{Finder, Target};
 use clap::{Args, ValueEnum};
 use counts::{Counts, Tally};
 use engine::receive::MediaClock;
@@ -34,6 +34,7 @@ use net::stream::{LegConfig, ReceiverStatus};
 use net::timeline::{SystemTimeline, Timeline};
 use output::Lost;
 use player::{Channel, Player, Stream};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,6 +50,10 @@ Examples:
   aes67 play 'Studio 1' --interface eth0 --latency 20
   aes67 play 'aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0'
   aes67 play 'aes67://239.192.0.7?ptime=5' --clock livewire
+  aes67 play studio.sdp                               all streams in it; studio.sdp#2 is the second alone
+  aes67 play 'a.sdp?interface=eth0' 'b.sdp?interface=eth1'
+                                                      each stream on its own interface
+  aes67 play rtsp://10.0.0.7/by-name/Studio           the description comes from the device
   aes67 play studio.sdp --channels 2,1                left and right exchanged
   aes67 play a.sdp b.sdp --channels 1,2 --channels -,-,1,2
                                                       the second stream on outputs 3 and 4
@@ -59,13 +64,19 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlayArguments {
-    /// SDP files, aes67:// URLs, or names of announced streams
+    /// SDP files, aes67://, rtp:// or rtsp:// URLs, or names of announced streams; ?interface=IF
+    /// and other options may follow, and #2 for the second stream of a description
     #[arg(required = true, value_name = "STREAM")]
     streams: Vec<String>,
 
-    /// Network interface, by name or address; twice for the two legs of a redundant stream
+    /// Network interface, by name or address; twice for the two legs of a redundant stream. A
+    /// stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
+
+    /// Listen to announcements on this group, too; several times for several groups
+    #[arg(long, value_name = "GROUP")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// Sound card, by a part of its name; the system's default if it is left out
     #[arg(long, value_name = "NAME")]
@@ -165,17 +176,19 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
 
 /// What is to be played, and by which clocks.
 fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> {
-    if !arguments.channels.is_empty() && arguments.channels.len() != arguments.streams.len() {
-        let (maps, streams) = (arguments.channels.len(), arguments.streams.len());
+    let interface = arguments.interface.first().map(String::as_str);
+    let finder = Finder { interface, sap_groups: &arguments.sap_group, session };
+    let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
+    let targets = targets.concat();
+    if !arguments.channels.is_empty() && arguments.channels.len() != targets.len() {
+        let (maps, streams) = (arguments.channels.len(), targets.len());
         return Err(Failure::input(format!(
             "--channels was given {maps} times for {streams} streams: give it once for each"
         )));
     }
-    let first = arguments.interface.first().map(String::as_str);
     let mut system = None;
     let mut streams = Vec::new();
-    for (index, text) in arguments.streams.iter().enumerate() {
-        let target = Target::find(text, first, session)?;
+    for (index, target) in targets.into_iter().enumerate() {
         let interfaces = interfaces(&arguments.interface, &target)?;
         let legs = LegConfig::of(&target.stream, &interfaces)?;
         let channels = arguments.channels.get(index).map(|map| map.0.clone());

@@ -11,7 +11,7 @@ mod wav;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, warn};
-use crate::target::Target;
+use crate::target::{Finder, Target};
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
@@ -23,6 +23,7 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
 use net::timeline::Timeline;
 use stamp::Anchor;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -42,7 +43,8 @@ no more than that. While the sender is away there is silence, so that a recordin
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecordArguments {
-    /// SDP files, aes67:// URLs, or names of announced streams
+    /// SDP files, aes67://, rtp:// or rtsp:// URLs, or names of announced streams; ?interface=IF
+    /// and other options may follow, and #2 for the second stream of a description
     #[arg(required = true, value_name = "STREAM")]
     streams: Vec<String>,
 
@@ -50,9 +52,14 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Network interface, by name or address; twice for the two legs of a redundant stream
+    /// Network interface, by name or address; twice for the two legs of a redundant stream. A
+    /// stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
+
+    /// Listen to announcements on this group, too; several times for several groups
+    #[arg(long, value_name = "GROUP")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// Begin a new file after this many minutes of audio
     #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
@@ -77,9 +84,10 @@ pub(crate) struct RecordArguments {
 
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
-    let first = arguments.interface.first().map(String::as_str);
-    let targets: Vec<Target> =
-        arguments.streams.iter().map(|text| Target::find(text, first, &session)).collect::<Result<_>>()?;
+    let interface = arguments.interface.first().map(String::as_str);
+    let finder = Finder { interface, sap_groups: &arguments.sap_group, session: &session };
+    let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
+    let targets = targets.concat();
     let mut takes = Vec::new();
     for (target, path) in targets.iter().zip(paths(&arguments.output, &targets)) {
         takes.push(Take::start(arguments, target, &path)?);
@@ -103,10 +111,11 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Those that were asked for, that of the URL, or the only one.
+/// The stream's own, those that were asked for, or the only one.
 pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Interface>> {
+    let wanted = if target.interfaces.is_empty() { wanted } else { &target.interfaces };
     if wanted.is_empty() {
-        return Ok(vec![Interface::find(target.interface.as_deref())?]);
+        return Ok(vec![Interface::find(None)?]);
     }
     wanted.iter().map(|name| Ok(Interface::find(Some(name))?)).collect()
 }

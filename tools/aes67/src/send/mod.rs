@@ -29,6 +29,7 @@ pub(crate) use plan::{Destination, Format, PacketTimeMs, legs};
 use prepare::{Prepared, Started};
 use status::Shown;
 pub(crate) use status::histogram;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -119,6 +120,10 @@ pub(crate) struct SendArguments {
     #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u8).range(96..=127))]
     payload_type: u8,
 
+    /// UDP port that packets come from; any if it is left out
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    source_port: Option<u16>,
+
     /// How many routers packets may pass
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: u8,
@@ -158,6 +163,10 @@ pub(crate) struct SendArguments {
     /// Do not announce the stream
     #[arg(long)]
     no_sap: bool,
+
+    /// Announce on this group instead of 239.255.255.255; several times for several groups
+    #[arg(long, value_name = "GROUP", conflicts_with = "no_sap")]
+    sap_group: Vec<Ipv4Addr>,
 
     /// Seconds between announcements
     #[arg(long, value_name = "S", default_value_t = 30)]
@@ -273,6 +282,7 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
         payload_type: PayloadTypeNumber(arguments.payload_type),
         ttl: Ttl(arguments.ttl),
         dscp: Dscp(arguments.dscp),
+        source_port: arguments.source_port.unwrap_or(0),
         sdp: arguments.sdp.clone().filter(|_| !several),
     };
     Ok(Plan {
@@ -283,6 +293,7 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
         wait_for_clock: !arguments.no_wait,
         announce: !arguments.no_sap,
         announce_interval_s: arguments.sap_interval,
+        announce_groups: arguments.sap_group.clone(),
         sdp_folder: arguments.sdp.clone().filter(|_| several),
         source: source_plan(arguments),
         streams: vec![stream],
@@ -376,12 +387,13 @@ impl Told {
     fn new(plan: &Plan, prepared: &[Prepared], interface: &Interface) -> Result<Self> {
         let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
         let interval = Nanos::from_secs(i64::from(plan.announce_interval_s.max(1)));
+        let announcer = || SapAnnouncer::to_groups(interface, interval, seed(), &plan.announce_groups);
         // A session is known by its number, and those of one sender must differ.
         let streams = (started_s..).zip(prepared).map(|(number, stream)| {
             let host = interface.address.into();
             let description =
                 Description::new(&stream.config, host, number, &stream.name, stream.ttl).map_err(Failure::input)?;
-            let announcer = plan.announce.then(|| SapAnnouncer::new(interface, interval, seed())).transpose()?;
+            let announcer = plan.announce.then(announcer).transpose()?;
             Ok(ToldStream { description, announcer, file: stream.sdp.clone(), written: false })
         });
         Ok(Self {
@@ -400,7 +412,9 @@ impl Told {
             }
             let revised = told.description.set_clock(&reference_clock);
             let text = told.description.to_sdp();
-            if revised && let Some(path) = &told.file {
+            if (revised || !told.written)
+                && let Some(path) = &told.file
+            {
                 match write(path, &text) {
                     Ok(()) => told.written = true,
                     // A stream that is on the air does not end for a file that nobody waits for.

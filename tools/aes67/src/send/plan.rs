@@ -41,6 +41,9 @@ pub(crate) struct Plan {
     pub(crate) announce: bool,
     #[serde(default = "announce_interval")]
     pub(crate) announce_interval_s: u32,
+    /// The groups of announcements; that of AES67 and Dante if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) announce_groups: Vec<Ipv4Addr>,
     /// A description of each stream goes here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sdp_folder: Option<PathBuf>,
@@ -96,6 +99,9 @@ pub(crate) struct StreamPlan {
     pub(crate) ttl: Ttl,
     #[serde(default)]
     pub(crate) dscp: Dscp,
+    /// The UDP port that packets come from; 0 for any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) source_port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sdp: Option<PathBuf>,
 }
@@ -107,6 +113,11 @@ fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_no(flag: &bool) -> bool {
     !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(port: &u16) -> bool {
+    *port == 0
 }
 
 fn announce_interval() -> u32 {

@@ -26,6 +26,7 @@ pub(crate) struct Prepared {
     pub(crate) map: Vec<u16>,
     pub(crate) ttl: u8,
     pub(crate) dscp: u8,
+    pub(crate) source_port: u16,
     pub(crate) sdp: Option<PathBuf>,
     destination: String,
 }
@@ -147,7 +148,16 @@ fn prepare(
     let name = stream.name.clone().unwrap_or_else(|| default_name(material, &list, plan.streams.len()));
     let sdp = stream.sdp.clone().or_else(|| plan.sdp_folder.as_ref().map(|folder| folder.join(file_name(&name))));
     let destination = stream.destination.0.iter().map(Destination::to_string).collect::<Vec<_>>().join(" and ");
-    Ok(Prepared { name, config, map, ttl: stream.ttl.0, dscp: stream.dscp.0, sdp, destination })
+    Ok(Prepared {
+        name,
+        config,
+        map,
+        ttl: stream.ttl.0,
+        dscp: stream.dscp.0,
+        source_port: stream.source_port,
+        sdp,
+        destination,
+    })
 }
 
 fn delay(material: &Material) -> engine::Nanos {
@@ -209,6 +219,7 @@ pub(crate) fn start(material: Material, prepared: &[Prepared], shown: &[Shown]) 
     let outgoing = feeds.into_iter().zip(prepared).map(|(feed, stream)| Outgoing {
         ttl: stream.ttl,
         dscp: stream.dscp,
+        source_port: stream.source_port,
         ..Outgoing::new(stream.config, feed)
     });
     Ok(Started { outgoing: outgoing.collect(), progress, card })

@@ -116,6 +116,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
         grandmaster,
         wait_for_clock: true,
         announce: true,
+        announce_groups: Vec::new(),
         announce_interval_s: 30,
         sdp_folder: Some(sdp_folder),
         source,
@@ -215,6 +216,7 @@ fn ask_streams<R: BufRead, W: Write>(
             payload_type: PayloadTypeNumber::default(),
             ttl: Ttl::default(),
             dscp: Dscp::default(),
+            source_port: 0,
             sdp: None,
         }
     };

@@ -90,6 +90,26 @@ fn a_stranger_neither_replaces_nor_deletes_what_another_host_announces() {
     assert!(others.iter().all(|(other, _)| other.from() == stranger && other.has_origin_of(&key(7))), "{others:?}");
 }
 
+#[test]
+fn of_sessions_with_one_name_the_newest_of_the_host_that_came_first_is_meant() {
+    let mut directory = Directory::default();
+    let other = [192, 0, 2, 3];
+    let announce = |directory: &mut Directory, s, host: [u8; 4], id: u32| {
+        let text = text(id, 1).replace(&format!("s=Studio {id}"), "s=Studio");
+        directory.handle_datagram(at(s), host.into(), &datagram(false, 5, host, &text)).unwrap();
+    };
+    announce(&mut directory, 1, HOST, 7);
+    announce(&mut directory, 2, other, 4);
+    // It has started anew, and has not withdrawn what it announced before.
+    announce(&mut directory, 3, HOST, 6);
+    announce(&mut directory, 4, other, 4);
+    let meant = named(directory.sessions().map(|(_, entry)| entry), "Studio");
+    let meant: Vec<_> = meant.iter().map(|entry| (entry.from, entry.description.origin.session_id.as_str())).collect();
+    let [host, other] = [HOST, other].map(IpAddr::from);
+    assert_eq!(meant, [(host, "6"), (host, "7"), (other, "4")]);
+    assert!(named(directory.sessions().map(|(_, entry)| entry), "Nobody").is_empty());
+}
+
 /// FFmpeg's line is the same for all that it sends from a host, and its hash is drawn anew by each.
 #[test]
 fn two_announcers_of_one_host_with_the_same_origin_are_two_sessions() {
@@ -108,7 +128,8 @@ fn two_announcers_of_one_host_with_the_same_origin_are_two_sessions() {
     assert_eq!(directory.len(), 3);
     let told = events(&mut directory);
     assert!(told.iter().all(|event| matches!(event, SapEvent::Added(_))) && told.len() == 3, "{told:?}");
-    // Each is withdrawn alone: by its whole text, as FFmpeg does; by its hash; and the last one by its line.
+    // Each is withdrawn alone: by its whole text, as FFmpeg does; by its hash; and the last one by
+    // its line.
     let left = |directory: &Directory| {
         directory.sessions().map(|(_, entry)| place(&entry.description).unwrap()).collect::<Vec<_>>()
     };
@@ -157,7 +178,12 @@ fn compressed_announcements_are_taken_and_encrypted_ones_told_once() {
     }
     let refused = SapEvent::Refused { from: HOST.into(), reason: SapError::Encrypted };
     assert_eq!(events(&mut directory), [SapEvent::Added(key(7)), refused]);
-    // However many there are, the memory is bounded.
+    // However many there are, the memory is bounded, and one host does not fill it.
+    for n in 0..1000u32 {
+        let payload = format!("v=0\r\nm=video{n} 5004 RTP/AVP 96\r\n");
+        let _ = directory.handle_datagram(at(5), HOST.into(), &datagram(false, 1, HOST, &payload));
+    }
+    assert_eq!(directory.refusals.len(), MAX_REFUSALS_OF_HOST);
     for n in 0..1000u32 {
         let [_, a, b, c] = n.to_be_bytes();
         let _ = directory.handle_datagram(at(5), [10, a, b, c].into(), b"noise");

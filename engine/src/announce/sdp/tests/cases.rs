@@ -75,6 +75,7 @@ a=recvonly
 #[test]
 fn every_leniency_is_told() {
     assert_eq!(findings(PLAIN), [""; 0]);
+    assert_eq!(findings(&with(PLAIN, "direct=0", "id=MDA6NjA= direct=0 rate=48000/1")), [""; 0]);
     let stream_of = |bytes: &[u8]| Description::parse(bytes).map(|parsed| parsed.description.streams);
     let expected = stream_of(crlf(PLAIN).as_bytes()).unwrap();
     // One change each, after which the same is received.
@@ -85,6 +86,7 @@ fn every_leniency_is_told() {
         ("s=Studio\n", ""),
         ("t=0 0\n", ""),
         ("t=0 0", "T=0 0"),
+        ("t=0 0", "t=0 0 \t"),
         ("o=- 1 1 IN IP4 10.77.0.1", "o=- 1 10.77.0.1"),
         ("o=- 1 1 IN IP4 10.77.0.1", "o=My desk 1 1 IN IP4 10.77.0.1"),
         ("o=- 1 1", "o=- 1 one"),
@@ -99,7 +101,12 @@ fn every_leniency_is_told() {
         ("c=IN IP4 239.77.3.1/32", "c=IN IP4 239.77.3.1:5004/32"),
         ("c=IN IP4 239.77.3.1/32", "c=IN IP4 239.77.3.1/32/4"),
         ("c=IN IP4 239.77.3.1/32", "c=IN IP4 239.77.3.1/32\nc=IN IP4 239.77.3.2/32"),
+        ("c=IN IP4 239.77.3.1/32", "c=IN IP4 239.77.3.1,32"),
+        ("c=IN IP4 239.77.3.1/32", "c=IN IP6 ::ffff:239.77.3.1/32"),
         ("m=audio", "m=AUDIO"),
+        ("RTP/AVP", "RTP / AVP"),
+        ("RTP/AVP", "AVP"),
+        ("5004", "5004-5005"),
         ("RTP/AVP", "rtp/avp"),
         ("5004", "5004/2"),
         ("RTP/AVP 96", "RTP/AVP"),
@@ -109,11 +116,19 @@ fn every_leniency_is_told() {
         ("L24/48000/2", "L24 48000 2"),
         ("L24/48000/2", "L24/48kHz/2"),
         ("L24/48000/2", "L24/48000/2\na=rtpmap:96 L16/48000/8"),
+        ("a=ptime:1", "a=ptime=1"),
+        ("a=rtpmap:96", "a=rtpmap 96"),
         ("a=ptime:1", "a=ptime:1ms"),
         ("a=ptime:1", "a=ptime:1000 us"),
         ("a=ptime:1", "a=ptime:1,0"),
         ("a=ptime:1", "a=ptime:1\na=ptime:4"),
         ("IEEE1588-2008:02", "02"),
+        ("02-00-00-FF-FE-00-00-01", "02-00-00-00-00-01"),
+        ("02-00-00-FF-FE-00-00-01", "0x020000FFFE000001"),
+        ("02-00-00-FF-FE-00-00-01", "0200.00ff.fe00.0001"),
+        ("ptp=IEEE", "ptp = IEEE"),
+        ("direct=0", "direct = 0"),
+        ("direct=0", "direct:0"),
         ("a=recvonly", "a=source-filter: excl IN IP4 239.77.3.1 10.0.0.9"),
         ("a=recvonly", "a=source-filter: incl IN IP4 239.77.3.1 0.0.0.0"),
         ("a=recvonly", "a=source-filter: incl IN IP4 239.77.3.9 10.0.0.9"),
@@ -144,7 +159,8 @@ fn every_leniency_is_told() {
     assert_snapshot!(told);
     // The whole text in another form.
     let utf16 = |text: &str, read: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(read).collect::<Vec<u8>>();
-    let forms: [(Vec<u8>, Lint); 8] = [
+    let forms: [(Vec<u8>, Lint); 9] = [
+        (format!("\"{}\"\n", crlf(PLAIN).replace("\r\n", "\\r\\n")).into(), Lint::Escaped),
         (PLAIN.into(), Lint::LineEnd),
         (PLAIN.replace('\n', "\r").into(), Lint::CarriageReturn),
         (crlf(PLAIN).replacen("\r\n", "\n", 1).into(), Lint::LineEnd),

@@ -95,7 +95,8 @@ fn an_independent_reader_finds_the_same() {
 }
 
 proptest! {
-    /// Whatever we send, by any clock or none: the lint finds nothing in our description, and it says what is sent.
+    /// Whatever we send, by any clock or none: the lint finds nothing in our description, and it
+    /// says what is sent.
     #[test]
     fn nothing_is_found_in_what_we_announce(
         (l24, hz, channels, time) in (any::<bool>(), 0usize..3, 1usize..=64, 0usize..6),
