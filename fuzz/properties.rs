@@ -6,6 +6,7 @@ use engine::announce::livewire::LivewireDirectory;
 use engine::announce::sap::{Directory, SapPacket};
 use engine::announce::sdp::{Description, MAX_STREAMS};
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession};
+use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
 use engine::ptp::wire::{ClockIdentity, ClockQuality, Message, PortIdentity};
 use engine::ptp::{DelayRequestMode, PeerAddress, Port, PortConfig, Profile, Transmit, TransmitToken};
 use engine::rtp::wire::RtpPacket;
@@ -85,6 +86,10 @@ pub(crate) fn ptp_port(script: &[u8]) {
     config.two_step = bit(1);
     if bit(2) {
         config.delay_request_mode = DelayRequestMode::Hybrid;
+    }
+    if bit(3) && bit(0) {
+        let masters = UnicastMasters::new(&[address(0), address(1), address(2)]).expect("three masters");
+        config = config.served_by(UnicastConfig { masters, duration_s: if bit(4) { 300 } else { 10 } });
     }
     if bit(3) && !bit(0) {
         config.quality = ClockQuality { clock_class: 6, ..config.quality };
@@ -226,11 +231,23 @@ fn make_plausible(datagram: &mut Vec<u8>, argument: u8, sdo_id: u8) {
     (20..28).for_each(|index| set(datagram, index, argument >> 3 & 3));
     (28..31).for_each(|index| set(datagram, index, 0));
     keep(datagram, 31, 0x07);
+    // A TLV of unicast negotiation, with one of few intervals and durations.
+    if message_type == 0xC {
+        let tlv_type = 0x04 | datagram.get(45).unwrap_or(&0) & 0x03;
+        for (index, value) in [(44, 0), (45, tlv_type), (46, 0), (47, 8), (50, 0), (51, 0), (52, 0)] {
+            set(datagram, index, value);
+        }
+        keep(datagram, 49, 0x81);
+    }
     // Nanoseconds below 10^9, seconds that are sometimes near and sometimes far.
     keep(datagram, 40, 0x1F);
     if argument & 0x20 != 0 {
         (34..39).for_each(|index| set(datagram, index, 0));
         (8..14).for_each(|index| set(datagram, index, 0));
+    }
+    // Signaling messages to everybody.
+    if message_type == 0xC {
+        (34..44).for_each(|index| set(datagram, index, 0xFF));
     }
     // Delay_Resps to us.
     if message_type == 0x9 {

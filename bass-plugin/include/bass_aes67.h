@@ -69,6 +69,7 @@ typedef long long BASS_AES67_INT64;
 #define BASS_CONFIG_AES67_PTP_FREQ 0x20018         /* get: ppm x 1000, signed */
 #define BASS_CONFIG_AES67_CLOCK_MODE 0x20019       /* get/set: BASS_AES67_CLOCK_* */
 #define BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT 0x2001A /* get/set: s without PTP until another clock is taken; 0 never; 5 */
+#define BASS_CONFIG_AES67_PTP_UNICAST_MASTERS 0x2001B /* text, get/set: addresses of masters that serve who asks, "10.0.0.1,10.0.0.2"; "" hears the domain */
 
 /* BASS_CONFIG_AES67_PTP_STATE */
 #define BASS_AES67_PTP_DISABLED 0

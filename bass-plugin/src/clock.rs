@@ -89,7 +89,7 @@ pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -
 
 /// The client by these settings.
 pub(crate) fn follow_ptp(settings: &Settings, interface: &Interface, domain: u8) -> Result<Arc<PtpClient>, BassError> {
-    client(PtpConfig { reference: settings.reference(), ..PtpConfig::slave(interface.clone(), domain) })
+    client(PtpConfig { reference: settings.reference(), ..settings.slave(interface.clone(), domain) })
 }
 
 /// The system's clock, read once for all who follow it.

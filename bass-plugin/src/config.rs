@@ -13,8 +13,10 @@ use crate::text::{self, Kept, Recent};
 use crate::url::is_payload_type;
 use engine::Nanos;
 use engine::clock::ClockMode;
+use engine::ptp::unicast::UnicastMasters;
 use net::stream::ReceiverStatus;
 use std::ffi::c_void;
+use std::net::{IpAddr, Ipv4Addr};
 
 mod option {
     pub(super) const INTERFACE: u32 = 0x2_0001;
@@ -36,6 +38,7 @@ mod option {
     pub(super) const PTP_FREQUENCY: u32 = 0x2_0018;
     pub(super) const CLOCK_MODE: u32 = 0x2_0019;
     pub(super) const CLOCK_FALLBACK_TIMEOUT: u32 = 0x2_001A;
+    pub(super) const PTP_UNICAST_MASTERS: u32 = 0x2_001B;
 }
 
 /// What `BASS_CONFIG_AES67_PT` says if nothing was set.
@@ -48,6 +51,7 @@ const MOST_FALLBACK_S: u32 = 86_400;
 const MOST_LEVEL: i64 = 200;
 
 static NAMES: Kept = Kept::new();
+static MASTERS: Kept = Kept::new();
 static STATUS: Recent = Recent::new();
 
 /// Options, for BASS.
@@ -105,21 +109,39 @@ fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
 /// # Safety
 /// The value is null or a string of the host's, of 16-bit units if it is `wide`.
 unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
-    if number != option::INTERFACE {
+    if !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {
         return None;
     }
     // SAFETY: as the caller says.
-    let name = unsafe { text::from_host(value, wide) };
-    if name.is_none() && !value.is_null() {
+    let text = unsafe { text::from_host(value, wide) };
+    if text.is_none() && !value.is_null() {
         return None;
     }
-    settings::change(|settings| settings.interface = name.filter(|name| !name.is_empty()));
+    let text = text.filter(|text| !text.is_empty());
+    if number == option::INTERFACE {
+        settings::change(|settings| settings.interface = text);
+        return Some(());
+    }
+    let masters = text.map(|text| unicast_masters(&text).ok_or(())).transpose().ok()?;
+    settings::change(|settings| settings.unicast_masters = masters);
     Some(())
+}
+
+/// Addresses with commas between them; `None` if one of them is none, or if they are too many.
+fn unicast_masters(text: &str) -> Option<UnicastMasters> {
+    let address = |word: &str| word.trim().parse::<Ipv4Addr>().ok().filter(|address| !address.is_multicast());
+    let addresses: Option<Vec<IpAddr>> = text.split(',').map(|word| address(word).map(IpAddr::V4)).collect();
+    UnicastMasters::new(&addresses?)
 }
 
 fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
     match number {
         option::INTERFACE => Some(NAMES.hand_out(&settings::get().interface.unwrap_or_default(), wide)),
+        option::PTP_UNICAST_MASTERS => {
+            let masters = settings::get().unicast_masters.unwrap_or_default();
+            let addresses: Vec<String> = masters.iter().map(|address| address.to_string()).collect();
+            Some(MASTERS.hand_out(&addresses.join(","), wide))
+        }
         option::PTP_STATS => Some(STATUS.hand_out(&isolated(clock::view).text, wide)),
         _ => None,
     }
@@ -247,6 +269,16 @@ mod tests {
             assert_eq!(text::from_host(pointer, false).unwrap(), "Listening: nothing is open yet");
             assert_eq!(handle(option::PTP_STATS, both, name.as_ptr().cast_mut().cast()), 0);
             assert_eq!(handle(option::JITTER, both, name.as_ptr().cast_mut().cast()), 0);
+            let set =
+                |text: &std::ffi::CStr| handle(option::PTP_UNICAST_MASTERS, both, text.as_ptr().cast_mut().cast());
+            assert_eq!(set(c"10.0.0.1, 10.0.0.2"), 1);
+            for refused in [c"10.0.0.x", c"10.0.0.1,", c"224.0.1.129"] {
+                assert_eq!(set(refused), 0, "{refused:?}");
+            }
+            assert_eq!(handle(option::PTP_UNICAST_MASTERS, config::POINTER, place), 1);
+            assert_eq!(text::from_host(pointer, false).unwrap(), "10.0.0.1,10.0.0.2");
+            assert_eq!(set(c""), 1);
+            assert!(settings::get().unicast_masters.is_none());
             for flags in 0..8 {
                 assert_eq!(handle(option::JITTER, flags, null_mut()), 0);
             }

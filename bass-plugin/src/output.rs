@@ -7,6 +7,7 @@ use crate::bass;
 use crate::clock;
 use crate::error::{BassError, code};
 use crate::platform;
+use crate::settings;
 use engine::announce::sdp::{ReferenceClock, Session};
 use engine::rtp::format::StreamFormat;
 use engine::send::SenderConfig;
@@ -113,7 +114,7 @@ impl Output {
         let interface = self.config.interfaces[0].clone();
         let mut config = match self.config.pace {
             Pace::System => return Ok(None),
-            Pace::Ptp => PtpConfig::slave(interface, self.config.domain),
+            Pace::Ptp => settings::get().slave(interface, self.config.domain),
             Pace::Serve => PtpConfig::master(interface, self.config.domain),
         };
         // Timestamps are PTP time or nothing is sent; a master that is lost later is held without end.

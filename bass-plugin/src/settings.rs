@@ -3,7 +3,9 @@
 use crate::error::BassError;
 use engine::Nanos;
 use engine::clock::{ClockMode, ReferenceConfig};
+use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
 use net::interface::Interface;
+use net::ptp::PtpConfig;
 use std::sync::{Mutex, PoisonError};
 
 /// `BASS_CONFIG_AES67_*` that can be set.
@@ -20,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) clock_mode: ClockMode,
     /// How long PTP may be of no use before another clock is taken; 0 for ever.
     pub(crate) fallback_s: u32,
+    /// Masters that serve who asks; without them the masters of the domain are heard.
+    pub(crate) unicast_masters: Option<UnicastMasters>,
 }
 
 impl Settings {
@@ -31,12 +35,22 @@ impl Settings {
         jitter_ms: 40,
         clock_mode: ClockMode::Ptp,
         fallback_s: 5,
+        unicast_masters: None,
     };
 
     /// What is done while the clock is of no use.
     pub(crate) fn reference(&self) -> ReferenceConfig {
         let fallback_after = (self.fallback_s > 0).then(|| Nanos::from_secs(i64::from(self.fallback_s)));
         ReferenceConfig { mode: self.clock_mode, fallback_after }
+    }
+
+    /// A slave in a domain.
+    pub(crate) fn slave(&self, interface: Interface, domain: u8) -> PtpConfig {
+        let config = PtpConfig::slave(interface, domain);
+        match self.unicast_masters {
+            Some(masters) => config.served_by(UnicastConfig::new(masters)),
+            None => config,
+        }
     }
 
     /// The interface that `wanted`, or else the setting, means.

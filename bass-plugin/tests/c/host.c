@@ -235,7 +235,7 @@ static int many(int seconds, int count, char **urls) {
 /* ---- config ---- */
 
 static int is_number_option(DWORD option) { return option != BASS_CONFIG_AES67_INTERFACE && option != BASS_CONFIG_AES67_PTP_STATS; }
-static int is_known(DWORD option) { return (option >= 0x20001 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001A); }
+static int is_known(DWORD option) { return (option >= 0x20001 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001B); }
 
 static void numbers(void) {
     static const struct { DWORD option, good, bad; } set[] = {

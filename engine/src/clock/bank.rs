@@ -294,6 +294,13 @@ impl Bank {
         }
     }
 
+    /// What is known of the delay is forgotten up to this standard deviation.
+    pub(super) fn bound_delay(&mut self, most_ns: f64) {
+        for member in &mut self.members {
+            member.filter.bound_delay(most_ns);
+        }
+    }
+
     /// Brings every filter's state to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
         for member in &mut self.members {

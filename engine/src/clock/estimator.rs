@@ -384,6 +384,13 @@ impl Estimator {
         Nanos::new(libm::round(delay_ns) as i64)
     }
 
+    /// Standard deviation of [`Estimator::mean_path_delay`].
+    #[must_use]
+    pub fn path_delay_sigma(&self) -> Nanos {
+        let variance = self.spoken().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
+        Nanos::new(libm::sqrt(variance.max(0.0)) as i64)
+    }
+
     /// Running size of the timestamps' jitter: mean lateness against the envelope.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
@@ -424,16 +431,24 @@ impl Estimator {
     }
 
     /// The packets now come by another path, perhaps from another source of the same time: their delay differs from the old one by something like
-    /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept.
-    pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos) {
+    /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept. `two_way`: whether anything is measured in the reverse direction.
+    pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
-        self.each(|bank| bank.change_delay(true, |filter| filter.change_path(delay_ns, offset_ns)));
+        self.each(|bank| bank.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take `sigma`, and the offset is as uncertain as that.
-    pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos) {
-        let (mean_ns, sigma_ns) = (mean.as_nanos() as f64, sigma.as_nanos() as f64);
-        self.each(|bank| bank.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns)));
+    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take `sigma`, and the offset is as uncertain as that. As nothing
+    /// renews what is known, the uncertainty grows, up to `most`.
+    pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
+        let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
+        self.each(|bank| bank.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
+    }
+
+    /// Nothing is measured in the reverse direction any more: the delay stands, and the standard deviation of what is known of it grows no further than to `most`.
+    pub fn hold_delay(&mut self, most: Nanos) {
+        for bank in self.banks.iter_mut().flatten() {
+            bank.bound_delay(most.as_nanos() as f64);
+        }
     }
 
     fn each(&mut self, change: impl Fn(&mut Bank)) {

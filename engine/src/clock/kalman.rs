@@ -84,6 +84,8 @@ pub(super) struct Kalman {
     wander: Wander,
     /// Variance of the delay beyond which nothing is forgotten.
     delay_prior: f64,
+    /// Whether the delay is not measured but presumed.
+    presumed: bool,
     at: LocalTime,
     /// Since when packets have come by the present path.
     path_since: LocalTime,
@@ -110,6 +112,7 @@ impl Kalman {
             reduction,
             wander,
             delay_prior: delay_variance,
+            presumed: false,
             at: sample.at,
             path_since: sample.at,
             x: [sample.offset_ns, prior.rate_ppb, 0.0, 0.0],
@@ -212,6 +215,7 @@ impl Kalman {
         let predicted = dot(&h, &ph).max(0.0);
         let residual = block.direction.sign() * self.lateness(block.at, block.offset_ns, block.direction);
         self.noise.learn(residual, block, predicted);
+        self.presumed &= block.direction == Direction::Forward;
         let r = self.noise.block_variance(block.direction, block.count) * if is_short { SHORT_BLOCK } else { 1.0 };
         let s = predicted + r;
         let limit = HUBER_LIMIT * libm::sqrt(s);
@@ -261,14 +265,31 @@ impl Kalman {
     /// Forgets a part of the past: every variance grows, but none beyond what is known of any clock.
     fn forget(&mut self) {
         // A delay that belongs to the offset has no variance of its own, and must not get one from rounding.
-        let delay = if self.delay_prior > 0.0 { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
+        let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
+        // What lags where Syncs alone are measured is offset - delay, and tells nothing of the delay.
+        if self.presumed {
+            self.add_delay_to_offset(-1.0);
+        }
         let grown: [f64; STATES] =
             std::array::from_fn(|i| libm::sqrt((most[i] / self.p[i][i].max(SMALLEST)).clamp(1.0, FADING)));
         for i in 0..STATES {
             for j in 0..STATES {
                 self.p[i][j] *= grown[i] * grown[j];
             }
+        }
+        if self.presumed {
+            self.add_delay_to_offset(1.0);
+        }
+    }
+
+    /// Makes of the offset's covariance that of offset + `factor` * delay.
+    fn add_delay_to_offset(&mut self, factor: f64) {
+        for j in 0..STATES {
+            self.p[0][j] += factor * self.p[2][j];
+        }
+        for row in &mut self.p {
+            row[0] += factor * row[2];
         }
     }
 
@@ -304,14 +325,16 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward packets measure, offset - delay, stands.
-    pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64) {
+    /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward packets measure, offset - delay, stands. With time
+    /// the standard deviation grows up to `most_ns`.
+    pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64, most_ns: f64) {
         let forward = self.variance(self.at, Direction::Forward);
         let [with_rate, with_drift] = [1, DRIFT].map(|i| self.p[0][i] - self.p[2][i]);
         self.x[0] += mean_ns - self.x[2];
         self.x[2] = mean_ns;
         let delay = sigma_ns * sigma_ns;
-        self.delay_prior = delay;
+        self.bound_delay(most_ns);
+        self.presumed = true;
         self.uncouple(2);
         self.p[0] = [forward + delay, with_rate, delay, with_drift];
         for i in 1..STATES {
@@ -320,6 +343,11 @@ impl Kalman {
         self.p[2][2] = delay;
         self.noise.interrupt(Direction::Reverse);
         self.path_since = self.at;
+    }
+
+    /// With time the standard deviation of the delay grows up to `most_ns`.
+    pub(super) fn bound_delay(&mut self, most_ns: f64) {
+        self.delay_prior = most_ns * most_ns;
     }
 
     /// Another path to the same time: forgets the delay to within `sigma_ns`, the offset a little.

@@ -56,6 +56,9 @@ pub trait ClockLaw {
     /// A Delay_Req got no answer in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
+    /// Something went to the present master and came back within `round_trip`: no path delay is longer.
+    fn round_trip(&mut self, _round_trip: Nanos) {}
+
     /// The present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);
 

@@ -17,6 +17,7 @@ mod law;
 mod lock;
 mod map;
 mod noise;
+mod presumed_delay;
 mod reference;
 mod slave;
 mod slew;

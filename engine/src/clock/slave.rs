@@ -7,12 +7,14 @@
 //! A [proven step](super::step) of the master's time starts the offset anew, and keeps the rate, which is the crystals' and not the master's, and the path's delay.
 //! Another master's first packets are compared with the time that is held: if they agree, the time goes on, and only the path is another; if not, it is a step.
 //!
-//! A master that answers no Delay_Req leaves only an assumed delay, and an uncertainty that says so.
+//! A master that answers no Delay_Req leaves only a [presumed](super::presumed_delay) delay, and an uncertainty that says so. A delay that was measured stands when
+//! the answers end; what is known of it becomes less with time.
 
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
+use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -37,7 +39,7 @@ pub struct SlaveClockConfig {
     pub estimator: EstimatorConfig,
     /// Sync interval until the wire tells it.
     pub sync_interval: Nanos,
-    /// Path delay to a master that does not answer, and its standard deviation.
+    /// Path delay to a master of which nothing else is known, and its standard deviation, to which the jitter of the timestamps is added.
     pub assumed_delay: (Nanos, Nanos),
 }
 
@@ -53,8 +55,9 @@ impl Default for SlaveClockConfig {
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
-            // A LAN takes some 100 us, a wireless one some ms.
-            assumed_delay: (Nanos::from_micros(500), Nanos::from_millis(1)),
+            // A wired path of some switches: 1 us for each at 1 Gbit/s, 10 us at 100 Mbit/s, and up to 120 us behind a full frame there; and tens of us in
+            // the two hosts. A wireless one takes ms, and jitters by as much.
+            assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }
 }
@@ -78,9 +81,12 @@ pub struct SlaveClock {
     unsteady: UnsteadyDetector<FORWARD>,
     new_master: Option<NewMaster>,
     path_delay: PathDelay,
+    delay_known: DelayKnowledge,
     /// Whether the present master has ever answered.
     answered: bool,
     unanswered: u32,
+    /// The delay that is presumed for the present master.
+    presumed: Option<PresumedDelay>,
     epoch: u32,
 }
 
@@ -98,8 +104,10 @@ impl SlaveClock {
             unsteady: UnsteadyDetector::default(),
             new_master: None,
             path_delay: PathDelay::Measured,
+            delay_known: DelayKnowledge::default(),
             answered: false,
             unanswered: 0,
+            presumed: None,
             epoch: 0,
         }
     }
@@ -130,7 +138,12 @@ impl SlaveClock {
 
     /// Standard deviation of that part of the time's error that packets show, ns; infinite before the first one.
     fn precision_ns(&self, now: LocalTime) -> f64 {
-        self.estimator.precision_ns(now, self.path_delay == PathDelay::Measured)
+        self.estimator.precision_ns(now, self.is_two_way())
+    }
+
+    /// Whether Delay_Resps tell of the delay. While they do not, nobody can say more than what Syncs show.
+    fn is_two_way(&self) -> bool {
+        self.path_delay == PathDelay::Measured && self.unanswered < UNANSWERED
     }
 
     /// How far off a packet at `at` may be by noise, ns.
@@ -164,10 +177,10 @@ impl SlaveClock {
             Judgement::Plain => self.estimator.update(sample),
             Judgement::Suspect => {}
             Judgement::Route(late_ns) => {
-                match self.path_delay {
-                    PathDelay::Measured => self.change_path(late_ns),
+                match (self.path_delay, self.delay_known.origin) {
+                    (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
                     // No answer will tell the route from the time, and what is known of the delay stays as little.
-                    PathDelay::Assumed => {
+                    (PathDelay::Assumed, _) => {
                         self.unsteady.forget();
                         self.estimator.step_offset(-late_ns, CHANGE_PROOF);
                     }
@@ -214,10 +227,11 @@ impl SlaveClock {
     fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
+            self.delay_known.compare();
         } else {
             self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
             self.step(-late_ns);
-            self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO);
+            self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO, self.presumed.is_none());
         }
     }
 
@@ -226,7 +240,25 @@ impl SlaveClock {
         self.unsteady.forget();
         let time_ns = TIME_SHARE * late_ns.abs();
         let path = Nanos::new((late_ns.abs() - time_ns) as i64);
-        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64));
+        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64), self.presumed.is_none());
+    }
+
+    /// Goes on with the best that is known of a delay that nobody measures.
+    fn presume_delay(&mut self) {
+        let usual = self.usual_delay();
+        let estimated =
+            PresumedDelay { mean: self.estimator.mean_path_delay(), sigma: self.estimator.path_delay_sigma() };
+        let presumed = self.delay_known.presume(estimated, usual);
+        (self.path_delay, self.presumed) = (PathDelay::Assumed, Some(presumed));
+        let PresumedDelay { mean, sigma } = presumed;
+        let is_estimated = self.delay_known.origin == Origin::Path;
+        self.estimator.assume_delay(mean, sigma, if is_estimated { sigma.max(usual.sigma) } else { sigma });
+    }
+
+    /// What is to be expected of a path of which nothing is known but how its packets jitter.
+    fn usual_delay(&self) -> PresumedDelay {
+        let (mean, sigma) = self.config.assumed_delay;
+        PresumedDelay { mean, sigma: sigma + self.estimator.jitter() }
     }
 
     fn step(&mut self, step_ns: f64) {
@@ -245,8 +277,8 @@ impl ClockLaw for SlaveClock {
             Direction::Reverse => {
                 self.lock.on_reverse();
                 self.path_delay = PathDelay::Measured;
-                self.answered = true;
-                self.unanswered = 0;
+                self.delay_known.origin = Origin::Path;
+                (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
         }
         self.advance(pair.local);
@@ -256,17 +288,27 @@ impl ClockLaw for SlaveClock {
         self.new_master = self.origin.map(|_| NewMaster { count: 0, least_late_ns: f64::INFINITY });
         self.steps = StepDetector::default();
         self.unsteady.forget();
-        self.answered = false;
-        self.unanswered = 0;
+        self.delay_known.change_master(self.presumed.is_some());
+        (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // A delay that was measured once is better than any assumption.
-        if self.unanswered == UNANSWERED && !self.answered && self.origin.is_some() {
-            let (mean, sigma) = self.config.assumed_delay;
-            self.path_delay = PathDelay::Assumed;
-            self.estimator.assume_delay(mean, sigma);
+        // A master whose Syncs are not heard is not the one whose path the delay is of.
+        if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
+            return;
+        }
+        match self.presumed {
+            None if !self.answered => self.presume_delay(),
+            None if self.unanswered == UNANSWERED => self.estimator.hold_delay(self.usual_delay().sigma),
+            Some(presumed) if self.delay_known.is_outdated(presumed, self.usual_delay()) => self.presume_delay(),
+            _ => {}
+        }
+    }
+
+    fn round_trip(&mut self, round_trip: Nanos) {
+        if self.delay_known.round_trip(round_trip) && self.presumed.is_some() {
+            self.presume_delay();
         }
     }
 
@@ -276,7 +318,7 @@ impl ClockLaw for SlaveClock {
 
     fn advance(&mut self, now: LocalTime) {
         let Some(map) = self.estimator.map() else { return };
-        let two_way = self.path_delay == PathDelay::Measured;
+        let two_way = self.is_two_way();
         let now = now.max(map.estimated_at());
         let inputs = LockInputs {
             now,

@@ -3,6 +3,7 @@
 use super::bmca::DataSet;
 use super::profile::Profile;
 use super::time_properties::TimeProperties;
+use super::unicast::UnicastConfig;
 use super::wire::{ClockQuality, PortIdentity};
 use crate::clock::PtpMap;
 
@@ -60,6 +61,8 @@ pub struct PortConfig {
     pub slave_only: bool,
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
+    /// As slave only: the masters that are asked to serve us by unicast, at the intervals above; without it, they serve everybody.
+    pub unicast: Option<UnicastConfig>,
     /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at which they were made, which is only as good as
     /// the sending is quick.
     pub two_step: bool,
@@ -86,6 +89,7 @@ impl PortConfig {
             quality: FREE_RUNNING,
             slave_only: false,
             delay_request_mode: DelayRequestMode::Multicast,
+            unicast: None,
             two_step: true,
             timeline: Timeline::OwnClock,
             time_properties: TimeProperties::default(),
@@ -103,6 +107,12 @@ impl PortConfig {
     #[must_use]
     pub fn in_domain(self, domain_number: u8) -> Self {
         Self { domain_number, ..self }
+    }
+
+    /// The same, served by unicast.
+    #[must_use]
+    pub fn served_by(self, unicast: UnicastConfig) -> Self {
+        Self { unicast: Some(unicast), ..self }
     }
 
     /// D0, our own data set.

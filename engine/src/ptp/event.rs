@@ -2,6 +2,7 @@
 
 use super::bmca::DataSet;
 use super::state::StateChange;
+use super::unicast::UnicastEvent;
 use super::wire::PortIdentity;
 use crate::clock::LockTransition;
 use std::fmt;
@@ -24,6 +25,8 @@ pub enum PortEvent {
         /// Whether they went to the master's own address, so that from now on they go to everybody.
         falls_back_to_multicast: bool,
     },
+    /// A unicast master has granted, denied or ended something.
+    Unicast(UnicastEvent),
     /// The clock's lock state has changed.
     Lock(LockTransition),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for PortEvent {
                 }
                 Ok(())
             }
+            Self::Unicast(event) => event.fmt(f),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
         }
     }

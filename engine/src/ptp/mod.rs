@@ -15,6 +15,7 @@ mod state;
 mod time_properties;
 mod timers;
 mod transmit;
+pub mod unicast;
 pub mod wire;
 
 pub use bmca::{Comparison, DataSet};

@@ -11,7 +11,8 @@ use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
-use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Transmit};
+use engine::ptp::unicast::UnicastConfig;
+use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Profile, Transmit};
 use engine::{LocalTime, Nanos};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -28,6 +29,8 @@ const INTERVAL: Nanos = Nanos::from_millis(125);
 const PREDICTION: Nanos = Nanos::from_secs(1);
 /// PTP stays within its network segment, unless routers are boundary clocks.
 const TTL: u8 = 1;
+/// Unicast masters may be anywhere.
+const UNICAST_TTL: u8 = 64;
 
 /// A client's settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +50,7 @@ impl PtpConfig {
     #[must_use]
     pub fn slave(interface: Interface, domain: u8) -> Self {
         let identity = interface.port_identity(true);
-        let port = PortConfig::slave_only(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain);
+        let port = PortConfig::slave_only(&Profile::AES67_MEDIA, identity).in_domain(domain);
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
@@ -58,9 +61,28 @@ impl PtpConfig {
         let port = PortConfig {
             // Once a second, so that a sender need not wait 6 s for its clock.
             log_announce_interval: 0,
-            ..PortConfig::new(&engine::ptp::Profile::AES67_MEDIA, identity).in_domain(domain)
+            ..PortConfig::new(&Profile::AES67_MEDIA, identity).in_domain(domain)
         };
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
+    }
+
+    /// The same in another profile.
+    #[must_use]
+    pub fn with_profile(self, profile: &Profile) -> Self {
+        let make = if self.port.slave_only { PortConfig::slave_only } else { PortConfig::new };
+        let port = make(profile, self.port.identity).in_domain(self.port.domain_number);
+        // A master does not announce itself less often than it would have.
+        let log_announce_interval = port.log_announce_interval.min(self.port.log_announce_interval);
+        Self { port: PortConfig { log_announce_interval, ..port }, ..self }
+    }
+
+    /// The same as slave of masters that serve who asks.
+    #[must_use]
+    pub fn served_by(self, unicast: UnicastConfig) -> Self {
+        // Once a second at least: a master is chosen by two Announces.
+        let log_announce_interval = self.port.log_announce_interval.min(0);
+        let port = PortConfig { log_announce_interval, ..self.port }.served_by(unicast);
+        Self { port, ..self }
     }
 }
 
@@ -184,9 +206,10 @@ impl Driver {
             let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, class.udp_port());
             let receive = SocketConfig::receive(config.interface.clone(), any, None);
             Socket::open(SocketConfig {
-                groups: vec![GROUP],
+                // What unicast masters send to others is none of our business.
+                groups: if config.port.unicast.is_some() { Vec::new() } else { vec![GROUP] },
                 dscp: DSCP_EF,
-                ttl: TTL,
+                ttl: if config.port.unicast.is_some() { UNICAST_TTL } else { TTL },
                 transmit_timestamps: class == MessageClass::Event,
                 timestamps: match (class, config.timestamps) {
                     // Cards stamp event messages.
@@ -237,6 +260,8 @@ impl Driver {
             let due = [self.port.poll_timeout(), self.reference.poll_timeout(), Some(self.read_system_at)];
             context.wait(&[self.event.waitable(), self.general.waitable()], due);
         }
+        self.port.release();
+        self.transmit();
     }
 
     /// Takes a round of what has come: first when our messages left, because the answers may be there already.
@@ -281,7 +306,8 @@ impl Driver {
 
     fn drain_events(&mut self, subscribers: &Subscribers) {
         while let Some(event) = self.port.poll_event() {
-            if matches!(event, PortEvent::State(_) | PortEvent::Lock(_)) {
+            let without_master = matches!(event, PortEvent::Unicast(_)) && self.port.master().is_none();
+            if matches!(event, PortEvent::State(_) | PortEvent::Lock(_)) || without_master {
                 self.reason = event.to_string();
             }
             self.fault = None;

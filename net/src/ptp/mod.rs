@@ -7,6 +7,7 @@
 
 mod announces;
 mod client;
+mod echo;
 mod status;
 mod untold;
 mod yielding;

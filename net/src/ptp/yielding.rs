@@ -1,6 +1,7 @@
 //! A session of PTP with one AirPlay receiver, on real sockets: see [`engine::ptp::bmca_yield`].
 
 use super::LONGEST_MESSAGE;
+use super::echo::Echo;
 use super::untold::Untold;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -10,6 +11,7 @@ use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
 use engine::ptp::bmca_yield::{SyncOutcome, YieldConfig, YieldEvent, YieldSession, YieldState};
+use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Destination, MessageClass, PortCounters};
 use engine::{LocalTime, Nanos};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -36,12 +38,53 @@ pub struct YieldStatus {
     pub outcome: SyncOutcome,
     /// The receiver's time at [`YieldStatus::at`], in ns of its own timeline.
     pub receiver_time_ns: Option<i128>,
+    /// What [`YieldStatus::receiver_time_ns`] may be off by, one standard deviation.
+    pub uncertainty: Option<Nanos>,
+    /// The shortest round trip to the receiver that was seen, by PTP or by an echo.
+    pub round_trip: Option<Nanos>,
+    /// Whose clock the timeline is: the receiver's grandmaster, or ours.
+    pub clock_identity: ClockIdentity,
     /// The clock that follows the receiver's.
     pub clock: ClockReading,
     /// What was counted.
     pub counters: PortCounters,
     /// Whether ports 319 and 320 are ours; other ones do, where they are refused or taken.
     pub on_own_ports: bool,
+}
+
+impl YieldStatus {
+    /// Whether the receiver's time is known, one way or both.
+    #[must_use]
+    pub fn is_synchronized(&self) -> bool {
+        matches!(self.outcome, SyncOutcome::Converged { .. })
+    }
+
+    /// Why the receiver's time is not known, or not any more, in words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let (clock, counters) = (self.clock_identity, &self.counters);
+        match self.state {
+            _ if self.is_synchronized() => "the receiver's time is known".to_owned(),
+            YieldState::Offering | YieldState::OwnTimeline => {
+                "it is not yet clear whether the receiver has a better clock than ours".to_owned()
+            }
+            YieldState::Following if counters.syncs == 0 => {
+                format!(
+                    "the receiver announces clock {clock}, and none of its Syncs was heard: is UDP port 319 blocked?"
+                )
+            }
+            YieldState::Following if counters.follow_ups == 0 => {
+                "the receiver's Syncs come, and none of their Follow_Ups was heard: is UDP port 320 blocked?".to_owned()
+            }
+            YieldState::Following => {
+                let uncertainty = self.uncertainty.map_or_else(|| "unknown".to_owned(), |sigma| sigma.to_string());
+                format!(
+                    "the time of the receiver's clock {clock} is not good enough yet: {}, uncertainty {uncertainty}",
+                    self.clock.state
+                )
+            }
+        }
+    }
 }
 
 /// A session; ends when it is dropped.
@@ -59,7 +102,7 @@ impl YieldClient {
     /// If no socket can be had.
     pub fn start(interface: &Interface, peer: Ipv4Addr, timestamps: Timestamping) -> Result<Self> {
         let config = YieldConfig::new(interface.port_identity(false), IpAddr::V4(peer));
-        let mut driver = Driver::new(interface, config, timestamps)?;
+        let mut driver = Driver::new(interface, config, peer, timestamps)?;
         let status = Arc::new(ArcSwap::from_pointee(driver.status()));
         let (tell, events) = sync_channel(MAX_EVENTS);
         let publish = Arc::clone(&status);
@@ -87,11 +130,12 @@ struct Driver {
     general: Socket,
     on_own_ports: bool,
     untold: Untold,
+    echo: Option<Echo>,
     faulty: bool,
 }
 
 impl Driver {
-    fn new(interface: &Interface, config: YieldConfig, best: Timestamping) -> Result<Self> {
+    fn new(interface: &Interface, config: YieldConfig, peer: Ipv4Addr, best: Timestamping) -> Result<Self> {
         let open = |class: MessageClass, port: u16| {
             let address = SocketAddrV4::new(interface.address, port);
             let transmit_timestamps = class == MessageClass::Event;
@@ -112,13 +156,17 @@ impl Driver {
         };
         let started = clock::now();
         let session = YieldSession::new(config, started);
-        Ok(Self { session, started, event, general, on_own_ports, untold: Untold::new(), faulty: false })
+        let echo = Echo::open(interface, peer);
+        Ok(Self { session, started, event, general, on_own_ports, untold: Untold::new(), echo, faulty: false })
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
         let mut buffer = [0; LONGEST_MESSAGE];
         while !context.is_stopping() {
             self.receive(&mut buffer);
+            if let Some(round_trip) = self.echo.as_mut().and_then(Echo::drive) {
+                self.session.handle_round_trip(round_trip);
+            }
             let now = clock::now();
             if self.session.poll_timeout().is_some_and(|due| due <= now) {
                 self.session.handle_timeout(now);
@@ -129,10 +177,10 @@ impl Driver {
                 let _ = tell.try_send(event);
             }
             status.store(Arc::new(self.status()));
-            context.wait(
-                &[self.event.waitable(), self.general.waitable()],
-                [self.session.poll_timeout(), Some(now + INTERVAL)],
-            );
+            let sockets = [&self.event, &self.general].map(Socket::waitable).into_iter();
+            let sockets: Vec<_> = sockets.chain(self.echo.as_ref().map(Echo::waitable)).collect();
+            let echo = self.echo.as_ref().map(Echo::poll_timeout);
+            context.wait(&sockets, [self.session.poll_timeout(), echo, Some(now + INTERVAL)]);
         }
     }
 
@@ -187,6 +235,9 @@ impl Driver {
             state: self.session.state(),
             outcome: self.session.sync_outcome(now, self.started + DEADLINE),
             receiver_time_ns: self.session.receiver_time_ns(now),
+            uncertainty: self.session.uncertainty(now),
+            round_trip: self.session.round_trip(),
+            clock_identity: self.session.clock_identity(),
             clock: self.session.law().reading(now),
             counters: *self.session.counters(),
             on_own_ports: self.on_own_ports,

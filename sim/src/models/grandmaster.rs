@@ -3,7 +3,7 @@
 use super::crystal::TrueTime;
 use super::streams::RandomStream;
 use super::wander::Wander;
-use crate::scenario;
+use crate::scenario::{self, Dialect};
 use engine::ptp::wire::{Announce, Body, ClockQuality, Flags, Header, Message, PortIdentity, Tlvs, WireError};
 use engine::{NANOS_PER_SECOND, Nanos, PtpTime};
 
@@ -111,7 +111,9 @@ impl GrandmasterModel {
     /// The answer to a datagram that arrived at `t`, if that is a Delay_Req of our domain.
     #[must_use]
     pub fn answer(&mut self, t: TrueTime, datagram: &[u8]) -> Option<Vec<u8>> {
-        let request = Message::parse(datagram).ok().filter(|m| m.header.domain_number == self.config.domain)?;
+        let ours =
+            |header: &Header| (header.domain_number, header.major_sdo_id) == (self.config.domain, self.major_sdo_id());
+        let request = Message::parse(datagram).ok().filter(|message| ours(&message.header))?;
         let Body::DelayReq { .. } = request.body else { return None };
         let body = Body::DelayResp {
             receive_timestamp: self.time(t),
@@ -121,10 +123,21 @@ impl GrandmasterModel {
         Some(self.emit(request.header.sequence_id, Flags::PTP_TIMESCALE, interval, body))
     }
 
+    fn major_sdo_id(&self) -> u8 {
+        match self.config.dialect {
+            Dialect::Ieee1588 => 0,
+            Dialect::Airplay => 1,
+        }
+    }
+
     fn emit(&self, sequence_id: u16, flags: Flags, log_message_interval: i8, body: Body) -> Vec<u8> {
         let header = Header {
+            major_sdo_id: self.major_sdo_id(),
             domain_number: self.config.domain,
-            flags,
+            flags: match self.config.dialect {
+                Dialect::Ieee1588 => flags,
+                Dialect::Airplay => flags | Flags::UNICAST,
+            },
             source_port_identity: self.port,
             sequence_id,
             log_message_interval,

@@ -2,8 +2,8 @@
 
 use super::load::File;
 use super::{
-    AudioChain, Card, Corruption, Expectation, Fault, FaultKind, Millis, OwnNetwork, Scenario, ScenarioError, Talker,
-    TalkerClock,
+    AudioChain, Card, Corruption, Dialect, Expectation, Fault, FaultKind, Grandmaster, Millis, OwnNetwork, Receiver,
+    ReceiverKind, Scenario, ScenarioError, Talker, TalkerClock,
 };
 use engine::rtp::format::MAX_PAYLOAD;
 
@@ -15,6 +15,7 @@ impl File<'_> {
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         self.check_chain(scenario)?;
         self.check_sender(scenario)?;
+        self.check_dialect(scenario)?;
         self.check_talker(scenario)?;
         self.check_corruption(scenario)?;
         self.check_lengths(scenario)?;
@@ -65,6 +66,22 @@ impl File<'_> {
             return Err(self.error(&self.find(there, ""), message));
         }
         Ok(())
+    }
+
+    /// Who understands AirPlay's dialect alone has a peer that speaks it.
+    fn check_dialect(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let &Grandmaster { dialect, domain, .. } = &scenario.grandmaster;
+        let Some(receiver) =
+            scenario.receivers.iter().find(|receiver: &&Receiver| receiver.kind == ReceiverKind::AirplaySender)
+        else {
+            return Ok(());
+        };
+        if (dialect, domain) == (Dialect::Airplay, 0) {
+            return Ok(());
+        }
+        let message =
+            "an airplay_sender hears no other dialect: write dialect = \"airplay\" and domain = 0 in [grandmaster]";
+        Err(self.error(&receiver.name.span(), message))
     }
 
     /// The engine's sender is on PTP, and takes the talker's place.

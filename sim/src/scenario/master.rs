@@ -44,6 +44,20 @@ pub struct Grandmaster {
     /// Whether it answers Delay_Reqs; some peers of AirPlay never do.
     #[serde(default = "yes")]
     pub answers_delay_requests: bool,
+    /// How its messages are marked.
+    #[serde(default)]
+    pub dialect: Dialect,
+}
+
+/// Whose PTP a master speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// That of IEEE 1588, to everybody.
+    #[default]
+    Ieee1588,
+    /// That of AirPlay, to one peer: majorSdoId 1, unicastFlag.
+    Airplay,
 }
 
 /// A wander of time: normally distributed, and correlated over a time constant (Ornstein and Uhlenbeck).

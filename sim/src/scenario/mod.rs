@@ -28,7 +28,7 @@ pub use fault::{
 };
 pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
 pub use load::{Loaded, Stream};
-pub use master::{Grandmaster, Wander};
+pub use master::{Dialect, Grandmaster, Wander};
 pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
 pub use value::{
@@ -294,6 +294,8 @@ pub enum ReceiverKind {
     OptionB,
     /// The third: a timer with a PLL on PTP feeds a small buffer.
     OptionC,
+    /// The engine's clock of a sender of AirPlay, which offers it to its only peer, the grandmaster, and yields to a better one; without playout.
+    AirplaySender,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,
     /// The regression servo of linuxptp's ptp4l; a clock without playout.
@@ -343,6 +345,7 @@ impl fmt::Display for ReceiverKind {
             Self::OptionA => "option_a",
             Self::OptionB => "option_b",
             Self::OptionC => "option_c",
+            Self::AirplaySender => "airplay_sender",
             Self::LinuxptpPi => "linuxptp_pi",
             Self::LinuxptpLinreg => "linuxptp_linreg",
             #[cfg(feature = "statime")]

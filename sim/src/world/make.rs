@@ -4,6 +4,7 @@ use super::clock_receiver::{ClockReceiver, EngineClock};
 use super::receiver::{EngineReceiver, Receiver};
 use super::relay::RelayReceiver;
 use super::run::RunError;
+use super::yield_receiver::YieldReceiver;
 use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
     Uncorrected,
@@ -75,6 +76,7 @@ pub(super) fn make_receiver(
         (ReceiverKind::Uncorrected | ReceiverKind::OptionA | ReceiverKind::OptionB | ReceiverKind::OptionC, None) => {
             bare(LinuxptpPi::default(), domain)
         }
+        (ReceiverKind::AirplaySender, _) => Box::new(YieldReceiver::default()),
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),
         #[cfg(feature = "statime")]

@@ -19,6 +19,7 @@ mod run;
 mod sender;
 mod snooping;
 mod stamps;
+mod yield_receiver;
 
 pub(crate) use capture::scaled;
 pub use capture::{Capture, CaptureError, Reference, excerpt, reference};

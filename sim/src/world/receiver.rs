@@ -23,6 +23,10 @@ pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::ne
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
+    /// It is switched on. Whether it wants anything before something reaches it.
+    fn begin(&mut self, _now: LocalTime) -> bool {
+        false
+    }
     /// A datagram of the PTP ports, stamped `now` by [`Receiver::stamp_clock`].
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]);
     /// By which of the host's clocks it stamps PTP, and in whose time its map of PTP time is.

@@ -267,6 +267,10 @@ impl<'a> World<'a> {
     pub fn run(mut self, control: &Control) -> Result<Outcome, RunError> {
         let mut now = 0;
         let mut cancelled = false;
+        let local = self.host.local(now);
+        if self.receiver.begin(local) {
+            self.after_receiver(now);
+        }
         while let Some((at, event)) = self.queue.pop() {
             if at > self.duration {
                 break;

@@ -10,6 +10,7 @@ mod lint;
 mod monitor;
 mod play;
 mod ptp;
+mod ptp_options;
 mod record;
 mod relay;
 mod send;

@@ -1,6 +1,7 @@
 //! `aes67 ptp`: follows PTP and tells how well, or serves it.
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::{PtpOptions, resolve};
 use crate::session::{Session, print};
 use clap::{Args, ValueEnum};
 use engine::Nanos;
@@ -11,7 +12,7 @@ use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig, PtpStatus, YieldClient, YieldStatus};
 use net::socket::Timestamping;
 use serde::Serialize;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -19,7 +20,10 @@ Examples:
   aes67 ptp --interface eth0
   aes67 ptp --interface 192.168.1.20 --domain 2 --json --seconds 60
   aes67 ptp --interface eth0 --master
+  aes67 ptp --interface eth0 --profile st2059-2
+  aes67 ptp --interface eth0 --unicast-master 10.0.0.1,10.0.0.2
   aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
+  aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not
 
 Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)
 A network card with a clock is set to stamp PTP, for all programs: that takes cap_net_admin, too, and the right to read /dev/ptpN";
@@ -31,23 +35,31 @@ pub(crate) struct PtpArguments {
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 
-    /// PTP domain
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: u8,
+    /// PTP domain; that of the profile if it is left out
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
+
+    #[command(flatten)]
+    ptp: PtpOptions,
 
     /// Serve the domain if no better clock does
     #[arg(long)]
     master: bool,
 
     /// Offer our clock to this AirPlay receiver alone, and follow its clock if it has a better one
-    #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain"])]
+    #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain", "profile", "unicast_master"])]
     yield_to: Option<String>,
 
     /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel or this program
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
     timestamps: Timestamps,
 
-    /// One JSON object a second
+    /// End with exit code 1, and say why, if the time is not known after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
+
+    /// One JSON object a second. With --yield, error_ns is what the receiver's time may be off by (one standard deviation; where Delay_Reqs are not answered it
+    /// holds what is not known of the path's delay), rtt_ns the shortest round trip seen, clock_id whose clock counts
     #[arg(long)]
     json: bool,
 
@@ -80,19 +92,22 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
         return run_yield(arguments, &interface, host);
     }
     let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
-    let config = make(interface.clone(), arguments.domain);
+    let domain = arguments.domain.unwrap_or_else(|| arguments.ptp.domain());
+    let config = arguments.ptp.apply(make(interface.clone(), domain))?;
     let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
-        print(&format!("PTP on {interface}, domain {}", arguments.domain));
+        print(&format!("PTP on {interface}, domain {domain}"));
     }
+    let mut wait = Wait::new(arguments.wait)?;
     while session.goes_on() {
         for event in events.try_iter().filter(|_| !arguments.json) {
             print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
         }
+        let status = client.status();
+        wait.check(&session, status.is_usable(), || status.reason.clone())?;
         if session.second_is_over() {
-            let status = client.status();
             if arguments.json {
                 print(&to_json(&status, session.elapsed().as_secs_f64())?);
             } else {
@@ -109,12 +124,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
 }
 
 fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Result<ExitCode> {
-    let found = (host, 0).to_socket_addrs().map_err(|error| Failure::input(format!("{host}: {error}")))?;
-    let v4 = found.filter_map(|address| match address {
-        SocketAddr::V4(v4) => Some(*v4.ip()),
-        SocketAddr::V6(_) => None,
-    });
-    let peer = v4.into_iter().next().ok_or_else(|| Failure::input(format!("{host} has no IPv4 address")))?;
+    let IpAddr::V4(peer) = resolve(host)? else { return Err(Failure::input(format!("{host} has no IPv4 address"))) };
     let client = YieldClient::start(interface, peer, arguments.timestamps.into())?;
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
@@ -125,12 +135,14 @@ fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Res
         };
         print(&format!("PTP with {peer} on {interface}, from ports {ports}"));
     }
+    let mut wait = Wait::new(arguments.wait)?;
     while session.goes_on() {
         while let Some(event) = client.poll_event().filter(|_| !arguments.json) {
             print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
         }
+        let status = client.status();
+        wait.check(&session, status.is_synchronized(), || status.reason())?;
         if session.second_is_over() {
-            let status = client.status();
             print(&if arguments.json {
                 yield_json(&status, session.elapsed().as_secs_f64())
             } else {
@@ -139,6 +151,30 @@ fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Res
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long the time is waited for, until it is known for the first time.
+struct Wait(Option<Nanos>);
+
+impl Wait {
+    fn new(seconds: Option<f64>) -> Result<Self> {
+        if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
+            return Err(Failure::input("--wait must be 0 or more"));
+        }
+        Ok(Self(seconds.map(Nanos::from_secs_f64)))
+    }
+
+    /// Fails if it was waited for long enough.
+    fn check(&mut self, session: &Session, is_known: bool, reason: impl FnOnce() -> String) -> Result<()> {
+        let Some(longest) = self.0 else { return Ok(()) };
+        if is_known {
+            self.0 = None;
+        } else if session.elapsed() >= longest {
+            let seconds = longest.as_secs_f64();
+            return Err(Failure::run(format!("the time is not known after {seconds} s: {}", reason())));
+        }
+        Ok(())
+    }
 }
 
 fn yield_state(status: &YieldStatus) -> &'static str {
@@ -162,10 +198,13 @@ fn yield_outcome(status: &YieldStatus) -> &'static str {
 
 fn yield_line(status: &YieldStatus) -> String {
     let time_s = status.receiver_time_ns.map_or_else(|| "unknown".to_owned(), |ns| format!("{:.6} s", ns as f64 / 1e9));
+    let uncertainty = status.uncertainty.map_or_else(String::new, |sigma| format!(" +- {sigma}"));
+    let round_trip = status.round_trip.map_or_else(String::new, |shortest| format!(", round trip {shortest}"));
     let counters = &status.counters;
     format!(
-        "{}: its time is {} ({time_s}); Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {} [{}]",
+        "{} {}: its time is {} ({time_s}{uncertainty}){round_trip}; Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {} [{}]",
         yield_state(status),
+        status.clock_identity,
         yield_outcome(status),
         counters.announces,
         counters.syncs,
@@ -184,6 +223,10 @@ fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
         "state": yield_state(status),
         "outcome": yield_outcome(status),
         "receiver_time_ns": status.receiver_time_ns.and_then(|ns| i64::try_from(ns).ok()),
+        "error_ns": status.uncertainty.map(Nanos::as_nanos),
+        "rtt_ns": status.round_trip.map(Nanos::as_nanos),
+        "clock_id": status.clock_identity.to_string(),
+        "synchronized": status.is_synchronized(),
         "system_minus_receiver_ns": system_minus_receiver_ns.and_then(|ns| i64::try_from(ns).ok()),
         "clock": status.clock.state.to_string(),
         "on_own_ports": status.on_own_ports,

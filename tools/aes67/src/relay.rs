@@ -3,6 +3,7 @@
 //! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out has the bits that came in.
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::PtpOptions;
 use crate::record::{duration_ms, interfaces};
 use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
@@ -85,6 +86,9 @@ pub(crate) struct LoopArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
 
+    #[command(flatten)]
+    ptp: PtpOptions,
+
     /// What the output is called
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -127,8 +131,8 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let host = outputs[0].address.into();
     let description = Description::new(&config.output, host, started_s, &name, arguments.ttl);
     let mut description = description.map_err(Failure::input)?;
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
-    let mut ptp_config = PtpConfig::slave(inputs[0].clone(), domain);
+    let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+    let mut ptp_config = arguments.ptp.apply(PtpConfig::slave(inputs[0].clone(), domain))?;
     ptp_config.reference.fallback_after = None;
     let ptp = PtpClient::shared(ptp_config)?;
     let announcer = || SapAnnouncer::to_groups(&outputs[0], SAP_INTERVAL, seed(), &arguments.sap_group);

@@ -43,6 +43,13 @@ fn bad_input_is_one_clear_sentence() {
         ),
         ("ptp --interface vb --yield 10.67.0.x".into(), "error: 10.67.0.x: "),
         ("ptp --interface vb --seconds -1".into(), "error: "),
+        ("ptp --interface vb --unicast-master 239.1.1.1".into(), "error: 239.1.1.1 is no address of a single host"),
+        ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: --unicast-master is for who follows"),
+        (
+            "ptp --interface vb --unicast-master 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9".into(),
+            "error: 9 unicast masters are too many: 8 are the most",
+        ),
+        ("send tone --group 239.1.1.1 --interface vb --unicast-master 10.0.0.x".into(), "error: 10.0.0.x: "),
         (
             "send tone --group 10.0.0.1 --interface vb".into(),
             "error: 10.0.0.1 is no multicast address: groups are within",
@@ -154,6 +161,27 @@ fn a_refused_port_says_how_to_be_allowed() {
     let done = run("ptp --interface vb --yield 10.67.0.1 --seconds 5 --json");
     let lines = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(lines.contains("\"on_own_ports\":false") && lines.contains("OWN TIMELINE"), "{lines}{}", text(&done));
+}
+
+#[test]
+fn a_time_that_is_waited_for_in_vain_is_exit_code_1_and_a_reason() {
+    let Some(wire) = Wire::new(&[]) else { return };
+    for (arguments, reason) in [
+        ("ptp --interface vb --wait 1 --json", "error: the time is not known after 1 s: no master was heard yet"),
+        (
+            "ptp --interface vb --yield 10.67.0.1 --wait 1 --json",
+            "error: the time is not known after 1 s: it is not yet clear whether the receiver has a better clock",
+        ),
+    ] {
+        assert_one_sentence(&wire.aes67('b', arguments), arguments, 1, reason);
+    }
+    // After 3 s of silence ours is the timeline.
+    let done = wire.aes67('b', "ptp --interface vb --yield 10.67.0.1 --wait 4 --seconds 5 --json");
+    let lines = String::from_utf8_lossy(&done.stdout).into_owned();
+    let last = lines.lines().last().unwrap_or_default();
+    assert_eq!(done.status.code(), Some(0), "{lines}{}", text(&done));
+    assert!(last.contains("\"synchronized\":true") && last.contains("\"error_ns\":0"), "{lines}");
+    assert!(last.contains("\"clock_id\":\"") && last.contains("\"rtt_ns\":"), "{lines}");
 }
 
 #[test]

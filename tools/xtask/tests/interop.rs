@@ -89,6 +89,11 @@ fn a_wall_clock_that_is_slewed_and_set_moves_nothing() {
 }
 
 #[test]
+fn a_master_that_serves_only_who_asks_is_followed_beyond_its_first_grants() {
+    case("ptp-unicast");
+}
+
+#[test]
 fn a_receiver_with_a_better_clock_is_followed() {
     case("ptp-yield");
 }

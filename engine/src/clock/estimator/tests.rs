@@ -211,7 +211,7 @@ fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
         estimator.lateness(&Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction: Direction::Forward })
     };
     let before = sample(&estimator);
-    estimator.assume_delay(Nanos::from_micros(500), Nanos::from_millis(1));
+    estimator.assume_delay(Nanos::from_micros(500), Nanos::from_millis(1), Nanos::from_millis(1));
     assert!((sample(&estimator) - before).abs() < 1.0, "Syncs are where they were");
     let now = LocalTime::ZERO + Nanos::from_secs(60);
     assert!(estimator.map().unwrap().sigma_ns(now) >= 1e6);

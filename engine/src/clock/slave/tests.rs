@@ -66,6 +66,10 @@ impl Bench {
         self.transitions.drain(..).map(|transition| transition.to).collect()
     }
 
+    fn sigma_ns(&self) -> f64 {
+        self.clock.reading(self.now).map.expect("a map").clock().sigma_ns(self.now)
+    }
+
     fn error(&self) -> Nanos {
         self.clock.reading(self.now).map.expect("a map").ptp_at(self.now) - self.ptp(self.now)
     }
@@ -174,35 +178,102 @@ fn another_master_with_another_time_is_a_new_epoch_at_the_old_rate() {
 
 #[test]
 fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so() {
-    let mut bench = Bench::new(30.0);
-    bench.answers = false;
-    bench.exchange(Nanos::from_secs(30));
-    let reading = bench.clock.reading(bench.now);
-    assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
-    let sigma_ns = reading.map.unwrap().clock().sigma_ns(bench.now);
-    assert!(
-        (bench.error().as_nanos() as f64).abs() < 3.0 * sigma_ns && sigma_ns >= 1e6,
-        "{} +- {sigma_ns}",
-        bench.error()
-    );
-    // It begins to answer after all.
-    bench.answers = true;
-    bench.exchange(Nanos::from_secs(30));
-    assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
-    assert!(bench.error().abs() < Nanos::from_micros(5), "{}", bench.error());
+    // A wired path, and one longer than most.
+    for delay in [13, 50, 400].map(Nanos::from_micros) {
+        let mut bench = Bench { delay, answers: false, ..Bench::new(30.0) };
+        bench.exchange(Nanos::from_secs(30));
+        let reading = bench.clock.reading(bench.now);
+        assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
+        let sigma_ns = bench.sigma_ns();
+        assert!((150e3..160e3).contains(&sigma_ns), "{sigma_ns} ns");
+        assert!((bench.error().as_nanos() as f64).abs() < 3.0 * sigma_ns, "{} +- {sigma_ns}", bench.error());
+        assert!(
+            bench.error().abs() < (delay - Nanos::from_micros(75)).abs() + Nanos::from_micros(1),
+            "{}",
+            bench.error()
+        );
+        // It begins to answer after all.
+        bench.answers = true;
+        bench.exchange(Nanos::from_secs(30));
+        assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
+        assert!(bench.error().abs() < Nanos::from_micros(5), "{}", bench.error());
+    }
 }
 
 /// What was assumed of the delay is no reason to doubt what is measured.
 #[test]
 fn the_first_answers_after_an_assumed_delay_are_believed() {
-    let mut bench = Bench::new(30.0);
-    bench.answers = false;
+    let mut bench = Bench { delay: Nanos::from_micros(600), answers: false, ..Bench::new(30.0) };
     bench.exchange(Nanos::from_secs(60));
     assert!(bench.error().abs() > Nanos::from_micros(400), "{}", bench.error());
     bench.answers = true;
     bench.exchange(Nanos::from_secs(8));
     assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
     assert!(bench.error().abs() < Nanos::from_micros(20), "{}", bench.error());
+}
+
+#[test]
+fn a_round_trip_bounds_the_delay_whenever_it_is_told() {
+    for told_after_s in [0, 20] {
+        let mut bench = Bench { delay: Nanos::from_micros(13), answers: false, ..Bench::new(30.0) };
+        bench.exchange(Nanos::from_secs(told_after_s));
+        for round_trip_us in [400, 40] {
+            bench.clock.round_trip(Nanos::from_micros(round_trip_us));
+        }
+        bench.exchange(Nanos::from_secs(30));
+        let (error, sigma_ns) = (bench.error(), bench.sigma_ns());
+        assert!(error.abs() < Nanos::from_micros(8), "20 us and not 13 us, {error}");
+        assert!((11e3..13e3).contains(&sigma_ns), "40 us / sqrt(12), {sigma_ns} ns");
+        assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
+    }
+}
+
+/// Another master that never answers.
+#[test]
+fn a_measured_delay_stands_when_the_next_master_does_not_answer() {
+    let (us, day) = (Nanos::from_micros, Nanos::from_secs(86_400));
+    for (step, path, limit, sigma_us) in [
+        // The same time: its packets tell how much longer its path is.
+        (Nanos::ZERO, us(0), us(2), 0.0..25.0),
+        (Nanos::ZERO, us(60), us(25), 1.0..80.0),
+        // Another time: its path is some path of the link.
+        (day, us(0), us(2), 100.0..110.0),
+        (day, us(60), us(62), 100.0..110.0),
+    ] {
+        let mut bench = Bench::new(30.0);
+        bench.exchange(Nanos::from_secs(60));
+        bench.clock.change_master(bench.now);
+        bench.answers = false;
+        bench.offset += step;
+        bench.delay = DELAY + path;
+        bench.exchange(Nanos::from_secs(60));
+        let reading = bench.clock.reading(bench.now);
+        assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
+        let (error, sigma_ns) = (bench.error(), bench.sigma_ns());
+        assert!(error.abs() < limit, "{step}, {path}: {error}");
+        assert!(sigma_us.contains(&(sigma_ns / 1e3)), "{step}, {path}: {sigma_ns} ns");
+        assert!(error.as_nanos().abs() as f64 <= 3.0 * sigma_ns, "{step}, {path}: {error} +- {sigma_ns} ns");
+    }
+}
+
+/// It announces itself, and that is all.
+#[test]
+fn a_master_whose_syncs_are_not_heard_changes_nothing() {
+    let mut bench = Bench::new(30.0);
+    bench.exchange(Nanos::from_secs(60));
+    bench.clock.change_master(bench.now);
+    for _ in 0..30 {
+        bench.silence(Nanos::from_secs(1));
+        bench.clock.request_unanswered(bench.now);
+    }
+    assert_eq!(bench.clock.reading(bench.now).state, LockState::Holdover);
+    assert!(bench.error().abs() < Nanos::from_micros(2), "{}", bench.error());
+    // The first one is back, and does not answer.
+    bench.clock.change_master(bench.now);
+    bench.answers = false;
+    bench.exchange(Nanos::from_secs(60));
+    assert_eq!(bench.clock.reading(bench.now).state, LockState::Locked);
+    assert!(bench.error().abs() < Nanos::from_micros(2), "{}", bench.error());
 }
 
 #[test]
@@ -213,6 +284,19 @@ fn a_master_that_stops_answering_keeps_its_measured_delay() {
     bench.exchange(Nanos::from_secs(60));
     assert_eq!(bench.clock.reading(bench.now).path_delay, PathDelay::Measured);
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
+    let after_a_minute_ns = bench.sigma_ns();
+    bench.states();
+    // What is known of it becomes less for a day, but not less than is known of any wired path; nor is the lock lost for that.
+    bench.exchange(Nanos::from_secs(3 * 86_400));
+    let sigma_ns = bench.sigma_ns();
+    assert!(sigma_ns > 3.0 * after_a_minute_ns && sigma_ns < 160e3, "{after_a_minute_ns} ns, then {sigma_ns} ns");
+    assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
+    assert_eq!(bench.states(), []);
+    // It answers again.
+    bench.answers = true;
+    bench.exchange(Nanos::from_secs(60));
+    assert_eq!(bench.states(), [], "known better than before");
+    assert!(bench.error().abs() < Nanos::from_micros(2) && bench.sigma_ns() < 10e3, "{}", bench.error());
 }
 
 #[test]
@@ -225,8 +309,8 @@ fn another_route_to_a_master_that_never_answers_is_no_reason_to_wait_for_answers
     bench.exchange(Nanos::from_secs(120));
     let after_ns = bench.clock.estimator.precision_ns(bench.now, false);
     assert!(after_ns < 1.5 * sigma_ns + 100.0, "as exact as before, {sigma_ns} ns, and not {after_ns} ns");
-    let sigma_ns = bench.clock.reading(bench.now).map.unwrap().clock().sigma_ns(bench.now);
-    assert!(sigma_ns >= 1e6, "the delay is as little known as before, and not to {sigma_ns} ns");
+    let sigma_ns = bench.sigma_ns();
+    assert!(sigma_ns >= 150e3, "the delay is as little known as before, and not to {sigma_ns} ns");
 }
 
 #[test]

@@ -126,8 +126,7 @@ impl Writer<'_> {
     }
 
     fn signal(self, sequence_id: u16, log_message_interval: i8) -> bool {
-        let everybody = PortIdentity { clock_identity: ClockIdentity([0xFF; 8]), port_number: 0xFFFF };
-        let body = Body::Signaling { target_port_identity: everybody };
+        let body = Body::Signaling { target_port_identity: PortIdentity::EVERYBODY };
         let tlvs = TlvBuffer::new().organization(APPLE, 1, &APPLE_SUBTYPE_1).organization(APPLE, 5, &APPLE_SUBTYPE_5);
         self.send(Flags::default(), sequence_id, log_message_interval, body, &tlvs)
     }

@@ -5,8 +5,8 @@
 //!
 //! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock. If within 3 s the peer announces a better data
 //! set (9.3.4 of IEEE 1588-2019), we say that we stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs are
-//! timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not answer. The law hears of that, and assumes a
-//! path delay; if an answer ever comes, it measures.
+//! timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not answer. The law hears of that, and presumes a
+//! path delay; if an answer ever comes, it measures. Between the two is a round trip of anything else, an echo for instance, which bounds the delay.
 //!
 //! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send from any other.
 //!
@@ -26,7 +26,7 @@ use super::exchange::{DelayExchange, SyncExchange};
 use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
-use crate::clock::{ClockLaw, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::clock::{ClockLaw, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
 use crate::units::{LocalTime, Nanos};
 use messages::Writer;
 use offer::Offer;
@@ -86,6 +86,10 @@ pub struct YieldSession<L = SlaveClock> {
     /// Port and grandmaster of the last peer that was followed.
     last_master: Option<(PortIdentity, ClockIdentity)>,
     delay: DelayExchange,
+    /// The newest Sync of the peer.
+    last_sync: Option<TimestampPair>,
+    /// The shortest round trip to the peer.
+    round_trip: Option<Nanos>,
     timers: Timers,
     outbox: Outbox,
     events: VecDeque<YieldEvent>,
@@ -115,6 +119,8 @@ impl<L: ClockLaw> YieldSession<L> {
             pursuit: None,
             last_master: None,
             delay: DelayExchange::default(),
+            last_sync: None,
+            round_trip: None,
             timers,
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(MAX_EVENTS),
@@ -213,6 +219,32 @@ impl<L: ClockLaw> YieldSession<L> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
     }
 
+    /// What [`YieldSession::receiver_time_ns`] may be off by, one standard deviation: nothing where our own clock is the timeline from the start.
+    #[must_use]
+    pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
+        self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
+    }
+
+    /// Something went to the peer and came back within `round_trip`.
+    pub fn handle_round_trip(&mut self, round_trip: Nanos) {
+        if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
+            self.round_trip = Some(round_trip);
+            self.law.round_trip(round_trip);
+        }
+    }
+
+    /// The shortest round trip to the peer that was seen: of a Sync and a Delay_Req, or one that was told.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Nanos> {
+        self.round_trip
+    }
+
+    /// Whose clock the timeline is: the peer's grandmaster, or we.
+    #[must_use]
+    pub fn clock_identity(&self) -> ClockIdentity {
+        self.pursuit.as_ref().map_or(self.config.identity.clock_identity, |pursuit| pursuit.data.grandmaster)
+    }
+
     /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and goes ahead then either way.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
@@ -231,7 +263,9 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    fn map(&self, now: LocalTime) -> Option<PtpMap> {
+    /// The map behind [`YieldSession::receiver_time_ns`].
+    #[must_use]
+    pub fn map(&self, now: LocalTime) -> Option<PtpMap> {
         match self.state {
             YieldState::Offering => None,
             YieldState::Following => self.law.reading(now).map,
@@ -287,11 +321,14 @@ impl<L: ClockLaw> YieldSession<L> {
         let last = self.last_master.replace(key(&data));
         if last.is_some_and(|last| last != key(&data)) {
             self.law.change_master(now);
+            // The address is the same.
+            self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
         }
         if self.pursuit.is_none() {
             self.stop_offering();
         }
         self.delay.abandon();
+        self.last_sync = None;
         self.pursuit = Some(Pursuit { data, sync: SyncExchange::default() });
         self.state = YieldState::Following;
         self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
@@ -368,8 +405,20 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     fn observe(&mut self, pair: &TimestampPair) {
+        match pair.direction {
+            Direction::Forward => self.last_sync = Some(*pair),
+            Direction::Reverse => self.learn_round_trip(pair),
+        }
         self.law.observe(pair);
         self.drain_law();
+    }
+
+    /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever the clocks are apart.
+    fn learn_round_trip(&mut self, request: &TimestampPair) {
+        let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
+            return;
+        };
+        self.handle_round_trip((request.remote - sync.remote) - (request.local - sync.local));
     }
 
     fn drain_law(&mut self) {

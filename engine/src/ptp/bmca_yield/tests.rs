@@ -195,6 +195,8 @@ fn a_silent_peer_makes_our_clock_the_timeline() {
     let converged = SyncOutcome::Converged { by: Convergence::OwnTimeline };
     assert_eq!(session.sync_outcome(at(3_000), at(9_000)), converged);
     assert_eq!(session.receiver_time_ns(START), Some(77_000_000_000), "offset 0");
+    assert_eq!(session.uncertainty(START), Some(Nanos::ZERO));
+    assert_eq!(session.clock_identity(), config().identity.clock_identity);
     assert_eq!(events(&mut session), ["the receiver offers no better clock: ours is the timeline"]);
     let count = |wanted| types(&sent).iter().filter(|(_, message_type)| *message_type == wanted).count();
     assert_eq!((count(MessageType::Sync), count(MessageType::FollowUp), count(MessageType::Announce)), (17, 17, 3));
@@ -243,7 +245,16 @@ fn yields_to_a_home_pod_and_follows_its_uptime_one_way() {
     // What it knows is the peer's uptime, apart from the path's delay, which nobody can tell.
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
-    assert!(error.abs() < Nanos::from_millis(2), "{error}");
+    assert!(error.abs() < Nanos::from_micros(230), "300 us and not 75 us: {error}");
+    let uncertainty = session.uncertainty(at(60_000)).unwrap();
+    assert!((Nanos::from_micros(150)..Nanos::from_micros(180)).contains(&uncertainty), "{uncertainty}");
+    assert_eq!((session.round_trip(), session.clock_identity()), (None, ClockIdentity([9; 8])));
+    // An echo came back: the delay is half of that, give or take.
+    session.handle_round_trip(DELAY + DELAY + Nanos::from_micros(40));
+    let estimate = session.receiver_time_ns(at(60_000)).unwrap();
+    let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
+    assert!(error.abs() < Nanos::from_micros(22), "{error}");
+    assert!(session.uncertainty(at(60_000)).unwrap() > Nanos::from_micros(180), "640 us / sqrt(12)");
 }
 
 #[test]
@@ -257,6 +268,8 @@ fn a_peer_that_answers_is_followed_both_ways() {
     let error = Nanos::new((estimate - peer.time(deadline).as_nanos()) as i64);
     assert!(error.abs() < Nanos::from_micros(2), "{error}");
     assert_eq!(session.counters().unanswered_requests, 0);
+    assert_eq!(session.round_trip(), Some(DELAY + DELAY));
+    assert!(session.uncertainty(deadline).unwrap() < Nanos::from_micros(20));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod master;
 mod slave;
 #[cfg(test)]
 mod tests;
+mod unicast;
 
 use super::bmca::{Candidate, DataSet, ForeignMasters};
 use super::config::{PortConfig, Timeline};
@@ -24,6 +25,7 @@ use super::state::{self, PortState, Recommendation, StateCause, StateChange};
 use super::time_properties::TimeProperties;
 use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
+use super::unicast::Negotiation;
 use super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
 use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos};
@@ -71,6 +73,8 @@ pub struct Port<L = SlaveClock> {
     listen_until: Option<LocalTime>,
     pursuit: Pursuit,
     service: Service,
+    negotiation: Option<Negotiation>,
+    signaling_id: u16,
     timers: Timers,
     spacing: ChaCha8Rng,
     outbox: Outbox,
@@ -99,6 +103,8 @@ impl<L: ClockLaw> Port<L> {
             listen_until: None,
             pursuit: Pursuit::new(&config),
             service: Service::default(),
+            negotiation: Self::negotiation(&config, now),
+            signaling_id: 0,
             timers: Timers::default(),
             spacing: ChaCha8Rng::seed_from_u64(seed),
             outbox: Outbox::new(),
@@ -106,6 +112,7 @@ impl<L: ClockLaw> Port<L> {
             counters: PortCounters::default(),
         };
         port.listen(now);
+        port.negotiate(now);
         port
     }
 
@@ -116,10 +123,14 @@ impl<L: ClockLaw> Port<L> {
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
         let header = message.header;
-        if !self.is_for_us(&header) {
+        if !self.is_for_us(&header) || !self.comes_by_unicast(source, &header) {
             return Ok(());
         }
+        self.heard_by_unicast(now, source, &message.body);
         match message.body {
+            Body::Signaling { target_port_identity } => {
+                self.handle_signaling(now, source, &header, target_port_identity, message.tlvs);
+            }
             Body::Announce(announce) => self.handle_announce(now, source, &header, &announce),
             Body::DelayReq { .. } => self.answer(now, source, &header),
             body => self.handle_master_message(now, &header, &body),
@@ -247,7 +258,7 @@ impl<L: ClockLaw> Port<L> {
         self.counters.announces += 1;
         let interval = match header.log_message_interval {
             log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
-            _ => Nanos::from_secs(1),
+            _ => self.granted_announce_interval(source).unwrap_or(Nanos::from_secs(1)),
         };
         let candidate = Candidate {
             data: DataSet::of(header.source_port_identity, self.config.identity, announce),
@@ -290,6 +301,7 @@ impl<L: ClockLaw> Port<L> {
         }
         let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
         self.timers.set(Timer::AnnounceReceipt, expiry.into_iter().chain(self.listen_until).min());
+        self.negotiate(now);
     }
 
     /// Changes the state as the table has it.

@@ -152,7 +152,11 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    fn learn_sync_interval(&mut self, log2: i8) {
+    pub(super) fn learn_delay_interval(&mut self, log2: i8) {
+        self.pursuit.learn_delay_interval(log2);
+    }
+
+    pub(super) fn learn_sync_interval(&mut self, log2: i8) {
         if log2 == NO_INTERVAL {
             return;
         }
@@ -191,6 +195,11 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn request_delay(&mut self, now: LocalTime) {
+        if self.pursuit.parent.is_some_and(|parent| !self.may_request_delay(parent.address)) {
+            self.pursuit.delay.abandon();
+            self.schedule_delay_request(now);
+            return;
+        }
         if self.pursuit.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
             self.law.request_unanswered(now);
@@ -202,8 +211,9 @@ impl<L: ClockLaw> Port<L> {
         }
         let Some(parent) = self.pursuit.parent else { return };
         let sequence_id = self.pursuit.delay.request();
-        let hybrid = self.config.delay_request_mode == DelayRequestMode::Hybrid && !self.pursuit.fell_back;
-        let (flags, destination) = if hybrid {
+        let by_unicast = self.config.unicast.is_some()
+            || self.config.delay_request_mode == DelayRequestMode::Hybrid && !self.pursuit.fell_back;
+        let (flags, destination) = if by_unicast {
             (Flags::UNICAST, Destination::Unicast(parent.address))
         } else {
             (Flags::default(), Destination::Multicast)
@@ -219,8 +229,8 @@ impl<L: ClockLaw> Port<L> {
         if self.pursuit.unanswered != UNANSWERED_LIMIT {
             return;
         }
-        let falls_back_to_multicast =
-            self.config.delay_request_mode == DelayRequestMode::Hybrid && !self.pursuit.fell_back;
+        let hybrid = self.config.delay_request_mode == DelayRequestMode::Hybrid && self.config.unicast.is_none();
+        let falls_back_to_multicast = hybrid && !self.pursuit.fell_back;
         if falls_back_to_multicast {
             (self.pursuit.fell_back, self.pursuit.unanswered) = (true, 0);
         }

@@ -42,6 +42,9 @@ pub struct PortIdentity {
 }
 
 impl PortIdentity {
+    /// All ones: every port of every clock (IEEE 1588-2019, table 37).
+    pub const EVERYBODY: Self = Self { clock_identity: ClockIdentity([0xFF; 8]), port_number: 0xFFFF };
+
     pub(super) const fn from_bytes(bytes: [u8; 10]) -> Self {
         let [c0, c1, c2, c3, c4, c5, c6, c7, port_number @ ..] = bytes;
         Self {

@@ -18,6 +18,7 @@ mod trace_file;
 mod view;
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::PtpOptions;
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
@@ -97,6 +98,9 @@ pub(crate) struct PlayArguments {
     /// PTP domain; that of the description if it is left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
+
+    #[command(flatten)]
+    ptp: PtpOptions,
 
     /// What the playback position and rate are taken from
     #[arg(long, value_enum, default_value = "ptp")]
@@ -218,8 +222,8 @@ fn timeline(
         Clock::Livewire | Clock::Free => Ok(None),
         _ if !on_ptp => Ok(None),
         Clock::Ptp => {
-            let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
-            let client = PtpClient::shared(PtpConfig::slave(interface.clone(), domain));
+            let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+            let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
             let warned = client.inspect_err(|error| {
                 warn(format_args!("warning: playing by the arrival of packets, without PTP: {error}"));
             });

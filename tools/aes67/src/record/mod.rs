@@ -10,6 +10,7 @@ mod stamp;
 mod wav;
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
 use capture::{Block, Capture, CaptureStats};
@@ -72,6 +73,9 @@ pub(crate) struct RecordArguments {
     /// PTP domain of the files' times; that of the description if it is left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
+
+    #[command(flatten)]
+    ptp: PtpOptions,
 
     /// Take the files' times from the system's clock, and leave PTP alone
     #[arg(long, conflicts_with = "ptp_domain")]
@@ -179,7 +183,7 @@ impl Take {
         let max_frames = max_frames(arguments.split, format.sample_rate())?;
         let (sender, blocks) = channel();
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let ptp = ptp_client(arguments, target, &interfaces[0]);
+        let ptp = ptp_client(arguments, target, &interfaces[0])?;
         let sink = Sink {
             capture: Capture::new(format, target.payload_type),
             rate: format.sample_rate(),
@@ -237,14 +241,16 @@ impl Take {
 }
 
 /// A recording needs no PTP: without it the system's clock tells the time.
-fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interface) -> Option<Arc<PtpClient>> {
+fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
     let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
     if arguments.no_ptp || !on_ptp {
-        return None;
+        return Ok(None);
     }
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
-    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), domain));
-    client.inspect_err(|error| warn(format_args!("warning: times are the system clock's, without PTP: {error}"))).ok()
+    let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+    let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
+    Ok(client
+        .inspect_err(|error| warn(format_args!("warning: times are the system clock's, without PTP: {error}")))
+        .ok())
 }
 
 struct Sink {

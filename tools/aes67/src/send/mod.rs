@@ -11,6 +11,7 @@ mod status;
 mod wizard;
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, seed, warn};
 pub(crate) use channels::ChannelList;
 use clap::Args;
@@ -92,9 +93,12 @@ pub(crate) struct SendArguments {
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
-    /// PTP domain
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: u8,
+    /// PTP domain; that of the profile if it is left out
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=127))]
+    ptp_domain: Option<u8>,
+
+    #[command(flatten)]
+    ptp: PtpOptions,
 
     /// With --clock system: the grandmaster that disciplines the system's clock, for the description
     #[arg(long, value_name = "IDENTITY:DOMAIN")]
@@ -194,7 +198,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     let split = arguments.split.map(usize::from);
     let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
     let mut session = Session::start(arguments.seconds)?;
-    let ptp = ptp_client(&plan, &interfaces[0])?;
+    let ptp = ptp_client(&plan, &arguments.ptp, &interfaces[0])?;
     let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
     let shown = prepare::shown(&prepared);
     let mut told = Told::new(&plan, &prepared, &interfaces[0])?;
@@ -288,7 +292,7 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     Ok(Plan {
         interface: interface.map(OneOrTwo),
         clock: arguments.clock,
-        ptp_domain: Domain(arguments.ptp_domain),
+        ptp_domain: Domain(arguments.ptp_domain.unwrap_or_else(|| arguments.ptp.domain())),
         grandmaster,
         wait_for_clock: !arguments.no_wait,
         announce: !arguments.no_sap,
@@ -324,12 +328,13 @@ fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
     }
 }
 
-fn ptp_client(plan: &Plan, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
+fn ptp_client(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
     let mut config = match plan.clock {
         Clock::System => return Ok(None),
         Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp_domain.0),
         Clock::Master => PtpConfig::master(interface.clone(), plan.ptp_domain.0),
     };
+    config = options.apply(config)?;
     // Timestamps are PTP time or nothing is sent, unless that is asked for: a stream that begins on another timeline jumps. A master that is lost later is held without end.
     config.reference.fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     Ok(Some(PtpClient::shared(config)?))

@@ -21,15 +21,17 @@ pub(super) struct Ptp4l {
     pub(super) slave_only: bool,
     /// Speaks the dialect of AirPlay, in which all that we send it is answered by unicast.
     is_receiver: bool,
+    /// Serves only who asks, by unicast.
+    is_asked: bool,
 }
 
 impl Ptp4l {
     pub(super) fn master(priority_1: u8) -> Self {
-        Self { priority_1, slave_only: false, is_receiver: false }
+        Self { priority_1, slave_only: false, is_receiver: false, is_asked: false }
     }
 
     pub(super) fn slave() -> Self {
-        Self { priority_1: 255, slave_only: true, is_receiver: false }
+        Self { slave_only: true, ..Self::master(255) }
     }
 
     /// A clock that is better than what a sender of AirPlay offers.
@@ -37,15 +39,22 @@ impl Ptp4l {
         Self { is_receiver: true, ..Self::master(100) }
     }
 
+    /// A master that serves by unicast, and only who asks for it.
+    pub(super) fn unicast_master(priority_1: u8) -> Self {
+        Self { is_asked: true, ..Self::master(priority_1) }
+    }
+
     /// Starts it on a host.
     pub(super) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
         let name = format!("ptp4l-{host}");
         let socket = wire.path(&format!("{name}.sock"));
         let (domain, sdo_id) = if self.is_receiver { (0, 1) } else { (DOMAIN, 0) };
+        let is_asked = u8::from(self.is_asked);
         let config = format!(
             "[global]\ndomainNumber {domain}\ntransportSpecific {sdo_id}\nhybrid_e2e {sdo_id}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
              logSyncInterval -3\nlogMinDelayReqInterval -3\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
-             time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\nuds_address {}\n",
+             time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\n\
+             unicast_listen {is_asked}\ninhibit_multicast_service {is_asked}\nuds_address {}\n",
             self.priority_1,
             u8::from(self.slave_only),
             socket.display()

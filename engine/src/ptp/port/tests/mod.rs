@@ -3,6 +3,7 @@
 mod master;
 mod selection;
 mod slave;
+mod unicast;
 
 use super::*;
 use crate::clock::{LockTransition, TimestampPair};
@@ -179,6 +180,7 @@ fn names(events: &[PortEvent]) -> Vec<String> {
         PortEvent::MasterLost(sender) => format!("lost {}", sender.clock_identity.0[0]),
         PortEvent::RequestsUnanswered { falls_back_to_multicast: true, .. } => "fallback".to_owned(),
         PortEvent::RequestsUnanswered { .. } => "unanswered".to_owned(),
+        PortEvent::Unicast(event) => event.to_string(),
         PortEvent::Lock(transition) => format!("lock {}", transition.to),
     };
     events.iter().map(name).collect()

@@ -8,6 +8,7 @@ mod latency;
 mod many;
 mod play;
 mod ptp;
+mod ptp_unicast;
 mod ptp_yield;
 mod receive;
 mod send;
@@ -51,6 +52,11 @@ pub(super) const ALL: &[Case] = &[
         "ptp-yield",
         "a receiver of AirPlay's kind is offered our clock, and is followed until it is killed",
         ptp_yield::run,
+    ),
+    case(
+        "ptp-unicast",
+        "masters that serve only who asks, beside multicast; killed and started anew",
+        ptp_unicast::run,
     ),
     case("jack-play", "a stream on jackd's dummy card: underruns, ratio, latency", play::jack),
     case("jack-latency", "the latency that `play` reports, beside the one that a client of JACK hears", latency::run),

@@ -52,7 +52,14 @@ fn one_way(bench: &Bench, wire: &Wire, receiver: &Running) -> Outcome {
         outcome.starts_with("known one way") && end["delay_responses"] == 0,
         format!("{outcome}:\n{}\n{}", ended.log, receiver.log()),
     )?;
-    accuracy(bench, "that does not answer", &objects(&ended.log), 1_000.0)?;
+    // An echo bounds the delay, to a round trip whose largest part is how soon a program is woken.
+    let admitted_us = number(&end, "error_ns") / 1e3;
+    let error_us = number(&end, "system_minus_receiver_ns") / 1e3;
+    bench.check(
+        end["synchronized"] == true && number(&end, "rtt_ns") > 0.0 && error_us.abs() < 2.0 * admitted_us + 20.0,
+        format!("{error_us} us off, {admitted_us} us admitted: {end}"),
+    )?;
+    accuracy(bench, "that does not answer", &objects(&ended.log), 300.0)?;
     change(wire, "delete chain ip receiver in\n")
 }
 

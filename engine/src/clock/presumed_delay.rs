@@ -1,0 +1,164 @@
+//! What a path's delay is taken to be where no Delay_Resp measures it.
+//!
+//! Model: the best of what is known speaks, with the standard deviation that it deserves. In this order:
+//!
+//! * a delay that was measured, of this path or by a comparison of this path with another one, stands;
+//! * a round trip to the master, measured by anything, bounds the delay: it lies anywhere between 0 and the whole round trip;
+//! * the delay to another master of the same link is near;
+//! * of a local network nothing is known but what local networks are like, and how much this one's packets jitter: wireless paths, which take
+//!   milliseconds, jitter by milliseconds.
+
+use crate::units::Nanos;
+
+/// A delay that is not measured, with its standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PresumedDelay {
+    pub(super) mean: Nanos,
+    pub(super) sigma: Nanos,
+}
+
+/// What the delays to two masters of one link differ by: half of the difference that the proof of steps takes for another route, some switches.
+const OTHER_PATH: Nanos = Nanos::new(super::step::ROUTE_DIFFERENCE_NS as i64 / 2);
+/// A shorter round trip is news if it is shorter by 1 / this, and so is another uncertainty.
+const NEWS_SHARE: i64 = 8;
+
+/// Where the delay in the estimate comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Nothing was ever measured.
+    #[default]
+    Nowhere,
+    /// What was measured with another master of the link, or presumed of it.
+    Link,
+    /// Measured on this path, or known from a comparison of its packets with the time that was held.
+    Path,
+}
+
+/// What is known of the present path's delay besides the estimate itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DelayKnowledge {
+    pub(super) origin: Origin,
+    /// The shortest round trip to the present master that anything has measured.
+    round_trip: Option<Nanos>,
+}
+
+impl DelayKnowledge {
+    /// Another master is followed; `presumed`: the last one's delay was.
+    pub(super) fn change_master(&mut self, presumed: bool) {
+        self.round_trip = None;
+        if self.origin != Origin::Nowhere || presumed {
+            self.origin = Origin::Link;
+        }
+    }
+
+    /// The present path was compared with the time that is held: its delay is as well known as that.
+    pub(super) fn compare(&mut self) {
+        if self.origin == Origin::Link {
+            self.origin = Origin::Path;
+        }
+    }
+
+    /// Takes a round trip; whether that is news.
+    pub(super) fn round_trip(&mut self, round_trip: Nanos) -> bool {
+        let is_news = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / NEWS_SHARE);
+        let is_news = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_news);
+        if is_news {
+            self.round_trip = Some(round_trip);
+        }
+        is_news
+    }
+
+    /// Whether what is presumed comes from nothing but the jitter, and that has become another one.
+    pub(super) fn is_outdated(&self, presumed: PresumedDelay, usual: PresumedDelay) -> bool {
+        let is_usual = self.origin == Origin::Nowhere && self.round_trip.is_none();
+        let news = Nanos::new(presumed.sigma.as_nanos() / NEWS_SHARE);
+        is_usual && (usual.sigma - presumed.sigma).abs() > news
+    }
+
+    /// What the delay is taken to be, where the estimate says `estimated` and of a local network `usual` is to be expected.
+    pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
+        match (self.origin, self.round_trip) {
+            (Origin::Path, _) => estimated,
+            (_, Some(round_trip)) => PresumedDelay::within(round_trip),
+            (Origin::Link, None) => estimated.elsewhere(),
+            (Origin::Nowhere, None) => usual,
+        }
+    }
+}
+
+impl PresumedDelay {
+    /// Uniform between 0 and the whole round trip, whose standard deviation is a share 1 / sqrt(12) of it.
+    fn within(round_trip: Nanos) -> Self {
+        let sigma_s = round_trip.as_secs_f64() / libm::sqrt(12.0);
+        Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }
+    }
+
+    /// The delay of another path of the same link. No delay is negative.
+    fn elsewhere(self) -> Self {
+        let sigma_s = libm::hypot(self.sigma.as_secs_f64(), OTHER_PATH.as_secs_f64());
+        Self { mean: self.mean.max(Nanos::ZERO), sigma: Nanos::from_secs_f64(sigma_s) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn us(mean: i64, sigma: i64) -> PresumedDelay {
+        PresumedDelay { mean: Nanos::from_micros(mean), sigma: Nanos::from_micros(sigma) }
+    }
+
+    const USUAL: PresumedDelay = us(75, 150);
+
+    #[test]
+    fn the_best_of_what_is_known_speaks() {
+        let estimated = us(40, 3);
+        let mut known = DelayKnowledge::default();
+        assert_eq!(known.presume(estimated, USUAL), USUAL);
+        assert!(known.round_trip(Nanos::from_micros(120)));
+        let of_round_trip = known.presume(estimated, USUAL);
+        assert_eq!((of_round_trip.mean, of_round_trip.sigma.as_nanos()), (Nanos::from_micros(60), 34_641));
+        known.origin = Origin::Path;
+        assert_eq!(known.presume(estimated, USUAL), estimated);
+        known.change_master(false);
+        let of_link = known.presume(estimated, USUAL);
+        assert_eq!((of_link.mean, of_link.sigma.as_nanos()), (estimated.mean, 100_045), "the round trip was another's");
+        known.compare();
+        assert_eq!(known.presume(estimated, USUAL), estimated);
+    }
+
+    #[test]
+    fn a_comparison_tells_something_once_there_was_a_delay_to_compare_with() {
+        let mut known = DelayKnowledge::default();
+        known.compare();
+        assert_eq!(known.presume(us(40, 3), USUAL), USUAL);
+        known.change_master(true);
+        known.compare();
+        assert_eq!(known.presume(us(40, 160), USUAL), us(40, 160), "no jump of the time that is held");
+    }
+
+    #[test]
+    fn only_a_round_trip_that_is_shorter_by_a_good_share_is_news() {
+        let mut known = DelayKnowledge::default();
+        let us = Nanos::from_micros;
+        let news = [0, -5, 80, 90, 71, 69, 68].map(|round_trip| known.round_trip(us(round_trip)));
+        assert_eq!(news, [false, false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn what_comes_from_the_jitter_alone_follows_it() {
+        let mut known = DelayKnowledge::default();
+        let sigmas = [150, 160, 170, 100].map(|sigma| known.is_outdated(USUAL, us(75, sigma)));
+        assert_eq!(sigmas, [false, false, true, true]);
+        known.round_trip(Nanos::from_micros(100));
+        assert!(!known.is_outdated(USUAL, us(75, 500)));
+    }
+
+    #[test]
+    fn a_negative_estimate_is_not_carried_to_another_path() {
+        let mut known = DelayKnowledge { origin: Origin::Link, ..DelayKnowledge::default() };
+        assert_eq!(known.presume(us(-4, 3), USUAL).mean, Nanos::ZERO);
+        known.origin = Origin::Path;
+        assert_eq!(known.presume(us(-4, 3), USUAL).mean, Nanos::from_micros(-4), "what is measured is not touched");
+    }
+}

@@ -1,0 +1,60 @@
+//! What unicast negotiation is told.
+
+use crate::ptp::transmit::PeerAddress;
+
+/// Masters of a table: IEEE 1588-2019 sets no bound, and networks have two or four.
+const MAX_MASTERS: usize = 8;
+
+/// The unicast master table (IEEE 1588-2019, 17.4), in the order in which it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnicastMasters([Option<PeerAddress>; MAX_MASTERS]);
+
+impl UnicastMasters {
+    /// How many there may be.
+    pub const MOST: usize = MAX_MASTERS;
+
+    /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`]. One that is named twice is there once.
+    ///
+    /// ```
+    /// use engine::ptp::unicast::UnicastMasters;
+    /// let table = UnicastMasters::new(&[[192, 0, 2, 1].into(), [192, 0, 2, 2].into(), [192, 0, 2, 1].into()]).unwrap();
+    /// assert_eq!(table.iter().count(), 2);
+    /// assert_eq!(UnicastMasters::new(&[]), None);
+    /// ```
+    #[must_use]
+    pub fn new(addresses: &[PeerAddress]) -> Option<Self> {
+        let mut table = Self::default();
+        let mut free = table.0.iter_mut();
+        for (index, address) in addresses.iter().enumerate() {
+            if !addresses[..index].contains(address) {
+                *free.next()? = Some(*address);
+            }
+        }
+        (!addresses.is_empty()).then_some(table)
+    }
+
+    /// The addresses.
+    pub fn iter(&self) -> impl Iterator<Item = PeerAddress> + '_ {
+        self.0.iter().flatten().copied()
+    }
+}
+
+/// What unicast negotiation is told. The intervals that are asked for are those of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnicastConfig {
+    /// The masters that are asked; messages of others are counted and ignored.
+    pub masters: UnicastMasters,
+    /// How long a grant is asked for.
+    pub duration_s: u32,
+}
+
+impl UnicastConfig {
+    /// Durations that masters grant (ITU-T G.8265.1, table 3, allows from 60 s; others grant less).
+    pub const DURATIONS_S: std::ops::RangeInclusive<u32> = 10..=1000;
+
+    /// These masters, asked for the usual duration (ITU-T G.8265.1, table 3).
+    #[must_use]
+    pub const fn new(masters: UnicastMasters) -> Self {
+        Self { masters, duration_s: 300 }
+    }
+}

@@ -1,0 +1,373 @@
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): what masters send only to those who ask, for as long as they have granted.
+//!
+//! Model: a table of masters. All of them are asked for Announces, so that the best master clock algorithm can choose; the chosen one is asked for Syncs and
+//! Delay_Resps, too. A grant is renewed when three quarters of its duration are over. A request without an answer is repeated after 1 s, then after twice as long, up to
+//! 8 s; one that was denied after twice that, up to 64 s. What was granted and does not come is asked for anew: the master has started anew, and knows nothing
+//! of its grants.
+//!
+//! Contract (sans-IO): the port asks [`Negotiation::poll_signal`] for what is to be sent after every call, and calls [`Negotiation::handle_timeout`] when
+//! [`Negotiation::poll_timeout`] is due.
+
+mod config;
+#[cfg(test)]
+mod tests;
+mod tlv;
+
+pub use config::{UnicastConfig, UnicastMasters};
+pub use tlv::{LONGEST_TLV, Service, UnicastTlv};
+
+use super::transmit::PeerAddress;
+use super::wire::PortIdentity;
+use crate::units::{LocalTime, Nanos};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Time until a request is repeated the first time, and the longest, 2^n times that, where no answer comes and where the answer is no.
+const RETRY: Nanos = Nanos::from_secs(1);
+const LONGEST_UNANSWERED: u32 = 3;
+const LONGEST_DENIED: u32 = 6;
+/// Requests without an answer that are worth a word.
+const UNANSWERED_LIMIT: u32 = 3;
+/// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
+const RENEWAL: (i64, i64) = (3, 4);
+/// Intervals of silence after which a grant is void, and a second more. For Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and lost now and then.
+const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
+const SILENCE: Nanos = Nanos::from_secs(1);
+/// Intervals that are believed, 2^n s.
+const INTERVALS: (i8, i8) = (-7, 5);
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 32;
+
+/// Something that a user would want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnicastEvent {
+    /// The master's address.
+    pub master: PeerAddress,
+    /// What was asked for.
+    pub service: Service,
+    /// What became of it.
+    pub what: UnicastOutcome,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnicastOutcome {
+    /// It was granted for the first time, or again after it was lost.
+    Granted {
+        /// Interval between messages, 2^n s.
+        log_interval: i8,
+        /// For how long.
+        duration_s: u32,
+    },
+    /// It was denied.
+    Denied,
+    /// Requests are not answered.
+    Unanswered,
+    /// The master has cancelled its grant.
+    Cancelled,
+    /// The grant's duration is over, and it was not renewed.
+    Expired,
+    /// It was granted, and nothing comes.
+    Silent,
+}
+
+impl fmt::Display for UnicastEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { master, service, what } = self;
+        match what {
+            UnicastOutcome::Granted { log_interval, duration_s } => {
+                let interval = Nanos::from_log2_secs(*log_interval);
+                write!(f, "unicast master {master} grants {service} every {interval} for {duration_s} s")
+            }
+            UnicastOutcome::Denied => write!(f, "unicast master {master} denies {service}: it is asked again"),
+            UnicastOutcome::Unanswered => {
+                write!(f, "unicast master {master} does not answer {UNANSWERED_LIMIT} requests for {service}")
+            }
+            UnicastOutcome::Cancelled => write!(f, "unicast master {master} cancels {service}"),
+            UnicastOutcome::Expired => write!(f, "unicast master {master} has not renewed {service}"),
+            UnicastOutcome::Silent => write!(f, "unicast master {master} has granted {service}, and none comes"),
+        }
+    }
+}
+
+/// A Signaling message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signal {
+    pub(super) to: PeerAddress,
+    /// All ones where the master's port is not known.
+    pub(super) target: PortIdentity,
+    /// Encoded TLVs.
+    pub(super) tlvs: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    interval: Nanos,
+    until: LocalTime,
+    heard_at: LocalTime,
+}
+
+/// One service of one master.
+#[derive(Clone, Copy, Debug)]
+struct Contract {
+    service: Service,
+    wanted: bool,
+    /// When to ask, or ask again.
+    next: LocalTime,
+    /// Requests since the last answer.
+    requests: u32,
+    /// Answers in a row that were no.
+    denials: u32,
+    grant: Option<Grant>,
+}
+
+impl Contract {
+    fn silent_at(&self, grant: &Grant) -> LocalTime {
+        grant.heard_at + grant.interval.times(SILENT_INTERVALS[self.service as usize]) + SILENCE
+    }
+
+    /// When the grant ends by itself, and why.
+    fn end(&self) -> Option<(LocalTime, UnicastOutcome)> {
+        let grant = self.grant.as_ref()?;
+        let silent = (self.silent_at(grant), UnicastOutcome::Silent);
+        let expired = (grant.until, UnicastOutcome::Expired);
+        Some(if silent.0 < expired.0 { silent } else { expired })
+    }
+
+    fn due(&self) -> Option<LocalTime> {
+        self.wanted.then_some(self.next).into_iter().chain(self.end().map(|(at, _)| at)).min()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Master {
+    address: PeerAddress,
+    /// Its port, as it named itself.
+    port: Option<PortIdentity>,
+    contracts: [Contract; 3],
+}
+
+/// The negotiation with all masters of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Negotiation {
+    duration_s: u32,
+    /// 2^n s, by service.
+    log_intervals: [i8; 3],
+    masters: Vec<Master>,
+    signals: VecDeque<Signal>,
+    events: VecDeque<UnicastEvent>,
+}
+
+impl Negotiation {
+    /// Begins to ask at `now`, for Announces, Syncs and Delay_Resps at these intervals, 2^n s.
+    pub(super) fn new(config: &UnicastConfig, log_intervals: [i8; 3], now: LocalTime) -> Self {
+        let contract = |service: Service| Contract {
+            service,
+            wanted: service == Service::Announce,
+            next: now,
+            requests: 0,
+            denials: 0,
+            grant: None,
+        };
+        let master = |address| Master { address, port: None, contracts: Service::ALL.map(contract) };
+        Self {
+            duration_s: config.duration_s,
+            log_intervals,
+            masters: config.masters.iter().map(master).collect(),
+            signals: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Whether messages from this address count.
+    pub(super) fn knows(&self, address: PeerAddress) -> bool {
+        self.masters.iter().any(|master| master.address == address)
+    }
+
+    /// The interval at which a master has granted a service.
+    pub(super) fn interval(&self, address: PeerAddress, service: Service) -> Option<Nanos> {
+        let master = self.masters.iter().find(|master| master.address == address)?;
+        Some(master.contracts[service as usize].grant?.interval)
+    }
+
+    /// A message that was granted has come.
+    pub(super) fn heard(&mut self, now: LocalTime, address: PeerAddress, service: Service) {
+        if let Some(grant) = self.contract(address, service).and_then(|contract| contract.grant.as_mut()) {
+            grant.heard_at = now;
+        }
+    }
+
+    /// Syncs and Delay_Resps are wanted of this master, and of no other.
+    pub(super) fn select(&mut self, now: LocalTime, selected: Option<PeerAddress>) {
+        let Self { masters, signals, .. } = self;
+        for master in masters {
+            let wanted = Some(master.address) == selected;
+            let mut cancelled = Vec::new();
+            for contract in &mut master.contracts {
+                if contract.service == Service::Announce || contract.wanted == wanted {
+                    continue;
+                }
+                (contract.wanted, contract.next, contract.requests, contract.denials) = (wanted, now, 0, 0);
+                if contract.grant.take().is_some() {
+                    cancelled.extend(UnicastTlv::Cancel(contract.service).emit());
+                }
+            }
+            push_signal(signals, master, cancelled);
+        }
+    }
+
+    /// Gives back what was granted, and asks for nothing more.
+    pub(super) fn release(&mut self) {
+        let Self { masters, signals, .. } = self;
+        for master in masters {
+            let mut cancelled = Vec::new();
+            for contract in &mut master.contracts {
+                contract.wanted = false;
+                if contract.grant.take().is_some() {
+                    cancelled.extend(UnicastTlv::Cancel(contract.service).emit());
+                }
+            }
+            push_signal(signals, master, cancelled);
+        }
+    }
+
+    /// Takes a TLV of a Signaling message that came from `address`, where `port` is. Returns the service and interval that it grants.
+    pub(super) fn handle_tlv(
+        &mut self,
+        now: LocalTime,
+        address: PeerAddress,
+        port: PortIdentity,
+        tlv: &UnicastTlv,
+    ) -> Option<(Service, i8)> {
+        let most_s = self.duration_s;
+        let master = self.masters.iter_mut().find(|master| master.address == address)?;
+        master.port = Some(port);
+        match *tlv {
+            UnicastTlv::Grant { service, log_interval, duration_s, .. } => {
+                let contract = &mut master.contracts[service as usize];
+                if !contract.wanted || contract.requests == 0 {
+                    return None;
+                }
+                let log_interval = log_interval.clamp(INTERVALS.0, INTERVALS.1);
+                let what = match contract.granted(now, log_interval, duration_s.min(most_s)) {
+                    Granted::Denied => UnicastOutcome::Denied,
+                    Granted::Anew => UnicastOutcome::Granted { log_interval, duration_s },
+                    Granted::Renewed => return Some((service, log_interval)),
+                };
+                self.push_event(UnicastEvent { master: address, service, what });
+                (what != UnicastOutcome::Denied).then_some((service, log_interval))
+            }
+            UnicastTlv::Cancel(service) => {
+                let contract = &mut master.contracts[service as usize];
+                let had = contract.grant.take().is_some();
+                if had {
+                    (contract.requests, contract.next) = (0, now + RETRY);
+                }
+                let acknowledged = UnicastTlv::AcknowledgeCancel(service).emit();
+                push_signal(&mut self.signals, master, acknowledged);
+                if had {
+                    self.push_event(UnicastEvent { master: address, service, what: UnicastOutcome::Cancelled });
+                }
+                None
+            }
+            // What others ask of masters, and the answer to what we have cancelled.
+            UnicastTlv::Request { .. } | UnicastTlv::AcknowledgeCancel(_) => None,
+        }
+    }
+
+    /// Ends what is over, and asks for what is wanted.
+    pub(super) fn handle_timeout(&mut self, now: LocalTime) {
+        let (duration_s, log_intervals) = (self.duration_s, self.log_intervals);
+        let Self { masters, signals, events, .. } = self;
+        for master in masters {
+            let mut requests = Vec::new();
+            for contract in &mut master.contracts {
+                let mut tell =
+                    |what| push_event(events, UnicastEvent { master: master.address, service: contract.service, what });
+                if let Some((_, why)) = contract.end().filter(|&(at, _)| at <= now) {
+                    contract.grant = None;
+                    if why == UnicastOutcome::Silent {
+                        (contract.requests, contract.next) = (0, now);
+                    }
+                    tell(why);
+                }
+                if !contract.wanted || contract.next > now {
+                    continue;
+                }
+                if contract.requests == UNANSWERED_LIMIT {
+                    tell(UnicastOutcome::Unanswered);
+                }
+                let log_interval = log_intervals[contract.service as usize];
+                requests.extend(UnicastTlv::Request { service: contract.service, log_interval, duration_s }.emit());
+                contract.next = now + RETRY.times(1 << contract.requests.min(LONGEST_UNANSWERED));
+                contract.requests = contract.requests.saturating_add(1);
+            }
+            push_signal(signals, master, requests);
+        }
+    }
+
+    /// When [`Negotiation::handle_timeout`] is due next.
+    pub(super) fn poll_timeout(&self) -> Option<LocalTime> {
+        self.masters.iter().flat_map(|master| &master.contracts).filter_map(Contract::due).min()
+    }
+
+    /// The next message to be sent.
+    pub(super) fn poll_signal(&mut self) -> Option<Signal> {
+        self.signals.pop_front()
+    }
+
+    /// The next event that was not yet told.
+    pub(super) fn poll_event(&mut self) -> Option<UnicastEvent> {
+        self.events.pop_front()
+    }
+
+    fn contract(&mut self, address: PeerAddress, service: Service) -> Option<&mut Contract> {
+        let master = self.masters.iter_mut().find(|master| master.address == address)?;
+        master.contracts.get_mut(service as usize)
+    }
+
+    fn push_event(&mut self, event: UnicastEvent) {
+        push_event(&mut self.events, event);
+    }
+}
+
+/// What a grant is to a contract.
+enum Granted {
+    Anew,
+    Renewed,
+    Denied,
+}
+
+impl Contract {
+    /// Takes the answer to a request.
+    fn granted(&mut self, now: LocalTime, log_interval: i8, duration_s: u32) -> Granted {
+        self.requests = 0;
+        if duration_s == 0 {
+            // A grant that is not renewed lasts until it ends.
+            self.denials = self.denials.saturating_add(1);
+            self.next = now + RETRY.times(1 << self.denials.min(LONGEST_DENIED));
+            return Granted::Denied;
+        }
+        self.denials = 0;
+        let duration = Nanos::from_secs(i64::from(duration_s));
+        let heard_at = self.grant.map_or(now, |grant| grant.heard_at);
+        let interval = Nanos::from_log2_secs(log_interval);
+        let before = self.grant.replace(Grant { interval, until: now + duration, heard_at });
+        self.next = now + Nanos::new(duration.as_nanos() / RENEWAL.1 * RENEWAL.0);
+        if before.is_some() { Granted::Renewed } else { Granted::Anew }
+    }
+}
+
+fn push_event(events: &mut VecDeque<UnicastEvent>, event: UnicastEvent) {
+    if events.len() == MAX_EVENTS {
+        events.pop_front();
+    }
+    events.push_back(event);
+}
+
+/// Bounded by who drains: every call queues one message for each master, at most.
+fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
+    if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
+        signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });
+    }
+}

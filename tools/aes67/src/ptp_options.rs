@@ -1,0 +1,92 @@
+//! What all commands that follow PTP can be told of it.
+
+use crate::failure::{Failure, Result};
+use clap::{Args, ValueEnum};
+use engine::ptp::Profile;
+use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
+use net::ptp::PtpConfig;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+#[derive(Args)]
+pub(crate) struct PtpOptions {
+    /// PTP profile: which domain is meant if none is given, how often we announce ourselves and send Syncs as master, and how often unicast masters are asked to.
+    /// A slave of multicast takes all intervals from the wire
+    #[arg(long, value_enum, value_name = "PROFILE", default_value = "aes67")]
+    profile: ProfileName,
+
+    /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them is followed, and nobody else
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    unicast_master: Vec<String>,
+
+    /// For how long unicast masters are asked; grants are renewed after three quarters of it
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        requires = "unicast_master",
+        value_parser = clap::value_parser!(u32).range(i64::from(*UnicastConfig::DURATIONS_S.start())..=i64::from(*UnicastConfig::DURATIONS_S.end()))
+    )]
+    unicast_duration: u32,
+}
+
+/// The profiles as users know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProfileName {
+    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for), 8 Syncs a second, a Delay_Req a second
+    #[value(alias = "media")]
+    Aes67,
+    /// SMPTE ST 2059-2: domain 127, 4 Announces a second, 8 Syncs and 8 Delay_Reqs a second
+    #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
+    St2059,
+    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked for), a Sync and a Delay_Req a second
+    #[value(name = "default", alias = "ieee1588")]
+    Ieee1588,
+}
+
+impl PtpOptions {
+    fn profile(&self) -> &'static Profile {
+        match self.profile {
+            ProfileName::Aes67 => &Profile::AES67_MEDIA,
+            ProfileName::St2059 => &Profile::ST_2059_2,
+            ProfileName::Ieee1588 => &Profile::DEFAULT_E2E,
+        }
+    }
+
+    /// The domain, if nothing else tells it.
+    pub(crate) fn domain(&self) -> u8 {
+        self.profile().domain_number.default
+    }
+
+    /// The same client, as these options want it.
+    pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
+        let config = config.with_profile(self.profile());
+        if self.unicast_master.is_empty() {
+            return Ok(config);
+        }
+        if !config.port.slave_only {
+            return Err(Failure::input("--unicast-master is for who follows a master: leave it out, or --master"));
+        }
+        let addresses = self.unicast_master.iter().map(|host| resolve(host)).collect::<Result<Vec<_>>>()?;
+        let masters = UnicastMasters::new(&addresses).ok_or_else(|| {
+            Failure::input(format!(
+                "{} unicast masters are too many: {} are the most",
+                addresses.len(),
+                UnicastMasters::MOST
+            ))
+        })?;
+        Ok(config.served_by(UnicastConfig { masters, duration_s: self.unicast_duration }))
+    }
+}
+
+/// The IPv4 address of a host.
+pub(crate) fn resolve(host: &str) -> Result<IpAddr> {
+    let found = (host, 0).to_socket_addrs().map_err(|error| Failure::input(format!("{host}: {error}")))?;
+    let address = found.filter(SocketAddr::is_ipv4).map(|address| address.ip()).next();
+    let address = address.ok_or_else(|| Failure::input(format!("{host} has no IPv4 address")))?;
+    match address {
+        IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified() => {
+            Err(Failure::input(format!("{host} is no address of a single host, such as 192.168.1.20")))
+        }
+        _ => Ok(address),
+    }
+}
