@@ -5,6 +5,7 @@ use crate::session::{Session, warn};
 use engine::SampleRate;
 use engine::announce::livewire::Channel;
 use engine::announce::sdp::{Description, LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
+use engine::receive::Described;
 use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ, StreamFormat};
 use net::interface::Interface;
 use net::sap::SapListener;
@@ -67,6 +68,15 @@ impl Target {
             interface: None,
             latency_ms: None,
         })
+    }
+
+    /// Takes over what its packets have shown it to be.
+    pub(crate) fn correct(&mut self, described: Described) {
+        let Described { format, payload_type, packet_frames } = described;
+        self.stream.format = format;
+        self.stream.packet_frames = packet_frames.and_then(|frames| usize::try_from(frames).ok());
+        self.stream.payload_type = payload_type.unwrap_or(self.stream.payload_type);
+        self.payload_type = payload_type;
     }
 
     /// For a person: where it comes from and what it is.

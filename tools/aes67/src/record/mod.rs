@@ -10,12 +10,14 @@ mod stamp;
 mod wav;
 
 use crate::failure::{Failure, Result};
+use crate::findings::Findings;
 use crate::session::{Session, print, warn};
 use crate::target::Target;
+use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Leg, MediaClock};
+use engine::receive::{Described, Leg, MediaClock};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
@@ -66,6 +68,10 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     ptp_domain: Option<u8>,
 
+    /// What is believed if the packets contradict the description
+    #[arg(long, value_enum, default_value = "description")]
+    trust: Trust,
+
     /// Take the files' times from the system's clock, and leave PTP alone
     #[arg(long, conflicts_with = "ptp_domain")]
     no_ptp: bool,
@@ -78,8 +84,12 @@ pub(crate) struct RecordArguments {
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     let first = arguments.interface.first().map(String::as_str);
-    let targets: Vec<Target> =
+    let mut targets: Vec<Target> =
         arguments.streams.iter().map(|text| Target::find(text, first, &session)).collect::<Result<_>>()?;
+    for target in &mut targets {
+        let legs = LegConfig::of(&target.stream, &interfaces(&arguments.interface, target)?)?;
+        arguments.trust.apply(target, &legs, &session)?;
+    }
     let mut takes = Vec::new();
     for (target, path) in targets.iter().zip(paths(&arguments.output, &targets)) {
         takes.push(Take::start(arguments, target, &path)?);
@@ -91,6 +101,8 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         done = takes.iter_mut().try_for_each(Take::write);
         if done.is_ok() && session.second_is_over() {
             done = takes.iter_mut().try_for_each(Take::keep_valid);
+            let news: Vec<String> = takes.iter_mut().filter_map(Take::news).collect();
+            news.iter().for_each(|sentence| session.tell(format_args!("{sentence}")));
             let lines: Vec<String> = takes.iter().map(Take::line).collect();
             session.show_all(&lines);
         }
@@ -155,6 +167,8 @@ struct Shared {
 
 /// The recording of one stream.
 struct Take {
+    name: String,
+    findings: Findings,
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
@@ -172,7 +186,11 @@ impl Take {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let ptp = ptp_client(arguments, target, &interfaces[0]);
         let sink = Sink {
-            capture: Capture::new(format, target.payload_type),
+            capture: Capture::new(Described {
+                format,
+                payload_type: target.payload_type,
+                packet_frames: target.stream.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
+            }),
             rate: format.sample_rate(),
             media_clock: target.stream.relation(),
             ptp: ptp.clone(),
@@ -182,7 +200,8 @@ impl Take {
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
         // Last: a recording that cannot begin leaves no file behind.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
-        Ok(Self { files, blocks, shared, listener })
+        let (name, findings) = (target.name.clone(), Findings::default());
+        Ok(Self { name, findings, files, blocks, shared, listener })
     }
 
     fn write(&mut self) -> Result<()> {
@@ -199,10 +218,19 @@ impl Take {
         self.files.keep_valid(anchor.as_ref())
     }
 
+    /// What a person should know of its packets.
+    fn news(&mut self) -> Option<String> {
+        let finding = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats.finding;
+        self.findings.look(&self.name, finding)
+    }
+
     fn finish(mut self) -> Result<()> {
         // Its end lets go of what still waits.
         drop(self.listener.take());
         let written = self.write();
+        if let Some(sentence) = self.news() {
+            print(&sentence);
+        }
         print(&self.line());
         let anchor = self.anchor();
         written.and(self.files.finish(anchor.as_ref()))
@@ -213,14 +241,14 @@ impl Take {
         let stats = &shared.stats;
         let dropped: u64 = shared.legs.iter().map(|leg| leg.socket.dropped).sum();
         format!(
-            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {} refused, {} dropped by the kernel, {} restarts",
+            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {}, {} dropped by the kernel, {} restarts",
             self.files.seconds(),
             self.files.current().display(),
             stats.packets,
             stats.missing_frames,
             stats.gaps,
             stats.late_packets,
-            stats.refused,
+            stats.refusals,
             dropped,
             stats.restarts,
         )
