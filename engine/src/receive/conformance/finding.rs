@@ -61,10 +61,13 @@ impl Finding {
                 let packet_frames = described.packet_frames.map(|_| advance);
                 likely(advance, length, format).next().map(|format| Described { format, packet_frames, ..described })
             }
-            Self::SampleRate { measured_hz, .. } => {
+            Self::SampleRate { measured_hz, described_hz } => {
                 let rate = SampleRate::from_hz(measured_hz)?;
                 let format = StreamFormat::new(format.encoding(), rate, format.channels()).ok()?;
-                Some(Described { format, ..described })
+                // The packet time is as it was described.
+                let scaled = |frames: u32| u64::from(frames) * u64::from(measured_hz) / u64::from(described_hz.max(1));
+                let packet_frames = described.packet_frames.and_then(|frames| u32::try_from(scaled(frames)).ok());
+                Some(Described { format, packet_frames, ..described })
             }
             Self::PayloadType { found, .. } => Some(Described { payload_type: Some(found), ..described }),
             Self::PacketTime { frames, .. } => Some(Described { packet_frames: Some(frames), ..described }),

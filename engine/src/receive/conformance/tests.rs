@@ -116,7 +116,7 @@ fn findings_can_be_corrected_where_the_packets_say_enough() {
     let eight = correct(Sender { bytes_per_frame: 24, ..L24_STEREO }, l24_stereo(), 3);
     assert_eq!((eight.format.encoding(), eight.format.channels()), (Encoding::L24, 8));
     let fast = correct(Sender { frames: 96, rate_hz: 96_000, ..L24_STEREO }, l24_stereo(), 600);
-    assert_eq!(fast.format.sample_rate().as_hz(), 96_000);
+    assert_eq!((fast.format.sample_rate().as_hz(), fast.packet_frames), (96_000, Some(96)));
     let slow = correct(Sender { rate_hz: 44_100, ..L24_STEREO }, l24_stereo(), 2500);
     assert_eq!(slow.format.sample_rate().as_hz(), 44_100);
     assert_eq!(correct(Sender { payload_type: 97, ..L24_STEREO }, l24_stereo(), 8).payload_type, Some(97));
