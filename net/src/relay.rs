@@ -14,7 +14,7 @@ use crate::stream::LegConfig;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
-use engine::receive::{IngestStats, Leg};
+use engine::receive::{IngestError, IngestStats, Leg};
 use engine::relay::{Relay, RelayConfig, RelayStats};
 use engine::send::{Lateness, SenderStats};
 use engine::{Frames, LocalTime, Nanos};
@@ -174,7 +174,8 @@ impl Driver {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
             let round = socket.receive(buffer, ROUND, |received, datagram| {
-                if let Err(refusal) = self.relay.handle_datagram(leg, received.at, datagram) {
+                let taken = self.relay.handle_datagram(leg, received.at, datagram);
+                if let Some(refusal) = taken.err().filter(IngestError::is_refusal) {
                     self.last_refusal = Some(refusal.to_string());
                 }
             });

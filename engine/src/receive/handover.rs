@@ -41,6 +41,9 @@ pub struct ControlSnapshot {
     pub reference: Option<MediaMap>,
     /// Frames of the packet that began the timeline: by how much a packet is sent after the time of its first frame.
     pub packet_frames: u32,
+    /// Whether the packets contradict the stream's description: what came of this generation is not
+    /// to be played.
+    pub silenced: bool,
 }
 
 /// What the audio half tells of itself after every callback.

@@ -6,9 +6,11 @@
 //! sender says of PTP, so that the rate never depends on a master.
 
 use super::agreement::Agreement;
+use super::conformance::{Conformance, Finding};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
+use super::refusals::{Companion, Refusals, is_keep_alive};
 use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
@@ -26,7 +28,7 @@ const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// A timeline of which only packets after their playout have come for this long is given up.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
-/// A datagram was not a packet of this stream.
+/// A datagram was not a packet of this stream, or has no audio.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum IngestError {
     /// Not RTP.
@@ -49,6 +51,24 @@ pub enum IngestError {
     /// A timestamp far from the stream's timeline; a second one like it starts a new timeline.
     #[error("timestamp {0} frames away from the stream's timeline")]
     Discontinuity(i64),
+    /// The packets contradict the description of the stream: their audio would be noise, or at the
+    /// wrong speed.
+    #[error("{0}")]
+    Contradiction(Finding),
+    /// An RTP packet without audio that keeps the way open; it is counted, and is not refused.
+    #[error("a keep-alive without audio")]
+    KeepAlive,
+    /// Something else that comes along with streams; it is counted, and is not refused.
+    #[error("no audio, but what comes along with it: {0:?}")]
+    Companion(Companion),
+}
+
+impl IngestError {
+    /// Whether something is wrong; else the datagram has no audio, and was not meant to.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::KeepAlive | Self::Companion(_))
+    }
 }
 
 /// What the control half has counted.
@@ -60,6 +80,10 @@ pub struct IngestStats {
     pub legs: [LegStats; 2],
     /// Datagrams that were refused, see [`IngestError`].
     pub refused: u64,
+    /// The same by their reasons, and what was neither refused nor audio.
+    pub refusals: Refusals,
+    /// What the packets say against the description of the stream.
+    pub finding: Option<Finding>,
     /// Packets that found the ring to the audio half full: the sound card does not pull.
     pub overflows: u64,
     /// Restarts of the media timeline.
@@ -121,6 +145,7 @@ pub struct Ingest {
     timeline: Option<Timeline>,
     /// Timestamp of a packet that would have begun a new timeline, and was waited for to be confirmed.
     suspect: Option<RtpTimestamp>,
+    conformance: Conformance,
     snapshot: ControlSnapshot,
     stats: IngestStats,
     ptp: Option<PtpMap>,
@@ -140,6 +165,7 @@ impl Ingest {
             config: *config,
             timeline: None,
             suspect: None,
+            conformance: Conformance::new(config.described()),
             snapshot: ControlSnapshot::default(),
             stats: IngestStats::default(),
             ptp: None,
@@ -152,11 +178,13 @@ impl Ingest {
     /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a stream without redundancy.
     ///
     /// # Errors
-    /// If it is not a packet of this stream; it is counted as refused, and nothing else happens.
+    /// If it is not a packet of this stream with audio; it is counted by its reason ([`Refusals`]),
+    /// and nothing else happens.
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         let taken = self.take(leg, now, datagram);
-        if taken.is_err() {
-            self.stats.refused += 1;
+        if let Err(error) = &taken {
+            self.stats.refusals.count(error);
+            self.stats.refused += u64::from(error.is_refusal());
         }
         taken
     }
@@ -169,7 +197,7 @@ impl Ingest {
     /// What this half has counted.
     #[must_use]
     pub fn stats(&self) -> IngestStats {
-        let mut stats = self.stats;
+        let mut stats = IngestStats { finding: self.conformance.finding(), ..self.stats };
         if let Some(timeline) = &self.timeline {
             stats.sequence = timeline.legs.merged();
             stats.legs = timeline.legs.stats();
@@ -198,11 +226,11 @@ impl Ingest {
     }
 
     fn take(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        let packet = RtpPacket::parse(datagram)?;
-        let found = packet.header.payload_type.get();
-        if let Some(expected) = self.config.payload_type.filter(|&expected| expected != found) {
-            return Err(IngestError::PayloadType { found, expected });
+        if let Some(companion) = Companion::of(datagram) {
+            return Err(IngestError::Companion(companion));
         }
+        let packet = RtpPacket::parse(datagram)?;
+        self.check(leg, now, &packet)?;
         let frames = self.config.format.frames_in_payload(packet.payload.len())?;
         let frames = Frames::new(frames as i64);
         let generation = self.stats.generation;
@@ -231,6 +259,45 @@ impl Ingest {
             timeline.newest_at = now;
         }
         Ok(())
+    }
+
+    /// Whether a packet is what the stream was described to be.
+    fn check(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
+        let found = packet.header.payload_type.get();
+        let wrong_type = self.config.payload_type.filter(|&expected| expected != found);
+        let ssrc = packet.header.ssrc;
+        let mut own = self.timeline.as_mut().filter(|timeline| timeline.ssrc == ssrc);
+        let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
+        if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
+            // It uses up a number, which is not to be missed.
+            timeline.legs.skip(leg, packet.header.sequence);
+        }
+        if is_keep_alive {
+            return Err(IngestError::KeepAlive);
+        }
+        self.conformance.observe(now, packet);
+        if let Some(expected) = wrong_type {
+            return Err(IngestError::PayloadType { found, expected });
+        }
+        if let Some(finding) = self.conformance.contradiction() {
+            self.silence();
+            return Err(IngestError::Contradiction(finding));
+        }
+        Ok(())
+    }
+
+    /// Takes back what was handed over and has not been played, and ends the timeline: what comes
+    /// next begins a new one.
+    fn silence(&mut self) {
+        if self.timeline.is_none() && self.snapshot.silenced {
+            return;
+        }
+        let IngestStats { sequence, legs, .. } = self.stats();
+        (self.stats.sequence, self.stats.legs) = (sequence, legs);
+        (self.timeline, self.suspect) = (None, None);
+        self.snapshot =
+            ControlSnapshot { generation: self.snapshot.generation, silenced: true, ..ControlSnapshot::default() };
+        self.publisher.write(self.snapshot);
     }
 
     /// The packet's position on the timeline, beginning a new one where it must.
@@ -293,6 +360,7 @@ impl Ingest {
         self.suspect = None;
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
+        self.snapshot.silenced = false;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
             None => Legs::new(leg, self.known_rate()),

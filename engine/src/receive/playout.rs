@@ -130,11 +130,13 @@ impl<D: DriftLaw> Playout<D> {
     /// Takes over the control half's newest knowledge and packets.
     fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
-        if snapshot.generation != self.snapshot.generation && self.has_more_to_play() {
+        let is_new = snapshot.generation != self.snapshot.generation;
+        let is_silenced = snapshot.silenced && !self.snapshot.silenced;
+        if is_new && !snapshot.silenced && self.has_more_to_play() {
             // The new source's packets wait in the ring, where those of the old one do not pass them.
             snapshot = self.snapshot;
         }
-        if snapshot.generation != self.snapshot.generation {
+        if snapshot.generation != self.snapshot.generation || is_silenced {
             self.buffer.clear();
             self.cursor = None;
             self.target = None;
@@ -151,7 +153,7 @@ impl<D: DriftLaw> Playout<D> {
         // The ring is bounded, and so is this loop, even if packets keep coming.
         for _ in 0..self.packets.buffer().capacity() {
             match self.packets.peek() {
-                Ok(packet) if packet.generation == snapshot.generation => {}
+                Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
                 // Left over from an older timeline, or ahead of the snapshot that tells of a newer one.
                 Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
                 Ok(_) => {

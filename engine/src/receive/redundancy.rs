@@ -33,6 +33,9 @@ const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 const REMEMBERED: usize = 8192;
 /// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
+/// Numbers of packets without audio that are remembered, to know the copies that the other leg
+/// brings: more keep-alives than any sender has under way on two networks.
+const SKIPPED: usize = 16;
 /// Never a media position.
 const NO_FRAME: i64 = i64::MIN;
 /// A shift of both legs within this time is one of the sender.
@@ -89,14 +92,7 @@ impl Path {
     }
 
     fn knowing(arrivals: Arrivals) -> Self {
-        Self {
-            arrivals,
-            sequence: SequenceTracker::default(),
-            newest: None,
-            won: 0,
-            late: 0,
-            last_arrival: None,
-        }
+        Self { arrivals, sequence: SequenceTracker::default(), newest: None, won: 0, late: 0, last_arrival: None }
     }
 
     fn is_silent(&self, now: LocalTime) -> bool {
@@ -166,6 +162,12 @@ impl Legs {
             None => Path::new(rate),
         });
         Self { paths, ..Self::new(leg, rate) }
+    }
+
+    /// A packet without audio came, whose number is not to be missed.
+    pub(super) fn skip(&mut self, leg: Leg, sequence: SequenceNumber) {
+        self.merge.skip(sequence);
+        self.paths[leg as usize].sequence.insert(sequence);
     }
 
     /// Number of the newest packet by either leg.
@@ -308,12 +310,27 @@ struct Merge {
     span: u64,
     received: u64,
     copies: u64,
+    /// Numbers of the last packets without audio, and how many of them came since the newest packet
+    /// with audio.
+    skipped: [Option<SequenceNumber>; SKIPPED],
+    next_skipped: usize,
+    skipped_ahead: u16,
 }
 
 impl Merge {
     fn new() -> Self {
         let positions = vec![NO_FRAME; REMEMBERED].into_boxed_slice();
-        Self { positions, newest: None, newest_index: 0, span: 0, received: 0, copies: 0 }
+        Self {
+            positions,
+            newest: None,
+            newest_index: 0,
+            span: 0,
+            received: 0,
+            copies: 0,
+            skipped: [None; SKIPPED],
+            next_skipped: 0,
+            skipped_ahead: 0,
+        }
     }
 
     /// Whether a packet is the first with its number and position. A copy that comes later than [`REMEMBERED`] packets passes for a first one;
@@ -328,6 +345,19 @@ impl Merge {
         self.received += 1;
         self.extend(sequence);
         true
+    }
+
+    /// Takes the number of a packet without audio: it is none of those that are waited for.
+    fn skip(&mut self, sequence: SequenceNumber) {
+        let Some(newest) = self.newest.filter(|_| !self.skipped.contains(&Some(sequence))) else { return };
+        self.skipped[self.next_skipped] = Some(sequence);
+        self.next_skipped = (self.next_skipped + 1) % SKIPPED;
+        let ahead = sequence.get().wrapping_sub(newest.get());
+        if (1..MAX_DROPOUT).contains(&ahead) {
+            self.skipped_ahead = self.skipped_ahead.saturating_add(1);
+        } else if usize::from(ahead.wrapping_neg()) < REMEMBERED && ahead != 0 {
+            self.span = self.span.saturating_sub(1).max(self.received);
+        }
     }
 
     /// Index of a packet that is not newer than the newest: its number, unwrapped.
@@ -345,7 +375,8 @@ impl Merge {
         let ahead = sequence.get().wrapping_sub(newest.get());
         let behind = ahead.wrapping_neg();
         if ahead < MAX_DROPOUT {
-            self.span += u64::from(ahead);
+            let without_audio = std::mem::take(&mut self.skipped_ahead).min(ahead.saturating_sub(1));
+            self.span += u64::from(ahead - without_audio);
             self.newest_index += i64::from(ahead);
         } else if usize::from(behind) < REMEMBERED {
             // May be older than the first one that came.

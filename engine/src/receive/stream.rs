@@ -1,6 +1,7 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
 use super::channel_map::{ChannelMap, ChannelMapError};
+use super::conformance::Described;
 use super::drift::{DriftLaw, FusedDrift};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::ingest::Ingest;
@@ -40,6 +41,9 @@ pub struct StreamConfig {
     pub channel_map: ChannelMap,
     /// The only payload type to accept; `None` accepts any.
     pub payload_type: Option<u8>,
+    /// Frames of a packet, by the packet time that was described; packets may be of any other length,
+    /// which is only told.
+    pub packet_frames: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
     /// How long the first frame of a packet that took no time waits until the callback that plays it; if the sender's timestamps are related to PTP, and PTP is
@@ -86,6 +90,7 @@ impl StreamConfig {
             format,
             channel_map: ChannelMap::straight(format),
             payload_type: None,
+            packet_frames: None,
             media_clock: MediaClock::Unrelated,
             target_depth,
             depth_limit: target_depth,
@@ -93,6 +98,11 @@ impl StreamConfig {
             block_frames,
             warm_start: WarmStart::default(),
         }
+    }
+
+    /// What packets are compared with.
+    pub(super) const fn described(&self) -> Described {
+        Described { format: self.format, payload_type: self.payload_type, packet_frames: self.packet_frames }
     }
 
     fn deepest(&self) -> Nanos {

@@ -172,6 +172,7 @@ mod tests {
             reference: ptp.then(|| map(10_000)),
             packet_frames: PACKET_FRAMES,
             media_rate: Ppb::ZERO,
+            silenced: false,
         }
     }
 

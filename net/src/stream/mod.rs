@@ -215,7 +215,8 @@ impl MediaSink for Feed {
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]) {
         match self.ingest.handle_datagram(leg, at, datagram) {
             Ok(()) => (self.last_packet, self.last_length) = (Some(at), datagram.len()),
-            Err(refusal) => self.last_refusal = Some(refusal.to_string()),
+            Err(refusal) if refusal.is_refusal() => self.last_refusal = Some(refusal.to_string()),
+            Err(_) => {}
         }
     }
 

@@ -92,6 +92,9 @@ pub(super) struct Teller {
 impl Teller {
     /// A datagram was refused.
     pub(super) fn refused(&mut self, now: LocalTime, error: IngestError) {
+        if !error.is_refusal() {
+            return;
+        }
         let known = self.refused.is_some_and(|(last, at)| {
             std::mem::discriminant(&last) == std::mem::discriminant(&error) && now.since(at) < TOLD_AGAIN_AFTER
         });

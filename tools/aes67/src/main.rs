@@ -6,6 +6,7 @@
 mod completions;
 mod discover;
 mod failure;
+mod findings;
 mod lint;
 mod monitor;
 mod play;
@@ -18,6 +19,7 @@ mod session;
 #[cfg(feature = "cpal")]
 mod sound_card;
 mod target;
+mod trust;
 
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal as _;

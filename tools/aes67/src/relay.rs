@@ -207,6 +207,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     let input = StreamConfig {
         channel_map: ChannelMap::new(&map).map_err(Failure::input)?,
         payload_type: target.payload_type,
+        packet_frames: target.stream.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
         media_clock: target.stream.relation(),
         depth_limit: latency,
         ..StreamConfig::new(format, latency, NO_BLOCK)

@@ -20,6 +20,7 @@ use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
 use engine::announce::sap::Entry;
 use engine::announce::sdp::{Description, Parsed, ReferenceClock, StreamDescription};
+use engine::receive::Described;
 use net::interface::Interface;
 use net::sap::SapListener;
 use net::stream::LegConfig;
@@ -292,6 +293,15 @@ impl Target {
             latency_ms: options.latency_ms,
             stream,
         })
+    }
+
+    /// Takes over what its packets have shown it to be.
+    pub(crate) fn correct(&mut self, described: Described) {
+        let Described { format, payload_type, packet_frames } = described;
+        self.stream.format = format;
+        self.stream.packet_frames = packet_frames.and_then(|frames| usize::try_from(frames).ok());
+        self.stream.payload_type = payload_type.unwrap_or(self.stream.payload_type);
+        self.payload_type = payload_type;
     }
 
     /// For a person: where it comes from and what it is.

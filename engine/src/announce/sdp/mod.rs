@@ -138,6 +138,7 @@ impl StreamDescription {
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         StreamConfig {
             payload_type: self.only_payload_type(),
+            packet_frames: self.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
             media_clock: self.relation(),
             card_rate,
             ..StreamConfig::new(self.format, target_depth, block_frames)

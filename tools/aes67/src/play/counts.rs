@@ -1,5 +1,6 @@
 //! What a stream has counted since the command began, whatever was started anew meanwhile.
 
+use engine::receive::Refusals;
 use net::stream::ReceiverStatus;
 
 /// Sums over all timelines and outputs.
@@ -10,7 +11,7 @@ pub(super) struct Counts {
     pub(super) leg_lost: [i64; 2],
     pub(super) late: u64,
     pub(super) dropped: u64,
-    pub(super) refused: u64,
+    pub(super) refusals: Refusals,
     pub(super) concealed_frames: u64,
     pub(super) underruns: u64,
     pub(super) jumps: u64,
@@ -58,7 +59,7 @@ impl Counts {
             leg_lost: ingest.legs.map(|leg| leg.sequence.lost as i64),
             late: playout.late_packets,
             dropped: playout.dropped_packets,
-            refused: ingest.refused,
+            refusals: ingest.refusals,
             concealed_frames: playout.concealed_frames,
             underruns: playout.underruns,
             jumps: playout.jumps,
@@ -76,7 +77,7 @@ impl Counts {
         }
         self.late += now.late.saturating_sub(seen.late);
         self.dropped += now.dropped.saturating_sub(seen.dropped);
-        self.refused += now.refused.saturating_sub(seen.refused);
+        self.refusals.add(&now.refusals.since(&seen.refusals));
         self.concealed_frames += now.concealed_frames.saturating_sub(seen.concealed_frames);
         self.underruns += now.underruns.saturating_sub(seen.underruns);
         self.jumps += now.jumps.saturating_sub(seen.jumps);

@@ -18,13 +18,15 @@ mod trace_file;
 mod view;
 
 use crate::failure::{Failure, Result};
+use crate::findings::Findings;
 use crate::ptp_options::PtpOptions;
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
+use crate::trust::Trust;
 use clap::{Args, ValueEnum};
 use counts::{Counts, Tally};
-use engine::receive::MediaClock;
+use engine::receive::{Finding, MediaClock};
 use engine::{LocalTime, Nanos};
 use late::LatePackets;
 use memory::Memory;
@@ -105,6 +107,10 @@ pub(crate) struct PlayArguments {
     /// What the playback position and rate are taken from
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
+
+    /// What is believed if the packets contradict the description
+    #[arg(long, value_enum, default_value = "description")]
+    trust: Trust,
 
     /// Error of the crystal of `--output`, in ppm
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true, requires = "output")]
@@ -192,9 +198,10 @@ fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> 
     }
     let mut system = None;
     let mut streams = Vec::new();
-    for (index, target) in targets.into_iter().enumerate() {
+    for (index, mut target) in targets.into_iter().enumerate() {
         let interfaces = interfaces(&arguments.interface, &target)?;
         let legs = LegConfig::of(&target.stream, &interfaces)?;
+        arguments.trust.apply(&mut target, &legs, session)?;
         let channels = arguments.channels.get(index).map(|map| map.0.clone());
         let inputs = target.stream.format.channels();
         if let Some(wrong) = channels.iter().flatten().flatten().find(|channel| **channel >= inputs) {
@@ -245,6 +252,7 @@ struct Followed {
     counts: Counts,
     interval: Interval,
     late: LatePackets,
+    findings: Findings,
     silent: bool,
 }
 
@@ -265,6 +273,7 @@ impl<'a> Desk<'a> {
             counts: Counts::default(),
             interval: Interval::new(Counts::default()),
             late: LatePackets::default(),
+            findings: Findings::default(),
             silent: false,
         };
         let followed = streams.iter().map(followed).collect();
@@ -409,8 +418,14 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     if followed.counts.restarts > restarts {
         session.tell(format_args!("{name}: its sender has started anew"));
     }
+    let finding = status.ingest.finding;
+    if let Some(sentence) = followed.findings.look(name, finding) {
+        session.tell(format_args!("{sentence}"));
+    }
     let silent = is_silent(status, clock::now());
-    if silent && !followed.silent {
+    if finding.is_some_and(Finding::is_contradiction) {
+        // That is why nothing is heard.
+    } else if silent && !followed.silent {
         let links: Vec<String> = stream.legs.iter().map(|leg| leg.interface.link().to_string()).collect();
         session.tell(format_args!("{name}: nothing has come for a second; {}", links.join(", ")));
     } else if followed.silent && !silent {

@@ -99,7 +99,7 @@ impl Interval {
             sender_off_ptp: status.ingest.sender_off_ptp,
             packets_missed: missed,
             packets_dropped: since(counts.dropped, before.dropped),
-            packets_refused: since(counts.refused, before.refused),
+            packets_refused: since(counts.refusals.total(), before.refusals.total()),
             concealed_ms: ms(rate.duration(concealed)),
             depth_raised_ms: ms(status.playout.raised_by),
             card_rate_error_ppm: None,

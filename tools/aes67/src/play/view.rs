@@ -84,7 +84,7 @@ impl View<'_> {
             _ => "",
         };
         let refused = match &self.status.last_refusal {
-            Some(reason) if counts.refused > 0 => format!(", {} refused ({reason})", counts.refused),
+            Some(reason) if counts.refusals.total() > 0 => format!(", {} refused ({reason})", counts.refusals.total()),
             _ => String::new(),
         };
         format!(
@@ -119,7 +119,9 @@ impl View<'_> {
             received: counts.received,
             lost: counts.lost,
             late: counts.late,
-            refused: counts.refused,
+            refused: counts.refusals.total(),
+            keep_alives: counts.refusals.companions,
+            finding: ingest.finding.map(|finding| finding.to_string()),
             concealed_frames: counts.concealed_frames,
             underruns: counts.underruns,
             jumps: counts.jumps,
@@ -157,6 +159,10 @@ struct Line<'a> {
     lost: i64,
     late: u64,
     refused: u64,
+    /// And other packets on the stream's port that have no audio.
+    keep_alives: u64,
+    /// What the packets say against the description.
+    finding: Option<String>,
     concealed_frames: u64,
     underruns: u64,
     jumps: u64,
@@ -174,10 +180,11 @@ struct Line<'a> {
 /// What is said at the end.
 pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     format!(
-        "{} packets, {} lost, {} late, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {} on {}",
+        "{} packets, {} lost, {} late, {}, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {} on {}",
         counts.received,
         counts.lost,
         counts.late,
+        counts.refusals,
         counts.concealed_frames,
         counts.jumps,
         counts.restarts,

@@ -5,7 +5,9 @@
 //! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. While nothing comes, silence follows by a second or two. So
 //! the recording is as long as it takes. Sans-IO: time is an argument.
 
-use engine::receive::{Insertion, JitterBuffer};
+use engine::receive::{
+    Companion, Conformance, Described, Finding, IngestError, Insertion, JitterBuffer, Refusals, is_keep_alive,
+};
 use engine::rtp::format::StreamFormat;
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{RtpHeader, RtpPacket, Ssrc};
@@ -57,8 +59,10 @@ pub(crate) struct CaptureStats {
     pub(crate) duplicates: u64,
     /// Packets that came after their place had been passed on.
     pub(crate) late_packets: u64,
-    /// Datagrams that were no packets of this stream.
-    pub(crate) refused: u64,
+    /// Datagrams that were no packets of this stream, by their reasons.
+    pub(crate) refusals: Refusals,
+    /// What the packets say against the description.
+    pub(crate) finding: Option<Finding>,
     /// Frames that never came, and are silence.
     pub(crate) missing_frames: u64,
     /// Stretches of such frames.
@@ -92,6 +96,9 @@ struct Left {
 pub(crate) struct Capture {
     format: StreamFormat,
     payload_type: Option<u8>,
+    conformance: Conformance,
+    /// Whether packets are silence, because they contradict the description.
+    silenced: bool,
     buffer: JitterBuffer,
     timeline: Option<Timeline>,
     left: Option<Left>,
@@ -103,12 +110,15 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    pub(crate) fn new(format: StreamFormat, payload_type: Option<u8>) -> Self {
+    pub(crate) fn new(described: Described) -> Self {
+        let Described { format, payload_type, .. } = described;
         // Twice the depth: a packet may come that much ahead of the next one to be passed on.
         let capacity = 2 * format.sample_rate().frames_in(DEPTH) as usize;
         Self {
             format,
             payload_type,
+            conformance: Conformance::new(described),
+            silenced: false,
             buffer: JitterBuffer::new(format.channels(), capacity),
             timeline: None,
             left: None,
@@ -122,10 +132,10 @@ impl Capture {
 
     /// Takes a datagram that came at `now`.
     pub(crate) fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
-        let taken = RtpPacket::parse(datagram).ok().and_then(|packet| self.take(now, &packet));
-        if taken.is_none() {
-            self.stats.refused += 1;
+        if let Err(error) = self.take(now, datagram) {
+            self.stats.refusals.count(&error);
         }
+        self.stats.finding = self.conformance.finding();
     }
 
     /// Nothing waits to be handled at `now`: what cannot come any more is silence.
@@ -156,16 +166,19 @@ impl Capture {
         &self.stats
     }
 
-    fn take(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Option<()> {
-        let found = packet.header.payload_type.get();
-        self.payload_type.is_none_or(|expected| expected == found).then_some(())?;
-        let frames = self.format.decode_into(packet.payload, &mut self.decoded).ok()?;
-        let first = self.place(now, packet, frames)?;
+    fn take(&mut self, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
+        if let Some(companion) = Companion::of(datagram) {
+            return Err(IngestError::Companion(companion));
+        }
+        let packet = RtpPacket::parse(datagram)?;
+        self.check(now, &packet)?;
+        let frames = self.format.decode_into(packet.payload, &mut self.decoded)?;
+        let first = self.place(now, &packet, frames)?;
         let end = first + Frames::new(frames as i64);
         let rate = self.format.sample_rate();
         let depth = Frames::new(rate.frames_in(DEPTH) as i64);
         self.pass_on_until(end - depth);
-        let timeline = self.timeline.as_mut()?;
+        let Some(timeline) = self.timeline.as_mut() else { return Ok(()) };
         let samples = &self.decoded[..frames * self.format.channels()];
         match self.buffer.insert(timeline.cursor, first, samples) {
             Insertion::Stored => self.stats.packets += 1,
@@ -177,7 +190,43 @@ impl Capture {
         if end > timeline.newest {
             *timeline = Timeline { sequence: packet.header.sequence, newest: end, newest_at: now, ..*timeline };
         }
-        Some(())
+        Ok(())
+    }
+
+    /// Whether a packet is what the stream was described to be. Another rate is told, and recorded as
+    /// it is: the samples are right. Samples of another size would be noise.
+    fn check(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
+        let is_own = self.timeline.is_some_and(|timeline| timeline.ssrc == packet.header.ssrc);
+        if is_keep_alive(packet, self.payload_type, is_own) {
+            return Err(IngestError::KeepAlive);
+        }
+        self.conformance.observe(now, packet);
+        let found = packet.header.payload_type.get();
+        if let Some(expected) = self.payload_type.filter(|&expected| expected != found) {
+            return Err(IngestError::PayloadType { found, expected });
+        }
+        match self.conformance.contradiction() {
+            Some(finding @ Finding::FrameSize { .. }) => {
+                self.silence();
+                Err(IngestError::Contradiction(finding))
+            }
+            _ => {
+                self.silenced = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back the packets that contradict the description, as far as they wait.
+    fn silence(&mut self) {
+        if std::mem::replace(&mut self.silenced, true) {
+            return;
+        }
+        let Some((timeline, since)) = self.timeline.zip(self.conformance.contradicted_since()) else { return };
+        let since = since.unwrap_near(timeline.newest).max(timeline.cursor);
+        self.pass_on_until(since);
+        self.buffer.clear();
+        self.timeline = self.timeline.map(|timeline| Timeline { newest: since, ..timeline });
     }
 
     /// What would begin at `now`, and by how much it may be off.
@@ -190,31 +239,39 @@ impl Capture {
         Some((timeline.newest + paused, error))
     }
 
-    /// Where a packet of so many frames begins; `None` if it is not to be believed yet.
-    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Option<Frames> {
+    /// Where a packet of so many frames begins.
+    ///
+    /// # Errors
+    /// If it is not to be believed yet.
+    fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Result<Frames, IngestError> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
         let Some((timeline, (expected, limit))) = self.timeline.zip(self.expected(now)) else {
-            return Some(self.begin(now, 0, packet));
+            return Ok(self.begin(now, 0, packet));
         };
         let is_other = timeline.ssrc != ssrc;
         let goes_on = packet.header.goes_on_from(timeline.sequence, timeline.newest, Frames::new(frames as i64));
         if is_other && !goes_on && now.since(timeline.newest_at) < SOURCE_SILENCE {
-            return None;
+            return Err(IngestError::OtherSource(ssrc));
         }
         let position = timestamp.unwrap_near(expected);
-        if (position - expected).get().abs() <= limit.get() {
+        let distance = (position - expected).get();
+        if distance.abs() <= limit.get() {
             // A leg that is behind goes on for a while with what was before a jump.
             self.suspect = self.suspect.filter(|_| position < timeline.newest);
             self.stats.restarts += u64::from(is_other && !goes_on);
             self.timeline = Some(Timeline { ssrc, ..timeline });
-            return Some(position);
+            return Ok(position);
         }
         if self.left.is_some_and(|left| self.has_left(left, now, timestamp)) {
-            return None;
+            return Err(IngestError::Discontinuity(distance));
         }
         let suspect = self.suspect.replace(timestamp);
         let confirmed = suspect.is_some_and(|suspect| timestamp.confirms(suspect, limit));
-        (is_other || confirmed).then(|| self.restart(now, packet, frames))
+        if is_other || confirmed {
+            Ok(self.restart(now, packet, frames))
+        } else {
+            Err(IngestError::Discontinuity(distance))
+        }
     }
 
     /// Whether a packet is of a timeline that was left just now.
@@ -276,8 +333,13 @@ mod tests {
 
     const PACKET: usize = 48;
 
+    fn described() -> Described {
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 1).unwrap();
+        Described { format, payload_type: Some(96), packet_frames: Some(PACKET as u32) }
+    }
+
     fn capture() -> Capture {
-        Capture::new(StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 1).unwrap(), Some(96))
+        Capture::new(described())
     }
 
     /// The packet number `index` of a stream in which frame n has the value n + 1, offset to a timestamp near its wrap.
@@ -346,7 +408,7 @@ mod tests {
         assert_eq!(capture.stats().restarts, 0);
         // Another source, at first beside this one, then alone.
         capture.handle_datagram(at(5100), &packet(0, 2, 12345));
-        assert_eq!(capture.stats().refused, 1);
+        assert_eq!(capture.stats().refusals.total(), 1);
         (0..100).for_each(|index| capture.handle_datagram(at(6000 + index), &packet(index, 2, 12345)));
         assert_eq!(capture.stats().restarts, 1);
         let recorded = drain(&mut capture);
@@ -402,7 +464,7 @@ mod tests {
         let mut capture = capture();
         (0..200).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1 + index / 100, 7)));
         assert_eq!(drain(&mut capture), (1..=200 * PACKET as i32).collect::<Vec<_>>());
-        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 0));
+        assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (0, 0));
     }
 
     #[test]
@@ -455,11 +517,35 @@ mod tests {
         (0..100).for_each(|index| capture.handle_datagram(at(index), &packet(index, 1, 7)));
         capture.handle_datagram(at(100), &packet(100, 1, 1 << 30));
         capture.handle_datagram(at(101), &packet(101, 1, 7));
-        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 1));
+        assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (0, 1));
         // Nor do both legs' copies of one make two.
         (0..2).for_each(|_| capture.handle_datagram(at(102), &packet(102, 1, 1 << 30)));
-        assert_eq!((capture.stats().restarts, capture.stats().refused), (0, 3));
+        assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (0, 3));
         capture.handle_datagram(at(103), &packet(103, 1, 1 << 30));
-        assert_eq!((capture.stats().restarts, capture.stats().refused), (1, 3));
+        assert_eq!((capture.stats().restarts, capture.stats().refusals.total()), (1, 3));
+    }
+
+    #[test]
+    fn packets_of_another_format_are_silence_and_keep_alives_are_not_refused() {
+        let mut capture = capture();
+        // In the middle each packet has twice as many channels as it should.
+        let twice = |index| [packet(index, 1, 7), packet(index, 1, 7)[12..].to_vec()].concat();
+        for index in 0..1000 {
+            let datagram = if (400..600).contains(&index) { twice(index) } else { packet(index, 1, 7) };
+            capture.handle_datagram(at(index), &datagram);
+            capture.handle_pause(at(index));
+            for keep_alive in [&datagram[..12], b"", b"\x80\xC8\0\x06abcdabcdabcd"] {
+                capture.handle_datagram(at(index), keep_alive);
+            }
+        }
+        let refusals = capture.stats().refusals;
+        assert_eq!((refusals.companions, refusals.total(), refusals.contradiction), (3000, 198, 198));
+        let recorded = drain(&mut capture);
+        assert_eq!(recorded.len(), 1000 * PACKET);
+        let wrong = (1..).zip(&recorded).filter(|&(expected, &sample)| sample != expected && sample != 0).count();
+        assert_eq!(wrong, 0);
+        // The first packet after the end of it begins the second pair that is as it should be.
+        let silent = recorded.iter().filter(|sample| **sample == 0).count();
+        assert!((200 * PACKET..=203 * PACKET).contains(&silent), "{silent}");
     }
 }

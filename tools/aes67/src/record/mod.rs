@@ -10,13 +10,15 @@ mod stamp;
 mod wav;
 
 use crate::failure::{Failure, Result};
+use crate::findings::Findings;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
+use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Leg, MediaClock};
+use engine::receive::{Described, Leg, MediaClock};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
@@ -76,6 +78,9 @@ pub(crate) struct RecordArguments {
 
     #[command(flatten)]
     ptp: PtpOptions,
+    /// What is believed if the packets contradict the description
+    #[arg(long, value_enum, default_value = "description")]
+    trust: Trust,
 
     /// Take the files' times from the system's clock, and leave PTP alone
     #[arg(long, conflicts_with = "ptp_domain")]
@@ -91,7 +96,11 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let interface = arguments.interface.first().map(String::as_str);
     let finder = Finder { interface, sap_groups: &arguments.sap_group, session: &session };
     let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
-    let targets = targets.concat();
+    let mut targets = targets.concat();
+    for target in &mut targets {
+        let legs = LegConfig::of(&target.stream, &interfaces(&arguments.interface, target)?)?;
+        arguments.trust.apply(target, &legs, &session)?;
+    }
     let mut takes = Vec::new();
     for (target, path) in targets.iter().zip(paths(&arguments.output, &targets)) {
         takes.push(Take::start(arguments, target, &path)?);
@@ -103,6 +112,8 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         done = takes.iter_mut().try_for_each(Take::write);
         if done.is_ok() && session.second_is_over() {
             done = takes.iter_mut().try_for_each(Take::keep_valid);
+            let news: Vec<String> = takes.iter_mut().filter_map(Take::news).collect();
+            news.iter().for_each(|sentence| session.tell(format_args!("{sentence}")));
             let lines: Vec<String> = takes.iter().map(Take::line).collect();
             session.show_all(&lines);
         }
@@ -168,6 +179,8 @@ struct Shared {
 
 /// The recording of one stream.
 struct Take {
+    name: String,
+    findings: Findings,
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
@@ -185,7 +198,11 @@ impl Take {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let ptp = ptp_client(arguments, target, &interfaces[0])?;
         let sink = Sink {
-            capture: Capture::new(format, target.payload_type),
+            capture: Capture::new(Described {
+                format,
+                payload_type: target.payload_type,
+                packet_frames: target.stream.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
+            }),
             rate: format.sample_rate(),
             media_clock: target.stream.relation(),
             ptp: ptp.clone(),
@@ -195,7 +212,8 @@ impl Take {
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
         // Last: a recording that cannot begin leaves no file behind.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
-        Ok(Self { files, blocks, shared, listener })
+        let (name, findings) = (target.name.clone(), Findings::default());
+        Ok(Self { name, findings, files, blocks, shared, listener })
     }
 
     fn write(&mut self) -> Result<()> {
@@ -212,10 +230,19 @@ impl Take {
         self.files.keep_valid(anchor.as_ref())
     }
 
+    /// What a person should know of its packets.
+    fn news(&mut self) -> Option<String> {
+        let finding = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats.finding;
+        self.findings.look(&self.name, finding)
+    }
+
     fn finish(mut self) -> Result<()> {
         // Its end lets go of what still waits.
         drop(self.listener.take());
         let written = self.write();
+        if let Some(sentence) = self.news() {
+            print(&sentence);
+        }
         print(&self.line());
         let anchor = self.anchor();
         written.and(self.files.finish(anchor.as_ref()))
@@ -226,14 +253,14 @@ impl Take {
         let stats = &shared.stats;
         let dropped: u64 = shared.legs.iter().map(|leg| leg.socket.dropped).sum();
         format!(
-            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {} refused, {} dropped by the kernel, {} restarts",
+            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {}, {} dropped by the kernel, {} restarts",
             self.files.seconds(),
             self.files.current().display(),
             stats.packets,
             stats.missing_frames,
             stats.gaps,
             stats.late_packets,
-            stats.refused,
+            stats.refusals,
             dropped,
             stats.restarts,
         )

@@ -48,16 +48,16 @@ Examples:
   aes67 send ident --channels 1-64 --source-channels 64 --group 239.69.0.1 --ptime 0.125
   aes67 send tone --group 239.69.0.1:5004 --clock master --name 'Line-up'
   aes67 send card --group 239.69.0.1                           what the sound card captures
-  ffmpeg -i in.flac -f wav - | aes67 send - --group 239.69.0.1
+  ffmpeg -i in.m4a -f wav - | aes67 send - --group 239.69.0.1
   aes67 send music.wav --group 239.69.0.1 --clock system --grandmaster 00-1B-21-FF-FE-0A-67-01:0
 
-The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV as RIFF, RF64, BW64 or Wave64, 8 to 32 bits PCM or floats;
-on a pipe it ends with the pipe, whatever its header says. Floats beyond full scale are clipped, and those that are no numbers are silence.";
+The source's rate is the stream's: 44100, 48000 or 96000 Hz. WAV as RIFF, RF64, BW64 or Wave64, 8 to 32 bits PCM or floats; FLAC; MP3.
+WAV on a pipe ends with the pipe, whatever its header says. Floats beyond full scale are clipped, and those that are no numbers are silence.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
-    /// WAV files, `tone`, `ident` (every channel beeps its number), `card` or `card:NAME`, or `-` for stdin
+    /// WAV, FLAC or MP3 files, `tone`, `ident` (every channel beeps its number), `card` or `card:NAME`, or `-` for stdin
     #[arg(required_unless_present_any = ["config", "init"])]
     source: Vec<String>,
 

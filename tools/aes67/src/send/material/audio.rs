@@ -1,39 +1,56 @@
-//! Audio that is read: WAV files by path, and what comes in on stdin.
+//! Audio that is read: WAV, FLAC and MP3 files by path, and what comes in on stdin.
 
 use super::super::plan::StdinFormat;
-use super::BUFFER;
+use super::compressed::{Decoder, Kind};
+use super::{BUFFER, Layout};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use wav::{Encoding, Extent, Format, Notice, Reader};
 
 /// What is read, and what it is called in messages.
 pub(crate) struct Audio {
-    reader: Reader<Box<dyn Read + Send>>,
+    source: Source,
+    layout: Layout,
     name: String,
     /// Whether it can be opened a second time.
     is_file: bool,
     notices: Vec<Notice>,
 }
 
+enum Source {
+    Wav(Box<Reader<Box<dyn Read + Send>>>),
+    Compressed(Decoder),
+}
+
 impl Audio {
-    /// A WAV file; reads its header.
+    /// A file; reads its header.
     ///
     /// # Errors
     /// What is wrong with it, with its name.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
-        let open = || {
-            let file = File::open(path)?;
-            let extent = Extent::of(&file)?;
-            let boxed: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(BUFFER, file));
-            Ok((Reader::new(boxed, extent)?, extent != Extent::Unknown))
+        let unreadable = |error: io::Error| format!("{name}: {}", wav::Error::from(error));
+        let file = File::open(path).map_err(unreadable)?;
+        let extent = Extent::of(&file).map_err(unreadable)?;
+        let mut reader = BufReader::with_capacity(BUFFER, file);
+        let kind = Kind::of(reader.fill_buf().map_err(unreadable)?);
+        let is_file = extent != Extent::Unknown;
+        let decoder = match kind {
+            None => {
+                let boxed: Box<dyn Read + Send> = Box::new(reader);
+                let reader = Reader::new(boxed, extent).map_err(|error| format!("{name}: {error}"))?;
+                return Ok(Self::of(reader, name, is_file));
+            }
+            Some(Kind::Mp3) if !is_file => Err("MP3 must come from a file, not from a pipe".to_owned()),
+            Some(Kind::Mp3) => Decoder::mp3(reader),
+            Some(Kind::Flac) => Decoder::flac(Box::new(reader)),
         };
-        let (reader, is_file) = open().map_err(|error: wav::Error| format!("{name}: {error}"))?;
-        Ok(Self::of(reader, name, is_file))
+        let (decoder, layout) = decoder.map_err(|error| format!("{name}: {error}"))?;
+        Ok(Self { source: Source::Compressed(decoder), layout, name, is_file, notices: Vec::new() })
     }
 
-    /// What comes in on stdin; `layout` is that of bare samples.
+    /// What comes in on stdin: WAV, or bare samples of so many channels and such a rate.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -57,12 +74,13 @@ impl Audio {
     }
 
     fn of(mut reader: Reader<Box<dyn Read + Send>>, name: String, is_file: bool) -> Self {
-        let notices = reader.take_notices();
-        Self { reader, name, is_file, notices }
+        let Format { channels, sample_rate_hz, .. } = reader.format();
+        let (layout, notices) = (Layout { channels, sample_rate_hz }, reader.take_notices());
+        Self { source: Source::Wav(Box::new(reader)), layout, name, is_file, notices }
     }
 
-    pub(crate) fn format(&self) -> Format {
-        self.reader.format()
+    pub(crate) const fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// A sentence if it can be used once only, because it is no regular file.
@@ -80,7 +98,9 @@ impl Audio {
 
     /// What was found out about it since the last call, as sentences.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
-        self.notices.extend(self.reader.take_notices());
+        if let Source::Wav(reader) = &mut self.source {
+            self.notices.extend(reader.take_notices());
+        }
         self.notices.drain(..).map(|notice| format!("{}: {notice}", self.name)).collect()
     }
 
@@ -89,6 +109,11 @@ impl Audio {
     /// # Errors
     /// What the disk says.
     pub(crate) fn read(&mut self, frames: usize, out: &mut Vec<f32>) -> Result<usize, String> {
-        self.reader.read(frames, out).map_err(|error| format!("{}: cannot be read: {error}", self.name))
+        let channels = usize::from(self.layout.channels);
+        let read = match &mut self.source {
+            Source::Wav(reader) => reader.read(frames, out).map_err(|error| error.to_string()),
+            Source::Compressed(decoder) => decoder.read(frames * channels, out).map(|samples| samples / channels),
+        };
+        read.map_err(|error| format!("{}: cannot be read to its end: {error}", self.name))
     }
 }

@@ -112,7 +112,7 @@ impl Feed {
         maps: &[(&[u16], Arc<Meter>)],
         progress: &Progress,
     ) -> Result<Vec<Self>> {
-        let (channels, rate) = (usize::from(playlist.format().channels), playlist.format().sample_rate_hz);
+        let (channels, rate) = (usize::from(playlist.layout().channels), playlist.layout().sample_rate_hz);
         let anchor = Arc::<Mutex<Anchor>>::default();
         let (tell, blocks): (Vec<_>, Vec<_>) = maps.iter().map(|_| sync_channel(BLOCKS_AHEAD)).unzip();
         // Files are there already, and the first second of them is read before it is needed; what comes by a pipe comes when it does.

@@ -3,6 +3,7 @@
 mod audio;
 #[cfg(feature = "cpal")]
 pub(crate) mod card;
+mod compressed;
 pub(crate) mod feed;
 mod signal;
 
@@ -13,7 +14,6 @@ use engine::SampleRate;
 use signal::Signal;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use wav::Format;
 
 /// Formats of sources that do not tell their own.
 const CHANNELS: u16 = 2;
@@ -21,6 +21,13 @@ const SAMPLE_RATE_HZ: u32 = 48_000;
 const LEVEL_DBFS: f64 = -20.0;
 /// Files are read in pieces of this.
 const BUFFER: usize = 1 << 18;
+
+/// Channels and rate of what is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) channels: u16,
+    pub(crate) sample_rate_hz: u32,
+}
 
 /// What is to be sent.
 pub(crate) enum Material {
@@ -86,7 +93,7 @@ impl Material {
     pub(crate) fn channels(&self) -> usize {
         match self {
             Self::Computed { layout: (channels, _), .. } => usize::from(*channels),
-            Self::Read(playlist) => usize::from(playlist.format().channels),
+            Self::Read(playlist) => usize::from(playlist.layout().channels),
             #[cfg(feature = "cpal")]
             Self::Card(card) => card.channels(),
         }
@@ -97,7 +104,7 @@ impl Material {
             Self::Computed { layout: (_, rate), .. } => *rate,
             // Files of 0 Hz are refused when they are opened.
             Self::Read(playlist) => {
-                SampleRate::from_hz(playlist.format().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
+                SampleRate::from_hz(playlist.layout().sample_rate_hz).unwrap_or(SampleRate::HZ_48000)
             }
             #[cfg(feature = "cpal")]
             Self::Card(card) => card.rate(),
@@ -131,7 +138,7 @@ pub(crate) struct Playlist {
     current: Option<Box<Audio>>,
     /// The file after this one.
     next: usize,
-    format: Format,
+    layout: Layout,
     /// Whether the files gave any audio since the first one was begun.
     any: bool,
     /// What was told of the files: once, however often they are repeated.
@@ -142,22 +149,22 @@ impl Playlist {
     fn open(files: &[PathBuf], repeat: bool) -> Result<Self, String> {
         let (first, others) = files.split_first().ok_or("there is no file")?;
         let current = Audio::open(first)?;
-        let format = current.format();
+        let layout = current.layout();
         let mut playlist =
-            Self { files: files.to_vec(), repeat, current: None, next: 1, format, any: false, told: BTreeSet::new() };
+            Self { files: files.to_vec(), repeat, current: None, next: 1, layout, any: false, told: BTreeSet::new() };
         playlist.check(&current)?;
         for file in others {
             let mut other = Audio::open(file)?;
             playlist.check(&other)?;
-            if !playlist.fits(&other) {
+            if other.layout() != layout {
                 return Err(format!(
                     "{} has {} channels at {} Hz, but {} has {} at {} Hz: files that follow each other must be alike",
                     file.display(),
-                    other.format().channels,
-                    other.format().sample_rate_hz,
+                    other.layout().channels,
+                    other.layout().sample_rate_hz,
                     first.display(),
-                    format.channels,
-                    format.sample_rate_hz,
+                    layout.channels,
+                    layout.sample_rate_hz,
                 ));
             }
             playlist.tell(&mut other);
@@ -168,9 +175,9 @@ impl Playlist {
 
     fn stdin(format: StdinFormat, channels: u16, sample_rate_hz: u32) -> Result<Self, String> {
         let audio = Audio::stdin(format, channels, sample_rate_hz)?;
-        let format = audio.format();
+        let layout = audio.layout();
         let mut playlist =
-            Self { files: vec![], repeat: false, current: None, next: 0, format, any: false, told: BTreeSet::new() };
+            Self { files: vec![], repeat: false, current: None, next: 0, layout, any: false, told: BTreeSet::new() };
         playlist.check(&audio)?;
         playlist.begin(audio);
         Ok(playlist)
@@ -197,8 +204,8 @@ impl Playlist {
         }
     }
 
-    pub(crate) fn format(&self) -> Format {
-        self.format
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
     }
 
     fn is_of_files(&self) -> bool {
@@ -212,7 +219,7 @@ impl Playlist {
 
     /// The next frames, across the ends of files; fewer only at the very end. What cannot be read ends its file early, and is told.
     pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
-        let channels = usize::from(self.format.channels);
+        let channels = usize::from(self.layout.channels);
         let mut all = Vec::new();
         while let Some(mut audio) = self.current.take_if(|_| all.len() < frames * channels) {
             let count = audio.read(frames - all.len() / channels, &mut all).unwrap_or_else(|error| {
@@ -232,8 +239,7 @@ impl Playlist {
 
     /// Whether a file is like the first one; it may have been replaced since.
     fn fits(&self, audio: &Audio) -> bool {
-        let Format { channels, sample_rate_hz, .. } = audio.format();
-        (channels, sample_rate_hz) == (self.format.channels, self.format.sample_rate_hz)
+        audio.layout() == self.layout
     }
 
     /// Begins the next file that can still be opened.

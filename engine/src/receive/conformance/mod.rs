@@ -1,0 +1,238 @@
+//! What the packets of a stream say of its format, against what its description says.
+//!
+//! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets carry enough to
+//! find that out. Of two packets that follow each other, the timestamps say how many frames the
+//! first one has, and its length says how many it has by the described format; both must agree.
+//! Over time, the timestamps must advance by the described sample rate. The payload type must be
+//! the described one. The packet time may differ, which a receiver copes with, and is only told.
+//!
+//! Only packets with consecutive sequence numbers of one source are compared, so loss, copies and
+//! reordering are no evidence. A finding needs several pairs of packets that say the same; a single
+//! jump of the timestamps is none.
+
+mod finding;
+mod rate;
+
+use crate::rtp::format::StreamFormat;
+use crate::rtp::sequence::SequenceNumber;
+use crate::rtp::wire::{RtpPacket, Ssrc};
+use crate::units::{LocalTime, Nanos, RtpTimestamp};
+pub use finding::Finding;
+use rate::RateWatch;
+
+/// Pairs of packets that must contradict the description alike: two are 10 ms of the longest
+/// packets in use, which is less than any playout delay that such packets allow. Of a stream that
+/// has conformed before, more.
+const PAIRS: u32 = 2;
+const PAIRS_LATER: u32 = 4;
+/// Packets of another payload type, following each other, that are taken for the stream: more than
+/// keep-alives come in a row within [`TYPE_WITHIN`].
+const TYPE_PACKETS: u32 = 8;
+const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
+/// Timestamps further apart are a jump. The longest packets in use, of 20 ms at 96 kHz, have 1920
+/// frames.
+const MOST_FRAMES: u32 = 8192;
+/// Packet times that differ by less than this are the same, rounded.
+const PACKET_TIME_TOLERANCE: f64 = 1.25;
+
+/// What the description says that is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Encoding, rate and channels.
+    pub format: StreamFormat,
+    /// The payload type; `None` if it is not known.
+    pub payload_type: Option<u8>,
+    /// Frames of a packet, by its packet time; `None` if that is not known.
+    pub packet_frames: Option<u32>,
+}
+
+/// The newest packet of a source.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    ssrc: Ssrc,
+    sequence: SequenceNumber,
+    timestamp: RtpTimestamp,
+    length: usize,
+    at: LocalTime,
+}
+
+/// Pairs of packets in a row that say the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    advance: u32,
+    length: usize,
+    pairs: u32,
+    /// Timestamp of the first packet.
+    since: RtpTimestamp,
+}
+
+/// Watches a stream's packets.
+#[derive(Debug)]
+pub struct Conformance {
+    described: Described,
+    newest: Option<Seen>,
+    /// Pairs that contradict the described size of a frame, and pairs that do not.
+    contradicting: Run,
+    agreeing: Run,
+    has_agreed: bool,
+    frame_size: Option<Finding>,
+    rate: RateWatch,
+    other_type: Option<OtherType>,
+    packet_time: Option<Finding>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OtherType {
+    payload_type: u8,
+    packets: u32,
+    since: LocalTime,
+}
+
+impl Conformance {
+    /// For a stream that was described so.
+    #[must_use]
+    pub fn new(described: Described) -> Self {
+        Self {
+            described,
+            newest: None,
+            contradicting: Run::default(),
+            agreeing: Run::default(),
+            has_agreed: false,
+            frame_size: None,
+            rate: RateWatch::new(described.format.sample_rate()),
+            other_type: None,
+            packet_time: None,
+        }
+    }
+
+    /// Takes a packet that came at `now`, of whichever payload type; keep-alives are not handed in.
+    pub fn observe(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
+        let found = packet.header.payload_type.get();
+        match self.described.payload_type {
+            Some(described) if described != found => return self.observe_other_type(now, found),
+            _ => self.other_type = None,
+        }
+        let header = packet.header;
+        let seen = Seen {
+            ssrc: header.ssrc,
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            length: packet.payload.len(),
+            at: now,
+        };
+        let Some(newest) = self.newest.filter(|newest| newest.ssrc == seen.ssrc) else {
+            return self.begin(seen);
+        };
+        let ahead = seen.sequence.get().wrapping_sub(newest.sequence.get());
+        // Copies, and what comes late, say nothing; nor does what is left of an older run of
+        // numbers.
+        if ahead == 0 || ahead > u16::MAX / 2 {
+            return;
+        }
+        self.newest = Some(seen);
+        let advance = seen.timestamp.get().wrapping_sub(newest.timestamp.get());
+        if advance == 0 || advance > MOST_FRAMES.saturating_mul(u32::from(ahead)) {
+            self.contradicting = Run::default();
+            self.rate.restart();
+            return;
+        }
+        if ahead == 1 {
+            self.compare(advance, &newest);
+        }
+        self.rate.observe(now, now.since(newest.at), advance);
+    }
+
+    /// What was found: a contradiction, or else what is only worth telling.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        self.contradiction().or(self.packet_time)
+    }
+
+    /// What makes the audio useless.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<Finding> {
+        self.frame_size.or_else(|| self.rate.finding()).or_else(|| self.payload_type())
+    }
+
+    /// Timestamp of the first of the packets that contradict the size of frames; what came from
+    /// there on is no audio.
+    #[must_use]
+    pub fn contradicted_since(&self) -> Option<RtpTimestamp> {
+        self.frame_size.map(|_| self.contradicting.since)
+    }
+
+    /// Whether size and rate of the frames were compared and agree.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.contradiction().is_none() && self.has_agreed && self.rate.has_agreed
+    }
+
+    /// Another source: what the last one did says nothing of it.
+    fn begin(&mut self, seen: Seen) {
+        self.newest = Some(seen);
+        (self.contradicting, self.agreeing, self.has_agreed) = (Run::default(), Run::default(), false);
+        (self.frame_size, self.packet_time) = (None, None);
+        self.rate = RateWatch::new(self.described.format.sample_rate());
+    }
+
+    /// Compares two packets that follow each other; the second one's timestamp is `advance` frames
+    /// on.
+    fn compare(&mut self, advance: u32, first: &Seen) {
+        let length = first.length;
+        let format = self.described.format;
+        let by_size = format.frames_in_payload(length).ok().and_then(|frames| u32::try_from(frames).ok());
+        if by_size == Some(advance) {
+            self.contradicting = Run::default();
+            self.agreeing.extend(advance, first);
+            // A single pair may agree by chance, with a packet that is shorter than the others.
+            if self.frame_size.is_none() || self.agreeing.pairs >= PAIRS {
+                (self.frame_size, self.has_agreed) = (None, true);
+            }
+            if self.agreeing.pairs >= PAIRS {
+                self.compare_packet_time(advance);
+            }
+            return;
+        }
+        self.agreeing = Run::default();
+        self.contradicting.extend(advance, first);
+        let needed = if self.has_agreed { PAIRS_LATER } else { PAIRS };
+        if self.contradicting.pairs >= needed {
+            self.frame_size = Some(Finding::FrameSize { advance, length, described: format });
+        }
+    }
+
+    fn compare_packet_time(&mut self, frames: u32) {
+        let Some(described) = self.described.packet_frames.filter(|frames| *frames > 0) else { return };
+        let ratio = f64::from(frames) / f64::from(described);
+        let is_same = (1.0 / PACKET_TIME_TOLERANCE..=PACKET_TIME_TOLERANCE).contains(&ratio);
+        let rate_hz = self.described.format.sample_rate().as_hz();
+        self.packet_time = (!is_same).then_some(Finding::PacketTime { frames, described, rate_hz });
+    }
+
+    fn observe_other_type(&mut self, now: LocalTime, found: u8) {
+        let known = self.other_type.filter(|other| other.payload_type == found);
+        let other = match known {
+            Some(other) if other.packets >= TYPE_PACKETS || now.since(other.since) <= TYPE_WITHIN => other,
+            _ => OtherType { payload_type: found, packets: 0, since: now },
+        };
+        self.other_type = Some(OtherType { packets: other.packets.saturating_add(1), ..other });
+    }
+
+    fn payload_type(&self) -> Option<Finding> {
+        let other = self.other_type.filter(|other| other.packets >= TYPE_PACKETS)?;
+        let described = self.described.payload_type?;
+        Some(Finding::PayloadType { found: other.payload_type, described })
+    }
+}
+
+impl Run {
+    fn extend(&mut self, advance: u32, first: &Seen) {
+        if self.pairs == 0 || (self.advance, self.length) != (advance, first.length) {
+            *self = Self { advance, length: first.length, pairs: 0, since: first.timestamp };
+        }
+        self.pairs = self.pairs.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

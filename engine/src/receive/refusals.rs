@@ -1,0 +1,189 @@
+//! Why datagrams were refused, counted; and what comes along with a stream and is no audio.
+
+use super::ingest::IngestError;
+use crate::rtp::wire::RtpPacket;
+use std::fmt;
+
+/// Datagrams on a stream's port that belong to it, or to its session, and carry no audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Companion {
+    /// Nothing, or too little for a packet: keeps a way through address translators open (RFC 6263,
+    /// 4.1 and 4.2).
+    Empty,
+    /// RTCP on the port of RTP (RFC 5761).
+    Rtcp,
+    /// STUN (RFC 8489), as those who traverse address translators send.
+    Stun,
+}
+
+/// STUN has this in bytes 4 to 7 (RFC 8489, 5), and at least 20 bytes.
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+const STUN_HEADER_LEN: usize = 20;
+/// Packet types of RTCP, which RTP avoids (RFC 5761, 4).
+const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
+/// Shorter datagrams than an RTCP header, all of zeros or with no byte at all, are keep-alives.
+const LONGEST_EMPTY: usize = 4;
+
+/// A packet of another payload type with so few bytes is no audio: half a millisecond of L16 has
+/// more.
+const LONGEST_KEEP_ALIVE: usize = 32;
+
+/// Whether an RTP packet keeps the way open, and has no audio (RFC 6263, 4.4 and 4.6): with an
+/// empty payload, or, if it is of the stream's own source, with a few bytes of another payload type
+/// than `described`.
+#[must_use]
+pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool) -> bool {
+    let is_other = described.is_some_and(|described| described != packet.header.payload_type.get());
+    packet.payload.is_empty() || (is_own && is_other && packet.payload.len() <= LONGEST_KEEP_ALIVE)
+}
+
+impl Companion {
+    /// What a datagram is, unless it may be RTP with audio. RTP without a payload is told apart by
+    /// who parses it.
+    #[must_use]
+    pub fn of(datagram: &[u8]) -> Option<Self> {
+        match datagram {
+            short if short.len() <= LONGEST_EMPTY && short.iter().all(|byte| *byte == 0) => Some(Self::Empty),
+            [0x80..=0xBF, packet_type, _, _, ..] if RTCP_TYPES.contains(packet_type) => Some(Self::Rtcp),
+            [0x00..=0x3F, _, _, _, a, b, c, d, ..]
+                if [*a, *b, *c, *d] == MAGIC_COOKIE && datagram.len() >= STUN_HEADER_LEN =>
+            {
+                Some(Self::Stun)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How many datagrams were refused for which reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// Not RTP at all.
+    pub not_rtp: u64,
+    /// Of another payload type than the stream's.
+    pub payload_type: u64,
+    /// Not a whole number of frames.
+    pub frame_size: u64,
+    /// Of a second source on the same address.
+    pub other_source: u64,
+    /// With a timestamp far from the stream's timeline.
+    pub discontinuity: u64,
+    /// Of a stream that contradicts its description.
+    pub contradiction: u64,
+    /// Not refused: keep-alives, RTCP and STUN on the stream's port.
+    pub companions: u64,
+}
+
+impl Refusals {
+    /// Counts one.
+    pub fn count(&mut self, error: &IngestError) {
+        let counter = match error {
+            IngestError::Rtp(_) => &mut self.not_rtp,
+            IngestError::PayloadType { .. } => &mut self.payload_type,
+            IngestError::Format(_) => &mut self.frame_size,
+            IngestError::OtherSource(_) => &mut self.other_source,
+            IngestError::Discontinuity(_) => &mut self.discontinuity,
+            IngestError::Contradiction(_) => &mut self.contradiction,
+            IngestError::KeepAlive | IngestError::Companion(_) => &mut self.companions,
+        };
+        *counter += 1;
+    }
+
+    /// All that were refused; without [`Refusals::companions`].
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.reasons().iter().map(|(count, _)| count).sum()
+    }
+
+    /// What was counted since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            not_rtp: self.not_rtp.saturating_sub(earlier.not_rtp),
+            payload_type: self.payload_type.saturating_sub(earlier.payload_type),
+            frame_size: self.frame_size.saturating_sub(earlier.frame_size),
+            other_source: self.other_source.saturating_sub(earlier.other_source),
+            discontinuity: self.discontinuity.saturating_sub(earlier.discontinuity),
+            contradiction: self.contradiction.saturating_sub(earlier.contradiction),
+            companions: self.companions.saturating_sub(earlier.companions),
+        }
+    }
+
+    /// Adds what another receiver, or this one later, has counted.
+    pub fn add(&mut self, more: &Self) {
+        self.not_rtp += more.not_rtp;
+        self.payload_type += more.payload_type;
+        self.frame_size += more.frame_size;
+        self.other_source += more.other_source;
+        self.discontinuity += more.discontinuity;
+        self.contradiction += more.contradiction;
+        self.companions += more.companions;
+    }
+
+    fn reasons(&self) -> [(u64, &'static str); 6] {
+        [
+            (self.contradiction, "against the description"),
+            (self.payload_type, "of another payload type"),
+            (self.frame_size, "of no whole number of frames"),
+            (self.other_source, "of another source"),
+            (self.discontinuity, "far from the timeline"),
+            (self.not_rtp, "no RTP"),
+        ]
+    }
+}
+
+/// `12 refused (9 of another payload type, 3 no RTP), 2 keep-alives and control packets`.
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} refused", self.total())?;
+        let mut separator = " (";
+        for (count, reason) in self.reasons().into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{count} {reason}")?;
+            separator = ", ";
+        }
+        if self.total() > 0 {
+            f.write_str(")")?;
+        }
+        if self.companions > 0 {
+            write!(f, ", {} keep-alives and control packets", self.companions)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn companions_are_told_from_audio() {
+        let stun = [&[0x00, 0x01, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], &[7; 12]].concat();
+        for (datagram, companion) in [
+            (&b""[..], Some(Companion::Empty)),
+            (b"\0", Some(Companion::Empty)),
+            (b"\0\0\0\0", Some(Companion::Empty)),
+            (b"\x80\xC8\0\x06abcdabcdabcd", Some(Companion::Rtcp)),
+            (b"\x81\xCA\0\x06abcdabcdabcd", Some(Companion::Rtcp)),
+            (&stun, Some(Companion::Stun)),
+            (b"\x80\x60\0\x06abcdabcdabcd", None),
+            // The marker, and payload type 96.
+            (b"\x80\xE0\0\x06abcdabcdabcd", None),
+            (b"hello", None),
+        ] {
+            assert_eq!(Companion::of(datagram), companion, "{datagram:x?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_one_line() {
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.to_string(), "0 refused");
+        let wrong_type = IngestError::PayloadType { found: 97, expected: 96 };
+        (0..3).for_each(|_| refusals.count(&wrong_type));
+        refusals.count(&IngestError::OtherSource(crate::rtp::wire::Ssrc(1)));
+        (0..2).for_each(|_| refusals.count(&IngestError::KeepAlive));
+        assert_eq!(refusals.total(), 4);
+        let line = "4 refused (3 of another payload type, 1 of another source), 2 keep-alives and control packets";
+        assert_eq!(refusals.to_string(), line);
+    }
+}

@@ -1,0 +1,134 @@
+//! `--trust packets`: a stream's format from its packets, where they contradict its description.
+//!
+//! Before anything is played or recorded, packets are listened to until size and rate of their
+//! frames agree with the description, or with a corrected one. That takes a second or two.
+
+use crate::failure::{Failure, Result};
+use crate::session::{Session, warn};
+use crate::target::Target;
+use clap::ValueEnum;
+use engine::clock::ClockReading;
+use engine::receive::{Companion, Conformance, Described, Leg};
+use engine::rtp::wire::RtpPacket;
+use engine::{LocalTime, Nanos};
+use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Corrections that may follow each other: payload type, size of frames, rate, and one in reserve.
+const MOST_CORRECTIONS: usize = 4;
+/// A stream whose arrivals say nothing of its rate for so long is taken to have the described one.
+const LONG_ENOUGH: Nanos = Nanos::from_secs(10);
+/// How long packets are waited for before that is said.
+const PATIENCE: Nanos = Nanos::from_secs(2);
+
+/// What is believed if packets and description contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Trust {
+    /// The description: packets that contradict it are silence
+    #[default]
+    Description,
+    /// The packets, where they say enough: takes a second or two before the stream begins
+    Packets,
+}
+
+impl Trust {
+    /// Corrects a target by its packets, if they are trusted.
+    ///
+    /// # Errors
+    /// If the packets do not say enough, or the session ends before that.
+    pub(crate) fn apply(self, target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {
+        match self {
+            Self::Description => Ok(()),
+            Self::Packets => learn(target, legs, session),
+        }
+    }
+}
+
+/// What has been learnt.
+struct Learning {
+    described: Described,
+    conformance: Conformance,
+    first_at: Option<LocalTime>,
+    /// The findings that were corrected, as sentences.
+    corrections: Vec<String>,
+    outcome: Option<std::result::Result<(), String>>,
+}
+
+impl Learning {
+    fn new(described: Described) -> Self {
+        Self {
+            described,
+            conformance: Conformance::new(described),
+            first_at: None,
+            corrections: Vec::new(),
+            outcome: None,
+        }
+    }
+
+    fn observe(&mut self, at: LocalTime, datagram: &[u8]) {
+        let packet = RtpPacket::parse(datagram).ok().filter(|packet| !packet.payload.is_empty());
+        let Some(packet) = packet.filter(|_| self.outcome.is_none() && Companion::of(datagram).is_none()) else {
+            return;
+        };
+        self.conformance.observe(at, &packet);
+        let Some(finding) = self.conformance.contradiction() else {
+            let since = at.since(*self.first_at.get_or_insert(at));
+            if self.conformance.is_confirmed() || since >= LONG_ENOUGH {
+                self.outcome = Some(Ok(()));
+            }
+            return;
+        };
+        match finding.corrected(self.described).filter(|_| self.corrections.len() < MOST_CORRECTIONS) {
+            Some(corrected) => {
+                self.described = corrected;
+                self.conformance = Conformance::new(corrected);
+                self.corrections.push(finding.to_string());
+            }
+            None => self.outcome = Some(Err(finding.to_string())),
+        }
+    }
+}
+
+struct Sink(Arc<Mutex<Learning>>);
+
+impl MediaSink for Sink {
+    fn handle_datagram(&mut self, _leg: Leg, at: LocalTime, datagram: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(at, datagram);
+    }
+
+    fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, _legs: &[LegStatus]) {}
+}
+
+fn learn(target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {
+    let stream = &target.stream;
+    let packet_frames = stream.packet_frames.and_then(|frames| u32::try_from(frames).ok());
+    let described = Described { format: stream.format, payload_type: target.payload_type, packet_frames };
+    let learning = Arc::new(Mutex::new(Learning::new(described)));
+    let listener = MediaListener::start(legs, None, Sink(Arc::clone(&learning)))?;
+    let (began, mut told) = (session.elapsed(), false);
+    let outcome = loop {
+        let outcome = learning.lock().unwrap_or_else(PoisonError::into_inner).outcome.clone();
+        if outcome.is_some() || !session.goes_on() {
+            break outcome;
+        }
+        if session.elapsed() - began > PATIENCE && !told {
+            told = true;
+            warn(format_args!("{}: listening to its packets, to learn what they are", target.name));
+        }
+    };
+    drop(listener);
+    let learning = learning.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = &target.name;
+    match outcome {
+        None => return Err(Failure::run(format!("{name}: too few packets have come to learn what they are"))),
+        Some(Err(finding)) => {
+            return Err(Failure::run(format!("{name}: {finding}; what the packets are cannot be told")));
+        }
+        Some(Ok(())) => {}
+    }
+    target.correct(learning.described);
+    if !learning.corrections.is_empty() {
+        warn(format_args!("{}, by its packets: {}", target.describe(), learning.corrections.join("; ")));
+    }
+    Ok(())
+}
