@@ -89,14 +89,7 @@ impl Path {
     }
 
     fn knowing(arrivals: Arrivals) -> Self {
-        Self {
-            arrivals,
-            sequence: SequenceTracker::default(),
-            newest: None,
-            won: 0,
-            late: 0,
-            last_arrival: None,
-        }
+        Self { arrivals, sequence: SequenceTracker::default(), newest: None, won: 0, late: 0, last_arrival: None }
     }
 
     fn is_silent(&self, now: LocalTime) -> bool {
