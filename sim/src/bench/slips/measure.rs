@@ -54,7 +54,9 @@ impl SlipFigures {
     /// Whether it is within the limit: right within a second, and no more than a second lost.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.right_after_s.is_some_and(|after_s| after_s <= 1.0) && self.not_heard_ms <= 1000.0 && self.restarts_told == 0
+        self.right_after_s.is_some_and(|after_s| after_s <= 1.0)
+            && self.not_heard_ms <= 1000.0
+            && self.restarts_told == 0
     }
 }
 
@@ -150,10 +152,18 @@ mod tests {
 
     #[test]
     fn a_slip_that_stays_is_never_right() {
-        let stays = figures(|t, row| if t >= 20.0 { row.depth_ms = Some(11.0) });
+        let stays = figures(|t, row| {
+            if t >= 20.0 {
+                row.depth_ms = Some(11.0);
+            }
+        });
         assert_eq!((stays.right_after_s, stays.depth_after_ms, stays.told_error_ms), (None, 11.0, 10.0));
         assert!(!stays.is_good());
-        let silent = figures(|t, row| if t >= 20.0 && t < 22.0 { row.depth_ms = None });
+        let silent = figures(|t, row| {
+            if (20.0..22.0).contains(&t) {
+                row.depth_ms = None;
+            }
+        });
         assert_eq!((silent.not_heard_ms, silent.is_good()), (1950.0, false));
     }
 }

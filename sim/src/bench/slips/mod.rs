@@ -149,7 +149,8 @@ impl SlipPlan {
 
     /// Every combination that leaves room for a callback.
     fn cases(&self) -> Vec<SlipCase> {
-        let rate_khz = self.condition.scenario.chain().map_or(48.0, |chain| f64::from(chain.card.sample_rate_hz.get()) / 1e3);
+        let rate_khz =
+            self.condition.scenario.chain().map_or(48.0, |chain| f64::from(chain.card.sample_rate_hz.get()) / 1e3);
         let mut cases = Vec::new();
         for &kind in &self.kinds {
             for &size_ms in &self.sizes_ms {

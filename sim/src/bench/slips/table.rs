@@ -45,12 +45,15 @@ fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 #[must_use]
 pub fn render_slip_table(figures: &[SlipFigures]) -> String {
     let same = |a: &SlipFigures, b: &SlipFigures| {
-        let key = |figures: &SlipFigures| (figures.case.kind, figures.case.size_ms.to_bits(), figures.case.depth_ms.to_bits());
+        let key = |figures: &SlipFigures| {
+            (figures.case.kind, figures.case.size_ms.to_bits(), figures.case.depth_ms.to_bits())
+        };
         key(a) == key(b)
     };
     let row = |runs: &[SlipFigures]| {
         let worst = |of: fn(&SlipFigures) -> f64| runs.iter().map(of).fold(0.0, f64::max);
-        let latest = runs.iter().map(|run| run.right_after_s).try_fold(0.0, |worst, after_s| Some(f64::max(worst, after_s?)));
+        let latest =
+            runs.iter().map(|run| run.right_after_s).try_fold(0.0, |worst, after_s| Some(f64::max(worst, after_s?)));
         vec![
             runs[0].case.kind.to_string(),
             format!("{}", runs[0].case.size_ms),
