@@ -6,6 +6,8 @@
 mod completions;
 mod discover;
 mod failure;
+#[cfg(all(feature = "cpal", target_os = "linux"))]
+mod jack;
 mod lint;
 mod monitor;
 mod play;
