@@ -149,7 +149,7 @@ impl Seen {
         let status = stream.status()?;
         Some(Self {
             locked: stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false),
-            generation: status.ingest.generation,
+            generation: status.ingest.sources,
             lost: status.ingest.sequence.lost,
             stopped: status.last_packet.is_some_and(|last| status.at - last >= SILENCE),
         })

@@ -44,7 +44,7 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         rate_hz: stream.format.sample_rate().as_hz(),
         channels: stream.format.channels() as u32,
         packet_frames: stream.packet_frames(status) as u32,
-        generation: ingest.generation,
+        generation: ingest.sources,
         on_ptp: u32::from(playout.link_offset.is_some()),
         locked: u32::from(stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false)),
         packets_received: sequence.received,

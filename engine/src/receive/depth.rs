@@ -59,10 +59,15 @@ impl Depth {
         (self.raised_by, self.raised_before) = (Nanos::ZERO, Nanos::ZERO);
     }
 
+    /// Whether the present trouble has raised the target.
+    pub(super) fn was_raised_lately(&self, now: LocalTime) -> bool {
+        self.raised_by > self.raised_before && now.since(self.raised_at) <= ONE_TROUBLE
+    }
+
     /// The packets that have just been late come later for good: takes back what they raised the
     /// target by, and returns that.
     pub(super) fn lower_again(&mut self, now: LocalTime) -> Nanos {
-        if now.since(self.raised_at) > ONE_TROUBLE {
+        if !self.was_raised_lately(now) {
             return Nanos::ZERO;
         }
         let lowered = self.raised_by - self.raised_before;

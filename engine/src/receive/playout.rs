@@ -275,44 +275,51 @@ impl<D: DriftLaw> Playout<D> {
 
     /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
-        let follows_shift = self.is_to_follow_shift(now);
         let depth = self.depth.target();
         let latest = self.depth.latest(block);
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
-        let correction = match target.correct(behind, block) {
-            _ if follows_shift && !target.is_by_ptp() => Correction::Jump,
-            correction => correction,
-        };
+        let correction = target.correct(behind, block);
         self.stats.behind = behind;
         self.stats.achieved = target.depth() + behind;
         let packet = self.rate.duration(Frames::new(i64::from(self.snapshot.packet_frames)));
         self.stats.link_offset = target.is_by_ptp().then(|| depth + packet + behind);
+        if self.follows_shift && !self.card.is_in_doubt() {
+            self.follows_shift = false;
+            if !target.is_by_ptp() {
+                return self.follow_shift(now, behind_frames);
+            }
+        }
         match correction {
             Correction::Hold => Nanos::ZERO,
             Correction::Trim => behind,
-            Correction::Jump => {
-                let jump = libm::round(behind_frames);
-                self.jump(Frames::new(jump as i64));
-                self.rate.duration_f64(behind_frames - jump)
-            }
+            Correction::Jump => self.jump_to_target(behind_frames),
         }
     }
 
-    /// Whether playout by arrivals goes to where they have shifted to now. What late packets raised
-    /// the depth by meanwhile is lowered again: the shift is why they were late.
-    fn is_to_follow_shift(&mut self, now: LocalTime) -> bool {
-        if !self.follows_shift || self.card.is_in_doubt() {
-            return false;
+    /// Jumps to the target; returns what is left of the distance.
+    fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
+        let jump = libm::round(behind_frames);
+        self.jump(Frames::new(jump as i64));
+        self.rate.duration_f64(behind_frames - jump)
+    }
+
+    /// Arrivals have shifted, and playout by them, which is `behind_frames` behind its target,
+    /// follows. Where late packets have raised the depth meanwhile and so made up for most of the
+    /// shift, it stays where that has brought it; else the raise is void, because the shift is why
+    /// they were late. Returns how far playout is behind then.
+    fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
+        let Some(target) = &mut self.target else { return Nanos::ZERO };
+        let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
+        if is_deep_enough && self.depth.was_raised_lately(now) {
+            target.deepen(behind_frames);
+            return Nanos::ZERO;
         }
-        self.follows_shift = false;
-        let lowered = self.rate.frames_in(self.depth.lower_again(now));
-        if let Some(target) = &mut self.target {
-            target.deepen(-lowered);
-        }
-        true
+        let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
+        target.deepen(-lowered_frames);
+        self.jump_to_target(behind_frames + lowered_frames)
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {

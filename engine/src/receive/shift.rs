@@ -1,5 +1,5 @@
 //! Proof that packets come later or earlier for good: the sender's graph has slipped, or the path
-//! has become another.
+//! has become another. And likewise callbacks: the card has lost cycles.
 //!
 //! Model: packets are late by any amount, for a while; a path that jitters, a host that stands still
 //! and a sender that sends in bursts let some packets through in time, or make them late by
@@ -124,8 +124,9 @@ impl Run {
 /// Watches the packets of one path.
 #[derive(Clone, Debug)]
 pub(super) struct ShiftDetector {
-    /// When the estimate began.
+    /// When the estimate began, and the newest packet since then.
     began: Option<LocalTime>,
+    newest_at: LocalTime,
     window: Option<Least>,
     run: Option<Run>,
     /// When a packet came in time for the last time.
@@ -141,6 +142,7 @@ impl Default for ShiftDetector {
     fn default() -> Self {
         Self {
             began: None,
+            newest_at: LocalTime::ZERO,
             window: None,
             run: None,
             in_time_at: LocalTime::ZERO,
@@ -154,6 +156,11 @@ impl Default for ShiftDetector {
 impl ShiftDetector {
     /// Judges a sample that is late by so much against the least late ones so far.
     pub(super) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
+        if self.newest_at.since(sample.at) > WINDOW {
+            // The host's clock was set back: times before that are no measure.
+            self.begin_anew();
+        }
+        self.newest_at = self.newest_at.max(sample.at);
         let began = *self.began.get_or_insert(sample.at);
         if sample.at.since(began) < GROWN_UP {
             self.in_time_at = sample.at;
@@ -230,8 +237,7 @@ impl ShiftDetector {
     }
 
     fn shifted(&mut self, by: &Least) -> Shift {
-        (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
-        self.in_time_at = by.sample.at;
+        self.forget();
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
@@ -240,8 +246,126 @@ impl ShiftDetector {
         self.run.is_some() || self.withholds_since.is_some()
     }
 
+    /// The estimate was moved: what packets were off by before is void.
+    pub(super) fn forget(&mut self) {
+        (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
+        self.in_time_at = self.newest_at;
+    }
+
     /// The estimate begins anew.
     pub(super) fn begin_anew(&mut self) {
         *self = Self { noise: self.noise, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Direction;
+
+    /// Packets of 1 ms from the first second on, each late by some ms; what is proven, and when, in
+    /// ms, as far as the samples that were proven to be off are late by less from then on.
+    fn shifts(ms: i64, late_ms: impl Fn(i64) -> f64) -> Vec<(i64, f64)> {
+        let mut detector = ShiftDetector::default();
+        let mut learnt_ns = 0.0;
+        let mut proven = Vec::new();
+        for i in 0..ms {
+            let late_ns = 1e6 * late_ms(i) - learnt_ns;
+            let at = LocalTime::ZERO + Nanos::from_millis(1000 + i);
+            let sample = Sample { at, offset_ns: -late_ns, direction: Direction::Forward };
+            if let Judgement::Shift(shift) = detector.judge(&sample, late_ns) {
+                learnt_ns += shift.later_ns;
+                proven.push((i, (shift.later_ns * 1e-4).round() * 1e-2));
+            }
+        }
+        proven
+    }
+
+    /// Packets that come late by up to 3 ms, and one in 16 of them in time.
+    fn jitter(i: i64) -> f64 {
+        0.2 * ((i * 7) % 16) as f64
+    }
+
+    #[test]
+    fn packets_that_stay_late_are_proven_within_three_quarters_of_a_second() {
+        for size_ms in [1.0, 18.0, 900.0] {
+            let proven = shifts(8_000, |i| jitter(i) + if i < 5_000 { 0.0 } else { size_ms });
+            assert_eq!(proven.len(), 1, "{size_ms}: {proven:?}");
+            assert!((5_600..5_770).contains(&proven[0].0) && (proven[0].1 - size_ms).abs() < 0.01, "{proven:?}");
+        }
+    }
+
+    #[test]
+    fn packets_that_stay_early_are_proven_within_half_a_second() {
+        for size_ms in [1.0, 18.0, 900.0] {
+            let proven = shifts(8_000, |i| jitter(i) - if i < 5_000 { 0.0 } else { size_ms });
+            assert_eq!(proven.len(), 1, "{size_ms}: {proven:?}");
+            assert!((5_240..5_510).contains(&proven[0].0) && (proven[0].1 + size_ms).abs() < 0.01, "{proven:?}");
+        }
+    }
+
+    #[test]
+    fn what_jitters_stalls_or_is_slewed_has_not_shifted() {
+        assert!(shifts(20_000, jitter).is_empty());
+        // Half a second of a queue that stands.
+        assert!(shifts(20_000, |i| jitter(i) + if (i / 500) % 4 == 3 { 12.0 } else { 0.0 }).is_empty());
+        // A host that stands still for times of different lengths, one after the other.
+        let stalls = |i: i64| if i < 4_000 { 0.0 } else { 60.0 + (i / 125 * 37 % 150) as f64 };
+        assert!(shifts(6_000, stalls).is_empty());
+        // 500 ppm, as far as the estimator does not notice.
+        assert!(shifts(6_000, |i| 0.0005 * (i - 4_000).max(0) as f64).is_empty());
+    }
+
+    #[test]
+    fn samples_of_a_shift_are_withheld_and_single_late_ones_are_not() {
+        let mut detector = ShiftDetector::default();
+        let mut judge = |ms: i64, late_ms: f64| {
+            let at = LocalTime::ZERO + Nanos::from_millis(ms);
+            detector.judge(&Sample { at, offset_ns: -1e6 * late_ms, direction: Direction::Forward }, 1e6 * late_ms)
+        };
+        assert!((0..3_000).all(|ms| judge(ms, if ms % 100 < 99 { 8.0 } else { 0.0 }) == Judgement::Take));
+        assert_eq!(judge(3_001, -5.0), Judgement::Withhold, "nothing makes packets early");
+        assert!((3_002..3_120).all(|ms| judge(ms, 8.0) == Judgement::Take));
+        assert!((3_140..3_400).all(|ms| judge(ms, 8.0) == Judgement::Withhold));
+    }
+
+    #[test]
+    fn a_network_that_has_become_worse_is_learnt_in_the_end() {
+        let mut detector = ShiftDetector::default();
+        let mut taken = 0;
+        for ms in 0..8_000 {
+            let late_ns = if ms < 3_000 { 0.0 } else { 1e6 * (5.0 + (ms / 125 * 7 % 40) as f64) };
+            let at = LocalTime::ZERO + Nanos::from_millis(ms);
+            let sample = Sample { at, offset_ns: -late_ns, direction: Direction::Forward };
+            taken += i32::from(detector.judge(&sample, late_ns) == Judgement::Take && ms >= 3_000);
+        }
+        assert!(taken > 2_500, "{taken}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_measured_anew() {
+        let mut detector = ShiftDetector::default();
+        let mut judge = |ms: i64| {
+            let at = LocalTime::ZERO + Nanos::from_millis(ms);
+            detector.judge(&Sample { at, offset_ns: 0.0, direction: Direction::Forward }, -2e9)
+        };
+        (0..5_000).for_each(|ms| {
+            judge(ms);
+        });
+        assert!((3_000..4_900).all(|ms| judge(ms) == Judgement::Take));
+    }
+
+    #[test]
+    fn a_shift_is_assumed_where_nothing_comes_in_time() {
+        let mut detector = ShiftDetector::default();
+        let at = |ms: i64| LocalTime::ZERO + Nanos::from_millis(ms);
+        for ms in 0..3_300 {
+            let late_ns = if ms < 3_000 { 0.0 } else { 1e6 * (30.0 + (ms % 16) as f64) };
+            let sample = Sample { at: at(ms), offset_ns: -late_ns, direction: Direction::Forward };
+            assert!(!matches!(detector.judge(&sample, late_ns), Judgement::Shift(_)));
+            assert!(ms >= 3_100 || detector.assume(at(ms)).is_none(), "{ms}");
+        }
+        let shift = detector.assume(at(3_300)).unwrap();
+        assert!((shift.later_ns - 30e6).abs() < 1.0, "{shift:?}");
     }
 }

@@ -17,6 +17,8 @@ use std::sync::Arc;
 const SSRC: Ssrc = Ssrc(0x4C57_0B1C);
 /// Another sender's programme is that much ahead, so that nobody takes its audio for the talker's.
 const SECOND_PROGRAMME_S: u16 = 7;
+/// Rates are taken over at least this: crystals do not change theirs in a millisecond.
+const RATE_SPAN: TrueTime = 1_000_000;
 
 /// What paces the media clock.
 #[derive(Clone, Debug)]
@@ -105,7 +107,9 @@ impl MediaTimeline {
 
     /// Mean rate of the media clock against true time between two times, but for slips.
     pub fn mean_rate_ppb(&mut self, from: TrueTime, to: TrueTime) -> f64 {
-        let (from, to) = (self.slips.sender_time(from), self.slips.sender_time(to));
+        let to = self.slips.sender_time(to);
+        // While it stands still, its rate is what it was just before.
+        let from = self.slips.sender_time(from).min(to - RATE_SPAN);
         match &mut self.pace {
             Pace::Ptp { .. } => 0.0,
             Pace::Crystal(clock) => (clock.error_ns(to) - clock.error_ns(from)) / ((to - from).max(1) as f64 * 1e-9),

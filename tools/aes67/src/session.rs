@@ -45,6 +45,11 @@ impl Session {
         Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live, shown: 0 })
     }
 
+    /// What is to last for so many seconds has only just begun.
+    pub(crate) fn lasts_from_now(&mut self, seconds: Option<f64>) {
+        self.ends = seconds.map(|seconds| clock::now() + Nanos::from_secs_f64(seconds));
+    }
+
     /// Waits a little; false if it is time to end.
     pub(crate) fn goes_on(&self) -> bool {
         self.goes_on_unread() && !UNREAD.load(Ordering::Relaxed)

@@ -154,14 +154,14 @@ mod tests {
     fn a_slip_that_stays_is_never_right() {
         let stays = figures(|t, row| {
             if t >= 20.0 {
-                row.depth_ms = Some(11.0)
+                row.depth_ms = Some(11.0);
             }
         });
         assert_eq!((stays.right_after_s, stays.depth_after_ms, stays.told_error_ms), (None, 11.0, 10.0));
         assert!(!stays.is_good());
         let silent = figures(|t, row| {
-            if t >= 20.0 && t < 22.0 {
-                row.depth_ms = None
+            if (20.0..22.0).contains(&t) {
+                row.depth_ms = None;
             }
         });
         assert_eq!((silent.not_heard_ms, silent.is_good()), (1950.0, false));

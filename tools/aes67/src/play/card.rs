@@ -2,6 +2,8 @@
 
 use super::mix::Mixer;
 use crate::failure::{Failure, Result};
+#[cfg(target_os = "linux")]
+use crate::jack::untold_latency;
 use crate::session::warn;
 use crate::sound_card::{
     Delay, Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
@@ -27,6 +29,8 @@ pub(super) struct Opened {
     name: String,
     config: SupportedStreamConfig,
     rate: SampleRate,
+    /// What it plays later than it tells.
+    untold_latency: Nanos,
 }
 
 impl Opened {
@@ -48,7 +52,8 @@ impl Opened {
             Failure::input(format!("{name}: {error} To play without a sound card give --output null or a WAV file."))
         })?;
         let rate = SampleRate::from_hz(config.sample_rate()).unwrap_or(SampleRate::HZ_48000);
-        Ok(Self { device, name, config, rate })
+        let untold_latency = untold_latency(&device, rate, u32::from(config.channels()));
+        Ok(Self { device, name, config, rate, untold_latency })
     }
 
     pub(super) fn name(&self) -> String {
@@ -124,8 +129,15 @@ impl Opened {
         let stream = self.device.build_output_stream(config, call_back, on_error, None)?;
         stream.play()?;
         pulse.beat(clock::now());
-        Ok(Playing { name: self.name.clone(), errors, pulse, delay, _stream: stream })
+        let untold_latency = self.untold_latency;
+        Ok(Playing { name: self.name.clone(), errors, pulse, delay, untold_latency, _stream: stream })
     }
+}
+
+/// Other systems' cards tell all.
+#[cfg(not(target_os = "linux"))]
+fn untold_latency(_: &cpal::Device, _: SampleRate, _: u32) -> Nanos {
+    Nanos::ZERO
 }
 
 /// The stream's rate if the card has it, with the channels of the stream, or else the fewest that hold them; and the widest samples that are known.
@@ -153,13 +165,14 @@ pub(super) struct Playing {
     errors: Receiver<cpal::Error>,
     pulse: Pulse,
     delay: Delay,
+    untold_latency: Nanos,
     _stream: cpal::Stream,
 }
 
 impl Playing {
     /// The card's own latency, behind the callback; `None` before the first one.
     pub(super) fn latency(&self) -> Option<Nanos> {
-        self.delay.mean()
+        Some(self.delay.mean()? + self.untold_latency)
     }
 
     /// Tells of xruns.

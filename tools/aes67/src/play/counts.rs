@@ -16,7 +16,10 @@ pub(super) struct Counts {
     pub(super) underruns: u64,
     pub(super) jumps: u64,
     pub(super) dropped_by_kernel: u64,
+    /// Of the sender: another source, or one that counts from elsewhere.
     pub(super) restarts: u64,
+    /// Times that packets were found to come later or earlier for good.
+    pub(super) shifts: u64,
 }
 
 /// Adds up what a stream counts.
@@ -26,6 +29,8 @@ pub(super) struct Tally {
     /// As it was seen last, of this timeline.
     seen: Counts,
     generation: u32,
+    sources: u32,
+    shifts: u32,
 }
 
 impl Tally {
@@ -36,9 +41,12 @@ impl Tally {
         if generation != self.generation {
             // The counts of packets begin anew with every timeline.
             (self.seen.received, self.seen.lost, self.seen.leg_lost) = (0, 0, [0, 0]);
-            self.total.restarts += u64::from(self.generation > 0);
             self.generation = generation;
         }
+        let (sources, shifts) = (status.ingest.sources, status.ingest.shifts);
+        self.total.restarts += u64::from(sources.saturating_sub(self.sources.max(1)));
+        self.total.shifts += u64::from(shifts.saturating_sub(self.shifts));
+        (self.sources, self.shifts) = (sources, shifts);
         self.total.add(&now, &self.seen);
         self.seen = now;
         self.total
@@ -46,7 +54,7 @@ impl Tally {
 
     /// The next status will be of another receiver, which counts from 0.
     pub(super) fn start_anew(&mut self) {
-        (self.seen, self.generation) = (Counts::default(), 0);
+        *self = Self { total: self.total, ..Self::default() };
     }
 }
 
@@ -65,6 +73,7 @@ impl Counts {
             jumps: playout.jumps,
             dropped_by_kernel: status.legs.iter().map(|leg| leg.socket.dropped).sum(),
             restarts: 0,
+            shifts: 0,
         }
     }
 
@@ -91,7 +100,7 @@ mod tests {
 
     fn status(generation: u32, received: u64, lost: u64, underruns: u64) -> ReceiverStatus {
         let mut status = ReceiverStatus::default();
-        status.ingest.generation = generation;
+        (status.ingest.generation, status.ingest.sources) = (generation, generation);
         status.ingest.sequence.received = received;
         status.ingest.sequence.lost = lost;
         status.playout.underruns = underruns;

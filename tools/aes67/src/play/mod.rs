@@ -6,6 +6,7 @@
 #[cfg(feature = "cpal")]
 mod card;
 mod counts;
+mod floor;
 mod late;
 mod law;
 mod memory;
@@ -13,6 +14,7 @@ pub(crate) mod meter;
 mod mix;
 mod output;
 mod player;
+mod shift;
 mod timer;
 mod trace_file;
 mod view;
@@ -37,6 +39,7 @@ use net::stream::{LegConfig, ReceiverStatus};
 use net::timeline::{SystemTimeline, Timeline};
 use output::Lost;
 use player::{Channel, Player, Stream};
+use shift::Shifts;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,9 +96,13 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = parse_channels)]
     channels: Vec<Channels>,
 
-    /// Latency in ms, kept as it is; without it 40 ms, raised if packets come late
+    /// Latency in ms, kept as it is unless the output's callback needs more; without it 40 ms, raised if packets come late
     #[arg(long, value_name = "MS")]
     latency: Option<f64>,
+
+    /// Refuse a latency that is too short for the output, instead of raising it
+    #[arg(long)]
+    latency_strict: bool,
 
     /// PTP domain; that of the description if it is left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
@@ -165,7 +172,7 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let streams = streams(arguments, &session)?;
     let mut memory = Memory::load();
     let mut trace = arguments.trace.as_deref().map(TraceFile::create).transpose()?;
-    let player = Player::open(arguments, &streams, &memory)?;
+    let player = Player::open(arguments, &streams, &memory, Nanos::ZERO)?;
     if !arguments.json {
         streams.iter().for_each(|stream| print(&format!("playing {} on {}", stream.target.describe(), player.name)));
     }
@@ -253,6 +260,7 @@ struct Followed {
     interval: Interval,
     late: LatePackets,
     findings: Findings,
+    shifts: Shifts,
     silent: bool,
 }
 
@@ -263,7 +271,8 @@ struct Desk<'a> {
     player: Option<Player>,
     followed: Vec<Followed>,
     retry_at: LocalTime,
-    warned: bool,
+    /// The shortest latency that the output works with, as far as that has shown.
+    floor: Nanos,
 }
 
 impl<'a> Desk<'a> {
@@ -274,10 +283,11 @@ impl<'a> Desk<'a> {
             interval: Interval::new(Counts::default()),
             late: LatePackets::default(),
             findings: Findings::default(),
+            shifts: Shifts::default(),
             silent: false,
         };
         let followed = streams.iter().map(followed).collect();
-        Self { arguments, streams, player: Some(player), followed, retry_at: LocalTime::ZERO, warned: false }
+        Self { arguments, streams, player: Some(player), followed, retry_at: LocalTime::ZERO, floor: Nanos::ZERO }
     }
 
     /// Looks at everything, and says what has happened.
@@ -294,11 +304,8 @@ impl<'a> Desk<'a> {
                 ));
             }
         }
-        if let Some((callback, latency)) = player.callback_too_long().filter(|_| !self.warned) {
-            self.warned = true;
-            session.tell(format_args!(
-                "warning: the output asks for {callback} at a time, but the latency is {latency}: give a longer --latency"
-            ));
+        if let Some((callback, latency)) = player.callback_too_long() {
+            return self.raise(session, memory, callback, latency);
         }
         match player.check() {
             Ok(()) => Ok(()),
@@ -314,12 +321,28 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Plays anew with a latency that leaves time beside the output's callback.
+    fn raise(&mut self, session: &mut Session, memory: &Memory, callback: Nanos, latency: Nanos) -> Result<()> {
+        let reason = floor::reason(latency, callback);
+        let Some(raised) = floor::raised(latency, callback) else { return Ok(()) };
+        if self.arguments.latency_strict {
+            return Err(Failure::run(format!("{reason}: give --latency {:.0} or more", raised.as_secs_f64() * 1e3)));
+        }
+        session.tell(format_args!("warning: {reason}; it is raised to {raised}"));
+        self.floor = raised;
+        self.player = None;
+        self.retry_at = LocalTime::ZERO;
+        self.followed.iter_mut().for_each(|followed| followed.tally.start_anew());
+        self.player = Some(Player::open(self.arguments, self.streams, memory, raised)?);
+        Ok(())
+    }
+
     fn try_again(&mut self, session: &mut Session, memory: &Memory) -> Result<()> {
         if clock::now() < self.retry_at {
             return Ok(());
         }
         self.retry_at = clock::now() + RETRY;
-        match Player::open(self.arguments, self.streams, memory) {
+        match Player::open(self.arguments, self.streams, memory, self.floor) {
             Ok(player) => {
                 session.tell(format_args!("playing again on {}", player.name));
                 self.followed.iter_mut().for_each(|followed| followed.tally.start_anew());
@@ -421,6 +444,9 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     let finding = status.ingest.finding;
     if let Some(sentence) = followed.findings.look(name, finding) {
         session.tell(format_args!("{sentence}"));
+    }
+    if followed.shifts.look(clock::now(), followed.counts.shifts) {
+        session.tell(format_args!("{name}: {}", shift::sentence(status, stream.timeline.is_some())));
     }
     let silent = is_silent(status, clock::now());
     if finding.is_some_and(Finding::is_contradiction) {

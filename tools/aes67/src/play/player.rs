@@ -1,5 +1,6 @@
 //! Streams and the output that plays them, from its opening to its loss.
 
+use super::floor;
 use super::law::Law;
 use super::memory::Memory;
 use super::meter::Meter;
@@ -8,6 +9,7 @@ use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
 use crate::failure::{Failure, Result};
 use crate::record::duration_ms;
+use crate::session::warn;
 use crate::target::Target;
 use engine::receive::{ChannelMap, FusedDrift, MediaClock, StreamConfig, WarmStart};
 use engine::rtp::format::MAX_CHANNELS;
@@ -49,11 +51,12 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Opens the output, and starts to receive.
+    /// Opens the output, and starts to receive, with a latency of at least `floor`.
     ///
     /// # Errors
     /// If an option makes no sense, or something is refused.
-    pub(super) fn open(arguments: &PlayArguments, streams: &[Stream], memory: &Memory) -> Result<Self> {
+    pub(super) fn open(arguments: &PlayArguments, streams: &[Stream], memory: &Memory, floor: Nanos) -> Result<Self> {
+        let floor = floor.max(known_floor(arguments, streams)?);
         let layout = layout(streams);
         let wanted = layout.iter().map(Vec::len).max().unwrap_or(1);
         let format = streams[0].target.stream.format;
@@ -70,7 +73,7 @@ impl Player {
         let (mut channels, mut playouts) = (Vec::new(), Vec::new());
         for (stream, map) in streams.iter().zip(&layout) {
             let map = spread(map, outputs);
-            let config = stream_config(arguments, &stream.target, &opened, &map, card_rate)?;
+            let config = stream_config(arguments, &stream.target, &opened, &map, card_rate, floor)?;
             let played = (0..outputs).filter(|&output| map[output].is_some());
             let meter = Arc::new(Meter::of(outputs, played));
             let law = if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedDrift::default()) };
@@ -95,11 +98,11 @@ impl Player {
         self.output.latency()
     }
 
-    /// A callback that is longer than the latency leaves no time for packets: its length, and the latency.
+    /// A callback that leaves no time for packets beside it: its length, and the latency.
     pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
         let of = |channel: &Channel| {
             let callback = self.rate.duration(Frames::new(i64::from(channel.meter.longest_callback())));
-            (callback >= channel.latency).then_some((callback, channel.latency))
+            floor::raised(channel.latency, callback).map(|_| (callback, channel.latency))
         };
         self.channels.iter().find_map(of)
     }
@@ -145,15 +148,46 @@ fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     }
 }
 
+/// The latency that was asked for, or the usual one.
+fn asked_latency(arguments: &PlayArguments, target: &Target) -> Result<Nanos> {
+    let asked = arguments.latency.or(target.latency_ms);
+    asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))
+}
+
+/// The shortest latency that works with an output of which that is known before it is opened.
+///
+/// # Errors
+/// If a shorter one was asked for, and must not be raised.
+fn known_floor(arguments: &PlayArguments, streams: &[Stream]) -> Result<Nanos> {
+    let mut floor = Nanos::ZERO;
+    for stream in streams.iter().filter(|_| arguments.output.is_some()) {
+        let rate = stream.target.stream.format.sample_rate();
+        let callback = rate.duration(Frames::new(i64::from(arguments.block)));
+        let latency = asked_latency(arguments, &stream.target)?;
+        let Some(raised) = floor::raised(latency, callback) else { continue };
+        let reason = floor::reason(latency, callback);
+        if arguments.latency_strict {
+            let right_ms = raised.as_secs_f64() * 1e3;
+            return Err(Failure::input(format!(
+                "{reason}: give --latency {right_ms:.0} or more, or a shorter --block"
+            )));
+        }
+        warn(format_args!("warning: {reason}; it is raised to {raised}"));
+        floor = floor.max(raised);
+    }
+    Ok(floor)
+}
+
 fn stream_config(
     arguments: &PlayArguments,
     target: &Target,
     output: &Output,
     map: &[Option<usize>],
     card_rate: Option<Ppb>,
+    floor: Nanos,
 ) -> Result<StreamConfig> {
     let asked = arguments.latency.or(target.latency_ms);
-    let latency = asked.map_or(Ok(LATENCY), |ms| duration_ms("the latency", ms))?;
+    let latency = asked_latency(arguments, target)?.max(floor);
     let config = target.stream.stream_config(latency, output.rate(), output.block_frames());
     let media_clock = match arguments.clock {
         Clock::Ptp | Clock::System => config.media_clock,

@@ -126,6 +126,7 @@ impl View<'_> {
             underruns: counts.underruns,
             jumps: counts.jumps,
             restarts: counts.restarts,
+            shifts: counts.shifts,
             dropped_by_kernel: counts.dropped_by_kernel,
             arrival_jitter_us: ingest.arrival_jitter.as_nanos() / 1000,
             sender_off_ptp: ingest.sender_off_ptp,
@@ -167,6 +168,8 @@ struct Line<'a> {
     underruns: u64,
     jumps: u64,
     restarts: u64,
+    /// Times that packets were found to come later or earlier for good.
+    shifts: u64,
     dropped_by_kernel: u64,
     arrival_jitter_us: i64,
     sender_off_ptp: bool,

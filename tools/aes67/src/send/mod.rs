@@ -180,7 +180,7 @@ pub(crate) struct SendArguments {
     #[arg(long)]
     json: bool,
 
-    /// End after this many seconds
+    /// End this many seconds after the first packet, or if none could be sent for as long
     #[arg(long, value_name = "N")]
     seconds: Option<f64>,
 }
@@ -210,9 +210,14 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         }
     }
     let mut waiting = Waiting::default();
+    let mut sends = false;
     while session.goes_on() && !progress.is_over() {
         card.check()?;
         let status = sender.status();
+        if !sends && status.streams.iter().any(|stream| stream.sender.packets > 0) {
+            sends = true;
+            session.lasts_from_now(arguments.seconds);
+        }
         if !arguments.json {
             waiting.tell(&session, &status, ptp.as_deref());
         }
