@@ -178,7 +178,8 @@ pub struct Estimator {
     steady: Option<SteadyRate>,
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
-    /// How far the other clock wanders, and what of that the banks were told.
+    /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what of that the banks were told.
+    is_crystal: bool,
     wander: WanderMeter,
     told: PhaseWander,
 }
@@ -201,9 +202,15 @@ impl Estimator {
             gathered: None,
             steady: None,
             carried_ns: 0.0,
+            is_crystal: false,
             wander: WanderMeter::default(),
             told: PhaseWander::default(),
         }
+    }
+
+    /// An estimator of a crystal that nobody steers: what seems to wander is lateness.
+    pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
+        Self { is_crystal: true, ..Self::new(config) }
     }
 
     /// Takes one timestamp pair.
@@ -240,7 +247,7 @@ impl Estimator {
 
     /// Looks how far the other clock wanders, and lets the filters know of it.
     fn measure_wander(&mut self, sample: &Sample) {
-        if sample.direction == Direction::Reverse {
+        if self.is_crystal || sample.direction == Direction::Reverse {
             return;
         }
         let Some(banks) = &mut self.banks else { return };
@@ -311,7 +318,7 @@ impl Estimator {
     /// is where the offset begins.
     pub fn begin_anew(&mut self) {
         let wander = std::mem::take(&mut self.wander);
-        *self = Self { steady: self.steady, wander, ..Self::new(self.config) };
+        *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
@@ -454,6 +461,7 @@ impl Estimator {
         let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
         self.steady = None;
         self.updated_at = self.updated_at.max(change.at);
+        self.wander.interrupt(change.at);
         self.each(|bank| {
             bank.restart(|filter| {
                 filter.change_rate(change.moved_ns, change.sigma_ns, change.rate_ppb, rate_sigma_ppb);

