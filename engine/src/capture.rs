@@ -267,6 +267,7 @@ impl CaptureSource {
 
     fn step(&mut self, timeline_rate: Ppb, behind: Nanos, block: Nanos) -> f64 {
         let input = DriftInput {
+            target_sigma: Nanos::ZERO,
             block,
             media_rate: self.stats.card_rate,
             card_rate: timeline_rate,

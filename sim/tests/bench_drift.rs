@@ -65,6 +65,22 @@ fn the_engine_is_steady_where_others_wobble() {
     }
 }
 
+/// A master that wanders by 100 us over 5 s is not chased, and its step is followed all the same.
+#[test]
+fn a_master_that_wanders_is_not_chased_and_its_step_is_followed() {
+    let overrides = [
+        "duration_s=520",
+        "fault.0.at_s=400",
+        "fault.1.at_s=500",
+        "talker.packet_frames=240",
+        "card.callback_frames=960",
+    ];
+    let figures = &bench("wander/W", &overrides, &[DriftLawKind::Engine], 1)[0];
+    assert!(figures.ratio_rms_ppm.unwrap() < 0.15, "{figures:?}");
+    assert!(figures.step_removed_s.unwrap() <= 60.0 && figures.xrun_removed_s.unwrap() <= 2.0, "{figures:?}");
+    assert_eq!((figures.underruns, figures.overruns), (0, 0), "{figures:?}");
+}
+
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     bench_support::assert_same_on_any_threads(|| {
@@ -90,6 +106,8 @@ fn json_has_these_keys() {
         "phase_noise_dbc",
         "underruns",
         "overruns",
+        "step_removed_s",
+        "xrun_removed_s",
     ];
     bench_support::assert_keys(&list[0], &expected);
 }

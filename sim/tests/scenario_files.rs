@@ -33,7 +33,14 @@ fn message(line: &str, replacement: &str, at: &str) -> String {
 #[test]
 fn shipped_scenarios_load() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    for (folder, least) in [("", 30), ("long", 3), ("bench/drift", 8), ("bench/clocks", 8), ("bench/clocks/own", 5)] {
+    for (folder, least) in [
+        ("", 30),
+        ("long", 3),
+        ("bench/drift", 8),
+        ("bench/drift/wander", 1),
+        ("bench/clocks", 8),
+        ("bench/clocks/own", 5),
+    ] {
         let entries = std::fs::read_dir(scenarios.join(folder)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let files: Vec<_> =

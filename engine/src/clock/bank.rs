@@ -7,6 +7,7 @@
 use super::block::{Block, Reduction};
 use super::estimator::{Direction, Sample};
 use super::kalman::{Kalman, Prior, Wander};
+use super::wander::PhaseWander;
 use crate::units::{LocalTime, Nanos};
 
 /// What each filter takes the crystal to do, steadiest first: at rest it wanders by 1 ppb per square root of a second; one that warms up, or follows the
@@ -51,6 +52,9 @@ const COUNT_GROWTH: u32 = 4;
 /// A drift that is this many standard deviations from nothing is one, and is one no more below the second.
 const DRIFT_FOUND: f64 = 2.0;
 const DRIFT_KEPT: f64 = 1.0;
+/// An error of prediction is excused that is up to so many variances of the other clock's wander: 2.4
+/// standard deviations.
+const EXCUSED: f64 = 6.0;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
 
@@ -153,8 +157,11 @@ impl Member {
         self.apart >= LAG_SNAPSHOTS
     }
 
-    fn beats(&self, other: &Self) -> bool {
-        self.long * BEATEN_LONG < other.long || self.short * BEATEN_SHORT < other.short
+    /// Whether it predicts better than another by more than the other clock's wander explains, of
+    /// which `excused` is as much of a mean square error as says nothing against a steady filter.
+    fn beats(&self, other: &Self, excused: f64) -> bool {
+        let long = self.long * BEATEN_LONG + excused < other.long;
+        long || self.short * BEATEN_SHORT + excused < other.short
     }
 }
 
@@ -165,13 +172,21 @@ pub(super) struct Bank {
     /// Snapshots taken since the last interruption.
     snapshots: usize,
     snapshot_at: LocalTime,
+    /// What the other clock's wander explains of an error of prediction, ns^2.
+    excused: f64,
 }
 
 impl Bank {
     /// A bank that begins with one sample; each filter assumes its own wander.
     pub(super) fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
         let member = |wander| Member::new(reduction, wander, prior, sample);
-        Self { members: WANDERS.map(member), speaker: FIRST_SPEAKER, snapshots: 0, snapshot_at: sample.at }
+        Self {
+            members: WANDERS.map(member),
+            speaker: FIRST_SPEAKER,
+            snapshots: 0,
+            snapshot_at: sample.at,
+            excused: 0.0,
+        }
     }
 
     /// The filter that is to be believed.
@@ -226,13 +241,14 @@ impl Bank {
         let full = self.snapshots >= SNAPSHOTS;
         let reference = &self.members[REFERENCE].filter;
         let (reference_ns, variance) = (reference.offset_ns(now), reference.variance(now, Direction::Forward));
+        let limit = LAG_SIGMAS * LAG_SIGMAS * variance + self.excused;
         for member in &mut self.members {
             if full {
                 member.score(slot, reference_ns);
             }
             member.snapshots[slot] = member.filter.offset_ns(now + HORIZON);
             let apart_ns = reference_ns - member.filter.offset_ns(now);
-            let lags = apart_ns * apart_ns > LAG_SIGMAS * LAG_SIGMAS * variance;
+            let lags = apart_ns * apart_ns > limit;
             member.apart = if lags { member.apart + 1 } else { 0 };
         }
         self.snapshots += 1;
@@ -248,13 +264,13 @@ impl Bank {
         };
         let beaten = |i: usize| {
             let mut rivals = (i + 1..WANDERS.len()).filter(|&rival| eligible(rival));
-            !eligible(i) || rivals.any(|rival| self.members[rival].beats(&self.members[i]))
+            !eligible(i) || rivals.any(|rival| self.members[rival].beats(&self.members[i], self.excused))
         };
         self.speaker = (0..MOST_AGILE).find(|&i| !beaten(i)).unwrap_or(MOST_AGILE);
         let (steadier, rest) = self.members.split_at_mut(self.speaker);
         let speaker = &rest[0];
         for member in steadier {
-            if member.lags() || member.short > LOST * speaker.short {
+            if member.lags() || member.short > LOST * speaker.short + self.excused {
                 member.filter.adopt(&speaker.filter);
                 member.snapshots = speaker.snapshots;
                 member.apart = 0;
@@ -298,6 +314,14 @@ impl Bank {
     pub(super) fn bound_delay(&mut self, most_ns: f64) {
         for member in &mut self.members {
             member.filter.bound_delay(most_ns);
+        }
+    }
+
+    /// Tells every filter how far the other clock wanders.
+    pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
+        self.excused = EXCUSED * wander.rms_ns * wander.rms_ns;
+        for member in &mut self.members {
+            member.filter.set_phase_wander(wander);
         }
     }
 

@@ -31,6 +31,7 @@ use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
+use super::wander::{PhaseWander, WanderMeter};
 use crate::units::{LocalTime, Nanos, Ppb};
 
 /// A challenger's variance must be smaller by this factor to take over.
@@ -52,6 +53,8 @@ const KNOWN_SHARE: f64 = 0.2;
 /// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the
 /// line that proves it may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
+/// How many times its standard deviation a wander counts beside the noise of packets.
+const WANDER_NOISE: f64 = 2.0;
 /// Standard deviations of a packet, or of the estimate, that are noise.
 const NOISES: f64 = 3.0;
 /// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
@@ -175,6 +178,10 @@ pub struct Estimator {
     steady: Option<SteadyRate>,
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
+    /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what of that the banks were told.
+    is_crystal: bool,
+    wander: WanderMeter,
+    told: PhaseWander,
 }
 
 impl Estimator {
@@ -195,7 +202,15 @@ impl Estimator {
             gathered: None,
             steady: None,
             carried_ns: 0.0,
+            is_crystal: false,
+            wander: WanderMeter::default(),
+            told: PhaseWander::default(),
         }
+    }
+
+    /// An estimator of a crystal that nobody steers: what seems to wander is lateness.
+    pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
+        Self { is_crystal: true, ..Self::new(config) }
     }
 
     /// Takes one timestamp pair.
@@ -212,6 +227,7 @@ impl Estimator {
         for bank in banks {
             bank.take(&sample, self.updated_at);
         }
+        self.measure_wander(&sample);
         let lateness_ns = self.lateness(&sample);
         self.learn_jitter(lateness_ns);
         // Of a path whose delay is measured, an early packet may tell of a shorter route; and nothing is carried.
@@ -227,6 +243,31 @@ impl Estimator {
             self.put_down(elapsed_s);
         }
         self.remember_rate();
+    }
+
+    /// Looks how far the other clock wanders, and lets the filters know of it.
+    fn measure_wander(&mut self, sample: &Sample) {
+        if self.is_crystal || sample.direction == Direction::Reverse {
+            return;
+        }
+        let Some(banks) = &mut self.banks else { return };
+        let rate_ppb = banks[LEAST].speaker().state()[1];
+        let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
+        if wander.differs_from(&self.told) {
+            if wander.exceeds(&self.told) {
+                // It was measured while the filters followed the wander.
+                self.steady = None;
+            }
+            self.told = wander;
+            banks.iter_mut().for_each(|bank| bank.set_phase_wander(wander));
+        }
+    }
+
+    /// How far the other clock wanders around what the estimate takes it to do: standard deviation,
+    /// ns.
+    #[must_use]
+    pub fn wander_ns(&self) -> f64 {
+        self.told.rms_ns
     }
 
     fn is_one_way(&self) -> bool {
@@ -266,7 +307,8 @@ impl Estimator {
 
     /// Moves an envelope that is proven to be late.
     fn catch_up(&mut self, sample: &Sample, lateness_ns: f64) {
-        if let Some(earliest) = self.early.judge(sample, lateness_ns) {
+        let wander_ns = NOISES * self.told.rms_ns;
+        if let Some(earliest) = self.early.judge(sample, lateness_ns + wander_ns) {
             self.begin_anew();
             self.update(earliest);
         }
@@ -275,7 +317,8 @@ impl Estimator {
     /// Forgets all but the rate, and that it forgets to what it was before the troubles: their noise is the error of the envelope, and so is what they made of the rate. The next sample
     /// is where the offset begins.
     pub fn begin_anew(&mut self) {
-        *self = Self { steady: self.steady, ..Self::new(self.config) };
+        let wander = std::mem::take(&mut self.wander);
+        *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
@@ -365,6 +408,7 @@ impl Estimator {
             covariance: p[0][1],
             variance_rate: p[1][1],
             rate_wander: filter.rate_wander(),
+            phase_wander_ns: self.told.rms_ns,
         })
     }
 
@@ -397,14 +441,15 @@ impl Estimator {
         Nanos::new(self.jitter_ns as i64)
     }
 
-    /// Standard deviation of a single forward packet, ns.
+    /// Standard deviation of a single forward packet, ns. A wander counts twice: packets that follow
+    /// each other are off by it together, and its size is known to a half only.
     #[must_use]
     pub(super) fn packet_noise_ns(&self) -> f64 {
         let variance = self
             .banks
             .as_ref()
             .map_or(0.0, |banks| banks[MEAN].speaker().noise().block_variance(Direction::Forward, 1));
-        libm::sqrt(variance)
+        libm::hypot(libm::sqrt(variance), WANDER_NOISE * self.told.rms_ns)
     }
 
     /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`; keeps rate and delay.
@@ -423,6 +468,7 @@ impl Estimator {
         let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
         self.steady = None;
         self.updated_at = self.updated_at.max(change.at);
+        self.wander.interrupt(change.at);
         self.each(|bank| {
             bank.restart(|filter| {
                 filter.change_rate(change.moved_ns, change.sigma_ns, change.rate_ppb, rate_sigma_ppb);

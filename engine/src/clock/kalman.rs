@@ -13,6 +13,7 @@
 use super::block::{Reduced, Reduction};
 use super::estimator::{Direction, Sample};
 use super::noise::Noise;
+use super::wander::PhaseWander;
 use crate::units::LocalTime;
 
 /// Offset, rate, delay, drift.
@@ -31,6 +32,8 @@ const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by this factor, and so much of the evidence is used up.
 const LAG_SIGMAS: f64 = 3.0;
 const FADING: f64 = 1.3;
+/// And beyond so many standard deviations of the other clock's wander, whose mean over some blocks is no smaller if it is slow.
+const WANDER_SIGMAS: f64 = 2.0;
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction by which the variances of delay and offset grow.
 const DELAY_FADING: f64 = 0.1;
@@ -40,6 +43,8 @@ const YOUNG_MEMORY: f64 = 0.25;
 const SHORTEST_MEMORY_S: f64 = 10.0;
 /// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise counts this many times.
 const SHORT_BLOCK: f64 = 4.0;
+/// Blocks of one direction that lie closer together are taken to be so far apart, s.
+const SHORTEST_BLOCK_S: f64 = 1e-3;
 /// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not discarded.
 const HUBER_LIMIT: f64 = 5.0;
 /// A block ends when its noise variance is this many times what is known already: longer ones would be more exact, and answer later to a crystal
@@ -94,6 +99,12 @@ pub(super) struct Kalman {
     noise: Noise,
     /// Running means of the innovations, forward and reverse, ns: what the filter lags by.
     lags_ns: [f64; 2],
+    /// How far the other clock wanders around what this model of it can do.
+    phase_wander: PhaseWander,
+    /// The largest wander of which it was told, as far as that made it doubt its state.
+    misled_by: PhaseWander,
+    /// When the last block of each direction was taken.
+    taken_at: [LocalTime; 2],
 }
 
 impl Kalman {
@@ -119,6 +130,9 @@ impl Kalman {
             p,
             noise: Noise::new(reduction, prior.jitter_ns),
             lags_ns: [0.0; 2],
+            phase_wander: PhaseWander::default(),
+            misled_by: PhaseWander::default(),
+            taken_at: [sample.at; 2],
         }
     }
 
@@ -217,6 +231,7 @@ impl Kalman {
         self.noise.learn(residual, block, predicted);
         self.presumed &= block.direction == Direction::Forward;
         let r = self.noise.block_variance(block.direction, block.count) * if is_short { SHORT_BLOCK } else { 1.0 };
+        let r = r + self.wander_variance(block);
         let s = predicted + r;
         let limit = HUBER_LIMIT * libm::sqrt(s);
         let innovation = residual.clamp(-limit, limit);
@@ -228,6 +243,26 @@ impl Kalman {
         }
         self.fade(innovation, r, block.direction);
         self.mend_rounding();
+    }
+
+    /// Variance of a block by the other clock's wander, ns^2. Blocks that follow each other err alike,
+    /// so each counts for as much as white noise that averages out in the same time.
+    fn wander_variance(&mut self, block: &Reduced) -> f64 {
+        let taken_at = std::mem::replace(&mut self.taken_at[block.direction.index()], block.at);
+        let since_s = block.at.since(taken_at).as_secs_f64().max(SHORTEST_BLOCK_S);
+        let PhaseWander { rms_ns, density, .. } = self.phase_wander;
+        (density / since_s).max(rms_ns * rms_ns)
+    }
+
+    /// The other clock is found to wander by so much. If that is much more than was known before,
+    /// the filter has followed it, and offset and rate are in doubt by what it makes of them.
+    pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
+        if wander.exceeds(&self.misled_by) {
+            self.p[0][0] += wander.rms_ns * wander.rms_ns;
+            self.p[1][1] = (self.p[1][1] + wander.rate_ppb * wander.rate_ppb).min(RATE_SIGMA * RATE_SIGMA);
+            self.misled_by = wander;
+        }
+        self.phase_wander = wander;
     }
 
     /// Over years of updates, rounding must not make a variance negative; nor the covariance lopsided, because forgetting makes that grow without end.
@@ -248,7 +283,8 @@ impl Kalman {
         let lag_ns = &mut self.lags_ns[direction.index()];
         *lag_ns += (innovation - *lag_ns) / LAG_MEMORY;
         let square = *lag_ns * *lag_ns;
-        if square <= LAG_SIGMAS * LAG_SIGMAS * r / (2.0 * LAG_MEMORY) {
+        let wander_ns = WANDER_SIGMAS * self.phase_wander.rms_ns;
+        if square <= LAG_SIGMAS * LAG_SIGMAS * r / (2.0 * LAG_MEMORY) + wander_ns * wander_ns {
             return;
         }
         *lag_ns *= EVIDENCE_LEFT;

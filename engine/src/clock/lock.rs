@@ -23,6 +23,10 @@ const HYSTERESIS: f64 = 4.0;
 /// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer
 /// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
+/// A master whose time wanders by more than this (standard deviation) is off by more than the ceiling
+/// for one second in twenty. To lock again, it must wander by no more than this share of it.
+const LARGEST_WANDER_NS: f64 = CEILING_NS / 2.0;
+const STEADY_SHARE: f64 = 0.5;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
@@ -109,6 +113,11 @@ pub enum LockCause {
         /// By how much.
         step: Nanos,
     },
+    /// The master's time wanders too far around that of any crystal.
+    MasterWanders {
+        /// Standard deviation.
+        rms: Nanos,
+    },
     /// A receiver's own rule, other than the engine's, in the words of that receiver.
     Foreign(&'static str),
 }
@@ -123,6 +132,7 @@ impl fmt::Display for LockCause {
             Self::TooUncertain { sigma, limit } => write!(f, "uncertainty {sigma} exceeds {limit}"),
             Self::MasterStepped { step } => write!(f, "the master's time stepped by {step}"),
             Self::MasterChanged { step } => write!(f, "the new master's time differs by {step}"),
+            Self::MasterWanders { rms } => write!(f, "the master's time wanders by {rms} RMS"),
             Self::Foreign(reason) => f.write_str(reason),
         }
     }
@@ -161,6 +171,8 @@ pub(super) struct LockInputs {
     pub(super) sigma_ns: f64,
     /// What packets prove the time to be off by, beyond the uncertainty.
     pub(super) displacement_ns: f64,
+    /// How far the master's time wanders: standard deviation.
+    pub(super) wander_ns: f64,
     pub(super) jitter: Nanos,
     pub(super) sync_interval: Nanos,
     /// Whether Delay_Resps can be expected.
@@ -267,6 +279,10 @@ impl LockMachine {
             LockState::Locked if silent => {
                 self.enter(LockState::Holdover, inputs.now, LockCause::MasterSilent { silent_for });
             }
+            LockState::Locked | LockState::Holdover if inputs.wander_ns > LARGEST_WANDER_NS => {
+                let rms = Nanos::new(inputs.wander_ns as i64);
+                self.enter(LockState::Unlocked, inputs.now, LockCause::MasterWanders { rms });
+            }
             LockState::Locked | LockState::Holdover if uncertain => {
                 self.enter(LockState::Unlocked, inputs.now, too_uncertain);
             }
@@ -285,7 +301,8 @@ impl LockMachine {
     fn has_converged(&self, inputs: &LockInputs, threshold_ns: f64) -> bool {
         let (forward, reverse) = self.needed;
         let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
-        heard && inputs.sigma_ns < threshold_ns && inputs.displacement_ns < CEILING_NS
+        let steady = inputs.wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
+        heard && steady && inputs.sigma_ns < threshold_ns && inputs.displacement_ns < CEILING_NS
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {

@@ -21,6 +21,8 @@ pub struct ClockMap {
     pub(super) variance_rate: f64,
     /// Assumed growth of the rate's variance, ppb^2 per second.
     pub(super) rate_wander: f64,
+    /// How far the other clock itself wanders around the map: standard deviation, ns.
+    pub(super) phase_wander_ns: f64,
 }
 
 impl ClockMap {
@@ -28,6 +30,19 @@ impl ClockMap {
     #[must_use]
     pub fn exact(at: LocalTime, offset_ns: f64, rate: Ppb) -> Self {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
+    }
+
+    /// The same clock, as uncertain as it is, counted from another origin: `offset_ns` ahead at `at`.
+    pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
+        let span_s = (at - self.at).as_secs_f64();
+        let sigma_ns = self.mean_sigma_ns(at);
+        Self {
+            at,
+            offset_ns,
+            variance_offset: sigma_ns * sigma_ns,
+            covariance: self.covariance + self.variance_rate * span_s,
+            ..*self
+        }
     }
 
     /// When the map was estimated.
@@ -66,10 +81,24 @@ impl ClockMap {
         Ppb::new(libm::sqrt(self.variance_rate.max(0.0)))
     }
 
-    /// Standard deviation of the offset at `t`, ns: grows with the distance from the estimate as
-    /// P_off + 2 P_cov T + P_rate T^2 + q T^3 / 3.
+    /// Standard deviation of the difference between the map and the other clock at `t`, ns: of the
+    /// map, and of the clock around it.
     #[must_use]
     pub fn sigma_ns(&self, t: LocalTime) -> f64 {
+        libm::hypot(self.mean_sigma_ns(t), self.phase_wander_ns)
+    }
+
+    /// How far the other clock wanders around the map, beyond what a crystal does: standard
+    /// deviation, ns.
+    #[must_use]
+    pub fn phase_wander_ns(&self) -> f64 {
+        self.phase_wander_ns
+    }
+
+    /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander:
+    /// grows with the distance from the estimate as P_off + 2 P_cov T + P_rate T^2 + q T^3 / 3.
+    #[must_use]
+    pub fn mean_sigma_ns(&self, t: LocalTime) -> f64 {
         let span_s = (t - self.at).as_secs_f64();
         let grown = self.variance_offset
             + 2.0 * self.covariance * span_s

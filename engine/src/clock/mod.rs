@@ -24,6 +24,7 @@ mod slew;
 mod step;
 mod system;
 mod unsteady;
+mod wander;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};

@@ -239,10 +239,19 @@ impl Reference {
         if !begun && !may_begin {
             return;
         }
-        let rate = substitute.map(|map| map.clock().rate()).or(held.map(|clock| clock.rate())).unwrap_or(Ppb::ZERO);
+        let rate = substitute.map(|map| map.clock().rate()).or(self.best_rate(held, sources)).unwrap_or(Ppb::ZERO);
         let uncertainty = held.unwrap_or_else(|| ClockMap::exact(now, 0.0, Ppb::ZERO));
         let uptime = PtpTime::EPOCH + (now - LocalTime::ZERO);
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
+    }
+
+    /// The rate that was held, or that of the source that was asked for: its time may be of no use, as
+    /// that of a master that wanders, and its rate known better than when it was.
+    fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
+        let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
+        let measured = asked.and_then(|reading| reading.map).map(|map| *map.clock());
+        let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
+        measured.filter(better).or(held).map(|clock| clock.rate())
     }
 
     /// How far the timeline is from what the source that was asked for says, although that is of no

@@ -29,6 +29,9 @@ const CHANGE_PROOF: u32 = 4;
 /// What the delay of another path is uncertain by, at least, and how much of a difference may be one of time all the same.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 const TIME_SHARE: f64 = 0.125;
+/// A wander (standard deviation) makes as wide a lock as jitter (mean) that is so many times larger:
+/// then the estimate is as good as the clock while it is within two of its standard deviations.
+const WANDER_AS_JITTER: f64 = 4.0;
 /// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
 const UNANSWERED: u32 = 8;
 
@@ -324,7 +327,8 @@ impl ClockLaw for SlaveClock {
             now,
             sigma_ns: self.precision_ns(now),
             displacement_ns: self.displacement_ns(now),
-            jitter: self.estimator.jitter(),
+            wander_ns: self.estimator.wander_ns(),
+            jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
             sync_interval: self.sync_interval,
             two_way,
         };

@@ -75,7 +75,7 @@ impl Slew {
     }
 
     fn publish(&mut self, now: LocalTime, at_now: PtpTime, clock: &ClockMap, rate: Ppb, behind_ns: f64) {
-        let sigma_ns = clock.sigma_ns(now.max(clock.estimated_at()));
+        let sigma_ns = clock.mean_sigma_ns(now.max(clock.estimated_at()));
         let map = ClockMap {
             at: now,
             offset_ns: 0.0,

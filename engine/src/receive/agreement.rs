@@ -21,6 +21,8 @@ const SAME: Ppb = Ppb::from_ppm(1.5);
 const PATIENCE: Nanos = Nanos::from_secs(10);
 /// A sender that has moved by this is not on PTP: twice what a poor slave wanders, and little beside most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
+/// And so many standard deviations of what both clocks are seen to wander by.
+const MOVED_SIGMAS: f64 = 4.0;
 /// Rates that are less certain than this are no evidence.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
 
@@ -69,8 +71,10 @@ impl Agreement {
         let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =
             is_against.then(|| self.against.unwrap_or_else(|| Against::new(now)).extend(now, self.difference));
+        let wander_ns = libm::hypot(sender.phase_wander_ns(), ptp.phase_wander_ns());
+        let moved_ns = (MOVED.as_nanos() as f64).max(MOVED_SIGMAS * wander_ns);
         let enough = |against: Against| {
-            let moved = self.broken || against.moved_ns.abs() >= MOVED.as_nanos() as f64;
+            let moved = self.broken || against.moved_ns.abs() >= moved_ns;
             moved && now.since(against.since) >= PATIENCE
         };
         if self.against.is_some_and(enough) {

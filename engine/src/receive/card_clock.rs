@@ -95,7 +95,7 @@ impl CardClock {
     /// A card of a nominal rate, and of the true one as far as that is remembered.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
         let known = KnownRate::remembered(remembered);
-        let estimator = Estimator::new(known.estimator(JITTER));
+        let estimator = Estimator::of_crystal(known.estimator(JITTER));
         let shifts = ShiftDetector::default();
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }

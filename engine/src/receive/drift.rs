@@ -10,9 +10,14 @@ use crate::units::{Nanos, Ppb};
 /// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an error that is worth it.
 const SLOW_TRIM_HZ: f64 = 0.0007;
 const FAST_TRIM_HZ: f64 = 0.01;
-/// Phase errors beyond the first one are trimmed fast, until they are below the second.
+/// What the target's uncertainty may make of the pitch, standard deviation: the slow trim is so much slower where that is large.
+const TRIM_NOISE: Ppb = Ppb::new(50.0);
+/// Phase errors beyond the first one are trimmed fast, until they are below the second...
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
+/// ... and so many standard deviations of the target: chance once in 16,000 looks, and half of all looks.
+const LARGE_SIGMAS: f64 = 4.0;
+const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// How fast the trim comes and goes, ppb per second.
@@ -35,6 +40,8 @@ pub struct DriftInput {
     pub card_rate: Ppb,
     /// How far playout is behind its target position, as far as that is to be trimmed; positive: it must speed up.
     pub behind: Nanos,
+    /// Standard deviation of the target, as far as that moves: how well the reference is known.
+    pub target_sigma: Nanos,
     /// Audio in the buffer at the callback, as a level feedback would see it.
     pub fill: Nanos,
     /// The depth that was asked for.
@@ -54,7 +61,7 @@ pub trait DriftLaw: Send {
 /// use engine::{Nanos, Ppb};
 /// let mut law = FusedDrift::default();
 /// let input = DriftInput { block: Nanos::from_millis(20), media_rate: Ppb::ZERO, card_rate: Ppb::from_ppm(120.0),
-///     behind: Nanos::ZERO, fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
+///     behind: Nanos::ZERO, target_sigma: Nanos::ZERO, fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
 /// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```
@@ -70,17 +77,19 @@ pub struct FusedDrift {
 
 impl FusedDrift {
     /// The trim that is wanted for an error.
-    fn wanted_trim_ppb(&mut self, behind: Nanos) -> f64 {
-        let limit = if self.catching_up { SMALL_ERROR } else { LARGE_ERROR };
-        self.catching_up = behind.abs() > limit;
-        let bandwidth_hz = if self.catching_up { FAST_TRIM_HZ } else { SLOW_TRIM_HZ };
+    fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
+        let (behind_ns, sigma_ns) = (behind.as_nanos() as f64, sigma.as_nanos() as f64);
+        let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
+        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * sigma_ns);
+        let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
         // ns of error times 1/s is ns/s, which is ppb.
-        let trim = 2.0 * std::f64::consts::PI * bandwidth_hz * behind.as_nanos() as f64;
+        let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
+        let trim = bandwidth * behind_ns;
         trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
     }
 
     fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
-        let change = self.wanted_trim_ppb(input.behind) - self.trim_ppb;
+        let change = self.wanted_trim_ppb(input.behind, input.target_sigma) - self.trim_ppb;
         let most = TRIM_SLEW * input.block.as_secs_f64();
         self.trim_ppb += change.clamp(-most, most);
         self.trim_ppb
@@ -101,5 +110,55 @@ impl DriftLaw for FusedDrift {
         poles[0] += alpha * (wanted - poles[0]);
         poles[1] += alpha * (poles[0] - poles[1]);
         Ppb::new(poles[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Nanos = Nanos::from_millis(10);
+
+    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it begins off by so much.
+    fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
+        let (mut law, mut behind_ns, mut largest) = (FusedDrift::default(), behind.as_nanos() as f64, 0.0);
+        for _ in 0..seconds * 100 {
+            let input = DriftInput {
+                block: BLOCK,
+                media_rate: Ppb::ZERO,
+                card_rate: Ppb::ZERO,
+                behind: Nanos::new(behind_ns as i64),
+                target_sigma,
+                fill: Nanos::ZERO,
+                target: Nanos::ZERO,
+            };
+            let ratio = law.ratio(&input);
+            largest = f64::max(largest, ratio.as_ppm().abs());
+            behind_ns -= ratio.as_ppb() * BLOCK.as_secs_f64();
+        }
+        (behind_ns / behind.as_nanos() as f64, largest)
+    }
+
+    #[test]
+    fn an_error_that_the_target_is_certain_of_is_removed_within_two_minutes() {
+        for behind in [Nanos::from_micros(300), Nanos::from_micros(-1900)] {
+            let (left, largest) = removed(behind, Nanos::from_micros(1), 120);
+            assert!(left.abs() < 0.1 && largest <= 20.0 + 1e-9, "{behind}: {left} left, {largest} ppm");
+        }
+    }
+
+    #[test]
+    fn an_error_within_what_the_target_is_uncertain_by_is_hardly_heard() {
+        for sigma in [Nanos::from_micros(50), Nanos::from_micros(250), Nanos::from_millis(1)] {
+            let (left, largest) = removed(sigma, sigma, 600);
+            assert!(largest < 0.06 && left < 1.0, "{sigma}: {left} left, {largest} ppm");
+        }
+    }
+
+    #[test]
+    fn an_error_beyond_what_a_wandering_target_explains_is_removed_all_the_same() {
+        let sigma = Nanos::from_micros(250);
+        let (left, _) = removed(Nanos::from_micros(1100), sigma, 120);
+        assert!(left < 0.3, "{left}");
     }
 }

@@ -12,7 +12,7 @@ use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::refusals::{Companion, Refusals, is_keep_alive};
 use super::stream::{MediaClock, StreamConfig};
-use crate::clock::{ClockMap, ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
+use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
 use crate::rtp::sequence::SequenceCounts;
 use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
@@ -468,6 +468,6 @@ fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline
     // The rest of a frame, as the time by which the map is ahead of the whole frame.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
     let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.newest);
-    let clock = ClockMap::exact(timeline.newest_at, rest_ns, ptp.clock().rate());
+    let clock = ptp.clock().seen_from(timeline.newest_at, rest_ns);
     MediaMap::new(timeline.newest_at, frame, rate, clock)
 }

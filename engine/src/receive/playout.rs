@@ -328,7 +328,15 @@ impl<D: DriftLaw> Playout<D> {
         let media = MeasuredRate { rate: self.snapshot.media_rate, sigma: media_sigma };
         let card = MeasuredRate { rate: self.card.rate(), sigma: self.card.rate_sigma() };
         let [media_rate, card_rate] = self.held.believe(media, card, block);
-        let input = DriftInput { block, media_rate, card_rate, behind, fill: self.fill(), target: self.depth.target() };
+        let input = DriftInput {
+            block,
+            media_rate,
+            card_rate,
+            behind,
+            target_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
+            fill: self.fill(),
+            target: self.depth.target(),
+        };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = card.rate;

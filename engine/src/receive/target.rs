@@ -19,17 +19,28 @@
 //! PTP, or on that of another grandmaster.
 
 use super::handover::ControlSnapshot;
+use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// How long the clocks of a stream that has begun are left to settle.
 const SETTLING: Nanos = Nanos::from_secs(5);
 /// How long one that is not yet known by PTP is: a PTP client that was started with it locks within seconds, on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Errors beyond this are crossfaded away when a stream has settled.
+/// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a stream has settled.
 const ALIGNED: Nanos = Nanos::from_micros(100);
-/// Errors beyond this are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
+const ALIGNED_SIGMAS: f64 = 1.0;
+/// Errors beyond this, and beyond so many standard deviations of the target (chance once in 16,000 looks), are jumped over (crossfaded) rather than trimmed, at any
+/// time, if they last so long.
 const JUMP: Nanos = Nanos::from_millis(2);
+const JUMP_SIGMAS: f64 = 4.0;
+/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant of a slow wander is known late, and long averages of it
+/// are better by less than they say.
+const WANDER_SHARE: f64 = 1.0;
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
+/// By PTP, each such jump that takes the last one back doubles the patience with the next error, up to this: the reference wanders, and is not yet known to. After a while
+/// without, of so many patiences, it is as it was.
+const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
+const FORGIVEN_AFTER: i64 = 32;
 /// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and stamps are late in some senders.
 const EARLY: Nanos = Nanos::from_millis(1);
 
@@ -51,9 +62,16 @@ pub(super) struct Target {
     /// How far the target is behind the packet that arrives now, as of the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
+    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander around it.
+    sigma: Nanos,
     age: Nanos,
     settled: bool,
     erring_for: Nanos,
+    /// How long an error that is to be jumped over must last, and for how long there was none.
+    patience: Nanos,
+    right_for: Nanos,
+    /// The last jump.
+    jumped: Nanos,
 }
 
 impl Target {
@@ -63,15 +81,24 @@ impl Target {
             rate,
             behind_arrivals_frames: rate.frames_in(depth),
             by_ptp: false,
+            sigma: Nanos::ZERO,
             age: Nanos::ZERO,
             settled: false,
             erring_for: Nanos::ZERO,
+            patience: JUMP_PATIENCE,
+            right_for: Nanos::ZERO,
+            jumped: Nanos::ZERO,
         }
     }
 
     /// Whether it is known by way of PTP.
     pub(super) fn is_by_ptp(&self) -> bool {
         self.by_ptp
+    }
+
+    /// Standard deviation of the target, as far as that moves.
+    pub(super) fn sigma(&self) -> Nanos {
+        self.sigma
     }
 
     /// How long a packet that met no queue waits at the target.
@@ -97,6 +124,12 @@ impl Target {
         let arrivals = snapshot.arrivals?.position_at(now);
         let by_ptp = self.by_ptp(now, snapshot, arrivals, depth, latest);
         self.by_ptp = by_ptp.is_some();
+        let sigma_ns = |reference: MediaMap| {
+            let clock = reference.clock();
+            clock.mean_sigma_ns(now).max(WANDER_SHARE * clock.phase_wander_ns())
+        };
+        let sigma_ns = snapshot.reference.filter(|_| self.by_ptp).map_or(0.0, sigma_ns);
+        self.sigma = Nanos::new(sigma_ns as i64);
         let aimed = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
         self.behind_arrivals_frames = arrivals.frames_since(aimed);
         Some(aimed)
@@ -121,23 +154,39 @@ impl Target {
     /// What to do when playout is `behind` the target, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         self.age += block;
-        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
-        if self.erring_for >= JUMP_PATIENCE {
+        let jump = self.beyond(JUMP, JUMP_SIGMAS);
+        self.erring_for = if behind.abs() > jump { self.erring_for + block } else { Nanos::ZERO };
+        self.right_for = if self.erring_for > Nanos::ZERO { Nanos::ZERO } else { self.right_for + block };
+        if self.right_for > self.patience.times(FORGIVEN_AFTER) {
+            self.patience = JUMP_PATIENCE;
+        }
+        if self.erring_for >= self.patience {
             self.erring_for = Nanos::ZERO;
+            let takes_back = behind.as_nanos().signum() == -self.jumped.as_nanos().signum();
+            if self.by_ptp && takes_back {
+                self.patience = self.patience.times(2).min(LONGEST_PATIENCE);
+            }
+            self.jumped = behind;
             return Correction::Jump;
         }
         if self.settled {
             // What will be jumped over is not trimmed meanwhile: that would only be a change of pitch.
-            return if behind.abs() > JUMP { Correction::Hold } else { Correction::Trim };
+            return if behind.abs() > jump { Correction::Hold } else { Correction::Trim };
         }
         self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
         if self.settled { self.settle(behind) } else { Correction::Hold }
     }
 
+    /// A limit, or so many standard deviations of the target if that is more.
+    fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
+        limit.max(Nanos::new((sigmas * self.sigma.as_nanos() as f64) as i64))
+    }
+
     /// The clocks have settled, and playout is `behind` what they say now.
     fn settle(&mut self, behind: Nanos) -> Correction {
         if self.by_ptp {
-            return if behind.abs() > ALIGNED { Correction::Jump } else { Correction::Trim };
+            let aligned = self.beyond(ALIGNED, ALIGNED_SIGMAS);
+            return if behind.abs() > aligned { Correction::Jump } else { Correction::Trim };
         }
         if behind.abs() <= JUMP {
             self.behind_arrivals_frames += self.rate.frames_in(behind);
@@ -232,6 +281,36 @@ mod tests {
             assert!((moved - expected).abs() < 1e-3, "{error}: {moved}");
             assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
         }
+    }
+
+    /// Jumps in a minute of errors of 3 ms, each of which is of the other sign after a jump, or of the same.
+    fn jumps_in_a_minute(alternating: bool) -> usize {
+        let mut target = Target::new(RATE, DEPTH);
+        aimed(&mut target, Nanos::ZERO, true);
+        let mut error = Nanos::from_millis(3);
+        let jumps = (0..6000).filter(|_| {
+            let jumps = target.correct(error, BLOCK) == Correction::Jump;
+            if jumps && alternating {
+                error = -error;
+            }
+            jumps
+        });
+        jumps.count()
+    }
+
+    #[test]
+    fn a_reference_that_takes_jumps_back_is_followed_later_and_later_and_a_card_that_runs_dry_at_once() {
+        assert!(jumps_in_a_minute(true) < 12, "{}", jumps_in_a_minute(true));
+        assert!(jumps_in_a_minute(false) >= 119, "{}", jumps_in_a_minute(false));
+    }
+
+    #[test]
+    fn a_reference_that_wanders_moves_playout_by_more_before_it_is_jumped_after() {
+        let mut target = Target::new(RATE, DEPTH);
+        aimed(&mut target, Nanos::ZERO, true);
+        target.sigma = Nanos::from_millis(1);
+        assert!((0..100).all(|_| target.correct(Nanos::from_millis(3), BLOCK) != Correction::Jump));
+        assert!((0..100).any(|_| target.correct(Nanos::from_millis(5), BLOCK) == Correction::Jump));
     }
 
     #[test]

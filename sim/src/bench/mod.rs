@@ -17,6 +17,7 @@ mod table;
 pub use detector::{DetectorFigures, PlantedFault, Programme, detector_figures, render_detector_table};
 pub use drift::{
     DriftBenchError, DriftFigures, DriftLawKind, DriftPlan, compare_drift_laws, render_drift_json, render_drift_table,
+    wandering_masters,
 };
 pub use figures::Figures;
 pub use resamplers::{

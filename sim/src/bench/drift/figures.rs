@@ -33,6 +33,11 @@ pub struct DriftFigures {
     pub underruns: u64,
     /// Times that there was no room for audio, all seeds together.
     pub overruns: u64,
+    /// How long after a step of the grandmaster playout follows it for good, median of the seeds; infinite if it does not (`null` in JSON, as
+    /// where there is no step).
+    pub step_removed_s: Option<f64>,
+    /// How long after an xrun of the card playout is back for good, likewise.
+    pub xrun_removed_s: Option<f64>,
 }
 
 impl DriftFigures {
@@ -54,6 +59,14 @@ impl DriftFigures {
             phase_noise_dbc: (phase_square > 0.0).then(|| rounded(10.0 * libm::log10(phase_square))),
             underruns: runs.iter().map(|run| run.underruns).sum(),
             overruns: runs.iter().map(|run| run.overruns).sum(),
+            step_removed_s: removed(runs, |run| run.step_removed_s),
+            xrun_removed_s: removed(runs, |run| run.xrun_removed_s),
         }
     }
+}
+
+/// The median of the seeds; infinite if that is never.
+fn removed(runs: &[RunFigures], of: fn(&RunFigures) -> Option<f64>) -> Option<f64> {
+    let seconds: Option<Vec<f64>> = runs.iter().map(of).collect();
+    seconds.filter(|seconds| !seconds.is_empty()).map(|seconds| median(seconds).unwrap_or(f64::INFINITY))
 }

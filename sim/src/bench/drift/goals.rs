@@ -11,6 +11,8 @@ pub(super) struct Goal {
     delay_pp_ms: Option<f64>,
     phase_noise_dbc: Option<f64>,
     xruns: Option<f64>,
+    step_removed_s: Option<f64>,
+    xrun_removed_s: Option<f64>,
     /// How many times steadier than PipeWire's RTP source.
     pub(super) steadier: Option<f64>,
 }
@@ -34,13 +36,24 @@ pub(super) fn goal(condition: &str) -> Option<Goal> {
         "D" => Goal { ratio_rms_ppm: Some(0.3), ..none },
         "F" => Goal { settle_s: Some(2.0), ratio_rms_ppm: Some(0.02), ..none },
         "H" => Goal { ratio_rms_ppm: Some(0.1), ..none },
-        _ => return None,
+        _ => return wandering(condition),
     })
+}
+
+/// The goal where the master wanders, however much and however fast. A step of 1 ms is removed by a
+/// trim of at most 20 ppm, which takes 50 s; that of a master that wanders by half of it, or more,
+/// cannot be told from its wander.
+fn wandering(condition: &str) -> Option<Goal> {
+    let (rms_us, _) = condition.strip_prefix('W')?.split_once('_')?;
+    let rms_us: f64 = rms_us.parse().ok()?;
+    let none = Goal { xruns: Some(0.0), ..Goal::default() };
+    let step_removed_s = (rms_us < 500.0).then_some(60.0);
+    Some(Goal { settle_s: Some(60.0), ratio_rms_ppm: Some(0.15), step_removed_s, xrun_removed_s: Some(2.0), ..none })
 }
 
 impl Goal {
     /// The goals in the order of the table's columns, with whether the engine meets each.
-    pub(super) fn columns(&self, engine: Option<&DriftFigures>) -> [Option<(f64, Option<bool>)>; 9] {
+    pub(super) fn columns(&self, engine: Option<&DriftFigures>) -> [Option<(f64, Option<bool>)>; 11] {
         let column = |limit: Option<f64>, of: fn(&DriftFigures) -> Option<f64>| {
             limit.map(|limit| (limit, engine.map(|engine| of(engine).is_some_and(|value| value <= limit))))
         };
@@ -54,6 +67,8 @@ impl Goal {
             column(self.phase_noise_dbc, |figures| figures.phase_noise_dbc),
             column(self.xruns, |figures| Some(figures.underruns as f64)),
             column(self.xruns, |figures| Some(figures.overruns as f64)),
+            column(self.step_removed_s, |figures| figures.step_removed_s),
+            column(self.xrun_removed_s, |figures| figures.xrun_removed_s),
         ]
     }
 }

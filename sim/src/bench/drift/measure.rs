@@ -12,6 +12,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 const SETTLED_PPM: f64 = 1.0;
 /// A law that still strays in this last share of the run has not settled.
 const NEVER_SHARE: f64 = 0.9;
+/// Playout is where it shall be when its depth is within this of that; and that is counted from the mean depth of so many seconds before.
+const REMOVED_MS: f64 = 0.25;
+const BEFORE_S: usize = 10;
 const TONE_HZ: f64 = 10_000.0;
 const HIGH_PASS_HZ: f64 = 5.0;
 /// Time for the filter to forget where it began.
@@ -28,6 +31,17 @@ pub(super) struct Course<'a> {
     pub(super) settled_s: f64,
     /// Over how many seconds the ratio is averaged to see whether it has settled.
     pub(super) settle_window_s: usize,
+    /// When the reference steps, and when the card runs dry.
+    pub(super) step: Option<Displacement>,
+    pub(super) xrun: Option<Displacement>,
+}
+
+/// Something after which playout is not where it shall be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Displacement {
+    pub(super) at_s: f64,
+    /// By how much the depth shall differ from what it was before.
+    pub(super) by_ms: f64,
 }
 
 /// What is kept of a run.
@@ -45,6 +59,9 @@ pub(super) struct RunFigures {
     pub(super) phase_square: f64,
     pub(super) underruns: u64,
     pub(super) overruns: u64,
+    /// After how long playout was where it shall be, after the step and after the xrun; infinite if never, `None` if there was none.
+    pub(super) step_removed_s: Option<f64>,
+    pub(super) xrun_removed_s: Option<f64>,
 }
 
 impl Course<'_> {
@@ -64,8 +81,13 @@ impl Course<'_> {
             before = row.ratio_ppm;
         }
         let mut delays = Span::default();
-        let depths = self.seconds(|row| row.depth_ms).into_iter().skip(self.settled_s as usize);
-        depths.flatten().for_each(|depth| delays.add(depth - self.target_ms));
+        let depths = self.seconds(|row| row.depth_ms);
+        let until = depths.len().min(self.judged_until_s() as usize);
+        depths[..until]
+            .iter()
+            .skip(self.settled_s as usize)
+            .flatten()
+            .for_each(|depth| delays.add(depth - self.target_ms));
         RunFigures {
             settle_s: self.settle_s(),
             ratio_squares: squares,
@@ -76,12 +98,35 @@ impl Course<'_> {
             phase_square: self.phase_square(),
             underruns: self.rows.iter().map(|row| row.underruns).sum(),
             overruns: self.rows.iter().map(|row| row.overruns).sum(),
+            step_removed_s: self.step.map(|step| self.removed_s(step, &depths)),
+            xrun_removed_s: self.xrun.map(|xrun| self.removed_s(xrun, &depths)),
         }
     }
 
-    /// Rows from when statistics begin.
+    /// When the first displacement ends what is to be steady.
+    fn judged_until_s(&self) -> f64 {
+        self.step.iter().chain(&self.xrun).fold(self.duration_s, |until, displacement| until.min(displacement.at_s))
+    }
+
+    /// Rows in which the ratio is to be steady.
     fn steady(&self) -> impl Iterator<Item = &CallbackRow> {
-        self.rows.iter().filter(|row| row.time_s >= self.settled_s)
+        let until_s = self.judged_until_s();
+        self.rows.iter().filter(move |row| (self.settled_s..until_s).contains(&row.time_s))
+    }
+
+    /// How long after a displacement the depth stays where it shall be.
+    fn removed_s(&self, displacement: Displacement, depths: &[Option<f64>]) -> f64 {
+        let at = displacement.at_s as usize;
+        let later = self.step.iter().chain(&self.xrun).map(|other| other.at_s).filter(|&s| s > displacement.at_s);
+        let until = (later.fold(self.duration_s, f64::min) as usize).min(depths.len());
+        let before: Vec<f64> = depths[at.saturating_sub(BEFORE_S)..at].iter().flatten().copied().collect();
+        let wanted = before.iter().sum::<f64>() / before.len().max(1) as f64 + displacement.by_ms;
+        let is_off = |depth: &Option<f64>| depth.is_none_or(|depth| f64::abs(depth - wanted) > REMOVED_MS);
+        match depths[at..until].iter().rposition(is_off) {
+            Some(last) if at + last + 1 == until => f64::INFINITY,
+            Some(last) => (last + 1) as f64,
+            None => 0.0,
+        }
     }
 
     /// Means over each second; `None` for one in which a value is missing.
@@ -98,7 +143,9 @@ impl Course<'_> {
 
     /// When the mean ratio left its limits for the last time.
     fn settle_s(&self) -> f64 {
-        let seconds = self.seconds(error_ppm);
+        let mut seconds = self.seconds(error_ppm);
+        let judged_s = self.judged_until_s();
+        seconds.truncate(judged_s as usize);
         let strays = |window: &[Option<f64>]| {
             let sum = window.iter().try_fold(0.0, |sum, second| second.map(|error| sum + error));
             sum.is_none_or(|sum| f64::abs(sum / window.len() as f64) > SETTLED_PPM)
@@ -107,7 +154,7 @@ impl Course<'_> {
             Some(last) => (last + self.settle_window_s) as f64,
             None => 0.0,
         };
-        if settled > NEVER_SHARE * self.duration_s { f64::INFINITY } else { settled }
+        if settled > NEVER_SHARE * judged_s { f64::INFINITY } else { settled }
     }
 
     fn phase_square(&self) -> f64 {
@@ -191,9 +238,45 @@ mod tests {
         (0..10_000).map(row).collect()
     }
 
+    fn course(rows: &[CallbackRow], duration_s: f64, settled_s: f64) -> Course<'_> {
+        Course {
+            rows,
+            block_s: BLOCK_S,
+            target_ms: 50.0,
+            duration_s,
+            settled_s,
+            settle_window_s: 1,
+            step: None,
+            xrun: None,
+        }
+    }
+
+    #[test]
+    fn how_soon_a_displacement_is_removed_is_found_and_ends_what_is_judged() {
+        // The depth goes where it shall within 8 s of 50 s, and comes back late after 70 s.
+        let mut rows = rows(|t| if t < 50.0 { -100.0 } else { -80.0 });
+        for row in &mut rows {
+            let t = row.time_s;
+            let depth = if t < 50.0 {
+                50.0
+            } else if t < 70.0 {
+                49.0 + (1.0 - (t - 50.0) / 10.0).max(0.0)
+            } else {
+                52.0
+            };
+            row.depth_ms = Some(depth);
+        }
+        let step = Some(Displacement { at_s: 50.0, by_ms: -1.0 });
+        let xrun = Some(Displacement { at_s: 70.0, by_ms: 0.0 });
+        let found = Course { step, xrun, ..course(&rows, 100.0, 25.0) }.figures();
+        assert_eq!((found.step_removed_s, found.xrun_removed_s), (Some(8.0), Some(f64::INFINITY)));
+        assert!(found.ratio_pp_ppm < 1e-9 && found.delay_pp_ms < 1e-9, "{found:?}");
+        assert!(course(&rows, 100.0, 25.0).figures().step_removed_s.is_none());
+    }
+
     fn figures(rows: &[CallbackRow]) -> RunFigures {
         let (duration_s, settled_s) = (100.0, 25.0);
-        Course { rows, block_s: BLOCK_S, target_ms: 50.0, duration_s, settled_s, settle_window_s: 1 }.figures()
+        course(rows, duration_s, settled_s).figures()
     }
 
     #[test]

@@ -14,15 +14,17 @@ mod goals;
 mod law;
 mod measure;
 mod table;
+mod wandering;
 
 pub use figures::DriftFigures;
 pub use law::DriftLawKind;
 pub use table::{render_drift_json, render_drift_table};
+pub use wandering::wandering_masters;
 
 use super::seeds::run_seeds;
-use crate::scenario::{Audio, Loaded, Seconds};
+use crate::scenario::{Audio, FaultKind, Loaded, Scenario, Seconds};
 use crate::world::{Control, RunError, World, stream_config};
-use measure::{Course, RunFigures};
+use measure::{Course, Displacement, RunFigures};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -125,6 +127,20 @@ fn one(
         duration_s,
         settled_s: (duration_s * SETTLED_SHARE).min(SETTLED_S),
         settle_window_s: law.settle_window_s(),
+        step: displacement(&loaded.scenario, |what| match what {
+            FaultKind::GrandmasterStepUs(by) => Some(-by.nanos().as_secs_f64() * 1e3),
+            _ => None,
+        }),
+        xrun: displacement(&loaded.scenario, |what| matches!(what, FaultKind::CardXrunMs(_)).then_some(0.0)),
     };
     Ok(Some(course.figures()))
+}
+
+/// The first fault of a kind that leaves playout where it shall not be, and by how many ms it is to
+/// change the depth.
+fn displacement(scenario: &Scenario, by_ms: impl Fn(&FaultKind) -> Option<f64>) -> Option<Displacement> {
+    scenario.faults.iter().find_map(|fault| {
+        let by_ms = by_ms(&fault.what)?;
+        Some(Displacement { at_s: fault.at_s.as_ref().get(), by_ms })
+    })
 }

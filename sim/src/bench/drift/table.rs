@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write;
 
 /// Columns, in the order of [`DriftFigures`].
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "law",
     "settle s",
     "rms ppm",
@@ -19,11 +19,18 @@ const COLUMNS: [&str; 10] = [
     "phase dBc",
     "underruns",
     "overruns",
+    "step s",
+    "xrun s",
 ];
 /// Widest table.
-const WIDTH: u16 = 140;
+const WIDTH: u16 = 160;
 
-fn cells(figures: &DriftFigures) -> [String; 10] {
+fn cells(figures: &DriftFigures) -> [String; 12] {
+    let removed = |seconds: Option<f64>| match seconds {
+        None => String::new(),
+        Some(seconds) if seconds.is_finite() => format!("{seconds:.0}"),
+        Some(_) => "never".to_owned(),
+    };
     [
         figures.law.to_string(),
         figures.settle_s.map_or_else(|| "never".to_owned(), |settle_s| format!("{settle_s:.0}")),
@@ -35,6 +42,8 @@ fn cells(figures: &DriftFigures) -> [String; 10] {
         figures.phase_noise_dbc.map_or_else(String::new, |dbc| format!("{dbc:.1}")),
         figures.underruns.to_string(),
         figures.overruns.to_string(),
+        removed(figures.step_removed_s),
+        removed(figures.xrun_removed_s),
     ]
 }
 

@@ -1,0 +1,472 @@
+//! How far a clock's time wanders, beyond what a crystal can do.
+//!
+//! Purpose: a clock that is steered by software (a boundary clock, a PC that is a grandmaster, a
+//! sender that follows one of them) has phase that wanders, by a microsecond or by milliseconds,
+//! over a second or over minutes. An estimator that takes that for a crystal follows it, and
+//! whoever plays by it hears its rate. One that knows of it waits until the wander has averaged
+//! out.
+//!
+//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s, and of three blocks in a
+//! row the middle one's distance from the line through the others is taken: a second difference, in
+//! which neither offset nor rate has a part (as in the Allan deviation, Allan 1966, and in ITU-T
+//! G.8260's for packets, which take the least late packet of a block). Its mean square V against the
+//! length L of the blocks tells three things apart:
+//! * noise of the packets, which falls with L, at least as 1/L;
+//! * a crystal, whose temperature drifts by so much per second: V = (drift L^2)^2;
+//! * wander, which is what is left. Of a process of Ornstein and Uhlenbeck with variance s^2 and
+//!   time constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as
+//!   12 s^2 T / L: to who averages for longer it is white noise of density 2 s^2 T.
+//!
+//! Robust: V is that of the median square, so that fewer than half of the blocks may be disturbed
+//! (steps, slews, stalls) without effect. The least late packet and the mean of all are tried, and
+//! the quieter one counts, because packets are late in bursts.
+//!
+//! Not seen: wander that is over within the shortest block, which is noise; and wander as slow as a
+//! crystal's own.
+
+use super::estimator::Sample;
+use crate::units::{LocalTime, Nanos};
+
+/// Length of the shortest blocks; if packets come less often, each is a block.
+const SHORTEST: Nanos = Nanos::from_millis(250);
+/// Lengths of blocks, each twice the one before: up to 64 s.
+const LEVELS: usize = 9;
+/// Over so much time, and at least so many blocks, a level's figure forgets: two changes a day
+/// are followed, and 16 blocks give a median to 60 %.
+const MEMORY_S: f64 = 256.0;
+const LEAST_MEMORY: f64 = 16.0;
+/// Second differences before a level counts.
+const FIRST: f64 = 4.0;
+/// Gain of a median that is followed by the sign of the logarithm: 1 / 2f with the density f = 0.214
+/// of the logarithm of a squared normal variable at its median. It is also the standard error of
+/// the logarithm after one value.
+const MEDIAN_GAIN: f64 = 2.33;
+/// Median of a squared normal variable of variance 1.
+const MEDIAN_SQUARE: f64 = 0.455;
+/// Drift of a crystal that warms up, ns/s^2 (0.02 ppm/s), with a little more.
+const CRYSTAL_DRIFT: f64 = 25.0;
+/// Noise and crystals are allowed for by this factor in mean square: twice their size.
+const ALLOWED: f64 = 4.0;
+/// V / s^2 where it is greatest, and V L / S there, with the density S = 2 s^2 T. Where blocks are
+/// much longer than T, the latter is 6, and S is taken to be more than it is.
+const GREATEST: f64 = 1.97;
+const GREATEST_PER_DENSITY: f64 = 2.4;
+/// V grows by less than this from one length to the next where it is greatest: twice as long, it would
+/// be twice as large long before.
+const GROWTH: f64 = 1.3;
+/// A wander that is seen to grow to the longest blocks is taken to have this time constant, s.
+const LONGEST_S: f64 = 100.0;
+/// V of white noise of variance 1.
+const WHITE: f64 = 6.0;
+/// Figures within this share of each other are the same: a median of 100 values is good for 20 %.
+const SAME_SHARE: f64 = 0.1;
+/// A wander this many times larger than that which filters were made for has misled them.
+const EXCEEDS: f64 = 2.0;
+/// Least time between two interruptions: enough for blocks of 4 s.
+const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
+/// Blocks further apart than this share of the usual distance have a silence between them.
+const SILENCE: f64 = 2.5;
+
+/// How far a clock's time wanders around that of a crystal.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct PhaseWander {
+    /// Standard deviation, ns.
+    pub(super) rms_ns: f64,
+    /// Density of the white noise that is as bad for who averages for long, ns^2 s.
+    pub(super) density: f64,
+    /// What the wander makes of the rate over the blocks in which that is most, ns/s.
+    pub(super) rate_ppb: f64,
+}
+
+impl PhaseWander {
+    /// Whether it is another figure than `other`, by more than such a figure is good for.
+    pub(super) fn differs_from(&self, other: &Self) -> bool {
+        let differ = |a: f64, b: f64| (a - b).abs() > SAME_SHARE * a.max(b);
+        differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
+    }
+
+    /// Whether it is so much larger than `other` that what was learnt by that is void.
+    pub(super) fn exceeds(&self, other: &Self) -> bool {
+        self.rms_ns > EXCEEDS * other.rms_ns
+    }
+}
+
+/// A place in a series of offsets: seconds since the first sample, ns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    at_s: f64,
+    offset_ns: f64,
+}
+
+impl Point {
+    /// The mean of two: on the line through both.
+    fn mean(self, other: Self) -> Self {
+        Self { at_s: (self.at_s + other.at_s) / 2.0, offset_ns: (self.offset_ns + other.offset_ns) / 2.0 }
+    }
+
+    /// The later clock time, at a rate: the less late packet.
+    fn ahead(self, other: Self, rate_ppb: f64) -> Self {
+        let other_ahead_ns = other.offset_ns - self.offset_ns - rate_ppb * (other.at_s - self.at_s);
+        if other_ahead_ns > 0.0 { other } else { self }
+    }
+
+    /// What two points before and this one say of the noise in one of them: the second difference,
+    /// as if they were evenly spaced. `None` if they are far from that.
+    fn second_difference(self, last: Self, before: Self) -> Option<f64> {
+        let (step, next_step) = (last.at_s - before.at_s, self.at_s - last.at_s);
+        let longer = step.max(next_step);
+        if step.min(next_step) < longer / SILENCE {
+            return None;
+        }
+        let share = (step + next_step) / step;
+        let bend_ns = self.offset_ns - before.offset_ns - share * (last.offset_ns - before.offset_ns);
+        let gain = 1.0 + share * share + (1.0 - share) * (1.0 - share);
+        Some(bend_ns * libm::sqrt(WHITE / gain))
+    }
+}
+
+/// The median of squares, as the variance of a normal variable.
+#[derive(Clone, Copy, Debug, Default)]
+struct MedianSquare {
+    log: f64,
+    count: f64,
+}
+
+impl MedianSquare {
+    fn learn(&mut self, value_ns: f64, memory: f64) {
+        // Timestamps count whole ns.
+        let log = libm::log((value_ns * value_ns).max(1.0));
+        self.count = (self.count + 1.0).min(memory);
+        let step = MEDIAN_GAIN / self.count;
+        if self.count <= 1.0 {
+            self.log = log;
+        } else {
+            self.log += (log - self.log).clamp(-step, step);
+        }
+    }
+
+    fn variance(&self) -> f64 {
+        libm::exp(self.log) / MEDIAN_SQUARE
+    }
+
+    /// By which factor it may be too large by chance, or too small: one standard error.
+    fn chance(&self) -> f64 {
+        libm::exp(MEDIAN_GAIN / libm::sqrt(self.count.max(1.0)))
+    }
+}
+
+/// One reduction of the blocks of a level.
+#[derive(Clone, Copy, Debug, Default)]
+struct Series {
+    last: Option<Point>,
+    before: Option<Point>,
+    squares: MedianSquare,
+}
+
+impl Series {
+    fn learn(&mut self, point: Point, memory: f64) {
+        if let Some((last, before)) = self.last.zip(self.before)
+            && let Some(bend_ns) = point.second_difference(last, before)
+        {
+            self.squares.learn(bend_ns, memory);
+        }
+        self.before = self.last.replace(point);
+    }
+
+    fn interrupt(&mut self) {
+        (self.last, self.before) = (None, None);
+    }
+}
+
+/// A block, reduced in both ways.
+#[derive(Clone, Copy, Debug)]
+struct Reduced {
+    mean: Point,
+    least: Point,
+}
+
+/// Blocks of one length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    mean: Series,
+    least: Series,
+    /// The first half of the next level's block.
+    half: Option<Reduced>,
+    /// Distance of blocks, s.
+    length_s: f64,
+}
+
+impl Level {
+    /// Takes a block; returns one of twice the length when that is full.
+    fn take(&mut self, block: Reduced, rate_ppb: f64) -> Option<Reduced> {
+        if let Some(last) = self.mean.last {
+            let step_s = block.mean.at_s - last.at_s;
+            if self.length_s > 0.0 && step_s > SILENCE * self.length_s {
+                self.interrupt();
+            } else {
+                self.length_s += (step_s - self.length_s) / (self.mean.squares.count + 1.0);
+            }
+        }
+        let memory = (MEMORY_S / self.length_s.max(1e-3)).max(LEAST_MEMORY);
+        self.mean.learn(block.mean, memory);
+        self.least.learn(block.least, memory);
+        let first = self.half.take();
+        let Some(first) = first else {
+            self.half = Some(block);
+            return None;
+        };
+        Some(Reduced { mean: first.mean.mean(block.mean), least: first.least.ahead(block.least, rate_ppb) })
+    }
+
+    fn interrupt(&mut self) {
+        self.mean.interrupt();
+        self.least.interrupt();
+        self.half = None;
+    }
+
+    /// The quieter reduction's figure.
+    fn quieter(&self) -> MedianSquare {
+        let (mean, least) = (self.mean.squares, self.least.squares);
+        if least.variance() < mean.variance() { least } else { mean }
+    }
+
+    fn is_known(&self) -> bool {
+        self.mean.squares.count.min(self.least.squares.count) >= FIRST
+    }
+}
+
+/// The block that is being filled.
+#[derive(Clone, Copy, Debug)]
+struct Filling {
+    since: LocalTime,
+    count: f64,
+    sum_s: f64,
+    sum_ns: f64,
+    first: Point,
+    least: Point,
+}
+
+/// Measures the wander of a clock from its packets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WanderMeter {
+    origin: Option<LocalTime>,
+    filling: Option<Filling>,
+    levels: [Level; LEVELS],
+    interrupted_at: Option<LocalTime>,
+}
+
+impl WanderMeter {
+    /// Takes a forward packet; `rate_ppb` tells which one of a block is least late, and need not be
+    /// exact. Returns what is known of the wander whenever that may have changed.
+    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
+        let origin = *self.origin.get_or_insert(sample.at);
+        let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns: sample.offset_ns };
+        let ended = self.filling.filter(|filling| sample.at.since(filling.since) >= SHORTEST);
+        if ended.is_some() {
+            self.filling = None;
+        }
+        let filling = self.filling.get_or_insert(Filling {
+            since: sample.at,
+            count: 0.0,
+            sum_s: 0.0,
+            sum_ns: 0.0,
+            first: point,
+            least: point,
+        });
+        filling.count += 1.0;
+        filling.sum_s += point.at_s - filling.first.at_s;
+        filling.sum_ns += point.offset_ns - filling.first.offset_ns;
+        filling.least = filling.least.ahead(point, rate_ppb);
+        let ended = ended?;
+        let mean = Point {
+            at_s: ended.first.at_s + ended.sum_s / ended.count,
+            offset_ns: ended.first.offset_ns + ended.sum_ns / ended.count,
+        };
+        let mut block = Some(Reduced { mean, least: ended.least });
+        for level in &mut self.levels {
+            let Some(full) = block else { break };
+            block = level.take(full, rate_ppb);
+        }
+        Some(self.judge())
+    }
+
+    /// The rate has changed at `now`, by what is proven to be no wander: blocks on both sides of that
+    /// are not compared. Not more often than every so often, because wander that is not yet known may
+    /// be taken for such changes again and again.
+    pub(super) fn interrupt(&mut self, now: LocalTime) {
+        if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
+            self.interrupted_at = Some(now);
+            self.filling = None;
+            self.levels.iter_mut().for_each(Level::interrupt);
+        }
+    }
+
+    fn judge(&self) -> PhaseWander {
+        let mut wander = PhaseWander::default();
+        let noise = self.levels[0].quieter();
+        let noise = noise.variance() * noise.chance();
+        let mut noise_share = 1.0;
+        // The greatest excess so far, its level's figure, and whether the next one is no greater.
+        let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
+        for level in &self.levels {
+            if !level.is_known() {
+                break;
+            }
+            let (figure, length_s) = (level.quieter(), level.length_s);
+            let drift_ns = CRYSTAL_DRIFT * length_s * length_s;
+            let allowed = ALLOWED * (noise * noise_share * figure.chance() + drift_ns * drift_ns);
+            let excess = (figure.variance() - allowed).max(0.0);
+            is_over |= figure.variance() < GROWTH * of_greatest;
+            if excess > greatest {
+                (greatest, of_greatest, is_over) = (excess, figure.variance(), false);
+            }
+            wander.rms_ns = wander.rms_ns.max(libm::sqrt(excess / GREATEST));
+            wander.density = wander.density.max(excess * length_s / GREATEST_PER_DENSITY);
+            wander.rate_ppb = wander.rate_ppb.max(libm::sqrt(excess) / length_s.max(1e-3));
+            noise_share /= 2.0;
+        }
+        if !is_over {
+            wander.density = wander.density.max(2.0 * wander.rms_ns * wander.rms_ns * LONGEST_S);
+        }
+        wander
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::estimator::Direction;
+    use super::*;
+    use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    /// Random numbers, and a process of Ornstein and Uhlenbeck.
+    struct Weather {
+        random: ChaCha8Rng,
+        wandered_ns: f64,
+    }
+
+    impl Weather {
+        fn new(seed: u64) -> Self {
+            Self { random: ChaCha8Rng::seed_from_u64(seed), wandered_ns: 0.0 }
+        }
+
+        fn share(&mut self) -> f64 {
+            (f64::from(self.random.next_u32()) + 0.5) / 4_294_967_296.0
+        }
+
+        fn normal(&mut self) -> f64 {
+            let radius = libm::sqrt(-2.0 * libm::log(self.share()));
+            radius * libm::cos(2.0 * std::f64::consts::PI * self.share())
+        }
+
+        fn wander_ns(&mut self, rms_ns: f64, kept: f64) -> f64 {
+            self.wandered_ns = kept * self.wandered_ns + rms_ns * libm::sqrt(1.0 - kept * kept) * self.normal();
+            self.wandered_ns
+        }
+    }
+
+    /// What is measured of a clock 80 ppm off, packets of which come at an interval for so long.
+    fn measured(interval_s: f64, duration_s: f64, mut offset_ns: impl FnMut(f64) -> f64) -> PhaseWander {
+        let mut meter = WanderMeter::default();
+        for i in 0..(duration_s / interval_s) as i64 {
+            let t_s = i as f64 * interval_s;
+            let at = LocalTime::ZERO + Nanos::from_secs_f64(t_s);
+            let offset_ns = 80e3 * t_s + offset_ns(t_s);
+            meter.take(&Sample { at, offset_ns, direction: Direction::Forward }, 80e3);
+        }
+        meter.judge()
+    }
+
+    /// Of an Ornstein-Uhlenbeck wander, through packets with exponential jitter.
+    fn of_wander(seed: u64, interval_s: f64, duration_s: f64, rms_us: f64, tau_s: f64, jitter_us: f64) -> PhaseWander {
+        let mut weather = Weather::new(seed);
+        let kept = libm::exp(-interval_s / tau_s);
+        measured(interval_s, duration_s, |_| {
+            let late_ns = -1e3 * jitter_us * libm::log(weather.share());
+            weather.wander_ns(1e3 * rms_us, kept) - late_ns
+        })
+    }
+
+    #[test]
+    fn size_and_density_of_a_wander_are_measured_whatever_its_time_constant() {
+        for (rms_us, tau_s, jitter_us) in [
+            (20.0, 5.0, 5.0),
+            (100.0, 1.0, 5.0),
+            (100.0, 5.0, 100.0),
+            (2000.0, 1.0, 5.0),
+            (500.0, 30.0, 100.0),
+            (2000.0, 100.0, 500.0),
+        ] {
+            for seed in 0..4 {
+                let found = of_wander(seed, 0.125, 3600.0, rms_us, tau_s, jitter_us);
+                let (size, density) = (found.rms_ns / (1e3 * rms_us), found.density / (2e6 * rms_us * rms_us * tau_s));
+                assert!((0.5..1.7).contains(&size), "{rms_us} us, {tau_s} s, {seed}: {size} of the size");
+                assert!((0.1..20.0).contains(&density), "{rms_us} us, {tau_s} s, {seed}: {density} of the density");
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_known_after_a_few_time_constants() {
+        for (rms_us, tau_s, after_s) in [(100.0, 1.0, 30.0), (100.0, 5.0, 30.0), (2000.0, 50.0, 150.0)] {
+            let found = of_wander(1, 0.125, after_s, rms_us, tau_s, 5.0);
+            assert!(found.rms_ns > 0.1e3 * rms_us, "{rms_us} us, {tau_s} s: {found:?}");
+        }
+    }
+
+    #[test]
+    fn crystals_that_warm_up_and_those_that_walk_do_not_wander() {
+        for drift in [20.0, -20.0] {
+            let mut weather = Weather::new(7);
+            let found = measured(0.125, 900.0, |t_s| drift * t_s * t_s / 2.0 - 5e3 * libm::log(weather.share()));
+            assert_eq!(found, PhaseWander::default(), "{drift}");
+        }
+        let (mut weather, mut rate_ppb, mut walked_ns) = (Weather::new(8), 0.0, 0.0);
+        let found = measured(0.125, 3600.0, |_| {
+            // 10 ppb per square root of a second: ten times a crystal at rest.
+            rate_ppb += 10.0 * libm::sqrt(0.125) * weather.normal();
+            walked_ns += 0.125 * rate_ppb;
+            walked_ns
+        });
+        assert_eq!(found, PhaseWander::default());
+    }
+
+    #[test]
+    fn steps_silences_and_slews_are_no_wander() {
+        let mut weather = Weather::new(9);
+        let found = measured(0.125, 1800.0, |t_s| {
+            let steps_ns = 1e6 * libm::floor(t_s / 300.0);
+            let slewed_ns = 500e3 * (t_s - 800.0).clamp(0.0, 20.0);
+            steps_ns + slewed_ns - 5e3 * libm::log(weather.share())
+        });
+        assert!(found.rms_ns < 5e3, "{found:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn noise_of_packets_is_no_wander(seed in 0u64..1000, jitter_us in 1.0f64..1000.0, normal: bool, every_ms in 1u32..1000) {
+            let mut weather = Weather::new(seed);
+            let interval_s = f64::from(every_ms) * 1e-3;
+            let found = measured(interval_s, (20_000.0 * interval_s).min(900.0), |_| {
+                let late = if normal { weather.normal() } else { -libm::log(weather.share()) };
+                -1e3 * jitter_us * late
+            });
+            prop_assert!(found.rms_ns < 200.0 * jitter_us, "{found:?}");
+        }
+
+        #[test]
+        fn nothing_that_comes_makes_it_anything_but_a_number(offsets in proptest::collection::vec((0i64..3_000_000_000, -1e15f64..1e15), 1..300)) {
+            let mut meter = WanderMeter::default();
+            let mut at = LocalTime::ZERO;
+            for (step, offset_ns) in offsets {
+                at = at + Nanos::new(step);
+                meter.take(&Sample { at, offset_ns, direction: Direction::Forward }, 0.0);
+                let found = meter.judge();
+                prop_assert!(found.rms_ns.is_finite() && found.density.is_finite() && found.rate_ppb.is_finite());
+            }
+        }
+    }
+}
