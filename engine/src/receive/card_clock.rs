@@ -196,9 +196,10 @@ impl CardClock {
         }
     }
 
-    /// Whether callbacks are late as they are after an xrun, which is not proven yet.
+    /// Whether callbacks are late as they are after an xrun, or early, which is not proven yet: the
+    /// host's clock may have been set, and packets seem to be late or early by as much.
     pub(super) fn is_in_doubt(&self) -> bool {
-        self.far.is_some_and(|run| run.callbacks >= PROOF.callbacks)
+        self.far.is_some_and(|run| run.callbacks >= PROOF.callbacks) || self.shifts.is_in_doubt()
     }
 
     /// Host time to frames that were played or captured.

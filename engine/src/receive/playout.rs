@@ -23,6 +23,10 @@ use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 const START_SIGMA: Nanos = Nanos::from_micros(200);
 /// Playout begins after this long anyway, roughly; a first packet that was held back would mute a stream for seconds otherwise.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
+/// What is left of a shift of the arrivals is trimmed if it is less, because the card's clock has
+/// shifted as well: the host's clock was set.
+const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
+
 /// Sound-card half of a stream.
 pub struct Playout<D> {
     rate: SampleRate,
@@ -319,7 +323,11 @@ impl<D: DriftLaw> Playout<D> {
         }
         let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
         target.deepen(-lowered_frames);
-        self.jump_to_target(behind_frames + lowered_frames)
+        let behind_frames = behind_frames + lowered_frames;
+        if behind_frames.abs() < self.rate.frames_in(WORTH_A_JUMP) {
+            return self.rate.duration_f64(behind_frames);
+        }
+        self.jump_to_target(behind_frames)
     }
 
     fn step(&mut self, block: Nanos, behind: Nanos) -> f64 {
