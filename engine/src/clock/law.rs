@@ -4,7 +4,7 @@
 //! compared on the same packets.
 
 use super::estimator::Direction;
-use super::lock::{LockState, LockTransition};
+use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
 use crate::units::{LocalTime, Nanos, PtpTime};
 
@@ -56,6 +56,12 @@ pub trait ClockLaw {
     /// A Delay_Req got no answer in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
+    /// The timestamps of the last while were found to be no time of the master's; those that follow are.
+    fn begin_anew(&mut self, _now: LocalTime) {}
+
+    /// A Delay_Resp arrived this long after its Delay_Req left: the way there and back, and what the master took. No path delay is longer.
+    fn round_trip(&mut self, _longest: Nanos) {}
+
     /// The present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);
 
@@ -64,6 +70,11 @@ pub trait ClockLaw {
 
     /// What the law says at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
+
+    /// What keeps the clock from being locked, if it is known: it is none of the causes that time alone will remove.
+    fn obstacle(&self) -> Option<LockCause> {
+        None
+    }
 
     /// The next change of lock state that was not yet told.
     fn poll_transition(&mut self) -> Option<LockTransition>;

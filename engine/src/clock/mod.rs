@@ -18,10 +18,12 @@ mod lock;
 mod map;
 mod noise;
 mod reference;
+mod round_trip;
 mod slave;
 mod slew;
 mod step;
 mod system;
+mod timescale;
 mod unsteady;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
@@ -31,3 +33,4 @@ pub use map::{ClockMap, MediaMap, PtpMap};
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use slave::{SlaveClock, SlaveClockConfig};
 pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};
+pub use timescale::{Difference, TimescaleMix};

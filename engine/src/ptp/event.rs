@@ -1,6 +1,7 @@
 //! What a port tells its user.
 
 use super::bmca::DataSet;
+use super::plausibility::Fault;
 use super::state::StateChange;
 use super::wire::PortIdentity;
 use crate::clock::LockTransition;
@@ -24,6 +25,12 @@ pub enum PortEvent {
         /// Whether they went to the master's own address, so that from now on they go to everybody.
         falls_back_to_multicast: bool,
     },
+    /// The selected master sends Follow_Ups to Syncs that say that there are none: the Follow_Ups are used.
+    FlagContradicted(PortIdentity),
+    /// The selected master's messages do not agree with each other, and are left out.
+    Doubted(Fault),
+    /// They agree again.
+    Trusted,
     /// The clock's lock state has changed.
     Lock(LockTransition),
 }
@@ -41,6 +48,11 @@ impl fmt::Display for PortEvent {
                 }
                 Ok(())
             }
+            Self::FlagContradicted(master) => {
+                write!(f, "master {master} clears twoStepFlag, but sends Follow_Ups: they are used")
+            }
+            Self::Doubted(fault) => write!(f, "left out: {fault}"),
+            Self::Trusted => f.write_str("the master's messages agree again"),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
         }
     }

@@ -10,14 +10,16 @@
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
 //! PTP's ports are fixed.
 
+mod diagnose;
 mod master;
 mod slave;
 #[cfg(test)]
 mod tests;
 
-use super::bmca::{Candidate, DataSet, ForeignMasters};
+use super::bmca::{Candidate, DataSet, ForeignMasters, MAX_STEPS_REMOVED};
 use super::config::{PortConfig, Timeline};
 use super::counters::PortCounters;
+use super::diagnosis::{Unusable, What};
 use super::event::PortEvent;
 use super::exchange::{DelayExchange, SyncExchange};
 use super::state::{self, PortState, Recommendation, StateCause, StateChange};
@@ -76,6 +78,7 @@ pub struct Port<L = SlaveClock> {
     outbox: Outbox,
     events: VecDeque<PortEvent>,
     counters: PortCounters,
+    unusable: Unusable,
 }
 
 impl Port<SlaveClock> {
@@ -104,6 +107,7 @@ impl<L: ClockLaw> Port<L> {
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(MAX_EVENTS),
             counters: PortCounters::default(),
+            unusable: Unusable::default(),
         };
         port.listen(now);
         port
@@ -114,15 +118,16 @@ impl<L: ClockLaw> Port<L> {
     /// # Errors
     /// If it is not a PTP message; it is counted, and nothing else happens.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
-        let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
+        let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
         if !self.is_for_us(&header) {
+            self.note_unusable(now, &message);
             return Ok(());
         }
         match message.body {
             Body::Announce(announce) => self.handle_announce(now, source, &header, &announce),
             Body::DelayReq { .. } => self.answer(now, source, &header),
-            body => self.handle_master_message(now, &header, &body),
+            body => self.handle_master_message(now, source, &header, &body),
         }
         self.drain_law();
         Ok(())
@@ -245,10 +250,11 @@ impl<L: ClockLaw> Port<L> {
             return;
         }
         self.counters.announces += 1;
-        let interval = match header.log_message_interval {
-            log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
-            _ => Nanos::from_secs(1),
-        };
+        let interval = announce_interval(header);
+        if announce.steps_removed >= MAX_STEPS_REMOVED {
+            let (grandmaster, steps_removed) = (announce.grandmaster_identity, announce.steps_removed);
+            self.unusable.hear(now, What::TooFar { grandmaster, steps_removed }, Some(interval));
+        }
         let candidate = Candidate {
             data: DataSet::of(header.source_port_identity, self.config.identity, announce),
             properties: TimeProperties::of(header.flags, announce),
@@ -330,5 +336,13 @@ impl<L: ClockLaw> Port<L> {
             self.events.pop_front();
         }
         self.events.push_back(event);
+    }
+}
+
+/// The interval that an Announce tells, if that is one to believe.
+fn announce_interval(header: &Header) -> Nanos {
+    match header.log_message_interval {
+        log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
+        _ => Nanos::from_secs(1),
     }
 }
