@@ -1,14 +1,15 @@
 //! `aes67 ptp`: follows PTP and tells how well, or serves it.
 
+use crate::clock_wait::ClockWait;
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print};
 use clap::{Args, ValueEnum};
 use engine::Nanos;
-use engine::ptp::PortState;
 use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
+use engine::ptp::{PortEvent, PortState};
 use net::clock;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig, PtpStatus, YieldClient, YieldStatus};
+use net::ptp::{PtpClient, PtpConfig, PtpEvent, PtpStatus, YieldClient, YieldStatus};
 use net::socket::Timestamping;
 use serde::Serialize;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -51,6 +52,10 @@ pub(crate) struct PtpArguments {
     #[arg(long)]
     json: bool,
 
+    /// Give up, and say why, if the clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "yield_to")]
+    wait: Option<f64>,
+
     /// End after this many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<f64>,
@@ -83,18 +88,25 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let config = make(interface.clone(), arguments.domain);
     let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();
+    let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
         print(&format!("PTP on {interface}, domain {}", arguments.domain));
     }
+    let mut findings = Vec::new();
     while session.goes_on() {
-        for event in events.try_iter().filter(|_| !arguments.json) {
-            print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+        for event in events.try_iter() {
+            if !arguments.json {
+                print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+            } else if is_finding(&event) {
+                findings.push(event.to_string());
+            }
         }
+        let status = client.status();
+        wait.look(session.elapsed(), status.is_usable(), || status.reason.clone())?;
         if session.second_is_over() {
-            let status = client.status();
             if arguments.json {
-                print(&to_json(&status, session.elapsed().as_secs_f64())?);
+                print(&to_json(&status, session.elapsed().as_secs_f64(), std::mem::take(&mut findings))?);
             } else {
                 print(&status.to_string());
                 print(&details(&status));
@@ -106,6 +118,11 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
         print(&summary(&status));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether an event tells that a master is odd.
+fn is_finding(event: &PtpEvent) -> bool {
+    matches!(event, PtpEvent::Port(PortEvent::FlagContradicted(_) | PortEvent::Doubted(_) | PortEvent::Trusted))
 }
 
 fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Result<ExitCode> {
@@ -196,12 +213,13 @@ fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
 
 /// The line below the status line.
 fn details(status: &PtpStatus) -> String {
-    let reason = &status.reason;
+    // A diagnosis is said by the status line.
+    let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     let Some(uncertainty) = status.uncertainty().filter(|_| status.port != PortState::Master) else {
-        return format!("    {}: {reason}", status.port);
+        return format!("    {}{reason}", status.port);
     };
     let (delay, jitter) = (status.mean_path_delay, status.jitter);
-    format!("    {}, path delay {delay}, uncertainty {uncertainty}, jitter {jitter}; {reason}", status.port)
+    format!("    {}, path delay {delay}, uncertainty {uncertainty}, jitter {jitter}{reason}", status.port)
 }
 
 fn summary(status: &PtpStatus) -> String {
@@ -212,7 +230,7 @@ fn summary(status: &PtpStatus) -> String {
         .as_ref()
         .map_or_else(String::new, |reason| format!(", the card's not because {reason}"));
     format!(
-        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
+        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}, PTP version 1 {}, implausible {}\n\
          timestamps: {}{refusal} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
          local clock: {}\nthread: {}\nsystem clock: {}{}",
         counters.announces,
@@ -222,6 +240,8 @@ fn summary(status: &PtpStatus) -> String {
         counters.unanswered_requests,
         counters.other_domain,
         counters.malformed,
+        counters.version_1,
+        counters.implausible,
         status.timestamping,
         status.event_socket.stamped_by_user_space,
         status.event_socket.unstamped,
@@ -253,9 +273,13 @@ struct Line<'a> {
     port: String,
     state: String,
     reason: &'a str,
+    /// What is odd with the master, each told once.
+    findings: Vec<String>,
     domain: u8,
     identity: String,
     grandmaster: Option<String>,
+    /// Number of the master's port that is followed.
+    parent_port: Option<u16>,
     prediction_error_ns: Option<i64>,
     mean_path_delay_ns: i64,
     rate_ppm: Option<f64>,
@@ -284,16 +308,18 @@ struct Line<'a> {
     scheduling: String,
 }
 
-fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
+fn to_json(status: &PtpStatus, elapsed_s: f64, findings: Vec<String>) -> Result<String> {
     let (now, system) = clock::now_with_system();
     let line = Line {
         elapsed_s,
         port: status.port.to_string(),
         state: status.clock.state.to_string(),
         reason: &status.reason,
+        findings,
         domain: status.domain,
         identity: status.identity.to_string(),
         grandmaster: status.grandmaster().map(|grandmaster| grandmaster.to_string()),
+        parent_port: status.master.map(|master| master.sender.port_number),
         prediction_error_ns: status.prediction_error.map(Nanos::as_nanos),
         mean_path_delay_ns: status.mean_path_delay.as_nanos(),
         rate_ppm: status.rate().map(engine::Ppb::as_ppm),

@@ -2,6 +2,7 @@
 //!
 //! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out has the bits that came in.
 
+use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::record::{duration_ms, interfaces};
 use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
@@ -75,8 +76,12 @@ pub(crate) struct LoopArguments {
     ptime: Option<String>,
 
     /// PTP domain; that of the description if it is left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: Option<u8>,
+    #[arg(long = "domain", alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
+
+    /// Give up, and say why, if the clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
 
     /// What the output is called
     #[arg(long, value_name = "NAME")]
@@ -105,6 +110,7 @@ pub(crate) struct LoopArguments {
 
 pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
+    let mut wait = ClockWait::new(arguments.wait)?;
     let target = Target::find(&arguments.stream, arguments.interface.first().map(String::as_str), &session)?;
     let inputs = interfaces(&arguments.interface, &target)?;
     let outputs: Vec<Interface> = match &arguments.output_interface[..] {
@@ -118,7 +124,7 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let host = outputs[0].address.into();
     let description = Description::new(&config.output, host, started_s, &name, arguments.ttl);
     let mut description = description.map_err(Failure::input)?;
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or(0);
+    let domain = arguments.domain.or(target.domain).unwrap_or(0);
     let mut ptp_config = PtpConfig::slave(inputs[0].clone(), domain);
     ptp_config.reference.fallback_after = None;
     let ptp = PtpClient::shared(ptp_config)?;
@@ -134,6 +140,7 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     print(&format!("to {} as {name}, {} later", arguments.group.join(" and "), config.latency));
     while session.goes_on() {
         let status = relay.status();
+        wait.look(session.elapsed(), status.reading.map.is_some(), || clock_wait::reason(&ptp))?;
         if status.sender.packets > 0 && status.reading.map.is_some() {
             let grandmaster = ptp.status().grandmaster();
             let clock =
@@ -155,7 +162,10 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     print(&line(&status, &ptp));
     print(&histogram(&status.departures));
     print(&format!("thread: {}", relay.scheduling()));
-    Ok(ExitCode::SUCCESS)
+    match status.sender.packets {
+        0 => Err(Failure::run(format!("nothing was sent on: {}", clock_wait::nothing_sent(&ptp)))),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfig> {
