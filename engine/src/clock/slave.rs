@@ -98,6 +98,8 @@ pub struct SlaveClock {
     path_delay: PathDelay,
     /// The newest round trips, oldest first.
     round_trips: RoundTrips,
+    /// Why the estimate began anew last; it is told until there is a lock.
+    doubted: Option<LockCause>,
     /// Delay_Resps in a row that make an impossible path delay.
     impossible: u32,
     /// Syncs since the estimate began, and how many are waited for.
@@ -124,6 +126,7 @@ impl SlaveClock {
             new_master: None,
             path_delay: PathDelay::Measured,
             round_trips: RoundTrips::default(),
+            doubted: None,
             impossible: 0,
             fruitless: 0,
             patience: PATIENCE,
@@ -251,7 +254,8 @@ impl SlaveClock {
 
     /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree must not outlive them.
     fn count_impossible(&mut self, now: LocalTime) {
-        if self.doubt().is_some() {
+        if let Some(doubt) = self.doubt() {
+            self.doubted = Some(doubt);
             self.impossible += 1;
         }
         let ended = self.impossible > 0 && self.doubt().is_none();
@@ -348,6 +352,7 @@ impl ClockLaw for SlaveClock {
         self.advance(pair.local);
         if self.lock.state().is_usable() {
             (self.impossible, self.fruitless, self.patience) = (0, 0, PATIENCE);
+            self.doubted = None;
         } else if pair.direction == Direction::Reverse {
             self.count_impossible(pair.local);
         } else {
@@ -360,6 +365,7 @@ impl ClockLaw for SlaveClock {
         self.steps = StepDetector::default();
         self.unsteady.forget();
         self.round_trips.clear();
+        self.doubted = None;
         self.answered = false;
         self.unanswered = 0;
     }
@@ -426,7 +432,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn obstacle(&self) -> Option<LockCause> {
-        self.doubt()
+        self.doubt().or(self.doubted)
     }
 
     fn poll_transition(&mut self) -> Option<LockTransition> {

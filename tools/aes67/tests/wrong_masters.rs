@@ -28,19 +28,20 @@ const SAID: [(&str, &str); 9] = [
 
 #[test]
 fn each_wrong_master_is_named_and_none_is_locked_to() {
-    let hosts: Vec<char> = ('a'..='k').collect();
+    // `vf` is a word of `ip link`.
+    let hosts: Vec<char> = ('a'..='l').filter(|&host| host != 'f').collect();
     let Some(wire) = Wire::of(&hosts, &["python3"]) else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig/wrong_masters.py");
     let masters = format!("{script} 10.67.0.1 {}", WRONG.join(" "));
     let _masters = wire.start_program('a', "python3", &masters);
     // All at once: each takes the time that it waits.
-    let unflagged = wire.start('b', "ptp --interface vb --domain 1 --json --seconds 9");
+    let unflagged = wire.start('b', "ptp --interface vb --domain 1 --json");
     let waits = hosts[2..].iter().zip(SAID).map(|(&host, (domain, said))| {
         let interface = format!("--interface v{host} {domain} --wait 7");
         // The first ones by each command that has a clock to wait for.
         let command = match host {
             'c' => format!("send tone --group 239.69.1.1 --no-sap {interface}"),
-            'k' => format!("play aes67://239.69.1.2 --output null {interface}"),
+            'l' => format!("play aes67://239.69.1.2 --output null {interface}"),
             _ => format!("ptp {interface}"),
         };
         (command.clone(), said, wire.start(host, &command))
@@ -55,10 +56,12 @@ fn each_wrong_master_is_named_and_none_is_locked_to() {
         );
         assert!(!log.contains("[LOCKED]"), "{command}\n{log}");
     }
-    let log = unflagged.wait();
+    // A master in Python answers late now and then, and is not believed then.
+    unflagged.wait_for("\"state\":\"LOCKED\"", 25);
+    let (_, log) = unflagged.stop();
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let last = lines.last().unwrap();
-    assert_eq!((&last["state"], &last["parent_port"]), (&"LOCKED".into(), &2.into()), "{log}");
+    let last = lines.iter().rfind(|line| line["state"] == "LOCKED").unwrap();
+    assert_eq!(last["parent_port"], 2, "{log}");
     assert_eq!(log.matches("clears twoStepFlag, but sends Follow_Ups").count(), 1, "{log}");
     // It tells this machine's own time. 1 ms is the bound of a locked clock.
     let error_ns = last["system_minus_ptp_ns"].as_i64().unwrap() + 37_000_000_000;
