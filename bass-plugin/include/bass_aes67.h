@@ -52,7 +52,7 @@ typedef long long BASS_AES67_INT64;
 #define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
 #define BASS_CONFIG_AES67_PT 0x20002               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
 #define BASS_CONFIG_AES67_PTP_DOMAIN 0x20003       /* get/set: 0..127 */
-#define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<domain>, <offset>, Freq: <ppm> [LOCKED]" */
+#define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<port>, domain <n>, <offset>, Freq: <ppm> [LOCKED]"; what keeps it from being locked comes last */
 #define BASS_CONFIG_AES67_PTP_OFFSET 0x20005       /* get: low 32 bits of the offset in ns, signed; all of it: BASS_AES67_ClockGetOffset */
 #define BASS_CONFIG_AES67_PTP_STATE 0x20006        /* get: BASS_AES67_PTP_* */
 #define BASS_CONFIG_AES67_PTP_ENABLED 0x20007      /* get/set: 0 plays by the arrival of packets alone */

@@ -418,7 +418,8 @@ impl Estimator {
     pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
         let Some((bank, filter)) = self.spoken() else { return f64::INFINITY };
         let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
-        libm::sqrt((variance + bank.lag_variance(now)).max(0.0))
+        let variance = variance + bank.lag_variance(now);
+        if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
     /// Estimated one-way path delay; meaningful with [`DelayModel::Estimated`] only.

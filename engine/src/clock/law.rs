@@ -4,7 +4,7 @@
 //! compared on the same packets.
 
 use super::estimator::Direction;
-use super::lock::{LockState, LockTransition};
+use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
 use crate::units::{LocalTime, Nanos, PtpTime};
 
@@ -59,6 +59,13 @@ pub trait ClockLaw {
     /// Something went to the present master and came back within `round_trip`: no path delay is longer.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
+    /// The timestamps of the last while were found to be no time of the master's; those that follow are.
+    fn begin_anew(&mut self, _now: LocalTime) {}
+
+    /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req left:
+    /// the way there and back, and what the master took.
+    fn exchange_took(&mut self, _longest: Nanos) {}
+
     /// The present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);
 
@@ -67,6 +74,11 @@ pub trait ClockLaw {
 
     /// What the law says at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
+
+    /// What keeps the clock from being locked, if it is known: it is none of the causes that time alone will remove.
+    fn obstacle(&self) -> Option<LockCause> {
+        None
+    }
 
     /// The next change of lock state that was not yet told.
     fn poll_transition(&mut self) -> Option<LockTransition>;

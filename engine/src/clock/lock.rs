@@ -8,10 +8,15 @@
 //! be off by more than a millisecond is not locked for that long. Every state is left by itself
 //! when its cause is gone.
 //!
+//! None of that is relative to jitter alone, which a hostile or broken master can make as large as
+//! it likes: T has a ceiling, the uncertainty that is published has one, and where the path delay
+//! is measured it must be one that a path can have.
+//!
 //! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock,
 //! which judges only what Syncs can tell then; the uncertainty that is published holds the delay's.
 
-use crate::units::{LocalTime, Nanos};
+use super::timescale::Difference;
+use crate::units::{LocalTime, Nanos, Ppb};
 use std::fmt;
 
 /// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a quarter of a frame at 48 kHz).
@@ -27,11 +32,13 @@ pub(super) const CEILING_NS: f64 = 1e6;
 /// for one second in twenty. To lock again, it must wander by no more than this share of it.
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 2.0;
 const STEADY_SHARE: f64 = 0.5;
+/// Share of the ceiling below which the published uncertainty must be for a lock.
+const CEILING_SHARE: f64 = 0.5;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed after another master's time turned out to be another one: its path may be, too.
-const MIN_REVERSE_AFTER_CHANGE: u32 = 1;
+/// Delay_Resps needed after a step or another master's time: they tell whether the time has changed, or Syncs lie.
+const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known.
 const MIN_FORWARD_AGAIN: u32 = 4;
 /// Sync intervals of silence that begin a holdover.
@@ -118,6 +125,18 @@ pub enum LockCause {
         /// Standard deviation.
         rms: Nanos,
     },
+    /// The path delay cannot be what Syncs and Delay_Resps say: their times do not agree.
+    ImpossibleDelay {
+        /// What they say.
+        delay: Nanos,
+        /// From a Delay_Req to its Delay_Resp.
+        round_trip: Option<Nanos>,
+    },
+    /// The master's time runs at a rate that no clock has.
+    ImpossibleRate {
+        /// Against the host's clock.
+        rate: Ppb,
+    },
     /// A receiver's own rule, other than the engine's, in the words of that receiver.
     Foreign(&'static str),
 }
@@ -130,9 +149,20 @@ impl fmt::Display for LockCause {
             Self::MasterSilent { silent_for } => write!(f, "no Sync for {silent_for}: holding the last rate"),
             Self::MasterReturned { silent_for } => write!(f, "Syncs are back after {silent_for} and agree"),
             Self::TooUncertain { sigma, limit } => write!(f, "uncertainty {sigma} exceeds {limit}"),
-            Self::MasterStepped { step } => write!(f, "the master's time stepped by {step}"),
-            Self::MasterChanged { step } => write!(f, "the new master's time differs by {step}"),
             Self::MasterWanders { rms } => write!(f, "the master's time wanders by {rms} RMS"),
+            Self::MasterStepped { step } => write!(f, "the master's time stepped by {}", Difference(*step)),
+            Self::MasterChanged { step } => write!(f, "the new master's time differs by {}", Difference(*step)),
+            Self::ImpossibleDelay { delay, round_trip } => {
+                write!(
+                    f,
+                    "the master's Sync time and its Delay_Resp time do not agree: they make a path delay of {delay}"
+                )?;
+                match round_trip {
+                    Some(round_trip) if *delay > Nanos::ZERO => write!(f, " of a round trip of {round_trip}"),
+                    _ => Ok(()),
+                }
+            }
+            Self::ImpossibleRate { rate } => write!(f, "the master's time runs by {rate} against this host's clock"),
             Self::Foreign(reason) => f.write_str(reason),
         }
     }
@@ -169,6 +199,10 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
+    /// Standard deviation that is published: with what is constant, too. 0 where the delay is assumed.
+    pub(super) published_ns: f64,
+    /// Why what packets say cannot be true.
+    pub(super) doubt: Option<LockCause>,
     /// What packets prove the time to be off by, beyond the uncertainty.
     pub(super) displacement_ns: f64,
     /// How far the master's time wanders: standard deviation.
@@ -228,16 +262,22 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// A proven step of the master's time; the path delay is what it was.
+    /// A proven step of the master's time.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterStepped { step });
-        self.needed = (MIN_FORWARD_AGAIN, 0);
+        self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
     /// Another master turned out to have another time.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
-        self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AFTER_CHANGE);
+        self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
+    }
+
+    /// What was heard was of no worth: a lock needs as much as the first one.
+    pub(super) fn forget(&mut self) {
+        (self.forward, self.reverse) = (0, 0);
+        self.needed = (MIN_FORWARD, MIN_REVERSE);
     }
 
     fn lose(&mut self, now: LocalTime, cause: LockCause) {
@@ -261,11 +301,11 @@ impl LockMachine {
         let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
         let threshold_ns = Self::threshold_ns(inputs.jitter);
         let sigma = Nanos::new(inputs.sigma_ns as i64);
-        let displaced = inputs.displacement_ns > CEILING_NS;
+        let displaced = inputs.displacement_ns > CEILING_NS || inputs.published_ns > CEILING_NS;
         let uncertain = displaced || dwelt && inputs.sigma_ns > HYSTERESIS * threshold_ns;
         let too_uncertain = LockCause::TooUncertain {
-            sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns) as i64),
-            limit: Nanos::new((HYSTERESIS * threshold_ns) as i64),
+            sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns) as i64),
+            limit: Nanos::new(if displaced { CEILING_NS } else { HYSTERESIS * threshold_ns } as i64),
         };
         match self.state {
             LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
@@ -286,7 +326,10 @@ impl LockMachine {
             LockState::Locked | LockState::Holdover if uncertain => {
                 self.enter(LockState::Unlocked, inputs.now, too_uncertain);
             }
-            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AGAIN => {
+            LockState::Locked if inputs.doubt.is_some() => {
+                self.enter(LockState::Unlocked, inputs.now, inputs.doubt.unwrap_or(too_uncertain));
+            }
+            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AGAIN && inputs.doubt.is_none() => {
                 let cause = LockCause::MasterReturned { silent_for: self.last_silence };
                 self.enter(LockState::Locked, inputs.now, cause);
             }
@@ -302,7 +345,12 @@ impl LockMachine {
         let (forward, reverse) = self.needed;
         let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
         let steady = inputs.wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
-        heard && steady && inputs.sigma_ns < threshold_ns && inputs.displacement_ns < CEILING_NS
+        heard
+            && steady
+            && inputs.doubt.is_none()
+            && inputs.sigma_ns < threshold_ns
+            && inputs.displacement_ns < CEILING_NS
+            && inputs.published_ns < CEILING_SHARE * CEILING_NS
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {

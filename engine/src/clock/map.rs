@@ -104,7 +104,7 @@ impl ClockMap {
             + 2.0 * self.covariance * span_s
             + self.variance_rate * span_s * span_s
             + self.rate_wander * (span_s * span_s * span_s).abs() / 3.0;
-        libm::sqrt(grown.max(0.0))
+        if grown.is_nan() { f64::INFINITY } else { libm::sqrt(grown.max(0.0)) }
     }
 }
 

@@ -19,10 +19,12 @@ mod map;
 mod noise;
 mod presumed_delay;
 mod reference;
+mod round_trip;
 mod slave;
 mod slew;
 mod step;
 mod system;
+mod timescale;
 mod unsteady;
 mod wander;
 
@@ -33,3 +35,4 @@ pub use map::{ClockMap, MediaMap, PtpMap};
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
 pub use slave::{SlaveClock, SlaveClockConfig};
 pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};
+pub use timescale::{Difference, TimescaleMix};

@@ -12,9 +12,10 @@
 
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
-use super::lock::{LockInputs, LockMachine, LockTransition};
+use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
+use super::round_trip::{PathDelayClaim, RoundTrips};
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -34,6 +35,23 @@ const TIME_SHARE: f64 = 0.125;
 const WANDER_AS_JITTER: f64 = 4.0;
 /// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
 const UNANSWERED: u32 = 8;
+
+/// A change of rate that has moved the time by more than this is a step as far as a lock is concerned: half of what a locked time may be off by.
+const MOVED_NS: f64 = CEILING_NS / 2.0;
+/// No two clocks differ by more, ppb: crystals are within 100 ppm each, and what slews a host's clock does so by 500 ppm at most (adjtimex's MAXFREQ).
+const FASTEST_PPB: f64 = 1e6;
+/// Standard deviation of a rate that is known: in 10 s the offset is carried with 100 us.
+const KNOWN_PPB: f64 = 1e4;
+/// Standard deviations of the rate by which it must be beyond that.
+const RATE_SIGMAS: f64 = 3.0;
+/// Delay_Resps that make an impossible path delay, after which the estimate begins anew.
+const IMPOSSIBLE: u32 = 5;
+/// Syncs without a lock after which a step begins the estimate anew: 4 s at the default interval of AES67, in which a good master is locked to again.
+const FRUITLESS: u32 = 32;
+/// Syncs after which an estimate that was never good enough begins anew, and twice as many after
+/// that: 16 s at the default interval of AES67. It may have learnt from lies that have ended since;
+/// and where it only needs longer, it loses no more than it has had.
+const PATIENCE: u32 = 128;
 
 /// What a [`SlaveClock`] assumes before it has heard a master.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,6 +103,15 @@ pub struct SlaveClock {
     new_master: Option<NewMaster>,
     path_delay: PathDelay,
     delay_known: DelayKnowledge,
+    /// The newest round trips, oldest first.
+    round_trips: RoundTrips,
+    /// Why the estimate began anew last; it is told until there is a lock.
+    doubted: Option<LockCause>,
+    /// Delay_Resps in a row that make an impossible path delay.
+    impossible: u32,
+    /// Syncs since the estimate began, and how many are waited for.
+    fruitless: u32,
+    patience: u32,
     /// Whether the present master has ever answered.
     answered: bool,
     unanswered: u32,
@@ -108,6 +135,11 @@ impl SlaveClock {
             new_master: None,
             path_delay: PathDelay::Measured,
             delay_known: DelayKnowledge::default(),
+            round_trips: RoundTrips::default(),
+            doubted: None,
+            impossible: 0,
+            fruitless: 0,
+            patience: PATIENCE,
             answered: false,
             unanswered: 0,
             presumed: None,
@@ -155,10 +187,11 @@ impl SlaveClock {
         (STEP_NOISES * self.estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
-    fn take(&mut self, sample: Sample) {
+    /// Takes a sample; returns whether it agrees with the estimate, but for lateness.
+    fn take(&mut self, sample: Sample) -> bool {
         if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
-            return;
+            return true;
         }
         let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
         if let Some(mut change) = self.new_master {
@@ -170,15 +203,15 @@ impl SlaveClock {
                     self.follow_new_master(sample.at, change.least_late_ns, limit_ns);
                 }
             }
-            return;
+            return false;
         }
         if self.change_rate(sample, late_ns, limit_ns) {
-            return;
+            return true;
         }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
         match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
             Judgement::Plain => self.estimator.update(sample),
-            Judgement::Suspect => {}
+            Judgement::Suspect => return false,
             Judgement::Route(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
@@ -190,12 +223,18 @@ impl SlaveClock {
                 }
                 self.estimator.update(sample);
             }
+            Judgement::Step(_) if self.fruitless >= FRUITLESS => {
+                // What was estimated all the while without being good enough belongs to another time.
+                self.begin_anew(sample.at);
+                return false;
+            }
             Judgement::Step(step_ns) => {
                 self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
                 self.step(step_ns);
                 self.estimator.update(sample);
             }
         }
+        -late_ns < limit_ns
     }
 
     /// Follows a change of the rate that this packet and those before it prove. Returns whether
@@ -207,6 +246,9 @@ impl SlaveClock {
         let Some(change) = self.unsteady.rate_change(late_ns, limit_ns, self.path_delay == PathDelay::Assumed) else {
             return false;
         };
+        if change.moved_ns.abs() > MOVED_NS {
+            self.lock.on_step(sample.at, Nanos::new(change.moved_ns as i64));
+        }
         self.estimator.change_rate(&change);
         self.unsteady.forget();
         self.steps = StepDetector::default();
@@ -226,6 +268,59 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
+    /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree must not outlive them.
+    fn count_impossible(&mut self, now: LocalTime) {
+        if let Some(doubt) = self.doubt() {
+            self.doubted = Some(doubt);
+            self.impossible += 1;
+        }
+        let ended = self.impossible > 0 && self.doubt().is_none();
+        if ended || self.impossible == IMPOSSIBLE {
+            self.begin_anew(now);
+        }
+    }
+
+    /// A Sync has come, and nothing is locked yet.
+    fn count_fruitless(&mut self, now: LocalTime) {
+        self.fruitless += 1;
+        if self.fruitless == self.patience {
+            self.patience = self.patience.saturating_mul(2);
+            self.begin_anew(now);
+        }
+    }
+
+    /// The path delay, if it is measured and no path can have it.
+    fn impossible_delay(&self) -> Option<PathDelayClaim> {
+        let measured = self.path_delay == PathDelay::Measured && self.answered;
+        if !measured {
+            return None;
+        }
+        let claim = PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() };
+        let exchanges = self.round_trips.impossible();
+        exchanges.or_else(|| Some(claim).filter(|claim| claim.is_impossible(self.jitter())))
+    }
+
+    /// The rate, if no clock has it.
+    fn impossible_rate(&self) -> Option<Ppb> {
+        let map = self.estimator.map()?;
+        let (rate, sigma) = (map.rate(), map.rate_sigma());
+        let beyond_ppb = rate.as_ppb().abs() - RATE_SIGMAS * sigma.as_ppb();
+        (beyond_ppb.is_nan() || beyond_ppb > FASTEST_PPB).then_some(rate)
+    }
+
+    /// The rate, ppb, if it is known well enough to carry an offset over some seconds.
+    fn known_rate_ppb(&self) -> Option<f64> {
+        let map = self.estimator.map()?;
+        let known = map.rate_sigma().as_ppb() < KNOWN_PPB && self.impossible_rate().is_none();
+        known.then_some(map.rate().as_ppb())
+    }
+
+    /// Why the time of the messages cannot be true.
+    fn doubt(&self) -> Option<LockCause> {
+        let delay = self.impossible_delay().map(|claim| claim.cause());
+        delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
+    }
+
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
     fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
@@ -241,6 +336,7 @@ impl SlaveClock {
     /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of that is time only Delay_Resps can tell.
     fn change_path(&mut self, late_ns: f64) {
         self.unsteady.forget();
+        self.round_trips.clear();
         let time_ns = TIME_SHARE * late_ns.abs();
         let path = Nanos::new((late_ns.abs() - time_ns) as i64);
         self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64), self.presumed.is_none());
@@ -266,6 +362,7 @@ impl SlaveClock {
 
     fn step(&mut self, step_ns: f64) {
         self.unsteady.forget();
+        self.round_trips.clear();
         self.estimator.step_offset(step_ns, CHANGE_PROOF);
         self.epoch = self.epoch.wrapping_add(1);
     }
@@ -274,25 +371,59 @@ impl SlaveClock {
 impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
-        self.take(sample);
+        self.round_trips.take(&sample, self.known_rate_ppb());
+        let taken = self.take(sample);
         match pair.direction {
             Direction::Forward => self.lock.on_forward(pair.local),
             Direction::Reverse => {
-                self.lock.on_reverse();
+                if taken {
+                    self.lock.on_reverse();
+                }
                 self.path_delay = PathDelay::Measured;
                 self.delay_known.origin = Origin::Path;
                 (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
         }
         self.advance(pair.local);
+        if self.lock.state().is_usable() {
+            (self.impossible, self.fruitless, self.patience) = (0, 0, PATIENCE);
+            self.doubted = None;
+        } else if pair.direction == Direction::Reverse {
+            self.count_impossible(pair.local);
+        } else {
+            self.count_fruitless(pair.local);
+        }
     }
 
     fn change_master(&mut self, _now: LocalTime) {
         self.new_master = self.origin.map(|_| NewMaster { count: 0, least_late_ns: f64::INFINITY });
         self.steps = StepDetector::default();
         self.unsteady.forget();
+        self.round_trips.clear();
+        self.doubted = None;
         self.delay_known.change_master(self.presumed.is_some());
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
+    }
+
+    /// A time that is held was found before.
+    fn begin_anew(&mut self, _now: LocalTime) {
+        if self.lock.state().is_usable() {
+            return;
+        }
+        self.estimator = Estimator::new(self.config.estimator);
+        self.lock.forget();
+        self.origin = None;
+        self.steps = StepDetector::default();
+        self.unsteady = UnsteadyDetector::default();
+        self.new_master = None;
+        self.round_trips.clear();
+        (self.impossible, self.fruitless) = (0, 0);
+        (self.delay_known, self.presumed) = (DelayKnowledge::default(), None);
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    fn exchange_took(&mut self, longest: Nanos) {
+        self.round_trips.measured(longest);
     }
 
     fn request_unanswered(&mut self, _now: LocalTime) {
@@ -326,19 +457,29 @@ impl ClockLaw for SlaveClock {
         let inputs = LockInputs {
             now,
             sigma_ns: self.precision_ns(now),
+            published_ns: if two_way { map.sigma_ns(now) } else { 0.0 },
+            doubt: self.doubt(),
             displacement_ns: self.displacement_ns(now),
             wander_ns: self.estimator.wander_ns(),
             jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
             sync_interval: self.sync_interval,
             two_way,
         };
+        let was_usable = self.lock.state().is_usable();
         self.lock.advance(&inputs);
+        if was_usable && inputs.doubt.is_some() && !self.lock.state().is_usable() {
+            self.begin_anew(now);
+        }
     }
 
     fn reading(&self, _now: LocalTime) -> ClockReading {
         let map = self.estimator.map().map(|map| map.displaced(self.displacement_ns(map.estimated_at())));
         let map = self.origin.zip(map).map(|((local, remote), map)| PtpMap::new(local, remote, map));
         ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: self.path_delay }
+    }
+
+    fn obstacle(&self) -> Option<LockCause> {
+        self.doubt().or(self.doubted)
     }
 
     fn poll_transition(&mut self) -> Option<LockTransition> {

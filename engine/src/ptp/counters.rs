@@ -3,8 +3,10 @@
 /// Counts since the port was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortCounters {
-    /// Datagrams that are no PTPv2 message.
+    /// Datagrams that are no PTP message.
     pub malformed: u64,
+    /// Messages of PTP version 1.
+    pub version_1: u64,
     /// Datagrams from elsewhere than the only peer of a session.
     pub other_source: u64,
     /// Messages of another domain.
@@ -31,6 +33,8 @@ pub struct PortCounters {
     pub unmatched_follow_ups: u64,
     /// Two-step Syncs whose Follow_Up never came.
     pub unmatched_syncs: u64,
+    /// Its Syncs, Follow_Ups and Delay_Resps whose times do not agree with each other.
+    pub implausible: u64,
     /// Delay_Resps to another request than the open one.
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.

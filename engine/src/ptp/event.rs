@@ -1,6 +1,7 @@
 //! What a port tells its user.
 
 use super::bmca::DataSet;
+use super::plausibility::Fault;
 use super::state::StateChange;
 use super::unicast::UnicastEvent;
 use super::wire::PortIdentity;
@@ -27,6 +28,12 @@ pub enum PortEvent {
     },
     /// A unicast master has granted, denied or ended something.
     Unicast(UnicastEvent),
+    /// The selected master sends Follow_Ups to Syncs that say that there are none: the Follow_Ups are used.
+    FlagContradicted(PortIdentity),
+    /// The selected master's messages do not agree with each other, and are left out.
+    Doubted(Fault),
+    /// They agree again.
+    Trusted,
     /// The clock's lock state has changed.
     Lock(LockTransition),
 }
@@ -45,6 +52,11 @@ impl fmt::Display for PortEvent {
                 Ok(())
             }
             Self::Unicast(event) => event.fmt(f),
+            Self::FlagContradicted(master) => {
+                write!(f, "master {master} clears twoStepFlag, but sends Follow_Ups: they are used")
+            }
+            Self::Doubted(fault) => write!(f, "left out: {fault}"),
+            Self::Trusted => f.write_str("the master's messages agree again"),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
         }
     }

@@ -322,14 +322,17 @@ impl Driver {
 
     fn status(&mut self, now: LocalTime, scheduling: Scheduling) -> PtpStatus {
         let clock = self.port.reading(now);
+        let diagnosis = self.port.diagnosis(now);
         PtpStatus {
             at: now,
             domain: self.config.port.domain_number,
             identity: self.config.port.identity.clock_identity,
             reference: self.reference.clone(),
             clock,
+            port_number: self.config.port.identity.port_number,
             port: self.port.state(),
-            reason: self.reason.clone(),
+            reason: diagnosis.map_or_else(|| self.reason.clone(), |diagnosis| diagnosis.to_string()),
+            diagnosis,
             master: self.port.master().copied(),
             time_properties: self.port.time_properties().copied(),
             mean_path_delay: self.port.law().mean_path_delay(),

@@ -4,7 +4,7 @@ use crate::socket::{SocketStats, Timestamping};
 use crate::worker::Scheduling;
 use engine::clock::{ClockReading, LockState, Reference, SystemReport};
 use engine::ptp::wire::ClockIdentity;
-use engine::ptp::{DataSet, PortCounters, PortState, TimeProperties};
+use engine::ptp::{DataSet, Diagnosis, PortCounters, PortState, TimeProperties};
 use engine::{LocalTime, Nanos, Ppb};
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +18,18 @@ pub struct PtpStatus {
     pub domain: u8,
     /// Our own clock.
     pub identity: ClockIdentity,
+    /// Our own port.
+    pub port_number: u16,
     /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP timestamps refer to.
     pub reference: Reference,
     /// PTP time as the clock knows it, without the reference's slew.
     pub clock: ClockReading,
     /// State of the port.
     pub port: PortState,
-    /// Why the port or the clock changed its state last, in words.
+    /// Why there is no clock, or else why the port or the clock changed its state last, in words.
     pub reason: String,
+    /// Why there is no clock, if that is known.
+    pub diagnosis: Option<Diagnosis>,
     /// The master that is followed.
     pub master: Option<DataSet>,
     /// What the master says of its timescale, or what we say as master.
@@ -82,20 +86,39 @@ impl PtpStatus {
 }
 
 impl fmt::Display for PtpStatus {
-    /// `Slave to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the grandmaster and domain, how far the last second's prediction was off, PTP's
-    /// rate against the host's clock, and the state.
+    /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the grandmaster, the number of the port that is followed, and the domain; how far the
+    /// last second's prediction was off, PTP's rate against the host's clock, and the state; after it, why there is no clock.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let domain = self.domain;
         let state = self.clock.state;
         match (self.port, self.master) {
-            (PortState::Master, _) => return write!(f, "Master: PTP/{}:{domain} [MASTER]", self.identity),
-            (PortState::Passive, _) => return write!(f, "Passive: PTP/{}:{domain} [PASSIVE]", self.identity),
-            (_, None) if state == LockState::Holdover => write!(f, "Holding: no PTP master in domain {domain}")?,
-            (_, None) => return write!(f, "Listening: no PTP master in domain {domain} [{state}]"),
-            (_, Some(master)) => write!(f, "Slave to: PTP/{}:{domain}", master.grandmaster)?,
+            (PortState::Master, _) => {
+                return write!(f, "Master: PTP/{}:{}, domain {domain} [MASTER]", self.identity, self.port_number);
+            }
+            (PortState::Passive, _) => {
+                return write!(f, "Passive: PTP/{}:{}, domain {domain} [PASSIVE]", self.identity, self.port_number);
+            }
+            (_, None) => {
+                let waits = if state == LockState::Holdover { "Holding" } else { "Listening" };
+                match &self.diagnosis {
+                    Some(diagnosis) => write!(f, "{waits}: {diagnosis}")?,
+                    None => write!(f, "{waits}: no master in domain {domain}")?,
+                }
+                if state != LockState::Holdover {
+                    return write!(f, " [{state}]");
+                }
+            }
+            (_, Some(master)) => {
+                let port = master.sender.port_number;
+                write!(f, "Slave to: PTP/{}:{port}, domain {domain}", master.grandmaster)?;
+            }
         }
         let delta_us = self.prediction_error.unwrap_or_default().as_nanos() as f64 / 1e3;
         let rate_ppm = self.rate().unwrap_or_default().as_ppm();
-        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")
+        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")?;
+        match &self.diagnosis {
+            Some(Diagnosis::Master { trouble, .. }) => write!(f, ": {trouble}"),
+            _ => Ok(()),
+        }
     }
 }

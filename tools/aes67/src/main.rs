@@ -3,6 +3,7 @@
 //!
 //! Each command is a module: it reads its options, starts what `net` has for it, and tells a person (or, with `--json`, a script) what is going on.
 
+mod clock_wait;
 mod completions;
 mod discover;
 mod failure;

@@ -1,15 +1,16 @@
 //! `aes67 ptp`: follows PTP and tells how well, or serves it.
 
+use crate::clock_wait::ClockWait;
 use crate::failure::{Failure, Result};
 use crate::ptp_options::{PtpOptions, resolve};
 use crate::session::{Session, print};
 use clap::{Args, ValueEnum};
 use engine::Nanos;
-use engine::ptp::PortState;
 use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
+use engine::ptp::{PortEvent, PortState};
 use net::clock;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig, PtpStatus, YieldClient, YieldStatus};
+use net::ptp::{PtpClient, PtpConfig, PtpEvent, PtpStatus, YieldClient, YieldStatus};
 use net::socket::Timestamping;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -54,14 +55,14 @@ pub(crate) struct PtpArguments {
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
     timestamps: Timestamps,
 
-    /// End with exit code 1, and say why, if the time is not known after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    wait: Option<f64>,
-
     /// One JSON object a second. With --yield, error_ns is what the receiver's time may be off by (one standard deviation; where Delay_Reqs are not answered it
     /// holds what is not known of the path's delay), rtt_ns the shortest round trip seen, clock_id whose clock counts
     #[arg(long)]
     json: bool,
+
+    /// Give up, and say why, if the clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
 
     /// End after this many seconds
     #[arg(long, value_name = "N")]
@@ -96,20 +97,25 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let config = arguments.ptp.apply(make(interface.clone(), domain))?;
     let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();
+    let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?;
     if !arguments.json {
         print(&format!("PTP on {interface}, domain {domain}"));
     }
-    let mut wait = Wait::new(arguments.wait)?;
+    let mut findings = Vec::new();
     while session.goes_on() {
-        for event in events.try_iter().filter(|_| !arguments.json) {
-            print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+        for event in events.try_iter() {
+            if !arguments.json {
+                print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
+            } else if is_finding(&event) {
+                findings.push(event.to_string());
+            }
         }
         let status = client.status();
-        wait.check(&session, status.is_usable(), || status.reason.clone())?;
+        wait.look(session.elapsed(), status.is_usable(), || status.reason.clone())?;
         if session.second_is_over() {
             if arguments.json {
-                print(&to_json(&status, session.elapsed().as_secs_f64())?);
+                print(&to_json(&status, session.elapsed().as_secs_f64(), std::mem::take(&mut findings))?);
             } else {
                 print(&status.to_string());
                 print(&details(&status));
@@ -121,6 +127,11 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
         print(&summary(&status));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether an event tells that a master is odd.
+fn is_finding(event: &PtpEvent) -> bool {
+    matches!(event, PtpEvent::Port(PortEvent::FlagContradicted(_) | PortEvent::Doubted(_) | PortEvent::Trusted))
 }
 
 fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Result<ExitCode> {
@@ -135,13 +146,13 @@ fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Res
         };
         print(&format!("PTP with {peer} on {interface}, from ports {ports}"));
     }
-    let mut wait = Wait::new(arguments.wait)?;
+    let mut wait = ClockWait::new(arguments.wait)?;
     while session.goes_on() {
         while let Some(event) = client.poll_event().filter(|_| !arguments.json) {
             print(&format!("  {:.1} s: {event}", session.elapsed().as_secs_f64()));
         }
         let status = client.status();
-        wait.check(&session, status.is_synchronized(), || status.reason())?;
+        wait.look(session.elapsed(), status.is_synchronized(), || status.reason())?;
         if session.second_is_over() {
             print(&if arguments.json {
                 yield_json(&status, session.elapsed().as_secs_f64())
@@ -151,30 +162,6 @@ fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Res
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// How long the time is waited for, until it is known for the first time.
-struct Wait(Option<Nanos>);
-
-impl Wait {
-    fn new(seconds: Option<f64>) -> Result<Self> {
-        if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
-            return Err(Failure::input("--wait must be 0 or more"));
-        }
-        Ok(Self(seconds.map(Nanos::from_secs_f64)))
-    }
-
-    /// Fails if it was waited for long enough.
-    fn check(&mut self, session: &Session, is_known: bool, reason: impl FnOnce() -> String) -> Result<()> {
-        let Some(longest) = self.0 else { return Ok(()) };
-        if is_known {
-            self.0 = None;
-        } else if session.elapsed() >= longest {
-            let seconds = longest.as_secs_f64();
-            return Err(Failure::run(format!("the time is not known after {seconds} s: {}", reason())));
-        }
-        Ok(())
-    }
 }
 
 fn yield_state(status: &YieldStatus) -> &'static str {
@@ -239,12 +226,13 @@ fn yield_json(status: &YieldStatus, elapsed_s: f64) -> String {
 
 /// The line below the status line.
 fn details(status: &PtpStatus) -> String {
-    let reason = &status.reason;
+    // A diagnosis is said by the status line.
+    let reason = if status.diagnosis.is_some() { String::new() } else { format!("; {}", status.reason) };
     let Some(uncertainty) = status.uncertainty().filter(|_| status.port != PortState::Master) else {
-        return format!("    {}: {reason}", status.port);
+        return format!("    {}{reason}", status.port);
     };
     let (delay, jitter) = (status.mean_path_delay, status.jitter);
-    format!("    {}, path delay {delay}, uncertainty {uncertainty}, jitter {jitter}; {reason}", status.port)
+    format!("    {}, path delay {delay}, uncertainty {uncertainty}, jitter {jitter}{reason}", status.port)
 }
 
 fn summary(status: &PtpStatus) -> String {
@@ -255,7 +243,7 @@ fn summary(status: &PtpStatus) -> String {
         .as_ref()
         .map_or_else(String::new, |reason| format!(", the card's not because {reason}"));
     format!(
-        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}\n\
+        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}, PTP version 1 {}, implausible {}\n\
          timestamps: {}{refusal} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
          local clock: {}\nthread: {}\nsystem clock: {}{}",
         counters.announces,
@@ -265,6 +253,8 @@ fn summary(status: &PtpStatus) -> String {
         counters.unanswered_requests,
         counters.other_domain,
         counters.malformed,
+        counters.version_1,
+        counters.implausible,
         status.timestamping,
         status.event_socket.stamped_by_user_space,
         status.event_socket.unstamped,
@@ -296,9 +286,13 @@ struct Line<'a> {
     port: String,
     state: String,
     reason: &'a str,
+    /// What is odd with the master, each told once.
+    findings: Vec<String>,
     domain: u8,
     identity: String,
     grandmaster: Option<String>,
+    /// Number of the master's port that is followed.
+    parent_port: Option<u16>,
     prediction_error_ns: Option<i64>,
     mean_path_delay_ns: i64,
     rate_ppm: Option<f64>,
@@ -327,16 +321,18 @@ struct Line<'a> {
     scheduling: String,
 }
 
-fn to_json(status: &PtpStatus, elapsed_s: f64) -> Result<String> {
+fn to_json(status: &PtpStatus, elapsed_s: f64, findings: Vec<String>) -> Result<String> {
     let (now, system) = clock::now_with_system();
     let line = Line {
         elapsed_s,
         port: status.port.to_string(),
         state: status.clock.state.to_string(),
         reason: &status.reason,
+        findings,
         domain: status.domain,
         identity: status.identity.to_string(),
         grandmaster: status.grandmaster().map(|grandmaster| grandmaster.to_string()),
+        parent_port: status.master.map(|master| master.sender.port_number),
         prediction_error_ns: status.prediction_error.map(Nanos::as_nanos),
         mean_path_delay_ns: status.mean_path_delay.as_nanos(),
         rate_ppm: status.rate().map(engine::Ppb::as_ppm),

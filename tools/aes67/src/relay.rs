@@ -2,6 +2,7 @@
 //!
 //! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out has the bits that came in.
 
+use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::ptp_options::PtpOptions;
 use crate::record::{duration_ms, interfaces};
@@ -83,8 +84,12 @@ pub(crate) struct LoopArguments {
     ptime: Option<String>,
 
     /// PTP domain; that of the description if it is left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: Option<u8>,
+    #[arg(long = "domain", alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
+
+    /// Give up, and say why, if the clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
 
     #[command(flatten)]
     ptp: PtpOptions,
@@ -119,6 +124,7 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let interface = arguments.interface.first().map(String::as_str);
     let target =
         Finder { interface, sap_groups: &arguments.sap_group, session: &session }.find_one(&arguments.stream)?;
+    let mut wait = ClockWait::new(arguments.wait)?;
     let inputs = interfaces(&arguments.interface, &target)?;
     let outputs: Vec<Interface> = match &arguments.output_interface[..] {
         [] => inputs.clone(),
@@ -131,7 +137,7 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let host = outputs[0].address.into();
     let description = Description::new(&config.output, host, started_s, &name, arguments.ttl);
     let mut description = description.map_err(Failure::input)?;
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+    let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
     let mut ptp_config = arguments.ptp.apply(PtpConfig::slave(inputs[0].clone(), domain))?;
     ptp_config.reference.fallback_after = None;
     let ptp = PtpClient::shared(ptp_config)?;
@@ -148,6 +154,7 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     print(&format!("to {} as {name}, {} later", arguments.group.join(" and "), config.latency));
     while session.goes_on() {
         let status = relay.status();
+        wait.look(session.elapsed(), status.reading.map.is_some(), || clock_wait::reason(&ptp))?;
         if status.sender.packets > 0 && status.reading.map.is_some() {
             let grandmaster = ptp.status().grandmaster();
             let clock =
@@ -169,7 +176,10 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     print(&line(&status, &ptp));
     print(&histogram(&status.departures));
     print(&format!("thread: {}", relay.scheduling()));
-    Ok(ExitCode::SUCCESS)
+    match status.sender.packets {
+        0 => Err(Failure::run(format!("nothing was sent on: {}", clock_wait::nothing_sent(&ptp)))),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfig> {

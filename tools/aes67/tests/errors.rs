@@ -167,10 +167,10 @@ fn a_refused_port_says_how_to_be_allowed() {
 fn a_time_that_is_waited_for_in_vain_is_exit_code_1_and_a_reason() {
     let Some(wire) = Wire::new(&[]) else { return };
     for (arguments, reason) in [
-        ("ptp --interface vb --wait 1 --json", "error: the time is not known after 1 s: no master was heard yet"),
+        ("ptp --interface vb --wait 1 --json", "error: no clock after 1000.0 ms (--wait): no master was heard yet"),
         (
             "ptp --interface vb --yield 10.67.0.1 --wait 1 --json",
-            "error: the time is not known after 1 s: it is not yet clear whether the receiver has a better clock",
+            "error: no clock after 1000.0 ms (--wait): it is not yet clear whether the receiver has a better clock",
         ),
     ] {
         assert_one_sentence(&wire.aes67('b', arguments), arguments, 1, reason);

@@ -102,7 +102,7 @@ fn the_status_line_has_its_form() {
     assert_eq!(code, Some(0), "{log}");
     let line = log.lines().find(|line| line.ends_with("[LOCKED]")).unwrap();
     let rest = line.strip_prefix("Slave to: PTP/").unwrap_or_else(|| panic!("{line}"));
-    let (identity, rest) = rest.split_once(":2, δ ").unwrap_or_else(|| panic!("{line}"));
+    let (identity, rest) = rest.split_once(":1, domain 2, δ ").unwrap_or_else(|| panic!("{line}"));
     let (offset, rest) = rest.split_once("µs, Freq: ").unwrap_or_else(|| panic!("{line}"));
     let frequency = rest.strip_suffix("ppm [LOCKED]").unwrap_or_else(|| panic!("{line}"));
     assert_eq!(identity.len(), 16, "{line}");
@@ -118,7 +118,7 @@ fn several_streams_are_recorded_and_each_file_knows_its_time() {
     fs::write(wire.path("gm.cfg"), format!("{GRANDMASTER}uds_address {}\n", wire.path("gm.sock").display())).unwrap();
     let _master = wire.start_program('c', "ptp4l", "-i vc -S -m -q -f gm.cfg");
     let arguments =
-        "send in.wav --group 239.69.1.5 --interface va --clock ptp --ptp-domain 10 --name Noise --sdp noise.sdp";
+        "send in.wav --group 239.69.1.5 --interface va --clock ptp --domain 10 --name Noise --sdp noise.sdp";
     let send = wire.start('a', arguments);
     send.wait_for("packets, late by", 40);
     let arguments = "record noise.sdp aes67://239.69.1.5 --interface vb --seconds 12 --output take.wav";

@@ -25,6 +25,8 @@ fn run(
         machine.advance(&LockInputs {
             now: at(ms),
             sigma_ns,
+            published_ns: 0.0,
+            doubt: None,
             displacement_ns: 0.0,
             wander_ns: 0.0,
             jitter: Nanos::ZERO,
@@ -96,6 +98,8 @@ fn nothing_that_is_off_by_a_millisecond_is_locked() {
     let inputs = |ms: i64, sigma_ns, displacement_ns| LockInputs {
         now: at(ms),
         sigma_ns,
+        published_ns: sigma_ns,
+        doubt: None,
         displacement_ns,
         wander_ns: 0.0,
         jitter: Nanos::from_secs(2),

@@ -15,7 +15,7 @@ const CAPACITY: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
 /// From here on a master is too far away to be one (IEEE 1588-2019, 9.3.2.5).
-const MAX_STEPS_REMOVED: u16 = 255;
+pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
 /// What a master last announced.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,6 +88,11 @@ impl ForeignMasters {
     /// When the next master will have been silent for too long.
     pub(in crate::ptp) fn next_expiry(&self, timeout: u8) -> Option<LocalTime> {
         self.entries.iter().map(|entry| entry.expiry(timeout)).min()
+    }
+
+    /// A master that is not qualified yet.
+    pub(in crate::ptp) fn unqualified(&self) -> Option<&DataSet> {
+        self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
     /// Erbest: the best qualified master.

@@ -6,7 +6,7 @@
 
 mod foreign_masters;
 
-pub(super) use foreign_masters::{Candidate, ForeignMasters};
+pub(super) use foreign_masters::{Candidate, ForeignMasters, MAX_STEPS_REMOVED};
 
 use super::wire::{Announce, ClockIdentity, ClockQuality, PortIdentity};
 use std::cmp::Ordering;

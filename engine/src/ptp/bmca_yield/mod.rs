@@ -368,18 +368,18 @@ impl<L: ClockLaw> YieldSession<L> {
                 if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
                     self.law.set_sync_interval(Nanos::from_log2_secs(log2));
                 }
-                pursuit.sync.sync(now, header, origin_timestamp, counters)
+                pursuit.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 counters.follow_ups += 1;
-                pursuit.sync.follow_up(header, precise_origin_timestamp, counters)
+                pursuit.sync.follow_up(self.config.peer, header, precise_origin_timestamp, counters)
             }
             Body::DelayResp { receive_timestamp, requesting_port_identity }
                 if requesting_port_identity == self.config.identity =>
             {
                 counters.delay_responses += 1;
                 let correction = header.correction_field;
-                let pair = self.delay.response(header.sequence_id, receive_timestamp, correction, counters);
+                let pair = self.delay.response(now, header.sequence_id, receive_timestamp, correction, counters);
                 pair.iter().for_each(|pair| self.observe(pair));
                 return;
             }

@@ -10,15 +10,17 @@
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
 //! PTP's ports are fixed.
 
+mod diagnose;
 mod master;
 mod slave;
 #[cfg(test)]
 mod tests;
 mod unicast;
 
-use super::bmca::{Candidate, DataSet, ForeignMasters};
+use super::bmca::{Candidate, DataSet, ForeignMasters, MAX_STEPS_REMOVED};
 use super::config::{PortConfig, Timeline};
 use super::counters::PortCounters;
+use super::diagnosis::{Unusable, What};
 use super::event::PortEvent;
 use super::exchange::{DelayExchange, SyncExchange};
 use super::state::{self, PortState, Recommendation, StateCause, StateChange};
@@ -42,6 +44,8 @@ const TWO_POW_32: f64 = 4_294_967_296.0;
 const MAX_EVENTS: usize = 64;
 /// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept for long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
+/// Where none is told: the default of AES67's media profile (AES67-2018, A.4) is twice that.
+const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
 /// A PTP port with its clock. The clock law is the engine's own unless another is given for comparison.
 ///
@@ -80,6 +84,7 @@ pub struct Port<L = SlaveClock> {
     outbox: Outbox,
     events: VecDeque<PortEvent>,
     counters: PortCounters,
+    unusable: Unusable,
 }
 
 impl Port<SlaveClock> {
@@ -110,6 +115,7 @@ impl<L: ClockLaw> Port<L> {
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(MAX_EVENTS),
             counters: PortCounters::default(),
+            unusable: Unusable::default(),
         };
         port.listen(now);
         port.negotiate(now);
@@ -121,9 +127,13 @@ impl<L: ClockLaw> Port<L> {
     /// # Errors
     /// If it is not a PTP message; it is counted, and nothing else happens.
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
-        let message = Message::parse(datagram).inspect_err(|_| self.counters.malformed += 1)?;
+        let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
-        if !self.is_for_us(&header) || !self.comes_by_unicast(source, &header) {
+        if !self.is_for_us(&header) {
+            self.note_unusable(now, &message);
+            return Ok(());
+        }
+        if !self.comes_by_unicast(source, &header) {
             return Ok(());
         }
         self.heard_by_unicast(now, source, &message.body);
@@ -133,7 +143,7 @@ impl<L: ClockLaw> Port<L> {
             }
             Body::Announce(announce) => self.handle_announce(now, source, &header, &announce),
             Body::DelayReq { .. } => self.answer(now, source, &header),
-            body => self.handle_master_message(now, &header, &body),
+            body => self.handle_master_message(now, source, &header, &body),
         }
         self.drain_law();
         Ok(())
@@ -256,10 +266,12 @@ impl<L: ClockLaw> Port<L> {
             return;
         }
         self.counters.announces += 1;
-        let interval = match header.log_message_interval {
-            log2 if ANNOUNCE_INTERVALS.contains(&log2) => Nanos::from_log2_secs(log2),
-            _ => self.granted_announce_interval(source).unwrap_or(Nanos::from_secs(1)),
-        };
+        let granted = || self.granted_announce_interval(source);
+        let interval = announce_interval(header).or_else(granted).unwrap_or(USUAL_ANNOUNCE_INTERVAL);
+        if announce.steps_removed >= MAX_STEPS_REMOVED {
+            let (grandmaster, steps_removed) = (announce.grandmaster_identity, announce.steps_removed);
+            self.unusable.hear(now, What::TooFar { grandmaster, steps_removed }, Some(interval));
+        }
         let candidate = Candidate {
             data: DataSet::of(header.source_port_identity, self.config.identity, announce),
             properties: TimeProperties::of(header.flags, announce),
@@ -343,4 +355,10 @@ impl<L: ClockLaw> Port<L> {
         }
         self.events.push_back(event);
     }
+}
+
+/// The interval that an Announce tells, if that is one to believe.
+fn announce_interval(header: &Header) -> Option<Nanos> {
+    let log2 = header.log_message_interval;
+    ANNOUNCE_INTERVALS.contains(&log2).then(|| Nanos::from_log2_secs(log2))
 }

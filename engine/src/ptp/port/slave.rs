@@ -5,8 +5,10 @@
 //! master and of requests that were in vain, and nothing else of what happens here.
 
 use super::*;
-use crate::clock::TimestampPair;
+use crate::clock::{Direction, LockCause, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
+use crate::ptp::intervals::SyncIntervals;
+use crate::ptp::plausibility::{Fault, Plausibility};
 
 /// Delay_Reqs without an answer, after which the user is told, and hybrid mode is given up.
 const UNANSWERED_LIMIT: u32 = 4;
@@ -28,12 +30,22 @@ pub(super) struct Pursuit {
     last_parent: Option<MasterKey>,
     /// Whether the parent's time has been heard since it was selected.
     heard: bool,
-    sync: SyncExchange,
+    /// When it was selected.
+    pub(super) since: LocalTime,
+    pub(super) sync: SyncExchange,
     delay: DelayExchange,
+    pub(super) plausibility: Plausibility,
+    /// The fault that the user knows of.
+    fault: Option<Fault>,
+    /// Whether the user knows of Follow_Ups that contradict their flag.
+    contradiction: bool,
+    pub(super) intervals: SyncIntervals,
     delay_interval: Nanos,
-    sync_interval: Nanos,
+    pub(super) sync_interval: Nanos,
     /// Delay_Reqs in a row that the parent did not answer.
-    unanswered: u32,
+    pub(super) unanswered: u32,
+    /// Delay_Reqs in a row that it answered, and of which nobody told when they left.
+    pub(super) unstamped: u32,
     /// Whether the parent's address was given up for multicast.
     fell_back: bool,
 }
@@ -44,11 +56,17 @@ impl Pursuit {
             parent: None,
             last_parent: None,
             heard: false,
+            since: LocalTime::ZERO,
             sync: SyncExchange::default(),
             delay: DelayExchange::default(),
+            plausibility: Plausibility::default(),
+            fault: None,
+            contradiction: false,
+            intervals: SyncIntervals::default(),
             delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
             sync_interval: SlaveClockConfig::default().sync_interval,
             unanswered: 0,
+            unstamped: 0,
             fell_back: false,
         }
     }
@@ -61,7 +79,10 @@ impl Pursuit {
     fn drop_parent(&mut self) -> Option<Candidate> {
         self.sync = SyncExchange::default();
         self.delay.abandon();
-        (self.heard, self.unanswered, self.fell_back) = (false, 0, false);
+        (self.plausibility, self.fault) = (Plausibility::default(), None);
+        (self.intervals, self.contradiction) = (SyncIntervals::default(), false);
+        (self.heard, self.fell_back) = (false, false);
+        (self.unanswered, self.unstamped) = (0, 0);
         self.parent.take()
     }
 }
@@ -76,6 +97,7 @@ impl<L: ClockLaw> Port<L> {
         }
         self.pursuit.drop_parent();
         self.pursuit.parent = Some(best);
+        self.pursuit.since = now;
         let last = self.pursuit.last_parent.replace(key(&best));
         if last.is_some_and(|last| last != key(&best)) {
             self.law.change_master(now);
@@ -109,40 +131,60 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Sync, Follow_Up and Delay_Resp count only from the selected master.
-    pub(super) fn handle_master_message(&mut self, now: LocalTime, header: &Header, body: &Body) {
+    pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
         if !timing {
             return;
         }
         if self.master().is_none_or(|master| master.sender != header.source_port_identity) {
             self.counters.not_the_master += 1;
+            if self.master().is_none() && matches!(body, Body::Sync { .. }) {
+                self.unusable.hear(now, What::Unannounced(header.source_port_identity), None);
+            }
             return;
         }
-        if let Some(pair) = self.timestamp_pair(now, header, body) {
-            self.observe(now, &pair);
+        let admitted = self.pursuit.plausibility.admits_correction(header.correction_field);
+        self.counters.implausible += u64::from(!admitted);
+        // An answer is one, also if it is of no use.
+        if admitted || matches!(body, Body::DelayResp { .. }) {
+            let pair = self.timestamp_pair(now, source, header, body);
+            if let Some(pair) = pair.filter(|_| admitted) {
+                self.judge(now, &pair);
+            }
         }
+        self.tell_findings(now);
     }
 
-    fn timestamp_pair(&mut self, now: LocalTime, header: &Header, body: &Body) -> Option<TimestampPair> {
+    fn timestamp_pair(
+        &mut self,
+        now: LocalTime,
+        source: PeerAddress,
+        header: &Header,
+        body: &Body,
+    ) -> Option<TimestampPair> {
         let (pursuit, counters) = (&mut self.pursuit, &mut self.counters);
         match *body {
             Body::Sync { origin_timestamp } => {
                 counters.syncs += 1;
-                let pair = pursuit.sync.sync(now, header, origin_timestamp, counters);
+                let repeated = counters.repeated;
+                let pair = pursuit.sync.sync(now, source, header, origin_timestamp, counters);
+                if counters.repeated == repeated {
+                    pursuit.intervals.heard(now);
+                }
                 self.learn_sync_interval(header.log_message_interval);
                 pair
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 counters.follow_ups += 1;
-                pursuit.sync.follow_up(header, precise_origin_timestamp, counters)
+                pursuit.sync.follow_up(source, header, precise_origin_timestamp, counters)
             }
             Body::DelayResp { receive_timestamp, requesting_port_identity }
                 if requesting_port_identity == self.config.identity =>
             {
                 counters.delay_responses += 1;
                 pursuit.learn_delay_interval(header.log_message_interval);
-                let pair =
-                    pursuit.delay.response(header.sequence_id, receive_timestamp, header.correction_field, counters);
+                let (sequence_id, correction) = (header.sequence_id, header.correction_field);
+                let pair = pursuit.delay.response(now, sequence_id, receive_timestamp, correction, counters);
                 if !pursuit.delay.is_unanswered() {
                     pursuit.unanswered = 0;
                 }
@@ -157,11 +199,48 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn learn_sync_interval(&mut self, log2: i8) {
-        if log2 == NO_INTERVAL {
+        let told = match log2 {
+            NO_INTERVAL => self.pursuit.sync_interval,
+            log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
+        };
+        // A host's clock that stands still measures nothing.
+        let believed = Nanos::from_log2_secs(SYNC_INTERVALS.0)..=Nanos::from_log2_secs(SYNC_INTERVALS.1);
+        self.pursuit.sync_interval = self.pursuit.intervals.interval(told).clamp(*believed.start(), *believed.end());
+        self.law.set_sync_interval(self.pursuit.sync_interval);
+    }
+
+    /// The law gets what agrees with the rest.
+    fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
+        if !self.pursuit.plausibility.admits(pair) {
+            self.counters.implausible += 1;
             return;
         }
-        self.pursuit.sync_interval = Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1));
-        self.law.set_sync_interval(self.pursuit.sync_interval);
+        if pair.direction == Direction::Reverse {
+            self.pursuit.unstamped = 0;
+            if let Some(longest) = self.pursuit.delay.round_trip() {
+                self.law.exchange_took(longest);
+            }
+        }
+        self.observe(now, pair);
+    }
+
+    /// Tells what is odd with the master, once.
+    fn tell_findings(&mut self, now: LocalTime) {
+        let Some(parent) = self.pursuit.parent else { return };
+        if self.pursuit.sync.contradicts_its_flag() && !std::mem::replace(&mut self.pursuit.contradiction, true) {
+            self.push_event(PortEvent::FlagContradicted(parent.data.sender));
+        }
+        let kind = |fault: Fault| std::mem::discriminant(&fault);
+        let fault = self.pursuit.plausibility.fault();
+        let before = std::mem::replace(&mut self.pursuit.fault, fault);
+        match fault {
+            Some(fault) if before.map(kind) != Some(kind(fault)) => self.push_event(PortEvent::Doubted(fault)),
+            None if before.is_some() => {
+                self.law.begin_anew(now);
+                self.push_event(PortEvent::Trusted);
+            }
+            _ => {}
+        }
     }
 
     fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
@@ -190,7 +269,8 @@ impl<L: ClockLaw> Port<L> {
     /// Our Delay_Req left.
     pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
         if let Some(pair) = self.pursuit.delay.transmitted(sequence_id, sent) {
-            self.observe(sent, &pair);
+            self.judge(sent, &pair);
+            self.tell_findings(sent);
         }
     }
 
@@ -203,10 +283,11 @@ impl<L: ClockLaw> Port<L> {
         if self.pursuit.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
             self.law.request_unanswered(now);
-            self.count_unanswered();
+            self.count_unanswered(now);
         } else if self.pursuit.delay.is_unstamped() {
             // To the law it is the same: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
+            self.pursuit.unstamped = self.pursuit.unstamped.saturating_add(1);
             self.law.request_unanswered(now);
         }
         let Some(parent) = self.pursuit.parent else { return };
@@ -223,9 +304,13 @@ impl<L: ClockLaw> Port<L> {
         self.schedule_delay_request(now);
     }
 
-    fn count_unanswered(&mut self) {
+    fn count_unanswered(&mut self, now: LocalTime) {
         let Some(parent) = self.pursuit.parent else { return };
         self.pursuit.unanswered = self.pursuit.unanswered.saturating_add(1);
+        if self.pursuit.unanswered >= UNANSWERED_LIMIT {
+            self.pursuit.plausibility.forget_answers();
+            self.tell_findings(now);
+        }
         if self.pursuit.unanswered != UNANSWERED_LIMIT {
             return;
         }
@@ -245,8 +330,19 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
+    /// Whether a step was one, an answer tells: so it is asked for within a Sync interval, uniformly for the same reason.
+    fn hasten_delay_request(&mut self, now: LocalTime) {
+        if self.pursuit.parent.is_some() && !self.pursuit.delay.is_unanswered() {
+            let wait = Nanos::from_secs_f64(self.draw() * self.pursuit.sync_interval.as_secs_f64());
+            self.timers.set(Timer::DelayRequest, now + wait);
+        }
+    }
+
     pub(super) fn drain_law(&mut self) {
         while let Some(transition) = self.law.poll_transition() {
+            if matches!(transition.cause, LockCause::MasterStepped { .. } | LockCause::MasterChanged { .. }) {
+                self.hasten_delay_request(transition.at);
+            }
             self.push_event(PortEvent::Lock(transition));
         }
     }

@@ -21,7 +21,7 @@ use streams::Streams;
 const EXAMPLES: &str = "\
 Examples:
   aes67 monitor --interface eth0
-  aes67 monitor --ptp-domain 2 --json --seconds 60
+  aes67 monitor --domain 2 --json --seconds 60
 
 A stream's `late` is the time from a packet's last frame to its arrival, by PTP: smallest and largest of the last second. `loss` is of the last second, `lost` of all time.";
 
@@ -37,8 +37,8 @@ pub(crate) struct MonitorArguments {
     sap_group: Vec<Ipv4Addr>,
 
     /// PTP domain that lateness is measured by
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: u8,
+    #[arg(long, alias = "ptp-domain", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: u8,
 
     /// The most streams to join
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     // Without PTP's ports there are streams to be shown all the same.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
-    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), arguments.ptp_domain)).inspect_err(refused).ok();
+    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), arguments.domain)).inspect_err(refused).ok();
     let masters = Masters::start(&interface).ok();
     let mut streams = Streams::new(&interface, client.clone().map(Timeline::Ptp), arguments.streams);
     while session.goes_on() {

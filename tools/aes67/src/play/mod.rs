@@ -19,6 +19,7 @@ mod timer;
 mod trace_file;
 mod view;
 
+use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
 use crate::ptp_options::PtpOptions;
@@ -105,8 +106,12 @@ pub(crate) struct PlayArguments {
     latency_strict: bool,
 
     /// PTP domain; that of the description if it is left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: Option<u8>,
+    #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
+
+    /// Give up, and say why, if the PTP or system clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
 
     #[command(flatten)]
     ptp: PtpOptions,
@@ -168,6 +173,7 @@ enum Clock {
 }
 
 pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
+    let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?;
     let streams = streams(arguments, &session)?;
     let mut memory = Memory::load();
@@ -179,6 +185,7 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let mut desk = Desk::new(arguments, &streams, player);
     while session.goes_on() {
         desk.look(&mut session, &mut memory)?;
+        wait.look(session.elapsed(), clocks_are_known(&streams), || no_clock(&streams))?;
         if session.second_is_over() {
             desk.write(&session, trace.as_mut())?;
             desk.show(&mut session)?;
@@ -236,7 +243,7 @@ fn timeline(
         Clock::Livewire | Clock::Free => Ok(None),
         _ if !on_ptp => Ok(None),
         Clock::Ptp => {
-            let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+            let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
             let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
             let warned = client.inspect_err(|error| {
                 warn(format_args!("warning: playing by the arrival of packets, without PTP: {error}"));
@@ -253,8 +260,29 @@ fn timeline(
     }
 }
 
+/// Whether every clock that was asked for is known.
+fn clocks_are_known(streams: &[Stream]) -> bool {
+    let is_known = |timeline: &Timeline| match timeline {
+        Timeline::Ptp(client) => client.status().is_usable(),
+        Timeline::System(system) => system.reading().map.is_some(),
+    };
+    streams.iter().filter_map(|stream| stream.timeline.as_ref()).all(is_known)
+}
+
+/// Why the first clock that is not known is not.
+fn no_clock(streams: &[Stream]) -> String {
+    let reason = |timeline: &Timeline| match timeline {
+        Timeline::Ptp(client) if !client.status().is_usable() => Some(clock_wait::reason(client)),
+        Timeline::System(system) if system.reading().map.is_none() => Some(system.report().to_string()),
+        _ => None,
+    };
+    streams.iter().filter_map(|stream| stream.timeline.as_ref()).find_map(reason).unwrap_or_default()
+}
+
 /// What is known of a stream between two looks.
 struct Followed {
+    /// Whether it was said that another grandmaster is followed than its description names.
+    other_grandmaster: bool,
     tally: Tally,
     counts: Counts,
     interval: Interval,
@@ -278,6 +306,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(arguments: &'a PlayArguments, streams: &'a [Stream], player: Player) -> Self {
         let followed = |_: &Stream| Followed {
+            other_grandmaster: false,
             tally: Tally::default(),
             counts: Counts::default(),
             interval: Interval::new(Counts::default()),
@@ -435,6 +464,18 @@ impl<'a> Desk<'a> {
 /// Counts, and says what a person should know: silence and its end, and a sender that began anew.
 fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, followed: &mut Followed) {
     let name = &stream.target.name;
+    if let Some(Timeline::Ptp(client)) = stream.timeline.as_ref() {
+        let other = stream
+            .target
+            .stream
+            .legs
+            .iter()
+            .find_map(|leg| clock_wait::other_grandmaster(&client.status(), &leg.reference_clock));
+        if let Some(other) = other.as_ref().filter(|_| !followed.other_grandmaster) {
+            session.tell(format_args!("warning: {name}: {other}"));
+        }
+        followed.other_grandmaster = other.is_some();
+    }
     let restarts = followed.counts.restarts;
     followed.counts = followed.tally.update(status);
     followed.interval.look(status);

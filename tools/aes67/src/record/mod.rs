@@ -73,8 +73,8 @@ pub(crate) struct RecordArguments {
     overwrite: bool,
 
     /// PTP domain of the files' times; that of the description if it is left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: Option<u8>,
+    #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
 
     #[command(flatten)]
     ptp: PtpOptions,
@@ -83,7 +83,7 @@ pub(crate) struct RecordArguments {
     trust: Trust,
 
     /// Take the files' times from the system's clock, and leave PTP alone
-    #[arg(long, conflicts_with = "ptp_domain")]
+    #[arg(long, conflicts_with = "domain")]
     no_ptp: bool,
 
     /// End after this many seconds
@@ -119,11 +119,24 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         }
     }
     session.end_line();
+    let shared: Vec<_> = takes.iter().map(|take| Arc::clone(&take.shared)).collect();
     // One that cannot be ended is no reason not to end the others.
     for take in takes {
         done = take.finish().and(done);
     }
-    done.map(|()| ExitCode::SUCCESS)
+    done?;
+    nothing_recorded(&shared).map_or(Ok(ExitCode::SUCCESS), |reason| Err(Failure::run(reason)))
+}
+
+/// Why nothing was recorded, if no stream has come at all.
+fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
+    let stats = takes.iter().map(|shared| shared.lock().unwrap_or_else(PoisonError::into_inner).stats);
+    let (packets, refused) = stats.fold((0, 0), |sum, stats| (sum.0 + stats.packets, sum.1 + stats.refusals.total()));
+    match (packets, refused) {
+        (1.., _) => None,
+        (0, 0) => Some("nothing was recorded: no packet has come".to_owned()),
+        (0, refused) => Some(format!("nothing was recorded: {refused} packets have come, and all were refused")),
+    }
 }
 
 /// The stream's own, those that were asked for, or the only one.
@@ -273,7 +286,7 @@ fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interfac
     if arguments.no_ptp || !on_ptp {
         return Ok(None);
     }
-    let domain = arguments.ptp_domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
+    let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
     let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
     Ok(client
         .inspect_err(|error| warn(format_args!("warning: times are the system clock's, without PTP: {error}")))

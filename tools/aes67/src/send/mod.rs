@@ -10,6 +10,7 @@ mod prepare;
 mod status;
 mod wizard;
 
+use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, seed, warn};
@@ -94,11 +95,15 @@ pub(crate) struct SendArguments {
     clock: Clock,
 
     /// PTP domain; that of the profile if it is left out
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=127))]
-    ptp_domain: Option<u8>,
+    #[arg(long, alias = "ptp-domain", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
 
     #[command(flatten)]
     ptp: PtpOptions,
+
+    /// Give up, and say why, if the clock is not known after this many seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_wait")]
+    wait: Option<f64>,
 
     /// With --clock system: the grandmaster that disciplines the system's clock, for the description
     #[arg(long, value_name = "IDENTITY:DOMAIN")]
@@ -197,6 +202,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     let material = prepare::open(&plan, &origin)?;
     let split = arguments.split.map(usize::from);
     let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
+    let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?;
     let ptp = ptp_client(&plan, &arguments.ptp, &interfaces[0])?;
     let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
@@ -221,6 +227,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         if !arguments.json {
             waiting.tell(&session, &status, ptp.as_deref());
         }
+        wait.look(session.elapsed(), status.reading.map.is_some(), || no_clock(&status, ptp.as_deref()))?;
         told.tell(&status, ptp.as_deref())?;
         if session.second_is_over() {
             if arguments.json {
@@ -236,7 +243,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     session.end_line();
     if arguments.json {
         print_json(&session, &status, &shown, ptp.as_deref())?;
-        return Ok(ExitCode::SUCCESS);
+        return outcome(&status, ptp.as_deref());
     }
     status::lines(&status, &shown, ptp.as_deref()).iter().for_each(|line| print(line));
     for (stream, shown) in status.streams.iter().zip(&shown) {
@@ -246,7 +253,24 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     if progress.starved_frames() > 0 {
         print(&format!("{} frames were silence, because the source was not read in time", progress.starved_frames()));
     }
-    Ok(ExitCode::SUCCESS)
+    outcome(&status, ptp.as_deref())
+}
+
+/// A run that has sent nothing has failed, whoever ended it.
+fn outcome(status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<ExitCode> {
+    if status.streams.iter().any(|stream| stream.sender.packets > 0) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::run(format!("nothing was sent: {}", no_clock(status, ptp))))
+}
+
+/// Why the clock is not known; or, if it is, that it was the audio that did not come.
+fn no_clock(status: &SenderStatus, ptp: Option<&PtpClient>) -> String {
+    match (ptp, &status.system) {
+        (Some(ptp), _) => clock_wait::nothing_sent(ptp),
+        (None, Some(system)) if status.reading.map.is_none() => system.to_string(),
+        (None, _) => "no audio has come".to_owned(),
+    }
 }
 
 fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], ptp: Option<&PtpClient>) -> Result<()> {
@@ -297,7 +321,7 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     Ok(Plan {
         interface: interface.map(OneOrTwo),
         clock: arguments.clock,
-        ptp_domain: Domain(arguments.ptp_domain.unwrap_or_else(|| arguments.ptp.domain())),
+        ptp_domain: Domain(arguments.domain.unwrap_or_else(|| arguments.ptp.domain())),
         grandmaster,
         wait_for_clock: !arguments.no_wait,
         announce: !arguments.no_sap,
@@ -365,10 +389,9 @@ impl Waiting {
             self.told = true;
             match (ptp, &status.system) {
                 (Some(ptp), _) => {
-                    let reason = ptp.status().reason.clone();
-                    let domain = ptp.status().domain;
+                    let reason = clock_wait::reason(ptp);
                     print(&format!(
-                        "still waiting for PTP in domain {domain}: {reason}; to send without it: --no-wait, --clock master or --clock system"
+                        "still waiting for PTP: {reason}; to send without it: --no-wait, --clock master or --clock system"
                     ));
                 }
                 (None, Some(system)) => print(&format!("by this computer's crystal, because {system}")),

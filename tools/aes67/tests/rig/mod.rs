@@ -81,6 +81,12 @@ impl Program {
         self.0.wait(10).log
     }
 
+    /// Waits for its end; its exit code and what it wrote.
+    pub(crate) fn end(self) -> (Option<i32>, String) {
+        let Stopped { code, log } = self.0.wait(60);
+        (code, log)
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(self) -> String {
         self.0.wait(60).log

@@ -1,5 +1,6 @@
 //! A port among scripted masters, and ports among themselves.
 
+mod diagnosis;
 mod master;
 mod selection;
 mod slave;
@@ -181,6 +182,9 @@ fn names(events: &[PortEvent]) -> Vec<String> {
         PortEvent::RequestsUnanswered { falls_back_to_multicast: true, .. } => "fallback".to_owned(),
         PortEvent::RequestsUnanswered { .. } => "unanswered".to_owned(),
         PortEvent::Unicast(event) => event.to_string(),
+        PortEvent::FlagContradicted(_) => "contradicted".to_owned(),
+        PortEvent::Doubted(_) => "doubted".to_owned(),
+        PortEvent::Trusted => "trusted".to_owned(),
         PortEvent::Lock(transition) => format!("lock {}", transition.to),
     };
     events.iter().map(name).collect()

@@ -264,3 +264,14 @@ fn any_timescale_is_followed_as_it_is() {
         assert_eq!((properties.ptp_timescale, properties.current_utc_offset), expected);
     }
 }
+
+/// As where a host's clock stands still.
+#[test]
+fn syncs_that_come_all_at_once_leave_no_timer_that_is_always_due() {
+    let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
+    run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(3));
+    (0..16).for_each(|_| master.sync(&mut port, now));
+    port.handle_timeout(now);
+    assert!(port.poll_timeout().is_none_or(|due| due > now));
+    silence(&mut port, &mut now, Nanos::from_secs(1));
+}

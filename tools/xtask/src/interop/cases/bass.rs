@@ -106,7 +106,7 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
     let identity = master_identity(&master);
     bench.figure("status", last_status(&log));
     bench.check(
-        log.contains(&format!("ptp=Slave to: PTP/{identity}:{DOMAIN}, ")) && log.contains("[LOCKED]"),
+        log.contains(&format!("ptp=Slave to: PTP/{identity}:1, domain {DOMAIN}, ")) && log.contains("[LOCKED]"),
         "the status names the master, and the lock",
     )?;
     bench.check(value(&log, "locked") == Some(1) && value(&log, "on_ptp") == Some(1), "the stream is on PTP")?;
@@ -242,7 +242,7 @@ pub(super) fn send(bench: &Bench) -> Outcome {
 
 /// AES67 in, through BASS, AES67 out: by how much the same audio is later on the network.
 fn loopback(bench: &Bench, wire: &Wire, host: &Host, watch: &Watch, seconds: u32) -> Outcome {
-    let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --ptp-domain {DOMAIN} --no-sap");
+    let send = format!("send in.wav --group 239.69.1.9 --interface vd --clock ptp --domain {DOMAIN} --no-sap");
     let send = bench.start(wire, 'd', &send);
     send.wait_for("packets, late by", 30);
     let arguments = format!("aes67://239.69.1.9?latency=20&pace=ptp 239.69.1.10 vb 0 {}", seconds + 30);

@@ -38,8 +38,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     let play = format!("play {url} --interface vc --output null --ppm 35 --latency 20 --json --trace trace.csv");
     let watch = pauses::start(bench, &wire, 'a')?;
     let play = bench.start(&wire, 'c', &play);
-    let record =
-        bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav --ptp-domain {DOMAIN}"));
+    let record = bench.start(&wire, 'c', &format!("record {url} --interface vc --output take.wav --domain {DOMAIN}"));
     let total_s = f64::from(bench.seconds(150, 1800));
     pause(15.0);
     let memory_before = (memory_kib(&play), memory_kib(&record));
@@ -100,7 +99,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
 
 fn send(bench: &Bench, wire: &Wire) -> Result<Running, Trouble> {
     let arguments =
-        format!("send tone --group 239.69.1.7 --interface vb --ptp-domain {DOMAIN} --clock ptp --name Endurance");
+        format!("send tone --group 239.69.1.7 --interface vb --domain {DOMAIN} --clock ptp --name Endurance");
     let sender = bench.start(wire, 'b', &arguments);
     let sends = sender.poll(40, |log| log.contains("packets, late by"));
     bench.check(sends, format!("nothing is sent:\n{}", sender.log())).map(|()| sender)

@@ -82,7 +82,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
     let _master = Ptp4l::master(100).start(&wire, 'a')?;
     write(&wire.path("pulse.wav"), pulse())?;
     let send =
-        format!("send pulse.wav --loop --group {GROUP} --interface vb --ptp-domain {DOMAIN} --sdp pulse.sdp --no-sap");
+        format!("send pulse.wav --loop --group {GROUP} --interface vb --domain {DOMAIN} --sdp pulse.sdp --no-sap");
     let send = bench.start(&wire, 'b', &send);
     let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path("pulse.sdp").is_file();
     bench.check(sends, format!("nothing is sent:\n{}", send.log()))?;

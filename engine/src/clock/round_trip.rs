@@ -1,0 +1,175 @@
+//! What a path delay can be.
+//!
+//! Model: no packet arrives before it was sent, so a Delay_Resp and the least late Sync near it make
+//! a way there and back that is not negative; and it is no longer than from the sending of the
+//! Delay_Req to the arrival of its Delay_Resp, which is measured by the host's clock alone. Jitter
+//! changes nothing of that, so neither can anybody who makes it large. The estimate is looked at as
+//! well, because it is of more than a few packets; but what it may be does depend on jitter.
+//!
+//! Breakdown: one exchange of five may be a stranger's or have damaged timestamps.
+
+use super::estimator::{Direction, Sample};
+use super::lock::{CEILING_NS, LockCause};
+use crate::units::{LocalTime, Nanos};
+
+/// Exchanges that are remembered, and how many of them must be impossible.
+const EXCHANGES: usize = 5;
+const PROOF: usize = 2;
+/// Syncs among which the least late is looked for, and how old they may be where the rate is known
+/// and where it is not: in that time two crystals of +-100 ppm drift apart by less than what is
+/// tolerated.
+const SYNCS: usize = 8;
+const OLDEST: Nanos = Nanos::from_secs(10);
+const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
+/// What the way there and back may be off by, ns: timestamps by a program err by some 100 us, and
+/// the time is off by half of this.
+const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
+/// What an estimate of the path delay may be below nothing, and beyond half a round trip: a
+/// message is often under way for a while after a program has stamped it, and hardly ever before.
+const BELOW_NS: f64 = CEILING_NS / 4.0;
+const BEYOND_NS: f64 = CEILING_NS / 3.0;
+
+/// What the messages of a master make of the path delay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct PathDelayClaim {
+    pub(super) delay: Nanos,
+    /// From a Delay_Req to its Delay_Resp, if that is known.
+    pub(super) round_trip: Option<Nanos>,
+}
+
+impl PathDelayClaim {
+    /// Whether no path has this delay, as an estimate from packets with this jitter: the average of
+    /// late packets is late, too.
+    pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
+        let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos() as f64 / 2.0);
+        let jitter_ns = (jitter.as_nanos() as f64).min(CEILING_NS / 2.0);
+        let allowed_ns = -BELOW_NS - jitter_ns..=longest_ns + BEYOND_NS + jitter_ns;
+        !allowed_ns.contains(&(self.delay.as_nanos() as f64))
+    }
+
+    pub(super) fn cause(&self) -> LockCause {
+        LockCause::ImpossibleDelay { delay: self.delay, round_trip: self.round_trip }
+    }
+}
+
+/// One exchange: what the timestamps of both clocks make of the way there and back, and how long it
+/// was at most.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    told_ns: f64,
+    longest: Option<Nanos>,
+}
+
+impl Exchange {
+    fn is_impossible(&self) -> bool {
+        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos() as f64);
+        !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
+    }
+}
+
+/// The newest exchanges of a clock with its master.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RoundTrips {
+    /// The newest Syncs in a ring: when, and the offset that they measure.
+    syncs: [Option<(LocalTime, f64)>; SYNCS],
+    heard: usize,
+    exchanges: [Option<Exchange>; EXCHANGES],
+    count: usize,
+    /// That of the exchange that is taken next.
+    longest: Option<Nanos>,
+}
+
+impl RoundTrips {
+    /// How long the exchange took, of which the sample is taken next.
+    pub(super) fn measured(&mut self, longest: Nanos) {
+        self.longest = Some(longest);
+    }
+
+    /// Takes a sample; `rate_ppb` is that of the offset, if it is known.
+    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) {
+        if sample.direction == Direction::Forward {
+            self.syncs[self.heard % SYNCS] = Some((sample.at, sample.offset_ns));
+            self.heard += 1;
+            return;
+        }
+        let longest = self.longest.take();
+        let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
+        let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
+        let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
+        // A late Sync measures less.
+        let Some(least_late_ns) = carried.reduce(f64::max) else { return };
+        let told_ns = sample.offset_ns - least_late_ns;
+        self.exchanges[self.count % EXCHANGES] = Some(Exchange { told_ns, longest });
+        self.count += 1;
+    }
+
+    /// Of what was measured the second shortest.
+    pub(super) fn shortest(&self) -> Option<Nanos> {
+        let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
+        sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));
+        sorted[1].or(sorted[0])
+    }
+
+    /// What impossible exchanges make of the path delay.
+    pub(super) fn impossible(&self) -> Option<PathDelayClaim> {
+        let impossible = || self.exchanges.iter().flatten().filter(|exchange| exchange.is_impossible());
+        if impossible().count() < PROOF {
+            return None;
+        }
+        let worst = impossible().max_by(|a, b| a.told_ns.abs().total_cmp(&b.told_ns.abs()))?;
+        Some(PathDelayClaim { delay: Nanos::new((worst.told_ns / 2.0) as i64), round_trip: worst.longest })
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(ms: i64, offset_us: f64, direction: Direction) -> Sample {
+        Sample { at: LocalTime::ZERO + Nanos::from_millis(ms), offset_ns: 1e3 * offset_us, direction }
+    }
+
+    /// Exchanges of which the master's Delay_Resps tell `answers_us`, with Syncs that take 100 us,
+    /// and a round trip of 300 us.
+    fn told(answers_us: &[f64]) -> RoundTrips {
+        let mut trips = RoundTrips::default();
+        for (i, &answer_us) in (0..).zip(answers_us) {
+            for late_us in [900.0, 100.0, 400.0] {
+                trips.take(&sample(1000 * i, -late_us, Direction::Forward), None);
+            }
+            trips.measured(Nanos::from_micros(300));
+            trips.take(&sample(1000 * i, answer_us, Direction::Reverse), None);
+        }
+        trips
+    }
+
+    #[test]
+    fn what_a_path_can_have_is_possible_whatever_the_jitter() {
+        let trips = told(&[100.0, 1_100.0, 200.0, -50.0, 900.0]);
+        assert_eq!(trips.impossible(), None);
+        assert_eq!(trips.shortest(), Some(Nanos::from_micros(300)));
+    }
+
+    #[test]
+    fn two_of_five_exchanges_prove_that_times_do_not_agree() {
+        assert_eq!(told(&[100.0, -5_000.0, 100.0]).impossible(), None);
+        for answer_us in [-5_000.0, 5_000.0] {
+            let claim = told(&[100.0, answer_us, 100.0, answer_us]).impossible().unwrap();
+            assert!(claim.is_impossible(Nanos::ZERO), "{claim:?}");
+            assert_eq!(told(&[answer_us, answer_us, 1.0, 1.0, 1.0, 1.0]).impossible(), None, "it has ended");
+        }
+    }
+
+    #[test]
+    fn a_round_trip_that_is_not_known_limits_nothing() {
+        let claim = |delay_us, round_trip| PathDelayClaim { delay: Nanos::from_micros(delay_us), round_trip };
+        assert!(!claim(50_000, None).is_impossible(Nanos::ZERO));
+        assert!(claim(50_000, Some(Nanos::from_millis(1))).is_impossible(Nanos::from_secs(1)), "jitter allows little");
+        assert!(claim(-300, None).is_impossible(Nanos::ZERO));
+        assert!(!claim(-300, None).is_impossible(Nanos::from_micros(100)));
+    }
+}

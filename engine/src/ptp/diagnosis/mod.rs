@@ -1,0 +1,173 @@
+//! Why there is no clock, in a sentence.
+//!
+//! Purpose: a port that follows nobody, or whose clock does not lock, has mostly heard why: masters
+//! of another domain, another protocol on the same ports, half of the messages. A [`Diagnosis`] is
+//! the one reason that its user can do most about, and its text is the sentence for that user.
+
+mod unusable;
+
+pub(super) use unusable::{Unusable, What};
+
+use super::plausibility::Fault;
+use super::transmit::PeerAddress;
+use super::wire::{ClockIdentity, PortIdentity};
+use crate::clock::LockCause;
+use crate::units::Nanos;
+use std::fmt;
+
+/// Why a port has no clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Diagnosis {
+    /// Nobody announces a clock in our domain.
+    NoMaster {
+        /// Our domain.
+        domain: u8,
+        /// What is heard instead.
+        instead: Instead,
+    },
+    /// The clock is good, but not the one that a stream's description names.
+    OtherGrandmaster {
+        /// The grandmaster that is followed.
+        followed: ClockIdentity,
+        /// The one that is named.
+        described: ClockIdentity,
+    },
+    /// The master is followed, and its clock is not.
+    Master {
+        /// Its grandmaster.
+        grandmaster: ClockIdentity,
+        /// What is wrong.
+        trouble: Trouble,
+    },
+}
+
+/// What is heard where no master is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// No PTP at all.
+    Nothing,
+    /// One Announce; it takes two (IEEE 1588-2019, 9.3.2.4.5).
+    OneAnnounce(ClockIdentity),
+    /// A grandmaster with too many boundary clocks between (IEEE 1588-2019, 9.3.2.5).
+    TooFar {
+        /// The grandmaster.
+        grandmaster: ClockIdentity,
+        /// stepsRemoved.
+        steps_removed: u16,
+    },
+    /// Syncs, and no Announce.
+    Unannounced(PortIdentity),
+    /// A grandmaster in another domain, and perhaps one in a second one.
+    OtherDomain {
+        /// The grandmaster and its domain.
+        first: (ClockIdentity, u8),
+        /// Another one.
+        second: Option<(ClockIdentity, u8)>,
+    },
+    /// Only masters that say that they are not the master (alternateMasterFlag).
+    AlternateMaster(ClockIdentity),
+    /// Messages of another majorSdoId: 1 is that of IEEE 802.1AS.
+    OtherSdo {
+        /// Who sends them.
+        sender: PortIdentity,
+        /// majorSdoId.
+        major_sdo_id: u8,
+    },
+    /// PTP version 1.
+    Version1(PeerAddress),
+}
+
+/// What is wrong with a master that is followed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Trouble {
+    /// It sends no Sync.
+    NoSync,
+    /// Its Syncs say that a Follow_Up tells their time, and none comes.
+    NoFollowUp,
+    /// Its messages do not agree with each other.
+    Fault(Fault),
+    /// The clock law refuses what its messages make of the time.
+    Law(LockCause),
+    /// It answers no Delay_Req.
+    NoAnswer {
+        /// How many in a row.
+        requests: u32,
+    },
+    /// It answers, and nobody tells when our Delay_Reqs left.
+    NoTransmitTimestamp,
+    /// Its Syncs come too seldom to tell much of the time yet.
+    FewSyncs {
+        /// Interval between them.
+        interval: Nanos,
+    },
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMaster { domain, instead } => write!(f, "no master in domain {domain}{instead}"),
+            Self::OtherGrandmaster { followed, described } => write!(
+                f,
+                "grandmaster {followed} is followed, but the stream's description names {described}: their times may differ"
+            ),
+            Self::Master { grandmaster, trouble } => write!(f, "grandmaster {grandmaster}: {trouble}"),
+        }
+    }
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str(", and no other PTP is heard"),
+            Self::OneAnnounce(grandmaster) => {
+                write!(f, " yet: {grandmaster} has announced itself once, it takes twice")
+            }
+            Self::TooFar { grandmaster, steps_removed } => write!(
+                f,
+                ", but {grandmaster} is {steps_removed} boundary clocks away: stepsRemoved may be 254 at most"
+            ),
+            Self::Unannounced(sender) => write!(
+                f,
+                ", but Syncs of {sender} arrive on UDP port 319: its Announces on UDP port 320 do not, which may be blocked"
+            ),
+            Self::OtherDomain { first: (grandmaster, domain), second } => {
+                write!(f, ", but {grandmaster} is in domain {domain}")?;
+                second.map_or(Ok(()), |(grandmaster, domain)| write!(f, " and {grandmaster} in domain {domain}"))
+            }
+            Self::AlternateMaster(grandmaster) => {
+                write!(f, ", but {grandmaster} is announced as an alternate master only")
+            }
+            Self::OtherSdo { sender, major_sdo_id: 1 } => {
+                write!(f, ", but {sender} speaks IEEE 802.1AS (gPTP), which AES67 does not follow")
+            }
+            Self::OtherSdo { sender, major_sdo_id } => {
+                write!(f, ", but {sender} speaks another profile of PTP (majorSdoId {major_sdo_id})")
+            }
+            Self::Version1(from) => {
+                write!(f, ", but {from} speaks PTP version 1, as Dante does where its AES67 mode is off")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSync => {
+                f.write_str("it announces itself, but no Sync arrives on UDP port 319, which may be blocked")
+            }
+            Self::NoFollowUp => f.write_str(
+                "its Syncs say that Follow_Ups tell their time, but none arrives on UDP port 320, which may be blocked",
+            ),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Law(cause) => cause.fmt(f),
+            Self::NoAnswer { requests } => {
+                write!(f, "it has not answered {requests} Delay_Reqs, so the path delay is not known")
+            }
+            Self::NoTransmitTimestamp => {
+                f.write_str("nobody tells when our Delay_Reqs leave this host, so the path delay is not known")
+            }
+            Self::FewSyncs { interval } => write!(f, "its Syncs come only every {interval}"),
+        }
+    }
+}

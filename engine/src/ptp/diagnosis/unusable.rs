@@ -1,0 +1,122 @@
+//! What has been heard that could not be used.
+//!
+//! Bounded: a kind has one place, and other domains have two. Who is in a place keeps it while it is
+//! heard, so that a flood of others does not make the reason flicker.
+
+use super::Instead;
+use crate::ptp::transmit::PeerAddress;
+use crate::ptp::wire::{ClockIdentity, PortIdentity};
+use crate::units::{LocalTime, Nanos};
+
+/// How long something counts after it was heard last: three of AES67's usual Announce intervals
+/// (AES67-2018, A.4), unless it is an Announce that tells a longer one.
+const KEPT: Nanos = Nanos::from_secs(6);
+/// Announce intervals of silence after which an announced clock is gone, as for masters.
+const KEPT_INTERVALS: i64 = 3;
+/// Other domains that are told of.
+const DOMAINS: usize = 2;
+
+/// Something that could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ptp) enum What {
+    TooFar { grandmaster: ClockIdentity, steps_removed: u16 },
+    Unannounced(PortIdentity),
+    OtherDomain { grandmaster: ClockIdentity, domain: u8 },
+    AlternateMaster(ClockIdentity),
+    OtherSdo { sender: PortIdentity, major_sdo_id: u8 },
+    Version1(PeerAddress),
+}
+
+/// Something that was heard, until when it counts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    what: What,
+    until: LocalTime,
+}
+
+/// One place for each kind.
+#[derive(Clone, Debug, Default)]
+pub(in crate::ptp) struct Unusable {
+    too_far: Option<Entry>,
+    unannounced: Option<Entry>,
+    domains: [Option<Entry>; DOMAINS],
+    alternate: Option<Entry>,
+    sdo: Option<Entry>,
+    version_1: Option<Entry>,
+}
+
+impl Unusable {
+    /// Something was heard at `now`; an Announce tells its interval.
+    pub(in crate::ptp) fn hear(&mut self, now: LocalTime, what: What, interval: Option<Nanos>) {
+        let kept = interval.map_or(KEPT, |interval| interval.times(KEPT_INTERVALS)).max(KEPT);
+        let entry = Entry { what, until: now + kept };
+        let place = match what {
+            What::TooFar { .. } => &mut self.too_far,
+            What::Unannounced(_) => &mut self.unannounced,
+            What::AlternateMaster(_) => &mut self.alternate,
+            What::OtherSdo { .. } => &mut self.sdo,
+            What::Version1(_) => &mut self.version_1,
+            What::OtherDomain { domain, .. } => match self.place_of_domain(now, domain) {
+                Some(place) => place,
+                None => return,
+            },
+        };
+        if place.is_none_or(|there| there.until <= now || is_same(&there.what, &what)) {
+            *place = Some(entry);
+        }
+    }
+
+    /// The place of a domain, or one that is free.
+    fn place_of_domain(&mut self, now: LocalTime, domain: u8) -> Option<&mut Option<Entry>> {
+        let is_of = |entry: &Option<Entry>| match entry.filter(|entry| entry.until > now).map(|entry| entry.what) {
+            Some(What::OtherDomain { domain: there, .. }) => there == domain,
+            _ => false,
+        };
+        let free = |entry: &Option<Entry>| entry.is_none_or(|entry| entry.until <= now);
+        let index = self.domains.iter().position(is_of).or_else(|| self.domains.iter().position(free))?;
+        self.domains.get_mut(index)
+    }
+
+    /// What says most of why there is no master, at `now`.
+    pub(in crate::ptp) fn told(&self, now: LocalTime) -> Option<Instead> {
+        let fresh = |entry: &Option<Entry>| entry.filter(|entry| entry.until > now).map(|entry| entry.what);
+        let mut domains = self.domains.iter().filter_map(fresh).filter_map(|what| match what {
+            What::OtherDomain { grandmaster, domain } => Some((grandmaster, domain)),
+            _ => None,
+        });
+        let other_domain = domains.next().map(|first| Instead::OtherDomain { first, second: domains.next() });
+        let of = |entry: &Option<Entry>| fresh(entry).and_then(instead);
+        of(&self.too_far)
+            .or_else(|| of(&self.unannounced))
+            .or(other_domain)
+            .or_else(|| of(&self.alternate))
+            .or_else(|| of(&self.sdo))
+            .or_else(|| of(&self.version_1))
+    }
+}
+
+/// Whether both are of the same sender.
+fn is_same(there: &What, what: &What) -> bool {
+    match (there, what) {
+        (What::TooFar { grandmaster: a, .. }, What::TooFar { grandmaster: b, .. })
+        | (What::AlternateMaster(a), What::AlternateMaster(b)) => a == b,
+        (What::OtherDomain { grandmaster: a, domain: c }, What::OtherDomain { grandmaster: b, domain: d }) => {
+            (a, c) == (b, d)
+        }
+        (What::Unannounced(a), What::Unannounced(b))
+        | (What::OtherSdo { sender: a, .. }, What::OtherSdo { sender: b, .. }) => a == b,
+        (What::Version1(a), What::Version1(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn instead(what: What) -> Option<Instead> {
+    match what {
+        What::TooFar { grandmaster, steps_removed } => Some(Instead::TooFar { grandmaster, steps_removed }),
+        What::Unannounced(sender) => Some(Instead::Unannounced(sender)),
+        What::AlternateMaster(grandmaster) => Some(Instead::AlternateMaster(grandmaster)),
+        What::OtherSdo { sender, major_sdo_id } => Some(Instead::OtherSdo { sender, major_sdo_id }),
+        What::Version1(from) => Some(Instead::Version1(from)),
+        What::OtherDomain { .. } => None,
+    }
+}

@@ -1,0 +1,249 @@
+//! Whether a master's messages agree with each other: the law gets only timestamps that do.
+//!
+//! Model: a time runs like any clock, so from one Sync to the next it advances by what passes here,
+//! but for lateness and steps. A step is one Sync that does not fit, and those after it fit again; a
+//! time that stands still or jumps about never fits. A Sync and a Delay_Resp tell the same time, so
+//! they differ by path delays alone, and no path is a second long. No message waits in the network
+//! for that long either, whatever its correctionField says.
+//!
+//! A single message that does not fit is left out. When several do not, all are left out until they
+//! agree again, and a [`Fault`] tells why. What is left of errors is within a path's delay, which
+//! the [clock law](crate::clock::SlaveClock) judges.
+
+use super::wire::CorrectionField;
+use crate::clock::{Difference, Direction, TimestampPair};
+use crate::units::{Nanos, PtpTime};
+use std::fmt;
+
+/// No path of a PTP domain is this long, and no message waits in it for so long: an estimator that
+/// has to tell paths from steps takes the same.
+const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
+/// A Sync is later than the one before by less than this; one that is later still tells nothing of
+/// the time. Threads that are held up stamp 150 ms late at worst.
+const LATEST: Nanos = Nanos::from_millis(200);
+/// Syncs that are remembered, as bits; of those so many do not fit when the time is at fault, and
+/// so many in a row do fit when it is no more.
+const SYNCS: u32 = 8;
+const SYNCS_AT_FAULT: u32 = 3;
+const SYNCS_IN_ORDER: u32 = 4;
+/// Delay_Resps in a row that do not fit when they are at fault: one may be a stranger's, or of
+/// before a step.
+const ANSWERS_AT_FAULT: u32 = 2;
+/// Messages after one with an impossible correction in which there is none, until it is forgotten:
+/// Syncs and Follow_Ups of some seconds, so that a Delay_Resp now and then shows.
+const CORRECTIONS_IN_ORDER: u32 = 64;
+
+/// What is wrong with the messages of a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its Syncs tell the same time again and again.
+    StandsStill {
+        /// The time.
+        at: PtpTime,
+    },
+    /// From one Sync to the next its time jumps, again and again.
+    Jumps {
+        /// By how much last.
+        by: Nanos,
+    },
+    /// Its Syncs and its Delay_Resps tell different times.
+    Apart {
+        /// Time of the Delay_Resps minus time of the Syncs.
+        by: Nanos,
+    },
+    /// correctionField tells of a residence time that is impossible.
+    Correction {
+        /// What it says.
+        by: Nanos,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StandsStill { at } => {
+                write!(f, "the master's Sync time stands still at {:.3} s", at.as_nanos() as f64 / 1e9)
+            }
+            Self::Jumps { by } => write!(f, "the master's Sync time jumps from one Sync to the next, last by {by}"),
+            Self::Apart { by } => {
+                write!(f, "the master's Sync time and its Delay_Resp time are {} apart", Difference(by.abs()))
+            }
+            Self::Correction { by } => write!(f, "correctionField says that a message was under way for {by}"),
+        }
+    }
+}
+
+/// Judges the messages of one master.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plausibility {
+    last_forward: Option<TimestampPair>,
+    /// The last Syncs, the newest in the lowest bit: 1 where it does not fit.
+    unfit: u8,
+    /// Whether the time of the Syncs is at fault, and how it was last.
+    sync_fault: Option<Fault>,
+    /// Delay_Resps in a row that do not fit.
+    unfit_answers: u32,
+    apart: Nanos,
+    correction: Option<(Nanos, u32)>,
+}
+
+impl Plausibility {
+    /// Whether a message with this correctionField can be true.
+    pub(super) fn admits_correction(&mut self, correction: CorrectionField) -> bool {
+        let by = correction.to_nanos();
+        if by.abs() >= LONGEST_DELAY {
+            self.correction = Some((by, 0));
+            return false;
+        }
+        self.correction = self.correction.map(|(by, since)| (by, since + 1));
+        self.correction = self.correction.filter(|(_, since)| *since < CORRECTIONS_IN_ORDER);
+        true
+    }
+
+    /// Whether the law may have these timestamps.
+    pub(super) fn admits(&mut self, pair: &TimestampPair) -> bool {
+        let fits = match pair.direction {
+            Direction::Forward => self.judge_sync(pair),
+            Direction::Reverse => self.judge_answer(pair),
+        };
+        fits && self.fault().is_none()
+    }
+
+    fn judge_sync(&mut self, pair: &TimestampPair) -> bool {
+        let Some(last) = self.last_forward.replace(*pair) else { return true };
+        let (passed_here, passed_there) = (pair.local - last.local, pair.remote - last.remote);
+        let by = passed_there - passed_here;
+        let fault = if passed_there == Nanos::ZERO && passed_here > Nanos::ZERO {
+            Some(Fault::StandsStill { at: pair.remote })
+        } else if by.abs() >= LATEST {
+            Some(Fault::Jumps { by })
+        } else {
+            None
+        };
+        self.unfit = self.unfit << 1 | u8::from(fault.is_some());
+        if self.unfit.count_ones() >= SYNCS_AT_FAULT {
+            self.sync_fault = fault.or(self.sync_fault);
+        }
+        if self.unfit.trailing_zeros() >= SYNCS_IN_ORDER {
+            self.sync_fault = None;
+        }
+        fault.is_none()
+    }
+
+    fn judge_answer(&mut self, pair: &TimestampPair) -> bool {
+        let Some(sync) = self.last_forward else { return true };
+        self.apart = (pair.remote - sync.remote) - (pair.local - sync.local);
+        let fits = self.apart.abs() < LONGEST_DELAY;
+        self.unfit_answers = if fits { 0 } else { self.unfit_answers.saturating_add(1) };
+        fits
+    }
+
+    /// The master does not answer any more: what its answers said is void.
+    pub(super) fn forget_answers(&mut self) {
+        self.unfit_answers = 0;
+    }
+
+    /// What is wrong, if something is.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        if self.unfit_answers >= ANSWERS_AT_FAULT {
+            return Some(Fault::Apart { by: self.apart });
+        }
+        self.sync_fault.or(self.correction.map(|(by, _)| Fault::Correction { by }))
+    }
+}
+
+const _: () = assert!(SYNCS == u8::BITS && SYNCS_IN_ORDER <= SYNCS && SYNCS_AT_FAULT <= SYNCS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::LocalTime;
+
+    const START: PtpTime = PtpTime::from_timestamp(1_790_000_000, 0);
+
+    fn pair(direction: Direction, local_ms: i64, remote: PtpTime) -> TimestampPair {
+        TimestampPair { direction, local: LocalTime::ZERO + Nanos::from_millis(local_ms), remote }
+    }
+
+    fn later(ms: i64) -> PtpTime {
+        START + Nanos::from_millis(ms)
+    }
+
+    /// Syncs at these times here and there; whether each is admitted.
+    fn syncs(judge: &mut Plausibility, times: &[(i64, PtpTime)]) -> Vec<bool> {
+        times.iter().map(|&(ms, remote)| judge.admits(&pair(Direction::Forward, ms, remote))).collect()
+    }
+
+    #[test]
+    fn a_step_costs_one_sync_and_is_no_fault() {
+        let mut judge = Plausibility::default();
+        let there = |i: i64| if i < 3 { later(125 * i) } else { later(125 * i + 3_600_000) };
+        let times: Vec<_> = (0..8).map(|i| (125 * i, there(i))).collect();
+        assert_eq!(syncs(&mut judge, &times), [true, true, true, false, true, true, true, true]);
+        assert_eq!(judge.fault(), None);
+    }
+
+    #[test]
+    fn a_time_that_stands_still_is_left_out_until_it_runs() {
+        let mut judge = Plausibility::default();
+        let still: Vec<_> = (0..8).map(|i| (125 * i, PtpTime::EPOCH)).collect();
+        assert_eq!(syncs(&mut judge, &still).iter().filter(|&&admitted| admitted).count(), 1);
+        assert_eq!(judge.fault().unwrap().to_string(), "the master's Sync time stands still at 0.000 s");
+        let running: Vec<_> = (8..20).map(|i| (125 * i, later(125 * i))).collect();
+        let admitted = syncs(&mut judge, &running);
+        assert_eq!(admitted.iter().position(|&admitted| admitted), Some(SYNCS_IN_ORDER as usize));
+        assert_eq!(judge.fault(), None);
+    }
+
+    #[test]
+    fn a_time_that_jumps_about_is_left_out() {
+        let mut judge = Plausibility::default();
+        let times: Vec<_> = (0..20).map(|i| (125 * i, later(i * i * i * 777_777 % 1_000_003))).collect();
+        assert!(!syncs(&mut judge, &times).contains(&true) || judge.fault().is_some());
+        assert!(judge.fault().unwrap().to_string().contains("jumps from one Sync to the next"));
+    }
+
+    #[test]
+    fn a_free_running_epoch_is_as_good_as_any() {
+        let mut judge = Plausibility::default();
+        let times: Vec<_> = (0..20).map(|i| (125 * i, PtpTime::EPOCH + Nanos::from_millis(125 * i))).collect();
+        assert!(!syncs(&mut judge, &times).contains(&false));
+        assert!(judge.admits(&pair(Direction::Reverse, 2_500, PtpTime::EPOCH + Nanos::from_millis(2_500))));
+    }
+
+    #[test]
+    fn syncs_and_delay_resps_tell_one_time() {
+        let cases = [
+            (PtpTime::EPOCH, "the master's Sync time and its Delay_Resp time are 1790000000.2 s apart"),
+            (
+                later(250 - 37_000),
+                "the master's Sync time and its Delay_Resp time are 37.0 s (TAI and UTC are mixed) apart",
+            ),
+        ];
+        for (answer, sentence) in cases {
+            let mut judge = Plausibility::default();
+            syncs(&mut judge, &[(0, later(0)), (125, later(125)), (250, later(250))]);
+            assert!(!judge.admits(&pair(Direction::Reverse, 250, answer)));
+            assert_eq!(judge.fault(), None, "one may be a stranger's");
+            assert!(judge.admits(&pair(Direction::Forward, 375, later(375))));
+            assert!(!judge.admits(&pair(Direction::Reverse, 250, answer)));
+            assert_eq!(judge.fault().unwrap().to_string(), sentence);
+            assert!(!judge.admits(&pair(Direction::Forward, 500, later(500))), "which of them is true?");
+            assert!(judge.admits(&pair(Direction::Reverse, 500, later(500))));
+            assert!(judge.admits(&pair(Direction::Forward, 625, later(625))));
+        }
+    }
+
+    #[test]
+    fn no_message_is_under_way_for_a_second() {
+        let correction = |ns: i64| CorrectionField::from_scaled_nanoseconds(ns << 16);
+        let mut judge = Plausibility::default();
+        assert!(judge.admits_correction(correction(999_999_999)));
+        for absurd in [i64::MAX, i64::MIN, 5 << 46, -(5 << 46)] {
+            assert!(!judge.admits_correction(CorrectionField::from_scaled_nanoseconds(absurd)));
+        }
+        assert!(judge.fault().unwrap().to_string().starts_with("correctionField says"));
+        assert!((0..CORRECTIONS_IN_ORDER).all(|_| judge.admits_correction(correction(0))));
+        assert_eq!(judge.fault(), None);
+    }
+}

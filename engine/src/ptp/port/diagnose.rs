@@ -1,0 +1,89 @@
+//! Why the port has no clock: see [`Diagnosis`].
+
+use super::*;
+use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
+
+/// Sync intervals without a Sync, or Syncs without their Follow_Ups, after which a master is taken
+/// to send none: where one in twenty is lost, so many are lost in a row once in 160,000.
+const MISSING: u32 = 4;
+/// Syncs that are seldomer than this do not lock a clock in a time that people wait for: a lock
+/// needs eight.
+const SELDOM: Nanos = Nanos::from_secs(2);
+
+impl<L: ClockLaw> Port<L> {
+    /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if nothing is wrong but that it takes a while.
+    #[must_use]
+    pub fn diagnosis(&self, now: LocalTime) -> Option<Diagnosis> {
+        let serves = matches!(self.state, PortState::Master | PortState::Passive);
+        if serves || self.law.reading(now).state == LockState::Locked {
+            return None;
+        }
+        match self.pursuit.parent() {
+            Some(parent) => {
+                let trouble = self.pursuit.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
+                let trouble = trouble.or_else(|| self.pursuit.slowness());
+                trouble.map(|trouble| Diagnosis::Master { grandmaster: parent.data.grandmaster, trouble })
+            }
+            None => {
+                let once = self.masters.unqualified().map(|data| Instead::OneAnnounce(data.grandmaster));
+                let instead = once.or_else(|| self.unusable.told(now)).unwrap_or(Instead::Nothing);
+                Some(Diagnosis::NoMaster { domain: self.config.domain_number, instead })
+            }
+        }
+    }
+
+    /// A datagram is no message.
+    pub(super) fn refuse(&mut self, now: LocalTime, source: PeerAddress, error: WireError) {
+        if let WireError::UnsupportedVersion { version: 1 } = error {
+            self.counters.version_1 += 1;
+            self.unusable.hear(now, What::Version1(source), None);
+        } else {
+            self.counters.malformed += 1;
+        }
+    }
+
+    /// A message is not for us: it may tell why there is none that is.
+    pub(super) fn note_unusable(&mut self, now: LocalTime, message: &Message<'_>) {
+        let header = &message.header;
+        if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
+            return;
+        }
+        if header.major_sdo_id != self.config.sdo_id {
+            let (sender, major_sdo_id) = (header.source_port_identity, header.major_sdo_id);
+            self.unusable.hear(now, What::OtherSdo { sender, major_sdo_id }, None);
+            return;
+        }
+        let Body::Announce(announce) = message.body else { return };
+        let (grandmaster, domain) = (announce.grandmaster_identity, header.domain_number);
+        let what = if domain == self.config.domain_number {
+            What::AlternateMaster(grandmaster)
+        } else {
+            What::OtherDomain { grandmaster, domain }
+        };
+        self.unusable.hear(now, what, Some(announce_interval(header).unwrap_or(USUAL_ANNOUNCE_INTERVAL)));
+    }
+}
+
+impl Pursuit {
+    /// What is wrong with the master that is followed.
+    fn trouble(&self, now: LocalTime) -> Option<Trouble> {
+        let heard = self.intervals.last().unwrap_or(self.since);
+        if now.since(heard) > self.sync_interval.times(i64::from(MISSING)) {
+            return Some(Trouble::NoSync);
+        }
+        if self.sync.unfollowed() >= MISSING {
+            return Some(Trouble::NoFollowUp);
+        }
+        if let Some(fault) = self.plausibility.fault() {
+            return Some(Trouble::Fault(fault));
+        }
+        if self.unanswered >= MISSING {
+            return Some(Trouble::NoAnswer { requests: self.unanswered });
+        }
+        (self.unstamped >= MISSING).then_some(Trouble::NoTransmitTimestamp)
+    }
+
+    fn slowness(&self) -> Option<Trouble> {
+        (self.sync_interval >= SELDOM).then_some(Trouble::FewSyncs { interval: self.sync_interval })
+    }
+}
