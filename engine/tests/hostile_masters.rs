@@ -125,8 +125,9 @@ impl Stage {
             ..Header::default()
         };
         let mut bytes = [0; 64];
-        let length = Message { header, body, tlvs: Tlvs::default() }.emit(&mut bytes).unwrap();
-        self.port.handle_datagram(at, [192, 0, 2, 1].into(), &bytes[..length]).unwrap();
+        let length =
+            Message { header, body, tlvs: Tlvs::default() }.emit(&mut bytes).expect("every lie fits on the wire");
+        self.port.handle_datagram(at, [192, 0, 2, 1].into(), &bytes[..length]).expect("a message");
     }
 
     fn lie(&mut self, lie: Lie, i: u32, time: PtpTime) -> (PtpTime, Nanos) {
