@@ -18,7 +18,7 @@ use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Described, Leg, MediaClock};
+use engine::receive::{Described, Leg, MediaClock, Refusals};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
@@ -130,13 +130,16 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
 
 /// Why nothing was recorded, if no stream has come at all.
 fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
-    let stats = takes.iter().map(|shared| shared.lock().unwrap_or_else(PoisonError::into_inner).stats);
-    let (packets, refused) = stats.fold((0, 0), |sum, stats| (sum.0 + stats.packets, sum.1 + stats.refusals.total()));
-    match (packets, refused) {
-        (1.., _) => None,
-        (0, 0) => Some("nothing was recorded: no packet has come".to_owned()),
-        (0, refused) => Some(format!("nothing was recorded: {refused} packets have come, and all were refused")),
+    let mut refusals = Refusals::default();
+    for shared in takes {
+        let stats = shared.lock().unwrap_or_else(PoisonError::into_inner).stats;
+        if stats.packets > 0 {
+            return None;
+        }
+        refusals.add(&stats.refusals);
     }
+    let why = if refusals.total() == 0 { "no packet has come".to_owned() } else { refusals.to_string() };
+    Some(format!("nothing was recorded: {why}"))
 }
 
 /// The stream's own, those that were asked for, or the only one.
