@@ -115,10 +115,13 @@ fn the_packet_time_may_change_at_any_packet() {
 fn the_packet_time_may_change_for_good() {
     let config = of(Encoding::L24, 1);
     for (before, after) in [(6, 384), (384, 6), (48, 240)] {
-        let lengths = [vec![before; 48_000 / before], vec![after; 96_000 / after]].concat();
+        let lengths = [vec![before; 48_000 / before], vec![after; 144_000 / after]].concat();
         let (played, stats) = play(config, &packets(&config, lengths), CALLBACK);
+        // Other packets are sent at another time after their first frame, for good: playout follows
+        // that once, long before the half second that is looked at.
         assert_sine(&played, &[1.0]);
-        assert_eq!((stats.underruns, stats.late_packets), (0, 0), "{before} to {after} frames: {stats:?}");
+        let (underruns, late) = (stats.underruns, stats.late_packets);
+        assert!((underruns, late) == (0, 0) && stats.jumps <= 1, "{before} to {after} frames: {stats:?}");
     }
 }
 

@@ -234,7 +234,8 @@ static int many(int seconds, int count, char **urls) {
 
 /* ---- config ---- */
 
-static int is_number_option(DWORD option) { return option != BASS_CONFIG_AES67_INTERFACE && option != BASS_CONFIG_AES67_PTP_STATS; }
+static int is_text_option(DWORD option) { return option == BASS_CONFIG_AES67_INTERFACE || option == BASS_CONFIG_AES67_PTP_UNICAST_MASTERS; }
+static int is_number_option(DWORD option) { return !is_text_option(option) && option != BASS_CONFIG_AES67_PTP_STATS; }
 static int is_known(DWORD option) { return (option >= 0x20001 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001B); }
 
 static void numbers(void) {
@@ -276,7 +277,7 @@ static void kinds(void) {
         } else {
             CHECK(text && strlen((const char *)text) < 1000);
         }
-        if (option != BASS_CONFIG_AES67_INTERFACE) {
+        if (!is_text_option(option)) {
             CHECK(!p_BASS_SetConfigPtr(option, "text"));
             CHECK(!p_BASS_SetConfigPtr(option, NULL));
             CHECK_ERROR(20);
@@ -299,6 +300,11 @@ static void texts(void) {
     p_BASS_SetConfigPtr(BASS_CONFIG_AES67_INTERFACE, NULL); /* is done, although BASS 2.4.16 answers FALSE to every NULL */
     CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_INTERFACE), ""));
     CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_INTERFACE, "lo") && p_BASS_SetConfigPtr(BASS_CONFIG_AES67_INTERFACE, ""));
+    CHECK(!p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS, "no address"));
+    CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS, "10.0.0.1,10.0.0.2"));
+    CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS), "10.0.0.1,10.0.0.2"));
+    p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS, NULL);
+    CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS), ""));
     CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_INTERFACE), ""));
 }
 

@@ -6,8 +6,8 @@
 //! they differ by path delays alone, and no path is a second long. No message waits in the network
 //! for that long either, whatever its correctionField says.
 //!
-//! A single message that does not fit is left out. When several do not, all are left out until they
-//! agree again, and a [`Fault`] tells why. What is left of errors is within a path's delay, which
+//! A single message that does not fit is left out, and so is each with an impossible correction. When
+//! the times of several do not fit, all are left out until they agree again, and a [`Fault`] tells why. What is left of errors is within a path's delay, which
 //! the [clock law](crate::clock::SlaveClock) judges.
 
 use super::wire::CorrectionField;
@@ -29,8 +29,10 @@ const SYNCS_IN_ORDER: u32 = 4;
 /// Delay_Resps in a row that do not fit when they are at fault: one may be a stranger's, or of
 /// before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
-/// Messages after one with an impossible correction in which there is none, until it is forgotten:
-/// Syncs and Follow_Ups of some seconds, so that a Delay_Resp now and then shows.
+/// Impossible corrections that are worth telling of: one may be a damaged message's. They are
+/// forgotten after so many messages without one: Syncs and Follow_Ups of some seconds, so that a
+/// Delay_Resp now and then shows.
+const CORRECTIONS_AT_FAULT: u32 = 2;
 const CORRECTIONS_IN_ORDER: u32 = 64;
 
 /// What is wrong with the messages of a master.
@@ -84,7 +86,16 @@ pub(super) struct Plausibility {
     /// Delay_Resps in a row that do not fit.
     unfit_answers: u32,
     apart: Nanos,
-    correction: Option<(Nanos, u32)>,
+    correction: Option<Corrections>,
+}
+
+/// Impossible corrections.
+#[derive(Clone, Copy, Debug)]
+struct Corrections {
+    newest: Nanos,
+    count: u32,
+    /// Messages since the newest one.
+    since: u32,
 }
 
 impl Plausibility {
@@ -92,11 +103,12 @@ impl Plausibility {
     pub(super) fn admits_correction(&mut self, correction: CorrectionField) -> bool {
         let by = correction.to_nanos();
         if by.abs() >= LONGEST_DELAY {
-            self.correction = Some((by, 0));
+            let count = self.correction.map_or(1, |before| before.count.saturating_add(1));
+            self.correction = Some(Corrections { newest: by, count, since: 0 });
             return false;
         }
-        self.correction = self.correction.map(|(by, since)| (by, since + 1));
-        self.correction = self.correction.filter(|(_, since)| *since < CORRECTIONS_IN_ORDER);
+        self.correction = self.correction.map(|before| Corrections { since: before.since + 1, ..before });
+        self.correction = self.correction.filter(|corrections| corrections.since < CORRECTIONS_IN_ORDER);
         true
     }
 
@@ -106,7 +118,7 @@ impl Plausibility {
             Direction::Forward => self.judge_sync(pair),
             Direction::Reverse => self.judge_answer(pair),
         };
-        fits && self.fault().is_none()
+        fits && self.contradiction().is_none()
     }
 
     fn judge_sync(&mut self, pair: &TimestampPair) -> bool {
@@ -145,10 +157,16 @@ impl Plausibility {
 
     /// What is wrong, if something is.
     pub(super) fn fault(&self) -> Option<Fault> {
+        let told = self.correction.filter(|corrections| corrections.count >= CORRECTIONS_AT_FAULT);
+        self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
+    }
+
+    /// Times that do not agree, so that none of them can be used.
+    fn contradiction(&self) -> Option<Fault> {
         if self.unfit_answers >= ANSWERS_AT_FAULT {
             return Some(Fault::Apart { by: self.apart });
         }
-        self.sync_fault.or(self.correction.map(|(by, _)| Fault::Correction { by }))
+        self.sync_fault
     }
 }
 
@@ -232,6 +250,16 @@ mod tests {
             assert!(judge.admits(&pair(Direction::Reverse, 500, later(500))));
             assert!(judge.admits(&pair(Direction::Forward, 625, later(625))));
         }
+    }
+
+    #[test]
+    fn one_impossible_correction_is_a_damaged_message_and_no_fault() {
+        let mut judge = Plausibility::default();
+        assert!(!judge.admits_correction(CorrectionField::from_scaled_nanoseconds(i64::MAX)));
+        assert_eq!((judge.fault(), syncs(&mut judge, &[(0, later(0)), (125, later(125))])), (None, vec![true; 2]));
+        assert!(!judge.admits_correction(CorrectionField::from_scaled_nanoseconds(i64::MAX)));
+        assert!(judge.fault().is_some(), "told");
+        assert_eq!(syncs(&mut judge, &[(250, later(250))]), [true], "the others are no worse for it");
     }
 
     #[test]

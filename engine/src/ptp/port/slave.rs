@@ -236,7 +236,9 @@ impl<L: ClockLaw> Port<L> {
         match fault {
             Some(fault) if before.map(kind) != Some(kind(fault)) => self.push_event(PortEvent::Doubted(fault)),
             None if before.is_some() => {
-                self.law.begin_anew(now);
+                if !matches!(before, Some(Fault::Correction { .. })) {
+                    self.law.begin_anew(now);
+                }
                 self.push_event(PortEvent::Trusted);
             }
             _ => {}

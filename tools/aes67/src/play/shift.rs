@@ -58,7 +58,7 @@ mod tests {
         assert!(sentence(&status, true).ends_with("so playback follows their arrival"));
         status.ingest.shifted_by = Nanos::from_millis(-3);
         status.playout.link_offset = Some(Nanos::from_millis(40));
-        assert!(sentence(&status, true).starts_with("its packets come 3.0 ms earlier"));
+        assert!(sentence(&status, true).starts_with("its packets come 3000.0 us earlier"));
         assert!(sentence(&status, true).ends_with("stays where the clock puts it"));
     }
 }

@@ -118,7 +118,9 @@ proptest! {
             secondary: secondary.then(|| to(238)),
             ..SenderConfig::new(format, to(239), 1)
         };
-        let Ok(mut session) = Session::new(&config, [192, 0, 2, 1].into(), 1_790_000_000, &name, ttl) else { return Ok(()) };
+        let session = Session::new(&config, [192, 0, 2, 1].into(), 1_790_000_000, &name, ttl);
+        prop_assume!(session.is_ok(), "no sender is configured so");
+        let mut session = session.unwrap();
         match clock {
             0 => drop(session.set_clock(&ReferenceClock::ptp(GRANDMASTER, ttl & 127))),
             1 => drop(session.set_clock(&ReferenceClock::PtpTraceable { version: "IEEE1588-2008".to_owned() })),
