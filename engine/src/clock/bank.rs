@@ -52,8 +52,8 @@ const COUNT_GROWTH: u32 = 4;
 /// A drift that is this many standard deviations from nothing is one, and is one no more below the second.
 const DRIFT_FOUND: f64 = 2.0;
 const DRIFT_KEPT: f64 = 1.0;
-/// An error of prediction is excused that is up to so many variances of the other clock's wander: 2.4
-/// standard deviations.
+/// An error of prediction is excused that is up to so many variances of the other clock's wander:
+/// 2.4 standard deviations.
 const EXCUSED: f64 = 6.0;
 /// Longest block; a block that was interrupted for longer is of no use.
 const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);

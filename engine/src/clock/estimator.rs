@@ -178,7 +178,8 @@ pub struct Estimator {
     steady: Option<SteadyRate>,
     /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
     carried_ns: f64,
-    /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what of that the banks were told.
+    /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what
+    /// of that the banks were told.
     is_crystal: bool,
     wander: WanderMeter,
     told: PhaseWander,
@@ -442,8 +443,8 @@ impl Estimator {
         Nanos::new(self.jitter_ns as i64)
     }
 
-    /// Standard deviation of a single forward packet, ns. A wander counts twice: packets that follow
-    /// each other are off by it together, and its size is known to a half only.
+    /// Standard deviation of a single forward packet, ns. A wander counts twice: packets that
+    /// follow each other are off by it together, and its size is known to a half only.
     #[must_use]
     pub(super) fn packet_noise_ns(&self) -> f64 {
         let variance = self
@@ -477,21 +478,25 @@ impl Estimator {
         });
     }
 
-    /// The packets now come by another path, perhaps from another source of the same time: their delay differs from the old one by something like
-    /// `delay_sigma`, the time by something like `offset_sigma`. The rate is kept. `two_way`: whether anything is measured in the reverse direction.
+    /// The packets now come by another path, perhaps from another source of the same time: their
+    /// delay differs from the old one by something like `delay_sigma`, the time by something like
+    /// `offset_sigma`. The rate is kept. `two_way`: whether anything is measured in the reverse
+    /// direction.
     pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
         self.each(|bank| bank.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take `sigma`, and the offset is as uncertain as that. As nothing
-    /// renews what is known, the uncertainty grows, up to `most`.
+    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take
+    /// `sigma`, and the offset is as uncertain as that. As nothing renews what is known, the
+    /// uncertainty grows, up to `most`.
     pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
         let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
         self.each(|bank| bank.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
     }
 
-    /// Nothing is measured in the reverse direction any more: the delay stands, and the standard deviation of what is known of it grows no further than to `most`.
+    /// Nothing is measured in the reverse direction any more: the delay stands, and the standard
+    /// deviation of what is known of it grows no further than to `most`.
     pub fn hold_delay(&mut self, most: Nanos) {
         for bank in self.banks.iter_mut().flatten() {
             bank.bound_delay(most.as_nanos() as f64);

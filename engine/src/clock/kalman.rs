@@ -32,7 +32,8 @@ const LAG_MEMORY: f64 = 24.0;
 /// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by this factor, and so much of the evidence is used up.
 const LAG_SIGMAS: f64 = 3.0;
 const FADING: f64 = 1.3;
-/// And beyond so many standard deviations of the other clock's wander, whose mean over some blocks is no smaller if it is slow.
+/// And beyond so many standard deviations of the other clock's wander, whose mean over some blocks
+/// is no smaller if it is slow.
 const WANDER_SIGMAS: f64 = 2.0;
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction by which the variances of delay and offset grow.
@@ -245,8 +246,8 @@ impl Kalman {
         self.mend_rounding();
     }
 
-    /// Variance of a block by the other clock's wander, ns^2. Blocks that follow each other err alike,
-    /// so each counts for as much as white noise that averages out in the same time.
+    /// Variance of a block by the other clock's wander, ns^2. Blocks that follow each other err
+    /// alike, so each counts for as much as white noise that averages out in the same time.
     fn wander_variance(&mut self, block: &Reduced) -> f64 {
         let taken_at = std::mem::replace(&mut self.taken_at[block.direction.index()], block.at);
         let since_s = block.at.since(taken_at).as_secs_f64().max(SHORTEST_BLOCK_S);
@@ -303,7 +304,8 @@ impl Kalman {
         // A delay that belongs to the offset has no variance of its own, and must not get one from rounding.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
-        // What lags where Syncs alone are measured is offset - delay, and tells nothing of the delay.
+        // What lags where Syncs alone are measured is offset - delay, and tells nothing of the
+        // delay.
         if self.presumed {
             self.add_delay_to_offset(-1.0);
         }
@@ -361,8 +363,9 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward packets measure, offset - delay, stands. With time
-    /// the standard deviation grows up to `most_ns`.
+    /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward
+    /// packets measure, offset - delay, stands. With time the standard deviation grows up to
+    /// `most_ns`.
     pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64, most_ns: f64) {
         let forward = self.variance(self.at, Direction::Forward);
         let [with_rate, with_drift] = [1, DRIFT].map(|i| self.p[0][i] - self.p[2][i]);

@@ -56,14 +56,16 @@ pub trait ClockLaw {
     /// A Delay_Req got no answer in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// Something went to the present master and came back within `round_trip`: no path delay is longer.
+    /// Something went to the present master and came back within `round_trip`: no path delay is
+    /// longer.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The timestamps of the last while were found to be no time of the master's; those that follow are.
+    /// The timestamps of the last while were found to be no time of the master's; those that follow
+    /// are.
     fn begin_anew(&mut self, _now: LocalTime) {}
 
-    /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req left:
-    /// the way there and back, and what the master took.
+    /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
+    /// left: the way there and back, and what the master took.
     fn exchange_took(&mut self, _longest: Nanos) {}
 
     /// The present master's Sync interval, as seen on the wire.
@@ -75,7 +77,8 @@ pub trait ClockLaw {
     /// What the law says at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
 
-    /// What keeps the clock from being locked, if it is known: it is none of the causes that time alone will remove.
+    /// What keeps the clock from being locked, if it is known: it is none of the causes that time
+    /// alone will remove.
     fn obstacle(&self) -> Option<LockCause> {
         None
     }

@@ -28,8 +28,9 @@ const HYSTERESIS: f64 = 4.0;
 /// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer
 /// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
-/// A master whose time wanders by more than this (standard deviation) is off by more than the ceiling
-/// for one second in twenty. To lock again, it must wander by no more than this share of it.
+/// A master whose time wanders by more than this (standard deviation) is off by more than the
+/// ceiling for one second in twenty. To lock again, it must wander by no more than this share of
+/// it.
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 2.0;
 const STEADY_SHARE: f64 = 0.5;
 /// Share of the ceiling below which the published uncertainty must be for a lock.
@@ -37,7 +38,8 @@ const CEILING_SHARE: f64 = 0.5;
 /// Syncs and Delay_Resps needed before the first lock.
 const MIN_FORWARD: u32 = 8;
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed after a step or another master's time: they tell whether the time has changed, or Syncs lie.
+/// Delay_Resps needed after a step or another master's time: they tell whether the time has
+/// changed, or Syncs lie.
 const MIN_REVERSE_AGAIN: u32 = 1;
 /// Syncs needed to end a holdover, or to lock again when the path delay is known.
 const MIN_FORWARD_AGAIN: u32 = 4;
@@ -199,7 +201,8 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
-    /// Standard deviation that is published: with what is constant, too. 0 where the delay is assumed.
+    /// Standard deviation that is published: with what is constant, too. 0 where the delay is
+    /// assumed.
     pub(super) published_ns: f64,
     /// Why what packets say cannot be true.
     pub(super) doubt: Option<LockCause>,

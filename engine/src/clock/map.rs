@@ -32,7 +32,8 @@ impl ClockMap {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock, as uncertain as it is, counted from another origin: `offset_ns` ahead at `at`.
+    /// The same clock, as uncertain as it is, counted from another origin: `offset_ns` ahead at
+    /// `at`.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
         let sigma_ns = self.mean_sigma_ns(at);

@@ -1,12 +1,15 @@
 //! What a path's delay is taken to be where no Delay_Resp measures it.
 //!
-//! Model: the best of what is known speaks, with the standard deviation that it deserves. In this order:
+//! Model: the best of what is known speaks, with the standard deviation that it deserves. In this
+//! order:
 //!
-//! * a delay that was measured, of this path or by a comparison of this path with another one, stands;
-//! * a round trip to the master, measured by anything, bounds the delay: it lies anywhere between 0 and the whole round trip;
+//! * a delay that was measured, of this path or by a comparison of this path with another one,
+//!   stands;
+//! * a round trip to the master, measured by anything, bounds the delay: it lies anywhere between 0
+//!   and the whole round trip;
 //! * the delay to another master of the same link is near;
-//! * of a local network nothing is known but what local networks are like, and how much this one's packets jitter: wireless paths, which take
-//!   milliseconds, jitter by milliseconds.
+//! * of a local network nothing is known but what local networks are like, and how much this one's
+//!   packets jitter: wireless paths, which take milliseconds, jitter by milliseconds.
 
 use crate::units::Nanos;
 
@@ -17,7 +20,8 @@ pub(super) struct PresumedDelay {
     pub(super) sigma: Nanos,
 }
 
-/// What the delays to two masters of one link differ by: half of the difference that the proof of steps takes for another route, some switches.
+/// What the delays to two masters of one link differ by: half of the difference that the proof of
+/// steps takes for another route, some switches.
 const OTHER_PATH: Nanos = Nanos::new(super::step::ROUTE_DIFFERENCE_NS as i64 / 2);
 /// A shorter round trip is news if it is shorter by 1 / this, and so is another uncertainty.
 const NEWS_SHARE: i64 = 8;
@@ -30,7 +34,8 @@ pub(super) enum Origin {
     Nowhere,
     /// What was measured with another master of the link, or presumed of it.
     Link,
-    /// Measured on this path, or known from a comparison of its packets with the time that was held.
+    /// Measured on this path, or known from a comparison of its packets with the time that was
+    /// held.
     Path,
 }
 
@@ -51,7 +56,8 @@ impl DelayKnowledge {
         }
     }
 
-    /// The present path was compared with the time that is held: its delay is as well known as that.
+    /// The present path was compared with the time that is held: its delay is as well known as
+    /// that.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;
@@ -75,7 +81,8 @@ impl DelayKnowledge {
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// What the delay is taken to be, where the estimate says `estimated` and of a local network `usual` is to be expected.
+    /// What the delay is taken to be, where the estimate says `estimated` and of a local network
+    /// `usual` is to be expected.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,
@@ -87,7 +94,8 @@ impl DelayKnowledge {
 }
 
 impl PresumedDelay {
-    /// Uniform between 0 and the whole round trip, whose standard deviation is a share 1 / sqrt(12) of it.
+    /// Uniform between 0 and the whole round trip, whose standard deviation is a share 1 / sqrt(12)
+    /// of it.
     fn within(round_trip: Nanos) -> Self {
         let sigma_s = round_trip.as_secs_f64() / libm::sqrt(12.0);
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }

@@ -245,8 +245,8 @@ impl Reference {
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
     }
 
-    /// The rate that was held, or that of the source that was asked for: its time may be of no use, as
-    /// that of a master that wanders, and its rate known better than when it was.
+    /// The rate that was held, or that of the source that was asked for: its time may be of no use,
+    /// as that of a master that wanders, and its rate known better than when it was.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
         let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
         let measured = asked.and_then(|reading| reading.map).map(|map| *map.clock());

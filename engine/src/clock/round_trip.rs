@@ -1,7 +1,7 @@
 //! What a path delay can be.
 //!
-//! Model: no packet arrives before it was sent, so a Delay_Resp and the least late Sync near it make
-//! a way there and back that is not negative; and it is no longer than from the sending of the
+//! Model: no packet arrives before it was sent, so a Delay_Resp and the least late Sync near it
+//! make a way there and back that is not negative; and it is no longer than from the sending of the
 //! Delay_Req to the arrival of its Delay_Resp, which is measured by the host's clock alone. Jitter
 //! changes nothing of that, so neither can anybody who makes it large. The estimate is looked at as
 //! well, because it is of more than a few packets; but what it may be does depend on jitter.

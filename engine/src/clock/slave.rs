@@ -1,14 +1,18 @@
 //! The engine's clock law: estimator, lock machine and proof of steps.
 //!
-//! Model: one [`Estimator`] with the path delay as a state, fed by Syncs and Delay_Reqs independently. The state machine judges its
-//! uncertainty. In holdover nothing is done at all: the map simply goes on at the last *estimated* rate (never the last noisy
-//! command), and its uncertainty grows by itself.
+//! Model: one [`Estimator`] with the path delay as a state, fed by Syncs and Delay_Reqs
+//! independently. The state machine judges its uncertainty. In holdover nothing is done at all: the
+//! map simply goes on at the last *estimated* rate (never the last noisy command), and its
+//! uncertainty grows by itself.
 //!
-//! A [proven step](super::step) of the master's time starts the offset anew, and keeps the rate, which is the crystals' and not the master's, and the path's delay.
-//! Another master's first packets are compared with the time that is held: if they agree, the time goes on, and only the path is another; if not, it is a step.
+//! A [proven step](super::step) of the master's time starts the offset anew, and keeps the rate,
+//! which is the crystals' and not the master's, and the path's delay. Another master's first
+//! packets are compared with the time that is held: if they agree, the time goes on, and only the
+//! path is another; if not, it is a step.
 //!
-//! A master that answers no Delay_Req leaves only a [presumed](super::presumed_delay) delay, and an uncertainty that says so. A delay that was measured stands when
-//! the answers end; what is known of it becomes less with time.
+//! A master that answers no Delay_Req leaves only a [presumed](super::presumed_delay) delay, and an
+//! uncertainty that says so. A delay that was measured stands when the answers end; what is known
+//! of it becomes less with time.
 
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
@@ -30,15 +34,18 @@ const CHANGE_PROOF: u32 = 4;
 /// What the delay of another path is uncertain by, at least, and how much of a difference may be one of time all the same.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 const TIME_SHARE: f64 = 0.125;
-/// A wander (standard deviation) makes as wide a lock as jitter (mean) that is so many times larger:
-/// then the estimate is as good as the clock while it is within two of its standard deviations.
+/// A wander (standard deviation) makes as wide a lock as jitter (mean) that is so many times
+/// larger: then the estimate is as good as the clock while it is within two of its standard
+/// deviations.
 const WANDER_AS_JITTER: f64 = 4.0;
 /// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
 const UNANSWERED: u32 = 8;
 
-/// A change of rate that has moved the time by more than this is a step as far as a lock is concerned: half of what a locked time may be off by.
+/// A change of rate that has moved the time by more than this is a step as far as a lock is
+/// concerned: half of what a locked time may be off by.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
-/// No two clocks differ by more, ppb: crystals are within 100 ppm each, and what slews a host's clock does so by 500 ppm at most (adjtimex's MAXFREQ).
+/// No two clocks differ by more, ppb: crystals are within 100 ppm each, and what slews a host's
+/// clock does so by 500 ppm at most (adjtimex's MAXFREQ).
 const FASTEST_PPB: f64 = 1e6;
 /// Standard deviation of a rate that is known: in 10 s the offset is carried with 100 us.
 const KNOWN_PPB: f64 = 1e4;
@@ -46,7 +53,8 @@ const KNOWN_PPB: f64 = 1e4;
 const RATE_SIGMAS: f64 = 3.0;
 /// Delay_Resps that make an impossible path delay, after which the estimate begins anew.
 const IMPOSSIBLE: u32 = 5;
-/// Syncs without a lock after which a step begins the estimate anew: 4 s at the default interval of AES67, in which a good master is locked to again.
+/// Syncs without a lock after which a step begins the estimate anew: 4 s at the default interval of
+/// AES67, in which a good master is locked to again.
 const FRUITLESS: u32 = 32;
 /// Syncs after which an estimate that was never good enough begins anew, and twice as many after
 /// that: 16 s at the default interval of AES67. It may have learnt from lies that have ended since;
@@ -60,7 +68,8 @@ pub struct SlaveClockConfig {
     pub estimator: EstimatorConfig,
     /// Sync interval until the wire tells it.
     pub sync_interval: Nanos,
-    /// Path delay to a master of which nothing else is known, and its standard deviation, to which the jitter of the timestamps is added.
+    /// Path delay to a master of which nothing else is known, and its standard deviation, to which
+    /// the jitter of the timestamps is added.
     pub assumed_delay: (Nanos, Nanos),
 }
 
@@ -76,8 +85,9 @@ impl Default for SlaveClockConfig {
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
-            // A wired path of some switches: 1 us for each at 1 Gbit/s, 10 us at 100 Mbit/s, and up to 120 us behind a full frame there; and tens of us in
-            // the two hosts. A wireless one takes ms, and jitters by as much.
+            // A wired path of some switches: 1 us for each at 1 Gbit/s, 10 us at 100 Mbit/s, and up
+            // to 120 us behind a full frame there; and tens of us in the two hosts. A wireless one
+            // takes ms, and jitters by as much.
             assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }
@@ -176,7 +186,8 @@ impl SlaveClock {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps tell of the delay. While they do not, nobody can say more than what Syncs show.
+    /// Whether Delay_Resps tell of the delay. While they do not, nobody can say more than what
+    /// Syncs show.
     fn is_two_way(&self) -> bool {
         self.path_delay == PathDelay::Measured && self.unanswered < UNANSWERED
     }
@@ -224,7 +235,8 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // What was estimated all the while without being good enough belongs to another time.
+                // What was estimated all the while without being good enough belongs to another
+                // time.
                 self.begin_anew(sample.at);
                 return false;
             }
@@ -268,7 +280,8 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree must not outlive them.
+    /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree
+    /// must not outlive them.
     fn count_impossible(&mut self, now: LocalTime) {
         if let Some(doubt) = self.doubt() {
             self.doubted = Some(doubt);

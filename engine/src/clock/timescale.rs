@@ -1,14 +1,15 @@
 //! Timescales that are taken for one another.
 //!
-//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that mixes them is off
-//! by just that, so the difference names the mistake.
+//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that mixes them is
+//! off by just that, so the difference names the mistake.
 
 use crate::units::Nanos;
 use std::fmt;
 
 /// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; none has changed it since).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
-/// TAI - GPS time, for ever (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when TAI - UTC was 19 s).
+/// TAI - GPS time, for ever (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when TAI - UTC
+/// was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
 /// Devices set by hand are so far off, at most, and still meant one of these.
 const TOLERANCE: Nanos = Nanos::from_millis(500);

@@ -9,8 +9,8 @@
 //! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s, and of three blocks in a
 //! row the middle one's distance from the line through the others is taken: a second difference, in
 //! which neither offset nor rate has a part (as in the Allan deviation, Allan 1966, and in ITU-T
-//! G.8260's for packets, which take the least late packet of a block). Its mean square V against the
-//! length L of the blocks tells three things apart:
+//! G.8260's for packets, which take the least late packet of a block). Its mean square V against
+//! the length L of the blocks tells three things apart:
 //! * noise of the packets, which falls with L, at least as 1/L;
 //! * a crystal, whose temperature drifts by so much per second: V = (drift L^2)^2;
 //! * wander, which is what is left. Of a process of Ornstein and Uhlenbeck with variance s^2 and
@@ -37,9 +37,9 @@ const MEMORY_S: f64 = 256.0;
 const LEAST_MEMORY: f64 = 16.0;
 /// Second differences before a level counts.
 const FIRST: f64 = 4.0;
-/// Gain of a median that is followed by the sign of the logarithm: 1 / 2f with the density f = 0.214
-/// of the logarithm of a squared normal variable at its median. It is also the standard error of
-/// the logarithm after one value.
+/// Gain of a median that is followed by the sign of the logarithm: 1 / 2f with the density f =
+/// 0.214 of the logarithm of a squared normal variable at its median. It is also the standard error
+/// of the logarithm after one value.
 const MEDIAN_GAIN: f64 = 2.33;
 /// Median of a squared normal variable of variance 1.
 const MEDIAN_SQUARE: f64 = 0.455;
@@ -51,8 +51,8 @@ const ALLOWED: f64 = 4.0;
 /// much longer than T, the latter is 6, and S is taken to be more than it is.
 const GREATEST: f64 = 1.97;
 const GREATEST_PER_DENSITY: f64 = 2.4;
-/// V grows by less than this from one length to the next where it is greatest: twice as long, it would
-/// be twice as large long before.
+/// V grows by less than this from one length to the next where it is greatest: twice as long, it
+/// would be twice as large long before.
 const GROWTH: f64 = 1.3;
 /// A wander that is seen to grow to the longest blocks is taken to have this time constant, s.
 const LONGEST_S: f64 = 100.0;
@@ -290,9 +290,9 @@ impl WanderMeter {
         Some(self.judge())
     }
 
-    /// The rate has changed at `now`, by what is proven to be no wander: blocks on both sides of that
-    /// are not compared. Not more often than every so often, because wander that is not yet known may
-    /// be taken for such changes again and again.
+    /// The rate has changed at `now`, by what is proven to be no wander: blocks on both sides of
+    /// that are not compared. Not more often than every so often, because wander that is not yet
+    /// known may be taken for such changes again and again.
     pub(super) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);

@@ -61,7 +61,8 @@ pub struct PortConfig {
     pub slave_only: bool,
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
-    /// As slave only: the masters that are asked to serve us by unicast, at the intervals above; without it, they serve everybody.
+    /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
+    /// without it, they serve everybody.
     pub unicast: Option<UnicastConfig>,
     /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at which they were made, which is only as good as
     /// the sending is quick.

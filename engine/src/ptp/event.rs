@@ -28,7 +28,8 @@ pub enum PortEvent {
     },
     /// A unicast master has granted, denied or ended something.
     Unicast(UnicastEvent),
-    /// The selected master sends Follow_Ups to Syncs that say that there are none: the Follow_Ups are used.
+    /// The selected master sends Follow_Ups to Syncs that say that there are none: the Follow_Ups
+    /// are used.
     FlagContradicted(PortIdentity),
     /// The selected master's messages do not agree with each other, and are left out.
     Doubted(Fault),

@@ -1,9 +1,11 @@
 //! Matching the timestamps of one exchange that arrive in different messages.
 //!
-//! Model: t1 and t2 belong together if Sync and Follow_Up have the same sender, address and sequence id, in whichever order they come; t3 and t4 if a
-//! Delay_Resp names our port and the sequence id of the last request. One exchange of each kind is open at a time; an answer to an older one
-//! is of no more use. A Sync that was used is not used again, nor are those shortly before it. Corrections are applied here (IEEE 1588-2019, 11.2
-//! and 11.3), so that clocks see plain timestamps.
+//! Model: t1 and t2 belong together if Sync and Follow_Up have the same sender, address and
+//! sequence id, in whichever order they come; t3 and t4 if a Delay_Resp names our port and the
+//! sequence id of the last request. One exchange of each kind is open at a time; an answer to an
+//! older one is of no more use. A Sync that was used is not used again, nor are those shortly
+//! before it. Corrections are applied here (IEEE 1588-2019, 11.2 and 11.3), so that clocks see
+//! plain timestamps.
 //!
 //! A Follow_Up outweighs the flag of its Sync: a master may clear twoStepFlag and send Follow_Ups
 //! all the same, and what its Syncs carry is then no time. So the first Sync without the flag waits
@@ -209,7 +211,8 @@ impl DelayExchange {
         self.matched()
     }
 
-    /// How long the pair that was matched last was under way, there and back, with the time that the master took.
+    /// How long the pair that was matched last was under way, there and back, with the time that
+    /// the master took.
     pub(super) fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
     }

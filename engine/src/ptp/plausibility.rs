@@ -1,14 +1,15 @@
 //! Whether a master's messages agree with each other: the law gets only timestamps that do.
 //!
 //! Model: a time runs like any clock, so from one Sync to the next it advances by what passes here,
-//! but for lateness and steps. A step is one Sync that does not fit, and those after it fit again; a
-//! time that stands still or jumps about never fits. A Sync and a Delay_Resp tell the same time, so
-//! they differ by path delays alone, and no path is a second long. No message waits in the network
-//! for that long either, whatever its correctionField says.
+//! but for lateness and steps. A step is one Sync that does not fit, and those after it fit again;
+//! a time that stands still or jumps about never fits. A Sync and a Delay_Resp tell the same time,
+//! so they differ by path delays alone, and no path is a second long. No message waits in the
+//! network for that long either, whatever its correctionField says.
 //!
-//! A single message that does not fit is left out, and so is each with an impossible correction. When
-//! the times of several do not fit, all are left out until they agree again, and a [`Fault`] tells why. What is left of errors is within a path's delay, which
-//! the [clock law](crate::clock::SlaveClock) judges.
+//! A single message that does not fit is left out, and so is each with an impossible correction.
+//! When the times of several do not fit, all are left out until they agree again, and a [`Fault`]
+//! tells why. What is left of errors is within a path's delay, which the [clock
+//! law](crate::clock::SlaveClock) judges.
 
 use super::wire::CorrectionField;
 use crate::clock::{Difference, Direction, TimestampPair};

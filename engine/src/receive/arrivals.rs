@@ -57,8 +57,8 @@ impl Arrivals {
         None
     }
 
-    /// Packets are of no use as late as they come, so that nothing is lost by taking it for a shift.
-    /// Returns the shift; `None` if they are not late by what is known of them.
+    /// Packets are of no use as late as they come, so that nothing is lost by taking it for a
+    /// shift. Returns the shift; `None` if they are not late by what is known of them.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);

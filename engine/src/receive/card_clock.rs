@@ -5,13 +5,13 @@
 //! nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
 //! callbacks that stay late, by however different times, move the offset by the least of them and
 //! keep the rate. A card may also lose a single cycle, which a busy scheduler's lateness hides; the
-//! least late callbacks [tell of it](super::shift). Until then they are kept from the estimator, because a scheduler that holds
-//! callbacks up lets them go again, and nothing was lost. Callbacks cannot be early; those that are
-//! prove that the offset was moved too far. A card begins by asking at once for all that its queue
-//! holds: there is no time between those callbacks, and the next ones are early by the length of
-//! the queue. So in the first second an early one is where the card's time begins anew. It also
-//! does after a time without callbacks that no queue covers: a device that was lost, or a host that
-//! slept. Of what was before, the rate is kept.
+//! least late callbacks [tell of it](super::shift). Until then they are kept from the estimator,
+//! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks
+//! cannot be early; those that are prove that the offset was moved too far. A card begins by asking
+//! at once for all that its queue holds: there is no time between those callbacks, and the next
+//! ones are early by the length of the queue. So in the first second an early one is where the
+//! card's time begins anew. It also does after a time without callbacks that no queue covers: a
+//! device that was lost, or a host that slept. Of what was before, the rate is kept.
 
 use super::known_rate::KnownRate;
 use super::shift::{Judgement, Shift, ShiftDetector};

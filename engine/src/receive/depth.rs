@@ -10,8 +10,8 @@ use crate::units::{LocalTime, Nanos};
 /// The target is raised in steps, so that packets that are each a little later than the last cost few jumps. Steps of this size are
 /// jumped over anyway, rather than slewed.
 const STEP: Nanos = Nanos::from_millis(2);
-/// Raises within this time are of one trouble: longer than it takes to prove that packets come later
-/// for good.
+/// Raises within this time are of one trouble: longer than it takes to prove that packets come
+/// later for good.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]

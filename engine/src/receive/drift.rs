@@ -10,12 +10,14 @@ use crate::units::{Nanos, Ppb};
 /// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an error that is worth it.
 const SLOW_TRIM_HZ: f64 = 0.0007;
 const FAST_TRIM_HZ: f64 = 0.01;
-/// What the target's uncertainty may make of the pitch, standard deviation: the slow trim is so much slower where that is large.
+/// What the target's uncertainty may make of the pitch, standard deviation: the slow trim is so
+/// much slower where that is large.
 const TRIM_NOISE: Ppb = Ppb::new(50.0);
 /// Phase errors beyond the first one are trimmed fast, until they are below the second...
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// ... and so many standard deviations of the target: chance once in 16,000 looks, and half of all looks.
+/// ... and so many standard deviations of the target: chance once in 16,000 looks, and half of all
+/// looks.
 const LARGE_SIGMAS: f64 = 4.0;
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
@@ -119,7 +121,8 @@ mod tests {
 
     const BLOCK: Nanos = Nanos::from_millis(10);
 
-    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it begins off by so much.
+    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
+    /// begins off by so much.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
         let (mut law, mut behind_ns, mut largest) = (FusedDrift::default(), behind.as_nanos() as f64, 0.0);
         for _ in 0..seconds * 100 {

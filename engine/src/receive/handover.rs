@@ -31,7 +31,8 @@ impl MediaPacket {
 pub struct ControlSnapshot {
     /// Counts the restarts of the media timeline; positions of different generations cannot be compared.
     pub generation: u32,
-    /// Counts the times that arrivals have shifted for good: what is played by them follows at once.
+    /// Counts the times that arrivals have shifted for good: what is played by them follows at
+    /// once.
     pub shifts: u32,
     /// Host time to the media position whose packet arrives then without queueing.
     pub arrivals: Option<MediaMap>,

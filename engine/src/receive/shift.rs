@@ -1,8 +1,8 @@
 //! Proof that packets come later or earlier for good: the sender's graph has slipped, or the path
 //! has become another. And likewise callbacks: the card has lost cycles.
 //!
-//! Model: packets are late by any amount, for a while; a path that jitters, a host that stands still
-//! and a sender that sends in bursts let some packets through in time, or make them late by
+//! Model: packets are late by any amount, for a while; a path that jitters, a host that stands
+//! still and a sender that sends in bursts let some packets through in time, or make them late by
 //! different amounts. After a slip, the least late packet of every eighth of a second is off to the
 //! same side by the same amount. That is measured against the least late packets' usual deviation,
 //! so that a shift is proven as fast on a quiet network as on a busy one, if it is larger than what
@@ -18,8 +18,8 @@ use crate::units::{LocalTime, Nanos};
 /// The least late packet of so much time stands for all: longer than any sender's burst, so that
 /// one of a burst's last packets is among them.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Windows in a row that prove that packets come later: a queue that stands as long is rare, and the
-/// depth covers for it; and earlier, which no queue can do.
+/// Windows in a row that prove that packets come later: a queue that stands as long is rare, and
+/// the depth covers for it; and earlier, which no queue can do.
 const LATE_PROOF: usize = 5;
 const EARLY_PROOF: usize = 3;
 /// A shift by less is left to the estimator and the trim: that much other routes through a few

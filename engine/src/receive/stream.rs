@@ -41,8 +41,8 @@ pub struct StreamConfig {
     pub channel_map: ChannelMap,
     /// The only payload type to accept; `None` accepts any.
     pub payload_type: Option<u8>,
-    /// Frames of a packet, by the packet time that was described; packets may be of any other length,
-    /// which is only told.
+    /// Frames of a packet, by the packet time that was described; packets may be of any other
+    /// length, which is only told.
     pub packet_frames: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,

@@ -26,19 +26,21 @@ use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 const SETTLING: Nanos = Nanos::from_secs(5);
 /// How long one that is not yet known by PTP is: a PTP client that was started with it locks within seconds, on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a stream has settled.
+/// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a
+/// stream has settled.
 const ALIGNED: Nanos = Nanos::from_micros(100);
 const ALIGNED_SIGMAS: f64 = 1.0;
-/// Errors beyond this, and beyond so many standard deviations of the target (chance once in 16,000 looks), are jumped over (crossfaded) rather than trimmed, at any
-/// time, if they last so long.
+/// Errors beyond this, and beyond so many standard deviations of the target (chance once in 16,000
+/// looks), are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
 const JUMP: Nanos = Nanos::from_millis(2);
 const JUMP_SIGMAS: f64 = 4.0;
-/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant of a slow wander is known late, and long averages of it
-/// are better by less than they say.
+/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant
+/// of a slow wander is known late, and long averages of it are better by less than they say.
 const WANDER_SHARE: f64 = 1.0;
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// By PTP, each such jump that takes the last one back doubles the patience with the next error, up to this: the reference wanders, and is not yet known to. After a while
-/// without, of so many patiences, it is as it was.
+/// By PTP, each such jump that takes the last one back doubles the patience with the next error, up
+/// to this: the reference wanders, and is not yet known to. After a while without, of so many
+/// patiences, it is as it was.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
 const FORGIVEN_AFTER: i64 = 32;
 /// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and stamps are late in some senders.
@@ -62,7 +64,8 @@ pub(super) struct Target {
     /// How far the target is behind the packet that arrives now, as of the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander around it.
+    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
+    /// around it.
     sigma: Nanos,
     age: Nanos,
     settled: bool,
@@ -283,7 +286,8 @@ mod tests {
         }
     }
 
-    /// Jumps in a minute of errors of 3 ms, each of which is of the other sign after a jump, or of the same.
+    /// Jumps in a minute of errors of 3 ms, each of which is of the other sign after a jump, or of
+    /// the same.
     fn jumps_in_a_minute(alternating: bool) -> usize {
         let mut target = Target::new(RATE, DEPTH);
         aimed(&mut target, Nanos::ZERO, true);

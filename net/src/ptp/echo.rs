@@ -1,7 +1,8 @@
 //! Round trips to a host by ICMP echo, for paths whose delay nobody measures.
 //!
-//! Model: every answer took at least as long as the path there and back, so the shortest of some is the closest. Hosts answer in their kernels.
-//! Some systems give such a socket to anybody, others to privileged programs only: then there is no echo.
+//! Model: every answer took at least as long as the path there and back, so the shortest of some is
+//! the closest. Hosts answer in their kernels. Some systems give such a socket to anybody, others
+//! to privileged programs only: then there is no echo.
 
 use crate::clock;
 use crate::interface::Interface;
@@ -100,7 +101,8 @@ fn checksum(message: &[u8]) -> u16 {
     !((folded & 0xFFFF) + (folded >> 16)) as u16
 }
 
-/// Whether what came is the answer to a request. Some sockets give the IP header with it; the identifier is the system's.
+/// Whether what came is the answer to a request. Some sockets give the IP header with it; the
+/// identifier is the system's.
 fn is_answer(datagram: &[u8], request: &[u8; LENGTH]) -> bool {
     let header = match datagram.first() {
         Some(first) if first >> 4 == 4 => usize::from(first & 0x0F) * 4,

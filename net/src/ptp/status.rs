@@ -86,8 +86,10 @@ impl PtpStatus {
 }
 
 impl fmt::Display for PtpStatus {
-    /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the grandmaster, the number of the port that is followed, and the domain; how far the
-    /// last second's prediction was off, PTP's rate against the host's clock, and the state; after it, why there is no clock.
+    /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the
+    /// grandmaster, the number of the port that is followed, and the domain; how far the last
+    /// second's prediction was off, PTP's rate against the host's clock, and the state; after it,
+    /// why there is no clock.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let domain = self.domain;
         let state = self.clock.state;

@@ -17,7 +17,8 @@ const WANDERING: &str = "scenarios/bench/drift/wander/W.toml";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Drift {
-    /// Scenarios with an audio chain; if none is given, scenarios/bench/drift/*.toml and the masters that wander.
+    /// Scenarios with an audio chain; if none is given, scenarios/bench/drift/*.toml and the
+    /// masters that wander.
     files: Vec<PathBuf>,
 
     /// Which of the conditions that ship.

@@ -1,9 +1,9 @@
 //! Slips of a sender: the graph that feeds it stands still for a time, or makes up for time that it
 //! had lost.
 //!
-//! Model: the sender's time stands still for the length of a slip, or leaps ahead by it; its rate is
-//! the same before and after. Timestamps and sequence numbers go on as if nothing had happened, so
-//! that after a slip that is positive every packet is later by its length for good, and after a
+//! Model: the sender's time stands still for the length of a slip, or leaps ahead by it; its rate
+//! is the same before and after. Timestamps and sequence numbers go on as if nothing had happened,
+//! so that after a slip that is positive every packet is later by its length for good, and after a
 //! negative one earlier: what the sender had left to send leaves at once.
 
 use super::crystal::TrueTime;

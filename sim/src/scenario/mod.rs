@@ -294,7 +294,8 @@ pub enum ReceiverKind {
     OptionB,
     /// The third: a timer with a PLL on PTP feeds a small buffer.
     OptionC,
-    /// The engine's clock of a sender of AirPlay, which offers it to its only peer, the grandmaster, and yields to a better one; without playout.
+    /// The engine's clock of a sender of AirPlay, which offers it to its only peer, the
+    /// grandmaster, and yields to a better one; without playout.
     AirplaySender,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,

@@ -1,4 +1,5 @@
-//! The engine's session with one AirPlay receiver ([`engine::ptp::bmca_yield`]) in the place of a PTP port: the scenario's grandmaster is the peer.
+//! The engine's session with one AirPlay receiver ([`engine::ptp::bmca_yield`]) in the place of a
+//! PTP port: the scenario's grandmaster is the peer.
 
 use super::receiver::{Clock, GRANDMASTER_ADDRESS, RECEIVER_PORT, Receiver};
 use crate::record::ClockState;

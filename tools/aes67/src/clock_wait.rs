@@ -1,4 +1,5 @@
-//! `--wait`: how long a command waits for its clock before it gives up, and the words for why there is none.
+//! `--wait`: how long a command waits for its clock before it gives up, and the words for why there
+//! is none.
 
 use crate::failure::{Failure, Result};
 use engine::Nanos;

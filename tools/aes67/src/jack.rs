@@ -1,9 +1,10 @@
 //! What ALSA's plugin for JACK does not tell of its latency.
 //!
-//! Model: JACK takes from the plugin's queue, at the beginning of each of its cycles, what is played
-//! in that cycle. So right after that the queue is told to be shorter than it was by a whole cycle,
-//! of which nothing has been played yet: what is written then is played one cycle later than the
-//! queue's length says. A sound card's own queue gets shorter while it plays, and tells the truth.
+//! Model: JACK takes from the plugin's queue, at the beginning of each of its cycles, what is
+//! played in that cycle. So right after that the queue is told to be shorter than it was by a whole
+//! cycle, of which nothing has been played yet: what is written then is played one cycle later than
+//! the queue's length says. A sound card's own queue gets shorter while it plays, and tells the
+//! truth.
 
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, Output, ValueOr};

@@ -55,8 +55,9 @@ pub(crate) struct PtpArguments {
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
     timestamps: Timestamps,
 
-    /// One JSON object a second. With --yield, error_ns is what the receiver's time may be off by (one standard deviation; where Delay_Reqs are not answered it
-    /// holds what is not known of the path's delay), rtt_ns the shortest round trip seen, clock_id whose clock counts
+    /// One JSON object a second. With --yield, error_ns is what the receiver's time may be off by
+    /// (one standard deviation; where Delay_Reqs are not answered it holds what is not known of the
+    /// path's delay), rtt_ns the shortest round trip seen, clock_id whose clock counts
     #[arg(long)]
     json: bool,
 

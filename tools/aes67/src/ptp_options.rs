@@ -9,12 +9,14 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 #[derive(Args)]
 pub(crate) struct PtpOptions {
-    /// PTP profile: which domain is meant if none is given, how often we announce ourselves and send Syncs as master, and how often unicast masters are asked to.
-    /// A slave of multicast takes all intervals from the wire
+    /// PTP profile: which domain is meant if none is given, how often we announce ourselves and
+    /// send Syncs as master, and how often unicast masters are asked to. A slave of multicast takes
+    /// all intervals from the wire
     #[arg(long, value_enum, value_name = "PROFILE", default_value = "aes67")]
     profile: ProfileName,
 
-    /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them is followed, and nobody else
+    /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them
+    /// is followed, and nobody else
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     unicast_master: Vec<String>,
 
@@ -32,13 +34,15 @@ pub(crate) struct PtpOptions {
 /// The profiles as users know them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProfileName {
-    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for), 8 Syncs a second, a Delay_Req a second
+    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for),
+    /// 8 Syncs a second, a Delay_Req a second
     #[value(alias = "media")]
     Aes67,
     /// SMPTE ST 2059-2: domain 127, 4 Announces a second, 8 Syncs and 8 Delay_Reqs a second
     #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
     St2059,
-    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked for), a Sync and a Delay_Req a second
+    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked
+    /// for), a Sync and a Delay_Req a second
     #[value(name = "default", alias = "ieee1588")]
     Ieee1588,
 }

@@ -286,7 +286,8 @@ fn a_master_that_stops_answering_keeps_its_measured_delay() {
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
     let after_a_minute_ns = bench.sigma_ns();
     bench.states();
-    // What is known of it becomes less for a day, but not less than is known of any wired path; nor is the lock lost for that.
+    // What is known of it becomes less for a day, but not less than is known of any wired path; nor
+    // is the lock lost for that.
     bench.exchange(Nanos::from_secs(3 * 86_400));
     let sigma_ns = bench.sigma_ns();
     assert!(sigma_ns > 3.0 * after_a_minute_ns && sigma_ns < 160e3, "{after_a_minute_ns} ns, then {sigma_ns} ns");

@@ -1,16 +1,22 @@
-//! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is better.
+//! A PTP session with one AirPlay receiver: offer a clock, and yield to the receiver's if that is
+//! better.
 //!
-//! Purpose: a sender must know the receiver's time, because it says when samples are to be played. A HomePod that stands alone keeps announcing its own
-//! clock, whatever it is offered, and never follows; so the sender follows it. Other receivers follow the sender.
+//! Purpose: a sender must know the receiver's time, because it says when samples are to be played.
+//! A HomePod that stands alone keeps announcing its own clock, whatever it is offered, and never
+//! follows; so the sender follows it. Other receivers follow the sender.
 //!
-//! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock. If within 3 s the peer announces a better data
-//! set (9.3.4 of IEEE 1588-2019), we say that we stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs are
-//! timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not answer. The law hears of that, and presumes a
-//! path delay; if an answer ever comes, it measures. Between the two is a round trip of anything else, an echo for instance, which bounds the delay.
+//! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock.
+//! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
+//! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
+//! are timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not
+//! answer. The law hears of that, and presumes a path delay; if an answer ever comes, it measures.
+//! Between the two is a round trip of anything else, an echo for instance, which bounds the delay.
 //!
-//! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send from any other.
+//! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
+//! from any other.
 //!
-//! Assumptions: the peer's clock is its uptime, no wall time, so nothing is compared with UTC. One session has one peer, named by its address.
+//! Assumptions: the peer's clock is its uptime, no wall time, so nothing is compared with UTC. One
+//! session has one peer, named by its address.
 
 mod config;
 mod messages;
@@ -219,7 +225,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
     }
 
-    /// What [`YieldSession::receiver_time_ns`] may be off by, one standard deviation: nothing where our own clock is the timeline from the start.
+    /// What [`YieldSession::receiver_time_ns`] may be off by, one standard deviation: nothing where
+    /// our own clock is the timeline from the start.
     #[must_use]
     pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
         self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
@@ -233,7 +240,8 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    /// The shortest round trip to the peer that was seen: of a Sync and a Delay_Req, or one that was told.
+    /// The shortest round trip to the peer that was seen: of a Sync and a Delay_Req, or one that
+    /// was told.
     #[must_use]
     pub fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
@@ -413,7 +421,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.drain_law();
     }
 
-    /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever the clocks are apart.
+    /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
+    /// the clocks are apart.
     fn learn_round_trip(&mut self, request: &TimestampPair) {
         let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
             return;

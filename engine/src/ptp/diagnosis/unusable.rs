@@ -1,7 +1,7 @@
 //! What has been heard that could not be used.
 //!
-//! Bounded: a kind has one place, and other domains have two. Who is in a place keeps it while it is
-//! heard, so that a flood of others does not make the reason flicker.
+//! Bounded: a kind has one place, and other domains have two. Who is in a place keeps it while it
+//! is heard, so that a flood of others does not make the reason flicker.
 
 use super::Instead;
 use crate::ptp::transmit::PeerAddress;

@@ -11,7 +11,8 @@ const MISSING: u32 = 4;
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockLaw> Port<L> {
-    /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if nothing is wrong but that it takes a while.
+    /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if
+    /// nothing is wrong but that it takes a while.
     #[must_use]
     pub fn diagnosis(&self, now: LocalTime) -> Option<Diagnosis> {
         let serves = matches!(self.state, PortState::Master | PortState::Passive);

@@ -332,7 +332,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Whether a step was one, an answer tells: so it is asked for within a Sync interval, uniformly for the same reason.
+    /// Whether a step was one, an answer tells: so it is asked for within a Sync interval,
+    /// uniformly for the same reason.
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.pursuit.parent.is_some() && !self.pursuit.delay.is_unanswered() {
             let wait = Nanos::from_secs_f64(self.draw() * self.pursuit.sync_interval.as_secs_f64());

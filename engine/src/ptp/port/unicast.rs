@@ -1,7 +1,7 @@
 //! The port among masters that it has to ask: see [`crate::ptp::unicast`].
 //!
-//! Only messages of the masters that were given count, and of these only those that were sent by unicast: one that serves others by multicast as well would be
-//! heard twice.
+//! Only messages of the masters that were given count, and of these only those that were sent by
+//! unicast: one that serves others by multicast as well would be heard twice.
 
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};

@@ -13,7 +13,8 @@ impl UnicastMasters {
     /// How many there may be.
     pub const MOST: usize = MAX_MASTERS;
 
-    /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`]. One that is named twice is there once.
+    /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`].
+    /// One that is named twice is there once.
     ///
     /// ```
     /// use engine::ptp::unicast::UnicastMasters;

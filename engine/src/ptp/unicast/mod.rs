@@ -1,12 +1,15 @@
-//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): what masters send only to those who ask, for as long as they have granted.
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): what masters send only to those who ask,
+//! for as long as they have granted.
 //!
-//! Model: a table of masters. All of them are asked for Announces, so that the best master clock algorithm can choose; the chosen one is asked for Syncs and
-//! Delay_Resps, too. A grant is renewed when three quarters of its duration are over. A request without an answer is repeated after 1 s, then after twice as long, up to
-//! 8 s; one that was denied after twice that, up to 64 s. What was granted and does not come is asked for anew: the master has started anew, and knows nothing
-//! of its grants.
+//! Model: a table of masters. All of them are asked for Announces, so that the best master clock
+//! algorithm can choose; the chosen one is asked for Syncs and Delay_Resps, too. A grant is renewed
+//! when three quarters of its duration are over. A request without an answer is repeated after 1 s,
+//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. What was
+//! granted and does not come is asked for anew: the master has started anew, and knows nothing of
+//! its grants.
 //!
-//! Contract (sans-IO): the port asks [`Negotiation::poll_signal`] for what is to be sent after every call, and calls [`Negotiation::handle_timeout`] when
-//! [`Negotiation::poll_timeout`] is due.
+//! Contract (sans-IO): the port asks [`Negotiation::poll_signal`] for what is to be sent after
+//! every call, and calls [`Negotiation::handle_timeout`] when [`Negotiation::poll_timeout`] is due.
 
 mod config;
 #[cfg(test)]
@@ -22,7 +25,8 @@ use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is repeated the first time, and the longest, 2^n times that, where no answer comes and where the answer is no.
+/// Time until a request is repeated the first time, and the longest, 2^n times that, where no
+/// answer comes and where the answer is no.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
@@ -30,7 +34,8 @@ const LONGEST_DENIED: u32 = 6;
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
 const RENEWAL: (i64, i64) = (3, 4);
-/// Intervals of silence after which a grant is void, and a second more. For Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and lost now and then.
+/// Intervals of silence after which a grant is void, and a second more. For Announces it is the
+/// announce receipt timeout. Delay_Reqs are spaced at random, and lost now and then.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Intervals that are believed, 2^n s.
@@ -231,7 +236,8 @@ impl Negotiation {
         }
     }
 
-    /// Takes a TLV of a Signaling message that came from `address`, where `port` is. Returns the service and interval that it grants.
+    /// Takes a TLV of a Signaling message that came from `address`, where `port` is. Returns the
+    /// service and interval that it grants.
     pub(super) fn handle_tlv(
         &mut self,
         now: LocalTime,

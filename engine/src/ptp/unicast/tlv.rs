@@ -35,7 +35,8 @@ impl Service {
         }
     }
 
-    /// From the byte whose upper half is a messageType; `None` for those that are not negotiated here.
+    /// From the byte whose upper half is a messageType; `None` for those that are not negotiated
+    /// here.
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.to_byte() == byte & 0xF0)
     }
@@ -91,7 +92,8 @@ pub enum UnicastTlv {
 }
 
 impl UnicastTlv {
-    /// Reads a TLV; `None` if it is another one, shorter than it should be, or of a service that is not negotiated here.
+    /// Reads a TLV; `None` if it is another one, shorter than it should be, or of a service that is
+    /// not negotiated here.
     #[must_use]
     pub fn parse(tlv: &Tlv<'_>) -> Option<Self> {
         let service = Service::from_byte(*tlv.value.first()?)?;

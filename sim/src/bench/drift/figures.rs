@@ -33,8 +33,8 @@ pub struct DriftFigures {
     pub underruns: u64,
     /// Times that there was no room for audio, all seeds together.
     pub overruns: u64,
-    /// How long after a step of the grandmaster playout follows it for good, median of the seeds; infinite if it does not (`null` in JSON, as
-    /// where there is no step).
+    /// How long after a step of the grandmaster playout follows it for good, median of the seeds;
+    /// infinite if it does not (`null` in JSON, as where there is no step).
     pub step_removed_s: Option<f64>,
     /// How long after an xrun of the card playout is back for good, likewise.
     pub xrun_removed_s: Option<f64>,

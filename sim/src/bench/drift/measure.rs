@@ -12,7 +12,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 const SETTLED_PPM: f64 = 1.0;
 /// A law that still strays in this last share of the run has not settled.
 const NEVER_SHARE: f64 = 0.9;
-/// Playout is where it shall be when its depth is within this of that; and that is counted from the mean depth of so many seconds before.
+/// Playout is where it shall be when its depth is within this of that; and that is counted from the
+/// mean depth of so many seconds before.
 const REMOVED_MS: f64 = 0.25;
 const BEFORE_S: usize = 10;
 const TONE_HZ: f64 = 10_000.0;
@@ -59,7 +60,8 @@ pub(super) struct RunFigures {
     pub(super) phase_square: f64,
     pub(super) underruns: u64,
     pub(super) overruns: u64,
-    /// After how long playout was where it shall be, after the step and after the xrun; infinite if never, `None` if there was none.
+    /// After how long playout was where it shall be, after the step and after the xrun; infinite if
+    /// never, `None` if there was none.
     pub(super) step_removed_s: Option<f64>,
     pub(super) xrun_removed_s: Option<f64>,
 }

@@ -30,10 +30,11 @@ pub struct SlipFigures {
     /// The slip.
     #[serde(flatten)]
     pub case: SlipCase,
-    /// What was not heard of the stream since the slip, beyond the time in which no packet came, ms.
+    /// What was not heard of the stream since the slip, beyond the time in which no packet came,
+    /// ms.
     pub not_heard_ms: f64,
-    /// When depth and sound were wrong for the last time, s after packets came steadily again; `None` if they
-    /// still are at the end.
+    /// When depth and sound were wrong for the last time, s after packets came steadily again;
+    /// `None` if they still are at the end.
     pub right_after_s: Option<f64>,
     /// Crossfaded jumps since the slip.
     pub jumps: usize,

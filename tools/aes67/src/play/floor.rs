@@ -3,11 +3,11 @@
 
 use engine::Nanos;
 
-/// What must be left of the latency beside a callback, for it to work at all: on a quiet network and
-/// a host that keeps its times.
+/// What must be left of the latency beside a callback, for it to work at all: on a quiet network
+/// and a host that keeps its times.
 const LEAST: Nanos = Nanos::from_millis(2);
-/// What is left where the latency is raised: hosts that are not made for it hold a thread up by some
-/// milliseconds now and then.
+/// What is left where the latency is raised: hosts that are not made for it hold a thread up by
+/// some milliseconds now and then.
 const ROOM: Nanos = Nanos::from_millis(5);
 
 /// The latency that works with a callback of that length, if the one asked for does not.

@@ -97,7 +97,8 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = parse_channels)]
     channels: Vec<Channels>,
 
-    /// Latency in ms, kept as it is unless the output's callback needs more; without it 40 ms, raised if packets come late
+    /// Latency in ms, kept as it is unless the output's callback needs more; without it 40 ms,
+    /// raised if packets come late
     #[arg(long, value_name = "MS")]
     latency: Option<f64>,
 

@@ -193,8 +193,8 @@ impl Capture {
         Ok(())
     }
 
-    /// Whether a packet is what the stream was described to be. Another rate is told, and recorded as
-    /// it is: the samples are right. Samples of another size would be noise.
+    /// Whether a packet is what the stream was described to be. Another rate is told, and recorded
+    /// as it is: the samples are right. Samples of another size would be noise.
     fn check(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let is_own = self.timeline.is_some_and(|timeline| timeline.ssrc == packet.header.ssrc);
         if is_keep_alive(packet, self.payload_type, is_own) {

@@ -58,7 +58,8 @@ WAV on a pipe ends with the pipe, whatever its header says. Floats beyond full s
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
-    /// WAV, FLAC or MP3 files, `tone`, `ident` (every channel beeps its number), `card` or `card:NAME`, or `-` for stdin
+    /// WAV, FLAC or MP3 files, `tone`, `ident` (every channel beeps its number), `card` or
+    /// `card:NAME`, or `-` for stdin
     #[arg(required_unless_present_any = ["config", "init"])]
     source: Vec<String>,
 

@@ -78,8 +78,8 @@ pub(super) const ALL: [Step; 16] = [
 ];
 
 /// The steps to run, each once and in the usual order; all of them if none was asked for. A step
-/// that runs the simulator brings the step that builds it, and where something may be installed, the
-/// tests bring the step that installs what they need.
+/// that runs the simulator brings the step that builds it, and where something may be installed,
+/// the tests bring the step that installs what they need.
 pub(super) fn select(only: &[Step], install: Install) -> Vec<Step> {
     let is_asked_for = |step: &Step| {
         let with_tests = *step == Step::Peers && only.contains(&Step::Test) && install != Install::No;
@@ -154,7 +154,8 @@ fn scenario(setting: &Setting) -> Cmd {
 }
 
 /// The simulator as step `build` has built it. `cargo run -p sim` would build it and the engine a
-/// second time, because the features of some dependencies differ between a package and the workspace.
+/// second time, because the features of some dependencies differ between a package and the
+/// workspace.
 fn simulator(setting: &Setting) -> Cmd {
     Cmd::new(setting.target_dir.join("debug/sim"))
 }

@@ -1,12 +1,16 @@
 //! The latency that `play` reports, beside the one that a client of JACK hears.
 //!
-//! The stream is a pulse, four times a second. On the wire the script `latency.py` reads the RTP timestamp of each: PTP time, which ptp4l serves from this machine's own clock
-//! (UTC, as it does by itself), so that no clock of ours is in it. Behind the player it reads at which of JACK's frames the pulse comes, and when JACK says that this frame
-//! is played; JACK's clock is the machine's, too. The difference is the latency from the sender's stamp to JACK.
+//! The stream is a pulse, four times a second. On the wire the script `latency.py` reads the RTP
+//! timestamp of each: PTP time, which ptp4l serves from this machine's own clock (UTC, as it does
+//! by itself), so that no clock of ours is in it. Behind the player it reads at which of JACK's
+//! frames the pulse comes, and when JACK says that this frame is played; JACK's clock is the
+//! machine's, too. The difference is the latency from the sender's stamp to JACK.
 //!
-//! What can be reported: the link offset, which ends at the card's callback, and the card's own latency as cpal has it from ALSA. ALSA's plugin for JACK tells what waits in its
-//! queue, but not that JACK takes from it a period ahead, at the beginning of the cycle before: that period the player adds by itself, and both must agree. The
-//! latency of JACK's playback port comes on top for whoever listens behind JACK; no program on ALSA's side is told of it.
+//! What can be reported: the link offset, which ends at the card's callback, and the card's own
+//! latency as cpal has it from ALSA. ALSA's plugin for JACK tells what waits in its queue, but not
+//! that JACK takes from it a period ahead, at the beginning of the cycle before: that period the
+//! player adds by itself, and both must agree. The latency of JACK's playback port comes on top for
+//! whoever listens behind JACK; no program on ALSA's side is told of it.
 
 use super::super::bench::{Bench, Outcome, Trouble, pause, write};
 use super::super::counter::wav;

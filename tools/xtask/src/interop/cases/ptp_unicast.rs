@@ -1,5 +1,5 @@
-//! Our slave of masters that serve only who asks (unicast negotiation), beside the same by multicast. The masters are ptp4l, which serves this machine's clock: so the truth is
-//! known.
+//! Our slave of masters that serve only who asks (unicast negotiation), beside the same by
+//! multicast. The masters are ptp4l, which serves this machine's clock: so the truth is known.
 
 use super::super::bench::{Bench, Outcome, Trouble};
 use super::super::measure::{number, objects, rms};
