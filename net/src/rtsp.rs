@@ -2,7 +2,7 @@
 //!
 //! RAVENNA devices serve each of their streams so, as `rtsp://host/by-name/NAME` and
 //! `rtsp://host/by-id/NUMBER`. Nothing is set up by it: streams are joined as any other. One
-//! request goes out and one answer comes in, within [`TIMEOUT`] and [`MAX_ANSWER`]; another address
+//! request goes out and one answer comes in, within 5 s and 24 KiB; another address
 //! that an answer names is asked in turn.
 
 use crate::clock;

@@ -8,8 +8,8 @@
 //! granted and does not come is asked for anew: the master has started anew, and knows nothing of
 //! its grants.
 //!
-//! Contract (sans-IO): the port asks [`Negotiation::poll_signal`] for what is to be sent after
-//! every call, and calls [`Negotiation::handle_timeout`] when [`Negotiation::poll_timeout`] is due.
+//! Contract (sans-IO): the port asks `Negotiation::poll_signal` for what is to be sent after
+//! every call, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
 
 mod config;
 #[cfg(test)]
