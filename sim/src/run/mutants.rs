@@ -10,6 +10,7 @@ use crate::scenario::{Audio, Loaded};
 use crate::world::Control;
 use rayon::prelude::*;
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 /// What became of a mutant in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,12 @@ pub struct MutantOutcome {
     pub failed: Vec<String>,
 }
 
-/// Runs mutants in scenarios, all or every so many-th pair, on all processors.
+/// Further scenarios in which a mutant is tried at a time that has survived.
+const AT_ONCE: usize = 8;
+
+/// Runs mutants in scenarios, all or every so many-th pair, on all processors. A mutant that survives
+/// where it was tried is tried elsewhere, until it is killed: what is seen of a fault depends on the
+/// scenario, such as on lost packets, and every so many-th one may have none.
 ///
 /// # Errors
 /// If a run comes to grief.
@@ -45,8 +51,24 @@ pub fn mutant_outcomes(
     every: usize,
     control: &Control,
 ) -> Result<Vec<MutantOutcome>, SessionError> {
-    let pairs: Vec<(&Loaded, Mutant)> = pairs(scenarios, mutants, every);
-    pairs.into_par_iter().map(|(loaded, mutant)| outcome(loaded, mutant, control)).collect()
+    let run = |pairs: &[(&Loaded, Mutant)]| -> Result<Vec<MutantOutcome>, SessionError> {
+        pairs.par_iter().map(|(loaded, mutant)| outcome(loaded, *mutant, control)).collect()
+    };
+    let chosen = pairs(scenarios, mutants, every);
+    let mut outcomes = run(&chosen)?;
+    for &mutant in mutants {
+        let is_new =
+            |pair: &(&Loaded, Mutant)| !chosen.iter().any(|(loaded, of)| (&loaded.name, *of) == (&pair.0.name, mutant));
+        let others: Vec<_> = pairs(scenarios, &[mutant], 1).into_iter().filter(is_new).collect();
+        for some in others.chunks(AT_ONCE) {
+            let is_killed = |outcome: &MutantOutcome| outcome.mutant == mutant && outcome.fate == Fate::Killed;
+            if outcomes.iter().any(is_killed) || control.cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            outcomes.extend(run(some)?);
+        }
+    }
+    Ok(outcomes)
 }
 
 /// Which mutants live in which scenarios. With `every` above 1, each scenario has another share of

@@ -54,7 +54,7 @@ fn bad_input_is_one_clear_sentence() {
             "send tone --group 10.0.0.1 --interface vb".into(),
             "error: 10.0.0.1 is no multicast address: groups are within",
         ),
-        ("send none.wav --group 239.1.1.1 --interface vb".into(), "error: none.wav: No such file"),
+        ("send none.wav --group 239.1.1.1 --interface vb".into(), "error: none.wav: cannot be read: No such file"),
         (
             "play aes67://10.9.9.9 --interface vb --output null".into(),
             "error: 10.9.9.9 is neither a multicast address nor",
@@ -167,7 +167,10 @@ fn a_refused_port_says_how_to_be_allowed() {
 fn a_time_that_is_waited_for_in_vain_is_exit_code_1_and_a_reason() {
     let Some(wire) = Wire::new(&[]) else { return };
     for (arguments, reason) in [
-        ("ptp --interface vb --wait 1 --json", "error: no clock after 1000.0 ms (--wait): no master was heard yet"),
+        (
+            "ptp --interface vb --wait 1 --json",
+            "error: no clock after 1000.0 ms (--wait): no master in domain 0, and no other PTP is heard",
+        ),
         (
             "ptp --interface vb --yield 10.67.0.1 --wait 1 --json",
             "error: no clock after 1000.0 ms (--wait): it is not yet clear whether the receiver has a better clock",

@@ -17,7 +17,8 @@ const SCENARIO: &str = "scenarios/unlock_recover.toml";
 /// that build the workspace name the same, so that each package is compiled once.
 const FEATURES: &str = "--features sim/statime";
 /// Of all pairs of a scenario and a fault only every so many-th runs here: each fault meets several
-/// scenarios, and each scenario several faults. All of them take half an hour.
+/// scenarios, and each scenario several faults; one that none of them finds meets the others, too.
+/// All of them take half an hour.
 const MUTANTS_EVERY: &str = "10";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
