@@ -1,7 +1,7 @@
 //! What a path delay can be.
 //!
-//! Model: no packet arrives before it was sent, so a Delay_Resp and a Sync near it that is hardly
-//! late make a way there and back that is not negative; and it is no longer than from the sending of the
+//! Model: no packet arrives before it was sent, so a Delay_Resp and the least late Sync near it
+//! make a way there and back that is not negative; and it is no longer than from the sending of the
 //! Delay_Req to the arrival of its Delay_Resp, which is measured by the host's clock alone. Jitter
 //! changes nothing of that, so neither can anybody who makes it large. The estimate is looked at as
 //! well, because it is of more than a few packets; but what it may be does depend on jitter.
@@ -96,8 +96,7 @@ impl RoundTrips {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // A late Sync measures less. The least late one may be damaged, and is near several
-        // exchanges; the next one tells nearly the same.
+        // A late Sync measures less. The least late one is damaged if it is alone with what it tells.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in carried {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));
@@ -106,8 +105,8 @@ impl RoundTrips {
         }
         let least_late_ns = match count {
             0 => return,
-            1 | 2 => least_late_ns,
-            _ => next_ns,
+            3.. if least_late_ns - next_ns > TOLERANCE_NS => next_ns,
+            _ => least_late_ns,
         };
         let told_ns = sample.offset_ns - least_late_ns;
         self.exchanges[self.count % EXCHANGES] = Some(Exchange { told_ns, longest });
