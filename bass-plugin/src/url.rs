@@ -14,6 +14,7 @@ use crate::error::BassError;
 use engine::SampleRate;
 use engine::announce::sdp::{LegDescription, MediaClockSource, ReferenceClock, StreamDescription};
 use engine::rtp::format::{Encoding, StreamFormat};
+use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -233,23 +234,7 @@ pub(crate) fn is_payload_type(number: u32) -> bool {
 
 /// `%20` and the like; what is no escape stays as it is.
 fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
-        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|digits| !digits.starts_with('+')).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

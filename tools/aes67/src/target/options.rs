@@ -1,6 +1,7 @@
 //! What may follow a stream: `?interface=eth1&latency=20` and `#2`.
 
 use engine::rtp::format::{Encoding, SAMPLE_RATES_HZ};
+use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 
 /// The options, for messages.
@@ -143,21 +144,5 @@ impl Options {
 
 /// `%20` and the like; what is no escape stays as it is.
 pub(super) fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
