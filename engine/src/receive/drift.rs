@@ -63,7 +63,8 @@ pub trait DriftLaw: Send {
 /// use engine::{Nanos, Ppb};
 /// let mut law = FusedDrift::default();
 /// let input = DriftInput { block: Nanos::from_millis(20), media_rate: Ppb::ZERO, card_rate: Ppb::from_ppm(120.0),
-///     behind: Nanos::ZERO, target_sigma: Nanos::ZERO, fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
+///     behind: Nanos::ZERO, target_sigma: Nanos::ZERO,
+///     fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
 /// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```

@@ -39,9 +39,9 @@ pub struct MutantOutcome {
 /// Further scenarios in which a mutant is tried at a time that has survived.
 const AT_ONCE: usize = 8;
 
-/// Runs mutants in scenarios, all or every so many-th pair, on all processors. A mutant that survives
-/// where it was tried is tried elsewhere, until it is killed: what is seen of a fault depends on the
-/// scenario, such as on lost packets, and every so many-th one may have none.
+/// Runs mutants in scenarios, all or every so many-th pair, on all processors. A mutant that
+/// survives where it was tried is tried elsewhere, until it is killed: what is seen of a fault
+/// depends on the scenario, such as on lost packets, and every so many-th one may have none.
 ///
 /// # Errors
 /// If a run comes to grief.

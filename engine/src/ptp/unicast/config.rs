@@ -18,7 +18,8 @@ impl UnicastMasters {
     ///
     /// ```
     /// use engine::ptp::unicast::UnicastMasters;
-    /// let table = UnicastMasters::new(&[[192, 0, 2, 1].into(), [192, 0, 2, 2].into(), [192, 0, 2, 1].into()]).unwrap();
+    /// let hosts = [1, 2, 1].map(|host| [192, 0, 2, host].into());
+    /// let table = UnicastMasters::new(&hosts).unwrap();
     /// assert_eq!(table.iter().count(), 2);
     /// assert_eq!(UnicastMasters::new(&[]), None);
     /// ```
