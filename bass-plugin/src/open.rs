@@ -12,7 +12,7 @@ use crate::settings::{self, Settings};
 use crate::streams::{self, Live, Stream};
 use crate::url::{Place, Url};
 use engine::Nanos;
-use engine::announce::sdp::{Description, ReferenceClock, StreamDescription};
+use engine::announce::sdp::{Description, StreamDescription};
 use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
@@ -50,7 +50,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let (described, description) = describe(&parsed, &interface, bass)?;
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
-    let domain = parsed.options.domain.or(domain_of(&description)).unwrap_or(settings.domain);
+    let domain = parsed.options.domain.or(description.ptp_domain()).unwrap_or(settings.domain);
     // A stream without PTP is played by arrivals; the status says why.
     let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
     let timeline = if on_ptp { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
@@ -107,13 +107,6 @@ fn read(path: &Path) -> Result<Description, BassError> {
     let bytes = std::fs::read(path).map_err(|error| fault(code::FILEOPEN, error.to_string()))?;
     let parsed = Description::parse(&bytes).map_err(|error| fault(code::FILEFORM, error.to_string()))?;
     Ok(parsed.description)
-}
-
-fn domain_of(stream: &StreamDescription) -> Option<u8> {
-    stream.legs.iter().find_map(|leg| match &leg.reference_clock {
-        ReferenceClock::Ptp { domain, .. } => *domain,
-        _ => None,
-    })
 }
 
 fn stream_config(

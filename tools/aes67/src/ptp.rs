@@ -36,10 +36,6 @@ pub(crate) struct PtpArguments {
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 
-    /// PTP domain; that of the profile if it is left out
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: Option<u8>,
-
     #[command(flatten)]
     ptp: PtpOptions,
 
@@ -94,7 +90,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
         return run_yield(arguments, &interface, host);
     }
     let make = if arguments.master { PtpConfig::master } else { PtpConfig::slave };
-    let domain = arguments.domain.unwrap_or_else(|| arguments.ptp.domain());
+    let domain = arguments.ptp.domain(None);
     let config = arguments.ptp.apply(make(interface.clone(), domain))?;
     let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();

@@ -4,11 +4,16 @@ use crate::failure::{Failure, Result};
 use clap::{Args, ValueEnum};
 use engine::ptp::Profile;
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
+use net::interface::Interface;
 use net::ptp::PtpConfig;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 #[derive(Args)]
 pub(crate) struct PtpOptions {
+    /// PTP domain; that of the description, or else of the profile, if it is left out
+    #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
+    domain: Option<u8>,
+
     /// PTP profile: which domain is meant if none is given, how often we announce ourselves and
     /// send Syncs as master, and how often unicast masters are asked to. A slave of multicast takes
     /// all intervals from the wire
@@ -56,9 +61,14 @@ impl PtpOptions {
         }
     }
 
-    /// The domain, if nothing else tells it.
-    pub(crate) fn domain(&self) -> u8 {
-        self.profile().domain_number.default
+    /// The domain, where a description tells `described`.
+    pub(crate) fn domain(&self, described: Option<u8>) -> u8 {
+        self.domain.or(described).unwrap_or(self.profile().domain_number.default)
+    }
+
+    /// A slave in that domain.
+    pub(crate) fn slave(&self, interface: &Interface, described: Option<u8>) -> Result<PtpConfig> {
+        self.apply(PtpConfig::slave(interface.clone(), self.domain(described)))
     }
 
     /// The same client, as these options want it.

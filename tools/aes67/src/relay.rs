@@ -18,7 +18,7 @@ use engine::send::{Dither, SenderConfig};
 use engine::{Nanos, SampleRate};
 use net::clock;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig};
+use net::ptp::PtpClient;
 use net::relay::{RelayStatus, RelayStreams, StreamRelay};
 use net::sap::SapAnnouncer;
 use net::stream::LegConfig;
@@ -83,10 +83,6 @@ pub(crate) struct LoopArguments {
     #[arg(long, value_name = "MS", value_parser = ["0.125", "0.25", "0.333", "1", "4", "5"])]
     ptime: Option<String>,
 
-    /// PTP domain; that of the description if it is left out
-    #[arg(long = "domain", alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: Option<u8>,
-
     /// Give up, and say why, if the clock is not known after this many seconds
     #[arg(long, value_name = "SECONDS")]
     wait: Option<f64>,
@@ -137,8 +133,8 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let host = outputs[0].address.into();
     let description = Description::new(&config.output, host, started_s, &name, arguments.ttl);
     let mut description = description.map_err(Failure::input)?;
-    let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
-    let mut ptp_config = arguments.ptp.apply(PtpConfig::slave(inputs[0].clone(), domain))?;
+    let domain = arguments.ptp.domain(target.domain);
+    let mut ptp_config = arguments.ptp.slave(&inputs[0], target.domain)?;
     ptp_config.reference.fallback_after = None;
     let ptp = PtpClient::shared(ptp_config)?;
     let announcer = || SapAnnouncer::to_groups(&outputs[0], SAP_INTERVAL, seed(), &arguments.sap_group);
@@ -217,7 +213,7 @@ fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfi
     let input = StreamConfig {
         channel_map: ChannelMap::new(&map).map_err(Failure::input)?,
         payload_type: target.payload_type,
-        packet_frames: target.stream.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
+        packet_frames: target.described().packet_frames,
         media_clock: target.stream.relation(),
         depth_limit: latency,
         ..StreamConfig::new(format, latency, NO_BLOCK)

@@ -3,7 +3,7 @@
 //!
 //! | form | meaning |
 //! |---|---|
-//! | `studio.sdp`, `sdp:///folder/studio.sdp`, `file:///folder/studio.sdp` | a description in a file |
+//! | `studio.sdp`, `sdp:///folder/studio.sdp`, or with `file://` | a description in a file |
 //! | `rtsp://host/by-name/Studio` | the description that a device serves |
 //! | `Studio 1`, `aes67://sap/Studio%201` | a session that is announced by this name |
 //! | `aes67://239.69.0.1:5004` | a group, on PTP |
@@ -19,7 +19,7 @@ mod url;
 use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
 use engine::announce::sap::Entry;
-use engine::announce::sdp::{Description, Parsed, ReferenceClock, StreamDescription};
+use engine::announce::sdp::{Description, Parsed, StreamDescription};
 use engine::receive::Described;
 use net::interface::Interface;
 use net::sap::SapListener;
@@ -281,18 +281,19 @@ impl Target {
             leg.source = options.source.or(leg.source);
         }
         check(&mut stream).map_err(|error| error.to_string())?;
-        let domain = stream.legs.iter().find_map(|leg| match &leg.reference_clock {
-            ReferenceClock::Ptp { domain, .. } => *domain,
-            _ => None,
-        });
         Ok(Self {
             name,
             payload_type: options.payload_type.or(stream.only_payload_type()),
-            domain: options.domain.or(domain),
+            domain: options.domain.or(stream.ptp_domain()),
             interfaces: options.interfaces.clone(),
             latency_ms: options.latency_ms,
             stream,
         })
+    }
+
+    /// What its packets are compared with.
+    pub(crate) fn described(&self) -> Described {
+        self.stream.described(self.payload_type)
     }
 
     /// Takes over what its packets have shown it to be.

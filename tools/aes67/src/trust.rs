@@ -100,9 +100,7 @@ impl MediaSink for Sink {
 }
 
 fn learn(target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {
-    let stream = &target.stream;
-    let packet_frames = stream.packet_frames.and_then(|frames| u32::try_from(frames).ok());
-    let described = Described { format: stream.format, payload_type: target.payload_type, packet_frames };
+    let described = target.described();
     let learning = Arc::new(Mutex::new(Learning::new(described)));
     let listener = MediaListener::start(legs, None, Sink(Arc::clone(&learning)))?;
     let (began, mut told) = (session.elapsed(), false);

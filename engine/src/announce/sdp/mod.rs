@@ -26,7 +26,7 @@ pub use lint::{Finding, Lint};
 pub use obstacle::Obstacle;
 pub use session::Session;
 
-use crate::receive::{MediaClock, StreamConfig};
+use crate::receive::{Described, MediaClock, StreamConfig};
 use crate::rtp::format::StreamFormat;
 use crate::units::{Frames, Nanos, SampleRate};
 use std::net::IpAddr;
@@ -123,6 +123,22 @@ impl StreamDescription {
         }
     }
 
+    /// The PTP domain of the reference clock, if it is told.
+    #[must_use]
+    pub fn ptp_domain(&self) -> Option<u8> {
+        self.legs.iter().find_map(|leg| match &leg.reference_clock {
+            ReferenceClock::Ptp { domain, .. } => *domain,
+            _ => None,
+        })
+    }
+
+    /// What packets are compared with, where so much is known of their payload type.
+    #[must_use]
+    pub fn described(&self, payload_type: Option<u8>) -> Described {
+        let packet_frames = self.packet_frames.and_then(|frames| u32::try_from(frames).ok());
+        Described { format: self.format, payload_type, packet_frames }
+    }
+
     /// How the timestamps relate to PTP, for a receiver.
     #[must_use]
     pub fn relation(&self) -> MediaClock {
@@ -136,12 +152,13 @@ impl StreamDescription {
     /// What a receiver of this stream is made of; all channels, played with a constant depth.
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
+        let Described { format, payload_type, packet_frames } = self.described(self.only_payload_type());
         StreamConfig {
-            payload_type: self.only_payload_type(),
-            packet_frames: self.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
+            payload_type,
+            packet_frames,
             media_clock: self.relation(),
             card_rate,
-            ..StreamConfig::new(self.format, target_depth, block_frames)
+            ..StreamConfig::new(format, target_depth, block_frames)
         }
     }
 }

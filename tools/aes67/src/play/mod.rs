@@ -35,7 +35,7 @@ use late::LatePackets;
 use memory::Memory;
 use net::clock;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig};
+use net::ptp::PtpClient;
 use net::stream::{LegConfig, ReceiverStatus};
 use net::timeline::{SystemTimeline, Timeline};
 use output::Lost;
@@ -105,10 +105,6 @@ pub(crate) struct PlayArguments {
     /// Refuse a latency that is too short for the output, instead of raising it
     #[arg(long)]
     latency_strict: bool,
-
-    /// PTP domain; that of the description if it is left out
-    #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: Option<u8>,
 
     /// Give up, and say why, if the PTP or system clock is not known after this many seconds
     #[arg(long, value_name = "SECONDS")]
@@ -244,8 +240,7 @@ fn timeline(
         Clock::Livewire | Clock::Free => Ok(None),
         _ if !on_ptp => Ok(None),
         Clock::Ptp => {
-            let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
-            let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
+            let client = PtpClient::shared(arguments.ptp.slave(interface, target.domain)?);
             let warned = client.inspect_err(|error| {
                 warn(format_args!("warning: playing by the arrival of packets, without PTP: {error}"));
             });

@@ -18,11 +18,11 @@ use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Described, Leg, MediaClock, Refusals};
+use engine::receive::{Leg, MediaClock, Refusals};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig};
+use net::ptp::PtpClient;
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
 use net::timeline::Timeline;
 use stamp::Anchor;
@@ -71,10 +71,6 @@ pub(crate) struct RecordArguments {
     /// Write over files that are there already
     #[arg(long)]
     overwrite: bool,
-
-    /// PTP domain of the files' times; that of the description if it is left out
-    #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: Option<u8>,
 
     #[command(flatten)]
     ptp: PtpOptions,
@@ -214,11 +210,7 @@ impl Take {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let ptp = ptp_client(arguments, target, &interfaces[0])?;
         let sink = Sink {
-            capture: Capture::new(Described {
-                format,
-                payload_type: target.payload_type,
-                packet_frames: target.stream.packet_frames.and_then(|frames| u32::try_from(frames).ok()),
-            }),
+            capture: Capture::new(target.described()),
             rate: format.sample_rate(),
             media_clock: target.stream.relation(),
             ptp: ptp.clone(),
@@ -289,8 +281,7 @@ fn ptp_client(arguments: &RecordArguments, target: &Target, interface: &Interfac
     if arguments.no_ptp || !on_ptp {
         return Ok(None);
     }
-    let domain = arguments.domain.or(target.domain).unwrap_or_else(|| arguments.ptp.domain());
-    let client = PtpClient::shared(arguments.ptp.apply(PtpConfig::slave(interface.clone(), domain))?);
+    let client = PtpClient::shared(arguments.ptp.slave(interface, target.domain)?);
     Ok(client
         .inspect_err(|error| warn(format_args!("warning: times are the system clock's, without PTP: {error}")))
         .ok())

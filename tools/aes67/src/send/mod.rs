@@ -95,10 +95,6 @@ pub(crate) struct SendArguments {
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
-    /// PTP domain; that of the profile if it is left out
-    #[arg(long, alias = "ptp-domain", value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: Option<u8>,
-
     #[command(flatten)]
     ptp: PtpOptions,
 
@@ -322,7 +318,7 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     Ok(Plan {
         interface: interface.map(OneOrTwo),
         clock: arguments.clock,
-        ptp_domain: Domain(arguments.domain.unwrap_or_else(|| arguments.ptp.domain())),
+        ptp_domain: Domain(arguments.ptp.domain(None)),
         grandmaster,
         wait_for_clock: !arguments.no_wait,
         announce: !arguments.no_sap,
