@@ -283,11 +283,12 @@ impl SlaveClock {
     /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree
     /// must not outlive them.
     fn count_impossible(&mut self, now: LocalTime) {
-        if let Some(doubt) = self.doubt() {
-            self.doubted = Some(doubt);
+        let doubt = self.doubt();
+        let ended = self.impossible > 0 && doubt.is_none();
+        if doubt.is_some() {
+            self.doubted = doubt;
             self.impossible += 1;
         }
-        let ended = self.impossible > 0 && self.doubt().is_none();
         if ended || self.impossible == IMPOSSIBLE {
             self.begin_anew(now);
         }
