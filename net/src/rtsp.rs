@@ -8,6 +8,7 @@
 use crate::clock;
 use engine::announce::sdp::MAX_TEXT;
 use engine::{LocalTime, Nanos};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -19,6 +20,8 @@ const PORT: u16 = 554;
 const TIMEOUT: Nanos = Nanos::from_secs(5);
 /// Header and body of an answer.
 const MAX_ANSWER: usize = 8 * 1024 + MAX_TEXT;
+/// What is escaped in a path, besides letters beyond ASCII: names of streams may have blanks.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ');
 /// Addresses that are asked one after another.
 const MAX_REDIRECTS: usize = 3;
 
@@ -116,13 +119,8 @@ fn parse(url: &str) -> Result<Url, RtspError> {
     if !scheme.eq_ignore_ascii_case("rtsp") || host.is_empty() {
         return Err(wrong());
     }
-    let escaped: String = path.bytes().map(escape).collect();
+    let escaped = utf8_percent_encode(path, ESCAPED);
     Ok(Url { host: host.to_owned(), port, request: format!("rtsp://{place}/{escaped}") })
-}
-
-/// Names of streams may have blanks and letters beyond ASCII.
-fn escape(byte: u8) -> String {
-    if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
 enum Answer {
