@@ -1,5 +1,6 @@
 //! What a port is told.
 
+use super::authentication::Authentication;
 use super::bmca::DataSet;
 use super::profile::Profile;
 use super::time_properties::TimeProperties;
@@ -64,6 +65,9 @@ pub struct PortConfig {
     /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
     /// without it, they serve everybody.
     pub unicast: Option<UnicastConfig>,
+    /// How messages are authenticated; without it, anybody's are taken. With it, only those of who
+    /// holds a key of it.
+    pub authentication: Option<Authentication>,
     /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at which they were made, which is only as good as
     /// the sending is quick.
     pub two_step: bool,
@@ -91,6 +95,7 @@ impl PortConfig {
             slave_only: false,
             delay_request_mode: DelayRequestMode::Multicast,
             unicast: None,
+            authentication: None,
             two_step: true,
             timeline: Timeline::OwnClock,
             time_properties: TimeProperties::default(),

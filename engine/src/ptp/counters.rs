@@ -19,6 +19,8 @@ pub struct PortCounters {
     pub alternate_master: u64,
     /// Sync, Follow_Up and Delay_Resp of ports that are not the selected master.
     pub not_the_master: u64,
+    /// Messages that did not come from a holder of a key, where one is asked for.
+    pub unauthenticated: u64,
     /// Announces.
     pub announces: u64,
     /// Syncs of the selected master.

@@ -3,6 +3,7 @@
 //!
 //! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
 
+pub mod authentication;
 mod bmca;
 pub mod bmca_yield;
 mod config;

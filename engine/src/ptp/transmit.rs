@@ -1,5 +1,6 @@
 //! What a port sends: datagrams with their destination, and what is to be told back.
 
+use super::authentication::{self, Authentication};
 use super::wire::{Body, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
 use crate::units::PtpTime;
 use std::collections::VecDeque;
@@ -7,8 +8,9 @@ use std::ops::Deref;
 
 /// logMessageInterval of messages that have none (IEEE 1588-2019, table 42).
 pub(super) const NO_INTERVAL: i8 = 0x7F;
-/// Longest datagram that we send: an AirPlay Signaling message has 106 bytes.
-const CAPACITY: usize = 128;
+/// Longest datagram that we send: an AirPlay Signaling message has 106 bytes, and any message of an
+/// ordinary clock fewer, but for what authenticates it.
+const CAPACITY: usize = 106 + authentication::LONGEST_TLV;
 /// Datagrams that nobody has polled.
 const MAX_QUEUED: usize = 64;
 
@@ -107,9 +109,18 @@ impl Transmit {
     ///
     /// # Errors
     /// If the message cannot be written, or is longer than a [`Datagram`].
-    pub(super) fn new(message: &Message<'_>, destination: Destination) -> Result<Self, WireError> {
+    pub(super) fn new(
+        message: &Message<'_>,
+        destination: Destination,
+        authentication: Option<&Authentication>,
+    ) -> Result<Self, WireError> {
         let mut bytes = [0; CAPACITY];
-        let length = message.emit(&mut bytes)?;
+        let mut length = message.emit(&mut bytes)?;
+        if let Some(authentication) = authentication {
+            let needed = length + authentication::LONGEST_TLV;
+            let too_small = WireError::BufferTooSmall { needed, available: CAPACITY };
+            length = authentication.append(&mut bytes, length).ok_or(too_small)?;
+        }
         let message_type = message.body.message_type();
         let class = MessageClass::of(message_type);
         let token = TransmitToken { message_type, sequence_id: message.header.sequence_id };
@@ -128,32 +139,36 @@ impl Transmit {
             ..Header::default()
         };
         let body = Body::DelayReq { origin_timestamp: PtpTime::EPOCH };
-        Self::new(&Message { header, body, tlvs: Tlvs::default() }, Destination::Multicast).ok()
+        Self::new(&Message { header, body, tlvs: Tlvs::default() }, Destination::Multicast, None).ok()
     }
 }
 
 /// Messages waiting to be polled. Bounded: a full one refuses, because whoever does not drain it must not make it grow.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox(VecDeque<Transmit>);
+pub(super) struct Outbox {
+    queue: VecDeque<Transmit>,
+    authentication: Option<Authentication>,
+}
 
 impl Outbox {
-    pub(super) fn new() -> Self {
-        Self(VecDeque::with_capacity(MAX_QUEUED))
+    /// An empty one, whose messages are authenticated if they shall be.
+    pub(super) fn new(authentication: Option<Authentication>) -> Self {
+        Self { queue: VecDeque::with_capacity(MAX_QUEUED), authentication }
     }
 
     /// Queues the message; false if it cannot be written, or if nobody drains the queue.
     pub(super) fn push(&mut self, message: &Message<'_>, destination: Destination) -> bool {
-        let transmit = Transmit::new(message, destination);
-        let room = self.0.len() < MAX_QUEUED;
+        let transmit = Transmit::new(message, destination, self.authentication.as_ref());
+        let room = self.queue.len() < MAX_QUEUED;
         match transmit {
-            Ok(transmit) if room => self.0.push_back(transmit),
+            Ok(transmit) if room => self.queue.push_back(transmit),
             _ => return false,
         }
         true
     }
 
     pub(super) fn pop(&mut self) -> Option<Transmit> {
-        self.0.pop_front()
+        self.queue.pop_front()
     }
 }
 
@@ -168,18 +183,18 @@ mod tests {
     #[test]
     fn only_event_messages_ask_for_their_time() {
         let sync = message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &[]);
-        let sync = Transmit::new(&sync, Destination::Multicast).unwrap();
+        let sync = Transmit::new(&sync, Destination::Multicast, None).unwrap();
         assert_eq!((sync.class, sync.timestamp.is_some()), (MessageClass::Event, true));
         let follow_up = message(Body::FollowUp { precise_origin_timestamp: PtpTime::EPOCH }, &[]);
-        let follow_up = Transmit::new(&follow_up, Destination::Multicast).unwrap();
+        let follow_up = Transmit::new(&follow_up, Destination::Multicast, None).unwrap();
         assert_eq!((follow_up.class, follow_up.timestamp), (MessageClass::General, None));
         assert_eq!(follow_up.class.udp_port(), 320);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let long = [0; 100];
-        let mut outbox = Outbox::new();
+        let long = [0; CAPACITY];
+        let mut outbox = Outbox::new(None);
         assert!(!outbox.push(&message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &long), Destination::Multicast));
         let sync = message(Body::Sync { origin_timestamp: PtpTime::EPOCH }, &[]);
         for _ in 0..MAX_QUEUED {

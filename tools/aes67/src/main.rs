@@ -15,6 +15,7 @@ mod monitor;
 mod play;
 mod ptp;
 mod ptp_options;
+mod ptp_security;
 mod record;
 mod relay;
 mod send;

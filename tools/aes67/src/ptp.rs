@@ -240,7 +240,7 @@ fn summary(status: &PtpStatus) -> String {
         .as_ref()
         .map_or_else(String::new, |reason| format!(", the card's not because {reason}"));
     format!(
-        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}, PTP version 1 {}, implausible {}\n\
+        "Announces {}, Syncs {}, Follow_Ups {}, Delay_Resps {}, unanswered {}; other domains {}, malformed {}, PTP version 1 {}, implausible {}, not authentic {}\n\
          timestamps: {}{refusal} (by user space {}, left out without {}, error of conversion at most {}), of sent messages {told} and {untold} missing\n\
          local clock: {}\nthread: {}\nsystem clock: {}{}",
         counters.announces,
@@ -252,6 +252,7 @@ fn summary(status: &PtpStatus) -> String {
         counters.malformed,
         counters.version_1,
         counters.implausible,
+        counters.unauthenticated,
         status.timestamping,
         status.event_socket.stamped_by_user_space,
         status.event_socket.unstamped,

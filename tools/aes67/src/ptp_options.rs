@@ -1,6 +1,7 @@
 //! What all commands that follow PTP can be told of it.
 
 use crate::failure::{Failure, Result};
+use crate::ptp_security::SecurityOptions;
 use clap::{Args, ValueEnum};
 use engine::ptp::Profile;
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
@@ -34,6 +35,9 @@ pub(crate) struct PtpOptions {
         value_parser = clap::value_parser!(u32).range(i64::from(*UnicastConfig::DURATIONS_S.start())..=i64::from(*UnicastConfig::DURATIONS_S.end()))
     )]
     unicast_duration: u32,
+
+    #[command(flatten)]
+    security: SecurityOptions,
 }
 
 /// The profiles as users know them.
@@ -73,7 +77,8 @@ impl PtpOptions {
 
     /// The same client, as these options want it.
     pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
-        let config = config.with_profile(self.profile());
+        let mut config = config.with_profile(self.profile());
+        config.port.authentication = self.security.authentication()?;
         if self.unicast_master.is_empty() {
             return Ok(config);
         }

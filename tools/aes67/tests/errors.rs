@@ -31,6 +31,7 @@ fn bad_input_is_one_clear_sentence() {
     let Some(wire) = Wire::new(&[]) else { return };
     fs::write(wire.path("bad.sdp"), "hello\n").unwrap();
     fs::write(wire.path("other.csv"), "").unwrap();
+    fs::write(wire.path("keys"), "[security_association]\nspp 1\n1 AES128 secret\n").unwrap();
     fs::write(wire.path("v6.sdp"), description("IN IP6 ff15::77:3")).unwrap();
     fs::write(wire.path("zero.sdp"), description("IN IP4 0.0.0.0")).unwrap();
     let second = "m=audio 5006 RTP/AVP 97\r\na=rtpmap:97 L16/48000/8\r\n";
@@ -42,6 +43,10 @@ fn bad_input_is_one_clear_sentence() {
             "error: there is no network interface eth9 with an IPv4 address; there is lo",
         ),
         ("ptp --interface vb --yield 10.67.0.x".into(), "error: 10.67.0.x: "),
+        (
+            "send tone --group 239.1.1.1 --interface vb --sa-file keys".into(),
+            "error: keys: line 3: the algorithms are SHA256-128 and SHA256",
+        ),
         ("ptp --interface vb --seconds -1".into(), "error: "),
         ("ptp --interface vb --unicast-master 239.1.1.1".into(), "error: 239.1.1.1 is no address of a single host"),
         ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: --unicast-master is for who follows"),

@@ -128,7 +128,7 @@ impl<L: ClockLaw> YieldSession<L> {
             last_sync: None,
             round_trip: None,
             timers,
-            outbox: Outbox::new(),
+            outbox: Outbox::new(None),
             events: VecDeque::with_capacity(MAX_EVENTS),
             counters: PortCounters::default(),
         }

@@ -8,6 +8,7 @@ mod unusable;
 
 pub(super) use unusable::{Unusable, What};
 
+use super::authentication::Unauthenticated;
 use super::plausibility::Fault;
 use super::transmit::PeerAddress;
 use super::wire::{ClockIdentity, PortIdentity};
@@ -72,6 +73,13 @@ pub enum Instead {
         sender: PortIdentity,
         /// majorSdoId.
         major_sdo_id: u8,
+    },
+    /// Messages that do not come from a holder of our key.
+    Unauthenticated {
+        /// Who sends them.
+        sender: PortIdentity,
+        /// Why they are refused.
+        reason: Unauthenticated,
     },
     /// PTP version 1.
     Version1(PeerAddress),
@@ -142,6 +150,9 @@ impl fmt::Display for Instead {
             }
             Self::OtherSdo { sender, major_sdo_id } => {
                 write!(f, ", but {sender} speaks another profile of PTP (majorSdoId {major_sdo_id})")
+            }
+            Self::Unauthenticated { sender, reason } => {
+                write!(f, ", but messages of {sender} arrive that cannot be authenticated: {reason}")
             }
             Self::Version1(from) => {
                 write!(f, ", but {from} speaks PTP version 1, as Dante does where its AES67 mode is off")

@@ -4,6 +4,7 @@
 //! is heard, so that a flood of others does not make the reason flicker.
 
 use super::Instead;
+use crate::ptp::authentication::Unauthenticated;
 use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockIdentity, PortIdentity};
 use crate::units::{LocalTime, Nanos};
@@ -24,6 +25,7 @@ pub(in crate::ptp) enum What {
     OtherDomain { grandmaster: ClockIdentity, domain: u8 },
     AlternateMaster(ClockIdentity),
     OtherSdo { sender: PortIdentity, major_sdo_id: u8 },
+    Unauthenticated { sender: PortIdentity, reason: Unauthenticated },
     Version1(PeerAddress),
 }
 
@@ -37,6 +39,7 @@ struct Entry {
 /// One place for each kind.
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct Unusable {
+    unauthenticated: Option<Entry>,
     too_far: Option<Entry>,
     unannounced: Option<Entry>,
     domains: [Option<Entry>; DOMAINS],
@@ -51,6 +54,7 @@ impl Unusable {
         let kept = interval.map_or(KEPT, |interval| interval.times(KEPT_INTERVALS)).max(KEPT);
         let entry = Entry { what, until: now + kept };
         let place = match what {
+            What::Unauthenticated { .. } => &mut self.unauthenticated,
             What::TooFar { .. } => &mut self.too_far,
             What::Unannounced(_) => &mut self.unannounced,
             What::AlternateMaster(_) => &mut self.alternate,
@@ -86,7 +90,8 @@ impl Unusable {
         });
         let other_domain = domains.next().map(|first| Instead::OtherDomain { first, second: domains.next() });
         let of = |entry: &Option<Entry>| fresh(entry).and_then(instead);
-        of(&self.too_far)
+        of(&self.unauthenticated)
+            .or_else(|| of(&self.too_far))
             .or_else(|| of(&self.unannounced))
             .or(other_domain)
             .or_else(|| of(&self.alternate))
@@ -104,7 +109,8 @@ fn is_same(there: &What, what: &What) -> bool {
             (a, c) == (b, d)
         }
         (What::Unannounced(a), What::Unannounced(b))
-        | (What::OtherSdo { sender: a, .. }, What::OtherSdo { sender: b, .. }) => a == b,
+        | (What::OtherSdo { sender: a, .. }, What::OtherSdo { sender: b, .. })
+        | (What::Unauthenticated { sender: a, .. }, What::Unauthenticated { sender: b, .. }) => a == b,
         (What::Version1(a), What::Version1(b)) => a == b,
         _ => false,
     }
@@ -116,6 +122,7 @@ fn instead(what: What) -> Option<Instead> {
         What::Unannounced(sender) => Some(Instead::Unannounced(sender)),
         What::AlternateMaster(grandmaster) => Some(Instead::AlternateMaster(grandmaster)),
         What::OtherSdo { sender, major_sdo_id } => Some(Instead::OtherSdo { sender, major_sdo_id }),
+        What::Unauthenticated { sender, reason } => Some(Instead::Unauthenticated { sender, reason }),
         What::Version1(from) => Some(Instead::Version1(from)),
         What::OtherDomain { .. } => None,
     }

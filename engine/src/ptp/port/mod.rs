@@ -112,7 +112,7 @@ impl<L: ClockLaw> Port<L> {
             signaling_id: 0,
             timers: Timers::default(),
             spacing: ChaCha8Rng::seed_from_u64(seed),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(config.authentication),
             events: VecDeque::with_capacity(MAX_EVENTS),
             counters: PortCounters::default(),
             unusable: Unusable::default(),
@@ -131,6 +131,9 @@ impl<L: ClockLaw> Port<L> {
         let header = message.header;
         if !self.is_for_us(&header) {
             self.note_unusable(now, &message);
+            return Ok(());
+        }
+        if !self.is_authentic(now, datagram, &message) {
             return Ok(());
         }
         if !self.comes_by_unicast(source, &header) {
@@ -256,6 +259,16 @@ impl<L: ClockLaw> Port<L> {
             return true;
         };
         *reason += 1;
+        false
+    }
+
+    /// Whether the message comes from a holder of a key, if one is asked for.
+    fn is_authentic(&mut self, now: LocalTime, datagram: &[u8], message: &Message<'_>) -> bool {
+        let Some(authentication) = &self.config.authentication else { return true };
+        let Err(reason) = authentication.verify(datagram, message) else { return true };
+        self.counters.unauthenticated += 1;
+        let sender = message.header.source_port_identity;
+        self.unusable.hear(now, What::Unauthenticated { sender, reason }, None);
         false
     }
 

@@ -1,5 +1,6 @@
 //! A port among scripted masters, and ports among themselves.
 
+mod authentication;
 mod diagnosis;
 mod master;
 mod selection;
