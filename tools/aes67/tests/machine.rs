@@ -66,7 +66,7 @@ fn all_go_on_when_an_address_changes_or_an_interface_is_made_anew() {
 fn what_could_not_be_sent_is_not_told_as_sent() {
     let Some(wire) = Wire::new(&[]) else { return };
     wire.ip('a', &["route del default dev va"]);
-    let done = wire.aes67('a', "send tone --to 10.99.0.1 --interface va --clock system --no-sap --seconds 1");
+    let done = wire.aes67('a', "send tone --to 10.99.0.1 --interface va --clock system --no-sap --seconds 4");
     let (said, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert_eq!(done.status.code(), Some(1), "{said}{errors}");
     assert!(errors.contains("error: nothing was sent: Network is unreachable"), "{errors}");

@@ -99,6 +99,8 @@ impl Opened {
         let mut block = vec![0.0; self.block_frames * self.channels];
         let silence = block.clone();
         let started = clock::now();
+        // All that was due by then is left out.
+        let mut resumed_at = started;
         for callbacks in 0u64.. {
             let due = self.due(started, callbacks);
             sleep_until(due);
@@ -106,7 +108,10 @@ impl Opened {
                 break;
             }
             let now = clock::now();
-            let is_left_out = now.since(due) >= LEFT_OUT;
+            if now.since(due) >= LEFT_OUT {
+                resumed_at = now;
+            }
+            let is_left_out = due < resumed_at;
             if !is_left_out {
                 mixer.pull(now, &mut block);
             }
