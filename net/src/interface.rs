@@ -224,7 +224,7 @@ mod tests {
         let second = interface("eth0", 2, 3, false);
         let renamed = interface("lan", 2, 2, false);
         let found = |all: &[Interface]| same(all, eth0).cloned();
-        assert_eq!(found(&[moved.clone(), renamed.clone()]), Some(moved.clone()), "another address and number");
+        assert_eq!(found(&[moved.clone(), renamed.clone()]), Some(moved), "another address and number");
         assert_eq!(found(&[second, eth0.clone()]), Some(eth0.clone()), "its own of two addresses");
         assert_eq!(found(std::slice::from_ref(&renamed)), Some(renamed), "another name");
         assert_eq!(found(&[interface("eth1", 3, 3, false)]), None);
