@@ -62,7 +62,7 @@ pub(crate) mod state {
 /// # Errors
 /// If PTP's ports are refused.
 pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
-    let key = (config.interface.index, config.port.domain_number);
+    let key = (config.interface.name.clone(), config.port.domain_number);
     let started = match PtpClient::shared(config) {
         Err(net::Error::PtpInUse { interface, domain }) => {
             running(key).ok_or(net::Error::PtpInUse { interface, domain })
@@ -107,13 +107,13 @@ pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
     Ok(system)
 }
 
-fn running((index, domain): (u32, u8)) -> Option<Arc<PtpClient>> {
+fn running((name, domain): (String, u8)) -> Option<Arc<PtpClient>> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut clients = known.clocks.iter().rev().filter_map(|asked| match asked {
         Asked::Ptp(client) => client.upgrade(),
         Asked::System(_) => None,
     });
-    clients.find(|client| client.config().interface.index == index && client.config().port.domain_number == domain)
+    clients.find(|client| client.config().interface.name == name && client.config().port.domain_number == domain)
 }
 
 /// The clock that was asked for last, of those that somebody follows.

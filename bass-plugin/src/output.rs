@@ -203,7 +203,7 @@ impl Announcing {
         let announce = move || {
             while goes_on(&told) {
                 // A description is told once the stream flows: before that its clock is not known.
-                if sender.status().streams[0].sender.packets > 0 {
+                if sender.status().streams[0].packets > 0 {
                     session.set_clock(&reference_clock(ptp.as_deref(), &interface));
                     announcer.advance(net::clock::now(), &session.to_sdp());
                 }

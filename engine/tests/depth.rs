@@ -6,7 +6,7 @@
 mod rig;
 
 use engine::Nanos;
-use engine::receive::{MediaClock, Playout, PlayoutStats, StreamConfig};
+use engine::receive::{Leg, MediaClock, Playout, PlayoutStats, StreamConfig};
 use rig::{Arrival, CHANNELS, Rig, Sender, TARGET_DEPTH, at_ms};
 
 const SENDER: Sender = Sender { ssrc: 0xCAFE, timestamp: 1_000_000, frequency_hz: 440.0 };
@@ -95,4 +95,25 @@ fn another_source_begins_at_the_depth_that_was_asked_for() {
     let (_, stats) = play(&mut rig, 5_000, 8_000, &packets);
     assert_eq!((stats.generation, stats.target, stats.raised_by), (2, TARGET_DEPTH, Nanos::ZERO));
     assert!((stats.achieved - TARGET_DEPTH).abs() < Nanos::from_micros(200), "{stats:?}");
+}
+
+/// The audio half goes on first, and then the control half takes what the kernel has kept.
+#[test]
+fn a_host_that_stood_still_raises_no_depth_and_restarts_nothing() {
+    for (still_ms, kept) in [(400, 400), (2_000, 2_000), (5_000, 600)] {
+        let packets = SENDER.packets(0..20_000);
+        let mut rig = rig(TARGET_DEPTH.times(8));
+        play(&mut rig, 0, 5_000, &packets);
+        let before = rig.ingest.stats();
+        let resumed_ms = 5_000 + still_ms;
+        rig.playout.pull(at_ms(resumed_ms), &mut [0.0; 480 * CHANNELS]);
+        for (at, datagram) in &packets[5_000..5_000 + kept] {
+            rig.ingest.handle_datagram(Leg::A, *at, datagram).unwrap();
+        }
+        let (_, end) = play(&mut rig, resumed_ms + 10, resumed_ms + 5_000, &packets);
+        assert_eq!(end.raised_by, Nanos::ZERO, "{still_ms} ms: {end:?}");
+        assert!((end.achieved - TARGET_DEPTH).abs() < Nanos::from_micros(500), "{still_ms} ms: {end:?}");
+        let after = rig.ingest.stats();
+        assert_eq!((after.generation, after.shifts), (before.generation, before.shifts), "{still_ms} ms: {after:?}");
+    }
 }

@@ -44,8 +44,8 @@ use steps::{Reading, Steps};
 /// Readings of both clocks that take longer than this were interrupted, and are tried again.
 const INTERRUPTED: Nanos = Nanos::from_micros(2);
 const TRIES: usize = 3;
-/// Stamps older than this, or from the future by more than a reading can err, were taken before
-/// somebody set the clock that stamps.
+/// Stamps that are older by more than this than they can have waited, or from the future by more
+/// than a reading can err, were taken before somebody set the clock that stamps.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
 /// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
@@ -133,16 +133,17 @@ impl StampConverter {
         *self = Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps: self.steps };
     }
 
-    /// The host's time of a stamp in the system's time; `None` if that is not known, because the
-    /// system's clock was set meanwhile.
-    pub fn convert(&mut self, stamp: PtpTime) -> Option<LocalTime> {
-        self.convert_system(stamp, &read_system(INTERRUPTED))
+    /// The host's time of a stamp in the system's time, which has `waited` so long to be read at
+    /// the most, or a second longer: since all that had come was read last. `None` if the time is
+    /// not known, because the system's clock was set meanwhile.
+    pub fn convert(&mut self, stamp: PtpTime, waited: Nanos) -> Option<LocalTime> {
+        self.convert_system(stamp, waited, &read_system(INTERRUPTED))
     }
 
-    fn convert_system(&mut self, stamp: PtpTime, read: &SystemRead) -> Option<LocalTime> {
+    fn convert_system(&mut self, stamp: PtpTime, waited: Nanos, read: &SystemRead) -> Option<LocalTime> {
         self.watch(read);
         let now = read.reading.middle();
-        let converted = self.steps.stamped_at(stamp, now).map(|at| middle(&read.both) - (now - at));
+        let converted = self.steps.stamped_at(stamp, now, waited + OLDEST).map(|at| middle(&read.both) - (now - at));
         self.count(converted, &read.both)
     }
 
@@ -166,7 +167,12 @@ impl StampConverter {
     }
 
     /// The host's time of a stamp in the time of a network card's clock that was just read; `None` if the stamp cannot be true, because that clock was set meanwhile.
-    pub(crate) fn convert_hardware(&mut self, stamp: PtpTime, reading: &HardwareReading) -> Option<LocalTime> {
+    pub(crate) fn convert_hardware(
+        &mut self,
+        stamp: PtpTime,
+        reading: &HardwareReading,
+        waited: Nanos,
+    ) -> Option<LocalTime> {
         let both = match reading.beside {
             Beside::Host { before, after } => Both { before, other: reading.device, after },
             Beside::System { before, after } => {
@@ -180,13 +186,13 @@ impl StampConverter {
             }
         };
         self.card.observe(middle(&both), both.other);
-        self.convert_beside(stamp, &both, self.card.rate)
+        self.convert_beside(stamp, waited, &both, self.card.rate)
     }
 
     /// `rate`: how much faster the clock that stamps runs than the host's.
-    fn convert_beside(&mut self, stamp: PtpTime, both: &Both, rate: Ppb) -> Option<LocalTime> {
+    fn convert_beside(&mut self, stamp: PtpTime, waited: Nanos, both: &Both, rate: Ppb) -> Option<LocalTime> {
         let local_age = |age: Nanos| Nanos::new((age.as_nanos() as f64 / rate.ratio()) as i64);
-        self.count(age(both, stamp).map(|age| middle(both) - local_age(age)), both)
+        self.count(age(both, stamp, waited).map(|age| middle(both) - local_age(age)), both)
     }
 
     /// The largest error that a conversion may have had so far.
@@ -289,9 +295,9 @@ fn middle(both: &Both) -> LocalTime {
     both.before + Nanos::new((both.after - both.before).as_nanos() / 2)
 }
 
-fn age(both: &Both, stamp: PtpTime) -> Option<Nanos> {
+fn age(both: &Both, stamp: PtpTime, waited: Nanos) -> Option<Nanos> {
     let age = both.other - stamp;
-    (EARLIEST..OLDEST).contains(&age).then_some(age)
+    (EARLIEST..waited + OLDEST).contains(&age).then_some(age)
 }
 
 /// The system's clock as a source for [`engine::clock::Reference`]: reads it whenever it is asked to.
@@ -341,7 +347,7 @@ mod tests {
         let before = now();
         let stamp = platform::clock::system_now();
         let after = now();
-        let converted = converter.convert(stamp).unwrap();
+        let converted = converter.convert(stamp, Nanos::ZERO).unwrap();
         let error = Nanos::from_micros(5) + converter.worst();
         assert!(converted >= before - error && converted <= after + error, "{before:?} {converted:?} {after:?}");
     }
@@ -350,9 +356,21 @@ mod tests {
     fn a_stamp_from_before_the_clock_was_set_is_refused() {
         let mut converter = StampConverter::default();
         let system = platform::clock::system_now();
-        assert_eq!(converter.convert(system - Nanos::from_secs(3600)), None);
-        assert_eq!(converter.convert(system + Nanos::from_secs(3600)), None);
+        assert_eq!(converter.convert(system - Nanos::from_secs(3600), Nanos::ZERO), None);
+        assert_eq!(converter.convert(system + Nanos::from_secs(3600), Nanos::ZERO), None);
         assert_eq!(converter.refused(), 2);
+    }
+
+    #[test]
+    fn what_waited_while_the_process_stood_still_keeps_its_time() {
+        let start = read_system(Nanos::ZERO);
+        let mut converter = StampConverter::new();
+        let read = later(&start, 10_000, 0);
+        let age = Nanos::from_millis(9_999);
+        let mut converted = |waited| converter.convert_system(read.both.other - age, waited, &read);
+        let at = converted(Nanos::from_secs(10)).unwrap();
+        assert!((at - (middle(&read.both) - age)).abs() < Nanos::from_micros(2), "{at:?}");
+        assert_eq!(converted(Nanos::from_secs(5)), None, "it cannot have waited for so long");
     }
 
     /// The host's clock and the system's, `at_ms` after those of `start`; the latter was set by
@@ -379,7 +397,7 @@ mod tests {
                 let came_ms = at_ms - 3;
                 let read = later(&start, at_ms, set_ms(at_ms));
                 let stamp = later(&start, came_ms, set_ms(came_ms)).both.other;
-                let Some(at) = converter.convert_system(stamp, &read) else { continue };
+                let Some(at) = converter.convert_system(stamp, Nanos::ZERO, &read) else { continue };
                 let error = at - (middle(&start.both) + Nanos::from_millis(came_ms));
                 assert!(error.abs() <= Nanos::from_micros(5), "{error} at {at_ms} ms, set by {ahead_ms} ms");
                 known += 1;
@@ -402,7 +420,7 @@ mod tests {
             read.both.other = read.both.other + ahead;
             let Reading { before, system, after } = read.reading;
             read.reading = Reading { before: before + ahead, system: system + ahead, after: after + ahead };
-            let at = converter.convert_system(read.both.other - Nanos::from_millis(1), &read).unwrap();
+            let at = converter.convert_system(read.both.other - Nanos::from_millis(1), Nanos::ZERO, &read).unwrap();
             assert!((middle(&read.both) - at - Nanos::from_millis(1)).abs() <= Nanos::from_micros(2));
         }
         assert_eq!(converter.system_clock_steps(), 0);
@@ -434,17 +452,18 @@ mod tests {
         let local = now();
         let half = Nanos::from_micros(1);
         let beside = Beside::Host { before: local - half, after: local + half };
-        let at = converter.convert_hardware(card - age, &HardwareReading { device: card, beside });
+        let at = converter.convert_hardware(card - age, &HardwareReading { device: card, beside }, Nanos::ZERO);
         assert_eq!(at, Some(local - age));
         assert_eq!(converter.worst(), half);
         // By the system's clock it is as exact as that is known.
         let (local, system) = now_with_system();
         let beside = Beside::System { before: system - half, after: system + half };
-        let at = converter.convert_hardware(card - age, &HardwareReading { device: card, beside }).unwrap();
+        let at =
+            converter.convert_hardware(card - age, &HardwareReading { device: card, beside }, Nanos::ZERO).unwrap();
         assert!((at - (local - age)).abs() < Nanos::from_micros(5), "{at:?} {local:?}");
         // Set meanwhile.
         let reading = HardwareReading { device: card + Nanos::from_secs(37), beside };
-        assert_eq!(converter.convert_hardware(card, &reading), None);
+        assert_eq!(converter.convert_hardware(card, &reading, Nanos::ZERO), None);
     }
 
     #[test]
@@ -455,7 +474,7 @@ mod tests {
             let local = local + Nanos::new((local_s * 1e9) as i64);
             let beside = Beside::Host { before: local, after: local };
             let stamp = card - Nanos::from_micros(age_ms * 1_000);
-            local - converter.convert_hardware(stamp, &HardwareReading { device: card, beside }).unwrap()
+            local - converter.convert_hardware(stamp, &HardwareReading { device: card, beside }, Nanos::ZERO).unwrap()
         };
         // The card's clock runs 100 ppm fast.
         let card_at = |s: f64| card + Nanos::new((s * (1e9 + 100e3)) as i64);
@@ -472,8 +491,9 @@ mod tests {
     fn a_converted_stamp_keeps_its_age() {
         let mut converter = StampConverter::default();
         let stamp = platform::clock::system_now();
-        let at = converter.convert(stamp).unwrap();
-        let spread: Vec<i64> = (0..1000).map(|_| (converter.convert(stamp).unwrap() - at).as_nanos().abs()).collect();
+        let at = converter.convert(stamp, Nanos::ZERO).unwrap();
+        let spread: Vec<i64> =
+            (0..1000).map(|_| (converter.convert(stamp, Nanos::ZERO).unwrap() - at).as_nanos().abs()).collect();
         let mut sorted = spread;
         sorted.sort_unstable();
         assert!(sorted[500] < 1_000, "half of the conversions differ by more than {} ns", sorted[500]);

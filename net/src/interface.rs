@@ -2,12 +2,15 @@
 //!
 //! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table, is a common fault of audio networks.
 
+mod watch;
+
 use crate::platform;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use network_interface::{Addr, NetworkInterfaceConfig};
 use std::fmt;
 use std::net::Ipv4Addr;
 use thiserror::Error;
+pub(crate) use watch::Watch;
 
 /// An interface with an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +135,13 @@ impl Interface {
     }
 }
 
+/// The one that `known` has become: of its name, with its address if it has several; or else of its address.
+fn same<'a>(all: &'a [Interface], known: &Interface) -> Option<&'a Interface> {
+    let named = || all.iter().filter(|other| other.name == known.name);
+    let addressed = |other: &&Interface| other.address == known.address;
+    named().find(addressed).or_else(|| named().next()).or_else(|| all.iter().find(addressed))
+}
+
 fn choose(all: Vec<Interface>, wanted: Option<&str>) -> Result<Interface, InterfaceError> {
     let Some(wanted) = wanted else {
         let mut others: Vec<Interface> = all.into_iter().filter(|interface| !interface.loopback).collect();
@@ -205,6 +215,19 @@ mod tests {
         let several = choose(three(), None).unwrap_err().to_string();
         assert_eq!(several, format!("choose a network interface; there is {list}"));
         assert!(matches!(choose(three()[..1].to_vec(), None), Err(InterfaceError::None)));
+    }
+
+    #[test]
+    fn an_interface_is_the_same_by_its_name_and_then_by_its_address() {
+        let [_, eth0, _] = &three()[..] else { unreachable!() };
+        let moved = interface("eth0", 9, 8, false);
+        let second = interface("eth0", 2, 3, false);
+        let renamed = interface("lan", 2, 2, false);
+        let found = |all: &[Interface]| same(all, eth0).cloned();
+        assert_eq!(found(&[moved.clone(), renamed.clone()]), Some(moved), "another address and number");
+        assert_eq!(found(&[second, eth0.clone()]), Some(eth0.clone()), "its own of two addresses");
+        assert_eq!(found(std::slice::from_ref(&renamed)), Some(renamed), "another name");
+        assert_eq!(found(&[interface("eth1", 3, 3, false)]), None);
     }
 
     #[test]

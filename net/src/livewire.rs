@@ -1,6 +1,5 @@
 //! Advertisements of Livewire nodes.
 
-use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{ROUND, Socket, SocketConfig};
@@ -45,14 +44,13 @@ fn listen(context: &Context, mut socket: Socket, tell: &SyncSender<LivewireEvent
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     while !context.is_stopping() {
         // What the socket has to say passes, and advertisements come again.
-        let _ = socket.receive(&mut buffer, ROUND, |received, datagram| {
+        let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
             let node = *received.source.ip();
             if let Err(refusal) = directory.handle_datagram(received.at, node, datagram) {
                 tracing::debug!("advertisement of {node} refused: {refusal}");
             }
         });
-        let now = clock::now();
-        directory.handle_timeout(now);
+        directory.handle_timeout(round.until);
         while let Some(event) = directory.poll_event() {
             if tell.try_send(event).is_err() {
                 tracing::debug!("nobody takes the changes of advertisements");

@@ -50,8 +50,14 @@ pub struct RelayStatus {
     pub ingest: IngestStats,
     /// What happened between.
     pub relay: RelayStats,
-    /// What went out.
+    /// What was written to be sent.
     pub sender: SenderStats,
+    /// Packets that left, by one leg at least.
+    pub packets: u64,
+    /// Packets that left by no leg.
+    pub failed_packets: u64,
+    /// Why the last datagram that was not sent was not.
+    pub last_failure: Option<String>,
     /// How late packets had been handed to the kernel.
     pub departures: Lateness,
     /// Media time of the output minus that of the input.
@@ -102,6 +108,9 @@ impl StreamRelay {
             pace: Pace::new(SenderClock::Ptp(ptp)),
             changes,
             departures: Lateness::default(),
+            packets: 0,
+            failed_packets: 0,
+            last_failure: None,
             last_refusal: None,
             published_at: None,
             faulty: false,
@@ -139,6 +148,9 @@ struct Driver {
     pace: Pace,
     changes: Receiver<(usize, f32)>,
     departures: Lateness,
+    packets: u64,
+    failed_packets: u64,
+    last_failure: Option<String>,
     last_refusal: Option<String>,
     published_at: Option<LocalTime>,
     faulty: bool,
@@ -157,6 +169,7 @@ impl Driver {
             let now = clock::now();
             if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
                 self.published_at = Some(now);
+                self.outputs.iter_mut().for_each(|socket| socket.attend(now));
                 while let Ok((channel, gain)) = self.changes.try_recv() {
                     self.relay.set_gain(channel, gain);
                 }
@@ -192,17 +205,27 @@ impl Driver {
             }
             let before = self.relay.sender_stats().packets;
             self.relay.handle_timeout(clock::now());
+            let mut has_left = false;
             while let Some(transmit) = self.relay.poll_transmit() {
                 let Some(socket) = self.outputs.get_mut(transmit.leg as usize) else { continue };
-                match socket.send(transmit.datagram, transmit.destination) {
-                    Ok(_) => self.refused[transmit.leg as usize] = false,
-                    Err(error) if !std::mem::replace(&mut self.refused[transmit.leg as usize], true) => {
+                let sent = socket.send(transmit.datagram, transmit.destination);
+                has_left |= sent.is_ok();
+                let was_refused = std::mem::replace(&mut self.refused[transmit.leg as usize], sent.is_err());
+                if let Err(error) = &sent {
+                    self.last_failure = Some(error.to_string());
+                }
+                match sent {
+                    Ok(_) if was_refused => tracing::warn!("media is sent again, by {}", socket.interface()),
+                    Err(error) if !was_refused => {
                         tracing::warn!("sending media to {}: {error}", transmit.destination);
                     }
-                    Err(_) => {}
+                    _ => {}
                 }
             }
-            if self.relay.sender_stats().packets > before {
+            let has_written = self.relay.sender_stats().packets > before;
+            self.failed_packets += u64::from(has_written && !has_left);
+            if has_written && has_left {
+                self.packets += 1;
                 self.departures.record(clock::now().since(due));
             }
         }
@@ -215,6 +238,9 @@ impl Driver {
             ingest: self.relay.ingest_stats(),
             relay: self.relay.stats(),
             sender: *self.relay.sender_stats(),
+            packets: self.packets,
+            failed_packets: self.failed_packets,
+            last_failure: self.last_failure.clone(),
             departures: self.departures,
             latency: self.relay.latency(),
             reading: self.pace.reading().0,

@@ -3,7 +3,6 @@
 //! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an interface, and publishes its sessions whenever one has changed. Our own
 //! announcements need no thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
 
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
 use crate::socket::{ROUND, Socket, SocketConfig};
@@ -97,8 +96,7 @@ fn listen(
                 tracing::debug!("announcement of {from} refused: {refusal}");
             }
         });
-        let now = clock::now();
-        directory.handle_timeout(now);
+        directory.handle_timeout(round.until);
         let events: Vec<SapEvent> = std::iter::from_fn(|| directory.poll_event()).collect();
         if round.taken > 0 || !events.is_empty() {
             let all = directory.sessions().map(|(key, entry)| (key.clone(), entry.clone())).collect();
@@ -117,6 +115,7 @@ fn listen(
 #[derive(Debug)]
 pub struct SapAnnouncer {
     socket: Socket,
+    config: AnnouncerConfig,
     announcer: Announcer,
 }
 
@@ -142,11 +141,13 @@ impl SapAnnouncer {
         if !groups.is_empty() {
             config.destinations = groups.iter().map(|&group| (group, PORT).into()).collect();
         }
-        Ok(Self { socket, announcer: Announcer::new(AnnouncerConfig { minimum_interval: interval, ..config }) })
+        config.minimum_interval = interval;
+        Ok(Self { socket, announcer: Announcer::new(config.clone()), config })
     }
 
     /// Announces a description, at once if it is new, and again when that is due.
     pub fn advance(&mut self, now: LocalTime, sdp: &str) {
+        self.follow_interface(now);
         self.announcer.announce(now, sdp);
         self.announcer.handle_timeout(now);
         self.transmit();
@@ -156,6 +157,16 @@ impl SapAnnouncer {
     pub fn withdraw(&mut self) {
         self.announcer.withdraw();
         self.transmit();
+    }
+
+    /// Announces anew, from the address that the interface has by now: what was said from another one cannot be taken back, and is forgotten.
+    fn follow_interface(&mut self, now: LocalTime) {
+        self.socket.attend(now);
+        let address = IpAddr::V4(self.socket.interface().address);
+        if address != self.config.origin {
+            self.config.origin = address;
+            self.announcer = Announcer::new(self.config.clone());
+        }
     }
 
     fn transmit(&mut self) {

@@ -9,7 +9,7 @@
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
-use crate::platform::{batch, sleep};
+use crate::platform::sleep;
 use crate::ptp::PtpClient;
 use crate::socket::{DSCP_AF41, Socket, SocketConfig};
 use crate::worker::{Context, Scheduling, Urgency, Worker};
@@ -70,6 +70,10 @@ pub struct StreamStatus {
     pub departures: Lateness,
     /// Packets that were late by more than their own length: receivers with little latency miss those.
     pub late_packets: u64,
+    /// Packets that left, by one leg at least.
+    pub packets: u64,
+    /// Packets that left by no leg.
+    pub failed_packets: u64,
     /// Datagrams that the kernel took.
     pub sent: u64,
     /// Datagrams that it refused.
@@ -83,6 +87,8 @@ pub struct SenderStatus {
     pub at: LocalTime,
     /// The streams, in their order.
     pub streams: Vec<StreamStatus>,
+    /// Why the last datagram that was refused was refused.
+    pub last_refusal: Option<String>,
     /// What timestamps refer to.
     pub reading: ClockReading,
     /// The clock that is followed at the moment.
@@ -112,7 +118,8 @@ impl StreamSender {
         let streams = streams.into_iter().map(|stream| Stream::new(stream, &mut sockets)).collect::<Result<_>>()?;
         let sockets: Vec<Socket> = sockets.open.into_iter().map(|open| open.socket).collect();
         let faulty = vec![false; sockets.len()];
-        let mut driver = Driver { streams, sockets, pace: Pace::new(clock), published_at: None, faulty };
+        let pace = Pace::new(clock);
+        let mut driver = Driver { streams, sockets, pace, published_at: None, faulty, last_refusal: None };
         let status = Arc::new(ArcSwap::from_pointee(driver.status(clock::now())));
         let publish = Arc::clone(&status);
         let worker = Worker::spawn("send", Urgency::Prompt, move |context| driver.run(context, &publish))?;
@@ -191,8 +198,12 @@ struct Stream<S> {
     due: Option<LocalTime>,
     departures: Lateness,
     late_packets: u64,
+    packets: u64,
+    failed_packets: u64,
     sent: u64,
     send_errors: u64,
+    /// What `sent` was before the packet that is being sent.
+    sent_before: u64,
 }
 
 impl<S: Source> Stream<S> {
@@ -216,14 +227,18 @@ impl<S: Source> Stream<S> {
             due: None,
             departures: Lateness::default(),
             late_packets: 0,
+            packets: 0,
+            failed_packets: 0,
             sent: 0,
             send_errors: 0,
+            sent_before: 0,
         })
     }
 
     /// Writes a packet if one is due.
     fn write(&mut self, now: LocalTime) -> bool {
         self.due = self.sender.poll_timeout().filter(|&due| due <= now);
+        self.sent_before = self.sent;
         let before = self.sender.stats().packets;
         if self.due.is_some() {
             self.sender.handle_timeout(now, &mut self.source);
@@ -235,9 +250,14 @@ impl<S: Source> Stream<S> {
         self.due.is_some()
     }
 
-    /// What was written has left at `now`.
+    /// What was written has left at `now`, or was refused.
     fn departed(&mut self, now: LocalTime) {
         let Some(due) = self.due.take() else { return };
+        if self.sent == self.sent_before {
+            self.failed_packets += 1;
+            return;
+        }
+        self.packets += 1;
         self.departures.record(now.since(due));
         self.late_packets += u64::from(now.since(due) > self.packet);
     }
@@ -248,6 +268,8 @@ impl<S: Source> Stream<S> {
             position: self.sender.position(),
             departures: self.departures,
             late_packets: self.late_packets,
+            packets: self.packets,
+            failed_packets: self.failed_packets,
             sent: self.sent,
             send_errors: self.send_errors,
         }
@@ -316,6 +338,7 @@ struct Driver<S> {
     published_at: Option<LocalTime>,
     /// Of each socket, whether it refused what it was last given: said once.
     faulty: Vec<bool>,
+    last_refusal: Option<String>,
 }
 
 impl<S: Source> Driver<S> {
@@ -337,6 +360,7 @@ impl<S: Source> Driver<S> {
             }
             if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
                 self.published_at = Some(now);
+                self.sockets.iter_mut().for_each(|socket| socket.attend(now));
                 status.store(Arc::new(self.status(now)));
             }
             let due = self.streams.iter().filter_map(|stream| stream.sender.poll_timeout()).min();
@@ -366,7 +390,9 @@ impl<S: Source> Driver<S> {
             // Streams of one socket are neighbours already, unless their settings differ.
             waiting.sort_by_key(|waiting| waiting.socket);
             for group in waiting.chunk_by_mut(|a, b| a.socket == b.socket) {
-                send_group(&self.sockets, group, &mut self.faulty);
+                if let Some(refusal) = send_group(&mut self.sockets, group, &mut self.faulty) {
+                    self.last_refusal = Some(refusal);
+                }
             }
         }
         let now = clock::now();
@@ -375,7 +401,8 @@ impl<S: Source> Driver<S> {
 
     fn status(&self, now: LocalTime) -> SenderStatus {
         let (reading, source, system) = self.pace.reading();
-        SenderStatus { at: now, streams: self.streams.iter().map(Stream::status).collect(), reading, source, system }
+        let streams = self.streams.iter().map(Stream::status).collect();
+        SenderStatus { at: now, streams, last_refusal: self.last_refusal.clone(), reading, source, system }
     }
 }
 
@@ -386,11 +413,12 @@ struct Waiting<'a> {
     counts: (&'a mut u64, &'a mut u64),
 }
 
-fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) {
-    let Some(number) = group.first().map(|first| first.socket) else { return };
-    let (Some(socket), Some(faulty)) = (sockets.get(number), faulty.get_mut(number)) else { return };
+/// Sends what waits for one socket, and tells when that begins to fail and when it works again. Returns why a datagram was refused, if one was.
+fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) -> Option<String> {
+    let number = group.first().map(|first| first.socket)?;
+    let (socket, faulty) = (sockets.get_mut(number)?, faulty.get_mut(number)?);
     let datagrams: Vec<(&[u8], SocketAddrV4)> = group.iter().map(|waiting| waiting.datagram).collect();
-    let refused = batch::send(socket.udp(), &datagrams);
+    let refused = socket.send_all(&datagrams);
     for (waiting, refusal) in group.iter_mut().zip(&refused) {
         match refusal {
             None => *waiting.counts.0 += 1,
@@ -398,9 +426,10 @@ fn send_group(sockets: &[Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]
         }
     }
     let first = group.iter().zip(refused).find_map(|(waiting, refusal)| Some((waiting.datagram.1, refusal?)));
-    match first {
+    match &first {
         Some((to, error)) if !std::mem::replace(faulty, true) => tracing::warn!("sending media to {to}: {error}"),
-        Some(_) => {}
-        None => *faulty = false,
+        None if std::mem::replace(faulty, false) => tracing::warn!("media is sent again, by {}", socket.interface()),
+        _ => {}
     }
+    first.map(|(_, error)| error.to_string())
 }

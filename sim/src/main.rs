@@ -13,6 +13,7 @@ use sim::report::render_table;
 use sim::run::{Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::world::{Control, RunError};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -125,9 +126,28 @@ fn make_programme(file: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}: {error}", file.display());
-            ExitCode::from(EXIT_USAGE)
+            ExitCode::from(if is_out_of_space(&error) { EXIT_FAILED } else { EXIT_USAGE })
         }
     }
+}
+
+/// Whether an error is that of a disk that is full, which is no bad input.
+fn is_out_of_space(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+    let is_full =
+        |error: &std::io::Error| matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero);
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let full = match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(io), _) | (_, Some(hound::Error::IoError(io))) => is_full(io),
+            _ => false,
+        };
+        if full {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn replay(file: &Path, reports: &Path) -> ExitCode {
@@ -150,7 +170,7 @@ fn replay(file: &Path, reports: &Path) -> ExitCode {
         }
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::from(EXIT_USAGE)
+            ExitCode::from(if is_out_of_space(&error) { EXIT_FAILED } else { EXIT_USAGE })
         }
     }
 }
@@ -208,8 +228,9 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
                     terminal::command(loaded, &arguments.reports, arguments.check_determinism)
                 );
             }
-            // A folder or file that cannot be written is the user's to mend.
-            let failed = matches!(error, SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }));
+            // A folder or file that cannot be written is the user's to mend, but for a disk that is full.
+            let failed = matches!(error, SessionError::Run(RunError::Stream(_) | RunError::Invariant { .. }))
+                || is_out_of_space(&error);
             ExitCode::from(if failed { EXIT_FAILED } else { EXIT_USAGE })
         }
     }

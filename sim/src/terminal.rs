@@ -17,10 +17,16 @@ use std::time::Duration;
 /// How often the bar moves.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// Lets Ctrl-C end a run in order.
+/// Lets Ctrl-C, or a service manager's SIGTERM, end a run in order; and the second one at once.
 pub(crate) fn stop_on_ctrl_c(control: &Arc<Control>) {
     let stop = Arc::clone(control);
-    if let Err(error) = ctrlc::set_handler(move || stop.cancelled.store(true, Ordering::Relaxed)) {
+    let end = move || {
+        if stop.cancelled.swap(true, Ordering::Relaxed) {
+            eprintln!("interrupted again: the files of this run are not whole");
+            std::process::exit(i32::from(crate::EXIT_INTERRUPTED));
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(end) {
         eprintln!("warning: Ctrl-C will not finish the files: {error}");
     }
 }

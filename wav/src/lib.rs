@@ -49,12 +49,14 @@
 //! ```
 
 mod body;
+mod complete;
 mod container;
 mod error;
 mod format;
 mod lookahead;
 mod reader;
 
+pub use complete::complete;
 pub use error::{Error, Notice};
 pub use format::{Encoding, Format, MAX_CHANNELS};
 pub use lookahead::Extent;

@@ -197,12 +197,12 @@ fn stats_of(output: &Output) -> OutputStats {
     let (sender, late) = (&stream.sender, &stream.departures);
     OutputStats {
         size: 0,
-        state: match sender.packets {
+        state: match stream.packets {
             _ if view.ended => state::ENDED,
             0 => state::WAITING,
             _ => state::SENDING,
         },
-        packets: sender.packets,
+        packets: stream.packets,
         send_errors: stream.send_errors,
         skipped_packets: sender.skipped_packets,
         jumps: sender.realignments,

@@ -47,11 +47,16 @@ impl Depth {
         self.raised_by
     }
 
+    /// The deepest that the target may ever be.
+    pub(super) fn deepest(&self) -> Nanos {
+        self.asked.max(self.limit)
+    }
+
     /// How long a packet may have been on its way to be played yet, by callbacks of a length: one
     /// fetches a whole block at once. Where the depth may be raised, the first late packet raises
     /// it.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
-        self.target().min(self.asked.max(self.limit) - block)
+        self.target().min(self.deepest() - block)
     }
 
     /// Another source may come by a better way.

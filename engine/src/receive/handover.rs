@@ -2,7 +2,7 @@
 
 use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
-use crate::units::{Frames, MediaPosition, Nanos, Ppb, RtpTimestamp};
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
 /// One packet's audio (or a piece of one that is longer than AES67's), still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
 /// of fixed size.
@@ -10,6 +10,8 @@ use crate::units::{Frames, MediaPosition, Nanos, Ppb, RtpTimestamp};
 pub struct MediaPacket {
     pub(super) generation: u32,
     pub(super) position: Frames,
+    /// When it came.
+    pub(super) at: LocalTime,
     pub(super) length: usize,
     pub(super) payload: [u8; MAX_PAYLOAD],
 }
@@ -50,6 +52,8 @@ pub struct ControlSnapshot {
 /// What the audio half tells of itself after every callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlayoutStats {
+    /// When the last callback came.
+    pub at: LocalTime,
     /// Whether audio (or concealment of it) is being played.
     pub started: bool,
     /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the first one is played.

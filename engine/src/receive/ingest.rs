@@ -252,7 +252,7 @@ impl Ingest {
         }
         self.publish(now);
         if first {
-            self.push(position, packet.payload);
+            self.push(now, position, packet.payload);
         }
         if let Some(timeline) = &mut self.timeline {
             timeline.newest = timeline.newest.max(end);
@@ -388,16 +388,19 @@ impl Ingest {
         }
     }
 
-    /// Whether a packet that ends at `end` has missed its playout.
-    fn is_late(&mut self, end: Frames) -> bool {
+    /// Whether a packet that came at `now` and ends at `end` has missed its playout. One that came
+    /// long before the callback that passed its place was in time: this host has stood still since.
+    fn is_late(&mut self, now: LocalTime, end: Frames) -> bool {
         let playout = self.playout_stats.read();
-        playout.generation == self.snapshot.generation && end <= playout.position.frame()
+        playout.at.since(now) < ONLY_LATE
+            && playout.generation == self.snapshot.generation
+            && end <= playout.position.frame()
     }
 
     /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be heard again: the sender went back by less than a
     /// discontinuity, or the network has become slower by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
-        let late = self.is_late(end);
+        let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
         // After a pause the late ones begin to count anew: a burst that was held back is over at once.
         if !late || now.since(timeline.newest_at) > ONLY_LATE {
@@ -418,7 +421,7 @@ impl Ingest {
         position: Frames,
         end: Frames,
     ) -> (bool, Option<Nanos>) {
-        let late = self.is_late(end);
+        let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return (false, None) };
         let sent = self.config.format.sample_rate().duration(position - timeline.origin_frame);
         let offset = sent - (now - timeline.origin_local);
@@ -444,11 +447,12 @@ impl Ingest {
     }
 
     /// Hands a packet's audio over; in pieces, if it is longer than those of AES67.
-    fn push(&mut self, mut position: Frames, payload: &[u8]) {
+    fn push(&mut self, at: LocalTime, mut position: Frames, payload: &[u8]) {
         let frame_bytes = self.config.format.bytes_per_frame();
         for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {
             let generation = self.snapshot.generation;
-            let mut packet = MediaPacket { generation, position, length: piece.len(), payload: [0; MAX_PAYLOAD] };
+            let (length, payload) = (piece.len(), [0; MAX_PAYLOAD]);
+            let mut packet = MediaPacket { generation, position, at, length, payload };
             packet.payload[..piece.len()].copy_from_slice(piece);
             if self.packets.push(packet).is_err() {
                 self.stats.overflows += 1;

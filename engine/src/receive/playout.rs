@@ -50,6 +50,8 @@ pub struct Playout<D> {
     snapshot: ControlSnapshot,
     /// Arrivals have shifted, and playout has not followed yet.
     follows_shift: bool,
+    /// When callbacks came again after the host had stood still.
+    resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
     decoder: Decoder,
@@ -90,6 +92,7 @@ impl<D: DriftLaw> Playout<D> {
             opening: None,
             snapshot: ControlSnapshot::default(),
             follows_shift: false,
+            resumed_at: None,
             stats: PlayoutStats::default(),
             input: vec![0.0; input_frames * channels],
             decoder: Decoder::new(config.format, config.channel_map),
@@ -108,6 +111,7 @@ impl<D: DriftLaw> Playout<D> {
             out.fill(0.0);
             return;
         }
+        self.notice_standstill(now);
         if self.card.begins_anew(now) {
             self.return_to_target();
         }
@@ -129,6 +133,15 @@ impl<D: DriftLaw> Playout<D> {
     #[must_use]
     pub fn stats(&self) -> &PlayoutStats {
         &self.stats
+    }
+
+    /// Callbacks that did not come for longer than any depth would have lasted: what came meanwhile
+    /// tells nothing of the network.
+    fn notice_standstill(&mut self, now: LocalTime) {
+        let last = std::mem::replace(&mut self.stats.at, now);
+        if self.stats.started && now.since(last) > self.depth.deepest() {
+            self.resumed_at = Some(now);
+        }
     }
 
     /// Takes over the control half's newest knowledge and packets.
@@ -196,7 +209,9 @@ impl<D: DriftLaw> Playout<D> {
         let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
-            self.deepen(now, late);
+            if self.resumed_at.is_none_or(|resumed_at| packet.at >= resumed_at) {
+                self.deepen(now, late);
+            }
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);

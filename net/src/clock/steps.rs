@@ -9,8 +9,8 @@
 //! the old one, and a stamp of the old time before the first reading of the new one. If it may be
 //! either, its time is unknown.
 //!
-//! Assumption: no stamp waits for more than a second to be read. One that does, while the clock is
-//! set back by about as much, is taken for a new one.
+//! Assumption: no stamp waits for more than a second longer to be read than who reads it says. One
+//! that does, while the clock is set back by about as much, is taken for a new one.
 
 use super::{EARLIEST, OLDEST};
 use engine::{Nanos, PtpTime};
@@ -96,15 +96,15 @@ impl Steps {
         None
     }
 
-    /// When a stamp was taken, in the steady clock's time; `None` if that is not known, or cannot
-    /// be.
-    pub(super) fn stamped_at(&self, stamp: PtpTime, now: Nanos) -> Option<Nanos> {
+    /// When a stamp was taken that is no older than `oldest`, in the steady clock's time; `None` if
+    /// that is not known, or cannot be.
+    pub(super) fn stamped_at(&self, stamp: PtpTime, now: Nanos, oldest: Nanos) -> Option<Nanos> {
         let by = |origin: Origin| {
             let at = stamp - origin.at;
-            (EARLIEST..OLDEST).contains(&(now - at)).then_some(at)
+            (EARLIEST..oldest).contains(&(now - at)).then_some(at)
         };
         let origin = self.origin?;
-        let Some(step) = self.last.filter(|step| now - step.first_new < OLDEST) else { return by(origin) };
+        let Some(step) = self.last.filter(|step| now - step.first_new < oldest) else { return by(origin) };
         if step.is_repeated {
             return None;
         }
@@ -154,9 +154,13 @@ mod tests {
         for step_us in [20_000, 500_000, 999_000, 1_000_000, 3_600_000_000] {
             let steps = set_by(step_us);
             let now = us(10_000);
-            assert_eq!(steps.stamped_at(system(3_000, 0), now), Some(us(3_000)), "old, {step_us}");
-            assert_eq!(steps.stamped_at(system(7_000, step_us), now), Some(us(7_000)), "new, {step_us}");
-            assert_eq!(steps.stamped_at(system(20_000, step_us), us(20_010)), Some(us(20_000)), "later, {step_us}");
+            assert_eq!(steps.stamped_at(system(3_000, 0), now, OLDEST), Some(us(3_000)), "old, {step_us}");
+            assert_eq!(steps.stamped_at(system(7_000, step_us), now, OLDEST), Some(us(7_000)), "new, {step_us}");
+            assert_eq!(
+                steps.stamped_at(system(20_000, step_us), us(20_010), OLDEST),
+                Some(us(20_000)),
+                "later, {step_us}"
+            );
         }
     }
 
@@ -164,8 +168,8 @@ mod tests {
     fn a_stamp_from_before_the_clock_was_set_back_keeps_its_time() {
         for step_us in [-1_000_000, -3_600_000_000] {
             let steps = set_by(step_us);
-            assert_eq!(steps.stamped_at(system(3_000, 0), us(10_000)), Some(us(3_000)), "old, {step_us}");
-            assert_eq!(steps.stamped_at(system(7_000, step_us), us(10_000)), Some(us(7_000)), "new, {step_us}");
+            assert_eq!(steps.stamped_at(system(3_000, 0), us(10_000), OLDEST), Some(us(3_000)), "old, {step_us}");
+            assert_eq!(steps.stamped_at(system(7_000, step_us), us(10_000), OLDEST), Some(us(7_000)), "new, {step_us}");
         }
     }
 
@@ -173,22 +177,22 @@ mod tests {
     fn a_stamp_that_may_be_of_either_time_is_of_none() {
         // Set by 3 ms: what shows 7 ms was stamped at 7 ms before, or at 4 ms after.
         let forward = set_by(3_000);
-        assert_eq!(forward.stamped_at(system(7_000, 0), us(10_000)), None);
-        assert_eq!(forward.stamped_at(system(4_000, 3_000), us(10_000)), None);
+        assert_eq!(forward.stamped_at(system(7_000, 0), us(10_000), OLDEST), None);
+        assert_eq!(forward.stamped_at(system(4_000, 3_000), us(10_000), OLDEST), None);
         // Only once everything is new.
-        assert_eq!(forward.stamped_at(system(11_000, 3_000), us(11_010)), Some(us(11_000)));
+        assert_eq!(forward.stamped_at(system(11_000, 3_000), us(11_010), OLDEST), Some(us(11_000)));
         let back = set_by(-3_000);
-        assert_eq!(back.stamped_at(system(3_000, 0), us(10_000)), None);
-        assert_eq!(back.stamped_at(system(12_000, -3_000), us(12_010)), None);
-        assert_eq!(back.stamped_at(system(13_100, -3_000), us(13_110)), Some(us(13_100)));
+        assert_eq!(back.stamped_at(system(3_000, 0), us(10_000), OLDEST), None);
+        assert_eq!(back.stamped_at(system(12_000, -3_000), us(12_010), OLDEST), None);
+        assert_eq!(back.stamped_at(system(13_100, -3_000), us(13_110), OLDEST), Some(us(13_100)));
     }
 
     #[test]
     fn a_second_step_leaves_no_time_known_for_a_second() {
         let mut steps = set_by(500_000);
         assert_eq!(steps.observe(&reading(20_000, 200_000)), Some(us(-300_000)));
-        assert_eq!(steps.stamped_at(system(20_100, 200_000), us(20_110)), None);
-        assert_eq!(steps.stamped_at(system(1_021_000, 200_000), us(1_021_010)), Some(us(1_021_000)));
+        assert_eq!(steps.stamped_at(system(20_100, 200_000), us(20_110), OLDEST), None);
+        assert_eq!(steps.stamped_at(system(1_021_000, 200_000), us(1_021_010), OLDEST), Some(us(1_021_000)));
         assert_eq!(steps.count(), 2);
     }
 
@@ -204,7 +208,7 @@ mod tests {
         assert_eq!(steps.observe(&slow), None, "a step of 1.5 ms is within its error");
         assert_eq!(steps.observe(&reading(12_000, 1_500)), Some(us(1_500)));
         // Known to have come after the exact reading only.
-        assert_eq!(steps.stamped_at(system(6_100, 1_500), us(12_000)), None);
-        assert_eq!(steps.stamped_at(system(3_000, 0), us(12_000)), Some(us(3_000)));
+        assert_eq!(steps.stamped_at(system(6_100, 1_500), us(12_000), OLDEST), None);
+        assert_eq!(steps.stamped_at(system(3_000, 0), us(12_000), OLDEST), Some(us(3_000)));
     }
 }

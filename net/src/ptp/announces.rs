@@ -2,7 +2,6 @@
 
 use super::GROUP;
 use super::LONGEST_MESSAGE;
-use crate::clock;
 use crate::error::Result;
 use crate::interface::Interface;
 use crate::socket::{ROUND, Received, Socket, SocketConfig};
@@ -73,7 +72,7 @@ fn listen(context: &Context, mut socket: Socket, publish: &ArcSwap<Heard>) {
         let before = heard.len();
         // What the socket has to say passes, and Announces come again.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| note(&mut heard, received, datagram));
-        forget_silent(&mut heard, clock::now());
+        forget_silent(&mut heard, round.until);
         if round.taken > 0 || heard.len() != before {
             publish.store(Arc::new(heard.clone()));
         }

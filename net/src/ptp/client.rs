@@ -66,6 +66,14 @@ impl PtpConfig {
         Self { interface, port, reference: ReferenceConfig::default(), timestamps: Timestamping::Hardware }
     }
 
+    /// Whether the settings are the same, of an interface that may have got another address since.
+    fn is_like(&self, other: &Self) -> bool {
+        let identity = self.port.identity;
+        let other =
+            Self { interface: self.interface.clone(), port: PortConfig { identity, ..other.port }, ..other.clone() };
+        *self == other
+    }
+
     /// The same in another profile.
     #[must_use]
     pub fn with_profile(self, profile: &Profile) -> Self {
@@ -124,7 +132,7 @@ pub struct PtpClient {
 }
 
 /// The clients of this process, by interface and domain.
-static CLIENTS: Mutex<BTreeMap<(u32, u8), Weak<PtpClient>>> = Mutex::new(BTreeMap::new());
+static CLIENTS: Mutex<BTreeMap<(String, u8), Weak<PtpClient>>> = Mutex::new(BTreeMap::new());
 
 impl PtpClient {
     /// The client of an interface and domain: the one that runs already, or a new one.
@@ -132,10 +140,10 @@ impl PtpClient {
     /// # Errors
     /// If its ports are refused, or a client with other settings runs.
     pub fn shared(config: PtpConfig) -> Result<Arc<Self>> {
-        let key = (config.interface.index, config.port.domain_number);
+        let key = (config.interface.name.clone(), config.port.domain_number);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key).and_then(Weak::upgrade).filter(|client| !client.worker.is_dead()) {
-            if client.config == config {
+            if client.config.is_like(&config) {
                 return Ok(client);
             }
             return Err(Error::PtpInUse { interface: config.interface.name, domain: key.1 });
@@ -239,12 +247,13 @@ impl Driver {
     fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers) {
         let mut buffer = [0; LONGEST_MESSAGE];
         while !context.is_stopping() {
-            self.receive(&mut buffer);
-            let now = clock::now();
-            if self.port.poll_timeout().is_some_and(|due| due <= now) {
-                self.port.handle_timeout(now);
+            // What was waited for in vain until then may have come since, and wait to be read.
+            let until = self.receive(&mut buffer);
+            if self.port.poll_timeout().is_some_and(|due| due <= until) {
+                self.port.handle_timeout(until);
             }
             self.transmit();
+            let now = clock::now();
             if self.read_system_at <= now {
                 self.system.read();
                 self.read_system_at = now + INTERVAL;
@@ -264,23 +273,27 @@ impl Driver {
         self.transmit();
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be there already.
-    fn receive(&mut self, buffer: &mut [u8]) {
+    /// Takes a round of what has come: first when our messages left, because the answers may be there already. All that had come by the time that is returned
+    /// has been taken.
+    fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.untold.take(number) {
                 self.transmit_stamps.0 += 1;
                 self.port.handle_transmitted(token, at);
             }
         }
+        let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
             let round = socket.receive(buffer, ROUND, |received, datagram| {
                 // Counted by the port, and shown with its counters.
                 let _ = self.port.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
+            until = until.min(round.until);
             if let Some(error) = round.error {
                 say_once(&mut self.fault, "receiving PTP", &error);
             }
         }
+        until
     }
 
     fn transmit(&mut self) {

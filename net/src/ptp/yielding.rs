@@ -131,6 +131,9 @@ struct Driver {
     on_own_ports: bool,
     untold: Untold,
     echo: Option<Echo>,
+    peer: Ipv4Addr,
+    /// The address that the echo is sent from.
+    address: Ipv4Addr,
     faulty: bool,
 }
 
@@ -143,7 +146,15 @@ impl Driver {
             let by_card = transmit_timestamps && port == class.udp_port();
             let timestamps = if best == Timestamping::Hardware && !by_card { Timestamping::Kernel } else { best };
             let receive = SocketConfig::receive(interface.clone(), address, None);
-            Socket::open(SocketConfig { dscp: DSCP_EF, ttl: TTL, transmit_timestamps, timestamps, ..receive })
+            let follows_interface = true;
+            Socket::open(SocketConfig {
+                follows_interface,
+                dscp: DSCP_EF,
+                ttl: TTL,
+                transmit_timestamps,
+                timestamps,
+                ..receive
+            })
         };
         let both = |own: bool| {
             let port = |class: MessageClass| if own { class.udp_port() } else { 0 };
@@ -157,20 +168,22 @@ impl Driver {
         let started = clock::now();
         let session = YieldSession::new(config, started);
         let echo = Echo::open(interface, peer);
-        Ok(Self { session, started, event, general, on_own_ports, untold: Untold::new(), echo, faulty: false })
+        let (untold, address, faulty) = (Untold::new(), interface.address, false);
+        Ok(Self { session, started, event, general, on_own_ports, untold, echo, peer, address, faulty })
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
         let mut buffer = [0; LONGEST_MESSAGE];
         while !context.is_stopping() {
-            self.receive(&mut buffer);
+            let until = self.receive(&mut buffer);
+            self.follow_interface();
             if let Some(round_trip) = self.echo.as_mut().and_then(Echo::drive) {
                 self.session.handle_round_trip(round_trip);
             }
-            let now = clock::now();
-            if self.session.poll_timeout().is_some_and(|due| due <= now) {
-                self.session.handle_timeout(now);
+            if self.session.poll_timeout().is_some_and(|due| due <= until) {
+                self.session.handle_timeout(until);
             }
+            let now = clock::now();
             self.transmit();
             while let Some(event) = self.session.poll_event() {
                 // Nobody looks, or has enough to look at.
@@ -184,19 +197,32 @@ impl Driver {
         }
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be there already.
-    fn receive(&mut self, buffer: &mut [u8]) {
+    /// Sends its echo from the address that the interface has by now.
+    fn follow_interface(&mut self) {
+        let interface = self.event.interface();
+        if interface.address != self.address {
+            self.address = interface.address;
+            self.echo = Echo::open(interface, self.peer);
+        }
+    }
+
+    /// Takes a round of what has come: first when our messages left, because the answers may be there already. All that had come by the time that is returned
+    /// has been taken.
+    fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.untold.take(number) {
                 self.session.handle_transmitted(token, at);
             }
         }
+        let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
             // What the socket has to say passes; a message that is refused is counted by the session.
-            let _ = socket.receive(buffer, ROUND, |received, datagram| {
+            let round = socket.receive(buffer, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });
+            until = until.min(round.until);
         }
+        until
     }
 
     fn transmit(&mut self) {

@@ -16,6 +16,9 @@ pub struct SocketConfig {
     pub interface: Interface,
     /// Where to listen; port 0 for one that only sends.
     pub bind: SocketAddrV4,
+    /// Whether `bind` is the interface's own address, whatever that is: where the interface gets another one, the socket is bound to that. Else it is an
+    /// address that others were told.
+    pub follows_interface: bool,
     /// Whether other sockets may have the same port; those of groups share it in any case.
     pub share_port: bool,
     /// Groups to join.
@@ -40,7 +43,7 @@ impl SocketConfig {
     pub fn receive(interface: Interface, destination: SocketAddrV4, source: Option<Ipv4Addr>) -> Self {
         let group = *destination.ip();
         let groups = if group.is_multicast() { vec![group] } else { Vec::new() };
-        Self { bind: destination, groups, source, ..Self::send(interface) }
+        Self { bind: destination, follows_interface: false, groups, source, ..Self::send(interface) }
     }
 
     /// Sends media.
@@ -49,6 +52,7 @@ impl SocketConfig {
         Self {
             bind: SocketAddrV4::new(interface.address, 0),
             interface,
+            follows_interface: true,
             share_port: false,
             groups: Vec::new(),
             source: None,

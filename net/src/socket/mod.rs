@@ -5,19 +5,28 @@
 //!
 //! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to ask for it. So groups are left and joined again every 60 to 120 s. In
 //! between packets would be lost, if any came: the two calls follow each other within some 20 us, right after a datagram was read when no other one waits, which is most of a packet
-//! time before the next one. When nothing comes at all, they are renewed sooner, and then less and less often: an interface that was taken away and came back has forgotten
+//! time before the next one. When nothing comes at all, they are renewed sooner, and then less and less often: an interface that was taken down and came back may have forgotten
 //! its groups.
+//!
+//! An interface may get another address, or be taken away and made anew. A socket that was bound to the old address, or that sends by the old interface, would not work any more. So
+//! it is looked whether the interface is the one that it was (see `interface::watch`); if it is not, or if sending fails, the socket is set up anew, again and again until that
+//! succeeds. Time from which on that is tried: at once, then after 0.1 s, and twice as long each time up to 2 s.
+//!
+//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on, each of these has the time at which it came, and [`Round::until`] tells up to when
+//! all has been taken: what has not come by then may still come.
 
 mod config;
+mod recovery;
 mod stamping;
 
 pub use config::{DSCP_AF41, DSCP_EF, SocketConfig, Timestamping};
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::interface::Interface;
-use crate::platform::{self, Datagram};
+use crate::interface::Watch;
+use crate::platform::{self, Datagram, batch};
 use engine::{LocalTime, Nanos};
+use recovery::Recovery;
 use socket2::{Domain, Protocol, SockRef, Type};
 use stamping::Stamping;
 use std::collections::VecDeque;
@@ -92,6 +101,8 @@ pub(crate) struct Round {
     pub(crate) read: usize,
     /// Whether others may wait.
     pub(crate) more: bool,
+    /// All that had come by then has been taken.
+    pub(crate) until: LocalTime,
     /// What the socket had to say, such as an interface that went down; it may be used on.
     pub(crate) error: Option<io::Error>,
 }
@@ -122,6 +133,10 @@ pub struct Socket {
     numbered_from: u32,
     /// Times of leaving that were told before the kernel began at 0 again.
     left: VecDeque<(u32, LocalTime)>,
+    /// All that had come by then has been taken, and all that had been told of what was sent.
+    taken_until: LocalTime,
+    told_until: LocalTime,
+    recovery: Recovery,
     stats: SocketStats,
 }
 
@@ -136,29 +151,32 @@ impl Socket {
         }
         let socket = bind(&config)?;
         let stamping = Stamping::enable(&socket, &config.interface, config.timestamps, config.transmit_timestamps);
-        // Without it drops look like loss, which is told as well.
-        let _ = platform::socket::count_drops(&socket);
+        let now = clock::now();
         let mut opened = Self {
             socket,
             config,
             stamping,
             rejoin_at: LocalTime::ZERO,
-            heard_at: clock::now(),
+            heard_at: now,
             silence: SILENCE,
             sent: 0,
             numbered_from: 0,
             left: VecDeque::new(),
+            taken_until: now,
+            told_until: now,
+            recovery: Recovery::new(Watch::shared()?),
             stats: SocketStats::default(),
         };
         opened.join()?;
-        opened.schedule_rejoin(clock::now());
+        opened.schedule_rejoin(now);
         Ok(opened)
     }
 
     /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its other duties; those of other sources are left out. Renews the groups
     /// if that is due and nothing waits.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
-        let mut round = Round { taken: 0, read: 0, more: true, error: None };
+        let looked_at = clock::now();
+        let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
         for _ in 0..most {
             let datagram = match platform::socket::receive(&self.socket, buffer) {
                 Ok(Some(datagram)) => datagram,
@@ -171,13 +189,20 @@ impl Socket {
             round.read += 1;
             if let Some(received) = self.accept(&datagram, &buffer[..datagram.length]) {
                 round.taken += 1;
+                // Stamps of several interfaces, or of a clock that was set, need not be in order.
+                round.until = received.at.clamp(round.until, looked_at.max(round.until));
                 handle(received, &buffer[..datagram.length]);
             }
         }
+        if !round.more {
+            round.until = looked_at;
+        }
+        self.taken_until = round.until;
         let now = clock::now();
         if round.taken > 0 {
             (self.heard_at, self.silence) = (now, SILENCE);
         }
+        self.attend(now);
         if !round.more || now >= self.rejoin_at + REJOIN_OVERDUE {
             self.renew(now, round.taken > 0);
         }
@@ -203,7 +228,8 @@ impl Socket {
             self.stats.truncated += 1;
             return None;
         }
-        let at = match self.stamping.received(&self.socket, datagram, bytes) {
+        let waited = clock::now().since(self.taken_until);
+        let at = match self.stamping.received(&self.socket, datagram, bytes, waited) {
             Some(at) => at,
             None if self.stamping.in_use() == Timestamping::Hardware => {
                 self.stats.unstamped += 1;
@@ -225,18 +251,34 @@ impl Socket {
     pub fn send(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<Option<u32>> {
         if let Err(error) = self.socket.send_to(datagram, to) {
             self.stats.send_errors += 1;
+            self.recovery.failed(clock::now());
             if self.stamping.tells_transmitted() {
                 self.number_anew();
             }
             return Err(error);
         }
         self.stats.sent += 1;
+        self.recovery.sent();
         let number = self.sent;
         self.sent = self.sent.wrapping_add(1);
         if let SocketAddr::V4(to) = to {
             self.stamping.sent(&self.socket, *to.ip());
         }
         Ok(self.stamping.tells_transmitted().then_some(number))
+    }
+
+    /// Sends many datagrams in order, of which the times of leaving are not asked for; for each, why the system refused it, if it did.
+    pub(crate) fn send_all(&mut self, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
+        let refused = batch::send(&self.socket, datagrams);
+        let errors = refused.iter().flatten().count() as u64;
+        self.stats.send_errors += errors;
+        self.stats.sent += refused.len() as u64 - errors;
+        match refused.last() {
+            Some(Some(_)) => self.recovery.failed(clock::now()),
+            Some(None) => self.recovery.sent(),
+            None => {}
+        }
+        refused
     }
 
     /// A refused datagram has a number of the kernel's or has none, according to who refused it: so the kernel begins at 0 again.
@@ -258,12 +300,16 @@ impl Socket {
 
     fn next_transmitted(&mut self) -> Option<(u32, LocalTime)> {
         loop {
-            let (number, stamps) = platform::socket::transmitted(&self.socket)?;
+            let looked_at = clock::now();
+            let Some((number, stamps)) = platform::socket::transmitted(&self.socket) else {
+                self.told_until = looked_at;
+                return None;
+            };
             // One from before the kernel began at 0 again, that was held up in a queue on its way out.
             if number >= self.sent.wrapping_sub(self.numbered_from) {
                 continue;
             }
-            if let Some(at) = self.stamping.transmitted(stamps) {
+            if let Some(at) = self.stamping.transmitted(stamps, looked_at.since(self.told_until)) {
                 return Some((self.numbered_from.wrapping_add(number), at));
             }
         }
@@ -281,14 +327,7 @@ impl Socket {
         }
         self.schedule_rejoin(now);
         self.stats.rejoins += 1;
-        // Looked for first, because that takes time: between leaving and joining a packet may come.
-        let found = self.find_interface();
-        self.leave();
-        if let Err(error) = found.and_then(|interface| self.rejoin(interface)) {
-            // What was left is joined again as it was, as far as it can be.
-            let _ = self.join();
-            tracing::info!("a group could not be joined again, and is tried later: {error}");
-        }
+        self.set_up_anew();
     }
 
     /// Where timestamps of what is received come from.
@@ -318,11 +357,6 @@ impl Socket {
         self.socket.local_addr()
     }
 
-    /// For sending many datagrams in one call.
-    pub(crate) fn udp(&self) -> &UdpSocket {
-        &self.socket
-    }
-
     /// For [`crate::worker::Context::wait`].
     pub(crate) fn waitable(&self) -> platform::Waitable<'_> {
         platform::socket::waitable(&self.socket)
@@ -337,24 +371,6 @@ impl Socket {
                 None => socket.join_multicast_v4(group, &interface.address),
             };
             joined.map_err(Error::io(format!("cannot join {group} on {interface}")))?;
-        }
-        Ok(())
-    }
-
-    /// The interface may be another one by now, of the same name.
-    fn find_interface(&self) -> Result<Interface> {
-        let Interface { address, name, .. } = &self.config.interface;
-        let same = Interface::find(Some(&address.to_string()));
-        Ok(same.or_else(|_| Interface::find(Some(name)))?)
-    }
-
-    fn rejoin(&mut self, interface: Interface) -> Result<()> {
-        self.config.interface = interface;
-        let again = SockRef::from(&self.socket).set_multicast_if_v4(&self.config.interface.address);
-        again.map_err(Error::io("cannot send by the interface"))?;
-        self.join()?;
-        if self.stamping.look_again(&self.socket, &self.config.interface, clock::now()) {
-            self.numbered_from = self.sent;
         }
         Ok(())
     }
@@ -384,7 +400,10 @@ fn bind(config: &SocketConfig) -> Result<UdpSocket> {
     let socket = socket.and_then(|socket| set_up(&socket, config).map(|()| socket)).map_err(refused)?;
     let address = platform::socket::bind_address(config.bind);
     socket.bind(&SocketAddr::V4(address).into()).map_err(Error::bind(config.bind))?;
-    Ok(socket.into())
+    let socket = socket.into();
+    // Without it drops look like loss, which is told as well.
+    let _ = platform::socket::count_drops(&socket);
+    Ok(socket)
 }
 
 fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {

@@ -144,14 +144,20 @@ impl Stamping {
         self.tells_transmitted
     }
 
-    /// When a datagram came; `None` if that is not known.
-    pub(super) fn received(&mut self, socket: &UdpSocket, datagram: &Datagram, bytes: &[u8]) -> Option<LocalTime> {
+    /// When a datagram came that may have `waited` so long to be read; `None` if that is not known.
+    pub(super) fn received(
+        &mut self,
+        socket: &UdpSocket,
+        datagram: &Datagram,
+        bytes: &[u8],
+        waited: Nanos,
+    ) -> Option<LocalTime> {
         let passed = self.passed_card(datagram) && is_event_message(bytes);
-        let Some(card) = self.card.as_mut().filter(|_| passed) else { return self.by_system(datagram.stamps) };
+        let Some(card) = self.card.as_mut().filter(|_| passed) else { return self.by_system(datagram.stamps, waited) };
         let Some(stamp) = datagram.stamps.hardware else {
             card.received.left_out();
             if card.received.is_too_many() && self.give_up(socket, "it does not stamp what it receives") {
-                return self.by_system(datagram.stamps);
+                return self.by_system(datagram.stamps, waited);
             }
             return None;
         };
@@ -159,11 +165,11 @@ impl Stamping {
             Ok(reading) => {
                 card.received.stamped();
                 // One from before the card's clock was set is of no use, and not the card's fault.
-                self.converter.convert_hardware(stamp, &reading)
+                self.converter.convert_hardware(stamp, &reading, waited)
             }
             Err(error) => {
                 self.give_up(socket, &format!("its clock cannot be read ({error})"));
-                self.by_system(datagram.stamps)
+                self.by_system(datagram.stamps, waited)
             }
         }
     }
@@ -179,15 +185,15 @@ impl Stamping {
         }
     }
 
-    /// When a datagram left.
-    pub(super) fn transmitted(&mut self, stamps: Stamps) -> Option<LocalTime> {
-        let Some(card) = &mut self.card else { return self.by_system(stamps) };
+    /// When a datagram left of which that may have `waited` so long to be read.
+    pub(super) fn transmitted(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
+        let Some(card) = &mut self.card else { return self.by_system(stamps, waited) };
         let stamp = stamps.hardware?;
         // Both that it was sent and that it was stamped are known by now.
         card.sent.stamped();
         card.sent.stamped();
         let reading = (card.read)().ok()?;
-        self.converter.convert_hardware(stamp, &reading)
+        self.converter.convert_hardware(stamp, &reading, waited)
     }
 
     /// Has the kernel number what is sent from 0 again.
@@ -197,8 +203,8 @@ impl Stamping {
         }
     }
 
-    fn by_system(&mut self, stamps: Stamps) -> Option<LocalTime> {
-        stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp)))
+    fn by_system(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
+        stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp, waited)))
     }
 
     /// Whether a datagram came by the card: not by another one, and not from this host itself.
@@ -321,9 +327,9 @@ mod tests {
         let (socket, mut stamping) = with_card(read);
         let before = clock::now();
         let age = Nanos::from_millis(30);
-        let at = stamping.received(&socket, &from_afar(Some(CARD - age)), &SYNC).unwrap();
+        let at = stamping.received(&socket, &from_afar(Some(CARD - age)), &SYNC, Nanos::ZERO).unwrap();
         assert!(at >= before - age && at <= clock::now() - age, "{at:?}");
-        assert_eq!(stamping.received(&socket, &from_afar(None), &SYNC), None, "a Sync without a time");
+        assert_eq!(stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO), None, "a Sync without a time");
     }
 
     #[test]
@@ -332,7 +338,7 @@ mod tests {
         let other = Some(stamping.interface.index + 1);
         for _ in 0..100 {
             let now = |stamping: &mut Stamping, datagram: &Datagram, bytes: &[u8]| {
-                stamping.received(&socket, datagram, bytes).is_some()
+                stamping.received(&socket, datagram, bytes, Nanos::ZERO).is_some()
             };
             assert!(now(&mut stamping, &datagram([127, 0, 0, 1], None, None), &SYNC), "our own, looped back");
             assert!(now(&mut stamping, &datagram([192, 0, 2, 1], other, None), &SYNC), "by another interface");
@@ -346,7 +352,7 @@ mod tests {
     #[test]
     fn a_card_that_does_not_stamp_is_given_up_in_either_direction() {
         let (socket, mut stamping) = with_card(read);
-        let times = (0..PATIENCE).map(|_| stamping.received(&socket, &from_afar(None), &SYNC));
+        let times = (0..PATIENCE).map(|_| stamping.received(&socket, &from_afar(None), &SYNC, Nanos::ZERO));
         let known: Vec<bool> = times.map(|time| time.is_some()).collect();
         assert_eq!(known.iter().filter(|known| **known).count(), 1, "the last one is the kernel's: {known:?}");
         assert_eq!(stamping.in_use(), Timestamping::Kernel);
@@ -363,11 +369,11 @@ mod tests {
         let (socket, mut stamping) = with_card(read);
         for number in 0..1000 {
             let is_stamped = number % 3 != 0;
-            stamping.received(&socket, &from_afar(is_stamped.then_some(CARD)), &SYNC);
+            stamping.received(&socket, &from_afar(is_stamped.then_some(CARD)), &SYNC, Nanos::ZERO);
             stamping.sent(&socket, GROUP);
             if is_stamped {
                 let told = Stamps { hardware: Some(CARD), ..Stamps::default() };
-                assert!(stamping.transmitted(told).is_some());
+                assert!(stamping.transmitted(told, Nanos::ZERO).is_some());
             }
         }
         assert_eq!(stamping.in_use(), Timestamping::Hardware);
@@ -376,7 +382,10 @@ mod tests {
     #[test]
     fn a_clock_that_was_unplugged_is_said() {
         let (socket, mut stamping) = with_card(|| Err(io::ErrorKind::NotFound.into()));
-        assert!(stamping.received(&socket, &from_afar(Some(CARD)), &SYNC).is_some(), "by the kernel's stamp");
+        assert!(
+            stamping.received(&socket, &from_afar(Some(CARD)), &SYNC, Nanos::ZERO).is_some(),
+            "by the kernel's stamp"
+        );
         assert!(stamping.refusal().unwrap().starts_with("its clock cannot be read"), "{stamping:?}");
     }
 

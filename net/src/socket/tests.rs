@@ -1,4 +1,5 @@
 use super::*;
+use crate::interface::Interface;
 use std::net::Ipv4Addr;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 69, 255, 1);

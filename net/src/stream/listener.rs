@@ -36,8 +36,9 @@ pub trait MediaSink: Send + 'static {
     /// A datagram came at `at`.
     fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
 
-    /// All that was there has been handled; at least ten times a second. `clock` is what the timeline says, if there is one.
-    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
+    /// All that had come by `until` has been handled; at least ten times a second. A process that stood still has a lot to handle, and what has not come by then may still come.
+    /// `clock` is what the timeline says, if there is one.
+    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 
     /// How long datagrams may wait before they are handed over; asked once.
     fn patience(&self) -> Nanos {
@@ -203,16 +204,18 @@ impl Stream {
     /// Takes what has come, a round of each leg at most.
     fn look(&mut self, buffer: &mut [u8]) -> Look {
         let mut look = Look::default();
+        let mut until = clock::now();
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
             let sink = &mut self.sink;
             let round =
                 socket.receive(buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
             look += Look { read: round.read, more: round.more };
+            until = until.min(round.until);
             round.warn_once(&mut self.faulty);
         }
         self.legs.iter_mut().zip(&self.sockets).for_each(|(leg, socket)| *leg = LegStatus::of(socket));
         let reading = self.timeline.as_ref().map(Timeline::reading);
-        self.sink.handle_pause(clock::now(), reading.as_ref(), &self.legs);
+        self.sink.handle_pause(until, reading.as_ref(), &self.legs);
         look
     }
 }

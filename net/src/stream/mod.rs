@@ -92,7 +92,7 @@ fn check_address(address: Ipv4Addr) -> Result<()> {
 /// What a receiver knows.
 #[derive(Clone, Debug)]
 pub struct ReceiverStatus {
-    /// When it was published.
+    /// All that had come by then has been handled.
     pub at: LocalTime,
     /// What the control half has counted.
     pub ingest: IngestStats,
@@ -196,10 +196,10 @@ struct Feed {
 }
 
 impl Feed {
-    fn publish(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
-        self.published_at = Some(now);
+    fn publish(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.published_at = Some(clock::now());
         self.status.store(Arc::new(ReceiverStatus {
-            at: now,
+            at: until,
             ingest: self.ingest.stats(),
             playout: self.ingest.playout_stats(),
             legs: legs.to_vec(),
@@ -220,12 +220,12 @@ impl MediaSink for Feed {
         }
     }
 
-    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
         if let Some(reading) = clock {
             self.ingest.set_clock(reading);
         }
-        if self.published_at.is_none_or(|at| now - at >= INTERVAL) {
-            self.publish(now, clock, legs);
+        if self.published_at.is_none_or(|at| clock::now() - at >= INTERVAL) {
+            self.publish(until, clock, legs);
         }
     }
 

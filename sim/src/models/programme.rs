@@ -8,6 +8,8 @@
 //! The same bytes come out on every machine: the maths is `libm`'s, and the noise is a seeded ChaCha8.
 
 use std::f64::consts::{FRAC_PI_4, PI, TAU};
+use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -33,11 +35,22 @@ const VOWELS: [[f64; 3]; 5] = [
     [570.0, 840.0, 2410.0],
 ];
 
-/// Writes the programme as a WAV file.
+/// Writes the programme as a WAV file, which is there once it is whole.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn write(path: &Path) -> Result<(), hound::Error> {
+    let mut name = path.file_name().map(OsString::from).ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let written = write_to(&temporary).and_then(|()| Ok(std::fs::rename(&temporary, path)?));
+    written.inspect_err(|_| {
+        // What is not whole, or could not be put in place, is of no use.
+        let _ = std::fs::remove_file(&temporary);
+    })
+}
+
+fn write_to(path: &Path) -> Result<(), hound::Error> {
     let spec = WavSpec { channels: 2, sample_rate: RATE as u32, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec)?;
     for sample in samples() {

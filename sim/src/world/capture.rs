@@ -37,7 +37,8 @@ pub struct Capture {
 /// What is kept of a capture.
 struct CaptureFile {
     path: PathBuf,
-    writer: WavWriter<BufWriter<File>>,
+    /// `None` once it could not be written.
+    writer: Option<WavWriter<BufWriter<File>>>,
     scale: f32,
 }
 
@@ -50,15 +51,28 @@ impl CaptureFile {
         let spec = WavSpec { channels, sample_rate: sample_rate_hz, bits_per_sample, sample_format: SampleFormat::Int };
         let failed = |source| CaptureError { path: path.to_owned(), source };
         let writer = WavWriter::create(path, spec).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), writer, scale: (1u32 << (bits_per_sample - 1)) as f32 })
+        Ok(Self { path: path.to_owned(), writer: Some(writer), scale: (1u32 << (bits_per_sample - 1)) as f32 })
     }
 
     fn write(&mut self, samples: &[f32]) -> Result<(), CaptureError> {
-        for &sample in samples {
-            let value = (sample * self.scale).round_ties_even().clamp(-self.scale, self.scale - 1.0) as i32;
-            self.writer.write_sample(value).map_err(|source| CaptureError { path: self.path.clone(), source })?;
-        }
-        Ok(())
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let value = |sample: f32| (sample * self.scale).round_ties_even().clamp(-self.scale, self.scale - 1.0) as i32;
+        let written = samples.iter().try_for_each(|&sample| writer.write_sample(value(sample)));
+        written.or_else(|error| self.give_up(error))
+    }
+
+    fn finish(mut self) -> Result<(), CaptureError> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        writer.finalize().or_else(|error| self.give_up(error))
+    }
+
+    /// Ends a file that cannot be written any more: it has what fitted, and tells so.
+    fn give_up(&mut self, source: hound::Error) -> Result<(), CaptureError> {
+        // It writes what it still holds as far as that fits.
+        self.writer = None;
+        // Why it could not be written is of more interest than why its length cannot be told.
+        let _ = wav::complete(&self.path);
+        Err(CaptureError { path: self.path.clone(), source })
     }
 }
 
@@ -105,9 +119,7 @@ impl Capture {
     /// # Errors
     /// If the file cannot be completed.
     pub fn finish(self) -> Result<Option<CrackleReport>, CaptureError> {
-        if let Some(CaptureFile { path, writer, .. }) = self.file {
-            writer.finalize().map_err(|source| CaptureError { path, source })?;
-        }
+        self.file.map_or(Ok(()), CaptureFile::finish)?;
         Ok(self.listener.map(CrackleDetector::finish))
     }
 }

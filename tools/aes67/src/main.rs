@@ -13,6 +13,7 @@ mod jack;
 mod lint;
 mod monitor;
 mod play;
+mod priority;
 mod ptp;
 mod ptp_options;
 mod ptp_security;
@@ -24,6 +25,7 @@ mod session;
 mod sound_card;
 mod target;
 mod trust;
+mod whole_file;
 
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal as _;

@@ -4,11 +4,13 @@
 
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
+use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::record::{duration_ms, interfaces};
 use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
 use crate::target::{Finder, Target};
+use crate::whole_file;
 use clap::Args;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
 use engine::receive::{ChannelMap, StreamConfig};
@@ -148,20 +150,23 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     }
     print(&format!("from {}", target.describe()));
     print(&format!("to {} as {name}, {} later", arguments.group.join(" and "), config.latency));
+    let mut hint = Hint::default();
     while session.goes_on() {
         let status = relay.status();
         wait.look(session.elapsed(), status.reading.map.is_some(), || clock_wait::reason(&ptp))?;
-        if status.sender.packets > 0 && status.reading.map.is_some() {
+        if status.packets > 0 && status.reading.map.is_some() {
             let grandmaster = ptp.status().grandmaster();
             let clock =
                 grandmaster.map_or(ReferenceClock::Unknown, |grandmaster| ReferenceClock::ptp(grandmaster, domain));
             let revised = description.set_clock(&clock);
             let text = description.to_sdp();
             if revised && let Some(path) = &arguments.sdp {
-                std::fs::write(path, &text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+                whole_file::write(path, &text)
+                    .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
             }
             announcer.iter_mut().for_each(|announcer| announcer.advance(clock::now(), &text));
         }
+        hint.look(&mut session, status.relay.late_packets, || relay.scheduling());
         if session.second_is_over() {
             session.show(&line(&status, &ptp));
         }
@@ -172,10 +177,11 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     print(&line(&status, &ptp));
     print(&histogram(&status.departures));
     print(&format!("thread: {}", relay.scheduling()));
-    match status.sender.packets {
-        0 => Err(Failure::run(format!("nothing was sent on: {}", clock_wait::nothing_sent(&ptp)))),
-        _ => Ok(ExitCode::SUCCESS),
+    if status.packets > 0 {
+        return Ok(ExitCode::SUCCESS);
     }
+    let reason = status.last_failure.clone().unwrap_or_else(|| clock_wait::nothing_sent(&ptp));
+    Err(Failure::run(format!("nothing was sent on: {reason}")))
 }
 
 fn relay_config(arguments: &LoopArguments, target: &Target) -> Result<RelayConfig> {
@@ -249,17 +255,18 @@ fn gains(gains_db: &[f64], channels: usize) -> Result<Vec<f32>> {
 
 fn line(status: &RelayStatus, ptp: &PtpClient) -> String {
     let clock = ptp.status().to_string();
-    let (ingest, relay, sender) = (&status.ingest, &status.relay, &status.sender);
-    if sender.packets == 0 {
+    let (ingest, relay) = (&status.ingest, &status.relay);
+    if status.sender.packets == 0 {
         return format!("waiting for PTP; {clock}");
     }
     let late = &status.departures;
     let refusal = status.last_refusal.as_ref().map_or_else(String::new, |refusal| format!(" ({refusal})"));
     format!(
-        "{} packets in ({} refused{refusal}), {} out, late by {} (99 %) and {} at most; {} frames as they came, {} concealed in {} gaps, {} packets late, {} early; {clock}",
+        "{} packets in ({} refused{refusal}), {} out, {} not sent, late by {} (99 %) and {} at most; {} frames as they came, {} concealed in {} gaps, {} packets late, {} early; {clock}",
         ingest.sequence.received,
         ingest.refused,
-        sender.packets,
+        status.packets,
+        status.failed_packets,
         late.quantile(0.99),
         late.max(),
         relay.relayed_frames,

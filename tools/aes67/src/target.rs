@@ -14,19 +14,25 @@
 //! streams, in the number of one (`#2`).
 
 mod options;
+mod path;
 mod url;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
+use engine::Nanos;
 use engine::announce::sap::Entry;
 use engine::announce::sdp::{Description, Parsed, StreamDescription};
 use engine::receive::Described;
+use net::clock;
 use net::interface::Interface;
 use net::sap::SapListener;
 use net::stream::LegConfig;
 use options::{Options, Suffix};
 use std::net::Ipv4Addr;
 use std::path::Path;
+
+/// Devices announce every 30 s or so, a little more or less (RFC 2974, 3.1): by then all have.
+const PATIENCE: Nanos = Nanos::from_secs(40);
 
 /// A stream, and what is asked for besides.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +68,9 @@ impl Finder<'_> {
                 tell_findings(&place, &parsed);
                 select(&place, &parsed.description, &suffix).map_err(Failure::input)
             }
-            Place::Announced { exact, name, suffix } => self.announced(&exact, &name, &suffix),
+            Place::Announced { exact, name, suffix, may_be_path } => {
+                self.announced(&exact, &name, &suffix, may_be_path)
+            }
         }
     }
 
@@ -80,13 +88,14 @@ impl Finder<'_> {
         )))
     }
 
-    /// Waits for the announcement of a session. `exact` is the text as it was given, which may be a
-    /// name that only looks as if it had options.
-    fn announced(&self, exact: &str, name: &str, suffix: &Suffix) -> Result<Vec<Target>> {
+    /// Waits for the announcement of a session: without end for a name, and until everybody has announced once for what is more likely a file that is not there. `exact` is the
+    /// text as it was given, which may be a name that only looks as if it had options.
+    fn announced(&self, exact: &str, name: &str, suffix: &Suffix, may_be_path: bool) -> Result<Vec<Target>> {
         let own = suffix.options.interfaces.first().map(String::as_str);
         let interface = Interface::find(own.or(self.interface))?;
         let listener = SapListener::with_groups(&interface, self.sap_groups)?;
         warn(format_args!("waiting for an announcement of {name} on {interface}"));
+        let mut patience = Some(clock::now() + PATIENCE);
         loop {
             let sessions = listener.sessions();
             let entries = || sessions.iter().map(|(_, entry)| entry);
@@ -98,9 +107,16 @@ impl Finder<'_> {
                     return select(name, &parsed.description, suffix).map_err(Failure::input);
                 }
             }
-            if !self.session.goes_on() {
-                let names: Vec<&str> = entries().map(|entry| entry.description.name.as_str()).collect();
-                let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            let is_over = patience.take_if(|until| *until <= clock::now()).is_some();
+            let goes_on = self.session.goes_on();
+            if !is_over && goes_on {
+                continue;
+            }
+            let names: Vec<&str> = entries().map(|entry| entry.description.name.as_str()).collect();
+            let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            if goes_on && !may_be_path {
+                warn(format_args!("still waiting for an announcement of {name}; heard was {heard}"));
+            } else {
                 return Err(Failure::input(format!(
                     "{name} is neither an SDP file nor an aes67:// URL, and no stream of that name was announced on {interface}; heard was {heard}"
                 )));
@@ -132,8 +148,8 @@ enum Place {
     Group(Target),
     /// A file, or a device.
     Description(String, Suffix),
-    /// A name.
-    Announced { exact: String, name: String, suffix: Suffix },
+    /// A name, or what is more likely a file that is not there.
+    Announced { exact: String, name: String, suffix: Suffix, may_be_path: bool },
 }
 
 impl Place {
@@ -149,9 +165,11 @@ impl Place {
             Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Err(format!(
                 "{scheme}:// is not read; there are aes67://, rtp://, rtsp://, sdp:// and file://, or save the description in a file"
             )),
-            _ => match text.strip_prefix(url::LIVEWIRE) {
-                Some(channel) => url::livewire(channel).map(Self::Group),
-                None => Self::of_plain(text),
+            _ => match text.split_at_checked(url::LIVEWIRE.len()) {
+                Some((scheme, channel)) if scheme.eq_ignore_ascii_case(url::LIVEWIRE) => {
+                    url::livewire(channel).map(Self::Group)
+                }
+                _ => Self::of_plain(text),
             },
         }
     }
@@ -161,7 +179,7 @@ impl Place {
         if let Some(name) = rest.strip_prefix("sap/") {
             let (name, suffix) = Suffix::split(name)?;
             let name = options::unescape(name);
-            return Ok(Self::Announced { exact: name.clone(), name, suffix });
+            return Ok(Self::Announced { exact: name.clone(), name, suffix, may_be_path: false });
         }
         if rest.starts_with('/') {
             let (path, suffix) = Suffix::split(rest)?;
@@ -185,8 +203,12 @@ impl Place {
             let (place, suffix) = split?;
             return Ok(Self::Description(place.to_owned(), suffix));
         }
+        if let Some(reason) = path::is_meant(place) {
+            return Err(reason);
+        }
         let (name, suffix) = split.unwrap_or((text, Suffix::default()));
-        Ok(Self::Announced { exact: text.to_owned(), name: name.to_owned(), suffix })
+        let may_be_path = path::may_be_meant(place);
+        Ok(Self::Announced { exact: text.to_owned(), name: name.to_owned(), suffix, may_be_path })
     }
 }
 
@@ -199,6 +221,9 @@ enum Source {
 impl Source {
     fn of(place: &str) -> std::result::Result<Self, String> {
         match place.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+            Some((scheme, _)) if scheme == "aes67" || scheme == "rtp" => {
+                Err("this names a stream and not its description; right would be a file or an rtsp:// URL".to_owned())
+            }
             Some((scheme, _)) if scheme == "rtsp" => Ok(Self::Device(place.to_owned())),
             Some((scheme, path)) if scheme == "sdp" || scheme == "file" => {
                 let path = options::unescape(path);

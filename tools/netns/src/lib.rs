@@ -114,6 +114,22 @@ impl Wire {
         format!("aes67-{}-{host}", self.id)
     }
 
+    /// Takes the interfaces of two hosts away, and makes others with the same names and addresses after a pause.
+    ///
+    /// # Panics
+    /// If there are other hosts, or `ip` refuses.
+    pub fn replug(&self, pause: std::time::Duration) {
+        let [a, _] = self.hosts[..] else { panic!("a cable joins two hosts") };
+        self.ip(a, &format!("link del v{a}"));
+        std::thread::sleep(pause);
+        let is_of_interfaces = |step: &&String| !step.starts_with("netns add") && !step.ends_with("lo up");
+        for step in self.steps().iter().filter(is_of_interfaces) {
+            let done = Command::new("ip").args(step.split(' ')).output();
+            let done = done.unwrap_or_else(|error| panic!("ip cannot be run: {error}"));
+            assert!(done.status.success(), "`ip {step}`: {}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+
     /// The folder in which the programs run.
     #[must_use]
     pub fn folder(&self) -> &Path {

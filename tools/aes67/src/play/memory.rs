@@ -2,6 +2,7 @@
 //!
 //! One small JSON file in the user's state folder (XDG). It is a help and no more: if it cannot be read or written, playing goes on without.
 
+use crate::whole_file;
 use engine::Ppb;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,9 +49,8 @@ impl Memory {
     pub(crate) fn remember(&mut self, device: &str, rate: Ppb) {
         self.contents.cards_ppm.insert(device.to_owned(), rate.as_ppm());
         let Some(path) = &self.path else { return };
-        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let written = folder.and_then(|()| std::fs::write(path, serde_json::to_vec_pretty(&self.contents)?));
-        if let Err(error) = written {
+        let text = serde_json::to_vec_pretty(&self.contents).map_err(std::io::Error::from);
+        if let Err(error) = text.and_then(|text| whole_file::write(path, text)) {
             tracing::warn!("{}: {error}", path.display());
         }
     }

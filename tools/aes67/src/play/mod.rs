@@ -22,6 +22,7 @@ mod view;
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
@@ -294,6 +295,7 @@ struct Desk<'a> {
     streams: &'a [Stream],
     player: Option<Player>,
     followed: Vec<Followed>,
+    hint: Hint,
     retry_at: LocalTime,
     /// The shortest latency that the output works with, as far as that has shown.
     floor: Nanos,
@@ -312,7 +314,8 @@ impl<'a> Desk<'a> {
             silent: false,
         };
         let followed = streams.iter().map(followed).collect();
-        Self { arguments, streams, player: Some(player), followed, retry_at: LocalTime::ZERO, floor: Nanos::ZERO }
+        let (hint, retry_at, floor) = (Hint::default(), LocalTime::ZERO, Nanos::ZERO);
+        Self { arguments, streams, player: Some(player), followed, hint, retry_at, floor }
     }
 
     /// Looks at everything, and says what has happened.
@@ -328,6 +331,11 @@ impl<'a> Desk<'a> {
                     stream.target.name, status.playout.target
                 ));
             }
+        }
+        let troubles = |followed: &Followed| followed.counts.late + followed.counts.dropped_by_kernel;
+        let troubles = self.followed.iter().map(troubles).sum();
+        if let Some(channel) = player.channels.first() {
+            self.hint.look(session, troubles, || channel.receiver.scheduling());
         }
         if let Some((callback, latency)) = player.callback_too_long() {
             return self.raise(session, memory, callback, latency);
@@ -485,7 +493,7 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     if followed.shifts.look(clock::now(), followed.counts.shifts) {
         session.tell(format_args!("{name}: {}", shift::sentence(status, stream.timeline.is_some())));
     }
-    let silent = is_silent(status, clock::now());
+    let silent = is_silent(status);
     if finding.is_some_and(Finding::is_contradiction) {
         // That is why nothing is heard.
     } else if silent && !followed.silent {

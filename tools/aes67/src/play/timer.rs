@@ -8,6 +8,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use net::clock;
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -19,6 +20,8 @@ const WORST_PPM: f64 = 1000.0;
 const FULL_SCALE: f32 = 8_388_608.0;
 /// Samples of 3 bytes that a WAV file holds, with room for its header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 3;
+/// A card that was not served for so long has played silence, because no queue is that long (see `CardClock`): what was due meanwhile is left out.
+const LEFT_OUT: Nanos = Nanos::from_secs(1);
 /// Callbacks between two updates of the file's header.
 const FLUSH_CALLBACKS: u64 = 200;
 
@@ -80,26 +83,45 @@ impl Opened {
         Ok(Playing { stop, thread: Some(thread) })
     }
 
-    fn call_back(mut self, mut mixer: Mixer, stop: &AtomicBool) -> Result<()> {
+    fn call_back(mut self, mixer: Mixer, stop: &AtomicBool) -> Result<()> {
+        let written = self.write_until(mixer, stop);
+        let Some((name, writer)) = self.file else { return Ok(()) };
+        let Err(error) = written.and_then(|()| writer.finalize()) else { return Ok(()) };
+        // It has what fitted on the disk, and is to tell that.
+        let kept =
+            wav::complete(Path::new(&name)).map_or(0.0, |frames| frames as f64 / f64::from(self.sample_rate.as_hz()));
+        Err(Failure::run(format!("{name}: {error}; the {kept:.1} s played until then are kept")))
+    }
+
+    fn write_until(&mut self, mut mixer: Mixer, stop: &AtomicBool) -> hound::Result<()> {
         // A card does not wait for other programs, either.
         net::ask_for_real_time();
         let mut block = vec![0.0; self.block_frames * self.channels];
+        let silence = block.clone();
         let started = clock::now();
+        // All that was due by then is left out.
+        let mut resumed_at = started;
         for callbacks in 0u64.. {
-            sleep_until(self.due(started, callbacks));
+            let due = self.due(started, callbacks);
+            sleep_until(due);
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            mixer.pull(clock::now(), &mut block);
-            if let Some((name, writer)) = &mut self.file {
+            let now = clock::now();
+            if now.since(due) >= LEFT_OUT {
+                resumed_at = now;
+            }
+            let is_left_out = due < resumed_at;
+            if !is_left_out {
+                mixer.pull(now, &mut block);
+            }
+            if let Some((_, writer)) = &mut self.file {
                 let flush = callbacks % FLUSH_CALLBACKS == 0;
-                write(writer, &block, flush).map_err(|error| Failure::run(format!("{name}: {error}")))?;
+                let audio = if is_left_out { &silence } else { &block };
+                write(writer, audio, flush)?;
             }
         }
-        match self.file {
-            Some((name, writer)) => writer.finalize().map_err(|error| Failure::run(format!("{name}: {error}"))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// When a callback is due, by a crystal of this error.

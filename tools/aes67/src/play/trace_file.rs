@@ -7,15 +7,16 @@ use crate::failure::{Failure, Result};
 use engine::{Frames, Nanos, SampleRate};
 use net::stream::ReceiverStatus;
 use net::timeline::Timeline;
-use std::fs::File;
-use std::io::BufWriter;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use trace::{ClockState, TraceRow, Writer};
 
 /// The file.
 pub(super) struct TraceFile {
     path: PathBuf,
-    writer: Writer<BufWriter<File>>,
+    /// `None` once it could not be written.
+    writer: Option<Writer<BufWriter<File>>>,
 }
 
 impl TraceFile {
@@ -23,13 +24,28 @@ impl TraceFile {
         let failed = |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", path.display()));
         let file = File::create(path).map_err(|error| failed(&error))?;
         let writer = Writer::new(BufWriter::new(file)).map_err(|error| failed(&error))?;
-        Ok(Self { path: path.to_owned(), writer })
+        Ok(Self { path: path.to_owned(), writer: Some(writer) })
     }
 
     pub(super) fn write(&mut self, receiver: &str, row: &TraceRow) -> Result<()> {
-        let written = self.writer.write(receiver, row, true).and_then(|()| self.writer.flush());
-        written.map_err(|error| Failure::run(format!("{}: {error}", self.path.display())))
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let Err(error) = writer.write(receiver, row, true).and_then(|()| writer.flush()) else { return Ok(()) };
+        // It writes what it still holds as far as that fits, and only then the rest can be cut off.
+        self.writer = None;
+        let kept = keep_whole_rows(&self.path);
+        let what = kept.map_or_else(
+            |cut| format!("its last row may not be whole: {cut}"),
+            |()| "its rows until then are kept".into(),
+        );
+        Err(Failure::run(format!("{}: {error}; {what}", self.path.display())))
     }
+}
+
+/// Cuts a row off that did not fit on the disk.
+fn keep_whole_rows(path: &Path) -> io::Result<()> {
+    let bytes = std::fs::read(path)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    OpenOptions::new().write(true).open(path)?.set_len(whole as u64)
 }
 
 /// One interval of one stream, as it goes on.

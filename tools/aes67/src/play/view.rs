@@ -3,8 +3,8 @@
 use super::counts::Counts;
 use super::meter::Meter;
 use crate::failure::{Failure, Result};
+use engine::Nanos;
 use engine::clock::LockState;
-use engine::{LocalTime, Nanos};
 use net::stream::ReceiverStatus;
 use net::timeline::Timeline;
 use serde::Serialize;
@@ -34,15 +34,15 @@ pub(super) fn clock_line(timeline: Option<&Timeline>) -> String {
 }
 
 /// Whether a stream was heard lately.
-pub(super) fn is_silent(status: &ReceiverStatus, now: LocalTime) -> bool {
-    status.last_packet.is_some_and(|last| now - last > SILENCE)
+pub(super) fn is_silent(status: &ReceiverStatus) -> bool {
+    status.last_packet.is_some_and(|last| status.at - last > SILENCE)
 }
 
 impl View<'_> {
     fn state(&self) -> &'static str {
         match (self.status.last_packet, self.status.playout.started) {
             (None, _) => "WAITING",
-            (Some(_), _) if is_silent(self.status, self.status.at) => "SILENT",
+            (Some(_), _) if is_silent(self.status) => "SILENT",
             (Some(_), false) => "STARTING",
             (Some(_), true) => "PLAYING",
         }

@@ -138,9 +138,9 @@ impl Capture {
         self.stats.finding = self.conformance.finding();
     }
 
-    /// Nothing waits to be handled at `now`: what cannot come any more is silence.
-    pub(crate) fn handle_pause(&mut self, now: LocalTime) {
-        if let Some((expected, limit)) = self.expected(now) {
+    /// All that had come by `until` has been handled: what cannot come any more is silence.
+    pub(crate) fn handle_pause(&mut self, until: LocalTime) {
+        if let Some((expected, limit)) = self.expected(until) {
             self.pass_on_until(expected - limit);
         }
     }

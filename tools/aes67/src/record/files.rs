@@ -24,7 +24,10 @@ pub(super) struct Files {
     origin: Option<(u64, Frames)>,
     /// Whether the current file's time is PTP's, and so final.
     stamped_by_ptp: bool,
-    frames: u64,
+    /// Frames of the files before it.
+    earlier_frames: u64,
+    /// Whether writing has failed: nothing is written any more.
+    is_over: bool,
 }
 
 impl Files {
@@ -37,8 +40,19 @@ impl Files {
             _ => Failure::input(format!("{}: {error}", path.display())),
         })?;
         let (first, current) = (path.to_owned(), path.to_owned());
-        let (number, origin, stamped_by_ptp, frames) = (1, None, false, 0);
-        Ok(Self { first, current, layout, max_frames, overwrite, file, number, origin, stamped_by_ptp, frames })
+        Ok(Self {
+            first,
+            current,
+            layout,
+            max_frames,
+            overwrite,
+            file,
+            number: 1,
+            origin: None,
+            stamped_by_ptp: false,
+            earlier_frames: 0,
+            is_over: false,
+        })
     }
 
     /// `anchor` tells the time of files that end here.
@@ -58,7 +72,7 @@ impl Files {
 
     fn append(&mut self, timeline: u64, mut first: Frames, mut samples: &[i32], anchor: Option<&Anchor>) -> Result<()> {
         let channels = self.layout.channels();
-        while !samples.is_empty() {
+        while !samples.is_empty() && !self.is_over {
             if self.file.frames() == self.max_frames {
                 self.stamp(anchor);
                 self.next_file()?;
@@ -67,9 +81,7 @@ impl Files {
             let room = (self.max_frames - self.file.frames()).min(usize::MAX as u64 / channels as u64) as usize;
             let (now, later) = samples.split_at(samples.len().min(room * channels));
             self.file.write(now).map_err(|error| self.failed(&error))?;
-            let frames = (now.len() / channels) as u64;
-            self.frames += frames;
-            first += Frames::new(frames as i64);
+            first += Frames::new((now.len() / channels) as i64);
             samples = later;
         }
         Ok(())
@@ -77,18 +89,24 @@ impl Files {
 
     /// Makes the file whole, so that a crash loses only what comes after; and tells it its time, if that is known by now.
     pub(super) fn keep_valid(&mut self, anchor: Option<&Anchor>) -> Result<()> {
+        if self.is_over {
+            return Ok(());
+        }
         self.stamp(anchor);
         self.file.update().map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn finish(mut self, anchor: Option<&Anchor>) -> Result<()> {
+    pub(super) fn finish(&mut self, anchor: Option<&Anchor>) -> Result<()> {
+        if self.is_over {
+            return Ok(());
+        }
         self.stamp(anchor);
         self.file.finish().map_err(|error| self.failed(&error))
     }
 
     /// Seconds of audio in all files.
     pub(super) fn seconds(&self) -> f64 {
-        self.frames as f64 / f64::from(self.layout.rate_hz())
+        (self.earlier_frames + self.file.frames()) as f64 / f64::from(self.layout.rate_hz())
     }
 
     pub(super) fn current(&self) -> &Path {
@@ -106,6 +124,7 @@ impl Files {
 
     fn next_file(&mut self) -> Result<()> {
         self.file.finish().map_err(|error| self.failed(&error))?;
+        let frames = self.file.frames();
         let stem = self.first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.file = loop {
             self.number += 1;
@@ -116,11 +135,15 @@ impl Files {
                 created => break created.map_err(|error| self.failed(&error))?,
             }
         };
+        self.earlier_frames += frames;
         (self.origin, self.stamped_by_ptp) = (None, false);
         Ok(())
     }
 
-    fn failed(&self, error: &std::io::Error) -> Failure {
+    /// Ends the recording with what is in the files.
+    fn failed(&mut self, error: &std::io::Error) -> Failure {
+        self.file.give_up();
+        self.is_over = true;
         Failure::run(format!(
             "{}: {error}; the {:.1} s recorded until then are kept",
             self.current.display(),

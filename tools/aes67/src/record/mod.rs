@@ -11,6 +11,7 @@ mod wav;
 
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
@@ -103,12 +104,16 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         print(&format!("recording {} to {}", target.describe(), path.display()));
     }
     // It goes on if nobody reads what it says: a recording is worth more than its progress.
-    let mut done = Ok(());
+    let (mut done, mut hint) = (Ok(()), Hint::default());
     while done.is_ok() && session.goes_on_unread() {
         done = takes.iter_mut().try_for_each(Take::write);
         if done.is_ok() && session.second_is_over() {
             done = takes.iter_mut().try_for_each(Take::keep_valid);
             let news: Vec<String> = takes.iter_mut().filter_map(Take::news).collect();
+            let dropped = takes.iter().map(Take::dropped).sum();
+            if let Some(listener) = takes.iter().find_map(|take| take.listener.as_ref()) {
+                hint.look(&mut session, dropped, || listener.scheduling());
+            }
             news.iter().for_each(|sentence| session.tell(format_args!("{sentence}")));
             let lines: Vec<String> = takes.iter().map(Take::line).collect();
             session.show_all(&lines);
@@ -251,15 +256,22 @@ impl Take {
         if let Some(sentence) = self.news() {
             print(&sentence);
         }
-        print(&self.line());
         let anchor = self.anchor();
-        written.and(self.files.finish(anchor.as_ref()))
+        let finished = written.and(self.files.finish(anchor.as_ref()));
+        print(&self.line());
+        finished
+    }
+
+    /// Datagrams that the kernel dropped.
+    fn dropped(&self) -> u64 {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.legs.iter().map(|leg| leg.socket.dropped).sum()
     }
 
     fn line(&self) -> String {
+        let dropped = self.dropped();
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let stats = &shared.stats;
-        let dropped: u64 = shared.legs.iter().map(|leg| leg.socket.dropped).sum();
         format!(
             "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {}, {} dropped by the kernel, {} restarts",
             self.files.seconds(),
@@ -320,8 +332,8 @@ impl MediaSink for Sink {
         self.pass_on();
     }
 
-    fn handle_pause(&mut self, now: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
-        self.capture.handle_pause(now);
+    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.capture.handle_pause(until);
         self.pass_on();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.stats = *self.capture.stats();

@@ -129,6 +129,14 @@ impl WavFile {
         if self.data_bytes % 2 == 1 { self.file.write_all(&[0]) } else { Ok(()) }
     }
 
+    /// Ends a file that cannot be written any more: it has the whole frames that fitted, and tells so.
+    pub(super) fn give_up(&mut self) {
+        self.pending.clear();
+        // What is already in the file is not lost by a length that cannot be told.
+        let _ = self.file.set_len(self.layout.header_bytes() + self.data_bytes);
+        let _ = self.update();
+    }
+
     /// Frames that are in the file, or on their way.
     pub(super) fn frames(&self) -> u64 {
         (self.data_bytes + self.pending.len() as u64) / self.layout.frame_bytes()

@@ -12,8 +12,10 @@ mod wizard;
 
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
+use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, seed, warn};
+use crate::whole_file;
 pub(crate) use channels::ChannelList;
 use clap::Args;
 use engine::Nanos;
@@ -213,11 +215,11 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         }
     }
     let mut waiting = Waiting::default();
-    let mut sends = false;
+    let (mut sends, mut hint) = (false, Hint::default());
     while session.goes_on() && !progress.is_over() {
         card.check()?;
         let status = sender.status();
-        if !sends && status.streams.iter().any(|stream| stream.sender.packets > 0) {
+        if !sends && status.streams.iter().any(|stream| stream.packets > 0) {
             sends = true;
             session.lasts_from_now(arguments.seconds);
         }
@@ -226,6 +228,8 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
         }
         wait.look(session.elapsed(), status.reading.map.is_some(), || no_clock(&status, ptp.as_deref()))?;
         told.tell(&status, ptp.as_deref())?;
+        let late = status.streams.iter().map(|stream| stream.late_packets).sum();
+        hint.look(&mut session, late, || sender.scheduling());
         if session.second_is_over() {
             if arguments.json {
                 print_json(&session, &status, &shown, ptp.as_deref())?;
@@ -255,8 +259,11 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
 
 /// A run that has sent nothing has failed, whoever ended it.
 fn outcome(status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<ExitCode> {
-    if status.streams.iter().any(|stream| stream.sender.packets > 0) {
+    if status.streams.iter().any(|stream| stream.packets > 0) {
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(refusal) = &status.last_refusal {
+        return Err(Failure::run(format!("nothing was sent: {refusal}")));
     }
     Err(Failure::run(format!("nothing was sent: {}", no_clock(status, ptp))))
 }
@@ -437,7 +444,7 @@ impl Told {
     fn tell(&mut self, status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<()> {
         let reference_clock = self.reference_clock(status, ptp);
         for (stream, told) in status.streams.iter().zip(&mut self.streams) {
-            if stream.sender.packets == 0 {
+            if stream.packets == 0 {
                 continue;
             }
             let revised = told.description.set_clock(&reference_clock);
@@ -471,8 +478,5 @@ impl Told {
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<()> {
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+    whole_file::write(path, text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
 }

@@ -41,14 +41,14 @@ fn line(stream: &StreamStatus, meter: &Meter) -> String {
     }
     let late = &stream.departures;
     format!(
-        "{} packets, late by {} (99 %) and {} at most, {} over a packet time, {} skipped, {} jumps, {} errors, {}",
-        sender.packets,
+        "{} packets, late by {} (99 %) and {} at most, {} over a packet time, {} skipped, {} jumps, {} not sent, {}",
+        stream.packets,
         late.quantile(0.99),
         late.max(),
         stream.late_packets,
         sender.skipped_packets,
         sender.realignments,
-        stream.send_errors,
+        stream.failed_packets,
         meter.show(),
     )
 }
@@ -93,6 +93,8 @@ struct StreamLine<'a> {
     late_packets: u64,
     skipped_packets: u64,
     jumps: u64,
+    /// Packets that left by no leg.
+    failed_packets: u64,
     sent: u64,
     send_errors: u64,
     peaks_dbfs: Vec<f64>,
@@ -109,13 +111,14 @@ pub(crate) fn json(
     let streams = status.streams.iter().zip(shown).map(|(stream, shown)| StreamLine {
         name: &shown.name,
         destination: &shown.destination,
-        packets: stream.sender.packets,
+        packets: stream.packets,
         late_p50_ns: stream.departures.quantile(0.5).as_nanos(),
         late_p99_ns: stream.departures.quantile(0.99).as_nanos(),
         late_max_ns: stream.departures.max().as_nanos(),
         late_packets: stream.late_packets,
         skipped_packets: stream.sender.skipped_packets,
         jumps: stream.sender.realignments,
+        failed_packets: stream.failed_packets,
         sent: stream.sent,
         send_errors: stream.send_errors,
         peaks_dbfs: shown.meter.peaks_dbfs(),

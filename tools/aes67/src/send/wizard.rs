@@ -32,7 +32,7 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode> {
         plan.make_absolute().map_err(Failure::run)?;
     }
     let text = plan.to_text(language)?;
-    std::fs::write(&file, text).map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
+    crate::whole_file::write(&file, text).map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
     dialog.say(&format!("Written. To send: aes67 send --config {}", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }

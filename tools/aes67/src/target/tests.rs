@@ -85,7 +85,7 @@ fn places_names_and_what_follows_them_are_told_apart() {
         Place::Description(place, suffix) => {
             format!("description {place} {:?} {:?}", suffix.number, suffix.options.interfaces)
         }
-        Place::Announced { exact, name, suffix } => {
+        Place::Announced { exact, name, suffix, .. } => {
             format!("name {exact}|{name} {:?} {:?}", suffix.number, suffix.options.interfaces)
         }
     };

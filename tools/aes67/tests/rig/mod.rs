@@ -29,6 +29,16 @@ impl Wire {
         self.0.namespace(host)
     }
 
+    /// Changes a host's network by commands of `ip`.
+    pub(crate) fn ip(&self, host: char, changes: &[&str]) {
+        changes.iter().for_each(|change| self.0.ip(host, change));
+    }
+
+    /// Takes the cable between the hosts away, and puts another one in its place.
+    pub(crate) fn replug(&self) {
+        self.0.replug(std::time::Duration::from_millis(500));
+    }
+
     /// A file of the test.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path(name)
@@ -63,6 +73,16 @@ pub(crate) struct Program(Running);
 impl Program {
     pub(crate) fn log(&self) -> String {
         self.0.log()
+    }
+
+    /// Waits until what it has written is as wanted.
+    pub(crate) fn wait_until(&self, what: &str, seconds: u32, is_wanted: impl Fn(&str) -> bool) {
+        assert!(self.0.poll(seconds, is_wanted), "not within {seconds} s: {what}\n{}", self.log());
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.0.signal(name);
     }
 
     pub(crate) fn wait_for(&self, text: &str, seconds: u32) {

@@ -228,7 +228,7 @@ mod tests {
     fn what_was_skipped_is_read_from_the_last_account() {
         let account = |skipped| {
             format!(
-                "    1000 packets, late by 1 us (99 %) and 2 us at most, 0 over a packet time, {skipped} skipped, 0 jumps, 0 errors, on va"
+                "    1000 packets, late by 1 us (99 %) and 2 us at most, 0 over a packet time, {skipped} skipped, 0 jumps, 0 not sent, on va"
             )
         };
         assert_eq!(skipped(&format!("{}\n{}\nended\n", account(0), account(17))), 17);

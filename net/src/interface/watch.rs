@@ -1,0 +1,95 @@
+//! What interfaces there are, from now on.
+//!
+//! Model: a thread of its own asks the system twice a second, because that takes up to some ms, which a thread that sends cannot spare; all sockets of the process share
+//! it. Who looks compares the list with the one that it saw last: as long as nothing changes it is the same one.
+
+use super::{Interface, InterfaceError, same};
+use crate::clock;
+use crate::error::Result;
+use crate::worker::{Context, Urgency, Worker};
+use arc_swap::ArcSwap;
+use engine::Nanos;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// How often the system is asked.
+const INTERVAL: Nanos = Nanos::from_millis(500);
+
+/// Follows the interfaces of this host; ends when the last one who shares it drops it.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    latest: Arc<ArcSwap<Vec<Interface>>>,
+    _worker: Worker,
+}
+
+/// The one that runs.
+static SHARED: Mutex<Weak<Watch>> = Mutex::new(Weak::new());
+
+impl Watch {
+    /// The one of this process.
+    ///
+    /// # Errors
+    /// If the system does not tell its interfaces, or there is no thread to be had.
+    pub(crate) fn shared() -> Result<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let latest = Arc::new(ArcSwap::from_pointee(Interface::all()?));
+        let publish = Arc::clone(&latest);
+        let worker = Worker::spawn("interfaces", Urgency::Normal, move |context| follow(context, &publish))?;
+        let new = Arc::new(Self { latest, _worker: worker });
+        *shared = Arc::downgrade(&new);
+        Ok(new)
+    }
+
+    /// All interfaces.
+    pub(crate) fn latest(&self) -> Arc<Vec<Interface>> {
+        self.latest.load_full()
+    }
+
+    /// The interface that `known` has become.
+    ///
+    /// # Errors
+    /// If there is none of its name, and none of its address.
+    pub(crate) fn again(&self, known: &Interface) -> std::result::Result<Interface, InterfaceError> {
+        let all = self.latest.load();
+        match same(&all, known) {
+            Some(found) => Ok(found.clone()),
+            None => Err(InterfaceError::Unknown { wanted: known.name.clone(), there: all.to_vec() }),
+        }
+    }
+}
+
+fn follow(context: &Context, latest: &ArcSwap<Vec<Interface>>) {
+    let mut due = clock::now() + INTERVAL;
+    while !context.is_stopping() {
+        context.wait(&[], [Some(due)]);
+        if clock::now() < due {
+            continue;
+        }
+        due = clock::now() + INTERVAL;
+        // A system that does not tell now may tell the next time.
+        if let Ok(all) = Interface::all()
+            && all != **latest.load()
+        {
+            latest.store(Arc::new(all));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_share_one_that_knows_loopback() {
+        let watch = Watch::shared().unwrap();
+        assert!(Arc::ptr_eq(&watch, &Watch::shared().unwrap()));
+        let loopback = Interface::find(Some("127.0.0.1")).unwrap();
+        assert_eq!(watch.again(&loopback).unwrap(), loopback);
+        let renumbered = Interface { index: loopback.index + 7, ..loopback.clone() };
+        assert_eq!(watch.again(&renumbered).unwrap(), loopback);
+        let none = Interface { name: "none9".to_owned(), address: [192, 0, 2, 1].into(), ..loopback };
+        assert!(watch.again(&none).unwrap_err().to_string().contains("there is no network interface none9"));
+    }
+}
