@@ -4,19 +4,21 @@
 //! own `master offset`. The latter is what each Sync says, before any filter: the bare measurement is what is compared with.
 
 use super::forge::{BEGINS, COMMAND, ENDS};
-use super::judge::{Client, LOCKED, Sample, Times};
-use super::rows::{Attack, Fault, Meets, Row};
+use super::judge::{Client, LOCKED, Sample, Times, faults, microseconds};
+use super::rows::{Attack, Bar, Fault, Meets, Row};
+use super::table::{Outcome, ascending};
 use super::{Options, Result, now};
 use crate::interop::peers::{DOMAIN, Ptp4l, real_time};
 use netns::{Running, Wire, address};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// The grandmaster, linuxptp's client and the attacker; our clients have the letters from `d` on, without `f`, because `vf` is a word of `ip link`.
 const GRANDMASTER: char = 'a';
 const PEER: char = 'b';
-const ATTACKER: char = 'c';
+pub(super) const ATTACKER: char = 'c';
 const CLIENTS: [char; 4] = ['d', 'e', 'g', 'h'];
 /// Clients have so long to lock when nobody attacks them.
 const LOCK_S: u32 = 25;
@@ -31,11 +33,13 @@ const STEP: Duration = Duration::from_millis(200);
 
 /// What was measured.
 pub(super) struct Measured {
-    pub(super) ours: Vec<Client>,
-    pub(super) ptp4l: Client,
-    pub(super) times: Times,
+    ours: Vec<Client>,
+    ptp4l: Client,
+    times: Times,
+    meets: Meets,
+    bar: Bar,
     /// What the attacker said at its end.
-    pub(super) attacker: String,
+    attacker: String,
 }
 
 /// Programs that run, and when each began.
@@ -56,9 +60,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
     let clients = &CLIENTS[..options.clients];
     let hosts: Vec<char> = [GRANDMASTER, PEER, ATTACKER].iter().chain(clients).copied().collect();
     let wire = Wire::new(&hosts, &["ptp4l", "chrt"]).map_err(|missing| missing.to_string())?;
-    if std::env::var_os(netns::KEEP).is_some() {
-        println!("    {}: {}", row.name, wire.folder().display());
-    }
+    super::tell_folder(row, &wire);
     let mut scene = Scene {
         wire: &wire,
         options,
@@ -75,7 +77,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
         sleep(SETTLING);
     }
     let lasts = Duration::from_secs_f64(options.seconds.unwrap_or(row.seconds));
-    let (begin_s, attacker) = scene.begin(row, lasts)?;
+    let (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
     if row.meets == Meets::Starting {
         sleep(START_AFTER);
         scene.start_clients(clients)?;
@@ -83,10 +85,10 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
     let said = scene.attack(&row.attack, attacker, begin_s, lasts)?;
     let times = Times { begin_s, end_s: scene.elapsed_s() };
     let until = now() + WATCH;
-    while now() < until && !scene.measure(times, &said).is_over() {
+    while now() < until && !scene.measure(row, times, &said).is_over() {
         sleep(STEP);
     }
-    Ok(scene.measure(times, &said))
+    Ok(scene.measure(row, times, &said))
 }
 
 /// ptp4l is the grandmaster.
@@ -98,12 +100,13 @@ impl Scene<'_> {
     }
 
     fn start_master(&mut self) -> Result<&Running> {
-        let master = Ptp4l::master(100).asked_once_a_second().start(self.wire, GRANDMASTER).map_err(|trouble| format!("{trouble:?}"))?;
+        let master =
+            Ptp4l::master(100).attacked().start(self.wire, GRANDMASTER).map_err(|trouble| format!("{trouble:?}"))?;
         Ok(self.master.insert(master))
     }
 
     fn start_clients(&mut self, hosts: &[char]) -> Result<()> {
-        let peer = Ptp4l::slave().start(self.wire, PEER).map_err(|trouble| format!("{trouble:?}"))?;
+        let peer = Ptp4l::slave().attacked().start(self.wire, PEER).map_err(|trouble| format!("{trouble:?}"))?;
         self.peer = Some(peer);
         for &host in hosts {
             let mut command = self.wire.command(host, &self.options.program);
@@ -123,38 +126,12 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Starts the attacker, if there is one, and waits until it begins: when that was.
-    fn begin(&self, row: &Row, lasts: Duration) -> Result<(f64, Option<Running>)> {
-        if row.attack.forgery().is_none() {
-            return Ok((self.elapsed_s(), None));
-        }
-        let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
-        let mut command = real_time(self.wire, ATTACKER, &program.to_string_lossy());
-        command.args([COMMAND, row.name, &address(ATTACKER), &lasts.as_secs_f64().to_string()]);
-        let attacker = self.wire.start(command);
-        if !attacker.poll(30, |log| log.contains(BEGINS)) {
-            return Err(format!("the attacker did not begin: {}", attacker.log()));
-        }
-        Ok((self.elapsed_s(), Some(attacker)))
-    }
-
     /// Lets the attack go on to its end; what the attacker said.
-    fn attack(
-        &mut self,
-        attack: &Attack,
-        attacker: Option<Running>,
-        begin_s: f64,
-        lasts: Duration,
-    ) -> Result<String> {
+    fn attack(&mut self, attack: &Attack, attacker: Option<Running>, begin_s: f64, lasts: Duration) -> Result<String> {
         if let Attack::Fault(fault, _) = attack {
             self.fault(*fault, begin_s, lasts)?;
         }
-        let Some(attacker) = attacker else { return Ok(String::new()) };
-        let ended = attacker.wait(lasts.as_secs() as u32 + 20);
-        match ended.log.lines().find(|line| line.starts_with(ENDS)) {
-            Some(line) if ended.code == Some(0) => Ok(line.to_owned()),
-            _ => Err(format!("the attacker failed: {}", ended.log)),
-        }
+        end(attacker, lasts)
     }
 
     fn fault(&mut self, fault: Fault, begin_s: f64, lasts: Duration) -> Result<()> {
@@ -195,17 +172,94 @@ impl Scene<'_> {
         sleep(Duration::from_secs_f64((at_s - self.elapsed_s()).max(0.0)));
     }
 
-    fn measure(&self, times: Times, attacker: &str) -> Measured {
-        let ours = self.ours.iter().map(|(start_s, client)| Client { start_s: *start_s, samples: samples(*start_s, &client.log()) });
+    fn measure(&self, row: &Row, times: Times, attacker: &str) -> Measured {
+        let ours = self
+            .ours
+            .iter()
+            .map(|(start_s, client)| Client { start_s: *start_s, samples: samples(*start_s, &client.log()) });
         let log = self.peer.as_ref().map_or_else(String::new, Running::log);
         let start_s = self.ours.first().map_or(0.0, |(start_s, _)| *start_s);
         let ptp4l = Client { start_s, samples: offsets(self.zero_monotonic_s, &log) };
-        Measured { ours: ours.collect(), ptp4l, times, attacker: attacker.to_owned() }
+        Measured { ours: ours.collect(), ptp4l, times, meets: row.meets, bar: row.bar, attacker: attacker.to_owned() }
+    }
+}
+
+/// Starts the attacker of a row, if it has one, and waits until it begins: when that was.
+pub(super) fn begin(row: &Row, wire: &Wire, lasts: Duration, zero: Instant) -> Result<(f64, Option<Running>)> {
+    if row.attack.forgery().is_none() {
+        return Ok((zero.elapsed().as_secs_f64(), None));
+    }
+    let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+    let mut command = real_time(wire, ATTACKER, &program.to_string_lossy());
+    command.args([COMMAND, row.name, &address(ATTACKER), &lasts.as_secs_f64().to_string()]);
+    let attacker = wire.start(command);
+    if !attacker.poll(30, |log| log.contains(BEGINS)) {
+        return Err(format!("the attacker did not begin: {}", attacker.log()));
+    }
+    Ok((zero.elapsed().as_secs_f64(), Some(attacker)))
+}
+
+/// Waits for the end of an attacker; what it said.
+pub(super) fn end(attacker: Option<Running>, lasts: Duration) -> Result<String> {
+    let Some(attacker) = attacker else { return Ok(String::new()) };
+    let ended = attacker.wait(lasts.as_secs() as u32 + 20);
+    match ended.log.lines().find(|line| line.starts_with(ENDS)) {
+        Some(line) if ended.code == Some(0) => Ok(line.to_owned()),
+        _ => Err(format!("the attacker failed: {}", ended.log)),
     }
 }
 
 /// The host of the bridge.
 const HUB: char = '0';
+
+impl Outcome for Measured {
+    fn faults(&self) -> Vec<String> {
+        faults(&self.ours, self.times, self.meets, self.bar)
+    }
+
+    fn columns(&self) -> String {
+        let (ours, times) = (&self.ours[..], self.times);
+        let largest = |of: fn(&Client, Times) -> Option<f64>| {
+            let worst_us = ours.iter().filter_map(|client| of(client, times)).reduce(f64::max);
+            worst_us.map_or_else(|| "-".to_owned(), microseconds)
+        };
+        let mut states = BTreeMap::new();
+        for (state, count) in ours.iter().flat_map(|client| client.states(times)) {
+            *states.entry(state).or_insert(0) += count;
+        }
+        let states: Vec<String> = states.iter().map(|(state, count)| format!("{state} {count}")).collect();
+        // The last of ours to be right again; none if one of them is not.
+        let last = ours.iter().map(|client| client.recovery_s(times)).reduce(|a, b| Some(a?.max(b?))).flatten();
+        format!(
+            "{:<41} {:>9} {:>10} {:>12} | {:>12} {:>12} ",
+            states.join(", "),
+            largest(Client::worst_locked_us),
+            largest(Client::worst_held_us),
+            ascending(last),
+            self.ptp4l.worst_locked_us(times).map_or_else(|| "-".to_owned(), microseconds),
+            ascending(self.ptp4l.recovery_s(times)),
+        )
+    }
+
+    fn json(&self) -> Value {
+        let figures = |client: &Client| {
+            json!({
+                "states": client.states(self.times),
+                "locked_after_start_s": client.lock_s(),
+                "worst_locked_us": client.worst_locked_us(self.times),
+                "worst_held_us": client.worst_held_us(self.times),
+                "recovery_s": client.recovery_s(self.times),
+            })
+        };
+        json!({
+            "begin_s": self.times.begin_s,
+            "end_s": self.times.end_s,
+            "ours": self.ours.iter().map(figures).collect::<Vec<_>>(),
+            "ptp4l": figures(&self.ptp4l),
+            "attacker": self.attacker,
+        })
+    }
+}
 
 impl Measured {
     /// Whether nothing new is learned from watching on: all are right again.

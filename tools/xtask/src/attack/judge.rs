@@ -68,9 +68,10 @@ impl Client {
         self.worst_us(times, HOLDOVER)
     }
 
-    /// For how many lines it had no time that could be used, from the begin of the attack on.
+    /// For how many lines it had no time that could be used while the attack lasted.
     fn lost(&self, times: Times) -> usize {
-        self.from(times.begin_s).filter(|sample| ![LOCKED, HOLDOVER].contains(&&sample.state[..])).count()
+        let lost = |(state, count): (&str, usize)| if [LOCKED, HOLDOVER].contains(&state) { 0 } else { count };
+        self.states(times).into_iter().map(lost).sum()
     }
 
     /// How long after the end of the attack it was locked and right, and stayed so.
@@ -98,32 +99,35 @@ impl Client {
     }
 }
 
-/// Why a client of ours fails a row; nothing if it does not.
-pub(super) fn faults(client: &Client, times: Times, meets: Meets, bar: Bar) -> Vec<String> {
+/// Why clients of ours fail a row, by the worst of them; nothing if they do not.
+pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -> Vec<String> {
+    let largest = |of: &dyn Fn(&Client) -> Option<f64>| clients.iter().filter_map(of).reduce(f64::max);
     let mut faults = Vec::new();
     if bar == Bar::Right {
-        let worst = [(LOCKED, client.worst_locked_us(times)), (HOLDOVER, client.worst_held_us(times))];
-        for (state, worst_us) in worst {
+        let locked_us = largest(&|client| client.worst_locked_us(times));
+        let held_us = largest(&|client| client.worst_held_us(times));
+        for (state, worst_us) in [(LOCKED, locked_us), (HOLDOVER, held_us)] {
             if let Some(worst_us) = worst_us.filter(|worst_us| *worst_us > USED_WITHIN_US) {
                 faults.push(format!("{state} while {} off", microseconds(worst_us)));
             }
         }
-        let lost = client.lost(times);
+        let lost = clients.iter().map(|client| client.lost(times)).max().unwrap_or(0);
         if meets == Meets::Locked && lost > 0 {
             faults.push(format!("without time for {lost} s"));
         }
     }
     if meets == Meets::Starting {
-        match client.lock_s() {
-            Some(lock_s) if lock_s <= START_S => {}
-            Some(lock_s) => faults.push(format!("locked {lock_s:.1} s after its start")),
-            None => faults.push("never locked".to_owned()),
+        if clients.iter().any(|client| client.lock_s().is_none()) {
+            faults.push("never locked".to_owned());
+        } else if let Some(lock_s) = largest(&Client::lock_s).filter(|lock_s| *lock_s > START_S) {
+            faults.push(format!("locked {lock_s:.1} s after its start"));
         }
     }
-    match client.recovery_s(times) {
-        Some(recovery_s) if recovery_s <= RECOVERY_S => {}
-        Some(recovery_s) => faults.push(format!("right again after {recovery_s:.1} s")),
-        None => faults.push("not right again".to_owned()),
+    if clients.iter().any(|client| client.recovery_s(times).is_none()) {
+        faults.push("not right again".to_owned());
+    } else if let Some(recovery_s) = largest(&|client| client.recovery_s(times)).filter(|after_s| *after_s > RECOVERY_S)
+    {
+        faults.push(format!("right again after {recovery_s:.1} s"));
     }
     faults
 }
@@ -154,7 +158,7 @@ mod tests {
     }
 
     fn faults_of(line: impl Fn(f64) -> (&'static str, Option<f64>)) -> Vec<String> {
-        faults(&client(line), TIMES, Meets::Locked, Bar::Right)
+        faults(&[client(line)], TIMES, Meets::Locked, Bar::Right)
     }
 
     #[test]
@@ -180,8 +184,11 @@ mod tests {
         assert_eq!(faults_of(slow), ["right again after 11.0 s"]);
         let never = |at_s: f64| if at_s > 12.0 { (HOLDOVER, Some(1.0)) } else { (LOCKED, Some(1.0)) };
         assert_eq!(faults_of(never), ["not right again"]);
-        let started = |from_s: f64| move |at_s: f64| if at_s < from_s { ("LISTENING", None) } else { (LOCKED, Some(1.0)) };
-        let starting = |line: &dyn Fn(f64) -> (&'static str, Option<f64>)| faults(&client(line), TIMES, Meets::Starting, Bar::Right);
+        let started =
+            |from_s: f64| move |at_s: f64| if at_s < from_s { ("LISTENING", None) } else { (LOCKED, Some(1.0)) };
+        let starting = |line: &dyn Fn(f64) -> (&'static str, Option<f64>)| {
+            faults(&[client(line)], TIMES, Meets::Starting, Bar::Right)
+        };
         assert_eq!(starting(&started(14.0)), [""; 0]);
         assert_eq!(starting(&started(15.0)), ["locked 10.5 s after its start"]);
         assert_eq!(starting(&started(99.0)), ["never locked", "not right again"]);
@@ -190,6 +197,6 @@ mod tests {
     #[test]
     fn a_better_master_is_followed_by_right() {
         let follows = |at_s: f64| (LOCKED, Some(if (12.0..20.0).contains(&at_s) { 2000.0 } else { 1.0 }));
-        assert_eq!(faults(&client(follows), TIMES, Meets::Locked, Bar::Recovery), [""; 0]);
+        assert_eq!(faults(&[client(follows)], TIMES, Meets::Locked, Bar::Recovery), [""; 0]);
     }
 }

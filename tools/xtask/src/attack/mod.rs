@@ -1,26 +1,29 @@
-//! `cargo xtask attack`: what a stranger on the network can do to our clocks, beside a client of linuxptp that has to bear the same.
+//! `cargo xtask attack`: what a stranger on the network can do to our clocks, beside a client of linuxptp that has to bear the same, to
+//! streams, and to announcements.
 //!
-//! Each row of the table is one attack, in hosts of its own: see [`clock`] for how it is measured, [`judge`] for what is held against it, and [`rows`] for the list, to
+//! Each row of the table is one attack, in hosts of its own: see [`clock`] and [`stream`] for how it is measured and what is held against it, and [`rows`] for the list, to
 //! which a new attack is added. Some rows run at once: their programs sleep most of the time.
 
 mod clock;
 pub(crate) mod forge;
 mod judge;
 mod rows;
+mod sound;
+mod stream;
 mod table;
 
 use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files::absolute;
 use clap::Args;
-use rows::Row;
+use rows::{Row, Target};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
-use table::Line;
+use table::{Line, Outcome};
 
 /// Examples, shown by `cargo xtask attack --help`.
 const EXAMPLES: &str = "\
@@ -113,10 +116,10 @@ pub(crate) fn run(args: &AttackArgs) -> ExitCode {
 /// The rows whose names begin as asked for; all if nothing was asked for.
 fn select(only: &[String]) -> std::result::Result<Vec<&'static Row>, String> {
     let is_meant = |row: &Row, name: &String| row.name.starts_with(name.as_str());
-    if let Some(unknown) = only.iter().find(|name| !rows::ALL.iter().any(|row| is_meant(row, name))) {
+    if let Some(unknown) = only.iter().find(|name| !rows::all().any(|row| is_meant(row, name))) {
         return Err(unknown.clone());
     }
-    Ok(rows::ALL.iter().filter(|row| only.is_empty() || only.iter().any(|name| is_meant(row, name))).collect())
+    Ok(rows::all().filter(|row| only.is_empty() || only.iter().any(|name| is_meant(row, name))).collect())
 }
 
 /// The `aes67` that is attacked.
@@ -137,7 +140,6 @@ fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::r
         client_options: args.client_options.clone(),
     };
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    println!("{}", table::HEAD);
     thread::scope(|scope| {
         for _ in 0..args.at_once {
             scope.spawn(|| {
@@ -156,8 +158,13 @@ fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::r
     let mut lines = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     lines.sort_by_key(|line| rows.iter().position(|row| row.name == line.row.name));
     let failed = lines.iter().filter(|line| line.has_failed()).count();
-    println!("\n{}", table::HEAD);
-    lines.iter().for_each(|line| println!("{line}"));
+    for target in [Target::Clock, Target::Stream, Target::Announcement] {
+        let part: Vec<&Line> = lines.iter().filter(|line| line.row.target == target).collect();
+        if !part.is_empty() {
+            println!("\n{}", table::head(target));
+            part.iter().for_each(|line| println!("{line}"));
+        }
+    }
     println!("{} passed, {failed} failed", lines.len() - failed);
     if let Some(path) = &args.json {
         table::write(path, &lines)?;
@@ -167,13 +174,25 @@ fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::r
 
 /// Runs a row; what goes wrong with it, a panic among it, is its result.
 fn one(row: &'static Row, options: &Options) -> Line {
-    let run = || clock::run(row, options);
+    let run = || -> Result<Box<dyn Outcome + Send>> {
+        Ok(match row.target {
+            Target::Clock => Box::new(clock::run(row, options)?),
+            Target::Stream | Target::Announcement => Box::new(stream::run(row, options)?),
+        })
+    };
     let measured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
     let measured = measured.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         Err(text.unwrap_or_else(|| "the measurement panicked".to_owned()))
     });
     Line::new(row, measured)
+}
+
+/// Says where a row's files are, if they are kept.
+fn tell_folder(row: &Row, wire: &netns::Wire) {
+    if std::env::var_os(netns::KEEP).is_some() {
+        println!("    {}: {}", row.name, wire.folder().display());
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "an attack and what follows it are measured by time")]

@@ -1,63 +1,60 @@
-//! The table: one line for each row.
+//! The table: one line for each row, in three parts with columns of their own.
 
-use super::clock::Measured;
-use super::judge::{Client, Times, faults, microseconds};
-use super::rows::{Bar, Row};
+use super::rows::{Bar, Row, Target};
 use crate::error::Error;
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::Path;
 
-/// What is above it. `LOCKED` and `HOLDOVER` are the largest errors in these states from the begin of the attack on; `right after` is the time from its end until a clock
-/// is locked and right.
-pub(super) const HEAD: &str = "\
-attack                         ours: lines in each state while it lasts   LOCKED   HOLDOVER  right after | ptp4l: worst  right after  verdict";
+/// What was measured, whatever was attacked.
+pub(super) trait Outcome {
+    /// Why the row fails; nothing if it does not.
+    fn faults(&self) -> Vec<String>;
+    /// The cells between the row's name and its verdict.
+    fn columns(&self) -> String;
+    /// All figures.
+    fn json(&self) -> Value;
+}
+
+/// What is above each part. `LOCKED` and `HOLDOVER` are the largest errors in these states from the begin of the attack on; `right after` is the time from its end until a
+/// clock is locked and right, or until the stream alone is heard; of attacks that meet a start, from the start.
+pub(super) fn head(target: Target) -> &'static str {
+    match target {
+        Target::Clock => {
+            "\
+attack on the clock            ours: lines in each state while it lasts     LOCKED   HOLDOVER  right after | ptp4l: worst  right after  verdict"
+        }
+        Target::Stream => {
+            "\
+attack on the stream           heard: play / record     attacker heard         longest gap       right after                                        verdict"
+        }
+        Target::Announcement => {
+            "\
+attack on the announcement     heard: play              attacker heard         longest gap       right after                              discover  verdict"
+        }
+    }
+}
 
 /// A row and what was measured.
 pub(super) struct Line {
     pub(super) row: &'static Row,
-    measured: super::Result<Measured>,
+    measured: super::Result<Box<dyn Outcome + Send>>,
 }
 
 impl Line {
-    pub(super) fn new(row: &'static Row, measured: super::Result<Measured>) -> Self {
+    pub(super) fn new(row: &'static Row, measured: super::Result<Box<dyn Outcome + Send>>) -> Self {
         Self { row, measured }
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        !self.measured.as_ref().is_ok_and(|measured| self.faults(measured).is_empty())
-    }
-
-    /// Why it failed, by any of our clients; each reason once.
-    fn faults(&self, measured: &Measured) -> Vec<String> {
-        let all = measured.ours.iter().flat_map(|client| faults(client, measured.times, self.row.meets, self.row.bar));
-        let mut faults: Vec<String> = all.collect();
-        faults.sort();
-        faults.dedup();
-        faults
-    }
-
-    fn verdict(&self, measured: &Measured) -> String {
-        let faults = self.faults(measured);
-        match (&faults[..], self.row.bar) {
-            ([], Bar::Right) => "ok".to_owned(),
-            ([], Bar::Recovery) => "ok (only recovery is judged)".to_owned(),
-            _ => format!("FAILED: {}", faults.join("; ")),
-        }
+        !self.measured.as_ref().is_ok_and(|measured| measured.faults().is_empty())
     }
 
     fn json(&self) -> Value {
         let head = json!({ "attack": self.row.name, "help": self.row.help });
         let rest = match &self.measured {
             Err(reason) => json!({ "error": reason }),
-            Ok(measured) => json!({
-                "begin_s": measured.times.begin_s,
-                "end_s": measured.times.end_s,
-                "ours": measured.ours.iter().map(|client| figures(client, measured.times)).collect::<Vec<_>>(),
-                "ptp4l": figures(&measured.ptp4l, measured.times),
-                "attacker": measured.attacker,
-                "faults": self.faults(measured),
-            }),
+            Ok(measured) => merged(json!({ "faults": measured.faults() }), measured.json()),
         };
         merged(head, rest)
     }
@@ -70,29 +67,6 @@ fn merged(mut head: Value, rest: Value) -> Value {
     head
 }
 
-fn figures(client: &Client, times: Times) -> Value {
-    json!({
-        "states": client.states(times),
-        "locked_after_start_s": client.lock_s(),
-        "worst_locked_us": client.worst_locked_us(times),
-        "worst_held_us": client.worst_held_us(times),
-        "recovery_s": client.recovery_s(times),
-    })
-}
-
-/// The worst of all clients; none if one of them has none.
-fn worst(clients: &[Client], of: impl Fn(&Client) -> Option<f64>) -> Option<f64> {
-    clients.iter().map(of).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))).flatten()
-}
-
-fn error(us: Option<f64>) -> String {
-    us.map_or_else(|| "-".to_owned(), microseconds)
-}
-
-fn after(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "not".to_owned(), |seconds| format!("{seconds:.1} s"))
-}
-
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<30} ", self.row.name)?;
@@ -100,27 +74,32 @@ impl fmt::Display for Line {
             Ok(measured) => measured,
             Err(reason) => return write!(f, "NOT MEASURED: {reason}"),
         };
-        let (ours, times) = (&measured.ours[..], measured.times);
-        let of_any = |of: fn(&Client, Times) -> Option<f64>| {
-            ours.iter().filter_map(|client| of(client, times)).reduce(f64::max)
+        let verdict = match (&measured.faults()[..], self.row.bar) {
+            ([], Bar::Right) => "ok".to_owned(),
+            ([], Bar::Recovery) => "ok (only recovery is judged)".to_owned(),
+            (faults, _) => format!("FAILED: {}", faults.join("; ")),
         };
-        let mut states = std::collections::BTreeMap::new();
-        for (state, count) in ours.iter().flat_map(|client| client.states(times)) {
-            *states.entry(state).or_insert(0) += count;
-        }
-        let states: Vec<String> = states.iter().map(|(state, count)| format!("{state} {count}")).collect();
-        write!(
-            f,
-            "{:<41} {:>9} {:>10} {:>12} | {:>12} {:>12}  {}",
-            states.join(", "),
-            error(of_any(Client::worst_locked_us)),
-            error(of_any(Client::worst_held_us)),
-            after(worst(ours, |client| client.recovery_s(times))),
-            error(measured.ptp4l.worst_locked_us(times)),
-            after(measured.ptp4l.recovery_s(times)),
-            self.verdict(measured)
-        )
+        write!(f, "{}  {verdict}", measured.columns())
     }
+}
+
+/// A time after which something happens; `not` if it never does.
+pub(super) fn ascending(after_s: Option<f64>) -> String {
+    after_s.map_or_else(|| "not".to_owned(), |after_s| format!("{after_s:.1} s"))
+}
+
+/// A length of time.
+pub(super) fn seconds(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "-".to_owned(),
+        Some(short) if short < 1.0 => format!("{:.0} ms", short * 1e3),
+        Some(long) => format!("{long:.1} s"),
+    }
+}
+
+/// A share.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 /// Writes the figures to a file.

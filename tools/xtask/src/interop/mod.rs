@@ -13,7 +13,7 @@ mod cases;
 mod counter;
 mod emulated;
 pub(crate) mod flood;
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod pauses;
 pub(crate) mod peers;
 

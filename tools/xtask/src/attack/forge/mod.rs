@@ -4,6 +4,8 @@
 
 pub(super) mod ptp;
 mod random;
+pub(super) mod rtp;
+pub(super) mod sap;
 mod wire;
 
 use super::rows;
@@ -61,6 +63,9 @@ pub(super) struct Forger {
     pub(super) recorded: Vec<Heard>,
     /// The last PTP message of each type, by the type's number.
     pub(super) messages: BTreeMap<u8, Heard>,
+    /// The last RTP packet, and the last announcement.
+    pub(super) rtp: Option<Heard>,
+    pub(super) sap: Option<Heard>,
     wire: Wire,
 }
 
@@ -76,7 +81,8 @@ impl Forger {
                     self.messages.insert(first & 15, heard.clone());
                 }
             }
-            _ => {}
+            sap::PORT => self.sap = Some(heard.clone()),
+            _ => self.rtp = Some(heard.clone()),
         }
     }
 }
@@ -125,6 +131,8 @@ fn attack(name: &str, mut forgery: Forgery, own: Ipv4Addr, lasts: Duration) -> R
         random: Random::new(name),
         recorded: Vec::new(),
         messages: BTreeMap::new(),
+        rtp: None,
+        sap: None,
         wire,
     };
     let until = instant() + PATIENCE;

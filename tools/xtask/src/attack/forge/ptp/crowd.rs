@@ -1,8 +1,8 @@
 //! Many packets: of masters and ports that do not exist, of other domains, of no sense.
 
 use super::message::{
-    ANNOUNCE, DELAY_REQ, MANAGEMENT, Message, PDELAY_REQ, PDELAY_RESP, SIGNALING, SYNC, TWO_STEP, announce_body, sender,
-    timestamp,
+    ANNOUNCE, DELAY_REQ, MANAGEMENT, Message, PDELAY_REQ, PDELAY_RESP, SIGNALING, SYNC, TWO_STEP, announce_body,
+    sender, timestamp,
 };
 use super::{EVENT, From, GENERAL, GROUP, beside_a_master, now_ns};
 use crate::attack::forge::{Forgery, nothing};
@@ -50,7 +50,8 @@ pub(in crate::attack) fn management(rate: u32) -> Forgery {
         // To all ports (15.3.1), hops, action, and a TLV.
         let head = [&[0xff; 10][..], &[1, 1, (n % 5) as u8, 0]].concat();
         let tlv = [&[0, 1, 0, 40][..], &forger.random.some_bytes(40)].concat();
-        let (kind, body) = if n % 2 == 0 { (MANAGEMENT, [head, tlv].concat()) } else { (SIGNALING, [&head[..10], &tlv].concat()) };
+        let (kind, body) =
+            if n % 2 == 0 { (MANAGEMENT, [head, tlv].concat()) } else { (SIGNALING, [&head[..10], &tlv].concat()) };
         let message = Message { sender: forger.random.bytes(), ..Message::of_master(forger, kind, n as u16, &body) };
         forger.multicast(From::Own, &message.bytes());
     })
@@ -73,7 +74,8 @@ pub(in crate::attack) fn other_domain(rate: u32, from: From) -> Forgery {
 /// Delay_Reqs of invented ports, which the master answers.
 pub(in crate::attack) fn delay_requests(rate: u32) -> Forgery {
     beside_a_master().per_second(rate, |forger, n| {
-        let message = Message { sender: forger.random.bytes(), ..Message::of_master(forger, DELAY_REQ, n as u16, &[0; 10]) };
+        let message =
+            Message { sender: forger.random.bytes(), ..Message::of_master(forger, DELAY_REQ, n as u16, &[0; 10]) };
         forger.multicast(From::Own, &message.bytes());
     })
 }

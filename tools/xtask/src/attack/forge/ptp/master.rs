@@ -62,6 +62,10 @@ pub(in crate::attack) fn better_master(does: Better) -> Forgery {
 
 fn say(forger: &mut Forger, kind: u8, number: u16, body: &[u8]) {
     let flags = if kind == SYNC { TWO_STEP } else { 0 };
-    let message = Message { sender: SENDER, log_interval: if kind == ANNOUNCE { 0 } else { LOG_INTERVAL }, ..Message::of_master(forger, kind, number, body) };
+    let message = Message {
+        sender: SENDER,
+        log_interval: if kind == ANNOUNCE { 0 } else { LOG_INTERVAL },
+        ..Message::of_master(forger, kind, number, body)
+    };
     forger.multicast(From::Own, &message.flags(flags).bytes());
 }

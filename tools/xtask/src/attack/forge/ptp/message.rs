@@ -150,6 +150,9 @@ mod tests {
         let bytes = message.bytes();
         assert_eq!((bytes.len(), &bytes[2..4], bytes[4]), (64, &[0, 64][..], 10));
         assert_eq!((bytes[6], sender(&bytes), sequence(&bytes), bytes[33]), (2, [7; 10], 0x0102, 0xfd));
-        assert_eq!((&bytes[44..46], bytes[47], &bytes[53..61], &bytes[61..63]), (&[0, 37][..], 50, &[9; 8][..], &[0, 255][..]));
+        assert_eq!(
+            (&bytes[44..46], bytes[47], &bytes[53..61], &bytes[61..63]),
+            (&[0, 37][..], 50, &[9; 8][..], &[0, 255][..])
+        );
     }
 }

@@ -325,7 +325,8 @@ pub(in crate::attack) fn unicast(rate: u32, lie: Lie, from: From) -> Forgery {
         clients.extend(forger.messages.get(&DELAY_REQ).map(|heard| *heard.from.ip()));
         let address = if from == From::Own { forger.own } else { forger.master() };
         let wrong = timestamp(now_ns() + lie.draw(&mut forger.random));
-        let number = forger.messages[&SYNC].bytes[30..32].iter().fold(n as u16, |sum, byte| sum.wrapping_add((*byte).into()));
+        let number =
+            forger.messages[&SYNC].bytes[30..32].iter().fold(n as u16, |sum, byte| sum.wrapping_add((*byte).into()));
         let announce = announce_body(37, 1, &sender(&forger.messages[&SYNC].bytes), 0);
         for client in &clients {
             for (kind, body, port) in

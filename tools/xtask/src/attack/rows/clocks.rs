@@ -1,7 +1,8 @@
-//! The attacks, one row of the table each.
+//! The attacks on clocks.
 
-use super::forge::Forgery;
-use super::forge::ptp::{
+use super::{Attack, Bar, Fault, Meets, Row, Target};
+use crate::attack::forge::Forgery;
+use crate::attack::forge::ptp::{
     Answers, Better, For, From, Lie, announces, better_master, copies, corrections, delay_requests, delay_responses,
     delayed, far_announce, follow_up_flood, follow_ups, malformed, management, other_domain, own_identity, path_delays,
     random_bytes, replay, replayed_announce, syncs, unicast, utc_flips,
@@ -9,71 +10,27 @@ use super::forge::ptp::{
 use crate::interop::peers::DOMAIN;
 use std::time::Duration;
 
-/// One attack.
-pub(super) struct Row {
-    /// For `--only`.
-    pub(super) name: &'static str,
-    /// What is done, and by whose address.
-    pub(super) help: &'static str,
-    pub(super) attack: Attack,
-    /// How long it lasts.
-    pub(super) seconds: f64,
-    /// Who it meets.
-    pub(super) meets: Meets,
-    pub(super) bar: Bar,
-}
-
-/// What is done.
-pub(super) enum Attack {
-    /// Packets are forged.
-    Forged(fn() -> Forgery),
-    /// The grandmaster has a fault, while packets may be forged.
-    Fault(Fault, Option<fn() -> Forgery>),
-}
-
-/// What is wrong with the grandmaster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Its cable is out and in for so many milliseconds each, again and again.
-    Flaps(u64),
-    /// Its cable is out.
-    Cut,
-    /// It is killed, and started anew at the end.
-    Killed,
-}
-
-/// Whether clients follow the master when the attack begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meets {
-    Locked,
-    /// They are started while it lasts.
-    Starting,
-}
-
-/// What is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bar {
-    /// Never wrong while locked, and right again soon after.
-    Right,
-    /// Right again soon after. What is attacked with is a better master by every rule of IEEE 1588, and consistent: only a list of acceptable masters tells it from a good one.
-    Recovery,
-}
-
 const fn forged(name: &'static str, help: &'static str, seconds: f64, make: fn() -> Forgery) -> Row {
-    Row { name, help, attack: Attack::Forged(make), seconds, meets: Meets::Locked, bar: Bar::Right }
+    Row {
+        name,
+        help,
+        target: Target::Clock,
+        attack: Attack::Forged(make),
+        seconds,
+        meets: Meets::Locked,
+        bar: Bar::Right,
+    }
 }
 
 const fn fault(name: &'static str, help: &'static str, seconds: f64, fault: Fault) -> Row {
-    Row { name, help, attack: Attack::Fault(fault, None), seconds, meets: Meets::Locked, bar: Bar::Right }
-}
-
-impl Row {
-    const fn starting(self) -> Self {
-        Self { meets: Meets::Starting, ..self }
-    }
-
-    const fn by_recovery(self) -> Self {
-        Self { bar: Bar::Recovery, ..self }
+    Row {
+        name,
+        help,
+        target: Target::Clock,
+        attack: Attack::Fault(fault, None),
+        seconds,
+        meets: Meets::Locked,
+        bar: Bar::Right,
     }
 }
 
@@ -134,9 +91,12 @@ pub(super) const ALL: &[Row] = &[
     forged("delayresp-next-spoofed", "Delay_Resps before their Delay_Req, +4 ms, master's address", 8.0, || {
         delay_responses(Answers::Next, Lie::By(4 * MS), From::Victim)
     }),
-    forged("delayresp-flood-spoofed", "200 Delay_Resps for each Delay_Req, within 50 ms, master's address", 8.0, || {
-        delay_responses(Answers::Many, Lie::Within(50 * MS), From::Victim)
-    }),
+    forged(
+        "delayresp-flood-spoofed",
+        "200 Delay_Resps for each Delay_Req, within 50 ms, master's address",
+        8.0,
+        || delay_responses(Answers::Many, Lie::Within(50 * MS), From::Victim),
+    ),
     forged("replay-500", "8 s of Syncs and Follow_Ups again, 500/s, own address", 8.0, || replay(500, From::Own)),
     forged("replay-500-spoofed", "the same from the master's address", 8.0, || replay(500, From::Victim)),
     forged("replay-16", "the same at their own rate, own address", 8.0, || replay(16, From::Own)),
@@ -178,18 +138,24 @@ pub(super) const ALL: &[Row] = &[
         .starting(),
     forged("announces-100-start", "the same, 100/s", 12.0, || announces(DOMAIN, 100, 128, 1)).starting(),
     forged("announces-2000-start", "the same, 2000/s", 12.0, || announces(DOMAIN, 2000, 128, 1)).starting(),
-    forged("announces-better-start", "better ones, each heard twice, 40/s", 12.0, || announces(DOMAIN, 40, 10, 2)).starting(),
+    forged("announces-better-start", "better ones, each heard twice, 40/s", 12.0, || announces(DOMAIN, 40, 10, 2))
+        .starting(),
     forged("announces-20", "invented masters, 20/s", 8.0, || announces(DOMAIN, 20, 128, 1)),
     forged("announces-2000", "the same, 2000/s", 8.0, || announces(DOMAIN, 2000, 128, 1)),
     forged("announces-better-100", "better ones, each heard twice, 100/s", 8.0, || announces(DOMAIN, 100, 10, 2)),
-    forged("own-identity", "Announces with the client's identity, 8/s, own address", 8.0, || own_identity(8, From::Own)),
+    forged("own-identity", "Announces with the client's identity, 8/s, own address", 8.0, || {
+        own_identity(8, From::Own)
+    }),
     forged("own-identity-spoofed", "the same from the client's address", 8.0, || own_identity(8, From::Victim)),
     forged("announce-far-spoofed", "Announces of the master with stepsRemoved 255, 8/s, its address", 8.0, || {
         far_announce(8, From::Victim)
     }),
-    forged("announce-utc-spoofed", "Announces of the master with UTC offset and leap flags that flip, 8/s", 8.0, || {
-        utc_flips(8, From::Victim)
-    }),
+    forged(
+        "announce-utc-spoofed",
+        "Announces of the master with UTC offset and leap flags that flip, 8/s",
+        8.0,
+        || utc_flips(8, From::Victim),
+    ),
     forged("correction-followup-spoofed", "Follow_Ups for the next Sync with extreme correctionField", 8.0, || {
         corrections(false, From::Victim)
     }),
@@ -206,28 +172,18 @@ pub(super) const ALL: &[Row] = &[
     forged("domain-flood-spoofed", "messages of the master in another domain, 2000/s", 8.0, || {
         other_domain(2000, From::Victim)
     }),
-    forged("delayreq-flood", "Delay_Reqs of invented ports, 1000/s, answered by the master", 8.0, || delay_requests(1000)),
+    forged("delayreq-flood", "Delay_Reqs of invented ports, 1000/s, answered by the master", 8.0, || {
+        delay_requests(1000)
+    }),
     forged("pdelay-flood-spoofed", "Pdelay_Reqs and Pdelay_Resps of the master, 1000/s", 8.0, || {
         path_delays(1000, From::Victim)
     }),
-    forged("random-bytes", "bytes of no sense on both ports, 2000/s, own address", 8.0, || random_bytes(2000, From::Own)),
+    forged("random-bytes", "bytes of no sense on both ports, 2000/s, own address", 8.0, || {
+        random_bytes(2000, From::Own)
+    }),
     forged("random-bytes-spoofed", "the same from the master's address", 8.0, || random_bytes(2000, From::Victim)),
     fault("gm-flaps-1s", "the grandmaster is there every other second", 17.0, Fault::Flaps(1000)),
     fault("gm-flaps-3s", "3 s there, 3 s not", 18.0, Fault::Flaps(3000)),
     fault("gm-cut", "the grandmaster's cable is out for 10 s", 10.0, Fault::Cut),
     fault("gm-killed", "the grandmaster is killed, and started anew 10 s later", 10.0, Fault::Killed),
 ];
-
-/// What the attacker of a row forges.
-pub(super) fn forgery(name: &str) -> Option<Forgery> {
-    ALL.iter().find(|row| row.name == name)?.attack.forgery().map(|make| make())
-}
-
-impl Attack {
-    pub(super) fn forgery(&self) -> Option<fn() -> Forgery> {
-        match self {
-            Self::Forged(make) | Self::Fault(_, Some(make)) => Some(*make),
-            Self::Fault(_, None) => None,
-        }
-    }
-}
