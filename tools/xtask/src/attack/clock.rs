@@ -5,7 +5,7 @@
 
 use super::forge::{BEGINS, COMMAND, ENDS};
 use super::judge::{Client, LOCKED, Sample, Times, faults, microseconds};
-use super::rows::{Attack, Bar, Fault, Meets, Row};
+use super::rows::{Attack, Bar, CONTROL, Fault, Meets, Row};
 use super::table::{Outcome, ascending};
 use super::{Options, Result, now};
 use crate::interop::peers::{DOMAIN, Ptp4l, real_time};
@@ -82,7 +82,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
         sleep(START_AFTER);
         scene.start_clients(clients)?;
     }
-    let said = scene.attack(&row.attack, attacker, begin_s, lasts)?;
+    let said = scene.attack(row, attacker, begin_s, lasts)?;
     let times = Times { begin_s, end_s: scene.elapsed_s() };
     let until = now() + WATCH;
     while now() < until && !scene.measure(row, times, &said).is_over() {
@@ -127,11 +127,11 @@ impl Scene<'_> {
     }
 
     /// Lets the attack go on to its end; what the attacker said.
-    fn attack(&mut self, attack: &Attack, attacker: Option<Running>, begin_s: f64, lasts: Duration) -> Result<String> {
-        if let Attack::Fault(fault, _) = attack {
-            self.fault(*fault, begin_s, lasts)?;
+    fn attack(&mut self, row: &Row, attacker: Option<Running>, begin_s: f64, lasts: Duration) -> Result<String> {
+        if let Attack::Fault(fault, _) = row.attack {
+            self.fault(fault, begin_s, lasts)?;
         }
-        end(attacker, lasts)
+        end(row, attacker, lasts)
     }
 
     fn fault(&mut self, fault: Fault, begin_s: f64, lasts: Duration) -> Result<()> {
@@ -200,13 +200,16 @@ pub(super) fn begin(row: &Row, wire: &Wire, lasts: Duration, zero: Instant) -> R
 }
 
 /// Waits for the end of an attacker; what it said.
-pub(super) fn end(attacker: Option<Running>, lasts: Duration) -> Result<String> {
+pub(super) fn end(row: &Row, attacker: Option<Running>, lasts: Duration) -> Result<String> {
     let Some(attacker) = attacker else { return Ok(String::new()) };
     let ended = attacker.wait(lasts.as_secs() as u32 + 20);
-    match ended.log.lines().find(|line| line.starts_with(ENDS)) {
-        Some(line) if ended.code == Some(0) => Ok(line.to_owned()),
-        _ => Err(format!("the attacker failed: {}", ended.log)),
+    let said = ended.log.lines().find(|line| line.starts_with(ENDS)).filter(|_| ended.code == Some(0));
+    let said = said.ok_or_else(|| format!("the attacker failed: {}", ended.log))?;
+    let sent_nothing = said.contains(": 0 packets sent");
+    if sent_nothing != row.name.starts_with(CONTROL) {
+        return Err(format!("not what was meant: {said}"));
     }
+    Ok(said.to_owned())
 }
 
 /// The host of the bridge.

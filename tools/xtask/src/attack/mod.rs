@@ -49,7 +49,7 @@ pub(crate) struct AttackArgs {
     #[arg(long)]
     list: bool,
 
-    /// Run only the attacks whose names begin so; repeat the option or separate names with commas
+    /// Run only the attacks of this name, or whose names begin so; repeat the option or separate names with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -113,9 +113,10 @@ pub(crate) fn run(args: &AttackArgs) -> ExitCode {
     }
 }
 
-/// The rows whose names begin as asked for; all if nothing was asked for.
+/// The rows that are asked for, by their names or by how these begin; all if nothing was asked for.
 fn select(only: &[String]) -> std::result::Result<Vec<&'static Row>, String> {
-    let is_meant = |row: &Row, name: &String| row.name.starts_with(name.as_str());
+    let is_name = |name: &str| rows::all().any(|row| row.name == name);
+    let is_meant = |row: &Row, name: &str| row.name == name || row.name.starts_with(name) && !is_name(name);
     if let Some(unknown) = only.iter().find(|name| !rows::all().any(|row| is_meant(row, name))) {
         return Err(unknown.clone());
     }
@@ -165,7 +166,7 @@ fn run_all(args: &AttackArgs, program: PathBuf, rows: &[&'static Row]) -> std::r
             part.iter().for_each(|line| println!("{line}"));
         }
     }
-    println!("{} passed, {failed} failed", lines.len() - failed);
+    println!("{} passed, {failed} failed{}", lines.len() - failed, load());
     if let Some(path) = &args.json {
         table::write(path, &lines)?;
     }
@@ -188,6 +189,13 @@ fn one(row: &'static Row, options: &Options) -> Line {
     Line::new(row, measured)
 }
 
+/// How busy the machine is: on one with less processors than that, figures of sound are also its own.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let last_minutes = text.split(' ').nth(1).map(|load| format!("; load of the last 5 minutes: {load}"));
+    last_minutes.unwrap_or_default()
+}
+
 /// Says where a row's files are, if they are kept.
 fn tell_folder(row: &Row, wire: &netns::Wire) {
     if std::env::var_os(netns::KEEP).is_some() {
@@ -198,4 +206,27 @@ fn tell_folder(row: &Row, wire: &netns::Wire) {
 #[expect(clippy::disallowed_methods, reason = "an attack and what follows it are measured by time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_chosen_by_name_or_by_its_begin() {
+        let names = |only: &[&str]| {
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            select(&only).map(|rows| rows.iter().map(|row| row.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["replay-500"]).unwrap(), ["replay-500"]);
+        assert_eq!(names(&["replay-5"]).unwrap(), ["replay-500", "replay-500-spoofed"]);
+        assert_eq!(names(&["nothing"]), Err("nothing".to_owned()));
+    }
+
+    #[test]
+    fn names_are_not_used_twice() {
+        let all = select(&[]).unwrap();
+        assert_eq!(all.len(), rows::all().count());
+        assert!(all.iter().all(|row| all.iter().filter(|other| other.name == row.name).count() == 1));
+    }
 }

@@ -128,7 +128,7 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
         sender = scene.start_sender()?;
         players = scene.start_listeners(is_announced);
     }
-    let attacker = super::clock::end(attacker, lasts)?;
+    let attacker = super::clock::end(row, attacker, lasts)?;
     let times = Times { begin_s, end_s: scene.zero.elapsed().as_secs_f64() };
     sleep(WATCH);
     let listeners: Result<Vec<Listener>> = players.into_iter().map(|player| scene.end(player)).collect();
@@ -140,7 +140,12 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
 
 impl Scene<'_> {
     fn start(&self, host: char, arguments: &str) -> Running {
-        let mut command = real_time(self.wire, host, &self.options.program.to_string_lossy());
+        // A listener to announcements may well be late, but must not keep the others from running.
+        let mut command = if arguments.starts_with("discover") {
+            self.wire.command(host, &self.options.program)
+        } else {
+            real_time(self.wire, host, &self.options.program.to_string_lossy())
+        };
         command.args(arguments.split_whitespace());
         self.wire.start(command)
     }

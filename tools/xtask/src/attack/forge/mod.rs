@@ -28,6 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A forgery that does nothing by itself is looked at so often.
 const IDLE: Duration = Duration::from_millis(50);
 
+/// Forges by the clock; it gets the number of the call.
+type Tick = Box<dyn FnMut(&mut Forger, u64)>;
+/// Forges in answer to a packet.
+type Answer = Box<dyn FnMut(&mut Forger, &Heard)>;
+
 /// What is forged.
 pub(super) struct Forgery {
     /// Ports and groups that are listened to.
@@ -38,10 +43,8 @@ pub(super) struct Forgery {
     pub(super) records: Duration,
     /// How often `tick` is called.
     pub(super) period: Duration,
-    /// Forges by the clock; it gets the number of the call.
-    pub(super) tick: Box<dyn FnMut(&mut Forger, u64)>,
-    /// Forges in answer to a packet.
-    pub(super) heard: Box<dyn FnMut(&mut Forger, &Heard)>,
+    pub(super) tick: Tick,
+    pub(super) heard: Answer,
 }
 
 /// A packet that was heard.
@@ -187,6 +190,11 @@ fn hear(socket: &UdpSocket, port: u16, sender: &Sender<Heard>) {
             return;
         }
     }
+}
+
+/// Nothing is forged: what is measured then is the machine itself.
+pub(super) fn none() -> Forgery {
+    nothing(vec![], |_| true)
 }
 
 /// A forgery that does nothing yet.

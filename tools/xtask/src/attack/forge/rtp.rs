@@ -88,7 +88,7 @@ fn one(forger: &mut Forger, heard: &Heard, from: From, change: &mut impl FnMut(&
     }
     let mut packet = Packet::of(heard, &mut forger.random);
     change(&mut packet, &mut forger.random);
-    forger.to_stream(heard, from, PORT, &packet.bytes);
+    forger.inject(heard, from, PORT, &packet.bytes);
 }
 
 /// RTCP BYE of the stream's SSRC, to the ports of RTCP and RTP.
@@ -96,7 +96,7 @@ pub(in crate::attack) fn bye(rate: u32, from: From) -> Forgery {
     beside_a_stream().per_second(rate, move |forger, n| {
         let Some(heard) = forger.rtp.clone() else { return };
         let bye = [&[0x81, BYE, 0, 1][..], &heard.bytes[8..12]].concat();
-        forger.to_stream(&heard, from, if n % 2 == 0 { RTCP_PORT } else { PORT }, &bye);
+        forger.inject(&heard, from, if n % 2 == 0 { RTCP_PORT } else { PORT }, &bye);
     })
 }
 
@@ -109,13 +109,13 @@ pub(in crate::attack) fn random_bytes(rate: u32, from: From) -> Forgery {
         if let (0, [first, second, ..]) = (n % 2, &mut bytes[..]) {
             (*first, *second) = (0x80, heard.bytes[1]);
         }
-        forger.to_stream(&heard, from, PORT, &bytes);
+        forger.inject(&heard, from, PORT, &bytes);
     })
 }
 
 impl Forger {
     /// Sends to the group of the stream; the port that it is from is the sender's in any case.
-    fn to_stream(&mut self, heard: &Heard, from: From, port: u16, bytes: &[u8]) {
+    fn inject(&mut self, heard: &Heard, from: From, port: u16, bytes: &[u8]) {
         let address = if from == From::Own { self.own } else { *heard.from.ip() };
         self.send(SocketAddrV4::new(address, heard.from.port()), SocketAddrV4::new(GROUP, port), bytes);
     }

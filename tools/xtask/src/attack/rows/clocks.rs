@@ -1,12 +1,12 @@
 //! The attacks on clocks.
 
 use super::{Attack, Bar, Fault, Meets, Row, Target};
-use crate::attack::forge::Forgery;
 use crate::attack::forge::ptp::{
     Answers, Better, For, From, Lie, announces, better_master, copies, corrections, delay_requests, delay_responses,
     delayed, far_announce, follow_up_flood, follow_ups, malformed, management, other_domain, own_identity, path_delays,
     random_bytes, replay, replayed_announce, syncs, unicast, utc_flips,
 };
+use crate::attack::forge::{Forgery, none};
 use crate::interop::peers::DOMAIN;
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ const MS: i64 = 1_000_000;
 
 /// All of them, in the order of the table.
 pub(super) const ALL: &[Row] = &[
+    forged("control-clock", "nothing", 8.0, none),
     forged("followup-next-late", "Follow_Ups for the next Sync, +5 ms, own address", 2.0, || {
         follow_ups(For::Next, Lie::By(5 * MS), From::Own)
     }),

@@ -5,6 +5,9 @@ mod streams;
 
 use super::forge::Forgery;
 
+/// How the names of rows begin in which nothing is attacked: they show that the bench itself passes.
+pub(in crate::attack) const CONTROL: &str = "control-";
+
 /// One attack.
 pub(in crate::attack) struct Row {
     /// For `--only`.

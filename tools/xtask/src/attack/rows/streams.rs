@@ -3,7 +3,7 @@
 use super::{Attack, Bar, Meets, Row, Target};
 use crate::attack::forge::ptp::From;
 use crate::attack::forge::rtp::{bye, flood, packets, random_bytes};
-use crate::attack::forge::{Forgery, sap};
+use crate::attack::forge::{Forgery, none, sap};
 
 /// Frames of 10 s.
 const TEN_SECONDS: i32 = 480_000;
@@ -28,6 +28,7 @@ const fn announced(name: &'static str, help: &'static str, make: fn() -> Forgery
 
 /// All of them, in the order of the table.
 pub(super) const ALL: &[Row] = &[
+    rtp("control-stream", "nothing", none),
     rtp("rtp-next", "the next packet before the sender's, with noise, own address", || {
         packets(From::Own, |packet, _| {
             packet.sequence(1);
@@ -126,6 +127,7 @@ pub(super) const ALL: &[Row] = &[
     rtp("rtp-bye-spoofed", "RTCP BYE of the stream, 20/s, sender's address", || bye(20, From::Victim)),
     rtp("rtp-random-bytes", "bytes of no sense, 1000/s, own address", || random_bytes(1000, From::Own)),
     spoofed("rtp-random-bytes-spoofed", "the same from the sender's address", || random_bytes(1000, From::Victim)),
+    announced("control-announcement", "nothing", none),
     announced("sap-flood-start", "1200 sessions of one address, then our sender begins", || {
         sap::sessions(1200, 400, From::Own)
     })
