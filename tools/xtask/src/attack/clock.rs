@@ -24,8 +24,8 @@ const CLIENTS: [char; 4] = ['d', 'e', 'g', 'h'];
 const LOCK_S: u32 = 25;
 /// And so long before the attack begins.
 const SETTLING: Duration = Duration::from_secs(4);
-/// After the end of the attack clients are watched at most so long.
-const WATCH: Duration = Duration::from_secs(30);
+/// After the end of the attack clients are watched at least and at most so long: a clock may go wrong by what it learned meanwhile.
+const WATCH: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(30));
 /// Clients that start during an attack do so this long after its begin.
 const START_AFTER: Duration = Duration::from_secs(1);
 /// So often is looked whether all is right again.
@@ -78,13 +78,14 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Measured> {
     }
     let lasts = Duration::from_secs_f64(options.seconds.unwrap_or(row.seconds));
     let (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
-    if row.meets == Meets::Starting {
+    if row.meets != Meets::Locked {
         sleep(START_AFTER);
         scene.start_clients(clients)?;
     }
     let said = scene.attack(row, attacker, begin_s, lasts)?;
     let times = Times { begin_s, end_s: scene.elapsed_s() };
-    let until = now() + WATCH;
+    sleep(WATCH.0);
+    let until = now() + WATCH.1 - WATCH.0;
     while now() < until && !scene.measure(row, times, &said).is_over() {
         sleep(STEP);
     }

@@ -116,7 +116,7 @@ pub(super) fn faults(clients: &[Client], times: Times, meets: Meets, bar: Bar) -
             faults.push(format!("without time for {lost} s"));
         }
     }
-    if meets == Meets::Starting {
+    if meets != Meets::Locked {
         if clients.iter().any(|client| client.lock_s().is_none()) {
             faults.push("never locked".to_owned());
         } else if let Some(lock_s) = largest(&Client::lock_s).filter(|lock_s| *lock_s > START_S) {
@@ -175,7 +175,8 @@ mod tests {
         assert_eq!(faults_of(wrong), ["LOCKED while 1.0 ms off"]);
         // Also after the end.
         let late = |at_s: f64| (LOCKED, Some(if (at_s - 21.0).abs() < 0.1 { 2000.0 } else { 1.0 }));
-        assert_eq!(faults_of(late), ["LOCKED while 2.0 ms off", "right again after 4.0 s"]);
+        assert_eq!(faults_of(late), ["LOCKED while 2.0 ms off"]);
+        assert_eq!(client(late).recovery_s(TIMES), Some(4.0));
         let jumped = |at_s: f64| if (at_s - 12.0).abs() < 0.1 { (HOLDOVER, Some(1e7)) } else { (LOCKED, Some(1.0)) };
         assert_eq!(faults_of(jumped), ["HOLDOVER while 10.0 s off"]);
         let lost = |at_s: f64| if (at_s - 12.0).abs() < 0.1 { ("ACQUIRING", Some(1.0)) } else { (LOCKED, Some(1.0)) };

@@ -27,6 +27,8 @@ const SETTLING: Duration = Duration::from_secs(3);
 const WATCH: Duration = Duration::from_secs(7);
 /// A sender that begins during an attack does so this long after its begin.
 const START_AFTER: Duration = Duration::from_secs(4);
+/// A player that comes during an attack does so this long after its begin.
+const JOIN_AFTER: Duration = Duration::from_secs(1);
 /// What is heard is right again after this, and found so soon although many announce.
 const RECOVERY_S: f64 = 1.0;
 const FOUND_S: f64 = 10.0;
@@ -117,16 +119,25 @@ pub(super) fn run(row: &Row, options: &Options) -> Result<Sounds> {
     let is_announced = row.target == Target::Announcement;
     let discover = is_announced.then(|| scene.start(OTHER, "discover --interface vd --json"));
     let (sender, players, (begin_s, attacker));
-    if row.meets == Meets::Locked {
-        sender = scene.start_sender()?;
-        players = scene.start_listeners(is_announced);
-        sleep(SETTLING);
-        (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
-    } else {
-        (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
-        sleep(START_AFTER);
-        sender = scene.start_sender()?;
-        players = scene.start_listeners(is_announced);
+    match row.meets {
+        Meets::Locked => {
+            sender = scene.start_sender()?;
+            players = scene.start_listeners(is_announced);
+            scene.wait_playing(&players)?;
+            (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
+        }
+        Meets::Starting => {
+            (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
+            sleep(START_AFTER);
+            sender = scene.start_sender()?;
+            players = scene.start_listeners(is_announced);
+        }
+        Meets::Joining => {
+            sender = scene.start_sender()?;
+            (begin_s, attacker) = begin(row, &wire, lasts, scene.zero)?;
+            sleep(JOIN_AFTER);
+            players = scene.start_listeners(is_announced);
+        }
     }
     let attacker = super::clock::end(row, attacker, lasts)?;
     let times = Times { begin_s, end_s: scene.zero.elapsed().as_secs_f64() };
@@ -148,6 +159,17 @@ impl Scene<'_> {
         };
         command.args(arguments.split_whitespace());
         self.wire.start(command)
+    }
+
+    /// Waits until the player plays, and a while longer. Whoever plays by a name waits for the next announcement first.
+    fn wait_playing(&self, players: &[(&'static str, f64, Running)]) -> Result<()> {
+        for (_, _, player) in players.iter().filter(|(name, ..)| *name == "play") {
+            if !player.poll(20, |log| log.contains("PLAYING")) {
+                return Err(format!("nothing is played before the attack:\n{}", player.log()));
+            }
+        }
+        sleep(SETTLING);
+        Ok(())
     }
 
     /// Ends a listener, and reads what it wrote: up to its end, or from when it created the file if it had ended by itself.

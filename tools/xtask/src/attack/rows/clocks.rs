@@ -98,8 +98,8 @@ pub(super) const ALL: &[Row] = &[
         8.0,
         || delay_responses(Answers::Many, Lie::Within(50 * MS), From::Victim),
     ),
-    forged("replay-500", "8 s of Syncs and Follow_Ups again, 500/s, own address", 8.0, || replay(500, From::Own)),
-    forged("replay-500-spoofed", "the same from the master's address", 8.0, || replay(500, From::Victim)),
+    forged("replay-500", "8 s of Syncs and Follow_Ups again, 500/s, own address", 16.0, || replay(500, From::Own)),
+    forged("replay-500-spoofed", "the same from the master's address", 16.0, || replay(500, From::Victim)),
     forged("replay-16", "the same at their own rate, own address", 8.0, || replay(16, From::Own)),
     forged("replay-16-spoofed", "the same from the master's address", 8.0, || replay(16, From::Victim)),
     Row {
@@ -108,13 +108,13 @@ pub(super) const ALL: &[Row] = &[
             replayed_announce(8, From::Victim)
         })
     },
-    forged("better-silent", "a better master without Syncs", 8.0, || {
+    forged("better-silent", "a better master without Syncs", 16.0, || {
         better_master(Better { syncs: false, answers: false, ..Better::lying(Lie::By(0)) })
     }),
-    forged("better-no-followup", "one without Follow_Ups", 8.0, || {
+    forged("better-no-followup", "one without Follow_Ups", 16.0, || {
         better_master(Better { follow_ups: false, answers: false, ..Better::lying(Lie::By(0)) })
     }),
-    forged("better-mute", "one that does not answer Delay_Reqs", 10.0, || {
+    forged("better-mute", "one that does not answer Delay_Reqs", 16.0, || {
         better_master(Better { answers: false, ..Better::lying(Lie::By(0)) })
     }),
     forged("better-random", "one with random times, within a year", 8.0, || {

@@ -57,8 +57,10 @@ pub(in crate::attack) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::attack) enum Meets {
     Locked,
-    /// They are started while it lasts.
+    /// They are started while it lasts, and so is who sends a stream.
     Starting,
+    /// They are started while it lasts; who sends a stream was there before.
+    Joining,
 }
 
 /// What is judged.
@@ -74,6 +76,10 @@ pub(in crate::attack) enum Bar {
 impl Row {
     const fn starting(self) -> Self {
         Self { meets: Meets::Starting, ..self }
+    }
+
+    const fn joining(self) -> Self {
+        Self { meets: Meets::Joining, ..self }
     }
 
     const fn by_recovery(self) -> Self {

@@ -148,6 +148,20 @@ pub(super) const ALL: &[Row] = &[
     announced("sap-replacement-spoofed", "the same from the sender's address", || sap::replacements(2, From::Victim))
         .by_recovery(),
     announced("sap-namesake", "another session of our name, 2/s, own address", || sap::namesakes(2)),
+    announced("sap-deletion-join", "deletions with our origin, 2/s, own address, when a player starts", || {
+        sap::deletions(2, From::Own)
+    })
+    .joining(),
+    announced(
+        "sap-replacement-join",
+        "our origin, newer, with another group, 2/s, own address, when a player starts",
+        || sap::replacements(2, From::Own),
+    )
+    .joining(),
+    announced("sap-namesake-join", "another session of our name, 2/s, own address, when a player starts", || {
+        sap::namesakes(2)
+    })
+    .joining(),
     announced("sap-malformed", "malformed and compressed announcements, 200/s, own address", || {
         sap::malformed(200, From::Own)
     }),
