@@ -20,6 +20,7 @@ mod guest;
 mod interop;
 mod interrupt;
 mod sdp;
+mod soak;
 mod test;
 mod windows;
 
@@ -47,6 +48,8 @@ enum Command {
     Interop(interop::InteropArgs),
     /// Attack the clocks of `aes67` and ptp4l with forged packets, and tell how far off they were
     Attack(attack::AttackArgs),
+    /// Run everything for hours under attacks and faults, and find the cause of each glitch
+    Soak(soak::SoakArgs),
     /// Sends forged packets, for `attack`
     #[command(name = attack::forge::COMMAND, hide = true)]
     Forge {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Test(_)
         | Command::Interop(_)
         | Command::Attack(_)
+        | Command::Soak(_)
         | Command::BassFetch
         | Command::GuestFetch
         | Command::SdpFetch
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Command::Windows(args) => end(windows::run(&args, &target_folder())),
         Command::Interop(args) => interop::run(&args),
         Command::Attack(args) => attack::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Flood { .. } | Command::Forge { .. } | Command::Pauses => ExitCode::SUCCESS,
     }
 }

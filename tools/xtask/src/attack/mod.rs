@@ -16,6 +16,7 @@ use crate::cmd::Cmd;
 use crate::error::Error;
 use crate::files::absolute;
 use clap::Args;
+pub(crate) use forge::Random;
 use rows::{Row, Target};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -187,6 +188,12 @@ fn one(row: &'static Row, options: &Options) -> Line {
         Err(text.unwrap_or_else(|| "the measurement panicked".to_owned()))
     });
     Line::new(row, measured)
+}
+
+/// The names of the rows in which packets are forged by an attacker alone.
+pub(crate) fn forged_names() -> Vec<&'static str> {
+    let is_forged = |row: &&Row| matches!(row.attack, rows::Attack::Forged(_)) && !row.name.starts_with(rows::CONTROL);
+    rows::all().filter(is_forged).map(|row| row.name).collect()
 }
 
 /// How busy the machine is: on one with less processors than that, figures of sound are also its own.

@@ -9,7 +9,7 @@ pub(super) mod sap;
 mod wire;
 
 use super::rows;
-use random::Random;
+pub(crate) use random::Random;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::process::ExitCode;

@@ -1,11 +1,11 @@
 //! Random numbers of an attacker, the same in each run.
 
 /// `SplitMix64` (Steele, Lea and Flood 2014).
-pub(in crate::attack) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// Each attack has numbers of its own, by its name.
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         // FNV-1a.
         Self(
             name.bytes()
@@ -13,7 +13,7 @@ impl Random {
         )
     }
 
-    pub(in crate::attack) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
