@@ -158,10 +158,6 @@ pub(super) const ALL: &[Row] = &[
         || sap::replacements(2, From::Own),
     )
     .joining(),
-    announced("sap-namesake-join", "another session of our name, 2/s, own address, when a player starts", || {
-        sap::namesakes(2)
-    })
-    .joining(),
     announced("sap-malformed", "malformed and compressed announcements, 200/s, own address", || {
         sap::malformed(200, From::Own)
     }),
