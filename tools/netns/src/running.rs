@@ -89,6 +89,11 @@ impl Running {
         self.wait(ENDING_S)
     }
 
+    /// Whether it has ended by itself.
+    pub fn is_over(&mut self) -> bool {
+        self.ended().is_some()
+    }
+
     /// Waits for its end, at most so many seconds.
     ///
     /// # Panics

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod attack;
 mod bass;
 mod cmd;
 mod debian;
@@ -19,6 +20,7 @@ mod guest;
 mod interop;
 mod interrupt;
 mod sdp;
+mod soak;
 mod test;
 mod windows;
 
@@ -44,6 +46,16 @@ enum Command {
     Windows(windows::WindowsArgs),
     /// Run `aes67` against other programs: ptp4l, GStreamer, FFmpeg, JACK
     Interop(interop::InteropArgs),
+    /// Attack the clocks of `aes67` and ptp4l with forged packets, and tell how far off they were
+    Attack(attack::AttackArgs),
+    /// Run everything for hours under attacks and faults, and find the cause of each glitch
+    Soak(soak::SoakArgs),
+    /// Sends forged packets, for `attack`
+    #[command(name = attack::forge::COMMAND, hide = true)]
+    Forge {
+        /// Which, from which address, and for how many seconds
+        arguments: Vec<String>,
+    },
     /// Sends many streams, for a case of `interop`
     #[command(name = interop::flood::COMMAND, hide = true)]
     Flood {
@@ -61,8 +73,11 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Flood { arguments } => return interop::flood::run(arguments),
         Command::Pauses => return interop::pauses::run(),
+        Command::Forge { arguments } => return attack::forge::run(arguments),
         Command::Test(_)
         | Command::Interop(_)
+        | Command::Attack(_)
+        | Command::Soak(_)
         | Command::BassFetch
         | Command::GuestFetch
         | Command::SdpFetch
@@ -79,7 +94,9 @@ fn main() -> ExitCode {
         Command::SdpFetch => end(sdp::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::Windows(args) => end(windows::run(&args, &target_folder())),
         Command::Interop(args) => interop::run(&args),
-        Command::Flood { .. } | Command::Pauses => ExitCode::SUCCESS,
+        Command::Attack(args) => attack::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::Flood { .. } | Command::Forge { .. } | Command::Pauses => ExitCode::SUCCESS,
     }
 }
 

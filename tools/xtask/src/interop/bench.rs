@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Why a case did not pass.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// This machine lacks something.
     Skipped(String),
     /// It went wrong.

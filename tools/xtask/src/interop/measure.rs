@@ -31,7 +31,7 @@ pub(super) fn centred(values: &[f64]) -> Vec<f64> {
 }
 
 /// The data of a WAV file, and the bytes of a frame.
-pub(super) fn wav_data(path: &Path) -> Result<(Vec<u8>, usize), Trouble> {
+pub(crate) fn wav_data(path: &Path) -> Result<(Vec<u8>, usize), Trouble> {
     let failed = |reason: String| Trouble::Failed(format!("{}: {reason}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let chunk = |name: &[u8]| bytes.windows(4).position(|four| four == name);

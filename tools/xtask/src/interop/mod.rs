@@ -8,14 +8,14 @@
 //!
 //! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
 
-mod bench;
+pub(crate) mod bench;
 mod cases;
 mod counter;
 mod emulated;
 pub(crate) mod flood;
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod pauses;
-mod peers;
+pub(crate) mod peers;
 
 use crate::cmd::Cmd;
 use crate::error::Error;
@@ -41,7 +41,7 @@ INTEROP_KEEP=1 in the environment keeps the folders of the cases, with every log
 Exit code: 0 if no case failed, 1 if one did, 77 if all were skipped.";
 
 /// All cases were skipped: the code by which automake's tests say so.
-const EXIT_SKIPPED: u8 = 77;
+pub(crate) const EXIT_SKIPPED: u8 = 77;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

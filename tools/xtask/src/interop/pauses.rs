@@ -25,7 +25,7 @@ const HEARD_WITHIN_S: f64 = 2.5;
 const BESIDE_S: f64 = 0.5;
 
 /// A program for each processor.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     programs: Vec<Running>,
     started: Instant,
 }
@@ -46,10 +46,14 @@ impl Watch {
 
 /// Begins to watch.
 pub(super) fn start(bench: &Bench, wire: &Wire, host: char) -> Result<Watch, Trouble> {
-    let program = bench.beside("xtask")?;
+    start_by(&bench.beside("xtask")?, wire, host)
+}
+
+/// The same by the program itself, which is this one.
+pub(crate) fn start_by(program: &Path, wire: &Wire, host: char) -> Result<Watch, Trouble> {
     let watch = |processor: usize| {
         let mut command = wire.command(host, "chrt");
-        command.args(["-f", PRIORITY, "taskset", "-c", &processor.to_string()]).arg(&program).arg(COMMAND);
+        command.args(["-f", PRIORITY, "taskset", "-c", &processor.to_string()]).arg(program).arg(COMMAND);
         let watch = wire.start(command);
         watch.wait_for(WATCHING, 10);
         watch
@@ -73,7 +77,7 @@ fn processors() -> Result<Vec<usize>, Trouble> {
 }
 
 /// When the machine stood still, in seconds since the watch began, and for how many ms.
-pub(super) fn of(watch: &Watch) -> Vec<(f64, f64)> {
+pub(crate) fn of(watch: &Watch) -> Vec<(f64, f64)> {
     let pair = |line: &str| {
         let mut words = line.split(' ').map(str::parse);
         Some((words.next()?.ok()?, words.next()?.ok()?))

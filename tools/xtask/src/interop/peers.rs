@@ -6,31 +6,42 @@ use std::fs;
 use std::process::Command;
 
 /// The domain of all cases.
-pub(super) const DOMAIN: u8 = 10;
+pub(crate) const DOMAIN: u8 = 10;
 
 /// A program with the priority of our own threads: on a busy machine one that has to wait would only tell of that.
-pub(super) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
+pub(crate) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
     let mut command = wire.command(host, "chrt");
     command.args(["-f", "60", program]);
     command
 }
 
 /// A grandmaster or slave of linuxptp. It serves this machine's own clock and steers nothing.
-pub(super) struct Ptp4l {
+pub(crate) struct Ptp4l {
     pub(super) priority_1: u8,
     pub(super) slave_only: bool,
     /// Speaks the dialect of AirPlay, in which all that we send it is answered by unicast.
     is_receiver: bool,
     /// Serves only who asks, by unicast.
     is_asked: bool,
+    /// `logMinDelayReqInterval`.
+    log_delay_interval: i8,
+    /// `fault_reset_interval`: how long it does nothing after what it takes for a fault, such as bytes of no sense.
+    fault_reset_interval: &'static str,
 }
 
 impl Ptp4l {
-    pub(super) fn master(priority_1: u8) -> Self {
-        Self { priority_1, slave_only: false, is_receiver: false, is_asked: false }
+    pub(crate) fn master(priority_1: u8) -> Self {
+        Self {
+            priority_1,
+            slave_only: false,
+            is_receiver: false,
+            is_asked: false,
+            log_delay_interval: -3,
+            fault_reset_interval: "4",
+        }
     }
 
-    pub(super) fn slave() -> Self {
+    pub(crate) fn slave() -> Self {
         Self { slave_only: true, ..Self::master(255) }
     }
 
@@ -44,18 +55,25 @@ impl Ptp4l {
         Self { is_asked: true, ..Self::master(priority_1) }
     }
 
+    /// Its clients may ask once a second, as media profiles have it, and not eight times; and it does not rest for 16 s after a fault.
+    pub(crate) fn attacked(self) -> Self {
+        Self { log_delay_interval: 0, fault_reset_interval: "ASAP", ..self }
+    }
+
     /// Starts it on a host.
-    pub(super) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
+    pub(crate) fn start(&self, wire: &Wire, host: char) -> Result<Running, Trouble> {
         let name = format!("ptp4l-{host}");
         let socket = wire.path(&format!("{name}.sock"));
         let (domain, sdo_id) = if self.is_receiver { (0, 1) } else { (DOMAIN, 0) };
         let is_asked = u8::from(self.is_asked);
         let config = format!(
             "[global]\ndomainNumber {domain}\ntransportSpecific {sdo_id}\nhybrid_e2e {sdo_id}\npriority1 {}\nclockClass 248\nlogAnnounceInterval 0\nannounceReceiptTimeout 3\n\
-             logSyncInterval -3\nlogMinDelayReqInterval -3\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
+             logSyncInterval -3\nlogMinDelayReqInterval {}\nfault_reset_interval {}\ndelay_mechanism E2E\nnetwork_transport UDPv4\n\
              time_stamping software\ntwoStepFlag 1\nfree_running 1\nudp_ttl 1\nsummary_interval -4\nslaveOnly {}\n\
              unicast_listen {is_asked}\ninhibit_multicast_service {is_asked}\nuds_address {}\n",
             self.priority_1,
+            self.log_delay_interval,
+            self.fault_reset_interval,
             u8::from(self.slave_only),
             socket.display()
         );

@@ -1,0 +1,107 @@
+//! The attacks, one row of the table each.
+
+mod clocks;
+mod streams;
+
+use super::forge::Forgery;
+
+/// How the names of rows begin in which nothing is attacked: they show that the bench itself passes.
+pub(in crate::attack) const CONTROL: &str = "control-";
+
+/// One attack.
+pub(in crate::attack) struct Row {
+    /// For `--only`.
+    pub(in crate::attack) name: &'static str,
+    /// What is done, and by whose address.
+    pub(in crate::attack) help: &'static str,
+    pub(in crate::attack) target: Target,
+    pub(in crate::attack) attack: Attack,
+    /// How long it lasts.
+    pub(in crate::attack) seconds: f64,
+    /// Who it meets.
+    pub(in crate::attack) meets: Meets,
+    pub(in crate::attack) bar: Bar,
+}
+
+/// What is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::attack) enum Target {
+    /// Clients of PTP.
+    Clock,
+    /// Who plays and records a stream.
+    Stream,
+    /// Who finds a stream by its name.
+    Announcement,
+}
+
+/// What is done.
+pub(in crate::attack) enum Attack {
+    /// Packets are forged.
+    Forged(fn() -> Forgery),
+    /// The grandmaster has a fault, while packets may be forged.
+    Fault(Fault, Option<fn() -> Forgery>),
+}
+
+/// What is wrong with the grandmaster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::attack) enum Fault {
+    /// Its cable is out and in for so many milliseconds each, again and again.
+    Flaps(u64),
+    /// Its cable is out.
+    Cut,
+    /// It is killed, and started anew at the end.
+    Killed,
+}
+
+/// Whether clients follow the master, or play, when the attack begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::attack) enum Meets {
+    Locked,
+    /// They are started while it lasts, and so is who sends a stream.
+    Starting,
+    /// They are started while it lasts; who sends a stream was there before.
+    Joining,
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::attack) enum Bar {
+    /// Never wrong while locked, and right again soon after.
+    Right,
+    /// Right again soon after. What is attacked with cannot be told from who is attacked: a better master by every rule of IEEE 1588, and consistent; packets of a stream by its own
+    /// address and SSRC. Only a list of acceptable masters, or authentication, does.
+    Recovery,
+}
+
+impl Row {
+    const fn starting(self) -> Self {
+        Self { meets: Meets::Starting, ..self }
+    }
+
+    const fn joining(self) -> Self {
+        Self { meets: Meets::Joining, ..self }
+    }
+
+    const fn by_recovery(self) -> Self {
+        Self { bar: Bar::Recovery, ..self }
+    }
+}
+
+/// All of them, in the order of the table.
+pub(in crate::attack) fn all() -> impl Iterator<Item = &'static Row> {
+    clocks::ALL.iter().chain(streams::ALL)
+}
+
+/// What the attacker of a row forges.
+pub(in crate::attack) fn forgery(name: &str) -> Option<Forgery> {
+    all().find(|row| row.name == name)?.attack.forgery().map(|make| make())
+}
+
+impl Attack {
+    pub(in crate::attack) fn forgery(&self) -> Option<fn() -> Forgery> {
+        match self {
+            Self::Forged(make) | Self::Fault(_, Some(make)) => Some(*make),
+            Self::Fault(_, None) => None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What goes wrong, and when: drawn by a seed.
+
+use crate::attack::{self, Random};
+use std::fmt;
+
+/// Between two faults: 15 s in which everything becomes right again, and some in which it must be.
+pub(super) const QUIET_S: f64 = 25.0;
+/// Beyond that, at most.
+const SPREAD_S: f64 = 20.0;
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Plan {
+    /// An attack that forges packets, by the name of its row.
+    Attack { name: &'static str, seconds: f64 },
+    /// The first grandmaster is killed, and started anew afterwards.
+    MasterKilled { seconds: f64 },
+    /// The cable of a host is out.
+    Cable { host: char, seconds: f64 },
+    /// A program stands still.
+    Stopped { role: usize, seconds: f64 },
+    /// The sender is ended, and started anew afterwards.
+    SenderAway { seconds: f64 },
+}
+
+impl Plan {
+    pub(super) fn seconds(&self) -> f64 {
+        match self {
+            Self::Attack { seconds, .. }
+            | Self::MasterKilled { seconds }
+            | Self::Cable { seconds, .. }
+            | Self::Stopped { seconds, .. }
+            | Self::SenderAway { seconds } => *seconds,
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attack { name, .. } => write!(f, "attack {name}")?,
+            Self::MasterKilled { .. } => f.write_str("the grandmaster is killed")?,
+            Self::Cable { host, .. } => write!(f, "the cable of host {host} is out")?,
+            Self::Stopped { role, .. } => write!(f, "{} stands still", super::scene::ROLES[*role])?,
+            Self::SenderAway { .. } => f.write_str("the sender is ended")?,
+        }
+        write!(f, ", {:.1} s", self.seconds())
+    }
+}
+
+/// The order of faults.
+pub(super) struct Schedule {
+    random: Random,
+    attacks: Vec<&'static str>,
+}
+
+impl Schedule {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { random: Random::new(&format!("soak {seed}")), attacks: attack::forged_names() }
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.random.next() % limit as u64) as usize
+    }
+
+    fn between(&mut self, from_s: f64, to_s: f64) -> f64 {
+        from_s + (to_s - from_s) * (self.random.next() % 1000) as f64 / 1000.0
+    }
+
+    /// How long it is quiet first, and what happens then. Every second fault is an attack.
+    pub(super) fn next(&mut self) -> (f64, Plan) {
+        let wait_s = self.between(QUIET_S, QUIET_S + SPREAD_S);
+        let plan = match self.below(10) {
+            0 => Plan::MasterKilled { seconds: self.between(2.0, 20.0) },
+            1 | 2 => {
+                let host = ['a', 'c', 'd', 'e', 'g'][self.below(5)];
+                Plan::Cable { host, seconds: self.between(0.1, 10.0) }
+            }
+            3 => Plan::Stopped { role: self.below(super::scene::ROLES.len()), seconds: self.between(0.1, 5.0) },
+            4 => Plan::SenderAway { seconds: self.between(0.5, 10.0) },
+            _ => {
+                let index = self.below(self.attacks.len());
+                Plan::Attack { name: self.attacks[index], seconds: self.between(2.0, 10.0).round() }
+            }
+        };
+        (wait_s, plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_faults_and_another_one_others() {
+        let plans = |seed| {
+            let mut schedule = Schedule::new(seed);
+            (0..100).map(|_| schedule.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(plans(1), plans(1));
+        assert_ne!(plans(1), plans(2));
+        let attacks = plans(1).iter().filter(|(_, plan)| matches!(plan, Plan::Attack { .. })).count();
+        assert!((30..70).contains(&attacks), "{attacks}");
+        assert!(plans(1).iter().all(|(wait_s, _)| (QUIET_S..=QUIET_S + SPREAD_S).contains(wait_s)));
+    }
+}

@@ -1,0 +1,245 @@
+//! The programs that run, and how each is looked at.
+
+use super::account::{Account, Glitch, Usage};
+use super::faults::Plan;
+use super::now;
+use crate::attack::forge;
+use crate::interop::pauses::{self, Watch};
+use crate::interop::peers::{DOMAIN, Ptp4l, real_time};
+use netns::{Running, Wire, address};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Instant;
+
+/// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the attacker. `vf` is a word of `ip link`.
+pub(super) const HOSTS: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i'];
+const ATTACKER: char = 'i';
+const HUB: char = '0';
+/// The programs of ours, by their places in [`Scene::ours`].
+pub(super) const ROLES: [&str; 4] = ["send", "play", "record", "ptp"];
+const ROLE_HOSTS: [char; 4] = ['c', 'd', 'e', 'g'];
+const SEND: usize = 0;
+const DESCRIPTION: &str = "studio.sdp";
+/// A clock that is used is not further off.
+const USED_WITHIN_US: f64 = 1000.0;
+/// What `play` counts, each of which can be heard.
+const COUNTS: [&str; 5] = ["concealed_frames", "underruns", "jumps", "restarts", "dropped_by_kernel"];
+
+/// A program of ours.
+struct Ours {
+    running: Running,
+    start_s: f64,
+    /// How many bytes of its log were looked at.
+    read: usize,
+    counts: [f64; COUNTS.len()],
+}
+
+pub(super) struct Scene<'a> {
+    wire: &'a Wire,
+    program: &'a Path,
+    zero: Instant,
+    watch: Watch,
+    /// When the watch began, on the clock of the others.
+    watch_s: f64,
+    ours: Vec<Ours>,
+    masters: Vec<Option<Running>>,
+    peer: Running,
+    peer_read: usize,
+    attacker: Option<Running>,
+}
+
+impl<'a> Scene<'a> {
+    /// Starts all of them, and waits until the player plays.
+    pub(super) fn start(wire: &'a Wire, program: &'a Path) -> Result<Self, String> {
+        let words = |trouble| format!("{trouble:?}");
+        let zero = now();
+        let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+        let watch = pauses::start_by(&own, wire, ATTACKER).map_err(words)?;
+        let watch_s = zero.elapsed().as_secs_f64();
+        let first = Ptp4l::master(100).attacked().start(wire, 'a').map_err(words)?;
+        first.wait_for("assuming the grand master role", 15);
+        let second = Ptp4l::master(110).attacked().start(wire, 'b').map_err(words)?;
+        let peer = Ptp4l::slave().attacked().start(wire, 'h').map_err(words)?;
+        let masters = vec![Some(first), Some(second)];
+        let mut scene =
+            Self { wire, program, zero, watch, watch_s, ours: Vec::new(), masters, peer, peer_read: 0, attacker: None };
+        let sender = scene.start_one(SEND);
+        if !sender.running.poll(30, |_| wire.path(DESCRIPTION).is_file()) {
+            return Err(format!("the sender does not send:\n{}", sender.running.log()));
+        }
+        scene.ours.push(sender);
+        for role in 1..ROLES.len() {
+            let one = scene.start_one(role);
+            scene.ours.push(one);
+        }
+        if !scene.ours[1].running.poll(30, |log| log.contains("\"PLAYING\"")) {
+            return Err(format!("the player does not play:\n{}", scene.ours[1].running.log()));
+        }
+        Ok(scene)
+    }
+
+    pub(super) fn elapsed_s(&self) -> f64 {
+        self.zero.elapsed().as_secs_f64()
+    }
+
+    fn start_one(&self, role: usize) -> Ours {
+        let host = ROLE_HOSTS[role];
+        let arguments = match ROLES[role] {
+            "send" => format!(
+                "send tone --group 239.69.1.1 --interface vc --domain {DOMAIN} --source-channels 2 --name Studio --sap-interval 5 --sdp {DESCRIPTION}"
+            ),
+            "play" => format!("play {DESCRIPTION} --interface vd --domain {DOMAIN} --output null --json"),
+            "record" => {
+                format!("record {DESCRIPTION} --interface ve --domain {DOMAIN} --output take.wav --split 5 --overwrite")
+            }
+            _ => format!("ptp --interface vg --domain {DOMAIN} --json"),
+        };
+        let mut command = real_time(self.wire, host, &self.program.to_string_lossy());
+        command.args(arguments.split(' '));
+        Ours { running: self.wire.start(command), start_s: self.elapsed_s(), read: 0, counts: [0.0; COUNTS.len()] }
+    }
+
+    /// When the machine stood still.
+    pub(super) fn pauses(&self) -> Vec<(f64, f64)> {
+        pauses::of(&self.watch).into_iter().map(|(at_s, ms)| (at_s + self.watch_s, ms)).collect()
+    }
+
+    /// Lets a fault begin.
+    pub(super) fn begin(&mut self, plan: &Plan) -> Result<(), String> {
+        match plan {
+            Plan::Attack { name, seconds } => {
+                let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+                let mut command = real_time(self.wire, ATTACKER, &own.to_string_lossy());
+                command.args([forge::COMMAND, name, &address(ATTACKER), &seconds.to_string()]);
+                self.attacker = Some(self.wire.start(command));
+            }
+            Plan::MasterKilled { .. } => {
+                if let Some(master) = self.masters[0].take() {
+                    master.signal("KILL");
+                }
+            }
+            Plan::Cable { host, .. } => self.wire.ip(HUB, &format!("link set p{host} nomaster")),
+            Plan::Stopped { role, .. } => self.ours[*role].running.signal("STOP"),
+            Plan::SenderAway { .. } => self.ours[SEND].running.signal("TERM"),
+        }
+        Ok(())
+    }
+
+    /// Ends it.
+    pub(super) fn end(&mut self, plan: &Plan) -> Result<(), String> {
+        match plan {
+            // It records for up to 8 s first.
+            Plan::Attack { .. } => {
+                let ended = self.attacker.take().map(|attacker| attacker.wait(60));
+                match ended {
+                    Some(ended) if ended.code != Some(0) => return Err(format!("the attacker failed: {}", ended.log)),
+                    _ => {}
+                }
+            }
+            Plan::MasterKilled { .. } => {
+                let master = Ptp4l::master(100).attacked().start(self.wire, 'a');
+                self.masters[0] = Some(master.map_err(|trouble| format!("{trouble:?}"))?);
+            }
+            Plan::Cable { host, .. } => self.wire.ip(HUB, &format!("link set p{host} master bridge")),
+            Plan::Stopped { role, .. } => self.ours[*role].running.signal("CONT"),
+            Plan::SenderAway { .. } => self.ours[SEND] = self.start_one(SEND),
+        }
+        Ok(())
+    }
+
+    /// Reads what all said since the last time, and what they use.
+    pub(super) fn look(&mut self, account: &mut Account) -> Result<(), String> {
+        let now_s = self.elapsed_s();
+        let is_ended = |ours: &mut Ours| ours.running.is_over();
+        for (role, ours) in ROLES.into_iter().zip(&mut self.ours) {
+            match usage(ours.running.id()) {
+                Ok(usage) => account.usage.entry(role).or_default().push((now_s, usage)),
+                Err(reason) if !is_ended(ours) => return Err(reason),
+                Err(_) => {
+                    let what = "has ended by itself".to_owned();
+                    account.glitches.push(Glitch { at_s: now_s, who: role, what });
+                }
+            }
+            let log = ours.running.log();
+            let new = log.get(ours.read..).unwrap_or_default();
+            let whole = new.rfind('\n').map_or(0, |end| end + 1);
+            for line in new[..whole].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+                let at_s = ours.start_s + line["elapsed_s"].as_f64().unwrap_or(0.0);
+                tell(&line, at_s, (role, &mut ours.counts), account);
+            }
+            ours.read += whole;
+        }
+        let log = self.peer.log();
+        let offset = |line: &str| line.split_once("master offset")?.1.split_whitespace().next()?.parse::<f64>().ok();
+        let new = log.get(self.peer_read..).unwrap_or_default();
+        let offsets = new.lines().filter_map(offset).map(|ns| ns.abs() / 1e3);
+        account.peer_worst_us = offsets.fold(account.peer_worst_us, f64::max);
+        self.peer_read = log.len();
+        Ok(())
+    }
+}
+
+/// Notes what a line of a program says.
+fn tell(line: &Value, at_s: f64, (who, counts): (&'static str, &mut [f64; COUNTS.len()]), account: &mut Account) {
+    let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who, what });
+    for (name, before) in COUNTS.into_iter().zip(counts) {
+        let Some(count) = line[name].as_f64() else { continue };
+        if count > *before {
+            glitch(format!("{} {name}", count - *before));
+        }
+        *before = count;
+    }
+    let state = line["state"].as_str().unwrap_or_default();
+    if let Some(ns) = line["system_minus_ptp_ns"].as_f64().filter(|_| ["LOCKED", "HOLDOVER"].contains(&state)) {
+        let error_us = ns.abs() / 1e3;
+        if error_us > USED_WITHIN_US {
+            glitch(format!("{state} while {error_us:.0} us off"));
+        }
+        account.worst_us = account.worst_us.max(error_us);
+    }
+}
+
+/// What a process uses.
+fn usage(id: u32) -> Result<Usage, String> {
+    let path = format!("/proc/{id}/status");
+    let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| format!("{path} has no {name}"))
+    };
+    let folder = format!("/proc/{id}/fd");
+    let files = std::fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?.count() as u64;
+    Ok(Usage { memory_kb: number("VmRSS:")?, threads: number("Threads:")?, files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn glitches_are_read_from_the_lines_of_programs() {
+        let (mut account, mut counts) = (Account::default(), [0.0; COUNTS.len()]);
+        for line in [
+            r#"{"state":"PLAYING","underruns":0,"concealed_frames":0}"#,
+            r#"{"state":"PLAYING","underruns":2,"concealed_frames":0}"#,
+            r#"{"state":"PLAYING","underruns":2,"concealed_frames":0}"#,
+        ] {
+            tell(&serde_json::from_str(line).unwrap(), 7.0, ("play", &mut counts), &mut account);
+        }
+        let locked = r#"{"state":"LOCKED","system_minus_ptp_ns":-2000000}"#;
+        tell(&serde_json::from_str(locked).unwrap(), 8.0, ("ptp", &mut counts), &mut account);
+        let acquiring = r#"{"state":"ACQUIRING","system_minus_ptp_ns":-9000000}"#;
+        tell(&serde_json::from_str(acquiring).unwrap(), 9.0, ("ptp", &mut counts), &mut account);
+        let told: Vec<&str> = account.glitches.iter().map(|glitch| &glitch.what[..]).collect();
+        assert_eq!(told, ["2 underruns", "LOCKED while 2000 us off"]);
+        assert_eq!(account.worst_us as u32, 2000);
+    }
+
+    #[test]
+    fn this_process_uses_something() {
+        let usage = usage(std::process::id()).unwrap();
+        assert!(usage.memory_kb > 0 && usage.threads > 0 && usage.files > 0, "{usage:?}");
+        assert!(super::usage(u32::MAX).is_err());
+    }
+}
