@@ -9,6 +9,7 @@
 
 mod bank;
 mod block;
+mod displaced;
 mod early;
 mod estimator;
 mod excess;

@@ -31,7 +31,7 @@ pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
 pub(crate) use conceal::Concealer;
 pub use conformance::{Conformance, Described, Finding};
-pub use drift::{DriftInput, DriftLaw, FusedDrift};
+pub use drift::{Displacement, DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};
