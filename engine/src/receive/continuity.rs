@@ -18,7 +18,7 @@
 //! * attacks while the sender is silent for [`LONGEST_PATIENCE`]. The sender's line is known for
 //!   [`REMEMBERED`] after that: its first packet on it ends the attack.
 //!
-//! Memory is bounded: [`LINES`] lines, and [`MOST_HELD`] packets.
+//! Memory is bounded: [`LINES`] lines, and [`MOST_EARLY`] packets.
 
 use super::redundancy::Leg;
 use crate::rtp::sequence::SequenceNumber;
@@ -41,6 +41,9 @@ const LINES: usize = 8;
 /// Packets that are held: 128 ms of those of AES67, as many as come before it is known that a line
 /// has ended, if nobody sends besides.
 const MOST_HELD: usize = 128;
+/// So many where they are on the line, but early: a path that has become shorter by a second brings
+/// as many before the last ones of the longer path have come.
+const MOST_EARLY: usize = 1024;
 /// A line has ended when it was silent for as long as its packets were apart lately, and half of
 /// that more; but for so many of its packets at least, and within these limits. The upper one is
 /// that of a source which another one follows, and holds while somebody attacks.
@@ -300,7 +303,7 @@ impl Continuity {
             if is_next && is_short && !is_early && !self.is_attacked(now) {
                 return Verdict::Take;
             }
-            self.hold(datagram);
+            self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
             return Verdict::Held;
         }
         if let Some(ahead) = place {
@@ -404,8 +407,9 @@ impl Continuity {
         }
     }
 
-    fn hold(&mut self, datagram: Datagram<'_>) {
-        if self.held.len() == MOST_HELD {
+    /// Holds a packet, unless there are so many already.
+    fn hold(&mut self, datagram: Datagram<'_>, most: usize) {
+        if self.held.len() >= most {
             return self.refuse(datagram.at);
         }
         let Datagram { leg, at, from, bytes } = datagram;

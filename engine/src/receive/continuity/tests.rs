@@ -134,3 +134,25 @@ fn shorter_packets_are_not_held_up_and_the_line_goes_on_beside_them() {
         assert_eq!(hear(&mut continuity, 1_000 * ms, &packet(ms, ms * FRAMES, 288)).len(), 1, "{ms}");
     }
 }
+
+/// The packets of the shorter path come while the last ones of the longer path do.
+#[test]
+fn a_path_that_has_become_shorter_costs_no_packet() {
+    for shorter in [18, 300, 1_000] {
+        let mut continuity = established();
+        let mut taken = 0;
+        for ms in 2_000..2_000 + 2 * shorter {
+            let judged = |continuity: &mut Continuity, n: i64, is_early| {
+                let bytes = packet(n, n * FRAMES, 288);
+                let datagram = Datagram { leg: Leg::A, at: at(1_000 * ms), from: None, bytes: &bytes };
+                let verdict = continuity.judge(datagram, &RtpPacket::parse(&bytes).unwrap(), 48, is_early);
+                usize::from(verdict == Verdict::Take) + std::iter::from_fn(|| continuity.poll_released()).count()
+            };
+            if ms < 2_000 + shorter {
+                taken += judged(&mut continuity, ms, false);
+            }
+            taken += judged(&mut continuity, ms + shorter, true);
+        }
+        assert_eq!((taken as i64, continuity.take_refused()), (3 * shorter, 0), "{shorter} ms");
+    }
+}
