@@ -22,6 +22,7 @@ mod view;
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::intruders::{Intruders, Seen};
 use crate::ptp_options::PtpOptions;
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
@@ -287,6 +288,7 @@ struct Followed {
     shifts: Shifts,
     silent: bool,
 }
+    intruders: Intruders,
 
 /// The run: a player, or the wait for a card; and what was seen of each stream.
 struct Desk<'a> {
@@ -311,6 +313,7 @@ impl<'a> Desk<'a> {
             shifts: Shifts::default(),
             silent: false,
         };
+            intruders: Intruders::default(),
         let followed = streams.iter().map(followed).collect();
         Self { arguments, streams, player: Some(player), followed, retry_at: LocalTime::ZERO, floor: Nanos::ZERO }
     }
@@ -484,6 +487,17 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     }
     if followed.shifts.look(clock::now(), followed.counts.shifts) {
         session.tell(format_args!("{name}: {}", shift::sentence(status, stream.timeline.is_some())));
+    }
+    let ingest = &status.ingest;
+    let seen = Seen {
+        intruder: ingest.intruder,
+        other_address: followed.counts.refusals.other_address,
+        takeovers: ingest.takeovers,
+        takeover: ingest.takeover,
+        not_continuing: followed.counts.refusals.not_continuing,
+    };
+    for sentence in followed.intruders.look(clock::now(), seen) {
+        session.tell(format_args!("warning: {name}: {sentence}"));
     }
     let silent = is_silent(status, clock::now());
     if finding.is_some_and(Finding::is_contradiction) {

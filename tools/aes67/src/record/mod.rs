@@ -11,6 +11,7 @@ mod wav;
 
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::intruders::Intruders;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, Target};
@@ -18,7 +19,7 @@ use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Leg, MediaClock, Refusals};
+use engine::receive::{Datagram, MediaClock, Refusals};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
@@ -108,7 +109,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         done = takes.iter_mut().try_for_each(Take::write);
         if done.is_ok() && session.second_is_over() {
             done = takes.iter_mut().try_for_each(Take::keep_valid);
-            let news: Vec<String> = takes.iter_mut().filter_map(Take::news).collect();
+            let news: Vec<String> = takes.iter_mut().flat_map(Take::news).collect();
             news.iter().for_each(|sentence| session.tell(format_args!("{sentence}")));
             let lines: Vec<String> = takes.iter().map(Take::line).collect();
             session.show_all(&lines);
@@ -197,6 +198,7 @@ struct Take {
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
     /// `None` once it has ended.
+    intruders: Intruders,
     listener: Option<MediaListener>,
 }
 
@@ -220,8 +222,8 @@ impl Take {
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
         // Last: a recording that cannot begin leaves no file behind.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
-        let (name, findings) = (target.name.clone(), Findings::default());
-        Ok(Self { name, findings, files, blocks, shared, listener })
+        let (name, findings, intruders) = (target.name.clone(), Findings::default(), Intruders::default());
+        Ok(Self { name, findings, intruders, files, blocks, shared, listener })
     }
 
     fn write(&mut self) -> Result<()> {
@@ -239,18 +241,18 @@ impl Take {
     }
 
     /// What a person should know of its packets.
-    fn news(&mut self) -> Option<String> {
-        let finding = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats.finding;
-        self.findings.look(&self.name, finding)
+    fn news(&mut self) -> Vec<String> {
+        let stats = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats;
+        let intruders = self.intruders.look(net::clock::now(), stats.intruders());
+        let intruders = intruders.into_iter().map(|sentence| format!("warning: {}: {sentence}", self.name));
+        self.findings.look(&self.name, stats.finding).into_iter().chain(intruders).collect()
     }
 
     fn finish(mut self) -> Result<()> {
         // Its end lets go of what still waits.
         drop(self.listener.take());
         let written = self.write();
-        if let Some(sentence) = self.news() {
-            print(&sentence);
-        }
+        self.news().iter().for_each(|sentence| print(sentence));
         print(&self.line());
         let anchor = self.anchor();
         written.and(self.files.finish(anchor.as_ref()))
@@ -315,8 +317,8 @@ impl Sink {
 }
 
 impl MediaSink for Sink {
-    fn handle_datagram(&mut self, _leg: Leg, at: LocalTime, datagram: &[u8]) {
-        self.capture.handle_datagram(at, datagram);
+    fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+        self.capture.handle(datagram);
         self.pass_on();
     }
 
