@@ -14,7 +14,7 @@ use crate::findings::Findings;
 use crate::intruders::Intruders;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
-use crate::target::{Finder, Target};
+use crate::target::{Finder, SapSources, Target};
 use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
@@ -65,6 +65,9 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
 
+    #[command(flatten)]
+    sap_sources: SapSources,
+
     /// Begin a new file after this many minutes of audio
     #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
     split: Option<f64>,
@@ -91,7 +94,8 @@ pub(crate) struct RecordArguments {
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     let interface = arguments.interface.first().map(String::as_str);
-    let finder = Finder { interface, sap_groups: &arguments.sap_group, session: &session };
+    let finder =
+        Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session: &session };
     let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
     let mut targets = targets.concat();
     for target in &mut targets {
@@ -194,11 +198,11 @@ struct Shared {
 struct Take {
     name: String,
     findings: Findings,
+    intruders: Intruders,
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
     /// `None` once it has ended.
-    intruders: Intruders,
     listener: Option<MediaListener>,
 }
 
