@@ -14,10 +14,11 @@ use crate::stream::LegConfig;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
-use engine::receive::{IngestError, IngestStats, Leg};
+use engine::receive::{Datagram, IngestError, IngestStats, Leg};
 use engine::relay::{Relay, RelayConfig, RelayStats};
 use engine::send::{Lateness, SenderStats};
 use engine::{Frames, LocalTime, Nanos};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -186,8 +187,9 @@ impl Driver {
     fn receive(&mut self, buffer: &mut [u8]) -> bool {
         let mut more = false;
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.inputs) {
-            let round = socket.receive(buffer, ROUND, |received, datagram| {
-                let taken = self.relay.handle_datagram(leg, received.at, datagram);
+            let round = socket.receive(buffer, ROUND, |received, bytes| {
+                let from = Some(IpAddr::V4(*received.source.ip()));
+                let taken = self.relay.handle(Datagram { leg, at: received.at, from, bytes });
                 if let Some(refusal) = taken.err().filter(IngestError::is_refusal) {
                     self.last_refusal = Some(refusal.to_string());
                 }

@@ -40,14 +40,15 @@ impl SapListener {
     /// # Errors
     /// If the port is refused.
     pub fn start(interface: &Interface) -> Result<Self> {
-        Self::with_groups(interface, &[])
+        Self::with_groups(interface, &[], &[])
     }
 
-    /// Listens on others besides, as a network of its own scopes has them.
+    /// Listens on others besides, as a network of its own scopes has them; and, if `sources` are
+    /// given, to announcements from those addresses only.
     ///
     /// # Errors
     /// If the port is refused, or a group is none.
-    pub fn with_groups(interface: &Interface, more: &[Ipv4Addr]) -> Result<Self> {
+    pub fn with_groups(interface: &Interface, more: &[Ipv4Addr], sources: &[Ipv4Addr]) -> Result<Self> {
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
         let receive = SocketConfig::receive(interface.clone(), any, None);
         let mut groups = GROUPS.to_vec();
@@ -57,7 +58,9 @@ impl SapListener {
         let (tell, events) = sync_channel(MAX_EVENTS);
         let sessions = Arc::new(ArcSwap::default());
         let publish = Arc::clone(&sessions);
-        let worker = Worker::spawn("sap", Urgency::Normal, move |context| listen(context, socket, &publish, &tell))?;
+        let sources = sources.to_vec();
+        let hear = move |context: &Context| listen(context, socket, &sources, &publish, &tell);
+        let worker = Worker::spawn("sap", Urgency::Normal, hear)?;
         Ok(Self { sessions, events, _worker: worker })
     }
 
@@ -65,6 +68,12 @@ impl SapListener {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         self.sessions.load().0.clone()
+    }
+
+    /// The same without a copy, and what was heard.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<(Sessions, DirectoryStats)> {
+        self.sessions.load_full()
     }
 
     /// What was heard.
@@ -83,6 +92,7 @@ impl SapListener {
 fn listen(
     context: &Context,
     mut socket: Socket,
+    sources: &[Ipv4Addr],
     sessions: &ArcSwap<(Sessions, DirectoryStats)>,
     tell: &SyncSender<SapEvent>,
 ) {
@@ -91,6 +101,9 @@ fn listen(
     while !context.is_stopping() {
         // What the socket has to say passes, and announcements come again.
         let round = socket.receive(&mut buffer, ROUND, |received, datagram| {
+            if !sources.is_empty() && !sources.contains(received.source.ip()) {
+                return;
+            }
             let from = IpAddr::V4(*received.source.ip());
             if let Err(refusal) = directory.handle_datagram(received.at, from, datagram) {
                 tracing::debug!("announcement of {from} refused: {refusal}");
@@ -103,6 +116,9 @@ fn listen(
             sessions.store(Arc::new((all, *directory.stats())));
         }
         for event in events {
+            if let SapEvent::Crowded(crowd) = &event {
+                tracing::warn!("{crowd}");
+            }
             if matches!(tell.try_send(event), Err(TrySendError::Full(_))) {
                 tracing::debug!("nobody takes the changes of announcements");
             }

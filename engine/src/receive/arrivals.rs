@@ -75,6 +75,11 @@ impl Arrivals {
         }
     }
 
+    /// Whether a packet comes before it can have been sent, by those so far.
+    pub(super) fn is_early(&self, sample: &Sample) -> bool {
+        !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
+    }
+
     /// Whether packets have shifted in the last `time`, or may be found to have.
     pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
         self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)

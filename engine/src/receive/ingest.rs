@@ -5,12 +5,16 @@
 //! changes its SSRC and nothing else is the same stream. The media clock is estimated from arrivals, whatever the
 //! sender says of PTP, so that the rate never depends on a master.
 
+mod admission;
+
 use super::agreement::Agreement;
 use super::conformance::{Conformance, Finding};
+use super::continuity::{Continuity, Datagram};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
-use super::refusals::{Companion, Refusals, is_keep_alive};
+use super::refusals::{Companion, Refusals};
+use super::source_gate::{Intruder, SourceGate, Takeover};
 use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
 use crate::rtp::format::{FormatError, MAX_PAYLOAD};
@@ -48,6 +52,22 @@ pub enum IngestError {
     /// A second source on the same group, kept out while the first one lasts.
     #[error("another source ({0}) sends to the same address")]
     OtherSource(Ssrc),
+    /// The stream comes from another address, which is alive.
+    #[error("{0}")]
+    OtherAddress(Intruder),
+    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`Continuity`].
+    #[error(
+        "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
+    )]
+    NotContinuing,
+    /// It is longer than the description allows (`a=maxptime`).
+    #[error("a packet of {frames} frames, but the description allows {longest} at most")]
+    TooLong {
+        /// Its frames.
+        frames: i64,
+        /// The description's.
+        longest: u32,
+    },
     /// A timestamp far from the stream's timeline; a second one like it starts a new timeline.
     #[error("timestamp {0} frames away from the stream's timeline")]
     Discontinuity(i64),
@@ -84,6 +104,12 @@ pub struct IngestStats {
     pub refusals: Refusals,
     /// What the packets say against the description of the stream.
     pub finding: Option<Finding>,
+    /// Who was refused last because the stream comes from another address.
+    pub intruder: Option<Intruder>,
+    /// Times that another address has taken over, and the last one.
+    pub takeovers: u32,
+    /// See [`IngestStats::takeovers`].
+    pub takeover: Option<Takeover>,
     /// Packets that found the ring to the audio half full: the sound card does not pull.
     pub overflows: u64,
     /// Restarts of the media timeline.
@@ -137,6 +163,13 @@ impl Timeline {
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
         self.legs.newest().is_some_and(|newest| packet.header.goes_on_from(newest, self.newest, frames))
     }
+
+    /// An arrival, as the media clock sees it.
+    fn sample(&self, now: LocalTime, position: Frames, rate: SampleRate) -> Sample {
+        let sent = rate.duration(position - self.origin_frame);
+        let offset = sent - (now - self.origin_local);
+        Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward }
+    }
 }
 
 /// Network half of a stream. Feed it every datagram of the stream's sockets with its receive timestamp and its [`Leg`].
@@ -146,6 +179,9 @@ pub struct Ingest {
     /// Timestamp of a packet that would have begun a new timeline, and was waited for to be confirmed.
     suspect: Option<RtpTimestamp>,
     conformance: Conformance,
+    /// Of each leg.
+    gates: [SourceGate; 2],
+    continuity: Continuity,
     snapshot: ControlSnapshot,
     stats: IngestStats,
     ptp: Option<PtpMap>,
@@ -166,6 +202,8 @@ impl Ingest {
             timeline: None,
             suspect: None,
             conformance: Conformance::new(config.described()),
+            gates: [SourceGate::default(); 2],
+            continuity: Continuity::new(config.format.sample_rate()),
             snapshot: ControlSnapshot::default(),
             stats: IngestStats::default(),
             ptp: None,
@@ -175,18 +213,13 @@ impl Ingest {
         }
     }
 
-    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a stream without redundancy.
+    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a stream without redundancy, from nobody knows whom: whoever
+    /// sends to the stream's address may be heard.
     ///
     /// # Errors
-    /// If it is not a packet of this stream with audio; it is counted by its reason ([`Refusals`]),
-    /// and nothing else happens.
+    /// As [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        let taken = self.take(leg, now, datagram);
-        if let Err(error) = &taken {
-            self.stats.refusals.count(error);
-            self.stats.refused += u64::from(error.is_refusal());
-        }
-        taken
+        self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
 
     /// Tells what PTP time is; call it whenever the clock has learnt something.
@@ -209,6 +242,12 @@ impl Ingest {
         stats
     }
 
+    /// Why datagrams were refused so far, without the rest of [`Ingest::stats`].
+    #[must_use]
+    pub const fn stats_of_refusals(&self) -> &Refusals {
+        &self.stats.refusals
+    }
+
     /// The sender's media clock as a source of the [`crate::clock::Reference`]: its rate is the sender's, its origin the stream's first packet. Of use once the
     /// rate is known to a part in a million.
     #[must_use]
@@ -225,28 +264,28 @@ impl Ingest {
         *self.playout_stats.read()
     }
 
-    fn take(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        if let Some(companion) = Companion::of(datagram) {
-            return Err(IngestError::Companion(companion));
+    /// Takes a packet that goes on with the stream, or that nothing is known against.
+    fn accept(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
+        self.conformance.observe(now, packet);
+        if let Some(finding) = self.conformance.contradiction() {
+            self.silence();
+            return Err(IngestError::Contradiction(finding));
         }
-        let packet = RtpPacket::parse(datagram)?;
-        self.check(leg, now, &packet)?;
-        let frames = self.config.format.frames_in_payload(packet.payload.len())?;
-        let frames = Frames::new(frames as i64);
+        let frames = self.frames_of(packet)?;
         let generation = self.stats.generation;
-        let mut position = self.place(leg, now, &packet, frames)?;
+        let mut position = self.place(leg, now, packet, frames)?;
         if self.has_fallen_behind(now, position + frames) {
             let legs = self.timeline.as_mut().map(|timeline| &mut timeline.legs);
             match legs.and_then(|legs| legs.assume_shift(now)) {
                 Some(later) => self.note_shift(later),
-                None => position = self.begin(leg, now, &packet),
+                None => position = self.begin(leg, now, packet),
             }
         }
         if self.stats.generation != generation {
             self.snapshot.packet_frames = frames.get() as u32;
         }
         let end = position + frames;
-        let (first, shift) = self.arrive(leg, now, &packet, position, end);
+        let (first, shift) = self.arrive(leg, now, packet, position, end);
         if let Some(later) = shift {
             self.note_shift(later);
         }
@@ -261,31 +300,6 @@ impl Ingest {
         Ok(())
     }
 
-    /// Whether a packet is what the stream was described to be.
-    fn check(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
-        let found = packet.header.payload_type.get();
-        let wrong_type = self.config.payload_type.filter(|&expected| expected != found);
-        let ssrc = packet.header.ssrc;
-        let mut own = self.timeline.as_mut().filter(|timeline| timeline.ssrc == ssrc);
-        let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
-        if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
-            // It uses up a number, which is not to be missed.
-            timeline.legs.skip(leg, packet.header.sequence);
-        }
-        if is_keep_alive {
-            return Err(IngestError::KeepAlive);
-        }
-        self.conformance.observe(now, packet);
-        if let Some(expected) = wrong_type {
-            return Err(IngestError::PayloadType { found, expected });
-        }
-        if let Some(finding) = self.conformance.contradiction() {
-            self.silence();
-            return Err(IngestError::Contradiction(finding));
-        }
-        Ok(())
-    }
-
     /// Takes back what was handed over and has not been played, and ends the timeline: what comes
     /// next begins a new one.
     fn silence(&mut self) {
@@ -295,6 +309,7 @@ impl Ingest {
         let IngestStats { sequence, legs, .. } = self.stats();
         (self.stats.sequence, self.stats.legs) = (sequence, legs);
         (self.timeline, self.suspect) = (None, None);
+        self.continuity.restart();
         self.snapshot =
             ControlSnapshot { generation: self.snapshot.generation, silenced: true, ..ControlSnapshot::default() };
         self.publisher.write(self.snapshot);
@@ -423,9 +438,7 @@ impl Ingest {
     ) -> (bool, Option<Nanos>) {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return (false, None) };
-        let sent = self.config.format.sample_rate().duration(position - timeline.origin_frame);
-        let offset = sent - (now - timeline.origin_local);
-        let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
+        let sample = timeline.sample(now, position, self.config.format.sample_rate());
         timeline.legs.arrive(&Candidate { leg, sequence: packet.header.sequence, position, late, sample })
     }
 

@@ -33,6 +33,9 @@ const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 const REMEMBERED: usize = 8192;
 /// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
+/// Copies of packets of the same leg that are this many or more behind its newest were not merely
+/// reordered (RFC 3550 A.1, MAX_MISORDER).
+const OLD_COPY: i64 = 100;
 /// Numbers of packets without audio that are remembered, to know the copies that the other leg
 /// brings: more keep-alives than any sender has under way on two networks.
 const SKIPPED: usize = 16;
@@ -100,7 +103,11 @@ impl Path {
     }
 
     /// Takes a packet; returns by how much it proves packets to come later for good.
-    fn arrive(&mut self, sequence: SequenceNumber, index: i64, sample: Sample) -> Option<Shift> {
+    fn arrive(&mut self, sequence: SequenceNumber, index: i64, first: bool, sample: Sample) -> Option<Shift> {
+        // What was played long ago comes again from who has recorded it.
+        if !first && self.newest.is_some_and(|newest| newest - index >= OLD_COPY) {
+            return None;
+        }
         self.last_arrival = Some(sample.at);
         // The copy of a packet tells nothing of the sender's clock: it was held back.
         let is_new = self.count(sequence, index) != Arrival::Duplicate;
@@ -175,6 +182,11 @@ impl Legs {
         self.merge.newest
     }
 
+    /// Whether a packet comes before it can have been sent, by those of its leg.
+    pub(super) fn is_early(&self, leg: Leg, sample: &Sample) -> bool {
+        self.path(leg).arrivals.is_early(sample)
+    }
+
     /// Takes a packet; returns whether it is the first copy, and by how much later the stream comes
     /// for good, if that is found now.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
@@ -187,7 +199,7 @@ impl Legs {
             self.paths[packet.leg as usize].arrivals = Arrivals::new(rate);
         }
         let path = &mut self.paths[packet.leg as usize];
-        let shift = path.arrive(packet.sequence, self.merge.index_of(packet.sequence), packet.sample);
+        let shift = path.arrive(packet.sequence, self.merge.index_of(packet.sequence), first, packet.sample);
         path.won += u64::from(first);
         path.late += u64::from(packet.late);
         let shift = shift.filter(|_| followed).and_then(|shift| self.shifted(packet.sample.at, &shift));

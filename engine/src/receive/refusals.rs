@@ -66,6 +66,12 @@ pub struct Refusals {
     pub frame_size: u64,
     /// Of a second source on the same address.
     pub other_source: u64,
+    /// From another address than the stream's.
+    pub other_address: u64,
+    /// With the stream's SSRC, beside packets that go on with the stream.
+    pub not_continuing: u64,
+    /// Longer than described.
+    pub too_long: u64,
     /// With a timestamp far from the stream's timeline.
     pub discontinuity: u64,
     /// Of a stream that contradicts its description.
@@ -82,6 +88,9 @@ impl Refusals {
             IngestError::PayloadType { .. } => &mut self.payload_type,
             IngestError::Format(_) => &mut self.frame_size,
             IngestError::OtherSource(_) => &mut self.other_source,
+            IngestError::OtherAddress(_) => &mut self.other_address,
+            IngestError::NotContinuing => &mut self.not_continuing,
+            IngestError::TooLong { .. } => &mut self.too_long,
             IngestError::Discontinuity(_) => &mut self.discontinuity,
             IngestError::Contradiction(_) => &mut self.contradiction,
             IngestError::KeepAlive | IngestError::Companion(_) => &mut self.companions,
@@ -103,6 +112,9 @@ impl Refusals {
             payload_type: self.payload_type.saturating_sub(earlier.payload_type),
             frame_size: self.frame_size.saturating_sub(earlier.frame_size),
             other_source: self.other_source.saturating_sub(earlier.other_source),
+            other_address: self.other_address.saturating_sub(earlier.other_address),
+            not_continuing: self.not_continuing.saturating_sub(earlier.not_continuing),
+            too_long: self.too_long.saturating_sub(earlier.too_long),
             discontinuity: self.discontinuity.saturating_sub(earlier.discontinuity),
             contradiction: self.contradiction.saturating_sub(earlier.contradiction),
             companions: self.companions.saturating_sub(earlier.companions),
@@ -115,17 +127,23 @@ impl Refusals {
         self.payload_type += more.payload_type;
         self.frame_size += more.frame_size;
         self.other_source += more.other_source;
+        self.other_address += more.other_address;
+        self.not_continuing += more.not_continuing;
+        self.too_long += more.too_long;
         self.discontinuity += more.discontinuity;
         self.contradiction += more.contradiction;
         self.companions += more.companions;
     }
 
-    fn reasons(&self) -> [(u64, &'static str); 6] {
+    fn reasons(&self) -> [(u64, &'static str); 9] {
         [
             (self.contradiction, "against the description"),
             (self.payload_type, "of another payload type"),
             (self.frame_size, "of no whole number of frames"),
             (self.other_source, "of another source"),
+            (self.other_address, "from another address"),
+            (self.not_continuing, "that do not go on with the stream"),
+            (self.too_long, "longer than described"),
             (self.discontinuity, "far from the timeline"),
             (self.not_rtp, "no RTP"),
         ]

@@ -241,6 +241,14 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
+    /// Whether a packet comes so much before it can have been sent that nothing the network has done
+    /// so far explains it. Twice the limit, because a single packet may be off by more than the least
+    /// late ones usually are.
+    pub(super) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
+        let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
+        is_grown_up && late_ns < -2.0 * self.limit_ns()
+    }
+
     /// Whether packets are off now, and may prove to have shifted.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.run.is_some() || self.withholds_since.is_some()

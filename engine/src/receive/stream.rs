@@ -44,6 +44,9 @@ pub struct StreamConfig {
     /// Frames of a packet, by the packet time that was described; packets may be of any other
     /// length, which is only told.
     pub packet_frames: Option<u32>,
+    /// The most frames that a packet may have (`a=maxptime`): longer ones are refused. `None` if that
+    /// was not described.
+    pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
     /// How long the first frame of a packet that took no time waits until the callback that plays it; if the sender's timestamps are related to PTP, and PTP is
@@ -91,6 +94,7 @@ impl StreamConfig {
             channel_map: ChannelMap::straight(format),
             payload_type: None,
             packet_frames: None,
+            longest_packet: None,
             media_clock: MediaClock::Unrelated,
             target_depth,
             depth_limit: target_depth,

@@ -14,7 +14,7 @@ mod gain;
 
 use crate::clock::Reference;
 use crate::receive::{
-    Decoder, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
+    Datagram, Decoder, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
 };
 use crate::rtp::leg::Leg;
 use crate::send::{Sender, SenderConfig, SenderError, SenderStats, Transmit};
@@ -135,7 +135,15 @@ impl Relay {
     /// # Errors
     /// If it is not a packet of the input; it is counted as refused, and nothing else happens.
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        self.ingest.handle_datagram(leg, now, datagram)?;
+        self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
+    }
+
+    /// The same of a datagram of which more is known, see [`Ingest::handle`].
+    ///
+    /// # Errors
+    /// As [`Relay::handle_datagram`].
+    pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
+        self.ingest.handle(datagram)?;
         while let Ok(packet) = self.packets.pop() {
             self.store(&packet);
         }

@@ -14,9 +14,10 @@ use crate::socket::{LONGEST_DATAGRAM, ROUND, Socket, SocketConfig, SocketStats, 
 use crate::timeline::Timeline;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use engine::clock::ClockReading;
-use engine::receive::Leg;
+use engine::receive::{Datagram, Leg};
 use engine::{LocalTime, Nanos};
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::ops::AddAssign;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,8 +34,8 @@ pub(super) const MOST_PATIENCE: Nanos = Nanos::from_micros(2_500);
 /// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing that takes long: other streams are heard by the same thread. A listener is not dropped
 /// under a lock that any sink takes.
 pub trait MediaSink: Send + 'static {
-    /// A datagram came at `at`.
-    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]);
+    /// A datagram came.
+    fn handle_datagram(&mut self, datagram: Datagram<'_>);
 
     /// All that had come by `until` has been handled; at least ten times a second. A process that stood still has a lot to handle, and what has not come by then may still come.
     /// `clock` is what the timeline says, if there is one.
@@ -207,8 +208,10 @@ impl Stream {
         let mut until = clock::now();
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
             let sink = &mut self.sink;
-            let round =
-                socket.receive(buffer, ROUND, |received, datagram| sink.handle_datagram(leg, received.at, datagram));
+            let round = socket.receive(buffer, ROUND, |received, bytes| {
+                let from = Some(IpAddr::V4(*received.source.ip()));
+                sink.handle_datagram(Datagram { leg, at: received.at, from, bytes });
+            });
             look += Look { read: round.read, more: round.more };
             until = until.min(round.until);
             round.warn_once(&mut self.faulty);
@@ -290,8 +293,9 @@ mod tests {
     struct Sink<F>(F);
 
     impl<F: FnMut(&[u8]) + Send + 'static> MediaSink for Sink<F> {
-        fn handle_datagram(&mut self, _leg: Leg, _at: LocalTime, datagram: &[u8]) {
-            (self.0)(datagram);
+        fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+            assert_eq!(datagram.from, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            (self.0)(datagram.bytes);
         }
 
         fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, legs: &[LegStatus]) {

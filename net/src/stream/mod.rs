@@ -14,7 +14,9 @@ use crate::worker::Scheduling;
 use arc_swap::ArcSwap;
 use engine::announce::sdp::{LegDescription, Obstacle, StreamDescription};
 use engine::clock::ClockReading;
-use engine::receive::{DriftLaw, FusedDrift, Ingest, IngestStats, Leg, Playout, PlayoutStats, StreamConfig, stream_by};
+use engine::receive::{
+    Datagram, DriftLaw, FusedDrift, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamConfig, stream_by,
+};
 use engine::{LocalTime, Nanos};
 use listener::MOST_PATIENCE;
 pub use listener::{LegStatus, MediaListener, MediaSink};
@@ -212,11 +214,15 @@ impl Feed {
 }
 
 impl MediaSink for Feed {
-    fn handle_datagram(&mut self, leg: Leg, at: LocalTime, datagram: &[u8]) {
-        match self.ingest.handle_datagram(leg, at, datagram) {
-            Ok(()) => (self.last_packet, self.last_length) = (Some(at), datagram.len()),
+    fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+        let held_refused = self.ingest.stats_of_refusals().not_continuing;
+        match self.ingest.handle(datagram) {
+            Ok(()) => (self.last_packet, self.last_length) = (Some(datagram.at), datagram.bytes.len()),
             Err(refusal) if refusal.is_refusal() => self.last_refusal = Some(refusal.to_string()),
             Err(_) => {}
+        }
+        if self.ingest.stats_of_refusals().not_continuing != held_refused {
+            self.last_refusal = Some(IngestError::NotContinuing.to_string());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, warn, write_bytes};
-use crate::target::{describe_format, named};
+use crate::target::{SapSources, describe_format, named};
 use clap::Args;
 use engine::announce::livewire::{LivewireEntry, LivewireEvent};
 use engine::announce::sap::{Entry, SapEvent, SessionKey};
@@ -34,6 +34,9 @@ pub(crate) struct DiscoverArguments {
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
 
+    #[command(flatten)]
+    sap_sources: SapSources,
+
     /// One JSON object for each change
     #[arg(long)]
     json: bool,
@@ -49,7 +52,7 @@ pub(crate) struct DiscoverArguments {
 
 pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
-    let listener = SapListener::with_groups(&interface, &arguments.sap_group)?;
+    let listener = SapListener::with_groups(&interface, &arguments.sap_group, &arguments.sap_sources.accepted)?;
     let session = Session::start(arguments.seconds)?;
     if let Some(name) = &arguments.sdp {
         return write_sdp(name, &listener, &session);
@@ -60,16 +63,28 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
         print(&row(["", "name", "address", "format", "from"]));
     }
     while session.goes_on() {
-        while let Some(event) = listener.poll_event() {
-            let sessions = listener.sessions();
+        // The sessions are at least as new as each of the changes.
+        let changes: Vec<SapEvent> = std::iter::from_fn(|| listener.poll_event()).collect();
+        let heard = listener.snapshot();
+        let sessions = &heard.0;
+        for event in changes {
             let entry = |key: &SessionKey| sessions.iter().find(|(other, _)| other == key).map(|(_, entry)| entry);
             match &event {
-                SapEvent::Added(key) => tell("added", entry(key), &rivals(key, &sessions), arguments.json)?,
-                SapEvent::Updated(key) => tell("updated", entry(key), &rivals(key, &sessions), arguments.json)?,
+                SapEvent::Added(key) => tell("added", entry(key), &rivals(key, sessions), arguments.json)?,
+                SapEvent::Updated(key) => tell("updated", entry(key), &rivals(key, sessions), arguments.json)?,
                 SapEvent::Refused { from, reason } if arguments.json => {
                     let line = serde_json::json!({ "event": "refused", "from": from, "reason": reason.to_string() });
                     print(&line.to_string());
                 }
+                // On the error output it was said by who heard it.
+                SapEvent::Crowded(crowd) if arguments.json => {
+                    let line = serde_json::json!({
+                        "event": "crowded", "sessions": crowd.sessions, "announced_once": crowd.unconfirmed,
+                        "addresses": crowd.addresses, "most_by": crowd.most.0, "by_that": crowd.most.1,
+                    });
+                    print(&line.to_string());
+                }
+                SapEvent::Crowded(_) => {}
                 SapEvent::Refused { from, reason } => print(&format!("! {from}: {reason}")),
                 SapEvent::Removed { name, reason, .. } if arguments.json => {
                     print(
@@ -87,7 +102,14 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
     let stats = listener.stats();
     if !arguments.json {
         let announced = listener.sessions().len();
-        print(&format!("{announced} announced; {} datagrams understood, {} refused", stats.understood, stats.refused));
+        let crowded = match stats.crowded_out {
+            0 => String::new(),
+            sessions => format!(", {sessions} sessions pushed out or left out because there were too many"),
+        };
+        print(&format!(
+            "{announced} announced; {} datagrams understood, {} refused{crowded}",
+            stats.understood, stats.refused
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -112,7 +134,8 @@ fn advertised(event: &LivewireEvent, json: bool) -> String {
 
 fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<ExitCode> {
     loop {
-        let sessions = listener.sessions();
+        let heard = listener.snapshot();
+        let sessions = &heard.0;
         if let Some(entry) = named(sessions.iter().map(|(_, entry)| entry), name) {
             entry.findings.iter().for_each(|finding| warn(format_args!("{name}: {finding}")));
             write_bytes(entry.text());
@@ -124,14 +147,42 @@ fn write_sdp(name: &str, listener: &SapListener, session: &Session) -> Result<Ex
     }
 }
 
-/// Other hosts that announce a session with the same `o=` line.
-fn rivals(key: &SessionKey, sessions: &[(SessionKey, Entry)]) -> Vec<IpAddr> {
+/// Another host that announces a session with the same `o=` line.
+struct Rival {
+    from: IpAddr,
+    /// For whom it says it does: another host, if it is a proxy.
+    on_behalf_of: IpAddr,
+    /// Whether it announces the same, byte for byte.
+    same: bool,
+}
+
+impl Rival {
+    fn sentence(&self) -> String {
+        let Self { from, on_behalf_of, same } = self;
+        let behalf = if from == on_behalf_of { String::new() } else { format!(" on behalf of {on_behalf_of}") };
+        if *same {
+            format!("{from} announces the same{behalf}: a proxy, or another address of the device")
+        } else {
+            format!(
+                "conflict: {from} announces it otherwise{behalf} (same o=): an address of the same device, or a stranger"
+            )
+        }
+    }
+}
+
+fn rivals(key: &SessionKey, sessions: &[(SessionKey, Entry)]) -> Vec<Rival> {
+    let text = sessions.iter().find(|(other, _)| other == key).map(|(_, entry)| entry.text());
     let others = sessions.iter().filter(|(other, _)| other.has_origin_of(key) && other.from() != key.from());
-    others.map(|(other, _)| other.from()).collect()
+    let rival = |(other, entry): &(SessionKey, Entry)| Rival {
+        from: other.from(),
+        on_behalf_of: other.origin(),
+        same: text == Some(entry.text()),
+    };
+    others.map(rival).collect()
 }
 
 /// An event whose session is gone again has nothing left to be told.
-fn tell(event: &str, entry: Option<&Entry>, rivals: &[IpAddr], json: bool) -> Result<()> {
+fn tell(event: &str, entry: Option<&Entry>, rivals: &[Rival], json: bool) -> Result<()> {
     let Some(entry) = entry else { return Ok(()) };
     if json {
         print(&serde_json::to_string(&Line::of(event, entry, rivals)).map_err(Failure::run)?);
@@ -143,7 +194,7 @@ fn tell(event: &str, entry: Option<&Entry>, rivals: &[IpAddr], json: bool) -> Re
         print(&row([mark, name, &addresses(stream).join(" "), &describe_format(stream), &from]));
     }
     for rival in rivals {
-        print(&format!("      {rival} announces it, too (same o=): an address of the same device, or a stranger"));
+        print(&format!("      {}", rival.sentence()));
     }
     entry.findings.iter().for_each(|finding| print(&format!("      {finding}")));
     Ok(())
@@ -167,6 +218,8 @@ struct Line {
     streams: Vec<Stream>,
     /// Other hosts with the same `o=` line.
     also_announced_by: Vec<String>,
+    /// Those of them that announce it otherwise.
+    conflicts_with: Vec<String>,
     findings: Vec<String>,
     sdp: String,
 }
@@ -183,8 +236,9 @@ struct Stream {
 }
 
 impl Line {
-    fn of(event: &str, entry: &Entry, rivals: &[IpAddr]) -> Self {
+    fn of(event: &str, entry: &Entry, rivals: &[Rival]) -> Self {
         let origin = &entry.description.origin;
+        let conflicts = rivals.iter().filter(|rival| !rival.same);
         Self {
             event: event.to_owned(),
             name: entry.description.name.clone(),
@@ -192,7 +246,8 @@ impl Line {
             version: origin.version,
             from: entry.from.to_string(),
             streams: entry.description.streams.iter().map(Stream::of).collect(),
-            also_announced_by: rivals.iter().map(ToString::to_string).collect(),
+            also_announced_by: rivals.iter().map(|rival| rival.from.to_string()).collect(),
+            conflicts_with: conflicts.map(|rival| rival.from.to_string()).collect(),
             findings: entry.findings.iter().map(ToString::to_string).collect(),
             sdp: String::from_utf8_lossy(entry.text()).into_owned(),
         }

@@ -9,6 +9,7 @@ mod discover;
 mod failure;
 mod findings;
 #[cfg(all(feature = "cpal", target_os = "linux"))]
+mod intruders;
 mod jack;
 mod lint;
 mod monitor;

@@ -9,7 +9,7 @@ use crate::ptp_options::PtpOptions;
 use crate::record::{duration_ms, interfaces};
 use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
-use crate::target::{Finder, Target};
+use crate::target::{Finder, SapSources, Target};
 use crate::whole_file;
 use clap::Args;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
@@ -60,6 +60,9 @@ pub(crate) struct LoopArguments {
     /// several times for several groups
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
+
+    #[command(flatten)]
+    sap_sources: SapSources,
 
     /// Network interface of the output; the input's if it is left out
     #[arg(long, value_name = "IF")]
@@ -121,7 +124,8 @@ pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     let interface = arguments.interface.first().map(String::as_str);
     let target =
-        Finder { interface, sap_groups: &arguments.sap_group, session: &session }.find_one(&arguments.stream)?;
+        Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session: &session }
+            .find_one(&arguments.stream)?;
     let mut wait = ClockWait::new(arguments.wait)?;
     let inputs = interfaces(&arguments.interface, &target)?;
     let outputs: Vec<Interface> = match &arguments.output_interface[..] {

@@ -19,6 +19,7 @@ mod url;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, warn};
+use clap::Args;
 use engine::Nanos;
 use engine::announce::sap::Entry;
 use engine::announce::sdp::{Description, Parsed, StreamDescription};
@@ -47,12 +48,22 @@ pub(crate) struct Target {
     pub(crate) domain: Option<u8>,
 }
 
+/// Whose announcements are heard.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SapSources {
+    /// Take announcements from this address only; several times for several addresses
+    #[arg(long = "sap-source", value_name = "ADDRESS")]
+    pub(crate) accepted: Vec<Ipv4Addr>,
+}
+
 /// Where streams are looked for.
 pub(crate) struct Finder<'a> {
     /// The interface on which announcements are heard, unless the stream has its own.
     pub(crate) interface: Option<&'a str>,
     /// Groups of announcements besides the usual ones.
     pub(crate) sap_groups: &'a [Ipv4Addr],
+    /// The only announcers to be heard, if any are given.
+    pub(crate) sap_sources: &'a SapSources,
     pub(crate) session: &'a Session,
 }
 
@@ -93,11 +104,12 @@ impl Finder<'_> {
     fn announced(&self, exact: &str, name: &str, suffix: &Suffix, may_be_path: bool) -> Result<Vec<Target>> {
         let own = suffix.options.interfaces.first().map(String::as_str);
         let interface = Interface::find(own.or(self.interface))?;
-        let listener = SapListener::with_groups(&interface, self.sap_groups)?;
+        let listener = SapListener::with_groups(&interface, self.sap_groups, &self.sap_sources.accepted)?;
         warn(format_args!("waiting for an announcement of {name} on {interface}"));
         let mut patience = Some(clock::now() + PATIENCE);
         loop {
-            let sessions = listener.sessions();
+            let heard = listener.snapshot();
+            let sessions = &heard.0;
             let entries = || sessions.iter().map(|(_, entry)| entry);
             let whole = Suffix::default();
             for (name, suffix) in [(exact, &whole), (name, suffix)] {

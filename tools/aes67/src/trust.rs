@@ -8,7 +8,7 @@ use crate::session::{Session, warn};
 use crate::target::Target;
 use clap::ValueEnum;
 use engine::clock::ClockReading;
-use engine::receive::{Companion, Conformance, Described, Leg};
+use engine::receive::{Companion, Conformance, Datagram, Described};
 use engine::rtp::wire::RtpPacket;
 use engine::{LocalTime, Nanos};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
@@ -92,8 +92,8 @@ impl Learning {
 struct Sink(Arc<Mutex<Learning>>);
 
 impl MediaSink for Sink {
-    fn handle_datagram(&mut self, _leg: Leg, at: LocalTime, datagram: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(at, datagram);
+    fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(datagram.at, datagram.bytes);
     }
 
     fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, _legs: &[LegStatus]) {}

@@ -6,13 +6,26 @@
 //! A deletion is believed if it comes from the session's own announcer; where that has several of
 //! the same `o=` line, the hash tells which is meant, or else the stream's address.
 //!
+//! There is room for [`MAX_SESSIONS`]. Whoever floods the network pushes out its own and what is as
+//! new, see [`room`]: a session is *confirmed* when it was heard again after a second, and of each
+//! address [`room::GUARANTEED`] confirmed ones stay, whatever others announce. A flood is told of
+//! once, with the address that announces most ([`SapEvent::Crowded`]).
+//!
+//! A proxy announces for others: its datagrams come from an address of its own, and the originating
+//! source of their header is another's (RFC 2974, 6). What it announces is its own session here,
+//! beside that of the host itself; it cannot change or withdraw that one, because nothing but the
+//! address of a datagram shows who sent it. Where both say the same, that is told as such.
+//!
 //! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but an hour at least; that leaves dead streams on display for an hour, so
 //! the hour counts only for sessions that were announced once: of others the interval is known.
+
+mod room;
 
 use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
 use crate::announce::sdp::{Description, Finding};
 use crate::units::{LocalTime, Nanos};
+use room::HeardOnce;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -25,6 +38,8 @@ const MAX_SESSIONS: usize = 1024;
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is gone (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
+/// What is announced again after this long is no copy of the same announcement on another group.
+const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
 /// Limits of that: PipeWire's 90 s, because multicast loses packets in rows; and the RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
@@ -51,9 +66,16 @@ pub struct Entry {
     heard_at: LocalTime,
     /// The longest of the last intervals, slowly forgotten; `None` before the second announcement.
     interval: Option<Nanos>,
+    confirmed: bool,
 }
 
 impl Entry {
+    /// Whether it was announced again, and not only once.
+    #[must_use]
+    pub const fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
     /// The description as it was announced, byte for byte.
     #[must_use]
     pub fn text(&self) -> &[u8] {
@@ -72,6 +94,7 @@ impl Entry {
         // A loss makes one interval long; the next ones forget it by and by. A second group doubles each announcement.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
+        self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
         self.heard_at = now;
     }
 }
@@ -98,6 +121,8 @@ pub enum Removal {
     Deleted,
     /// It was not announced for this long.
     Silent(Nanos),
+    /// There was no room left for it.
+    Crowded,
 }
 
 impl fmt::Display for Removal {
@@ -105,6 +130,7 @@ impl fmt::Display for Removal {
         match self {
             Self::Deleted => f.write_str("its host has withdrawn it"),
             Self::Silent(length) => write!(f, "it was not announced for {length}"),
+            Self::Crowded => f.write_str("there are too many, and it was announced once only"),
         }
     }
 }
@@ -132,6 +158,32 @@ pub enum SapEvent {
         /// Why.
         reason: SapError,
     },
+    /// There are more sessions than there is room for; told once until there is room again.
+    Crowded(Crowd),
+}
+
+/// A flood of announcements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Sessions that are known.
+    pub sessions: usize,
+    /// Those of them that were announced only once.
+    pub unconfirmed: usize,
+    /// From how many addresses they come.
+    pub addresses: usize,
+    /// The address that announces most, and how many.
+    pub most: (IpAddr, usize),
+}
+
+impl fmt::Display for Crowd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sessions, unconfirmed, addresses, most: (from, count) } = self;
+        write!(
+            f,
+            "{sessions} sessions are announced, which is all there is room for: {count} by {from}, {unconfirmed} only once, \
+             by {addresses} addresses in all. What is announced only once makes room for others"
+        )
+    }
 }
 
 /// What was heard.
@@ -143,6 +195,8 @@ pub struct DirectoryStats {
     pub refused: u64,
     /// Deletions of sessions that nobody announced, or of other hosts' sessions.
     pub idle_deletions: u64,
+    /// Sessions that were pushed out, or not let in, because there was no room.
+    pub crowded_out: u64,
 }
 
 /// The sessions that are announced now.
@@ -165,6 +219,8 @@ pub struct Directory {
     /// Refusals that were told, as text.
     refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
+    heard_once: HeardOnce,
+    is_crowded: bool,
 }
 
 impl Directory {
@@ -261,9 +317,10 @@ impl Directory {
             }
             return Ok(());
         }
-        if self.sessions.len() == MAX_SESSIONS {
-            return Err(SapError::Full(MAX_SESSIONS));
-        }
+        // What was pushed out before is heard again.
+        let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
+        let confirmed = self.heard_once.knows(now, fingerprint);
+        self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
         let entry = Entry {
             description: parsed.description,
             findings: parsed.findings,
@@ -273,6 +330,7 @@ impl Directory {
             text: packet.payload.to_vec(),
             heard_at: now,
             interval: None,
+            confirmed,
         };
         let taken: BTreeSet<u16> = self.of(host, &session).map(|(key, _)| key.number()).collect();
         // There are fewer sessions than numbers.
@@ -327,6 +385,7 @@ impl Directory {
 
     fn remove(&mut self, key: SessionKey, reason: Removal) {
         if let Some(entry) = self.sessions.remove(&key) {
+            self.is_crowded &= reason == Removal::Crowded;
             self.push(SapEvent::Removed { key, name: entry.description.name, reason });
         }
     }

@@ -12,7 +12,7 @@ mod session;
 mod wire;
 
 pub use announcer::{Announcer, AnnouncerConfig, Transmit};
-pub use directory::{Directory, DirectoryStats, Entry, Removal, SapEvent, named};
+pub use directory::{Crowd, Directory, DirectoryStats, Entry, Removal, SapEvent, named};
 pub use session::SessionKey;
 pub use wire::{SapError, SapPacket};
 

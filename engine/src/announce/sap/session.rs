@@ -46,6 +46,13 @@ impl SessionKey {
         self.host.from
     }
 
+    /// The originating source of their header (RFC 2974, 6): another host, if a proxy announces for
+    /// it.
+    #[must_use]
+    pub const fn origin(&self) -> IpAddr {
+        self.host.origin
+    }
+
     /// Whether both have the same `o=` line, whoever announces them.
     #[must_use]
     pub fn has_origin_of(&self, other: &Self) -> bool {

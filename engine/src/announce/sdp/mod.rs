@@ -153,9 +153,12 @@ impl StreamDescription {
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         let Described { format, payload_type, packet_frames } = self.described(self.only_payload_type());
+        // A description whose least is more than its most is told of, and means the former.
+        let longest = self.max_packet_frames.map(|longest| longest.max(self.packet_frames.unwrap_or(0)));
         StreamConfig {
             payload_type,
             packet_frames,
+            longest_packet: longest.and_then(|frames| u32::try_from(frames).ok()),
             media_clock: self.relation(),
             card_rate,
             ..StreamConfig::new(format, target_depth, block_frames)

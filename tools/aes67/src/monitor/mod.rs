@@ -8,6 +8,7 @@ mod streams;
 
 use crate::failure::{Failure, Result};
 use crate::session::{Session, print, warn};
+use crate::target::SapSources;
 use clap::Args;
 use masters::Masters;
 use net::interface::Interface;
@@ -36,6 +37,9 @@ pub(crate) struct MonitorArguments {
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
 
+    #[command(flatten)]
+    sap_sources: SapSources,
+
     /// PTP domain that lateness is measured by
     #[arg(long, alias = "ptp-domain", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
     domain: u8,
@@ -55,7 +59,7 @@ pub(crate) struct MonitorArguments {
 
 pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
-    let listener = SapListener::with_groups(&interface, &arguments.sap_group)?;
+    let listener = SapListener::with_groups(&interface, &arguments.sap_group, &arguments.sap_sources.accepted)?;
     let mut session = Session::start(arguments.seconds)?;
     // Without PTP's ports there are streams to be shown all the same.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
@@ -63,7 +67,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let masters = Masters::start(&interface).ok();
     let mut streams = Streams::new(&interface, client.clone().map(Timeline::Ptp), arguments.streams);
     while session.goes_on() {
-        streams.follow(&listener.sessions());
+        streams.follow(&listener.snapshot().0);
         if !session.second_is_over() {
             continue;
         }

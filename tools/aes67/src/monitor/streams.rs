@@ -4,7 +4,7 @@ use crate::target::describe_format;
 use engine::announce::sap::SessionKey;
 use engine::announce::sdp::StreamDescription;
 use engine::clock::ClockReading;
-use engine::receive::{Leg, MediaClock};
+use engine::receive::{Datagram, MediaClock};
 use engine::rtp::sequence::SequenceTracker;
 use engine::rtp::wire::RtpPacket;
 use engine::{Frames, LocalTime, NANOS_PER_SECOND, Nanos};
@@ -50,9 +50,9 @@ impl Sink {
 }
 
 impl MediaSink for Sink {
-    fn handle_datagram(&mut self, _leg: Leg, at: LocalTime, datagram: &[u8]) {
-        let Ok(packet) = RtpPacket::parse(datagram) else { return };
-        let late = self.lateness(at, &packet);
+    fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+        let Ok(packet) = RtpPacket::parse(datagram.bytes) else { return };
+        let late = self.lateness(datagram.at, &packet);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.packets += 1;
         counts.sequence.insert(packet.header.sequence);

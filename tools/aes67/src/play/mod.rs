@@ -22,11 +22,12 @@ mod view;
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::intruders::{Intruders, Seen};
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::record::interfaces;
 use crate::session::{Session, print, warn};
-use crate::target::{Finder, Target};
+use crate::target::{Finder, SapSources, Target};
 use crate::trust::Trust;
 use clap::{Args, ValueEnum};
 use counts::{Counts, Tally};
@@ -85,6 +86,9 @@ pub(crate) struct PlayArguments {
     /// Listen to announcements on this group, too; several times for several groups
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
+
+    #[command(flatten)]
+    sap_sources: SapSources,
 
     /// Sound card, by a part of its name; the system's default if it is left out
     #[arg(long, value_name = "NAME")]
@@ -199,7 +203,7 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
 /// What is to be played, and by which clocks.
 fn streams(arguments: &PlayArguments, session: &Session) -> Result<Vec<Stream>> {
     let interface = arguments.interface.first().map(String::as_str);
-    let finder = Finder { interface, sap_groups: &arguments.sap_group, session };
+    let finder = Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session };
     let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
     let targets = targets.concat();
     if !arguments.channels.is_empty() && arguments.channels.len() != targets.len() {
@@ -285,6 +289,7 @@ struct Followed {
     interval: Interval,
     late: LatePackets,
     findings: Findings,
+    intruders: Intruders,
     shifts: Shifts,
     silent: bool,
 }
@@ -310,6 +315,7 @@ impl<'a> Desk<'a> {
             interval: Interval::new(Counts::default()),
             late: LatePackets::default(),
             findings: Findings::default(),
+            intruders: Intruders::default(),
             shifts: Shifts::default(),
             silent: false,
         };
@@ -489,6 +495,17 @@ fn follow(session: &mut Session, stream: &Stream, status: &ReceiverStatus, follo
     let finding = status.ingest.finding;
     if let Some(sentence) = followed.findings.look(name, finding) {
         session.tell(format_args!("{sentence}"));
+    }
+    let ingest = &status.ingest;
+    let seen = Seen {
+        intruder: ingest.intruder,
+        other_address: followed.counts.refusals.other_address,
+        takeovers: ingest.takeovers,
+        takeover: ingest.takeover,
+        not_continuing: followed.counts.refusals.not_continuing,
+    };
+    for sentence in followed.intruders.look(clock::now(), seen) {
+        session.tell(format_args!("warning: {name}: {sentence}"));
     }
     if followed.shifts.look(clock::now(), followed.counts.shifts) {
         session.tell(format_args!("{name}: {}", shift::sentence(status, stream.timeline.is_some())));

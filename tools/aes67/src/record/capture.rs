@@ -5,8 +5,10 @@
 //! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. While nothing comes, silence follows by a second or two. So
 //! the recording is as long as it takes. Sans-IO: time is an argument.
 
+use crate::intruders::Seen;
 use engine::receive::{
-    Companion, Conformance, Described, Finding, IngestError, Insertion, JitterBuffer, Refusals, is_keep_alive,
+    Companion, Conformance, Continuity, Datagram, Described, Finding, IngestError, Insertion, Intruder, JitterBuffer,
+    Refusals, SourceGate, Takeover, Verdict, is_keep_alive,
 };
 use engine::rtp::format::StreamFormat;
 use engine::rtp::sequence::SequenceNumber;
@@ -25,6 +27,9 @@ const CLOCK_ERROR: i64 = 5000;
 const LEGS_APART: Nanos = Nanos::from_secs(1);
 /// Another source takes over once the present one has been silent for this long.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+/// A packet that comes so much before those so far do, by its timestamp, is early: more than what a
+/// network jitters by, and little beside [`DEPTH`].
+const EARLY: Nanos = Nanos::from_millis(20);
 /// Full scale of the integers that are passed on.
 const FULL_SCALE: f32 = 8_388_608.0;
 /// The most frames of one block.
@@ -69,6 +74,24 @@ pub(crate) struct CaptureStats {
     pub(crate) gaps: u64,
     /// New sources, and jumps of the timestamps.
     pub(crate) restarts: u64,
+    /// Who was refused last because the stream comes from another address.
+    intruder: Option<Intruder>,
+    /// Times that another address has taken over, and the last one.
+    takeovers: u32,
+    takeover: Option<Takeover>,
+}
+
+impl CaptureStats {
+    /// Who sent beside the stream's sender.
+    pub(crate) const fn intruders(&self) -> Seen {
+        Seen {
+            intruder: self.intruder,
+            other_address: self.refusals.other_address,
+            takeovers: self.takeovers,
+            takeover: self.takeover,
+            not_continuing: self.refusals.not_continuing,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +105,17 @@ struct Timeline {
     sequence: SequenceNumber,
     newest: Frames,
     newest_at: LocalTime,
+    /// By how much the earliest packet so far was ahead of the host's clock, when it came.
+    ahead: (Nanos, LocalTime),
+}
+
+impl Timeline {
+    /// By how much the earliest packets are ahead of the host's clock, as far as that may have gone
+    /// wrong since.
+    fn known_ahead(&self, now: LocalTime) -> Nanos {
+        let (ahead, at) = self.ahead;
+        ahead - Nanos::new(now.since(at).as_nanos() / CLOCK_ERROR)
+    }
 }
 
 /// A timeline that is over.
@@ -97,6 +131,9 @@ pub(crate) struct Capture {
     format: StreamFormat,
     payload_type: Option<u8>,
     conformance: Conformance,
+    /// Of each leg.
+    gates: [SourceGate; 2],
+    continuity: Continuity,
     /// Whether packets are silence, because they contradict the description.
     silenced: bool,
     buffer: JitterBuffer,
@@ -118,6 +155,8 @@ impl Capture {
             format,
             payload_type,
             conformance: Conformance::new(described),
+            gates: [SourceGate::default(); 2],
+            continuity: Continuity::new(format.sample_rate()),
             silenced: false,
             buffer: JitterBuffer::new(format.channels(), capacity),
             timeline: None,
@@ -130,11 +169,11 @@ impl Capture {
         }
     }
 
-    /// Takes a datagram that came at `now`.
-    pub(crate) fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
-        if let Err(error) = self.take(now, datagram) {
-            self.stats.refusals.count(&error);
-        }
+    /// Takes a datagram.
+    pub(crate) fn handle(&mut self, datagram: Datagram<'_>) {
+        let admitted = self.admit(datagram);
+        self.count(admitted);
+        self.stats.refusals.not_continuing += self.continuity.take_refused();
         self.stats.finding = self.conformance.finding();
     }
 
@@ -166,19 +205,74 @@ impl Capture {
         &self.stats
     }
 
-    fn take(&mut self, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
-        if let Some(companion) = Companion::of(datagram) {
+    fn count(&mut self, taken: Result<(), IngestError>) {
+        let Err(error) = taken else { return };
+        self.stats.refusals.count(&error);
+        if let IngestError::OtherAddress(intruder) = error {
+            self.stats.intruder = Some(intruder);
+        }
+    }
+
+    /// Takes a datagram, and those before it that were held, if they are packets of the stream.
+    fn admit(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
+        if let Some(companion) = Companion::of(datagram.bytes) {
             return Err(IngestError::Companion(companion));
         }
-        let packet = RtpPacket::parse(datagram)?;
+        let packet = RtpPacket::parse(datagram.bytes)?;
+        if let Some(from) = datagram.from {
+            self.gates[datagram.leg as usize].check(datagram.at, from).map_err(IngestError::OtherAddress)?;
+        }
+        self.check_kind(datagram.at, &packet)?;
+        if self.judge(datagram, &packet) == Verdict::Held {
+            return Ok(());
+        }
+        while let Some(held) = self.continuity.poll_released() {
+            let taken = self.take(held.datagram());
+            self.count(taken);
+        }
+        self.take(datagram)
+    }
+
+    /// Whether a packet goes on with the stream. One of another source is not asked about, unless it
+    /// may be the stream's next.
+    fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
+        let header = packet.header;
+        let frames = self.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
+        let Some(timeline) = self.timeline else { return self.continuity.judge(datagram, packet, frames, false) };
+        let is_own = timeline.ssrc == header.ssrc;
+        let goes_on = header.goes_on_from(timeline.sequence, timeline.newest, Frames::new(frames as i64));
+        if !is_own && !goes_on && !self.continuity.holds_of(header.ssrc) {
+            return Verdict::Take;
+        }
+        let ahead = self.ahead(datagram.at, header.timestamp.unwrap_near(timeline.newest));
+        let is_early = is_own && ahead > timeline.known_ahead(datagram.at) + EARLY;
+        self.continuity.judge(datagram, packet, frames, is_early)
+    }
+
+    /// By how much a position is ahead of the host's clock.
+    fn ahead(&self, now: LocalTime, position: Frames) -> Nanos {
+        self.format.sample_rate().duration(position) - (now - LocalTime::ZERO)
+    }
+
+    /// Takes a packet that goes on with the stream, or that nothing is known against.
+    fn take(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
+        let Datagram { leg, at: now, from, bytes } = datagram;
+        let packet = RtpPacket::parse(bytes)?;
         self.check(now, &packet)?;
         let frames = self.format.decode_into(packet.payload, &mut self.decoded)?;
         let first = self.place(now, &packet, frames)?;
+        let gate = &mut self.gates[leg as usize];
+        from.into_iter().for_each(|from| gate.accept(now, from));
+        if let Some(takeover) = gate.take_takeover() {
+            (self.stats.takeovers, self.stats.takeover) = (self.stats.takeovers.wrapping_add(1), Some(takeover));
+        }
         let end = first + Frames::new(frames as i64);
         let rate = self.format.sample_rate();
         let depth = Frames::new(rate.frames_in(DEPTH) as i64);
         self.pass_on_until(end - depth);
+        let ahead = self.ahead(now, first);
         let Some(timeline) = self.timeline.as_mut() else { return Ok(()) };
+        timeline.ahead = (timeline.known_ahead(now).max(ahead), now);
         let samples = &self.decoded[..frames * self.format.channels()];
         match self.buffer.insert(timeline.cursor, first, samples) {
             Insertion::Stored => self.stats.packets += 1,
@@ -193,21 +287,35 @@ impl Capture {
         Ok(())
     }
 
+    /// Whether a packet is of the kind that was described.
+    fn check_kind(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
+        let (ssrc, sequence) = (packet.header.ssrc, packet.header.sequence);
+        let is_own = self.timeline.is_some_and(|timeline| timeline.ssrc == ssrc);
+        let found = packet.header.payload_type.get();
+        let wrong_type = self.payload_type.filter(|&expected| expected != found);
+        let is_keep_alive = is_keep_alive(packet, self.payload_type, is_own);
+        if is_own && (is_keep_alive || wrong_type.is_some()) {
+            self.continuity.skip(ssrc, sequence);
+        }
+        if is_keep_alive {
+            return Err(IngestError::KeepAlive);
+        }
+        let Some(expected) = wrong_type else { return Ok(()) };
+        // While packets of the described type come, others do not speak for the stream.
+        if !self.continuity.goes_on(now) {
+            self.conformance.observe(now, packet);
+        }
+        Err(IngestError::PayloadType { found, expected })
+    }
+
     /// Whether a packet is what the stream was described to be. Another rate is told, and recorded
     /// as it is: the samples are right. Samples of another size would be noise.
     fn check(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
-        let is_own = self.timeline.is_some_and(|timeline| timeline.ssrc == packet.header.ssrc);
-        if is_keep_alive(packet, self.payload_type, is_own) {
-            return Err(IngestError::KeepAlive);
-        }
         self.conformance.observe(now, packet);
-        let found = packet.header.payload_type.get();
-        if let Some(expected) = self.payload_type.filter(|&expected| expected != found) {
-            return Err(IngestError::PayloadType { found, expected });
-        }
         match self.conformance.contradiction() {
             Some(finding @ Finding::FrameSize { .. }) => {
                 self.silence();
+                self.continuity.restart();
                 Err(IngestError::Contradiction(finding))
             }
             _ => {
@@ -296,7 +404,8 @@ impl Capture {
     fn begin(&mut self, now: LocalTime, number: u64, packet: &RtpPacket<'_>) -> Frames {
         let RtpHeader { ssrc, sequence, timestamp, .. } = packet.header;
         let first = Frames::new(i64::from(timestamp.get()));
-        self.timeline = Some(Timeline { number, ssrc, cursor: first, sequence, newest: first, newest_at: now });
+        let ahead = (self.ahead(now, first), now);
+        self.timeline = Some(Timeline { number, ssrc, cursor: first, sequence, newest: first, newest_at: now, ahead });
         first
     }
 
@@ -328,6 +437,7 @@ impl Capture {
 mod tests {
     use super::*;
     use engine::SampleRate;
+    use engine::receive::Leg;
     use engine::rtp::format::Encoding;
     use engine::rtp::wire::PayloadType;
 
@@ -340,6 +450,12 @@ mod tests {
 
     fn capture() -> Capture {
         Capture::new(described())
+    }
+
+    impl Capture {
+        fn handle_datagram(&mut self, at: LocalTime, bytes: &[u8]) {
+            self.handle(Datagram { leg: Leg::A, at, from: None, bytes });
+        }
     }
 
     /// The packet number `index` of a stream in which frame n has the value n + 1, offset to a timestamp near its wrap.

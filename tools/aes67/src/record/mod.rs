@@ -11,15 +11,16 @@ mod wav;
 
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
+use crate::intruders::Intruders;
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
-use crate::target::{Finder, Target};
+use crate::target::{Finder, SapSources, Target};
 use crate::trust::Trust;
 use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
-use engine::receive::{Leg, MediaClock, Refusals};
+use engine::receive::{Datagram, MediaClock, Refusals};
 use engine::{LocalTime, Nanos, SampleRate};
 use files::Files;
 use net::interface::Interface;
@@ -65,6 +66,9 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "GROUP")]
     sap_group: Vec<Ipv4Addr>,
 
+    #[command(flatten)]
+    sap_sources: SapSources,
+
     /// Begin a new file after this many minutes of audio
     #[arg(long, value_name = "MINUTES", alias = "split-minutes")]
     split: Option<f64>,
@@ -91,7 +95,8 @@ pub(crate) struct RecordArguments {
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     let interface = arguments.interface.first().map(String::as_str);
-    let finder = Finder { interface, sap_groups: &arguments.sap_group, session: &session };
+    let finder =
+        Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session: &session };
     let targets: Vec<Vec<Target>> = arguments.streams.iter().map(|text| finder.find(text)).collect::<Result<_>>()?;
     let mut targets = targets.concat();
     for target in &mut targets {
@@ -109,7 +114,7 @@ pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
         done = takes.iter_mut().try_for_each(Take::write);
         if done.is_ok() && session.second_is_over() {
             done = takes.iter_mut().try_for_each(Take::keep_valid);
-            let news: Vec<String> = takes.iter_mut().filter_map(Take::news).collect();
+            let news: Vec<String> = takes.iter_mut().flat_map(Take::news).collect();
             let dropped = takes.iter().map(Take::dropped).sum();
             if let Some(listener) = takes.iter().find_map(|take| take.listener.as_ref()) {
                 hint.look(&mut session, dropped, || listener.scheduling());
@@ -198,6 +203,7 @@ struct Shared {
 struct Take {
     name: String,
     findings: Findings,
+    intruders: Intruders,
     files: Files,
     blocks: Receiver<Block>,
     shared: Arc<Mutex<Shared>>,
@@ -225,8 +231,8 @@ impl Take {
         let listener = Some(MediaListener::start(&legs, ptp.map(Timeline::Ptp), sink)?);
         // Last: a recording that cannot begin leaves no file behind.
         let files = Files::create(path, Layout::new(format, &target.name), max_frames, arguments.overwrite)?;
-        let (name, findings) = (target.name.clone(), Findings::default());
-        Ok(Self { name, findings, files, blocks, shared, listener })
+        let (name, findings, intruders) = (target.name.clone(), Findings::default(), Intruders::default());
+        Ok(Self { name, findings, intruders, files, blocks, shared, listener })
     }
 
     fn write(&mut self) -> Result<()> {
@@ -244,18 +250,18 @@ impl Take {
     }
 
     /// What a person should know of its packets.
-    fn news(&mut self) -> Option<String> {
-        let finding = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats.finding;
-        self.findings.look(&self.name, finding)
+    fn news(&mut self) -> Vec<String> {
+        let stats = self.shared.lock().unwrap_or_else(PoisonError::into_inner).stats;
+        let intruders = self.intruders.look(net::clock::now(), stats.intruders());
+        let intruders = intruders.into_iter().map(|sentence| format!("warning: {}: {sentence}", self.name));
+        self.findings.look(&self.name, stats.finding).into_iter().chain(intruders).collect()
     }
 
     fn finish(mut self) -> Result<()> {
         // Its end lets go of what still waits.
         drop(self.listener.take());
         let written = self.write();
-        if let Some(sentence) = self.news() {
-            print(&sentence);
-        }
+        self.news().iter().for_each(|sentence| print(sentence));
         let anchor = self.anchor();
         let finished = written.and(self.files.finish(anchor.as_ref()));
         print(&self.line());
@@ -327,8 +333,8 @@ impl Sink {
 }
 
 impl MediaSink for Sink {
-    fn handle_datagram(&mut self, _leg: Leg, at: LocalTime, datagram: &[u8]) {
-        self.capture.handle_datagram(at, datagram);
+    fn handle_datagram(&mut self, datagram: Datagram<'_>) {
+        self.capture.handle(datagram);
         self.pass_on();
     }
 

@@ -1,3 +1,4 @@
+use super::room::GUARANTEED;
 use super::*;
 use crate::announce::sap::{Announcer, AnnouncerConfig};
 use crate::announce::sdp::Origin;
@@ -229,13 +230,109 @@ fn the_number_of_sessions_and_events_is_bounded() {
     for id in 0..MAX_SESSIONS as u32 {
         hear(&mut directory, 0, &datagram(false, 1, HOST, &text(id, 1)));
     }
-    let more = directory.handle_datagram(at(0), HOST.into(), &datagram(false, 1, HOST, &text(5000, 1)));
-    assert_eq!(more, Err(SapError::Full(MAX_SESSIONS)));
     for version in 2..10 {
         hear(&mut directory, 1, &datagram(false, 1, HOST, &text(3, version)));
     }
     assert_eq!((directory.len(), directory.events.len()), (MAX_SESSIONS, MAX_EVENTS));
-    assert_eq!(directory.stats().refused, 1);
+    assert_eq!((directory.stats().refused, directory.stats().crowded_out), (0, 0));
+    // All are confirmed, and one address has them: its newest makes room.
+    for id in 0..MAX_SESSIONS as u32 {
+        hear(&mut directory, 30, &datagram(false, 1, HOST, &text(id, if id == 3 { 9 } else { 1 })));
+    }
+    hear(&mut directory, 31, &datagram(false, 1, HOST, &text(5000, 1)));
+    assert!(directory.get(&key(5000)).is_some() && directory.len() == MAX_SESSIONS);
+}
+
+/// Announces a session of an address, as itself.
+fn announce(directory: &mut Directory, now: LocalTime, from: [u8; 4], id: u32) -> Result<(), SapError> {
+    directory.handle_datagram(now, from.into(), &datagram(false, 5, from, &text(id, 1)))
+}
+
+/// Which sessions of an address there are.
+fn of(directory: &Directory, from: [u8; 4]) -> Vec<String> {
+    let its = directory.sessions().filter(|(key, _)| key.from() == IpAddr::from(from));
+    its.map(|(_, entry)| entry.description.name.clone()).collect()
+}
+
+#[test]
+fn a_flood_of_one_address_pushes_out_nothing_but_its_own_and_is_told_once() {
+    let mut directory = Directory::default();
+    let (honest, stranger) = ([192, 0, 2, 3], [192, 0, 2, 66]);
+    announce(&mut directory, at(0), honest, 1).unwrap();
+    for n in 0..3 * MAX_SESSIONS as u32 {
+        announce(&mut directory, at(1), stranger, 10_000 + n).unwrap();
+    }
+    // One that comes late is there at once.
+    for id in 2..10 {
+        announce(&mut directory, at(2), HOST, id).unwrap();
+    }
+    assert_eq!((of(&directory, honest).len(), of(&directory, HOST).len(), directory.len()), (1, 8, MAX_SESSIONS));
+    let told: Vec<_> =
+        events(&mut directory).into_iter().filter(|event| matches!(event, SapEvent::Crowded(_))).collect();
+    assert!(told.is_empty(), "older events are dropped first: it was told in the beginning");
+    assert_eq!(directory.stats().crowded_out, 2 * MAX_SESSIONS as u64 + 1 + 8);
+    let mut directory = Directory::default();
+    let mut told = Vec::new();
+    for n in 0..2 * MAX_SESSIONS as u32 {
+        announce(&mut directory, at(1), stranger, n).unwrap();
+        told.extend(events(&mut directory).into_iter().filter(|event| matches!(event, SapEvent::Crowded(_))));
+    }
+    let [SapEvent::Crowded(crowd)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        crowd.to_string(),
+        "1024 sessions are announced, which is all there is room for: 1024 by 192.0.2.66, 1024 only once, by 1 addresses in \
+         all. What is announced only once makes room for others"
+    );
+}
+
+#[test]
+fn confirmed_sessions_stay_whatever_many_addresses_announce() {
+    let mut directory = Directory::default();
+    for s in [0, 30] {
+        (0..GUARANTEED as u32).for_each(|id| announce(&mut directory, at(s), HOST, id).unwrap());
+    }
+    let forged = |n: u32| [10, (n >> 16) as u8, (n >> 8) as u8, n as u8];
+    // Each twice, so that they are confirmed as well.
+    for s in [40, 50] {
+        for n in 0..2 * MAX_SESSIONS as u32 {
+            let _ = announce(&mut directory, at(s), forged(n), n);
+        }
+    }
+    assert_eq!((of(&directory, HOST).len(), directory.len()), (GUARANTEED, MAX_SESSIONS));
+    assert!(directory.stats().crowded_out > 0);
+}
+
+#[test]
+fn what_was_pushed_out_before_it_was_heard_again_is_confirmed_then() {
+    let mut directory = Directory::default();
+    let forged = |n: u32| [10, (n >> 16) as u8, (n >> 8) as u8, n as u8];
+    let mut flood = (0..).map(|n| (forged(n), n));
+    let mut hear_flood = |directory: &mut Directory, now| {
+        for (from, id) in flood.by_ref().take(2 * MAX_SESSIONS) {
+            let _ = announce(directory, now, from, id);
+        }
+    };
+    announce(&mut directory, at(0), HOST, 7).unwrap();
+    hear_flood(&mut directory, at(1));
+    assert!(of(&directory, HOST).is_empty());
+    announce(&mut directory, at(30), HOST, 7).unwrap();
+    hear_flood(&mut directory, at(31));
+    assert_eq!(of(&directory, HOST), ["Studio 7"]);
+    assert!(directory.get(&key(7)).unwrap().is_confirmed());
+}
+
+/// RFC 2974 (6): the originating source is the host itself, the datagrams are a proxy's.
+#[test]
+fn what_a_proxy_announces_is_a_session_of_its_own_and_it_withdraws_no_other() {
+    let mut directory = Directory::default();
+    let proxy = IpAddr::from([192, 0, 2, 9]);
+    hear(&mut directory, 0, &datagram(false, 5, HOST, &text(7, 1)));
+    directory.handle_datagram(at(1), proxy, &datagram(false, 5, HOST, &text(7, 1))).unwrap();
+    let keys: Vec<_> = directory.sessions().map(|(key, _)| (key.from(), key.origin())).collect();
+    assert_eq!(keys, [(HOST.into(), HOST.into()), (proxy, HOST.into())]);
+    directory.handle_datagram(at(2), proxy, &datagram(true, 5, HOST, &text(7, 1))).unwrap();
+    let keys: Vec<_> = directory.sessions().map(|(key, _)| key.from()).collect();
+    assert_eq!(keys, [IpAddr::from(HOST)]);
 }
 
 #[test]
@@ -297,11 +394,41 @@ proptest! {
                 match event {
                     SapEvent::Added(key) => prop_assert!(known.insert(key)),
                     SapEvent::Updated(key) => prop_assert!(known.contains(&key)),
-                    SapEvent::Refused { .. } => {}
+                    SapEvent::Refused { .. } | SapEvent::Crowded(_) => {}
                     SapEvent::Removed { key, .. } => prop_assert!(known.remove(&key)),
                 }
             }
             prop_assert!(directory.sessions().map(|(key, _)| key).eq(&known));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// A flood from few or many addresses, of new sessions or of some that come again, beside honest announcers: the memory
+    /// is bounded, what was heard twice stays as it is, and of one flooding address nothing is pushed out.
+    #[test]
+    fn honest_sessions_outlast_a_flood(addresses in prop_oneof![Just(1u32), 2u32..40, Just(u32::MAX)], per_s in 50u32..300, again in 1u32..4, seed in any::<u32>()) {
+        let mut directory = Directory::default();
+        let hosts: Vec<[u8; 4]> = (1..=5).map(|n| [192, 0, 2, n]).collect();
+        let mut sent = 0u32;
+        for s in 0..30 {
+            for n in 0..per_s {
+                sent += 1;
+                let id = seed.wrapping_add(sent / again);
+                let [_, a, b, c] = (id % addresses).to_be_bytes();
+                let _ = announce(&mut directory, at(s) + Nanos::from_millis(i64::from(n)), [10, a, b, c], id);
+            }
+            for (n, host) in hosts.iter().enumerate().filter(|(n, _)| (s - *n as i64) % 10 == 0 && s >= *n as i64) {
+                (0..3).for_each(|id| drop(announce(&mut directory, at(s) + Nanos::from_millis(500), *host, 100 * n as u32 + id)));
+            }
+            prop_assert!(directory.len() <= MAX_SESSIONS);
+            let heard_once = hosts.iter().enumerate().filter(|(n, _)| s >= *n as i64 && addresses == 1).map(|(_, host)| host);
+            let heard_twice = hosts.iter().enumerate().filter(|(n, _)| s >= *n as i64 + 10).map(|(_, host)| host);
+            for host in heard_once.chain(heard_twice) {
+                prop_assert_eq!(of(&directory, *host).len(), 3, "{:?} after {} s", host, s);
+            }
         }
     }
 }

@@ -1,0 +1,463 @@
+//! Which packets go on with the stream, where others claim to be of it.
+//!
+//! Model: the packets of one sender are on a *line*: by each number more, the timestamp is one
+//! packet's frames on. A line that was regular for [`REGULAR`] is *established*. From then on a
+//! packet goes on with the stream if it is on that line, does not come before it can have been
+//! sent, and is not longer than the line's packets. Any other one is *held*. If the established
+//! line goes on meanwhile, what was held is somebody else's and is refused. If the line has ended,
+//! which is when it was silent for longer than its packets are usually apart, it was the sender that
+//! has jumped: what was held is released in its order, and nothing of it is lost. A sender that
+//! jumps after a pause is not held up at all.
+//!
+//! Nobody is outvoted: one packet of the established line outweighs any number of others, however
+//! fast they come. Breakdown points: an attacker is heard who
+//!
+//! * sends the stream's next packets, with its numbers and timestamps, before the sender does, and
+//!   by less than the arrivals wander (the stream's content cannot be told from another then);
+//! * attacks before the line was regular for [`REGULAR`], so that there is nothing to hold on to;
+//! * attacks while the sender is silent for [`LONGEST_PATIENCE`]. The sender's line is known for
+//!   [`REMEMBERED`] after that: its first packet on it ends the attack.
+//!
+//! Memory is bounded: [`LINES`] lines, and [`MOST_EARLY`] packets.
+
+use super::redundancy::Leg;
+use crate::rtp::sequence::SequenceNumber;
+use crate::rtp::wire::{RtpPacket, Ssrc};
+use crate::units::{LocalTime, Nanos, RtpTimestamp, SampleRate};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// A line is established after this long: longer than it takes to prove that packets come earlier
+/// for good, so that such packets are held up once and not again.
+const REGULAR: Nanos = Nanos::from_millis(750);
+/// And so many packets: of the longest in use, 20 ms, the same.
+const REGULAR_PACKETS: u32 = 32;
+/// Timestamps of an established line advance with time by this share at least and at most; the
+/// nearest two sample rates in use are 8 % apart, and a description may name the wrong one.
+const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+/// Lines that are watched at once: the stream's, the one that it had before, and six that claim to
+/// be its next.
+const LINES: usize = 8;
+/// Packets that are held: 128 ms of those of AES67, as many as come before it is known that a line
+/// has ended, if nobody sends besides.
+const MOST_HELD: usize = 128;
+/// So many where they are on the line, but early: a path that has become shorter by a second brings
+/// as many before the last ones of the longer path have come.
+const MOST_EARLY: usize = 1024;
+/// A line has ended when it was silent for as long as its packets were apart lately, and half of
+/// that more; but for so many of its packets at least, and within these limits. The upper one is
+/// that of a source which another one follows, and holds while somebody attacks.
+const GAPS: (i64, i64) = (3, 2);
+const PACKETS_APART: i64 = 4;
+const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
+const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
+/// An attack lasts for this long after what was last refused for it.
+const ATTACK: Nanos = Nanos::from_secs(1);
+/// How fast the longest gap is forgotten: to a third in so long.
+const GAP_MEMORY: Nanos = Nanos::from_secs(4);
+/// A line that has ended is taken up again for so long.
+const REMEMBERED: Nanos = Nanos::from_secs(10);
+/// Packets older than this are none of the stream's any more: a little less than what counts as a
+/// jump of the timestamps.
+const OLDEST: Nanos = Nanos::from_millis(900);
+/// Frames of the longest packet: beyond it a timestamp has jumped.
+const MOST_FRAMES: i64 = 8192;
+/// Numbers without audio, in a row, after which a line is still found.
+const MOST_SKIPPED: i64 = 4;
+
+/// A datagram as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// How it came.
+    pub leg: Leg,
+    /// When it came.
+    pub at: LocalTime,
+    /// Who sent it, if that is known.
+    pub from: Option<IpAddr>,
+    /// The whole of it.
+    pub bytes: &'a [u8],
+}
+
+/// A datagram that waits for what comes of its line.
+#[derive(Clone, Debug)]
+pub struct Held {
+    leg: Leg,
+    at: LocalTime,
+    from: Option<IpAddr>,
+    bytes: Box<[u8]>,
+}
+
+impl Held {
+    /// As it came.
+    #[must_use]
+    pub fn datagram(&self) -> Datagram<'_> {
+        Datagram { leg: self.leg, at: self.at, from: self.from, bytes: &self.bytes }
+    }
+}
+
+/// What is to be done with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the stream's, after those of [`Continuity::poll_released`].
+    Take,
+    /// It is held, or refused at once because too many are.
+    Held,
+}
+
+/// Packets that follow each other.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    ssrc: Ssrc,
+    payload_type: u8,
+    sequence: SequenceNumber,
+    timestamp: RtpTimestamp,
+    at: LocalTime,
+    /// Frames from packet to packet; `None` before the second one. And by how much that varies.
+    frames: Option<i64>,
+    varies: i64,
+    /// The longest payload, in bytes.
+    length: usize,
+    /// Numbers without audio since the newest packet; lately, and when the last one came.
+    skipped: i64,
+    skipped_lately: i64,
+    skipped_at: LocalTime,
+    /// Since when it has been regular, with which timestamp, and for how many packets.
+    since: LocalTime,
+    first: RtpTimestamp,
+    packets: u32,
+    /// Whether it has been established.
+    proven: bool,
+}
+
+impl Line {
+    fn new(now: LocalTime, packet: &RtpPacket<'_>) -> Self {
+        let header = packet.header;
+        Self {
+            ssrc: header.ssrc,
+            payload_type: header.payload_type.get(),
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            at: now,
+            frames: None,
+            varies: 0,
+            length: packet.payload.len(),
+            skipped: 0,
+            skipped_lately: 0,
+            skipped_at: LocalTime::ZERO,
+            since: now,
+            first: header.timestamp,
+            packets: 1,
+            proven: false,
+        }
+    }
+
+    /// How many packets after the newest one a packet of this line was sent; `None` if it is not on
+    /// the line.
+    fn place(&self, packet: &RtpPacket<'_>) -> Option<i64> {
+        let header = packet.header;
+        if (header.ssrc, header.payload_type.get()) != (self.ssrc, self.payload_type) {
+            return None;
+        }
+        let ahead = i64::from(header.sequence.get().wrapping_sub(self.sequence.get()) as i16);
+        let advance = i64::from(header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        let is_on = match self.frames {
+            _ if ahead == 0 => advance == 0,
+            None => ahead == 1 && (1..=MOST_FRAMES).contains(&advance),
+            // What varies is learnt at the beginning.
+            // It may be from before some numbers without audio.
+            Some(frames) if ahead < 0 && advance % frames.max(1) == 0 => {
+                let is_recent = self.at.since(self.skipped_at) <= OLDEST;
+                let skipped = if is_recent { self.skipped_lately } else { 0 };
+                (0..=skipped).contains(&(advance / frames.max(1) - ahead))
+            }
+            Some(frames) if ahead == 1 && !self.proven && (advance - frames).abs() <= 1 + frames / 8 => true,
+            Some(frames) => (0..=self.skipped).any(|skipped| {
+                let sent = ahead - if ahead > skipped { skipped } else { 0 };
+                (advance - sent * frames).abs() <= ahead.abs() * self.varies
+            }),
+        };
+        is_on.then_some(ahead)
+    }
+
+    /// Takes a packet of this line that is newer than its newest.
+    fn extend(&mut self, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
+        let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        if ahead == 1 && !self.proven {
+            let frames = *self.frames.get_or_insert(advance);
+            self.varies = self.varies.max((advance - frames).abs());
+        }
+        if !self.proven {
+            self.length = self.length.max(packet.payload.len());
+        }
+        if now.since(self.at) > LONGEST_PATIENCE {
+            (self.since, self.first, self.packets) = (now, packet.header.timestamp, 0);
+        }
+        (self.sequence, self.timestamp, self.at) = (packet.header.sequence, packet.header.timestamp, now);
+        self.skipped = 0;
+        self.packets = self.packets.saturating_add(1);
+    }
+
+    /// Whether it is as regular as a stream is.
+    fn is_regular(&self, rate: SampleRate) -> bool {
+        let elapsed = self.at.since(self.since);
+        let advance = self.timestamp.get().wrapping_sub(self.first.get());
+        let share = f64::from(advance) / rate.frames_in(elapsed).max(1.0);
+        elapsed >= REGULAR && self.packets >= REGULAR_PACKETS && ADVANCE.contains(&share)
+    }
+
+    /// Whether a packet is so far behind its newest that it is none of the stream's any more.
+    fn is_old(&self, rate: SampleRate, ahead: i64) -> bool {
+        self.packet_time(rate).times(-ahead) > OLDEST
+    }
+
+    /// The time between two of its packets.
+    fn packet_time(&self, rate: SampleRate) -> Nanos {
+        rate.duration(crate::units::Frames::new(self.frames.unwrap_or(0)))
+    }
+}
+
+/// Tells the packets of a stream from those of others that have its SSRC.
+#[derive(Clone, Debug)]
+pub struct Continuity {
+    rate: SampleRate,
+    lines: [Option<Line>; LINES],
+    /// Which of them is established.
+    established: Option<usize>,
+    /// The longest time between two packets of the established line, by and by forgotten.
+    gap: Nanos,
+    /// The newest packet that was taken, and where its audio ends.
+    tail: Option<(Ssrc, SequenceNumber, RtpTimestamp)>,
+    /// When something was refused last.
+    attacked_at: Option<LocalTime>,
+    held: VecDeque<Held>,
+    released: VecDeque<Held>,
+    refused: u64,
+}
+
+impl Continuity {
+    /// For a stream of so many frames a second.
+    #[must_use]
+    pub fn new(rate: SampleRate) -> Self {
+        Self {
+            rate,
+            lines: [None; LINES],
+            established: None,
+            gap: Nanos::ZERO,
+            tail: None,
+            attacked_at: None,
+            held: VecDeque::new(),
+            released: VecDeque::new(),
+            refused: 0,
+        }
+    }
+
+    /// Judges the packet of a datagram, which has so many frames by the described format; `is_early` if it comes before it can have been sent, by what
+    /// is known of the sender's clock. Before a packet that is taken come those of
+    /// [`Continuity::poll_released`].
+    pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
+        let header = packet.header;
+        let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));
+        let tail = self.tail;
+        let verdict = self.judge_next(datagram, packet, tail, is_early);
+        let is_newer = |(ssrc, newest, _): (Ssrc, SequenceNumber, RtpTimestamp)| {
+            ssrc != header.ssrc || header.sequence.get().wrapping_sub(newest.get()) < 1 << 15
+        };
+        if verdict == Verdict::Take && tail.is_none_or(is_newer) {
+            self.tail = Some((header.ssrc, header.sequence, end));
+        }
+        verdict
+    }
+
+    fn judge_next(
+        &mut self,
+        datagram: Datagram<'_>,
+        packet: &RtpPacket<'_>,
+        tail: Option<(Ssrc, SequenceNumber, RtpTimestamp)>,
+        is_early: bool,
+    ) -> Verdict {
+        let now = datagram.at;
+        let Some((index, line)) = self.established() else {
+            self.follow(now, packet);
+            return Verdict::Take;
+        };
+        let place = line.place(packet);
+        let is_ours = |ahead: &i64| {
+            packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead) && (*ahead <= 0 || !is_early)
+        };
+        if let Some(ahead) = place.filter(is_ours) {
+            if ahead > 0 {
+                self.advance(index, now, ahead, packet);
+            }
+            return Verdict::Take;
+        }
+        if place.is_none() {
+            self.follow(now, packet);
+        }
+        if now.since(line.at) < self.patience(now, &line) {
+            // Packets have become shorter, and each begins where the one before it ends. While the
+            // stream is attacked that is not believed.
+            let header = packet.header;
+            let is_next = tail
+                == Some((header.ssrc, SequenceNumber::new(header.sequence.get().wrapping_sub(1)), header.timestamp));
+            let is_short = place.is_none() && packet.payload.len() <= line.length;
+            if is_next && is_short && !is_early && !self.is_attacked(now) {
+                return Verdict::Take;
+            }
+            self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
+            return Verdict::Held;
+        }
+        if let Some(ahead) = place {
+            // The sender is where its line says, but at another time, or with longer packets.
+            let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
+            line.first = packet.header.timestamp;
+            line.extend(now, ahead.max(0), packet);
+            self.lines[index] = Some(line);
+        }
+        self.established = None;
+        self.released.append(&mut self.held);
+        Verdict::Take
+    }
+
+    /// A number of the stream was used up by a packet without audio.
+    pub fn skip(&mut self, ssrc: Ssrc, sequence: SequenceNumber) {
+        for line in self.lines.iter_mut().flatten().filter(|line| line.ssrc == ssrc) {
+            let ahead = i64::from(sequence.get().wrapping_sub(line.sequence.get()));
+            if ahead == line.skipped + 1 && ahead <= MOST_SKIPPED {
+                line.skipped = ahead;
+                let is_recent = line.at.since(line.skipped_at) <= OLDEST;
+                line.skipped_lately = if is_recent { line.skipped_lately + 1 } else { 1 };
+                line.skipped_at = line.at;
+            }
+        }
+    }
+
+    /// The next of those that were held and are the stream's.
+    pub fn poll_released(&mut self) -> Option<Held> {
+        self.released.pop_front()
+    }
+
+    /// Whether the stream's packets come, so that others are not its own.
+    #[must_use]
+    pub fn goes_on(&self, now: LocalTime) -> bool {
+        self.established().is_some_and(|(_, line)| now.since(line.at) < self.patience(now, &line))
+    }
+
+    /// How many were refused since the last call.
+    pub fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Whether the newest of those that are held is of this source.
+    #[must_use]
+    pub fn holds_of(&self, ssrc: Ssrc) -> bool {
+        let newest = self.held.back().and_then(|held| RtpPacket::parse(&held.bytes).ok());
+        newest.is_some_and(|newest| newest.header.ssrc == ssrc)
+    }
+
+    /// Forgets the stream.
+    pub fn restart(&mut self) {
+        *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
+    }
+
+    fn established(&self) -> Option<(usize, Line)> {
+        let index = self.established?;
+        Some((index, (*self.lines.get(index)?)?))
+    }
+
+    /// How long the established line may be silent.
+    fn patience(&self, now: LocalTime, line: &Line) -> Nanos {
+        if self.is_attacked(now) {
+            return LONGEST_PATIENCE;
+        }
+        let gaps = Nanos::new(self.gap.as_nanos() / GAPS.1 * GAPS.0);
+        let least = SHORTEST_PATIENCE.max(line.packet_time(self.rate).times(PACKETS_APART));
+        gaps.max(least).min(LONGEST_PATIENCE)
+    }
+
+    fn is_attacked(&self, now: LocalTime) -> bool {
+        self.attacked_at.is_some_and(|at| now.since(at) < ATTACK)
+    }
+
+    /// The established line goes on.
+    fn advance(&mut self, index: usize, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
+        let Some(line) = &mut self.lines[index] else { return };
+        let gap = now.since(line.at).min(LONGEST_PATIENCE);
+        line.extend(now, ahead, packet);
+        let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
+        self.gap = gap.max(self.gap - Nanos::new(forgotten as i64));
+        if !self.held.is_empty() {
+            self.settle(index, now, packet);
+        }
+    }
+
+    /// Decides on what is held, now that the established line has gone on with `newest`.
+    fn settle(&mut self, index: usize, now: LocalTime, newest: &RtpPacket<'_>) {
+        let Some(line) = self.lines[index] else { return };
+        for held in std::mem::take(&mut self.held) {
+            let Ok(packet) = RtpPacket::parse(&held.bytes) else { continue };
+            let is_ours = |ahead: &i64| packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead);
+            match line.place(&packet).filter(is_ours) {
+                // Its place has not come yet.
+                Some(1..) => self.held.push_back(held),
+                // Nothing came in its place: it was early, and right; or it is a copy.
+                Some(..0) => self.released.push_back(held),
+                Some(0) if packet.payload == newest.payload => self.released.push_back(held),
+                Some(0) | None => self.refuse(now),
+            }
+        }
+    }
+
+    /// Holds a packet, unless there are so many already.
+    fn hold(&mut self, datagram: Datagram<'_>, most: usize) {
+        if self.held.len() >= most {
+            return self.refuse(datagram.at);
+        }
+        let Datagram { leg, at, from, bytes } = datagram;
+        self.held.push_back(Held { leg, at, from, bytes: bytes.into() });
+    }
+
+    fn refuse(&mut self, now: LocalTime) {
+        self.refused += 1;
+        self.attacked_at = Some(now);
+    }
+
+    /// Watches a packet that is not of an established line, which its own may become.
+    fn follow(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
+        let place = |line: &Option<Line>| line.as_ref().and_then(|line| line.place(packet));
+        let Some(index) = self.lines.iter().position(|line| place(line).is_some()) else {
+            let oldest = self.least_worth(now);
+            self.lines[oldest] = Some(Line::new(now, packet));
+            return;
+        };
+        let Some(line) = &mut self.lines[index] else { return };
+        let ahead = line.place(packet).unwrap_or(0);
+        if ahead <= 0 {
+            return;
+        }
+        line.proven &= now.since(line.at) <= REMEMBERED;
+        line.extend(now, ahead, packet);
+        if self.established.is_none() && (line.proven || line.is_regular(self.rate)) {
+            self.establish(index);
+        }
+    }
+
+    fn establish(&mut self, index: usize) {
+        let lines = self.lines.iter_mut().enumerate().filter_map(|(at, line)| Some((at, line.as_mut()?)));
+        lines.for_each(|(at, line)| line.proven = at == index);
+        self.established = Some(index);
+    }
+
+    /// The place of the line that is least likely to be the stream's.
+    fn least_worth(&self, now: LocalTime) -> usize {
+        let worth = |(index, line): &(usize, &Option<Line>)| {
+            let Some(line) = line else { return (0, 0, LocalTime::ZERO) };
+            let is_kept = Some(*index) == self.established || (line.proven && now.since(line.at) <= REMEMBERED);
+            let is_alive = now.since(line.at) <= LONGEST_PATIENCE;
+            (1 + u8::from(is_alive) + 2 * u8::from(is_kept), line.packets.min(REGULAR_PACKETS), line.at)
+        };
+        self.lines.iter().enumerate().min_by_key(worth).map_or(0, |(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! What is said of who sends beside a stream's sender.
+
+use engine::receive::{Intruder, Takeover};
+use engine::{LocalTime, Nanos};
+
+/// The same is not said again within this: an attacker may forge any number of addresses.
+const AGAIN: Nanos = Nanos::from_secs(60);
+
+/// What was seen of them, as counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    /// Who was refused last for its address.
+    pub(crate) intruder: Option<Intruder>,
+    /// Packets of other addresses.
+    pub(crate) other_address: u64,
+    /// Times that another address has taken over, and the last one.
+    pub(crate) takeovers: u32,
+    /// See [`Seen::takeovers`].
+    pub(crate) takeover: Option<Takeover>,
+    /// Packets that do not go on with the stream.
+    pub(crate) not_continuing: u64,
+}
+
+/// What was said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Intruders {
+    before: Seen,
+    address_told_at: Option<LocalTime>,
+    forgery_told_at: Option<LocalTime>,
+}
+
+impl Intruders {
+    /// Takes what was seen so far; returns what is to be said now.
+    pub(crate) fn look(&mut self, now: LocalTime, seen: Seen) -> Vec<String> {
+        let before = std::mem::replace(&mut self.before, seen);
+        let may_tell = |told_at: Option<LocalTime>| told_at.is_none_or(|at| now.since(at) >= AGAIN);
+        let mut sentences = Vec::new();
+        if let Some(takeover) = seen.takeover.filter(|_| seen.takeovers != before.takeovers) {
+            sentences.push(takeover.to_string());
+        }
+        let is_refused = seen.other_address > before.other_address && may_tell(self.address_told_at);
+        if let Some(intruder) = seen.intruder.filter(|_| is_refused) {
+            self.address_told_at = Some(now);
+            sentences.push(intruder.to_string());
+        }
+        if seen.not_continuing > before.not_continuing && may_tell(self.forgery_told_at) {
+            self.forgery_told_at = Some(now);
+            let more = seen.not_continuing - before.not_continuing;
+            sentences.push(format!(
+                "somebody sends packets with its SSRC and from its address which do not go on with it ({more} so far): they are not heard"
+            ));
+        }
+        sentences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_said_once_a_minute_and_each_takeover() {
+        let at = |s| LocalTime::ZERO + Nanos::from_secs(s);
+        let [sender, other] = [[192, 0, 2, 1], [192, 0, 2, 66]].map(std::net::IpAddr::from);
+        let intruder = Some(Intruder { from: other, sender });
+        let mut intruders = Intruders::default();
+        let mut told = Vec::new();
+        for s in 0..130u32 {
+            let seen =
+                Seen { intruder, other_address: u64::from(s), not_continuing: u64::from(s / 100), ..Seen::default() };
+            told.extend(intruders.look(at(i64::from(s)), seen).into_iter().map(|sentence| (s, sentence)));
+        }
+        let seconds: Vec<u32> = told.iter().map(|(s, _)| *s).collect();
+        assert_eq!(seconds, [1, 61, 100, 121], "{told:?}");
+        assert!(
+            told[0].1.starts_with("192.0.2.66 sends to the address of this stream, too, which comes from 192.0.2.1")
+        );
+        let takeover = Some(Takeover { sender: other, before: sender, is_back: false });
+        let seen = Seen { takeovers: 1, takeover, ..intruders.before };
+        assert_eq!(
+            intruders.look(at(131), seen),
+            ["the stream comes from 192.0.2.66 now; 192.0.2.1 was silent for a second or more"]
+        );
+    }
+}
