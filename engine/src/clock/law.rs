@@ -35,6 +35,17 @@ pub struct ClockReading {
     pub path_delay: PathDelay,
 }
 
+/// How the timestamps of a message lie to the time that is held.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Agreement {
+    /// They agree: they are off by no more than this.
+    Agrees(Nanos),
+    /// They are off by as much as messages sometimes are.
+    Unclear,
+    /// One of both is wrong, by this.
+    Contradicts(Nanos),
+}
+
 /// Where a clock's path delay comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathDelay {
@@ -67,6 +78,16 @@ pub trait ClockLaw {
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
     /// left: the way there and back, and what the master took.
     fn exchange_took(&mut self, _longest: Nanos) {}
+
+    /// How timestamps lie to the time that is held; `None` while none is.
+    fn agreement(&self, _pair: &TimestampPair) -> Option<Agreement> {
+        None
+    }
+
+    /// From now on somebody else sends in the name of the master, or does so no more. Meanwhile
+    /// [`ClockLaw::agreement`] is with what was known before, and only timestamps that agree with
+    /// that are observed, unless none is held.
+    fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
     /// The present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);

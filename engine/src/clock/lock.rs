@@ -249,6 +249,11 @@ impl LockMachine {
         self.state
     }
 
+    /// Syncs since the present state was entered, or since evidence was gathered for it.
+    pub(super) fn heard(&self) -> u32 {
+        self.forward
+    }
+
     pub(super) fn poll_transition(&mut self) -> Option<LockTransition> {
         self.pending.take()
     }

@@ -30,7 +30,7 @@ mod unsteady;
 mod wander;
 
 pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
-pub use law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
+pub use law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};

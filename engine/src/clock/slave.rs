@@ -16,7 +16,7 @@
 
 use super::displaced::{Displaced, WanderCourse, moves_ns};
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
-use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
+use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
@@ -101,10 +101,24 @@ impl Default for SlaveClockConfig {
 }
 
 /// The first packets of another master, against the time held from the last one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
     count: u32,
-    least_late_ns: f64,
+    /// What the newest are late by, in a ring, ns.
+    late_ns: [f64; CHANGE_PROOF as usize],
+}
+
+impl NewMaster {
+    /// Takes a packet; what the least late of the newest is late by, once they agree but for twice
+    /// `limit_ns`, which each of them may be off by as noise. Of a master whose packets do not, the
+    /// time is not known.
+    fn take(&mut self, late_ns: f64, limit_ns: f64) -> Option<f64> {
+        self.late_ns[(self.count % CHANGE_PROOF) as usize] = late_ns;
+        self.count = self.count.saturating_add(1);
+        let extremes = |(least, most): (f64, f64), &late_ns: &f64| (least.min(late_ns), most.max(late_ns));
+        let (least_ns, most_ns) = self.late_ns.iter().fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
+        (self.count >= CHANGE_PROOF && most_ns - least_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS).then_some(least_ns)
+    }
 }
 
 /// How far a packet is off what is expected of it, and what of that may be noise.
@@ -143,6 +157,9 @@ pub struct SlaveClock {
     unanswered: u32,
     /// The delay that is presumed for the present master.
     presumed: Option<PresumedDelay>,
+    /// Whether somebody else sends in the name of the master, and what was known before.
+    contested: bool,
+    anchor: Option<Box<Estimator>>,
     epoch: u32,
 }
 
@@ -170,6 +187,8 @@ impl SlaveClock {
             answered: false,
             unanswered: 0,
             presumed: None,
+            contested: false,
+            anchor: None,
             epoch: 0,
         }
     }
@@ -193,7 +212,11 @@ impl SlaveClock {
     }
 
     fn sample(&mut self, pair: &TimestampPair) -> Sample {
-        let (local, remote) = *self.origin.get_or_insert((pair.local, pair.remote));
+        let origin = *self.origin.get_or_insert((pair.local, pair.remote));
+        Self::sample_from(origin, pair)
+    }
+
+    fn sample_from((local, remote): (LocalTime, PtpTime), pair: &TimestampPair) -> Sample {
         let offset = (pair.remote - remote) - (pair.local - local);
         Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
     }
@@ -211,8 +234,12 @@ impl SlaveClock {
 
     /// How far off a packet at `at` may be by noise, ns.
     fn noise_limit_ns(&self, at: LocalTime) -> f64 {
-        let sigma_ns = self.precision_ns(at);
-        (STEP_NOISES * self.estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
+        self.noise_limit_of_ns(&self.estimator, at)
+    }
+
+    fn noise_limit_of_ns(&self, estimator: &Estimator, at: LocalTime) -> f64 {
+        let sigma_ns = estimator.precision_ns(at, self.is_two_way());
+        (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
     /// Takes a sample; returns whether it agrees with the estimate, but for lateness.
@@ -224,11 +251,10 @@ impl SlaveClock {
         let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
         if let Some(mut change) = self.new_master {
             if sample.direction == Direction::Forward {
-                change.count += 1;
-                change.least_late_ns = change.least_late_ns.min(late_ns);
-                self.new_master = Some(change).filter(|change| change.count < CHANGE_PROOF);
-                if self.new_master.is_none() {
-                    self.follow_new_master(sample.at, change.least_late_ns, limit_ns);
+                let agreed_ns = change.take(late_ns, limit_ns);
+                self.new_master = Some(change).filter(|_| agreed_ns.is_none());
+                if let Some(late_ns) = agreed_ns {
+                    self.follow_new_master(sample.at, late_ns, limit_ns);
                 }
             }
             return false;
@@ -456,6 +482,7 @@ impl SlaveClock {
 impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
+        let sample = self.carried(sample);
         self.round_trips.take(&sample, self.known_rate_ppb());
         let taken = self.take(sample);
         match pair.direction {
@@ -481,7 +508,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn change_master(&mut self, _now: LocalTime) {
-        self.new_master = self.origin.map(|_| NewMaster { count: 0, least_late_ns: f64::INFINITY });
+        self.new_master = self.origin.map(|_| NewMaster::default());
         self.steps = StepDetector::default();
         self.unsteady.forget();
         self.course.forget();
@@ -533,6 +560,14 @@ impl ClockLaw for SlaveClock {
         }
     }
 
+    fn agreement(&self, pair: &TimestampPair) -> Option<Agreement> {
+        self.agreement_with_anchor(pair)
+    }
+
+    fn contest(&mut self, _now: LocalTime, contested: bool) {
+        self.set_contested(contested);
+    }
+
     fn set_sync_interval(&mut self, interval: Nanos) {
         self.sync_interval = interval;
     }
@@ -554,6 +589,7 @@ impl ClockLaw for SlaveClock {
         };
         let was_usable = self.lock.state().is_usable();
         self.lock.advance(&inputs);
+        self.hold_by_anchor();
         if was_usable && inputs.doubt.is_some() && !self.lock.state().is_usable() {
             self.begin_anew(now);
         }
@@ -574,5 +610,6 @@ impl ClockLaw for SlaveClock {
     }
 }
 
+mod contest;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
 //! What a port is told.
 
+use super::acceptable::Acceptable;
 use super::authentication::Authentication;
 use super::bmca::DataSet;
 use super::profile::Profile;
 use super::time_properties::TimeProperties;
+use super::transmit::PeerAddress;
 use super::unicast::UnicastConfig;
-use super::wire::{ClockQuality, PortIdentity};
+use super::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use crate::clock::PtpMap;
 
 /// Quality of a clock that nobody has set or measured (IEEE 1588-2019, 7.6.2 and I.3.3).
@@ -65,6 +67,10 @@ pub struct PortConfig {
     /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
     /// without it, they serve everybody.
     pub unicast: Option<UnicastConfig>,
+    /// Clocks that are accepted as master; messages of others are counted and ignored.
+    pub accept_masters: Acceptable<ClockIdentity>,
+    /// Addresses from which messages are accepted at all.
+    pub accept_sources: Acceptable<PeerAddress>,
     /// How messages are authenticated; without it, anybody's are taken. With it, only those of who
     /// holds a key of it.
     pub authentication: Option<Authentication>,
@@ -95,6 +101,8 @@ impl PortConfig {
             slave_only: false,
             delay_request_mode: DelayRequestMode::Multicast,
             unicast: None,
+            accept_masters: Acceptable::default(),
+            accept_sources: Acceptable::default(),
             authentication: None,
             two_step: true,
             timeline: Timeline::OwnClock,

@@ -7,8 +7,13 @@ pub struct PortCounters {
     pub malformed: u64,
     /// Messages of PTP version 1.
     pub version_1: u64,
-    /// Datagrams from elsewhere than the only peer of a session.
+    /// Datagrams from elsewhere than the only peer of a session, and messages in the name of the
+    /// selected master from another address than its own.
     pub other_source: u64,
+    /// Messages from an address that is not accepted.
+    pub refused_sources: u64,
+    /// Messages of a master that is not accepted.
+    pub refused_masters: u64,
     /// Messages of another domain.
     pub other_domain: u64,
     /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
@@ -37,6 +42,9 @@ pub struct PortCounters {
     pub unmatched_syncs: u64,
     /// Its Syncs, Follow_Ups and Delay_Resps whose times do not agree with each other.
     pub implausible: u64,
+    /// Timestamps that were left out because others contend with them for the same place, which
+    /// agree better with the time that is held, or because nobody can say which are the master's.
+    pub contested: u64,
     /// Delay_Resps to another request than the open one.
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.

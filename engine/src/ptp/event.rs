@@ -6,6 +6,7 @@ use super::state::StateChange;
 use super::unicast::UnicastEvent;
 use super::wire::PortIdentity;
 use crate::clock::LockTransition;
+use crate::units::Nanos;
 use std::fmt;
 
 /// Something that a user would want to know.
@@ -35,6 +36,18 @@ pub enum PortEvent {
     Doubted(Fault),
     /// They agree again.
     Trusted,
+    /// Messages in the name of the selected master contradict each other: while that lasts, only
+    /// those are used that agree with the time that is held.
+    Contested(PortIdentity),
+    /// They do so no more.
+    Settled,
+    /// The clock does not lock to the master's time, and another one is preferred for a while.
+    PassedOver {
+        /// The master.
+        master: PortIdentity,
+        /// For how long.
+        lasts: Nanos,
+    },
     /// The clock's lock state has changed.
     Lock(LockTransition),
 }
@@ -57,6 +70,16 @@ impl fmt::Display for PortEvent {
                 write!(f, "master {master} clears twoStepFlag, but sends Follow_Ups: they are used")
             }
             Self::Doubted(fault) => write!(f, "left out: {fault}"),
+            Self::Contested(master) => {
+                write!(
+                    f,
+                    "messages in the name of master {master} contradict each other: only those are used that agree with the time held"
+                )
+            }
+            Self::PassedOver { master, lasts } => {
+                write!(f, "master {master} is passed over for {lasts}: the clock does not lock to its time")
+            }
+            Self::Settled => f.write_str("the messages in the master's name no longer contradict each other"),
             Self::Trusted => f.write_str("the master's messages agree again"),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
         }

@@ -29,21 +29,18 @@ impl SyncIntervals {
         }
     }
 
-    /// When the last Sync was received.
-    pub(super) fn last(&self) -> Option<LocalTime> {
-        self.last
-    }
-
     /// The interval, where `told` is what the messages say.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
-        if self.count < DISTANCES {
-            return told;
-        }
-        let mut sorted = self.distances;
-        sorted.sort_unstable();
-        let measured = sorted[DISTANCES / 2];
+        let Some(measured) = self.measured() else { return told };
         let agrees = measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
         if agrees { told } else { measured }
+    }
+
+    /// The middle of the last few distances.
+    pub(super) fn measured(&self) -> Option<Nanos> {
+        let mut sorted = self.distances;
+        sorted.sort_unstable();
+        (self.count >= DISTANCES).then_some(sorted[DISTANCES / 2])
     }
 }
 

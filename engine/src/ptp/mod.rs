@@ -3,25 +3,29 @@
 //!
 //! Times and datagrams are handed in and out; nothing here reads a clock or opens a socket.
 
+mod acceptable;
 pub mod authentication;
 mod bmca;
 pub mod bmca_yield;
+mod claims;
 mod config;
 mod counters;
+mod delay_exchange;
 mod diagnosis;
 mod event;
-mod exchange;
 mod intervals;
 mod plausibility;
 mod port;
 mod profile;
 mod state;
+mod sync_exchange;
 mod time_properties;
 mod timers;
 mod transmit;
 pub mod unicast;
 pub mod wire;
 
+pub use acceptable::Acceptable;
 pub use bmca::{Comparison, DataSet};
 pub use config::{DelayRequestMode, PortConfig, Timeline};
 pub use counters::PortCounters;

@@ -122,6 +122,17 @@ impl Plausibility {
         fits && self.contradiction().is_none()
     }
 
+    /// These timestamps agree with a time that is known otherwise.
+    pub(super) fn confirm(&mut self, pair: &TimestampPair) {
+        match pair.direction {
+            Direction::Forward => {
+                self.last_forward = Some(*pair);
+                self.note_sync(None);
+            }
+            Direction::Reverse => self.unfit_answers = 0,
+        }
+    }
+
     fn judge_sync(&mut self, pair: &TimestampPair) -> bool {
         let Some(last) = self.last_forward.replace(*pair) else { return true };
         let (passed_here, passed_there) = (pair.local - last.local, pair.remote - last.remote);
@@ -133,6 +144,11 @@ impl Plausibility {
         } else {
             None
         };
+        self.note_sync(fault);
+        fault.is_none()
+    }
+
+    fn note_sync(&mut self, fault: Option<Fault>) {
         self.unfit = self.unfit << 1 | u8::from(fault.is_some());
         if self.unfit.count_ones() >= SYNCS_AT_FAULT {
             self.sync_fault = fault.or(self.sync_fault);
@@ -140,7 +156,6 @@ impl Plausibility {
         if self.unfit.trailing_zeros() >= SYNCS_IN_ORDER {
             self.sync_fault = None;
         }
-        fault.is_none()
     }
 
     fn judge_answer(&mut self, pair: &TimestampPair) -> bool {

@@ -11,6 +11,8 @@ pub(super) enum Timer {
     DelayRequest,
     /// As slave: the clock law looks at the time.
     Clock,
+    /// As slave: timestamps that were held back are judged.
+    Claims,
     /// As slave of unicast masters: the next request, or the end of a grant.
     Unicast,
     /// As master: the next Announce.

@@ -3,8 +3,9 @@
 use crate::failure::{Failure, Result};
 use crate::ptp_security::SecurityOptions;
 use clap::{Args, ValueEnum};
-use engine::ptp::Profile;
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
+use engine::ptp::wire::ClockIdentity;
+use engine::ptp::{Acceptable, Profile};
 use net::interface::Interface;
 use net::ptp::PtpConfig;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -35,6 +36,15 @@ pub(crate) struct PtpOptions {
         value_parser = clap::value_parser!(u32).range(i64::from(*UnicastConfig::DURATIONS_S.start())..=i64::from(*UnicastConfig::DURATIONS_S.end()))
     )]
     unicast_duration: u32,
+
+    /// The only clock that is accepted as master, by its identity as `aes67 ptp` shows it; may be
+    /// given several times. Behind a boundary clock it is that one's identity
+    #[arg(long, value_name = "IDENTITY", value_parser = clock_identity)]
+    accept_master: Vec<ClockIdentity>,
+
+    /// The only address from which PTP messages are accepted; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    accept_source: Vec<IpAddr>,
 
     #[command(flatten)]
     security: SecurityOptions,
@@ -78,6 +88,8 @@ impl PtpOptions {
     /// The same client, as these options want it.
     pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
         let mut config = config.with_profile(self.profile());
+        config.port.accept_masters = acceptable(&self.accept_master, "--accept-master")?;
+        config.port.accept_sources = acceptable(&self.accept_source, "--accept-source")?;
         config.port.authentication = self.security.authentication()?;
         if self.unicast_master.is_empty() {
             return Ok(config);
@@ -97,6 +109,21 @@ impl PtpOptions {
     }
 }
 
+fn acceptable<T: Copy + PartialEq>(accepted: &[T], option: &str) -> Result<Acceptable<T>> {
+    Acceptable::new(accepted).ok_or_else(|| {
+        Failure::input(format!("{option} is given {} times: {} are the most", accepted.len(), Acceptable::<T>::MOST))
+    })
+}
+
+/// A clock's identity: 16 hexadecimal digits, with or without separators.
+fn clock_identity(text: &str) -> std::result::Result<ClockIdentity, String> {
+    let digits: String = text.chars().filter(|letter| !matches!(letter, '-' | ':' | '.')).collect();
+    let is_identity = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_identity);
+    let wrong = || "a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701".to_owned();
+    number.map(|number| ClockIdentity(number.to_be_bytes())).ok_or_else(wrong)
+}
+
 /// The IPv4 address of a host.
 pub(crate) fn resolve(host: &str) -> Result<IpAddr> {
     let found = (host, 0).to_socket_addrs().map_err(|error| Failure::input(format!("{host}: {error}")))?;
@@ -107,5 +134,21 @@ pub(crate) fn resolve(host: &str) -> Result<IpAddr> {
             Err(Failure::input(format!("{host} is no address of a single host, such as 192.168.1.20")))
         }
         _ => Ok(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_read_as_tools_write_them() {
+        let identity = ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1]);
+        for text in ["001b21fffe0a6701", "00-1B-21-FF-FE-0A-67-01", "001b21.fffe.0a6701"] {
+            assert_eq!(clock_identity(text), Ok(identity), "{text}");
+        }
+        for text in ["", "001b21fffe0a67", "001b21fffe0a67012", "001b21fffe0a670g", "+01b21fffe0a6701"] {
+            assert!(clock_identity(text).is_err(), "{text}");
+        }
     }
 }

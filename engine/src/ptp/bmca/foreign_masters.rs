@@ -1,17 +1,31 @@
 //! The foreign masters of a port: who announces, and whose Announces count (IEEE 1588-2019, 9.3.2.4 and 9.3.2.5).
 //!
 //! Model: a foreign master is *qualified* once two of its Announces came within four of its own announce intervals, and forgotten when it has
-//! been silent for the announce receipt timeout, so that nobody follows a grandmaster that is gone. The table is bounded: a flood of invented masters
-//! pushes out the one heard least recently, never the one that is followed.
+//! been silent for the announce receipt timeout, so that nobody follows a grandmaster that is gone.
+//!
+//! Anybody can announce what he likes, in any name and from any address. So the table is bounded,
+//! and so is what one address has of it; the first to be pushed out are masters that were never
+//! heard to send a [Sync](super::sync_senders), then those that announced themselves once, then
+//! those heard least recently; never the one that is followed. A master that sends Syncs is
+//! preferred to all that do not, however good those say that they are. And what a master announces
+//! is replaced by something else only when it has not repeated it for longer than its interval, so
+//! that a stranger's Announces do not count beside its own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
 use super::DataSet;
+use super::sync_senders::Evidence;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
 /// Foreign masters remembered; IEEE 1588-2019 9.3.2.4.5 asks for at least 5.
-const CAPACITY: usize = 16;
+const CAPACITY: usize = 64;
+/// Of one address: boundary clocks have several ports, and announce by few of them on one link.
+const CAPACITY_OF_ADDRESS: usize = 8;
+/// Announce intervals, as a ratio, after which a master has not repeated what it announced.
+const NOT_REPEATED: (i64, i64) = (3, 2);
+/// Masters that are passed over at a time.
+const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
 /// From here on a master is too far away to be one (IEEE 1588-2019, 9.3.2.5).
@@ -50,39 +64,101 @@ impl ForeignMaster {
 #[derive(Clone, Debug, Default)]
 pub(in crate::ptp) struct ForeignMasters {
     entries: Vec<ForeignMaster>,
+    /// Masters that are not chosen while there is another one, and until when.
+    passed_over: Vec<(PortIdentity, LocalTime)>,
 }
 
 impl ForeignMasters {
-    /// Takes an Announce; the master that is `followed` is never pushed out.
-    pub(in crate::ptp) fn announce(&mut self, now: LocalTime, candidate: Candidate, followed: Option<PortIdentity>) {
+    /// Takes an Announce; the master that is `followed` is never pushed out. Returns whether it
+    /// counts: it does not if it contradicts what the same master announces.
+    pub(in crate::ptp) fn announce(
+        &mut self,
+        now: LocalTime,
+        candidate: Candidate,
+        followed: Option<PortIdentity>,
+        evidence: impl Fn(&Candidate) -> Evidence,
+    ) -> bool {
         let sender = candidate.data.sender;
+        if self.contradicts(now, &candidate, &evidence) {
+            return false;
+        }
         if candidate.data.steps_removed >= MAX_STEPS_REMOVED {
             // What it announced before is no longer true.
             self.entries.retain(|entry| entry.sender() != sender);
-            return;
+            return true;
         }
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.sender() == sender) {
             let window = candidate.interval.times(WINDOW_INTERVALS);
             let qualified = entry.qualified || now.since(entry.last) <= window;
             *entry = ForeignMaster { candidate, last: now, qualified };
-            return;
+            return true;
         }
-        if self.entries.len() >= CAPACITY {
-            self.forget_the_stalest(followed);
+        let of_address = |entry: &ForeignMaster| entry.candidate.address == candidate.address;
+        if self.entries.iter().filter(|entry| of_address(entry)).count() >= CAPACITY_OF_ADDRESS {
+            self.forget_one(followed, &evidence, of_address);
+        } else if self.entries.len() >= CAPACITY {
+            self.forget_one(followed, &evidence, |_| true);
         }
         self.entries.push(ForeignMaster { candidate, last: now, qualified: false });
+        true
     }
 
-    fn forget_the_stalest(&mut self, followed: Option<PortIdentity>) {
-        let others = self.entries.iter().enumerate().filter(|(_, entry)| Some(entry.sender()) != followed);
-        if let Some((index, _)) = others.min_by_key(|(_, entry)| entry.last) {
+    /// Whether an Announce is not that of the master that it names: it comes from another address
+    /// than the one where that sends its time, or tells something else while that repeats what it
+    /// told.
+    fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
+        let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
+            return false;
+        };
+        let known = &entry.candidate;
+        if known.address != candidate.address {
+            return evidence(known) == Evidence::Sends;
+        }
+        let differs = known.data != candidate.data || known.interval != candidate.interval;
+        let (intervals, share) = NOT_REPEATED;
+        differs && entry.qualified && now.since(entry.last).times(share) < known.interval.times(intervals)
+    }
+
+    fn forget_one(
+        &mut self,
+        followed: Option<PortIdentity>,
+        evidence: &impl Fn(&Candidate) -> Evidence,
+        may_go: impl Fn(&ForeignMaster) -> bool,
+    ) {
+        let others = self.entries.iter().enumerate();
+        let others = others.filter(|(_, entry)| Some(entry.sender()) != followed && may_go(entry));
+        let worth = |entry: &ForeignMaster| (evidence(&entry.candidate), entry.qualified, entry.last);
+        if let Some((index, _)) = others.min_by_key(|(_, entry)| worth(entry)) {
             self.entries.remove(index);
         }
+    }
+
+    /// Chooses the master no more until then, while there is another one.
+    pub(in crate::ptp) fn pass_over(&mut self, sender: PortIdentity, until: LocalTime) {
+        self.passed_over.retain(|(passed, _)| *passed != sender);
+        if self.passed_over.len() >= PASSED_OVER {
+            self.passed_over.remove(0);
+        }
+        self.passed_over.push((sender, until));
+    }
+
+    /// Whether there is another master than this one that could be chosen and sends its time.
+    pub(in crate::ptp) fn has_other(&self, sender: PortIdentity, evidence: impl Fn(&Candidate) -> Evidence) -> bool {
+        self.entries.iter().any(|entry| {
+            let candidate = &entry.candidate;
+            let other = entry.qualified && candidate.data.sender != sender;
+            other && !self.is_passed_over(candidate.data.sender) && evidence(candidate) == Evidence::Sends
+        })
+    }
+
+    fn is_passed_over(&self, sender: PortIdentity) -> bool {
+        self.passed_over.iter().any(|(passed, _)| *passed == sender)
     }
 
     /// Forgets masters that have been silent for `timeout` of their own announce intervals.
     pub(in crate::ptp) fn expire(&mut self, now: LocalTime, timeout: u8) {
         self.entries.retain(|entry| now < entry.expiry(timeout));
+        self.passed_over.retain(|(_, until)| now < *until);
     }
 
     /// When the next master will have been silent for too long.
@@ -95,10 +171,12 @@ impl ForeignMasters {
         self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
-    /// Erbest: the best qualified master.
-    pub(in crate::ptp) fn best(&self) -> Option<Candidate> {
+    /// Erbest: the best qualified master of those that are not passed over and send their time, as
+    /// far as there are any.
+    pub(in crate::ptp) fn best(&self, evidence: impl Fn(&Candidate) -> Evidence) -> Option<Candidate> {
         let qualified = self.entries.iter().filter(|entry| entry.qualified).map(|entry| entry.candidate);
-        qualified.min_by(|a, b| a.data.compare(&b.data).ordering())
+        let rank = |candidate: &Candidate| (!self.is_passed_over(candidate.data.sender), evidence(candidate));
+        qualified.min_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.data.compare(&b.data).ordering()))
     }
 }
 
@@ -119,17 +197,17 @@ mod tests {
     }
 
     fn best(masters: &ForeignMasters) -> Option<DataSet> {
-        masters.best().map(|best| best.data)
+        masters.best(|_| Evidence::None).map(|best| best.data)
     }
 
     #[test]
     fn two_announces_in_the_window_qualify_and_silence_disqualifies() {
         let mut masters = ForeignMasters::default();
-        masters.announce(at(0), candidate(data(1)), None);
+        masters.announce(at(0), candidate(data(1)), None, |_| Evidence::None);
         assert_eq!(best(&masters), None);
-        masters.announce(at(5), candidate(data(1)), None);
+        masters.announce(at(5), candidate(data(1)), None, |_| Evidence::None);
         assert_eq!(best(&masters), None, "the first one was too long ago");
-        masters.announce(at(6), candidate(data(1)), None);
+        masters.announce(at(6), candidate(data(1)), None, |_| Evidence::None);
         assert_eq!(best(&masters), Some(data(1)));
         assert_eq!(masters.next_expiry(3), Some(at(9)));
         masters.expire(at(9), 3);
@@ -141,8 +219,8 @@ mod tests {
         let mut masters = ForeignMasters::default();
         let slow = Candidate { interval: Nanos::from_secs(4), ..candidate(data(1)) };
         for second in [0, 1] {
-            masters.announce(at(second), slow, None);
-            masters.announce(at(second), candidate(data(2)), None);
+            masters.announce(at(second), slow, None, |_| Evidence::None);
+            masters.announce(at(second), candidate(data(2)), None, |_| Evidence::None);
         }
         masters.expire(at(12), 3);
         assert_eq!(best(&masters), Some(data(1)));
@@ -156,9 +234,9 @@ mod tests {
         let followed = data(0).sender;
         for (i, identity) in [0, 0].into_iter().chain(1..=255).enumerate() {
             let now = LocalTime::ZERO + Nanos::from_millis(i as i64);
-            masters.announce(now, candidate(data(identity)), Some(followed));
+            masters.announce(now, candidate(data(identity)), Some(followed), |_| Evidence::None);
         }
-        assert_eq!(masters.entries.len(), CAPACITY);
+        assert_eq!(masters.entries.len(), CAPACITY_OF_ADDRESS);
         assert_eq!(best(&masters), Some(data(0)));
     }
 
@@ -166,11 +244,11 @@ mod tests {
     fn a_master_that_moves_too_far_away_is_forgotten_at_once() {
         let mut masters = ForeignMasters::default();
         for second in 0..3 {
-            masters.announce(at(second), candidate(data(1)), None);
+            masters.announce(at(second), candidate(data(1)), None, |_| Evidence::None);
         }
-        masters.announce(at(3), candidate(DataSet { steps_removed: 254, ..data(1) }), None);
+        masters.announce(at(3), candidate(DataSet { steps_removed: 254, ..data(1) }), None, |_| Evidence::None);
         assert!(best(&masters).is_some());
-        masters.announce(at(4), candidate(DataSet { steps_removed: 255, ..data(1) }), None);
+        masters.announce(at(4), candidate(DataSet { steps_removed: 255, ..data(1) }), None, |_| Evidence::None);
         assert_eq!(best(&masters), None);
     }
 }

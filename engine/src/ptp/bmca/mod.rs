@@ -5,8 +5,10 @@
 //! `foreign_masters`.
 
 mod foreign_masters;
+mod sync_senders;
 
 pub(super) use foreign_masters::{Candidate, ForeignMasters, MAX_STEPS_REMOVED};
+pub(super) use sync_senders::{Evidence, SyncSenders};
 
 use super::wire::{Announce, ClockIdentity, ClockQuality, PortIdentity};
 use std::cmp::Ordering;

@@ -28,7 +28,8 @@ pub use config::{Convergence, SyncOutcome, YieldConfig, YieldEvent, YieldState};
 
 use super::bmca::DataSet;
 use super::counters::PortCounters;
-use super::exchange::{DelayExchange, SyncExchange};
+use super::delay_exchange::DelayExchange;
+use super::sync_exchange::SyncExchange;
 use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
@@ -187,9 +188,8 @@ impl<L: ClockLaw> YieldSession<L> {
         match token.message_type {
             MessageType::Sync => self.sync_left(token.sequence_id, sent),
             MessageType::DelayReq => {
-                if let Some(pair) = self.delay.transmitted(token.sequence_id, sent) {
-                    self.observe(&pair);
-                }
+                self.delay.transmitted(token.sequence_id, sent);
+                self.observe_answer();
             }
             _ => {}
         }
@@ -380,19 +380,21 @@ impl<L: ClockLaw> YieldSession<L> {
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 counters.follow_ups += 1;
-                pursuit.sync.follow_up(self.config.peer, header, precise_origin_timestamp, counters)
+                pursuit.sync.follow_up(now, self.config.peer, header, precise_origin_timestamp, counters)
             }
             Body::DelayResp { receive_timestamp, requesting_port_identity }
                 if requesting_port_identity == self.config.identity =>
             {
                 counters.delay_responses += 1;
                 let correction = header.correction_field;
-                let pair = self.delay.response(now, header.sequence_id, receive_timestamp, correction, counters);
-                pair.iter().for_each(|pair| self.observe(pair));
+                let log2 = header.log_message_interval;
+                self.delay.response(now, header.sequence_id, receive_timestamp, correction, log2, counters);
+                self.observe_answer();
                 return;
             }
             _ => None,
         };
+        while pursuit.sync.poll_alternative().is_some() {}
         if let Some(pair) = forward {
             self.observe(&pair);
             self.request_delay(now);
@@ -410,6 +412,13 @@ impl<L: ClockLaw> YieldSession<L> {
         }
         let sequence_id = self.delay.request();
         self.send(|writer| writer.delay_req(sequence_id));
+    }
+
+    /// The session's only peer answers once.
+    fn observe_answer(&mut self) {
+        if let Some(answered) = self.delay.poll_answer() {
+            self.observe(&answered.pair);
+        }
     }
 
     fn observe(&mut self, pair: &TimestampPair) {

@@ -83,6 +83,13 @@ pub enum Instead {
     },
     /// PTP version 1.
     Version1(PeerAddress),
+    /// Masters that the user does not accept.
+    Refused {
+        /// Who announces.
+        sender: PortIdentity,
+        /// From where.
+        source: PeerAddress,
+    },
 }
 
 /// What is wrong with a master that is followed.
@@ -153,6 +160,12 @@ impl fmt::Display for Instead {
             }
             Self::Unauthenticated { sender, reason } => {
                 write!(f, ", but messages of {sender} arrive that cannot be authenticated: {reason}")
+            }
+            Self::Refused { sender, source } => {
+                write!(
+                    f,
+                    ", but {sender} at {source} is, which is not among the masters and addresses that are accepted"
+                )
             }
             Self::Version1(from) => {
                 write!(f, ", but {from} speaks PTP version 1, as Dante does where its AES67 mode is off")

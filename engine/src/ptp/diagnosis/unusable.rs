@@ -27,6 +27,7 @@ pub(in crate::ptp) enum What {
     OtherSdo { sender: PortIdentity, major_sdo_id: u8 },
     Unauthenticated { sender: PortIdentity, reason: Unauthenticated },
     Version1(PeerAddress),
+    Refused { sender: PortIdentity, source: PeerAddress },
 }
 
 /// Something that was heard, until when it counts.
@@ -46,6 +47,7 @@ pub(in crate::ptp) struct Unusable {
     alternate: Option<Entry>,
     sdo: Option<Entry>,
     version_1: Option<Entry>,
+    refused: Option<Entry>,
 }
 
 impl Unusable {
@@ -60,6 +62,7 @@ impl Unusable {
             What::AlternateMaster(_) => &mut self.alternate,
             What::OtherSdo { .. } => &mut self.sdo,
             What::Version1(_) => &mut self.version_1,
+            What::Refused { .. } => &mut self.refused,
             What::OtherDomain { domain, .. } => match self.place_of_domain(now, domain) {
                 Some(place) => place,
                 None => return,
@@ -93,6 +96,7 @@ impl Unusable {
         of(&self.unauthenticated)
             .or_else(|| of(&self.too_far))
             .or_else(|| of(&self.unannounced))
+            .or_else(|| of(&self.refused))
             .or(other_domain)
             .or_else(|| of(&self.alternate))
             .or_else(|| of(&self.sdo))
@@ -112,6 +116,7 @@ fn is_same(there: &What, what: &What) -> bool {
         | (What::OtherSdo { sender: a, .. }, What::OtherSdo { sender: b, .. })
         | (What::Unauthenticated { sender: a, .. }, What::Unauthenticated { sender: b, .. }) => a == b,
         (What::Version1(a), What::Version1(b)) => a == b,
+        (What::Refused { sender: a, source: c }, What::Refused { sender: b, source: d }) => (a, c) == (b, d),
         _ => false,
     }
 }
@@ -124,6 +129,7 @@ fn instead(what: What) -> Option<Instead> {
         What::OtherSdo { sender, major_sdo_id } => Some(Instead::OtherSdo { sender, major_sdo_id }),
         What::Unauthenticated { sender, reason } => Some(Instead::Unauthenticated { sender, reason }),
         What::Version1(from) => Some(Instead::Version1(from)),
+        What::Refused { sender, source } => Some(Instead::Refused { sender, source }),
         What::OtherDomain { .. } => None,
     }
 }

@@ -43,6 +43,25 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
+    /// Whether a message is of those that the user accepts.
+    pub(super) fn accepts(&mut self, now: LocalTime, source: PeerAddress, message: &Message<'_>) -> bool {
+        let sender = message.header.source_port_identity;
+        let of_master = !matches!(message.body, Body::DelayReq { .. } | Body::Signaling { .. });
+        let refused = if !self.config.accept_sources.accepts(&source) {
+            &mut self.counters.refused_sources
+        } else if of_master && !self.config.accept_masters.accepts(&sender.clock_identity) {
+            &mut self.counters.refused_masters
+        } else {
+            return true;
+        };
+        *refused += 1;
+        let is_ours = sender.clock_identity == self.config.identity.clock_identity;
+        if matches!(message.body, Body::Announce(_)) && !is_ours {
+            self.unusable.hear(now, What::Refused { sender, source }, None);
+        }
+        false
+    }
+
     /// A message is not for us: it may tell why there is none that is.
     pub(super) fn note_unusable(&mut self, now: LocalTime, message: &Message<'_>) {
         let header = &message.header;
@@ -68,7 +87,7 @@ impl<L: ClockLaw> Port<L> {
 impl Pursuit {
     /// What is wrong with the master that is followed.
     fn trouble(&self, now: LocalTime) -> Option<Trouble> {
-        let heard = self.intervals.last().unwrap_or(self.since);
+        let heard = self.sync_heard.unwrap_or(self.since);
         if now.since(heard) > self.sync_interval.times(i64::from(MISSING)) {
             return Some(Trouble::NoSync);
         }

@@ -86,7 +86,7 @@ impl<L: ClockLaw> Port<L> {
             return;
         }
         let followed = self.pursuit.parent().map(|parent| parent.properties.held());
-        self.forsake();
+        self.forsake(now);
         self.timers.stop(Timer::Clock);
         let reading = self.law.reading(now);
         let held = reading.map.filter(|_| reading.state.is_usable());

@@ -10,20 +10,23 @@
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
 //! PTP's ports are fixed.
 
+mod choice;
 mod diagnose;
 mod master;
 mod slave;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod unicast;
 
-use super::bmca::{Candidate, DataSet, ForeignMasters, MAX_STEPS_REMOVED};
+use super::bmca::{Candidate, DataSet, Evidence, ForeignMasters, MAX_STEPS_REMOVED, SyncSenders};
 use super::config::{PortConfig, Timeline};
 use super::counters::PortCounters;
+use super::delay_exchange::DelayExchange;
 use super::diagnosis::{Unusable, What};
 use super::event::PortEvent;
-use super::exchange::{DelayExchange, SyncExchange};
 use super::state::{self, PortState, Recommendation, StateCause, StateChange};
+use super::sync_exchange::SyncExchange;
 use super::time_properties::TimeProperties;
 use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
@@ -73,6 +76,7 @@ pub struct Port<L = SlaveClock> {
     law: L,
     state: PortState,
     masters: ForeignMasters,
+    senders: SyncSenders,
     /// Become master at this time if nobody announces.
     listen_until: Option<LocalTime>,
     pursuit: Pursuit,
@@ -105,6 +109,7 @@ impl<L: ClockLaw> Port<L> {
             law,
             state: PortState::Listening,
             masters: ForeignMasters::default(),
+            senders: SyncSenders::default(),
             listen_until: None,
             pursuit: Pursuit::new(&config),
             service: Service::default(),
@@ -129,6 +134,9 @@ impl<L: ClockLaw> Port<L> {
     pub fn handle_datagram(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) -> Result<(), WireError> {
         let message = Message::parse(datagram).inspect_err(|error| self.refuse(now, source, *error))?;
         let header = message.header;
+        if !self.accepts(now, source, &message) {
+            return Ok(());
+        }
         if !self.is_for_us(&header) {
             self.note_unusable(now, &message);
             return Ok(());
@@ -157,6 +165,9 @@ impl<L: ClockLaw> Port<L> {
         self.decide(now);
         if self.timers.take(Timer::DelayRequest, now).is_some() {
             self.request_delay(now);
+        }
+        if self.timers.take(Timer::Claims, now).is_some() {
+            self.judge_claims(now);
         }
         if self.timers.take(Timer::Clock, now).is_some() {
             self.advance_clock(now);
@@ -291,7 +302,10 @@ impl<L: ClockLaw> Port<L> {
             address: source,
             interval,
         };
-        self.masters.announce(now, candidate, self.master().map(|master| master.sender));
+        let followed = self.master().map(|master| master.sender);
+        let (senders, asks) = (&self.senders, self.negotiation.is_some());
+        let counts = self.masters.announce(now, candidate, followed, |of| evidence(senders, asks, now, of));
+        self.counters.contested += u64::from(!counts);
         self.decide(now);
     }
 
@@ -311,7 +325,8 @@ impl<L: ClockLaw> Port<L> {
     /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of the others calls for.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
-        let best = self.masters.best();
+        self.judge_master(now);
+        let best = self.best_master(now);
         let own = self.config.data_set();
         let data = best.as_ref().map(|best| &best.data);
         match (state::recommend(self.config.slave_only, &own, data, self.state), best) {
@@ -325,7 +340,8 @@ impl<L: ClockLaw> Port<L> {
             _ => self.give_up(now),
         }
         let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
-        self.timers.set(Timer::AnnounceReceipt, expiry.into_iter().chain(self.listen_until).min());
+        let others = [self.listen_until, self.next_judgement(now)].into_iter().flatten();
+        self.timers.set(Timer::AnnounceReceipt, expiry.into_iter().chain(others).min());
         self.negotiate(now);
     }
 
@@ -368,6 +384,11 @@ impl<L: ClockLaw> Port<L> {
         }
         self.events.push_back(event);
     }
+}
+
+/// What is known of a master's Syncs. Where masters are asked, they send none before.
+fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
+    if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }
 
 /// The interval that an Announce tells, if that is one to believe.

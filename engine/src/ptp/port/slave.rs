@@ -5,7 +5,8 @@
 //! master and of requests that were in vain, and nothing else of what happens here.
 
 use super::*;
-use crate::clock::{Direction, LockCause, TimestampPair};
+use crate::clock::{LockCause, TimestampPair};
+use crate::ptp::claims::Claims;
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::intervals::SyncIntervals;
 use crate::ptp::plausibility::{Fault, Plausibility};
@@ -13,7 +14,7 @@ use crate::ptp::plausibility::{Fault, Plausibility};
 /// Delay_Reqs without an answer, after which the user is told, and hybrid mode is given up.
 const UNANSWERED_LIMIT: u32 = 4;
 /// Sync and Delay_Req intervals that are believed.
-const SYNC_INTERVALS: (i8, i8) = (-7, 4);
+pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
 const DELAY_REQ_INTERVALS: (i8, i8) = (-7, 5);
 
 /// A master is another one if its port or its grandmaster is.
@@ -32,16 +33,29 @@ pub(super) struct Pursuit {
     heard: bool,
     /// When it was selected.
     pub(super) since: LocalTime,
+    /// When the clock was locked last, to whomever.
+    pub(super) locked_at: Option<LocalTime>,
     pub(super) sync: SyncExchange,
-    delay: DelayExchange,
+    pub(super) delay: DelayExchange,
+    pub(super) claims: Claims,
+    /// When the request left whose answer was used last.
+    pub(super) answer_used: Option<LocalTime>,
+    /// How long the exchange took that is observed next.
+    pub(super) longest: Option<Nanos>,
+    /// When its last Sync was received, whatever it told.
+    pub(super) sync_heard: Option<LocalTime>,
     pub(super) plausibility: Plausibility,
     /// The fault that the user knows of.
     fault: Option<Fault>,
     /// Whether the user knows of Follow_Ups that contradict their flag.
     contradiction: bool,
     pub(super) intervals: SyncIntervals,
-    delay_interval: Nanos,
+    pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
+    /// As [`Pursuit::sync_interval`], by the wire alone.
+    pub(super) claim_interval: Nanos,
+    /// Both, when the clock was not locked last.
+    pub(super) shortest: (Nanos, Nanos),
     /// Delay_Reqs in a row that the parent did not answer.
     pub(super) unanswered: u32,
     /// Delay_Reqs in a row that it answered, and of which nobody told when they left.
@@ -57,14 +71,21 @@ impl Pursuit {
             last_parent: None,
             heard: false,
             since: LocalTime::ZERO,
+            locked_at: None,
             sync: SyncExchange::default(),
             delay: DelayExchange::default(),
+            claims: Claims::default(),
+            answer_used: None,
+            longest: None,
+            sync_heard: None,
             plausibility: Plausibility::default(),
             fault: None,
             contradiction: false,
             intervals: SyncIntervals::default(),
             delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
             sync_interval: SlaveClockConfig::default().sync_interval,
+            claim_interval: SlaveClockConfig::default().sync_interval,
+            shortest: (Nanos::ZERO, Nanos::ZERO),
             unanswered: 0,
             unstamped: 0,
             fell_back: false,
@@ -79,6 +100,8 @@ impl Pursuit {
     fn drop_parent(&mut self) -> Option<Candidate> {
         self.sync = SyncExchange::default();
         self.delay.abandon();
+        (self.claims, self.sync_heard) = (Claims::default(), None);
+        self.shortest = (Nanos::ZERO, Nanos::ZERO);
         (self.plausibility, self.fault) = (Plausibility::default(), None);
         (self.intervals, self.contradiction) = (SyncIntervals::default(), false);
         (self.heard, self.fell_back) = (false, false);
@@ -95,7 +118,7 @@ impl<L: ClockLaw> Port<L> {
             self.pursuit.parent = Some(best);
             return;
         }
-        self.pursuit.drop_parent();
+        self.drop_parent(now);
         self.pursuit.parent = Some(best);
         self.pursuit.since = now;
         let last = self.pursuit.last_parent.replace(key(&best));
@@ -113,119 +136,33 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::Clock, now + self.pursuit.sync_interval);
     }
 
+    fn drop_parent(&mut self, now: LocalTime) -> Option<Candidate> {
+        if self.pursuit.claims.is_contested() {
+            self.law.contest(now, false);
+        }
+        self.timers.stop(Timer::Claims);
+        self.pursuit.drop_parent()
+    }
+
     /// Nobody is left to be followed, and we do not serve. The clock goes on, into holdover and out of it.
     pub(super) fn give_up(&mut self, now: LocalTime) {
-        if self.forsake() {
+        if self.forsake(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
         }
     }
 
     /// Stops following; false if nobody was followed.
-    pub(super) fn forsake(&mut self) -> bool {
-        let Some(lost) = self.pursuit.drop_parent() else { return false };
+    pub(super) fn forsake(&mut self, now: LocalTime) -> bool {
+        let Some(lost) = self.drop_parent(now) else { return false };
         self.timers.stop(Timer::DelayRequest);
-        if self.masters.best().is_none() {
+        if self.best_master(now).is_none() {
             self.push_event(PortEvent::MasterLost(lost.data.sender));
         }
         true
     }
 
-    /// Sync, Follow_Up and Delay_Resp count only from the selected master.
-    pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
-        let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
-        if !timing {
-            return;
-        }
-        if self.master().is_none_or(|master| master.sender != header.source_port_identity) {
-            self.counters.not_the_master += 1;
-            if self.master().is_none() && matches!(body, Body::Sync { .. }) {
-                self.unusable.hear(now, What::Unannounced(header.source_port_identity), None);
-            }
-            return;
-        }
-        let admitted = self.pursuit.plausibility.admits_correction(header.correction_field);
-        self.counters.implausible += u64::from(!admitted);
-        // An answer is one, also if it is of no use.
-        if admitted || matches!(body, Body::DelayResp { .. }) {
-            let pair = self.timestamp_pair(now, source, header, body);
-            if let Some(pair) = pair.filter(|_| admitted) {
-                self.judge(now, &pair);
-            }
-        }
-        self.tell_findings(now);
-    }
-
-    fn timestamp_pair(
-        &mut self,
-        now: LocalTime,
-        source: PeerAddress,
-        header: &Header,
-        body: &Body,
-    ) -> Option<TimestampPair> {
-        let (pursuit, counters) = (&mut self.pursuit, &mut self.counters);
-        match *body {
-            Body::Sync { origin_timestamp } => {
-                counters.syncs += 1;
-                let repeated = counters.repeated;
-                let pair = pursuit.sync.sync(now, source, header, origin_timestamp, counters);
-                if counters.repeated == repeated {
-                    pursuit.intervals.heard(now);
-                }
-                self.learn_sync_interval(header.log_message_interval);
-                pair
-            }
-            Body::FollowUp { precise_origin_timestamp } => {
-                counters.follow_ups += 1;
-                pursuit.sync.follow_up(source, header, precise_origin_timestamp, counters)
-            }
-            Body::DelayResp { receive_timestamp, requesting_port_identity }
-                if requesting_port_identity == self.config.identity =>
-            {
-                counters.delay_responses += 1;
-                pursuit.learn_delay_interval(header.log_message_interval);
-                let (sequence_id, correction) = (header.sequence_id, header.correction_field);
-                let pair = pursuit.delay.response(now, sequence_id, receive_timestamp, correction, counters);
-                if !pursuit.delay.is_unanswered() {
-                    pursuit.unanswered = 0;
-                }
-                pair
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn learn_delay_interval(&mut self, log2: i8) {
-        self.pursuit.learn_delay_interval(log2);
-    }
-
-    pub(super) fn learn_sync_interval(&mut self, log2: i8) {
-        let told = match log2 {
-            NO_INTERVAL => self.pursuit.sync_interval,
-            log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
-        };
-        // A host's clock that stands still measures nothing.
-        let believed = Nanos::from_log2_secs(SYNC_INTERVALS.0)..=Nanos::from_log2_secs(SYNC_INTERVALS.1);
-        self.pursuit.sync_interval = self.pursuit.intervals.interval(told).clamp(*believed.start(), *believed.end());
-        self.law.set_sync_interval(self.pursuit.sync_interval);
-    }
-
-    /// The law gets what agrees with the rest.
-    fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
-        if !self.pursuit.plausibility.admits(pair) {
-            self.counters.implausible += 1;
-            return;
-        }
-        if pair.direction == Direction::Reverse {
-            self.pursuit.unstamped = 0;
-            if let Some(longest) = self.pursuit.delay.round_trip() {
-                self.law.exchange_took(longest);
-            }
-        }
-        self.observe(now, pair);
-    }
-
     /// Tells what is odd with the master, once.
-    fn tell_findings(&mut self, now: LocalTime) {
+    pub(super) fn tell_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.pursuit.parent else { return };
         if self.pursuit.sync.contradicts_its_flag() && !std::mem::replace(&mut self.pursuit.contradiction, true) {
             self.push_event(PortEvent::FlagContradicted(parent.data.sender));
@@ -245,7 +182,7 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
+    pub(super) fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
         self.law.observe(pair);
         self.pursuit.heard = true;
         self.calibrate(now);
@@ -266,14 +203,6 @@ impl<L: ClockLaw> Port<L> {
         self.law.advance(now);
         self.calibrate(now);
         self.timers.set(Timer::Clock, now + self.pursuit.sync_interval);
-    }
-
-    /// Our Delay_Req left.
-    pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
-        if let Some(pair) = self.pursuit.delay.transmitted(sequence_id, sent) {
-            self.judge(sent, &pair);
-            self.tell_findings(sent);
-        }
     }
 
     pub(super) fn request_delay(&mut self, now: LocalTime) {
@@ -326,7 +255,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do not ask in chorus.
-    fn schedule_delay_request(&mut self, now: LocalTime) {
+    pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
         let wait = Nanos::from_secs_f64(2.0 * share * self.pursuit.delay_interval.as_secs_f64());
         self.timers.set(Timer::DelayRequest, now + wait);
@@ -352,7 +281,7 @@ impl<L: ClockLaw> Port<L> {
 }
 
 impl Pursuit {
-    fn learn_delay_interval(&mut self, log2: i8) {
+    pub(super) fn learn_delay_interval(&mut self, log2: i8) {
         if log2 != NO_INTERVAL {
             self.delay_interval = Nanos::from_log2_secs(log2.clamp(DELAY_REQ_INTERVALS.0, DELAY_REQ_INTERVALS.1));
         }

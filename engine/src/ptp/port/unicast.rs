@@ -57,7 +57,7 @@ impl<L: ClockLaw> Port<L> {
             let granted = negotiation.handle_tlv(now, source, header.source_port_identity, &tlv);
             // Unicast messages themselves do not tell their interval (IEEE 1588-2019, table 42).
             match granted.filter(|_| parent == Some(source)) {
-                Some((Service::Sync, log2)) => self.learn_sync_interval(log2),
+                Some((Service::Sync, log2)) => self.learn_sync_interval(now, log2),
                 Some((Service::DelayResp, log2)) => self.learn_delay_interval(log2),
                 _ => {}
             }

@@ -185,6 +185,9 @@ fn names(events: &[PortEvent]) -> Vec<String> {
         PortEvent::Unicast(event) => event.to_string(),
         PortEvent::FlagContradicted(_) => "contradicted".to_owned(),
         PortEvent::Doubted(_) => "doubted".to_owned(),
+        PortEvent::Contested(_) => "contested".to_owned(),
+        PortEvent::Settled => "settled".to_owned(),
+        PortEvent::PassedOver { master, .. } => format!("passed over {}", master.clock_identity.0[0]),
         PortEvent::Trusted => "trusted".to_owned(),
         PortEvent::Lock(transition) => format!("lock {}", transition.to),
     };

@@ -1,0 +1,51 @@
+//! Whom a port takes messages from, where the user says so.
+
+/// Entries of a list: networks have two grandmasters or four, and some boundary clocks.
+const MOST: usize = 16;
+
+/// A list of what is accepted; an empty one accepts everything.
+///
+/// Identities of masters are those of the clocks that send Announce, Sync, Follow_Up and
+/// Delay_Resp, as in the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock,
+/// its identity and not the grandmaster's. Both identities and addresses can be forged by whoever
+/// knows them; switches can be told to let nobody do so.
+///
+/// ```
+/// use engine::ptp::Acceptable;
+/// use engine::ptp::wire::ClockIdentity;
+/// let [a, b] = [1, 2].map(|id| ClockIdentity([id; 8]));
+/// assert!(Acceptable::default().accepts(&a));
+/// let list = Acceptable::new(&[a]).unwrap();
+/// assert!(list.accepts(&a) && !list.accepts(&b));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptable<T>([Option<T>; MOST]);
+
+impl<T: Copy> Default for Acceptable<T> {
+    fn default() -> Self {
+        Self([None; MOST])
+    }
+}
+
+impl<T: Copy + PartialEq> Acceptable<T> {
+    /// How many there may be.
+    pub const MOST: usize = MOST;
+
+    /// A list of these; `None` if there are more than [`Acceptable::MOST`].
+    #[must_use]
+    pub fn new(accepted: &[T]) -> Option<Self> {
+        let mut list = Self::default();
+        let mut places = list.0.iter_mut();
+        for &entry in accepted {
+            *places.next()? = Some(entry);
+        }
+        Some(list)
+    }
+
+    /// Whether something is accepted.
+    #[must_use]
+    pub fn accepts(&self, what: &T) -> bool {
+        let mut listed = self.0.iter().flatten().peekable();
+        listed.peek().is_none() || listed.any(|entry| entry == what)
+    }
+}

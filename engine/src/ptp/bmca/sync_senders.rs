@@ -1,0 +1,134 @@
+//! Who sends Syncs: anybody can announce himself, a master sends its time.
+//!
+//! Model: a master *sends* while its Syncs come, after the first few; it *has sent* once they have
+//! ended. The table is bounded. Who has sent least goes first, so that invented senders do not push
+//! out a master unless [`CAPACITY`] of them send as many Syncs as it does.
+
+use super::super::transmit::PeerAddress;
+use crate::ptp::wire::PortIdentity;
+use crate::units::{LocalTime, Nanos};
+
+/// Senders that are remembered: four times the foreign masters that IEEE 1588-2019 9.3.2.4.5 asks
+/// for, and as many invented ones as a stranger makes by 500 packets a second.
+const CAPACITY: usize = 64;
+/// Syncs after which somebody is a sender: as many as another master's time is compared by.
+const SYNCS: u32 = 4;
+/// Sync intervals of silence after which it sends no more, and within which bounds: half a second
+/// of AES67's default interval may be lost, and its longest interval is 2 s (AES67-2018, A.4).
+const SILENT_INTERVALS: i64 = 4;
+const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
+/// Who has been silent for this long is forgotten.
+const FORGOTTEN: Nanos = Nanos::from_secs(60);
+
+/// What is known of a master's Syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::ptp) enum Evidence {
+    /// It was never heard to send any.
+    None,
+    /// It has sent some.
+    HasSent,
+    /// It sends them.
+    Sends,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sender {
+    identity: PortIdentity,
+    address: PeerAddress,
+    count: u32,
+    first: LocalTime,
+    last: LocalTime,
+}
+
+impl Sender {
+    fn evidence(&self, now: LocalTime) -> Evidence {
+        if self.count < SYNCS {
+            return Evidence::None;
+        }
+        let interval = Nanos::new(self.last.since(self.first).as_nanos() / i64::from(self.count - 1));
+        let silence = interval.times(SILENT_INTERVALS).clamp(SILENCE.0, SILENCE.1);
+        if now.since(self.last) <= silence { Evidence::Sends } else { Evidence::HasSent }
+    }
+}
+
+/// The senders of Syncs of a domain.
+#[derive(Clone, Debug, Default)]
+pub(in crate::ptp) struct SyncSenders(Vec<Sender>);
+
+impl SyncSenders {
+    /// A Sync was received.
+    pub(in crate::ptp) fn heard(&mut self, now: LocalTime, identity: PortIdentity, address: PeerAddress) {
+        if let Some(sender) = self.0.iter_mut().find(|sender| (sender.identity, sender.address) == (identity, address))
+        {
+            if sender.evidence(now) == Evidence::HasSent {
+                (sender.count, sender.first) = (0, now);
+            }
+            (sender.count, sender.last) = (sender.count.saturating_add(1), now);
+            return;
+        }
+        self.0.retain(|sender| now.since(sender.last) < FORGOTTEN);
+        if self.0.len() >= CAPACITY {
+            let least = self.0.iter().enumerate().min_by_key(|(_, sender)| (sender.count, sender.last));
+            if let Some(index) = least.map(|(index, _)| index) {
+                self.0.swap_remove(index);
+            }
+        }
+        self.0.push(Sender { identity, address, count: 1, first: now, last: now });
+    }
+
+    /// What is known of a master at an address.
+    pub(in crate::ptp) fn evidence(&self, now: LocalTime, identity: PortIdentity, address: PeerAddress) -> Evidence {
+        let sender = self.0.iter().find(|sender| (sender.identity, sender.address) == (identity, address));
+        sender.map_or(Evidence::None, |sender| sender.evidence(now))
+    }
+
+    /// When somebody will have been silent for too long: it is looked at then.
+    pub(in crate::ptp) fn next_silence(&self, now: LocalTime, identity: PortIdentity) -> Option<LocalTime> {
+        let sends = self.0.iter().find(|sender| sender.identity == identity && sender.evidence(now) == Evidence::Sends);
+        sends.map(|sender| sender.last + SILENCE.0 + Nanos::new(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ptp::wire::ClockIdentity;
+
+    fn at(ms: i64) -> LocalTime {
+        LocalTime::ZERO + Nanos::from_millis(ms)
+    }
+
+    fn identity(number: u64) -> PortIdentity {
+        PortIdentity { clock_identity: ClockIdentity(number.to_be_bytes()), port_number: 1 }
+    }
+
+    const ADDRESS: PeerAddress = PeerAddress::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn who_sends_no_more_has_sent_and_begins_anew() {
+        let (mut senders, master) = (SyncSenders::default(), identity(1));
+        let evidence = |senders: &SyncSenders, ms| senders.evidence(at(ms), master, ADDRESS);
+        (0..3).for_each(|i| senders.heard(at(125 * i), master, ADDRESS));
+        assert_eq!(evidence(&senders, 300), Evidence::None);
+        senders.heard(at(375), master, ADDRESS);
+        assert_eq!(evidence(&senders, 375), Evidence::Sends);
+        assert_eq!(evidence(&senders, 2_400), Evidence::HasSent);
+        senders.heard(at(2_400), master, ADDRESS);
+        assert_eq!(evidence(&senders, 2_400), Evidence::None);
+        let elsewhere = PeerAddress::from([192, 0, 2, 66]);
+        assert_eq!(senders.evidence(at(2_400), master, elsewhere), Evidence::None);
+    }
+
+    #[test]
+    fn a_flood_of_senders_is_bounded_and_spares_who_sends_more() {
+        let (mut senders, master) = (SyncSenders::default(), identity(1));
+        for i in 0..4_000 {
+            senders.heard(at(i), identity(1_000 + i as u64), ADDRESS);
+            if i % 125 == 0 {
+                (0..2).for_each(|_| senders.heard(at(i), master, ADDRESS));
+            }
+        }
+        assert_eq!(senders.0.len(), CAPACITY);
+        assert_eq!(senders.evidence(at(4_000), master, ADDRESS), Evidence::Sends);
+    }
+}

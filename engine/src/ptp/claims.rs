@@ -1,0 +1,152 @@
+//! Timestamps that claim the same place: those of one Sync interval, and those of one Delay_Req.
+//!
+//! Purpose: anybody on the network can send in the name of a master. The master's own messages come
+//! all the same. So where there is one Sync in an interval, it is the master's; where there are
+//! several, at most one is. They are held back for an interval, and then that one is chosen which
+//! agrees best with the time that is held. Where no time is held they are used if they agree among
+//! themselves, else none is.
+//!
+//! Breakdown: while a time is held nothing that a stranger sends is used in preference to what the
+//! master sends, unless it agrees better with the held time; so he moves the clock by no more than
+//! the [anchor](crate::clock::ClockLaw::contest) allows, however much he sends. He keeps a clock
+//! that has not locked yet from locking if he sends one message in each interval. What is held back
+//! is bounded; beyond that, the master's own may be missing, and the clock is in holdover.
+
+use super::delay_exchange::Answered;
+use crate::clock::TimestampPair;
+use crate::units::{LocalTime, Nanos};
+
+/// Timestamps that are held back in an interval: forged Syncs come at 100 to 1000 a second.
+const HELD_BACK: usize = 128;
+/// Share of a Sync interval after which it is looked at what came in: nobody's Syncs come earlier
+/// by a quarter, and the clock takes three intervals for silence.
+const WINDOW_SHARE: (i64, i64) = (3, 4);
+/// How long a contest lasts after the last sign of it: so many Sync intervals, and at least this.
+const QUIET_INTERVALS: i64 = 4;
+const QUIET: Nanos = Nanos::from_secs(2);
+/// Syncs of which so many came within that many intervals when others send, too: half as many more
+/// than the master's.
+const RATE: usize = 24;
+const RATE_INTERVALS: i64 = 16;
+/// Timestamps agree among themselves that are apart by less: what a locked clock may be off by.
+pub(super) const APART: Nanos = Nanos::from_millis(1);
+
+/// What was held back, and when it is to be looked at.
+#[derive(Clone, Debug)]
+struct Window<T> {
+    claims: Vec<T>,
+    due: Option<LocalTime>,
+}
+
+impl<T> Default for Window<T> {
+    fn default() -> Self {
+        Self { claims: Vec::new(), due: None }
+    }
+}
+
+impl<T> Window<T> {
+    fn hold(&mut self, claim: T, due: LocalTime) {
+        self.due.get_or_insert(due);
+        if self.claims.len() < HELD_BACK {
+            self.claims.push(claim);
+        }
+    }
+
+    fn take(&mut self, now: LocalTime) -> Vec<T> {
+        if self.due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.due = None;
+        std::mem::take(&mut self.claims)
+    }
+}
+
+/// Claims on the places of one master's messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims {
+    /// Until when the places are contested.
+    until: Option<LocalTime>,
+    syncs: Window<TimestampPair>,
+    answers: Window<Answered>,
+    /// When the last Syncs were received, in a ring.
+    syncs_at: [Option<LocalTime>; RATE],
+    count: usize,
+    /// When the last one was received that agreed with the held time, and was used.
+    agreed: Option<LocalTime>,
+}
+
+impl Claims {
+    /// There is a sign that others send, too. Returns whether it is the first.
+    pub(super) fn contest(&mut self, now: LocalTime, sync_interval: Nanos) -> bool {
+        let until = now + QUIET.max(sync_interval.times(QUIET_INTERVALS));
+        self.until.replace(until).is_none()
+    }
+
+    pub(super) fn is_contested(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Whether a contest has ended at `now`.
+    pub(super) fn settle(&mut self, now: LocalTime) -> bool {
+        let ended = self.until.is_some_and(|until| until <= now);
+        if ended {
+            self.until = None;
+        }
+        ended
+    }
+
+    /// Holds a Sync back.
+    pub(super) fn hold_sync(&mut self, now: LocalTime, pair: TimestampPair, sync_interval: Nanos) {
+        self.syncs.hold(pair, now + window(sync_interval));
+    }
+
+    /// Holds an answer back.
+    pub(super) fn hold_answer(&mut self, now: LocalTime, answer: Answered, sync_interval: Nanos) {
+        self.answers.hold(answer, now + window(sync_interval));
+    }
+
+    /// The Syncs that are to be looked at now.
+    pub(super) fn take_syncs(&mut self, now: LocalTime) -> Vec<TimestampPair> {
+        self.syncs.take(now)
+    }
+
+    /// The answers that are to be looked at now.
+    pub(super) fn take_answers(&mut self, now: LocalTime) -> Vec<Answered> {
+        self.answers.take(now)
+    }
+
+    /// When something is to be done.
+    pub(super) fn due(&self) -> Option<LocalTime> {
+        [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
+    }
+
+    /// A Sync has come. Returns whether more come than the master sends.
+    pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
+        let oldest = self.syncs_at[self.count % RATE].replace(received);
+        self.count += 1;
+        oldest.is_some_and(|oldest| received.since(oldest) < sync_interval.times(RATE_INTERVALS))
+    }
+
+    /// A Sync that agrees with the held time is used.
+    pub(super) fn note_agreed(&mut self, received: LocalTime) {
+        self.agreed = Some(received);
+    }
+
+    /// Whether a Sync that was received then has the place of one that agreed.
+    pub(super) fn is_taken(&self, received: LocalTime, sync_interval: Nanos) -> bool {
+        self.agreed.is_some_and(|at| (received - at).abs().times(2) < sync_interval)
+    }
+}
+
+fn window(sync_interval: Nanos) -> Nanos {
+    Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
+}
+
+/// Whether timestamps tell one time.
+pub(super) fn agree(pairs: &[TimestampPair]) -> bool {
+    let Some(first) = pairs.first() else { return true };
+    let offset = |pair: &TimestampPair| (pair.remote - first.remote) - (pair.local - first.local);
+    let least = pairs.iter().map(offset).min();
+    let most = pairs.iter().map(offset).max();
+    least.zip(most).is_none_or(|(least, most)| most - least < APART)
+}
