@@ -1,5 +1,6 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
+mod attacks;
 mod folder;
 mod incidents;
 mod listening;
@@ -294,6 +295,7 @@ fn evidence<'a>(loaded: &Loaded, played: &'a Played, all: &'a [Played]) -> Evide
         recording: &played.outcome.recording,
         others: others.filter(|(other, _)| other.receiver != played.outcome.recording.receiver).collect(),
         clock_states: &played.outcome.clock_states,
+        locked_errors: &played.outcome.locked_errors,
         grandmasters: &played.outcome.grandmasters,
         playing: &played.outcome.playing,
         heard: played.heard.as_ref(),
@@ -411,6 +413,8 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::PacketFrames(frames) => format!("packets of {} frames", frames.get()),
         FaultKind::WrongPayloadType(wrong) => format!("payload type {}", wrong.0.get()),
         FaultKind::CardLost => "sound card lost".to_owned(),
+        FaultKind::GrandmasterLies(lies) => attacks::describe_lies(lies),
+        FaultKind::Attack(attack) => attacks::describe(attack),
     }
 }
 
