@@ -178,6 +178,17 @@ fn capture(
     Capture::create(file, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
+/// One receiver's run without files, and what was heard of it.
+pub(crate) fn live(
+    loaded: &Loaded,
+    index: usize,
+    control: &Control,
+) -> Result<(Outcome, Option<Listening>), SessionError> {
+    let Played { mut outcome, .. } = play(loaded, index, None, control, None)?;
+    let heard = listening::listen(loaded, &loaded.scenario.receivers[index], &mut outcome);
+    Ok((outcome, heard))
+}
+
 fn play(
     loaded: &Loaded,
     index: usize,

@@ -160,6 +160,20 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
     }
 }
 
+/// A clock that is wrong while it is locked is so between the rows, too.
+#[test]
+fn the_error_of_a_locked_clock_is_the_largest_of_its_span() {
+    let recording = quiet();
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    let cases =
+        [(WHOLE, Some(90.0)), (span(3.0, 4.0), Some(90.0)), (span(0.0, 3.0), Some(4.0)), (span(4.0, 10.0), Some(2.0))];
+    for (span, expected) in cases {
+        assert_measures(&evidence, Metric::LockedErrorUs, span, expected);
+    }
+    // It was not locked.
+    assert_measures(&evidence, Metric::LockedErrorUs, span(7.0, 10.0), None);
+}
+
 #[test]
 fn an_estimate_that_never_was_has_no_error() {
     let mut recording = quiet();
