@@ -5,6 +5,7 @@ mod detector;
 mod drift;
 mod resamplers;
 mod slips;
+mod soak;
 
 use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
 use clap::{Args, Subcommand};
@@ -32,6 +33,8 @@ pub(crate) enum Bench {
     Detector(detector::Detector),
     /// Slips of senders and paths: packets that come later or earlier for good.
     Slips(slips::Slips),
+    /// Hours of clocks and streams with faults and attacks at random, and each glitch with its cause.
+    Soak(soak::Soak),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),
 }
@@ -81,6 +84,7 @@ pub(crate) fn run(command: &Bench) -> ExitCode {
         Bench::Detector(arguments) => detector::run(arguments),
         Bench::Resamplers(arguments) => resamplers::run(arguments),
         Bench::Slips(arguments) => slips::run(arguments),
+        Bench::Soak(arguments) => soak::run(arguments),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
+mod attacks;
 mod folder;
 mod incidents;
 mod listening;
@@ -177,6 +178,17 @@ fn capture(
     Capture::create(file, talker.channels, card.sample_rate_hz.get(), listen)
 }
 
+/// One receiver's run without files, and what was heard of it.
+pub(crate) fn live(
+    loaded: &Loaded,
+    index: usize,
+    control: &Control,
+) -> Result<(Outcome, Option<Listening>), SessionError> {
+    let Played { mut outcome, .. } = play(loaded, index, None, control, None)?;
+    let heard = listening::listen(loaded, &loaded.scenario.receivers[index], &mut outcome);
+    Ok((outcome, heard))
+}
+
 fn play(
     loaded: &Loaded,
     index: usize,
@@ -294,6 +306,7 @@ fn evidence<'a>(loaded: &Loaded, played: &'a Played, all: &'a [Played]) -> Evide
         recording: &played.outcome.recording,
         others: others.filter(|(other, _)| other.receiver != played.outcome.recording.receiver).collect(),
         clock_states: &played.outcome.clock_states,
+        locked_errors: &played.outcome.locked_errors,
         grandmasters: &played.outcome.grandmasters,
         playing: &played.outcome.playing,
         heard: played.heard.as_ref(),
@@ -411,6 +424,8 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::PacketFrames(frames) => format!("packets of {} frames", frames.get()),
         FaultKind::WrongPayloadType(wrong) => format!("payload type {}", wrong.0.get()),
         FaultKind::CardLost => "sound card lost".to_owned(),
+        FaultKind::GrandmasterLies(lies) => attacks::describe_lies(lies),
+        FaultKind::Attack(attack) => attacks::describe(attack),
     }
 }
 

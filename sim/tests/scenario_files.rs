@@ -506,3 +506,27 @@ fn skew_needs_two_receivers() {
     let said = message("\"underruns\"", "\"skew_us\"", "\"skew_us\"");
     assert_eq!(said, "skew_us is between receivers, and there is only one: add a [[receiver]]");
 }
+
+#[test]
+fn attacks_that_cannot_be_are_pointed_at() {
+    let attack = |what: &str, at: &str| message("what = \"grandmaster_lost\"", &format!("what.{what}"), at);
+    let said = attack("attack = \"flood_ptp\"", "\"flood_ptp\"\n");
+    assert_eq!(said, "`flood_ptp` needs a value: write attack.flood_ptp = and its value");
+    let said = attack("attack.flood = {}", "flood = {}");
+    assert!(said.starts_with("`flood` is unknown here: did you mean `flood_ptp`? There are "), "{said}");
+    let said = attack("attack.forge_syncs = { per_s = 8, tells = 5000 }", "5000 }");
+    assert_eq!(said, "`tells` must be a name in quotes, or one with a value, such as tells.offset_us = 5000");
+    let said = attack("attack.forge_syncs = { per_s = 8, tells.offset_ms = 5 }", "offset_ms = 5");
+    assert!(said.starts_with("`offset_ms` is unknown here: did you mean `offset_us`?"), "{said}");
+    let said = attack("attack.flood_ptp = { per_s = 1e9 }", "1e9 }");
+    assert_eq!(said, "1000000000 is out of range: it must be between 0.001 and 100000 a second");
+    let said = attack("attack.invent_masters = { per_s = 8, identities = 0 }", "15\nfor_s");
+    assert_eq!(said, "there must be at least one of identities and one of addresses");
+    let said = attack("attack.better_master = { log_announce_interval = 9 }", "15\nfor_s");
+    assert_eq!(said, "log_announce_interval must be between -4 and 4");
+    let said =
+        attack("attack.forge_packets = { per_s = 8, timestamps = \"copied\", payload_bytes = 65500 }", "15\nfor_s");
+    assert_eq!(said, "a datagram has no room for such a payload: payload_bytes must be between 0 and 65495");
+    let said = attack("grandmaster_lies = { sync = 5 }", "sync = 5");
+    assert!(said.starts_with("unknown key `sync`: did you mean `syncs`?"), "{said}");
+}

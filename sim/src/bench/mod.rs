@@ -12,6 +12,7 @@ mod measure;
 mod resamplers;
 mod seeds;
 mod slips;
+mod soak;
 mod table;
 
 pub use detector::{DetectorFigures, PlantedFault, Programme, detector_figures, render_detector_table};
@@ -28,6 +29,7 @@ pub use slips::{
     SlipBenchError, SlipCase, SlipFigures, SlipKind, SlipPlan, compare_slips, render_slip_cells, render_slip_json,
     render_slip_table,
 };
+pub use soak::{Glitched, HappeningFigures, SoakError, SoakPlan, SoakRun, render_soak_json, render_soak_table, soak};
 pub use table::{render_csv, render_json, render_markdown, render_table};
 
 use crate::scenario::{Audio, FaultKind, Loaded, ReceiverKind, Scenario, ScenarioError, Seconds};

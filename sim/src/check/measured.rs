@@ -22,6 +22,9 @@ pub struct Evidence<'a> {
     pub others: Vec<(&'a Recording, Option<&'a Listening>)>,
     /// Changes of the clock's state.
     pub clock_states: &'a [(f64, ClockState)],
+    /// Trace intervals in which the clock said that it was locked: when each ended, and the largest
+    /// |error of PTP time| while it said so, us.
+    pub locked_errors: &'a [(f64, f64)],
     /// Grandmasters that were followed, each since when.
     pub grandmasters: &'a [(f64, ClockIdentity)],
     /// Changes between playing what was sent and anything else.
@@ -138,6 +141,10 @@ impl Evidence<'_> {
             Metric::RatioErrorPpm => played(|_, row| Some(row.ratio_ppm - row.ratio_truth_ppm)),
             Metric::DepthErrorMs => played(|this, row| this.target_depth_ms.map(|target| row.depth_ms - target)),
             Metric::ClockErrorUs => self.largest(span, |row| row.clock_error_us),
+            Metric::LockedErrorUs => {
+                let within = self.locked_errors.iter().filter(|(at, _)| *at > span.from_s && *at <= span.to_s + 1e-9);
+                within.map(|&(_, error_us)| error_us).max_by(f64::total_cmp)
+            }
             Metric::ClockStepUs => self.step(span, |row| row.clock_error_us),
             Metric::Coverage3Sigma => self.coverage(span),
             Metric::RelockTimeS => Some(self.relock_time(span)),

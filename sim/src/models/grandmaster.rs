@@ -1,10 +1,13 @@
 //! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
 
 use super::crystal::TrueTime;
+use super::lies::Lying;
 use super::streams::RandomStream;
 use super::wander::Wander;
 use crate::scenario::{self, Dialect};
-use engine::ptp::wire::{Announce, Body, ClockQuality, Flags, Header, Message, PortIdentity, Tlvs, WireError};
+use engine::ptp::wire::{
+    Announce, Body, ClockQuality, CorrectionField, Flags, Header, Message, PortIdentity, Tlvs, WireError,
+};
 use engine::{NANOS_PER_SECOND, Nanos, PtpTime};
 
 /// clockAccuracy "within 100 ns" and timeSource GPS (IEEE 1588-2019, tables 5 and 6).
@@ -24,6 +27,7 @@ pub struct GrandmasterModel {
     /// PTP time at true time 0.
     start: PtpTime,
     wander: Option<Wander>,
+    lying: Option<Lying>,
     announce_id: u16,
     sync_id: u16,
 }
@@ -37,7 +41,26 @@ impl GrandmasterModel {
         let start = PtpTime::from_nanos(start) + config.time_offset_us.nanos();
         let wander = config.wander.map(|config| Wander::new(config, wander));
         let first = config.first_sequence;
-        Self { config, port, start, wander, announce_id: first, sync_id: first }
+        Self { config, port, start, wander, lying: None, announce_id: first, sync_id: first }
+    }
+
+    /// The same master with another configuration, but for its time.
+    #[must_use]
+    pub fn reconfigured(mut self, change: impl FnOnce(&mut scenario::Grandmaster)) -> Self {
+        change(&mut self.config);
+        self.port.clock_identity = self.config.identity.0;
+        self
+    }
+
+    /// From now on it lies, or not. Its time stays the truth.
+    pub fn set_lying(&mut self, lying: Option<Lying>) {
+        self.lying = lying;
+    }
+
+    /// Whether Follow_Ups tell when its Syncs were sent.
+    #[must_use]
+    pub fn is_two_step(&self) -> bool {
+        self.config.two_step
     }
 
     /// Its time jumps.
@@ -94,18 +117,42 @@ impl GrandmasterModel {
     /// The next Sync, sent at `t`, and its Follow_Up.
     pub fn sync(&mut self, t: TrueTime) -> (Vec<u8>, Option<Vec<u8>>) {
         self.sync_id = self.sync_id.wrapping_add(1);
+        self.sync_as(t, self.sync_id)
+    }
+
+    /// A Sync of some sequenceId, sent at `t`, and its Follow_Up.
+    pub fn sync_as(&mut self, t: TrueTime, sequence_id: u16) -> (Vec<u8>, Option<Vec<u8>>) {
         let interval = self.config.log_sync_interval;
-        let sent = self.time(t);
         if !self.config.two_step {
-            return (
-                self.emit(self.sync_id, Flags::PTP_TIMESCALE, interval, Body::Sync { origin_timestamp: sent }),
-                None,
-            );
+            let origin_timestamp = self.told(t, Lying::sync_time);
+            return (self.emit(sequence_id, Flags::PTP_TIMESCALE, interval, Body::Sync { origin_timestamp }), None);
         }
-        let flags = Flags::PTP_TIMESCALE | Flags::TWO_STEP;
-        let sync = self.emit(self.sync_id, flags, interval, Body::Sync { origin_timestamp: PtpTime::EPOCH });
-        let body = Body::FollowUp { precise_origin_timestamp: sent };
-        (sync, Some(self.emit(self.sync_id, Flags::PTP_TIMESCALE, interval, body)))
+        let flag_cleared = self.lying.as_ref().is_some_and(Lying::clears_flag);
+        let flags = if flag_cleared { Flags::PTP_TIMESCALE } else { Flags::PTP_TIMESCALE | Flags::TWO_STEP };
+        let sync = self.emit(sequence_id, flags, interval, Body::Sync { origin_timestamp: PtpTime::EPOCH });
+        (sync, Some(self.follow_up_as(t, sequence_id)))
+    }
+
+    /// The Follow_Up of a Sync of some sequenceId that was sent at `t`.
+    pub fn follow_up_as(&mut self, t: TrueTime, sequence_id: u16) -> Vec<u8> {
+        let body = Body::FollowUp { precise_origin_timestamp: self.told(t, Lying::sync_time) };
+        self.emit(sequence_id, Flags::PTP_TIMESCALE, self.config.log_sync_interval, body)
+    }
+
+    /// What it tells instead of its time at `t`.
+    fn told(&mut self, t: TrueTime, lie: fn(&mut Lying, TrueTime, PtpTime) -> PtpTime) -> PtpTime {
+        let time = self.time(t);
+        self.lying.as_mut().map_or(time, |lying| lie(lying, t, time))
+    }
+
+    /// The correctionField of a message.
+    fn correction(&self, body: &Body) -> CorrectionField {
+        let has_the_time = match body {
+            Body::Sync { .. } => !self.config.two_step,
+            Body::FollowUp { .. } => true,
+            _ => false,
+        };
+        self.lying.as_ref().filter(|_| has_the_time).map_or_else(CorrectionField::default, Lying::correction)
     }
 
     /// The answer to a datagram that arrived at `t`, if that is a Delay_Req of our domain.
@@ -116,7 +163,7 @@ impl GrandmasterModel {
         let request = Message::parse(datagram).ok().filter(|message| ours(&message.header))?;
         let Body::DelayReq { .. } = request.body else { return None };
         let body = Body::DelayResp {
-            receive_timestamp: self.time(t),
+            receive_timestamp: self.told(t, Lying::answer_time),
             requesting_port_identity: request.header.source_port_identity,
         };
         let interval = self.config.log_min_delay_req_interval;
@@ -138,6 +185,7 @@ impl GrandmasterModel {
                 Dialect::Ieee1588 => flags,
                 Dialect::Airplay => flags | Flags::UNICAST,
             },
+            correction_field: self.correction(&body),
             source_port_identity: self.port,
             sequence_id,
             log_message_interval,

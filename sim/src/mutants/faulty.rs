@@ -4,12 +4,13 @@ use super::Mutant;
 use super::audio::Spoiler;
 use super::conceal::Arrivals;
 use crate::record::ClockState;
-use crate::world::{Clock, Playback, Receiver, Reception, StampClock};
+use crate::world::{Clock, HostTime, Playback, Receiver, Reception, StampClock};
 use engine::clock::PtpMap;
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::StreamConfig;
+use engine::receive::{Leg, StreamConfig};
 use engine::{LocalTime, MediaPosition, Nanos};
+use std::net::Ipv4Addr;
 
 /// By how much a clock with a false lock is off.
 const FALSE_BY: Nanos = Nanos::from_millis(2);
@@ -81,17 +82,16 @@ impl Receiver for Faulty {
         }
     }
 
-    fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        if self.mutant != Mutant::DeadStream {
-            self.arrivals.iter_mut().for_each(|arrivals| arrivals.take(datagram));
-            self.inner.handle_media(now, datagram);
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        if self.hears_ptp(now.by(self.stamp_clock())) {
+            self.inner.handle_ptp_from(now, source, datagram);
         }
     }
 
-    fn handle_media_b(&mut self, now: LocalTime, datagram: &[u8]) {
+    fn handle_media_from(&mut self, now: LocalTime, leg: Leg, source: Ipv4Addr, datagram: &[u8]) {
         if self.mutant != Mutant::DeadStream {
             self.arrivals.iter_mut().for_each(|arrivals| arrivals.take(datagram));
-            self.inner.handle_media_b(now, datagram);
+            self.inner.handle_media_from(now, leg, source, datagram);
         }
     }
 

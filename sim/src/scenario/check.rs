@@ -2,13 +2,16 @@
 
 use super::load::File;
 use super::{
-    AudioChain, Card, Corruption, Dialect, Expectation, Fault, FaultKind, Grandmaster, Millis, OwnNetwork, Receiver,
-    ReceiverKind, Scenario, ScenarioError, Talker, TalkerClock,
+    Attack, AudioChain, BetterMaster, Card, Corruption, Dialect, Expectation, Fault, FaultKind, ForgedPackets,
+    Grandmaster, InventedMasters, Millis, OwnNetwork, Receiver, ReceiverKind, Scenario, ScenarioError, Talker,
+    TalkerClock,
 };
 use engine::rtp::format::MAX_PAYLOAD;
 
 /// What the engine can be asked for.
 const MAX_TARGET_DEPTH_MS: f64 = 10_000.0;
+/// An IPv4 datagram of 65535 bytes less the headers of IPv4, UDP and RTP (RFC 791, 768, 3550).
+const MAX_UDP_PAYLOAD: u16 = 65_535 - 20 - 8 - 12;
 
 impl File<'_> {
     /// Checks everything that a single value cannot check itself.
@@ -38,6 +41,7 @@ impl File<'_> {
                 return Err(self.error(&fault.at_s.span(), message));
             }
             self.check_legs(scenario, fault)?;
+            self.check_attack(scenario, fault)?;
             let ramp = matches!(fault.what, FaultKind::HostClockRampPpm(_) | FaultKind::CardClockRampPpm(_));
             if fault.every_s.is_some() && ramp {
                 let message = "a crystal's ramp does not come back: leave out every_s";
@@ -172,6 +176,30 @@ impl File<'_> {
             return Err(self.error(&fault.at_s.span(), message));
         }
         Ok(())
+    }
+
+    /// An attack needs somebody whom it reaches.
+    fn check_attack(&self, scenario: &Scenario, fault: &Fault) -> Result<(), ScenarioError> {
+        let FaultKind::Attack(attack) = fault.what else { return Ok(()) };
+        let message = match attack {
+            _ if attack.is_on_stream() && scenario.chain().is_none() => {
+                "this attack is on a stream, and only clocks are simulated: leave it out, or add [talker]"
+            }
+            _ if !attack.is_on_stream() && scenario.sender.is_some() => {
+                "this attack is on the receivers' PTP, and a [sender] would not meet it: leave out one of the two"
+            }
+            Attack::InventMasters(
+                InventedMasters { identities: Some(0), .. } | InventedMasters { addresses: 0, .. },
+            ) => "there must be at least one of identities and one of addresses",
+            Attack::BetterMaster(BetterMaster { log_announce_interval: Some(log), .. }) if !(-4..=4).contains(&log) => {
+                "log_announce_interval must be between -4 and 4"
+            }
+            Attack::ForgePackets(ForgedPackets { payload_bytes: Some(bytes), .. }) if bytes > MAX_UDP_PAYLOAD => {
+                "a datagram has no room for such a payload: payload_bytes must be between 0 and 65495"
+            }
+            _ => return Ok(()),
+        };
+        Err(self.error(&fault.at_s.span(), message))
     }
 
     fn check_depth_limit(&self, chain: &AudioChain<'_>) -> Result<(), ScenarioError> {

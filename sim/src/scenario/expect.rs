@@ -70,6 +70,9 @@ pub enum Metric {
     DepthErrorMs,
     /// Largest |estimate of PTP time - truth|.
     ClockErrorUs,
+    /// Largest |estimate of PTP time - truth| while the clock said that it was locked, whenever that
+    /// was within the trace intervals of the span.
+    LockedErrorUs,
     /// Largest change of the clock's error from one trace interval to the next.
     ClockStepUs,
     /// Share of the trace intervals at whose end the clock's error was within three times the sigma that it claims.
@@ -129,7 +132,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of reports.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::HeardShare,
         Self::Glitches,
         Self::LatencyMs,
@@ -147,6 +150,7 @@ impl Metric {
         Self::RatioErrorPpm,
         Self::DepthErrorMs,
         Self::ClockErrorUs,
+        Self::LockedErrorUs,
         Self::ClockStepUs,
         Self::Coverage3Sigma,
         Self::RelockTimeS,
@@ -247,6 +251,7 @@ impl Metric {
                 | Self::HoldoverShare
                 | Self::LockTimeS
                 | Self::ClockErrorUs
+                | Self::LockedErrorUs
                 | Self::ClockStepUs
                 | Self::Coverage3Sigma
                 | Self::RelockTimeS
@@ -281,6 +286,7 @@ impl fmt::Display for Metric {
             Self::RatioErrorPpm => "ratio_error_ppm",
             Self::DepthErrorMs => "depth_error_ms",
             Self::ClockErrorUs => "clock_error_us",
+            Self::LockedErrorUs => "locked_error_us",
             Self::ClockStepUs => "clock_step_us",
             Self::Coverage3Sigma => "coverage_3sigma",
             Self::RelockTimeS => "relock_time_s",

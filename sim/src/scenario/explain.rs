@@ -29,7 +29,7 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// Keys whose value is one of several names, and one that is right.
-const CHOICES: [(&str, &str); 8] = [
+const CHOICES: [(&str, &str); 13] = [
     ("kind", "kind = \"engine\""),
     ("metric", "metric = \"underruns\""),
     ("audio", "audio = \"full\""),
@@ -38,6 +38,11 @@ const CHOICES: [(&str, &str); 8] = [
     ("clock", "clock = \"grandmaster\""),
     ("what", "what = \"grandmaster_lost\""),
     ("leg_lost", "leg_lost = \"a\""),
+    ("attack", "attack.forge_syncs = { per_s = 8, tells.offset_us = 5000 }"),
+    ("tells", "tells.offset_us = 5000"),
+    ("syncs", "syncs.offset_us = 5000"),
+    ("delay_resps", "delay_resps.offset_us = 5000"),
+    ("timestamps", "timestamps = \"backwards\""),
 ];
 
 /// The units that keys end in.

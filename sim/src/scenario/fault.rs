@@ -4,7 +4,7 @@ use super::value::{
     CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Probability, RtpPayloadType,
     Seconds, SlewPpm, StepMicros, StepMillis,
 };
-use super::{Jitter, RateLimit, Stall};
+use super::{Attack, Jitter, Lies, RateLimit, Stall};
 use crate::models::{Ramp, Slew, TrueTime};
 use engine::Nanos;
 use serde::Deserialize;
@@ -123,6 +123,12 @@ pub enum FaultKind {
     /// The sound card is gone (unplugged, reset), and with it everything that it would have played
     /// until it is back.
     CardLost,
+
+    // Malice.
+    /// The grandmaster lies.
+    GrandmasterLies(Lies),
+    /// A stranger on the network does this.
+    Attack(Attack),
 }
 
 impl FaultKind {

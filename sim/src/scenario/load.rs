@@ -55,7 +55,20 @@ impl Loaded {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
-        let file = File { path, text: &text, overrides };
+        Self::parse(path, &text, overrides)
+    }
+
+    /// The same of the text of a file that need not be there: its path is its name, and what it
+    /// names is beside it.
+    ///
+    /// # Errors
+    /// With file, line and what would be right.
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, ScenarioError> {
+        Self::parse(path, text, &[])
+    }
+
+    fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, ScenarioError> {
+        let file = File { path, text, overrides };
         let (mut scenario, changes) = file.parse(overrides)?;
         file.check(&scenario)?;
         file.read_delays(&mut scenario)?;

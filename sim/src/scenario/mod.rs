@@ -2,6 +2,7 @@
 //!
 //! TOML with units in every key's name. Unknown keys are errors, numbers check their own range, and every error points at its line.
 
+mod attack;
 mod chain;
 mod check;
 mod clock;
@@ -19,6 +20,10 @@ mod shape;
 mod value;
 mod weather;
 
+pub use attack::{
+    Attack, BetterMaster, Flood, ForgedDelayResps, ForgedPackets, ForgedSource, ForgedSsrc, ForgedSyncs,
+    ForgedTimestamps, HeldBack, InventedMasters, Lies, Replay, ToldTime,
+};
 pub use chain::{AudioChain, Card, PlayoutWish, Source, SourceTone, Talker, TalkerEncoding};
 pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;

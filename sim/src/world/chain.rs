@@ -9,6 +9,7 @@ use crate::check::CrackleReport;
 use crate::models::{CrystalClock, MediaTimeline, RandomStream, Sent, SoundCard, TalkerModel, TrueTime};
 use crate::scenario::{AudioChain, Fault, FaultKind, Scenario, Stream, Surroundings};
 use engine::{Frames, LocalTime, MediaPosition, Nanos};
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -116,6 +117,11 @@ impl<'a> ChainWorld<'a> {
     /// A packet of the engine's sender leaves now, in the talker's place.
     pub(super) fn send(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         self.legs.send(now, datagram)
+    }
+
+    /// A packet that somebody has forged leaves now.
+    pub(super) fn send_forged(&mut self, now: TrueTime, source: Ipv4Addr, datagram: &[u8]) -> Vec<Delivery> {
+        self.legs.send_forged(now, source, datagram)
     }
 
     /// A fault begins or ends; returns when a callback comes that waited for it.

@@ -2,14 +2,17 @@
 //!
 //! So all laws see the same timestamps of the same packets, and ask for delays at the same times; what differs is the law.
 
-use super::receiver::{Clock, GRANDMASTER_ADDRESS, RECEIVER_PORT, Receiver};
+use super::addresses::GRANDMASTER_ADDRESS;
+use super::host::HostTime;
+use super::receiver::{Clock, RECEIVER_PORT, Receiver};
 use crate::record::ClockState;
 use engine::LocalTime;
 use engine::clock::{
     ClockLaw, ClockReading, LockState, Reference, ReferenceConfig, SlaveClock, SlaveClockConfig, Sources,
 };
 use engine::ptp::wire::ClockIdentity;
-use engine::ptp::{Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
+use engine::ptp::{PeerAddress, Port, PortConfig, PortEvent, Profile, Transmit, TransmitToken};
+use std::net::Ipv4Addr;
 
 /// A PTP port with a clock law.
 pub struct ClockReceiver<L> {
@@ -23,12 +26,20 @@ impl<L: ClockLaw> ClockReceiver<L> {
         let config = PortConfig::slave_only(&Profile::AES67_MEDIA, RECEIVER_PORT).in_domain(domain_number);
         Self { port: Port::with_law(config, LocalTime::ZERO, law), claims_sigma }
     }
+
+    fn hear(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) {
+        // Refused datagrams are counted by the port.
+        let _ = self.port.handle_datagram(now, PeerAddress::V4(source), datagram);
+    }
 }
 
 impl<L: ClockLaw> Receiver for ClockReceiver<L> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        // Refused datagrams are counted by the port; the simulated network sends none.
-        let _ = self.port.handle_datagram(now, GRANDMASTER_ADDRESS, datagram);
+        self.hear(now, GRANDMASTER_ADDRESS, datagram);
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.hear(now.by(self.stamp_clock()), source, datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
@@ -105,6 +116,11 @@ impl Receiver for EngineClock {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.publish(now);
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.clock.handle_ptp_from(now, source, datagram);
+        self.publish(now.by(self.stamp_clock()));
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {

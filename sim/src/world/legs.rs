@@ -1,10 +1,12 @@
 //! The networks that carry the stream: one, or the two legs of SMPTE ST 2022-7.
 
+use super::addresses::{SECOND_SENDER_ADDRESS, TALKER_ADDRESS};
 use super::queue::Port;
 use super::snooping::Snooping;
 use crate::models::{NetworkPath, Passage, TrueTime};
 use crate::scenario::{AudioChain, FaultKind, MediaLeg, Path, Surroundings};
 use engine::Nanos;
+use std::net::Ipv4Addr;
 
 /// One network.
 struct MediaPath {
@@ -13,12 +15,15 @@ struct MediaPath {
     path: NetworkPath,
     /// The way of another sender to the same group.
     second: NetworkPath,
+    /// The way of what is forged.
+    forged: NetworkPath,
 }
 
 impl MediaPath {
     fn new(config: &Path, port: Port, seed: u64, name: &str) -> Self {
         let path = |name: &str| NetworkPath::new(config.clone(), seed, name);
-        Self { config: config.clone(), port, path: path(name), second: path(&format!("{name}/second")) }
+        let [second, forged] = ["second", "forged"].map(|of| path(&format!("{name}/{of}")));
+        Self { config: config.clone(), port, path: path(name), second, forged }
     }
 
     fn is(&self, leg: MediaLeg) -> bool {
@@ -29,6 +34,7 @@ impl MediaPath {
 /// A datagram on its way.
 pub(super) struct Delivery {
     pub(super) port: Port,
+    pub(super) source: Ipv4Addr,
     pub(super) arrival: TrueTime,
     pub(super) datagram: Vec<u8>,
     /// Whether it is the talker's, and no copy.
@@ -63,7 +69,8 @@ impl Legs {
             for (arrival, own) in [(first, true), (copy, false)] {
                 let Some(arrival) = arrival.filter(|_| forwarded) else { continue };
                 let (datagram, in_order) = (datagram.clone(), own && in_order);
-                deliveries.push(Delivery { port: leg.port, arrival, datagram, own, in_order });
+                let port = leg.port;
+                deliveries.push(Delivery { port, source: TALKER_ADDRESS, arrival, datagram, own, in_order });
             }
         }
         self.lost += u64::from(deliveries.is_empty());
@@ -74,11 +81,16 @@ impl Legs {
     pub(super) fn send_second(&mut self, now: TrueTime, datagram: &[u8]) -> Vec<Delivery> {
         let forwarded = self.snooping.forwards(now);
         let leg = &mut self.paths[0];
-        let mut datagram = datagram.to_vec();
-        let arrivals = leg.second.carry(now, &mut datagram).arrivals.into_iter().flatten().filter(|_| forwarded);
-        let delivery =
-            |arrival| Delivery { port: leg.port, arrival, datagram: datagram.clone(), own: false, in_order: false };
-        arrivals.map(delivery).collect()
+        let arrivals = if forwarded { carried(&mut leg.second, now, datagram) } else { Vec::new() };
+        deliveries(leg.port, SECOND_SENDER_ADDRESS, arrivals)
+    }
+
+    /// Sends a packet that somebody has forged, likewise.
+    pub(super) fn send_forged(&mut self, now: TrueTime, source: Ipv4Addr, datagram: &[u8]) -> Vec<Delivery> {
+        let forwarded = self.snooping.forwards(now);
+        let leg = &mut self.paths[0];
+        let arrivals = if forwarded { carried(&mut leg.forged, now, datagram) } else { Vec::new() };
+        deliveries(leg.port, source, arrivals)
     }
 
     /// A fault begins or ends.
@@ -97,7 +109,11 @@ impl Legs {
                     leg.path.set_extra_delay(if begins { longer.nanos() } else { Nanos::ZERO });
                 }
                 FaultKind::MediaJitter(jitter) => leg.path.set_jitter(if begins { jitter } else { leg.config.jitter }),
-                FaultKind::NetworkLost | FaultKind::MediaLost => leg.path.set_cut(begins),
+                FaultKind::NetworkLost => {
+                    leg.path.set_cut(begins);
+                    leg.forged.set_cut(begins);
+                }
+                FaultKind::MediaLost => leg.path.set_cut(begins),
                 FaultKind::LegLost(lost) if leg.is(lost) => leg.path.set_cut(begins),
                 _ => {}
             }
@@ -113,4 +129,16 @@ impl Legs {
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
+}
+
+/// When a stranger's datagram arrives, and its copy, and what of it does.
+fn carried(path: &mut NetworkPath, now: TrueTime, datagram: &[u8]) -> Vec<(TrueTime, Vec<u8>)> {
+    let mut datagram = datagram.to_vec();
+    let arrivals = path.carry(now, &mut datagram).arrivals;
+    arrivals.into_iter().flatten().map(|arrival| (arrival, datagram.clone())).collect()
+}
+
+fn deliveries(port: Port, source: Ipv4Addr, arrivals: Vec<(TrueTime, Vec<u8>)>) -> Vec<Delivery> {
+    let delivery = |(arrival, datagram)| Delivery { port, source, arrival, datagram, own: false, in_order: false };
+    arrivals.into_iter().map(delivery).collect()
 }

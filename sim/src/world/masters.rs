@@ -1,9 +1,11 @@
 //! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
 
+use super::addresses::{GRANDMASTER_ADDRESS, rival_address};
 use super::snooping::Snooping;
-use crate::models::{GrandmasterModel, NetworkPath, Passage, RandomStream, TrueTime};
+use crate::models::{GrandmasterModel, Lying, NetworkPath, Passage, RandomStream, TrueTime};
 use crate::scenario::{ExtraDelay, FaultKind, Grandmaster, Scenario, Surroundings};
 use engine::{Nanos, PtpTime};
+use std::net::Ipv4Addr;
 
 /// Not on the full second, where everything else would be, too.
 const FIRST_ANNOUNCE: Nanos = Nanos::from_millis(310);
@@ -26,6 +28,16 @@ pub(super) enum Turn {
 }
 
 impl Turn {
+    /// Later by so much; a time that something else decides stays.
+    pub(super) fn later_by(self, later: Nanos) -> Self {
+        match self {
+            _ if later <= Nanos::ZERO => self,
+            Self::Usual => Self::Late(later),
+            Self::Late(late) => Self::Late(late + later),
+            Self::At(time) => Self::At(time),
+        }
+    }
+
     /// The time, for a message whose turn is at `usual`.
     pub(super) fn time(self, usual: TrueTime) -> TrueTime {
         match self {
@@ -42,6 +54,8 @@ pub(super) struct Master {
     pub(super) model: GrandmasterModel,
     down: NetworkPath,
     up: NetworkPath,
+    /// Where its datagrams come from.
+    address: Ipv4Addr,
     silent: bool,
     mute: bool,
     /// The switch between its multicast and the host.
@@ -52,13 +66,14 @@ pub(super) struct Master {
 
 impl Master {
     /// A master; its own random streams are named after `name`, whoever listens to it, and those of its path as a receiver has it.
-    fn new(config: &Grandmaster, seed: u64, name: &str, around: &Surroundings<'_>) -> Self {
+    fn new(config: &Grandmaster, seed: u64, name: &str, address: Ipv4Addr, around: &Surroundings<'_>) -> Self {
         let path_name = around.ptp_stream(name);
         Self {
             config: config.clone(),
             model: GrandmasterModel::new(config.clone(), RandomStream::new(seed, &format!("{name}/master/wander"))),
             down: NetworkPath::new(around.ptp.clone(), seed, &format!("{path_name}/down")),
             up: NetworkPath::new(around.ptp_up.clone(), seed, &format!("{path_name}/up")),
+            address,
             silent: false,
             mute: !config.answers_delay_requests,
             snooping: Snooping::new(around.membership),
@@ -70,6 +85,16 @@ impl Master {
         let (from, to) = (self.config.present_from_s, self.config.present_to_s);
         let (from, to) = (from.nanos().as_nanos(), to.map_or(TrueTime::MAX, |to| to.nanos().as_nanos()));
         !self.silent && (from..to).contains(&now)
+    }
+
+    /// Where its datagrams come from.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Whether the switch between its multicast and the host lets that through.
+    pub(super) fn reaches_host(&self, now: TrueTime) -> bool {
+        self.snooping.forwards(now)
     }
 
     /// Cuts its path, or mends it.
@@ -89,7 +114,7 @@ impl Master {
             return Passage::LOST;
         }
         let passage = self.down.carry(now, message);
-        if self.snooping.forwards(now) { passage } else { Passage::LOST }
+        if self.reaches_host(now) { passage } else { Passage::LOST }
     }
 
     /// What becomes of a message that leaves the host at `leaves`.
@@ -116,6 +141,7 @@ impl Master {
 /// All masters; the scenario's grandmaster is the first.
 pub(super) struct Masters {
     all: Vec<Master>,
+    seed: u64,
     /// The one whose time was the truth last.
     best: usize,
     /// Lateness of the grandmaster's next Sync.
@@ -127,11 +153,14 @@ pub(super) struct Masters {
 impl Masters {
     pub(super) fn new(scenario: &Scenario, around: &Surroundings<'_>) -> Self {
         let seed = scenario.seed;
-        let first = Master::new(&scenario.grandmaster, seed, "network/ptp", around);
-        let rivals = scenario.rivals.iter().enumerate();
-        let rivals = rivals.map(|(i, rival)| Master::new(rival, seed, &format!("network/ptp/rival/{i}"), around));
+        let first = Master::new(&scenario.grandmaster, seed, "network/ptp", GRANDMASTER_ADDRESS, around);
+        let rivals =
+            scenario.rivals.iter().enumerate().map(|(i, rival)| {
+                Master::new(rival, seed, &format!("network/ptp/rival/{i}"), rival_address(i), around)
+            });
         Self {
             all: [first].into_iter().chain(rivals).collect(),
+            seed,
             best: 0,
             late_sync: Nanos::ZERO,
             follow_up_first: false,
@@ -192,6 +221,10 @@ impl Masters {
             FaultKind::PtpDelay(extra) => {
                 let extra = if begins { extra } else { ExtraDelay::default() };
                 self.all.iter_mut().for_each(|master| master.set_extra_delay(extra));
+            }
+            FaultKind::GrandmasterLies(lies) => {
+                let random = RandomStream::new(self.seed, "network/ptp/master/lies");
+                self.all[0].model.set_lying(begins.then(|| Lying::new(lies, now, random)));
             }
             FaultKind::LateSyncUs(lateness) if begins => self.late_sync = lateness.nanos(),
             FaultKind::NetworkLost => self.all.iter_mut().for_each(|master| master.set_cut(begins)),

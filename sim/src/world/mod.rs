@@ -1,5 +1,7 @@
 //! One receiver's life in the simulated world: the event queue, the run, and what it leaves behind.
 
+mod addresses;
+mod adversary;
 mod capture;
 mod chain;
 mod clock_receiver;

@@ -4,6 +4,7 @@ use super::sender::SenderEvent;
 use crate::models::TrueTime;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::Ipv4Addr;
 
 /// What can happen. The order of the variants is the order at equal times: causes before those who look at them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,9 +22,13 @@ pub(super) enum Event {
     /// Something happens to the engine's sender.
     Sender(SenderEvent),
     /// The receiver's program learns of a datagram.
-    AtReceiver(Port, Vec<u8>),
+    AtReceiver(Port, Ipv4Addr, Vec<u8>),
     /// Some device disturbs PTP.
     Malformed,
+    /// An attack goes on: index into the scenario's faults.
+    Attack(usize),
+    /// A stranger overhears what the receiver sends.
+    Overheard(Vec<u8>),
     /// A transmit stamp that was held back reaches the program.
     Stamp,
     /// The receiver asked to be woken; stale if the number is not that of the latest wish.
@@ -70,9 +75,9 @@ impl EventQueue {
 fn class(event: &Event) -> u8 {
     match event {
         Event::Fault { .. } => 0,
-        Event::Announce(_) | Event::Sync(_) | Event::Packet | Event::Malformed => 1,
+        Event::Announce(_) | Event::Sync(_) | Event::Packet | Event::Malformed | Event::Attack(_) => 1,
         Event::Sender(SenderEvent::Announce(_) | SenderEvent::Sync(_)) => 1,
-        Event::AtMaster(..) | Event::Sender(SenderEvent::AtMaster(..)) => 2,
+        Event::AtMaster(..) | Event::Overheard(_) | Event::Sender(SenderEvent::AtMaster(..)) => 2,
         Event::AtReceiver(..) | Event::Stamp | Event::Sender(SenderEvent::AtSender(_)) => 3,
         Event::Timer(_) | Event::Sender(SenderEvent::Timer(_)) => 4,
         Event::Callback | Event::Sender(SenderEvent::Captured) => 5,
@@ -89,11 +94,11 @@ mod tests {
         let mut queue = EventQueue::default();
         queue.push(5, Event::Row);
         queue.push(5, Event::Callback);
-        queue.push(5, Event::AtReceiver(Port::Media, vec![2]));
-        queue.push(5, Event::AtReceiver(Port::Media, vec![1]));
+        queue.push(5, Event::AtReceiver(Port::Media, Ipv4Addr::LOCALHOST, vec![2]));
+        queue.push(5, Event::AtReceiver(Port::Media, Ipv4Addr::LOCALHOST, vec![1]));
         queue.push(3, Event::Row);
         let order: Vec<Event> = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();
-        let media = |byte| Event::AtReceiver(Port::Media, vec![byte]);
+        let media = |byte| Event::AtReceiver(Port::Media, Ipv4Addr::LOCALHOST, vec![byte]);
         assert_eq!(order, [Event::Row, media(2), media(1), Event::Callback, Event::Row]);
     }
 }

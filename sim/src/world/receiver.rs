@@ -7,7 +7,7 @@ use super::reception::{Reception, Teller};
 use crate::record::ClockState;
 use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
-use engine::ptp::{PeerAddress, Transmit, TransmitToken};
+use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::{
     DriftLaw, FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with,
 };
@@ -17,9 +17,6 @@ use std::net::Ipv4Addr;
 /// Identity of the receiver's PTP port.
 pub(crate) const RECEIVER_PORT: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([0x00, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 0x01]), port_number: 1 };
-
-/// Where the grandmaster's datagrams come from (RFC 5737, 3).
-pub(super) const GRANDMASTER_ADDRESS: PeerAddress = PeerAddress::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A receiver under test: everything it learns, it learns here.
 pub trait Receiver {
@@ -37,10 +34,22 @@ pub trait Receiver {
     fn handle_ptp_at(&mut self, now: HostTime, datagram: &[u8]) {
         self.handle_ptp(now.by(self.stamp_clock()), datagram);
     }
+    /// The same with the address that it comes from, for those who look at that.
+    fn handle_ptp_from(&mut self, now: HostTime, _source: Ipv4Addr, datagram: &[u8]) {
+        self.handle_ptp_at(now, datagram);
+    }
     /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
     fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// A datagram of the stream by its second leg. A receiver without redundancy has not joined that.
     fn handle_media_b(&mut self, _now: LocalTime, _datagram: &[u8]) {}
+    /// A datagram of the stream by one of its legs, with the address that it comes from, for those
+    /// who look at that.
+    fn handle_media_from(&mut self, now: LocalTime, leg: Leg, _source: Ipv4Addr, datagram: &[u8]) {
+        match leg {
+            Leg::A => self.handle_media(now, datagram),
+            Leg::B => self.handle_media_b(now, datagram),
+        }
+    }
     /// Time passes.
     fn handle_timeout(&mut self, now: LocalTime);
     /// When [`Receiver::handle_timeout`] is wanted next.
@@ -179,6 +188,11 @@ impl<D: DriftLaw> EngineReceiver<D> {
 impl<D: DriftLaw> Receiver for EngineReceiver<D> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
+        self.ingest.set_clock(&self.clock.timeline());
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.clock.handle_ptp_from(now, source, datagram);
         self.ingest.set_clock(&self.clock.timeline());
     }
 

@@ -7,6 +7,7 @@
 //! Assumption: packets go out as long as they come in, so that each has one to be compared with.
 
 use super::clock_receiver::EngineClock;
+use super::host::HostTime;
 use super::receiver::{Clock, Playback, Receiver};
 use super::reception::{Reception, Teller};
 use engine::clock::Reference;
@@ -19,6 +20,7 @@ use engine::rtp::wire::RtpPacket;
 use engine::send::{Dither, SenderConfig};
 use engine::{Frames, LocalTime, SampleRate};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// Packets that came in and are remembered for comparison: far more than the latency.
 const REMEMBERED: usize = 2048;
@@ -93,6 +95,11 @@ impl Receiver for RelayReceiver {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.follow(now);
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.clock.handle_ptp_from(now, source, datagram);
+        self.follow(now.by(self.stamp_clock()));
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {

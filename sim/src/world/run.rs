@@ -3,6 +3,8 @@
 //! Time: every model speaks of *true time*, integer ns since the start, which is also the grandmaster's. The receiver only ever sees its host's clock. All
 //! randomness comes from named streams, so two receivers in two worlds of the same seed meet the same weather.
 
+use super::addresses::DISTURBER_ADDRESS;
+use super::adversary::{Adversary, Forged};
 use super::capture::{Capture, CaptureError};
 use super::chain::{CallbackError, ChainWorld};
 use super::disturber::Disturber;
@@ -22,9 +24,10 @@ use crate::models::{Passage, RandomStream, TrueTime, next_stall};
 use crate::record::{ClockState, Recording, TraceEvent};
 use crate::scenario::{FaultKind, Loaded, Scenario, Stall, Surroundings};
 use engine::ptp::wire::ClockIdentity;
-use engine::receive::StreamError;
+use engine::receive::{Leg, StreamError};
 use engine::relay::RelayError;
 use engine::{LocalTime, Nanos};
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use thiserror::Error;
@@ -84,6 +87,8 @@ pub struct Outcome {
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
+    /// Trace intervals in which the clock said that it was locked: when each ended (true seconds), and the largest |error of PTP time| while it said so, us.
+    pub locked_errors: Vec<(f64, f64)>,
     /// Every change between playing what was sent and anything else: when (true seconds), and whether it was played from then on.
     pub playing: Vec<(f64, bool)>,
     /// What the receiver counted of its packets, at the end.
@@ -111,6 +116,7 @@ pub struct World<'a> {
     masters: Masters,
     stamps: Stamps,
     disturber: Disturber,
+    adversary: Adversary<'a>,
     /// When the thread of each leg of the stream handled its last datagram: a thread is a queue.
     media_handled: [TrueTime; 2],
     /// What came while the host stood still.
@@ -121,6 +127,9 @@ pub struct World<'a> {
     recording: Recording,
     row_frames: Vec<u64>,
     clock_states: Vec<(f64, ClockState)>,
+    /// The largest error while the clock was locked, since the last row; and those of the rows.
+    locked_error: Option<Nanos>,
+    locked_errors: Vec<(f64, f64)>,
     grandmasters: Vec<(f64, ClockIdentity)>,
 }
 
@@ -178,6 +187,7 @@ impl<'a> World<'a> {
             masters: Masters::new(scenario, surroundings),
             stamps: Stamps::new(RandomStream::new(scenario.seed, &surroundings.host_stream("host/stamps"))),
             disturber: Disturber::new(scenario),
+            adversary: Adversary::new(scenario, surroundings),
             media_handled: [0; 2],
             held: Vec::new(),
             timer: (0, None),
@@ -186,6 +196,8 @@ impl<'a> World<'a> {
             recording: Recording { receiver: name.to_owned(), ..Recording::default() },
             row_frames: Vec::new(),
             clock_states: vec![(0.0, ClockState::Listening)],
+            locked_error: None,
+            locked_errors: Vec::new(),
             grandmasters: Vec::new(),
             scenario,
         };
@@ -296,7 +308,7 @@ impl<'a> World<'a> {
         let concealed = self.chain.as_mut().map(ChainWorld::take_concealed).unwrap_or_default();
         let playing = self.chain.as_mut().map(ChainWorld::take_playing).unwrap_or_default();
         let reception = self.receiver.reception();
-        let Self { recording, row_frames, clock_states, grandmasters, hash, chain, .. } = self;
+        let Self { recording, row_frames, clock_states, locked_errors, grandmasters, hash, chain, .. } = self;
         let heard = chain.map(ChainWorld::finish).transpose()?.flatten();
         Ok(Outcome {
             recording,
@@ -306,6 +318,7 @@ impl<'a> World<'a> {
             concealed,
             grandmasters,
             clock_states,
+            locked_errors,
             playing,
             reception,
             callbacks,
@@ -339,8 +352,8 @@ impl<'a> World<'a> {
             // Nobody is there.
             Event::AtReceiver(..) | Event::Timer(_) if self.host.is_asleep() => {}
             Event::Timer(_) if self.host.stands_still() => self.held.push(event),
-            Event::AtReceiver(port, _) if self.host.holds_up(port) => self.held.push(event),
-            Event::AtReceiver(port, datagram) => self.receive(now, port, &datagram),
+            Event::AtReceiver(port, ..) if self.host.holds_up(port) => self.held.push(event),
+            Event::AtReceiver(port, source, datagram) => self.receive(now, port, source, &datagram),
             Event::Timer(number) if number == self.timer.0 => {
                 self.timer.1 = None;
                 let local = self.host.local(now);
@@ -349,6 +362,11 @@ impl<'a> World<'a> {
             }
             Event::Timer(_) => {}
             Event::Malformed => self.disturb(now),
+            Event::Attack(index) => self.attack(now, index),
+            Event::Overheard(datagram) => {
+                let answers = self.adversary.answers(now, &datagram);
+                answers.into_iter().for_each(|forged| self.forge(now, forged));
+            }
             Event::Stamp => {
                 if let Some((token, stamped)) = self.stamps.take().filter(|_| !self.host.is_asleep()) {
                     self.receiver.handle_transmitted_at(token, stamped);
@@ -379,7 +397,10 @@ impl<'a> World<'a> {
 
     /// A datagram of the stream is on its way to the host's program.
     fn deliver(&mut self, delivery: Delivery) {
-        let Delivery { port, arrival, datagram, own, in_order } = delivery;
+        let Delivery { port, source, arrival, datagram, own, in_order } = delivery;
+        if own && port == Port::Media {
+            self.adversary.hear_stream(&datagram);
+        }
         let lateness = if own { self.host.receive_lateness(port) } else { self.host.receive_lateness_of_other() };
         let mut handled = arrival + lateness.as_nanos();
         if in_order {
@@ -387,17 +408,18 @@ impl<'a> World<'a> {
             handled = handled.max(*before);
             *before = handled;
         }
-        self.queue.push(handled, Event::AtReceiver(port, datagram));
+        self.queue.push(handled, Event::AtReceiver(port, source, datagram));
     }
 
     fn sync(&mut self, now: TrueTime, master: usize) {
-        let turn = self.masters.take_late_sync(master);
+        let held_back = if master == 0 { self.adversary.holds_back(now) } else { Nanos::ZERO };
+        let turn = self.masters.take_late_sync(master).later_by(held_back);
         let model = &mut self.masters.get(master).model;
         let (sync, follow_up) = model.sync(now);
         let next = now + model.sync_interval().as_nanos();
         let handled = self.send_as_master(now, master, sync, turn);
         if let Some(follow_up) = follow_up {
-            let turn = self.masters.follow_up_turn(now, handled);
+            let turn = self.masters.follow_up_turn(now, handled).later_by(held_back);
             self.send_as_master(now, master, follow_up, turn);
         }
         self.queue.push(next, Event::Sync(master));
@@ -407,14 +429,18 @@ impl<'a> World<'a> {
     fn send_as_master(&mut self, now: TrueTime, master: usize, mut message: Vec<u8>, turn: Turn) -> Option<TrueTime> {
         let Passage { arrivals: [arrival, copy], in_order } = self.masters.get(master).send(now, &mut message);
         let arrival = arrival?;
+        if master == 0 {
+            self.adversary.hear_ptp(now, &message);
+        }
+        let source = self.masters.get(master).address();
         let lateness = self.host.receive_lateness(Port::Ptp);
         let handled = self.masters.get(master).handle(arrival + lateness.as_nanos(), in_order);
         if let Some(copy) = copy {
             let handled = copy + self.host.receive_lateness_of_other().as_nanos();
-            self.queue.push(turn.time(handled), Event::AtReceiver(Port::Ptp, message.clone()));
+            self.queue.push(turn.time(handled), Event::AtReceiver(Port::Ptp, source, message.clone()));
         }
         let handled = turn.time(handled);
-        self.queue.push(handled, Event::AtReceiver(Port::Ptp, message));
+        self.queue.push(handled, Event::AtReceiver(Port::Ptp, source, message));
         Some(handled)
     }
 
@@ -422,16 +448,41 @@ impl<'a> World<'a> {
     fn disturb(&mut self, now: TrueTime) {
         let Some((datagram, next)) = self.disturber.send(now) else { return };
         let handled = now + self.host.receive_lateness_of_other().as_nanos();
-        self.queue.push(handled, Event::AtReceiver(Port::Ptp, datagram));
+        self.queue.push(handled, Event::AtReceiver(Port::Ptp, DISTURBER_ADDRESS, datagram));
         self.queue.push(next, Event::Malformed);
     }
 
-    fn receive(&mut self, now: TrueTime, port: Port, datagram: &[u8]) {
+    /// An attack goes on.
+    fn attack(&mut self, now: TrueTime, index: usize) {
+        let (forged, next) = self.adversary.strike(now, index);
+        forged.into_iter().for_each(|forged| self.forge(now, forged));
+        if let Some(next) = next {
+            self.queue.push(next, Event::Attack(index));
+        }
+    }
+
+    /// A forged datagram leaves.
+    fn forge(&mut self, now: TrueTime, forged: Forged) {
+        let Forged { port, source, mut datagram } = forged;
+        if port != Port::Ptp {
+            let sent = self.chain.as_mut().map(|chain| chain.send_forged(now, source, &datagram));
+            sent.into_iter().flatten().for_each(|delivery| self.deliver(delivery));
+            return;
+        }
+        let forwarded = self.masters.get(0).reaches_host(now);
+        let host = &mut self.host;
+        let arrivals = self.adversary.carry(now, &mut datagram, || host.receive_lateness_of_other());
+        for handled in arrivals.into_iter().filter(|_| forwarded) {
+            self.queue.push(handled, Event::AtReceiver(Port::Ptp, source, datagram.clone()));
+        }
+    }
+
+    fn receive(&mut self, now: TrueTime, port: Port, source: Ipv4Addr, datagram: &[u8]) {
         self.hash.datagram(now, datagram);
         match port {
-            Port::Media => self.receiver.handle_media(self.host.local(now), datagram),
-            Port::MediaB => self.receiver.handle_media_b(self.host.local(now), datagram),
-            Port::Ptp => self.receiver.handle_ptp_at(self.host.time(now), datagram),
+            Port::Media => self.receiver.handle_media_from(self.host.local(now), Leg::A, source, datagram),
+            Port::MediaB => self.receiver.handle_media_from(self.host.local(now), Leg::B, source, datagram),
+            Port::Ptp => self.receiver.handle_ptp_from(self.host.time(now), source, datagram),
         }
         self.after_receiver(now);
     }
@@ -452,6 +503,9 @@ impl<'a> World<'a> {
             }
             let leaves = now + self.host.transmit_lateness().as_nanos();
             self.hash.datagram(leaves, &transmit.datagram);
+            if self.adversary.listens_to_receiver() {
+                self.queue.push(leaves, Event::Overheard(transmit.datagram.to_vec()));
+            }
             for (index, master) in self.masters.iter_mut() {
                 let mut datagram = transmit.datagram.to_vec();
                 for arrival in master.receive(leaves, &mut datagram).arrivals.into_iter().flatten() {
@@ -464,7 +518,7 @@ impl<'a> World<'a> {
         }
         let time = self.host.time(now);
         let local = time.monotonic;
-        let state = self.receiver.clock(time.by(self.receiver.stamp_clock())).state;
+        let state = self.look_at_clock(now, time.by(self.receiver.stamp_clock()));
         if self.clock_states.last().is_none_or(|last| last.1 != state) {
             self.clock_states.push((now as f64 / 1e9, state));
         }
@@ -482,6 +536,16 @@ impl<'a> World<'a> {
                 self.queue.push(at.max(now + 1), Event::Timer(self.timer.0));
             }
         }
+    }
+
+    /// What the receiver says of its clock, and how far that is off while it says that it is locked.
+    fn look_at_clock(&mut self, now: TrueTime, local: LocalTime) -> ClockState {
+        let clock = self.receiver.clock(local);
+        if let (ClockState::Locked, Some(map)) = (clock.state, clock.map) {
+            let error = (map.ptp_at(local) - self.masters.time(now)).abs();
+            self.locked_error = Some(self.locked_error.map_or(error, |worst| worst.max(error)));
+        }
+        clock.state
     }
 
     fn callback(&mut self, now: TrueTime) -> Result<(), RunError> {
@@ -502,6 +566,9 @@ impl<'a> World<'a> {
         let from = self.last_row;
         let host_ppb = self.host.mean_rate_ppb(from, now);
         let local = self.host.time(now).by(self.receiver.stamp_clock());
+        self.look_at_clock(now, local);
+        let locked_error = self.locked_error.take().map(|error| (now as f64 / 1e9, error.as_nanos() as f64 * 1e-3));
+        self.locked_errors.extend(locked_error);
         let clock = self.receiver.clock(local);
         let true_ptp = self.masters.time(now);
         let mut truth = Truth {
@@ -546,6 +613,9 @@ impl<'a> World<'a> {
         self.stamps.fault(what, begins);
         if self.disturber.fault(now, what, begins) {
             self.disturb(now);
+        }
+        if let Some(first) = self.adversary.fault(now, index, begins, &mut self.masters) {
+            self.queue.push(first, Event::Attack(index));
         }
         if let Some(callback) = self.chain.as_mut().and_then(|chain| chain.fault(now, what, begins)) {
             self.queue.push(callback, Event::Callback);

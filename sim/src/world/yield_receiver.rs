@@ -1,13 +1,19 @@
 //! The engine's session with one AirPlay receiver ([`engine::ptp::bmca_yield`]) in the place of a
 //! PTP port: the scenario's grandmaster is the peer.
 
-use super::receiver::{Clock, GRANDMASTER_ADDRESS, RECEIVER_PORT, Receiver};
+use super::addresses::GRANDMASTER_ADDRESS;
+use super::host::HostTime;
+use super::receiver::{Clock, RECEIVER_PORT, Receiver};
 use crate::record::ClockState;
 use engine::LocalTime;
 use engine::clock::ClockLaw as _;
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession, YieldState};
 use engine::ptp::wire::ClockIdentity;
-use engine::ptp::{Transmit, TransmitToken};
+use engine::ptp::{PeerAddress, Transmit, TransmitToken};
+use std::net::Ipv4Addr;
+
+/// The AirPlay receiver's address.
+const PEER: PeerAddress = PeerAddress::V4(GRANDMASTER_ADDRESS);
 
 /// A sender of AirPlay, which begins its session when it is switched on.
 #[derive(Default)]
@@ -15,17 +21,27 @@ pub(super) struct YieldReceiver {
     session: Option<YieldSession>,
 }
 
+impl YieldReceiver {
+    fn hear(&mut self, now: LocalTime, source: PeerAddress, datagram: &[u8]) {
+        if let Some(session) = &mut self.session {
+            // Refused datagrams are counted by the session.
+            let _ = session.handle_datagram(now, source, datagram);
+        }
+    }
+}
+
 impl Receiver for YieldReceiver {
     fn begin(&mut self, now: LocalTime) -> bool {
-        self.session = Some(YieldSession::new(YieldConfig::new(RECEIVER_PORT, GRANDMASTER_ADDRESS), now));
+        self.session = Some(YieldSession::new(YieldConfig::new(RECEIVER_PORT, PEER), now));
         true
     }
 
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
-        if let Some(session) = &mut self.session {
-            // Refused datagrams are counted by the session.
-            let _ = session.handle_datagram(now, GRANDMASTER_ADDRESS, datagram);
-        }
+        self.hear(now, PEER, datagram);
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.hear(now.by(self.stamp_clock()), PeerAddress::V4(source), datagram);
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {

@@ -4,12 +4,13 @@ use super::laws::{Remedy, step};
 use super::ring::Ring;
 use crate::baselines::LinuxptpPi;
 use crate::record::ClockState;
-use crate::world::{Clock, ClockReceiver, Playback, Receiver};
+use crate::world::{Clock, ClockReceiver, HostTime, Playback, Receiver};
 use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::StreamConfig;
 use engine::rtp::wire::RtpPacket;
 use engine::{Frames, LocalTime, Nanos};
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 
 /// Packets that a timer finds in the queue at its start, as a share of the target depth.
 const QUEUED_SHARE: f64 = 0.5;
@@ -91,6 +92,10 @@ impl<R: Remedy> Direct<R> {
 impl<R: Remedy> Receiver for Direct<R> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
+    }
+
+    fn handle_ptp_from(&mut self, now: HostTime, source: Ipv4Addr, datagram: &[u8]) {
+        self.clock.handle_ptp_from(now, source, datagram);
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {

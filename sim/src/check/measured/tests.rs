@@ -37,6 +37,7 @@ fn evidence<'a>(recording: &'a Recording, clock_states: &'a [(f64, ClockState)])
         recording,
         others: Vec::new(),
         clock_states,
+        locked_errors: &[(3.0, 4.0), (4.0, 90.0), (6.0, 2.0)],
         grandmasters: &[],
         playing: &PLAYING,
         heard: None,
@@ -85,6 +86,7 @@ fn a_quiet_run_measures_nothing_bad() {
         (Metric::RatioErrorPpm, Some(0.0)),
         (Metric::DepthErrorMs, Some(0.0)),
         (Metric::ClockErrorUs, Some(3.0)),
+        (Metric::LockedErrorUs, Some(90.0)),
         (Metric::ClockStepUs, Some(0.0)),
         (Metric::Coverage3Sigma, Some(1.0)),
         (Metric::RelockTimeS, Some(2.0)),
@@ -156,6 +158,20 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
         // A span without a whole interval has nothing to measure, which is not the same as nothing bad.
         assert_measures(&evidence, metric, span(4.2, 4.8), None);
     }
+}
+
+/// A clock that is wrong while it is locked is so between the rows, too.
+#[test]
+fn the_error_of_a_locked_clock_is_the_largest_of_its_span() {
+    let recording = quiet();
+    let evidence = evidence(&recording, LOCKED_FROM_2);
+    let cases =
+        [(WHOLE, Some(90.0)), (span(3.0, 4.0), Some(90.0)), (span(0.0, 3.0), Some(4.0)), (span(4.0, 10.0), Some(2.0))];
+    for (span, expected) in cases {
+        assert_measures(&evidence, Metric::LockedErrorUs, span, expected);
+    }
+    // It was not locked.
+    assert_measures(&evidence, Metric::LockedErrorUs, span(7.0, 10.0), None);
 }
 
 #[test]

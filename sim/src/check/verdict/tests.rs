@@ -34,6 +34,7 @@ fn judge_of(ppm: f64, states: &[(f64, ClockState)], metric: &str, limits: &str) 
         recording: &recording,
         others: Vec::new(),
         clock_states: states,
+        locked_errors: &[],
         grandmasters: &[],
         playing: &[],
         heard: None,

@@ -1,0 +1,135 @@
+//! The soak: many hours of clocks and streams, with faults and attacks at random, and each glitch
+//! with its cause.
+//!
+//! Model: each run is an hour of a scenario that is drawn by seed and number: a network, a computer,
+//! masters, and every one to three minutes something that happens, of the kinds of [`draw`]. So a run
+//! is reproduced by its seed and number alone, whatever else is run. Every so many runs have a
+//! stream, which is listened to; the others are clocks.
+//!
+//! What happens is the cause of what goes wrong until it has ended, and for as long after that as a
+//! receiver may take to recover. A glitch later than that has no cause; a clock that says that it is
+//! locked while it is off by more than [`WRONG_US`] is wrong whatever the cause.
+
+mod account;
+mod draw;
+mod scene;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use account::{Glitched, HappeningFigures, SoakRun};
+pub use table::{render_soak_json, render_soak_table};
+
+use crate::run::{SessionError, live};
+use crate::scenario::{Loaded, ScenarioError};
+use crate::world::Control;
+use draw::Drawn;
+use rayon::prelude::*;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A media clock that is off by more than this is not locked.
+const WRONG_US: f64 = 1000.0;
+/// A clock is locked again so long after an attack.
+const RECOVERY_S: f64 = 10.0;
+/// Length of a run.
+const RUN_S: u32 = 3600;
+/// One of so many runs has a stream: those take some hundred times as long to simulate.
+const STREAM_EVERY: u64 = 50;
+
+/// A soak could not be run.
+#[derive(Debug, Error)]
+pub enum SoakError {
+    /// The programme is not there.
+    #[error("{path}: {source}; run it at the top of the workspace, or give the programme with --programme", path = .path.display())]
+    Programme {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What was drawn is no scenario: a defect of the soak.
+    #[error("run {run}: {error}")]
+    Drawn {
+        /// The run.
+        run: u64,
+        /// Why.
+        error: ScenarioError,
+    },
+    /// A run came to grief.
+    #[error("run {run}: {error}")]
+    Run {
+        /// The run.
+        run: u64,
+        /// Why.
+        error: SessionError,
+    },
+}
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub struct SoakPlan {
+    /// The runs, by number.
+    pub runs: Vec<u64>,
+    /// Seed of all of them.
+    pub seed: u64,
+    /// The programme of those with a stream.
+    pub programme: PathBuf,
+}
+
+impl SoakPlan {
+    /// Simulated time of all runs together, ms.
+    #[must_use]
+    pub fn total_ms(&self) -> u64 {
+        self.runs.len() as u64 * u64::from(RUN_S) * 1000
+    }
+
+    /// The scenario of one run, as the text of a file.
+    ///
+    /// # Errors
+    /// If the programme is not there.
+    pub fn scenario(&self, run: u64) -> Result<String, SoakError> {
+        Ok(self.drawn(run)?.text)
+    }
+
+    fn drawn(&self, run: u64) -> Result<Drawn, SoakError> {
+        let programme = std::fs::canonicalize(&self.programme)
+            .map_err(|source| SoakError::Programme { path: self.programme.clone(), source })?;
+        Ok(draw::draw(self.seed, run, has_stream(run), &programme))
+    }
+}
+
+/// Whether a run has a stream.
+fn has_stream(run: u64) -> bool {
+    run.is_multiple_of(STREAM_EVERY)
+}
+
+/// Runs a plan; `None` if it was stopped before its end.
+///
+/// # Errors
+/// If the programme is not there, or a run came to grief.
+pub fn soak(plan: &SoakPlan, control: &Control) -> Result<Option<Vec<SoakRun>>, SoakError> {
+    // Those with a stream first: they take longest.
+    let mut order = plan.runs.clone();
+    order.sort_by_key(|&run| (!has_stream(run), run));
+    let runs: Vec<Option<SoakRun>> =
+        order.into_par_iter().map(|run| one(plan, run, control)).collect::<Result<_, _>>()?;
+    let runs: Option<Vec<SoakRun>> = runs.into_iter().collect();
+    Ok(runs.map(|mut runs| {
+        runs.sort_by_key(|run| run.run);
+        runs
+    }))
+}
+
+/// One run; `None` if it was stopped.
+fn one(plan: &SoakPlan, run: u64, control: &Control) -> Result<Option<SoakRun>, SoakError> {
+    let drawn = plan.drawn(run)?;
+    let path = PathBuf::from(format!("soak_{}_{run}.toml", plan.seed));
+    let loaded = Loaded::from_text(&path, &drawn.text).map_err(|error| SoakError::Drawn { run, error })?;
+    let (outcome, heard) = live(&loaded, 0, control).map_err(|error| SoakError::Run { run, error })?;
+    if outcome.cancelled {
+        return Ok(None);
+    }
+    let course = account::Course { outcome: &outcome, heard: heard.as_ref(), duration_s: f64::from(RUN_S) };
+    Ok(Some(course.account(run, has_stream(run), &drawn.happenings)))
+}
