@@ -9,7 +9,7 @@ use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Transmit, TransmitToken};
 use engine::receive::{
-    DriftLaw, FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with,
+    Datagram, DriftLaw, FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with,
 };
 use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
@@ -178,9 +178,9 @@ impl<D: DriftLaw> EngineReceiver<D> {
         Self { clock: EngineClock::new(domain_number), ingest, playout, media_rate, teller: Teller::default() }
     }
 
-    fn handle_leg(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) {
-        if let Err(error) = self.ingest.handle_datagram(leg, now, datagram) {
-            self.teller.refused(now, error);
+    fn hear(&mut self, datagram: Datagram<'_>) {
+        if let Err(error) = self.ingest.handle(datagram) {
+            self.teller.refused(datagram.at, error);
         }
     }
 }
@@ -197,11 +197,15 @@ impl<D: DriftLaw> Receiver for EngineReceiver<D> {
     }
 
     fn handle_media(&mut self, now: LocalTime, datagram: &[u8]) {
-        self.handle_leg(Leg::A, now, datagram);
+        self.hear(Datagram { leg: Leg::A, at: now, from: None, bytes: datagram });
     }
 
     fn handle_media_b(&mut self, now: LocalTime, datagram: &[u8]) {
-        self.handle_leg(Leg::B, now, datagram);
+        self.hear(Datagram { leg: Leg::B, at: now, from: None, bytes: datagram });
+    }
+
+    fn handle_media_from(&mut self, now: LocalTime, leg: Leg, source: Ipv4Addr, datagram: &[u8]) {
+        self.hear(Datagram { leg, at: now, from: Some(source.into()), bytes: datagram });
     }
 
     fn handle_timeout(&mut self, now: LocalTime) {
