@@ -10,7 +10,7 @@
 //! captured when its packet leaves is concealed, and counted.
 
 use crate::clock::{MediaMap, PtpMap};
-use crate::receive::{CardClock, Concealer, Displacement, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
+use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::MAX_CHANNELS;
 use crate::send::{MediaTimeline, Source};
@@ -272,7 +272,6 @@ impl CaptureSource {
             media_rate: self.stats.card_rate,
             card_rate: timeline_rate,
             behind,
-            displacement: Displacement::None,
             fill: Nanos::ZERO,
             target: Nanos::ZERO,
         };

@@ -65,28 +65,20 @@ fn the_engine_is_steady_where_others_wobble() {
     }
 }
 
-/// Whatever a master wanders by, playout does not chase it. Where its time is good enough to be
-/// locked to, its step is followed all the same.
+/// A master that wanders by 100 us over 5 s is not chased, and its step is followed all the same.
 #[test]
 fn a_master_that_wanders_is_not_chased_and_its_step_is_followed() {
-    for (rms_us, tau_s, is_locked) in [(100, 5, true), (240, 35, true), (1700, 2, false)] {
-        let rms = format!("grandmaster.wander.rms_us={rms_us}");
-        let tau = format!("grandmaster.wander.tau_s={tau_s}");
-        let overrides = [
-            rms.as_str(),
-            tau.as_str(),
-            "duration_s=520",
-            "fault.0.at_s=400",
-            "fault.1.at_s=500",
-            "talker.packet_frames=240",
-            "card.callback_frames=960",
-        ];
-        let figures = &bench("wander/W", &overrides, &[DriftLawKind::Engine], 1)[0];
-        assert!(figures.ratio_rms_ppm.unwrap() < 0.15, "{rms_us} us, {tau_s} s: {figures:?}");
-        assert!(!is_locked || figures.step_removed_s.unwrap() <= 60.0, "{rms_us} us, {tau_s} s: {figures:?}");
-        assert!(figures.xrun_removed_s.unwrap() <= 2.0, "{rms_us} us, {tau_s} s: {figures:?}");
-        assert_eq!((figures.underruns, figures.overruns), (0, 0), "{figures:?}");
-    }
+    let overrides = [
+        "duration_s=520",
+        "fault.0.at_s=400",
+        "fault.1.at_s=500",
+        "talker.packet_frames=240",
+        "card.callback_frames=960",
+    ];
+    let figures = &bench("wander/W", &overrides, &[DriftLawKind::Engine], 1)[0];
+    assert!(figures.ratio_rms_ppm.unwrap() < 0.15, "{figures:?}");
+    assert!(figures.step_removed_s.unwrap() <= 60.0 && figures.xrun_removed_s.unwrap() <= 2.0, "{figures:?}");
+    assert_eq!((figures.underruns, figures.overruns), (0, 0), "{figures:?}");
 }
 
 #[test]

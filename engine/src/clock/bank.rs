@@ -318,7 +318,7 @@ impl Bank {
     }
 
     /// Tells every filter how far the other clock wanders.
-    pub(super) fn set_phase_wander(&mut self, wander: &PhaseWander) {
+    pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         self.excused = EXCUSED * wander.rms_ns * wander.rms_ns;
         for member in &mut self.members {
             member.filter.set_phase_wander(wander);

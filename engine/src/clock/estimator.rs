@@ -26,7 +26,6 @@
 
 use super::bank::Bank;
 use super::block::Reduction;
-use super::displaced::Displaced;
 use super::early::EarlyDetector;
 use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
@@ -214,17 +213,6 @@ impl Estimator {
         }
     }
 
-    /// One that knows nothing but how far its clock wanders, if that is no more than a clock does:
-    /// it was measured by differences, whatever the estimate.
-    pub(super) fn anew(&self, largest_wander_ns: f64) -> Self {
-        let mut anew = Self::new(self.config);
-        if self.wander.is_quieter_than(largest_wander_ns) {
-            anew.wander.clone_from(&self.wander);
-            anew.wander.begin_anew();
-        }
-        anew
-    }
-
     /// An estimator of a crystal that nobody steers: what seems to wander is lateness.
     pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
         Self { is_crystal: true, ..Self::new(config) }
@@ -262,9 +250,8 @@ impl Estimator {
         self.remember_rate();
     }
 
-    /// Looks how far the other clock wanders, and lets the filters know of it. [`Estimator::update`]
-    /// does; for those samples that are kept from it.
-    pub(super) fn measure_wander(&mut self, sample: &Sample) {
+    /// Looks how far the other clock wanders, and lets the filters know of it.
+    fn measure_wander(&mut self, sample: &Sample) {
         if self.is_crystal || sample.direction == Direction::Reverse {
             return;
         }
@@ -272,12 +259,12 @@ impl Estimator {
         let rate_ppb = banks[LEAST].speaker().state()[1];
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
         if wander.differs_from(&self.told) {
-            if wander.exceeds(self.told.rms_ns) {
+            if wander.exceeds(&self.told) {
                 // It was measured while the filters followed the wander.
                 self.steady = None;
             }
             self.told = wander;
-            banks.iter_mut().for_each(|bank| bank.set_phase_wander(&wander));
+            banks.iter_mut().for_each(|bank| bank.set_phase_wander(wander));
         }
     }
 
@@ -286,11 +273,6 @@ impl Estimator {
     #[must_use]
     pub fn wander_ns(&self) -> f64 {
         self.told.rms_ns
-    }
-
-    /// All that is known of that.
-    pub(super) fn wander(&self) -> &PhaseWander {
-        &self.told
     }
 
     fn is_one_way(&self) -> bool {
@@ -438,7 +420,6 @@ impl Estimator {
             variance_rate: p[1][1],
             rate_wander: filter.rate_wander(),
             phase_wander_ns: self.told.rms_ns,
-            most_phase_wander_ns: self.told.most_ns,
         })
     }
 
@@ -491,18 +472,6 @@ impl Estimator {
                 filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
             });
         });
-    }
-
-    /// After a proof that a clock that wanders has been displaced beyond that: moves the offset, and
-    /// keeps all else.
-    pub(super) fn displace(&mut self, by: Displaced) {
-        self.each(|bank| bank.change(|filter| filter.displace(by.by_ns, by.sigma_ns)));
-    }
-
-    /// Standard deviation at `now` of what an average packet is expected to show, ns.
-    pub(super) fn average_sigma_ns(&self, now: LocalTime) -> f64 {
-        let filter = self.banks.as_ref().map(|banks| banks[MEAN].speaker());
-        filter.map_or(f64::INFINITY, |filter| libm::sqrt(filter.variance(now, Direction::Forward).max(0.0)))
     }
 
     /// After a proven change of the other clock's rate against the host's: moves offset and rate,

@@ -84,14 +84,6 @@ impl Wander {
     }
 }
 
-/// What there is of a wander to average out.
-#[derive(Clone, Copy, Debug, Default)]
-struct Averaged {
-    /// Standard deviation, ns, and density, ns^2 s.
-    rms_ns: f64,
-    density: f64,
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Kalman {
     reduction: Reduction,
@@ -109,10 +101,9 @@ pub(super) struct Kalman {
     /// Running means of the innovations, forward and reverse, ns: what the filter lags by.
     lags_ns: [f64; 2],
     /// How far the other clock wanders around what this model of it can do.
-    phase_wander: Averaged,
-    /// The largest wander of which it was told, as far as that made it doubt its state: standard
-    /// deviation, ns.
-    misled_by_ns: f64,
+    phase_wander: PhaseWander,
+    /// The largest wander of which it was told, as far as that made it doubt its state.
+    misled_by: PhaseWander,
     /// When the last block of each direction was taken.
     taken_at: [LocalTime; 2],
 }
@@ -140,8 +131,8 @@ impl Kalman {
             p,
             noise: Noise::new(reduction, prior.jitter_ns),
             lags_ns: [0.0; 2],
-            phase_wander: Averaged::default(),
-            misled_by_ns: 0.0,
+            phase_wander: PhaseWander::default(),
+            misled_by: PhaseWander::default(),
             taken_at: [sample.at; 2],
         }
     }
@@ -260,19 +251,19 @@ impl Kalman {
     fn wander_variance(&mut self, block: &Reduced) -> f64 {
         let taken_at = std::mem::replace(&mut self.taken_at[block.direction.index()], block.at);
         let since_s = block.at.since(taken_at).as_secs_f64().max(SHORTEST_BLOCK_S);
-        let Averaged { rms_ns, density } = self.phase_wander;
+        let PhaseWander { rms_ns, density, .. } = self.phase_wander;
         (density / since_s).max(rms_ns * rms_ns)
     }
 
     /// The other clock is found to wander by so much. If that is much more than was known before,
     /// the filter has followed it, and offset and rate are in doubt by what it makes of them.
-    pub(super) fn set_phase_wander(&mut self, wander: &PhaseWander) {
-        if wander.exceeds(self.misled_by_ns) {
+    pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
+        if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
             self.p[1][1] = (self.p[1][1] + wander.rate_ppb * wander.rate_ppb).min(RATE_SIGMA * RATE_SIGMA);
-            self.misled_by_ns = wander.rms_ns;
+            self.misled_by = wander;
         }
-        self.phase_wander = Averaged { rms_ns: wander.rms_ns, density: wander.density };
+        self.phase_wander = wander;
     }
 
     /// Over years of updates, rounding must not make a variance negative; nor the covariance lopsided, because forgetting makes that grow without end.
@@ -358,14 +349,6 @@ impl Kalman {
         }
         self.p[0][0] = sigma_ns * sigma_ns + delay;
         (self.p[0][2], self.p[2][0]) = (delay, delay);
-        self.forget_innovations();
-    }
-
-    /// The other clock is found to be ahead by so much more, give or take a standard deviation. All
-    /// that is known otherwise stands.
-    pub(super) fn displace(&mut self, by_ns: f64, sigma_ns: f64) {
-        self.x[0] += by_ns;
-        self.p[0][0] += sigma_ns * sigma_ns;
         self.forget_innovations();
     }
 

@@ -23,8 +23,6 @@ pub struct ClockMap {
     pub(super) rate_wander: f64,
     /// How far the other clock itself wanders around the map: standard deviation, ns.
     pub(super) phase_wander_ns: f64,
-    /// And how far it may, as long as the time constant of that is not known.
-    pub(super) most_phase_wander_ns: f64,
 }
 
 impl ClockMap {
@@ -96,14 +94,6 @@ impl ClockMap {
     #[must_use]
     pub fn phase_wander_ns(&self) -> f64 {
         self.phase_wander_ns
-    }
-
-    /// How far the other clock may wander around the map, as far as has been seen: standard
-    /// deviation, ns. A slow wander shows its size late; this is what it is if its time constant is
-    /// the longest that is reckoned with, 100 s.
-    #[must_use]
-    pub fn most_phase_wander_ns(&self) -> f64 {
-        self.most_phase_wander_ns
     }
 
     /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander:

@@ -9,7 +9,6 @@
 
 mod bank;
 mod block;
-mod displaced;
 mod early;
 mod estimator;
 mod excess;

@@ -14,7 +14,6 @@
 //! uncertainty that says so. A delay that was measured stands when the answers end; what is known
 //! of it becomes less with time.
 
-use super::displaced::{Displaced, WanderCourse, moves_ns};
 use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
 use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
@@ -57,12 +56,6 @@ const IMPOSSIBLE: u32 = 5;
 /// Syncs without a lock after which a step begins the estimate anew: 4 s at the default interval of
 /// AES67, in which a good master is locked to again.
 const FRUITLESS: u32 = 32;
-/// Steps by less than so many standard deviations of the master's wander are covered by the
-/// uncertainty that is told.
-const COVERED_SIGMAS: f64 = 4.0;
-/// No clock that is steered, over whatever network, wanders by more than this: five times as much as
-/// one on a wireless network.
-const LARGEST_OF_CLOCKS_NS: f64 = 10e6;
 /// Syncs after which an estimate that was never good enough begins anew, and twice as many after
 /// that: 16 s at the default interval of AES67. It may have learnt from lies that have ended since;
 /// and where it only needs longer, it loses no more than it has had.
@@ -121,14 +114,6 @@ impl NewMaster {
     }
 }
 
-/// How far a packet is off what is expected of it, and what of that may be noise.
-#[derive(Clone, Copy, Debug)]
-struct Departure {
-    early_ns: f64,
-    late_ns: f64,
-    limit_ns: f64,
-}
-
 /// PTP time as a slave sees it.
 #[derive(Clone, Debug)]
 pub struct SlaveClock {
@@ -139,7 +124,6 @@ pub struct SlaveClock {
     sync_interval: Nanos,
     steps: StepDetector,
     unsteady: UnsteadyDetector<FORWARD>,
-    course: WanderCourse,
     new_master: Option<NewMaster>,
     path_delay: PathDelay,
     delay_known: DelayKnowledge,
@@ -175,7 +159,6 @@ impl SlaveClock {
             sync_interval: config.sync_interval,
             steps: StepDetector::default(),
             unsteady: UnsteadyDetector::default(),
-            course: WanderCourse::default(),
             new_master: None,
             path_delay: PathDelay::Measured,
             delay_known: DelayKnowledge::default(),
@@ -263,14 +246,9 @@ impl SlaveClock {
             return true;
         }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
-        let departure = self.departure(&sample);
-        let departure = departure.unwrap_or(Departure { early_ns: -late_ns, late_ns: beyond_ns, limit_ns });
-        match self.steps.judge(sample.direction, departure.early_ns, departure.late_ns, departure.limit_ns) {
-            Judgement::Plain => self.take_plain(sample, beyond_ns),
-            Judgement::Suspect => {
-                self.estimator.measure_wander(&sample);
-                return false;
-            }
+        match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
+            Judgement::Plain => self.estimator.update(sample),
+            Judgement::Suspect => return false,
             Judgement::Route(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
@@ -288,10 +266,6 @@ impl SlaveClock {
                 self.begin_anew(sample.at);
                 return false;
             }
-            Judgement::Step(step_ns) if step_ns.abs() < COVERED_SIGMAS * self.estimator.wander_ns() => {
-                self.displace(Displaced { by_ns: step_ns, sigma_ns: departure.limit_ns / STEP_NOISES });
-                self.course.stepped(step_ns);
-            }
             Judgement::Step(step_ns) => {
                 self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
                 self.step(step_ns);
@@ -299,39 +273,6 @@ impl SlaveClock {
             }
         }
         -late_ns < limit_ns
-    }
-
-    /// How far a packet is off those of the last half second, if the clock is known to wander. Not
-    /// off the estimate, which is where the clock is on average, and is moved as more is known.
-    fn departure(&self, sample: &Sample) -> Option<Departure> {
-        let expected_ns = self.course.expected_ns(sample.at, self.estimator.map()?.rate().as_ppb())?;
-        let late_ns = match sample.direction {
-            Direction::Forward => expected_ns - sample.offset_ns,
-            Direction::Reverse => sample.offset_ns - expected_ns - 2.0 * self.mean_path_delay().as_nanos() as f64,
-        };
-        let limit_ns = (STEP_NOISES * moves_ns(self.estimator.wander())).max(STEP_FLOOR_NS);
-        Some(Departure { early_ns: -late_ns, late_ns, limit_ns })
-    }
-
-    /// Takes a sample that is of the course so far, late by so much against the average.
-    fn take_plain(&mut self, sample: Sample, beyond_ns: f64) {
-        if sample.direction == Direction::Forward {
-            let estimate_ns = self.estimator.average_sigma_ns(sample.at);
-            let rate_ppb = self.estimator.map().map_or(0.0, |map| map.rate().as_ppb());
-            let wander = self.estimator.wander();
-            if let Some(displaced) = self.course.take(&sample, -beyond_ns, rate_ppb, estimate_ns, wander) {
-                self.displace(displaced);
-            }
-        }
-        self.estimator.update(sample);
-    }
-
-    /// A displacement that the uncertainty covers that is told: no reason against the lock.
-    fn displace(&mut self, displaced: Displaced) {
-        self.unsteady.forget();
-        self.round_trips.clear();
-        self.estimator.displace(displaced);
-        self.epoch = self.epoch.wrapping_add(1);
     }
 
     /// Follows a change of the rate that this packet and those before it prove. Returns whether
@@ -348,7 +289,6 @@ impl SlaveClock {
         }
         self.estimator.change_rate(&change);
         self.unsteady.forget();
-        self.course.forget();
         self.steps = StepDetector::default();
         true
     }
@@ -380,18 +320,8 @@ impl SlaveClock {
         }
     }
 
-    /// Whether the master's time is not good enough because it wanders: an estimate that begins anew
-    /// would have to average that out again. Beyond what any clock wanders by, it is lies that were
-    /// measured.
-    fn is_kept_by_wander(&self) -> bool {
-        (STEP_FLOOR_NS..LARGEST_OF_CLOCKS_NS).contains(&self.estimator.wander_ns())
-    }
-
     /// A Sync has come, and nothing is locked yet.
     fn count_fruitless(&mut self, now: LocalTime) {
-        if self.is_kept_by_wander() {
-            return;
-        }
         self.fruitless += 1;
         if self.fruitless == self.patience {
             self.patience = self.patience.saturating_mul(2);
@@ -472,7 +402,6 @@ impl SlaveClock {
 
     fn step(&mut self, step_ns: f64) {
         self.unsteady.forget();
-        self.course.forget();
         self.round_trips.clear();
         self.estimator.step_offset(step_ns, CHANGE_PROOF);
         self.epoch = self.epoch.wrapping_add(1);
@@ -511,7 +440,6 @@ impl ClockLaw for SlaveClock {
         self.new_master = self.origin.map(|_| NewMaster::default());
         self.steps = StepDetector::default();
         self.unsteady.forget();
-        self.course.forget();
         self.round_trips.clear();
         self.doubted = None;
         self.delay_known.change_master(self.presumed.is_some());
@@ -523,12 +451,11 @@ impl ClockLaw for SlaveClock {
         if self.lock.state().is_usable() {
             return;
         }
-        self.estimator = self.estimator.anew(LARGEST_OF_CLOCKS_NS);
+        self.estimator = Estimator::new(self.config.estimator);
         self.lock.forget();
         self.origin = None;
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();
-        self.course.forget();
         self.new_master = None;
         self.round_trips.clear();
         (self.impossible, self.fruitless) = (0, 0);

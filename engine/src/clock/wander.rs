@@ -56,10 +56,6 @@ const GREATEST_PER_DENSITY: f64 = 2.4;
 const GROWTH: f64 = 1.3;
 /// A wander that is seen to grow to the longest blocks is taken to have this time constant, s.
 const LONGEST_S: f64 = 100.0;
-/// What a density is good for, as a factor: it is that of the blocks in which it is largest.
-const GOOD_FOR: f64 = 2.0;
-/// Blocks up to this length tell of half a second, s.
-const HALF_S: f64 = 0.6;
 /// V of white noise of variance 1.
 const WHITE: f64 = 6.0;
 /// Figures within this share of each other are the same: a median of 100 values is good for 20 %.
@@ -71,29 +67,13 @@ const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
 /// Blocks further apart than this share of the usual distance have a silence between them.
 const SILENCE: f64 = 2.5;
 
-/// The largest s^2 that a V at length L allows, as a factor: that of the longest time constant T.
-/// For L much shorter than T, V = 2 s^2 L / T; with the denominator for longer ones, this is good to
-/// a fifth up to where V is greatest, and never too small.
-fn most_per_variance(length_s: f64) -> f64 {
-    let share = length_s / LONGEST_S;
-    (1.0 + share) / (2.0 * share.max(1e-6))
-}
-
 /// How far a clock's time wanders around that of a crystal.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct PhaseWander {
     /// Standard deviation, ns.
     pub(super) rms_ns: f64,
-    /// What it may be if its time constant is the longest: standard deviation, ns. Until blocks
-    /// have been seen that are longer than the time constant, no more can be said.
-    pub(super) most_ns: f64,
-    /// Density of the white noise that is as bad for who averages for long, ns^2 s; and what that
-    /// may be.
+    /// Density of the white noise that is as bad for who averages for long, ns^2 s.
     pub(super) density: f64,
-    pub(super) most_density: f64,
-    /// By how much the time differs from that of half a second before, with the noise of packets:
-    /// standard deviation, ns.
-    pub(super) within_half_s_ns: f64,
     /// What the wander makes of the rate over the blocks in which that is most, ns/s.
     pub(super) rate_ppb: f64,
 }
@@ -102,19 +82,12 @@ impl PhaseWander {
     /// Whether it is another figure than `other`, by more than such a figure is good for.
     pub(super) fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: f64, b: f64| (a - b).abs() > SAME_SHARE * a.max(b);
-        let pairs = [
-            (self.rms_ns, other.rms_ns),
-            (self.most_ns, other.most_ns),
-            (self.density, other.density),
-            (self.most_density, other.most_density),
-        ];
-        pairs.into_iter().any(|(a, b)| differ(a, b))
+        differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
     }
 
-    /// Whether it is so much larger than one of another standard deviation that what was learnt by
-    /// that is void.
-    pub(super) fn exceeds(&self, rms_ns: f64) -> bool {
-        self.rms_ns > EXCEEDS * rms_ns
+    /// Whether it is so much larger than `other` that what was learnt by that is void.
+    pub(super) fn exceeds(&self, other: &Self) -> bool {
+        self.rms_ns > EXCEEDS * other.rms_ns
     }
 }
 
@@ -328,18 +301,6 @@ impl WanderMeter {
         }
     }
 
-    /// Whether nothing is known of a wander beyond this, standard deviation.
-    pub(super) fn is_quieter_than(&self, rms_ns: f64) -> bool {
-        let limit = GREATEST * rms_ns * rms_ns;
-        self.levels.iter().all(|level| level.mean.squares.variance() < limit)
-    }
-
-    /// Offsets are counted from another origin from now on.
-    pub(super) fn begin_anew(&mut self) {
-        (self.origin, self.filling) = (None, None);
-        self.levels.iter_mut().for_each(Level::interrupt);
-    }
-
     fn judge(&self) -> PhaseWander {
         let mut wander = PhaseWander::default();
         let noise = self.levels[0].quieter();
@@ -347,7 +308,6 @@ impl WanderMeter {
         let mut noise_share = 1.0;
         // The greatest excess so far, its level's figure, and whether the next one is no greater.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
-        let mut is_surely_over = true;
         for level in &self.levels {
             if !level.is_known() {
                 break;
@@ -357,15 +317,8 @@ impl WanderMeter {
             let allowed = ALLOWED * (noise * noise_share * figure.chance() + drift_ns * drift_ns);
             let excess = (figure.variance() - allowed).max(0.0);
             is_over |= figure.variance() < GROWTH * of_greatest;
-            is_surely_over |= figure.variance() * figure.chance() < GROWTH * of_greatest;
             if excess > greatest {
-                (greatest, of_greatest, is_over, is_surely_over) = (excess, figure.variance(), false, false);
-            }
-            if excess > 0.0 {
-                wander.most_ns = libm::sqrt(figure.variance() * most_per_variance(length_s));
-            }
-            if length_s <= HALF_S {
-                wander.within_half_s_ns = wander.within_half_s_ns.max(libm::sqrt(figure.variance()));
+                (greatest, of_greatest, is_over) = (excess, figure.variance(), false);
             }
             wander.rms_ns = wander.rms_ns.max(libm::sqrt(excess / GREATEST));
             wander.density = wander.density.max(excess * length_s / GREATEST_PER_DENSITY);
@@ -375,9 +328,6 @@ impl WanderMeter {
         if !is_over {
             wander.density = wander.density.max(2.0 * wander.rms_ns * wander.rms_ns * LONGEST_S);
         }
-        wander.most_ns = wander.most_ns.max(wander.rms_ns);
-        let slowest = 2.0 * wander.most_ns * wander.most_ns * LONGEST_S;
-        wander.most_density = if is_surely_over { (GOOD_FOR * wander.density).min(slowest) } else { slowest };
         wander
     }
 }
@@ -453,22 +403,6 @@ mod tests {
                 let (size, density) = (found.rms_ns / (1e3 * rms_us), found.density / (2e6 * rms_us * rms_us * tau_s));
                 assert!((0.5..1.7).contains(&size), "{rms_us} us, {tau_s} s, {seed}: {size} of the size");
                 assert!((0.1..20.0).contains(&density), "{rms_us} us, {tau_s} s, {seed}: {density} of the density");
-            }
-        }
-    }
-
-    #[test]
-    fn a_wander_is_not_taken_to_be_smaller_than_it_is_before_its_time_constant_is_known() {
-        for (rms_us, tau_s) in [(20.0, 50.0), (100.0, 5.0), (100.0, 100.0), (500.0, 50.0), (2000.0, 20.0)] {
-            for after_s in [60.0, 600.0, 3600.0] {
-                for seed in 0..8 {
-                    let found = of_wander(seed, 0.125, after_s, rms_us, tau_s, 5.0);
-                    let most = found.most_ns / (1e3 * rms_us);
-                    assert!(
-                        (0.4..8.0).contains(&most),
-                        "{rms_us} us, {tau_s} s, after {after_s} s: {most} of the size"
-                    );
-                }
             }
         }
     }

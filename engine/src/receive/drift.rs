@@ -22,8 +22,6 @@ const LARGE_SIGMAS: f64 = 4.0;
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
-/// What is left of a displacement when it is over, ns.
-const REMOVED_NS: f64 = 1000.0;
 /// How fast the trim comes and goes, ppb per second.
 const TRIM_SLEW: f64 = 1000.0;
 /// Corner of the two-pole low-pass on the ratio, Hz: keeps callback noise out of the pitch.
@@ -32,19 +30,6 @@ const SMOOTHING_HZ: f64 = 0.3;
 const YOUNG_SHARE: f64 = 0.25;
 /// Authority: beyond it the sample rate is wrong, not the crystal.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
-
-/// What has moved playout, or its target, at once. That is certain, however uncertain the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Displacement {
-    /// Nothing.
-    #[default]
-    None,
-    /// A step of the reference, or an xrun of the card, that was proven: playout is behind by so much
-    /// more.
-    By(Nanos),
-    /// Playout has jumped to its target.
-    Jumped,
-}
 
 /// What a drift law sees at each callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +42,6 @@ pub struct DriftInput {
     pub card_rate: Ppb,
     /// How far playout is behind its target position, as far as that is to be trimmed; positive: it must speed up.
     pub behind: Nanos,
-    /// What of that has come at once since the last block.
-    pub displacement: Displacement,
     /// Standard deviation of the target, as far as that moves: how well the reference is known.
     pub target_sigma: Nanos,
     /// Audio in the buffer at the callback, as a level feedback would see it.
@@ -76,11 +59,11 @@ pub trait DriftLaw: Send {
 /// The engine's law: fused rates, slow phase trim.
 ///
 /// ```
-/// use engine::receive::{Displacement, DriftInput, DriftLaw, FusedDrift};
+/// use engine::receive::{DriftInput, DriftLaw, FusedDrift};
 /// use engine::{Nanos, Ppb};
 /// let mut law = FusedDrift::default();
 /// let input = DriftInput { block: Nanos::from_millis(20), media_rate: Ppb::ZERO, card_rate: Ppb::from_ppm(120.0),
-///     behind: Nanos::ZERO, displacement: Displacement::None, target_sigma: Nanos::ZERO,
+///     behind: Nanos::ZERO, target_sigma: Nanos::ZERO,
 ///     fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
 /// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
@@ -91,43 +74,27 @@ pub struct FusedDrift {
     /// Whether a large error is being trimmed.
     catching_up: bool,
     trim_ppb: f64,
-    /// What is left of displacements, ns: playout is behind by that for certain.
-    displaced_ns: f64,
     /// The two poles of the low-pass, ppb; `None` before the first block.
     poles: Option<[f64; 2]>,
 }
 
 impl FusedDrift {
     /// The trim that is wanted for an error.
-    fn wanted_trim_ppb(&mut self, behind_ns: f64, sigma: Nanos) -> f64 {
-        let sigma_ns = sigma.as_nanos() as f64;
+    fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
+        let (behind_ns, sigma_ns) = (behind.as_nanos() as f64, sigma.as_nanos() as f64);
         let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
         self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * sigma_ns);
         let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
         // ns of error times 1/s is ns/s, which is ppb.
         let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
-        bandwidth * behind_ns
+        let trim = bandwidth * behind_ns;
+        trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
     }
 
-    /// The trim of both: what is uncertain slowly, and what was displaced fast.
     fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
-        match input.displacement {
-            Displacement::None => {}
-            Displacement::By(by) => self.displaced_ns += by.as_nanos() as f64,
-            Displacement::Jumped => self.displaced_ns = 0.0,
-        }
-        let block_s = input.block.as_secs_f64();
-        let rest_ns = input.behind.as_nanos() as f64 - self.displaced_ns;
-        let rest_ppb = self.wanted_trim_ppb(rest_ns, input.target_sigma);
-        let displaced_ppb = 2.0 * std::f64::consts::PI * FAST_TRIM_HZ * self.displaced_ns;
-        let limit = TRIM_LIMIT.as_ppb();
-        let change = (rest_ppb + displaced_ppb).clamp(-limit, limit) - self.trim_ppb;
-        let most = TRIM_SLEW * block_s;
+        let change = self.wanted_trim_ppb(input.behind, input.target_sigma) - self.trim_ppb;
+        let most = TRIM_SLEW * input.block.as_secs_f64();
         self.trim_ppb += change.clamp(-most, most);
-        let removed_ns = (self.trim_ppb - rest_ppb.clamp(-limit, limit)) * block_s;
-        let left_ns = self.displaced_ns - removed_ns;
-        let is_removed = left_ns.abs() < REMOVED_NS || left_ns * self.displaced_ns < 0.0;
-        self.displaced_ns = if is_removed { 0.0 } else { left_ns };
         self.trim_ppb
     }
 }
@@ -158,19 +125,13 @@ mod tests {
     /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
     /// begins off by so much.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
-        removed_of(behind, target_sigma, seconds, false)
-    }
-
-    /// The same, of an error that came at once or not.
-    fn removed_of(behind: Nanos, target_sigma: Nanos, seconds: i64, at_once: bool) -> (f64, f64) {
         let (mut law, mut behind_ns, mut largest) = (FusedDrift::default(), behind.as_nanos() as f64, 0.0);
-        for i in 0..seconds * 100 {
+        for _ in 0..seconds * 100 {
             let input = DriftInput {
                 block: BLOCK,
                 media_rate: Ppb::ZERO,
                 card_rate: Ppb::ZERO,
                 behind: Nanos::new(behind_ns as i64),
-                displacement: if at_once && i == 0 { Displacement::By(behind) } else { Displacement::None },
                 target_sigma,
                 fill: Nanos::ZERO,
                 target: Nanos::ZERO,
@@ -203,13 +164,5 @@ mod tests {
         let sigma = Nanos::from_micros(250);
         let (left, _) = removed(Nanos::from_micros(1100), sigma, 120);
         assert!(left < 0.3, "{left}");
-    }
-
-    #[test]
-    fn a_displacement_is_removed_within_two_minutes_however_far_the_target_wanders() {
-        for behind in [Nanos::from_micros(-150), Nanos::from_millis(1)] {
-            let (left, largest) = removed_of(behind, Nanos::from_micros(500), 120, true);
-            assert!(left.abs() < 0.1 && largest <= 20.0 + 1e-9, "{behind}: {left} left, {largest} ppm");
-        }
     }
 }

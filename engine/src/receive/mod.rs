@@ -34,7 +34,7 @@ pub use channel_map::{ChannelMap, ChannelMapError};
 pub(crate) use conceal::Concealer;
 pub use conformance::{Conformance, Described, Finding};
 pub use continuity::{Continuity, Datagram, Held, Verdict};
-pub use drift::{Displacement, DriftInput, DriftLaw, FusedDrift};
+pub use drift::{DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestError, IngestStats};
 pub use jitter_buffer::{Insertion, JitterBuffer};

@@ -9,7 +9,7 @@ use super::card_clock::CardClock;
 use super::channel_map::Decoder;
 use super::conceal::Concealer;
 use super::depth::Depth;
-use super::drift::{Displacement, DriftInput, DriftLaw};
+use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::jitter_buffer::{Insertion, JitterBuffer};
@@ -258,9 +258,6 @@ impl<D: DriftLaw> Playout<D> {
             _ => self.concealer.splice(),
         }
         self.cursor = Some(cursor + by);
-        if let Some(target) = &mut self.target {
-            target.jumped();
-        }
         self.stats.jumps += 1;
     }
 
@@ -359,7 +356,6 @@ impl<D: DriftLaw> Playout<D> {
             media_rate,
             card_rate,
             behind,
-            displacement: self.target.as_mut().map_or(Displacement::None, Target::take_displacement),
             target_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
             fill: self.fill(),
             target: self.depth.target(),

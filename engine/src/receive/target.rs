@@ -18,7 +18,6 @@
 //! moment at which it can still be played, as far as arrivals show; one that does not is not on
 //! PTP, or on that of another grandmaster.
 
-use super::drift::Displacement;
 use super::handover::ControlSnapshot;
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
@@ -35,16 +34,10 @@ const ALIGNED_SIGMAS: f64 = 1.0;
 /// looks), are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
 const JUMP: Nanos = Nanos::from_millis(2);
 const JUMP_SIGMAS: f64 = 4.0;
+/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant
+/// of a slow wander is known late, and long averages of it are better by less than they say.
+const WANDER_SHARE: f64 = 1.0;
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// Changes of the distance by more than this from one block to the next are displacements: the
-/// timeline that is followed is slewed by 200 ppm at most, unless its source has proven a step; and
-/// the card's jumps by a proven xrun.
-const SUDDEN: Nanos = Nanos::from_micros(100);
-/// So does the target when PTP comes back that was gone no longer than this: as long as a new lock
-/// takes after a step.
-const SHORTLY_GONE: Nanos = Nanos::from_secs(10);
-/// A stream of this age knows whether its reference wanders: blocks of 8 s have been compared.
-const WANDER_KNOWN: Nanos = Nanos::from_secs(60);
 /// By PTP, each such jump that takes the last one back doubles the patience with the next error, up
 /// to this: the reference wanders, and is not yet known to. After a while without, of so many
 /// patiences, it is as it was.
@@ -71,9 +64,8 @@ pub(super) struct Target {
     /// How far the target is behind the packet that arrives now, as of the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Standard deviation of the target by way of PTP: of the estimate, or of the wander that there
-    /// may be around it if that is more. Long averages of a wander are better by less than they
-    /// say, because its time constant is known late.
+    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
+    /// around it.
     sigma: Nanos,
     age: Nanos,
     settled: bool,
@@ -83,11 +75,6 @@ pub(super) struct Target {
     right_for: Nanos,
     /// The last jump.
     jumped: Nanos,
-    /// How far playout was behind the target at the last block; `None` if it has moved since.
-    last_behind: Option<Nanos>,
-    displacement: Displacement,
-    /// How long the target has been known otherwise than by PTP.
-    without_ptp: Nanos,
 }
 
 impl Target {
@@ -104,9 +91,6 @@ impl Target {
             patience: JUMP_PATIENCE,
             right_for: Nanos::ZERO,
             jumped: Nanos::ZERO,
-            last_behind: None,
-            displacement: Displacement::None,
-            without_ptp: SHORTLY_GONE,
         }
     }
 
@@ -127,7 +111,6 @@ impl Target {
 
     /// The depth was raised.
     pub(super) fn deepen(&mut self, frames: f64) {
-        self.last_behind = None;
         self.behind_arrivals_frames += frames;
     }
 
@@ -146,7 +129,7 @@ impl Target {
         self.by_ptp = by_ptp.is_some();
         let sigma_ns = |reference: MediaMap| {
             let clock = reference.clock();
-            clock.mean_sigma_ns(now).max(clock.most_phase_wander_ns())
+            clock.mean_sigma_ns(now).max(WANDER_SHARE * clock.phase_wander_ns())
         };
         let sigma_ns = snapshot.reference.filter(|_| self.by_ptp).map_or(0.0, sigma_ns);
         self.sigma = Nanos::new(sigma_ns as i64);
@@ -171,41 +154,10 @@ impl Target {
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// Playout has jumped to it.
-    pub(super) fn jumped(&mut self) {
-        (self.last_behind, self.displacement) = (None, Displacement::Jumped);
-    }
-
-    /// What has happened since the last call.
-    pub(super) fn take_displacement(&mut self) -> Displacement {
-        std::mem::take(&mut self.displacement)
-    }
-
-    /// Looks whether the target, or playout, was displaced since the last block. As long as it is
-    /// not known how far the reference wanders, steps that seem proven may be wander.
-    fn note_displacement(&mut self, behind: Nanos, block: Nanos) {
-        let last = self.last_behind.replace(behind);
-        let was_gone = std::mem::replace(&mut self.without_ptp, Nanos::ZERO);
-        if !self.by_ptp {
-            self.without_ptp = was_gone + block;
-            return;
-        }
-        let is_known = self.age >= WANDER_KNOWN && was_gone < SHORTLY_GONE;
-        let by = last.map_or(Nanos::ZERO, |last| behind - last);
-        if is_known && by.abs() > SUDDEN {
-            self.displacement = Displacement::By(by);
-        }
-    }
-
     /// What to do when playout is `behind` the target, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         self.age += block;
         let jump = self.beyond(JUMP, JUMP_SIGMAS);
-        if behind.abs() > jump {
-            self.last_behind = None;
-        } else {
-            self.note_displacement(behind, block);
-        }
         self.erring_for = if behind.abs() > jump { self.erring_for + block } else { Nanos::ZERO };
         self.right_for = if self.erring_for > Nanos::ZERO { Nanos::ZERO } else { self.right_for + block };
         if self.right_for > self.patience.times(FORGIVEN_AFTER) {
@@ -370,45 +322,5 @@ mod tests {
         let mut target = Target::new(RATE, DEPTH);
         let jumps = (0..100).filter(|_| target.correct(Nanos::from_millis(3), BLOCK) == Correction::Jump).count();
         assert_eq!(jumps, 2, "one each half second");
-    }
-
-    /// A target by PTP, old enough to know its reference, and what it takes for a displacement when
-    /// playout is behind it by so much.
-    fn grown_up() -> (Target, impl Fn(&mut Target, i64) -> Displacement) {
-        let mut target = Target::new(RATE, DEPTH);
-        aimed(&mut target, Nanos::ZERO, true);
-        for _ in 0..6001 {
-            target.correct(Nanos::ZERO, BLOCK);
-        }
-        let displaced = |target: &mut Target, behind_us: i64| {
-            target.correct(Nanos::from_micros(behind_us), BLOCK);
-            target.take_displacement()
-        };
-        (target, displaced)
-    }
-
-    #[test]
-    fn what_comes_at_once_is_a_displacement_and_what_comes_slowly_is_not() {
-        let (mut target, displaced) = grown_up();
-        assert!((0..=1000).all(|us| displaced(&mut target, us) == Displacement::None), "slewed");
-        assert_eq!(displaced(&mut target, 1990), Displacement::By(Nanos::from_micros(990)));
-        assert_eq!(displaced(&mut target, 1989), Displacement::None);
-        target.jumped();
-        assert_eq!(displaced(&mut target, 0), Displacement::Jumped);
-        assert_eq!(displaced(&mut target, 5000), Displacement::None, "it will be jumped over");
-        assert_eq!(displaced(&mut target, 0), Displacement::None);
-    }
-
-    #[test]
-    fn a_reference_that_comes_back_soon_is_as_certain_as_one_that_stayed() {
-        for (gone_s, expected) in [(3, Displacement::By(Nanos::from_millis(1))), (30, Displacement::None)] {
-            let (mut target, displaced) = grown_up();
-            aimed(&mut target, Nanos::ZERO, false);
-            for _ in 0..100 * gone_s {
-                displaced(&mut target, 0);
-            }
-            aimed(&mut target, Nanos::ZERO, true);
-            assert_eq!(displaced(&mut target, 1000), expected, "{gone_s} s");
-        }
     }
 }
