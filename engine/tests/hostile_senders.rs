@@ -4,6 +4,8 @@
 //! Measured against the same stream without the attack, sample by sample: a latency that an attack has raised, or a
 //! position that it has moved, is found out as well as a sound of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod rig;
 
 use engine::Nanos;
@@ -182,11 +184,14 @@ fn a_sender_that_jumps_during_an_attack_is_followed_after_it() {
     assert!(worst < 1e-4 && (peak - rig::LEVEL).abs() < 0.01, "{worst} {peak}");
 }
 
+/// How late the packet of a ms comes, if it does.
+type Way = (&'static str, fn(i64) -> Option<Nanos>);
+
 /// Nothing of an honest stream is refused, however it comes.
 #[test]
 fn an_honest_stream_is_not_suspected() {
     let reference = honest();
-    let ways: [(&str, fn(i64) -> Option<Nanos>); 5] = [
+    let ways: [Way; 5] = [
         ("in time", |_| Some(Nanos::ZERO)),
         ("jitter of 4 ms", |ms| Some(Nanos::from_micros(noise(ms, 1).rem_euclid(4_000)))),
         ("bursts of 20 ms", |ms| Some(Nanos::from_millis(19 - ms.rem_euclid(20)))),

@@ -216,6 +216,16 @@ impl Line {
     }
 }
 
+/// The newest packet that was taken.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    ssrc: Ssrc,
+    sequence: SequenceNumber,
+    /// Where its audio ends.
+    end: RtpTimestamp,
+    at: LocalTime,
+}
+
 /// Tells the packets of a stream from those of others that have its SSRC.
 #[derive(Clone, Debug)]
 pub struct Continuity {
@@ -225,8 +235,7 @@ pub struct Continuity {
     established: Option<usize>,
     /// The longest time between two packets of the established line, by and by forgotten.
     gap: Nanos,
-    /// The newest packet that was taken, and where its audio ends.
-    tail: Option<(Ssrc, SequenceNumber, RtpTimestamp)>,
+    tail: Option<Tail>,
     /// When something was refused last.
     attacked_at: Option<LocalTime>,
     held: VecDeque<Held>,
@@ -259,11 +268,10 @@ impl Continuity {
         let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));
         let tail = self.tail;
         let verdict = self.judge_next(datagram, packet, tail, is_early);
-        let is_newer = |(ssrc, newest, _): (Ssrc, SequenceNumber, RtpTimestamp)| {
-            ssrc != header.ssrc || header.sequence.get().wrapping_sub(newest.get()) < 1 << 15
-        };
+        let is_newer =
+            |tail: Tail| tail.ssrc != header.ssrc || header.sequence.get().wrapping_sub(tail.sequence.get()) < 1 << 15;
         if verdict == Verdict::Take && tail.is_none_or(is_newer) {
-            self.tail = Some((header.ssrc, header.sequence, end));
+            self.tail = Some(Tail { ssrc: header.ssrc, sequence: header.sequence, end, at: datagram.at });
         }
         verdict
     }
@@ -272,7 +280,7 @@ impl Continuity {
         &mut self,
         datagram: Datagram<'_>,
         packet: &RtpPacket<'_>,
-        tail: Option<(Ssrc, SequenceNumber, RtpTimestamp)>,
+        tail: Option<Tail>,
         is_early: bool,
     ) -> Verdict {
         let now = datagram.at;
@@ -294,13 +302,7 @@ impl Continuity {
             self.follow(now, packet);
         }
         if now.since(line.at) < self.patience(now, &line) {
-            // Packets have become shorter, and each begins where the one before it ends. While the
-            // stream is attacked that is not believed.
-            let header = packet.header;
-            let is_next = tail
-                == Some((header.ssrc, SequenceNumber::new(header.sequence.get().wrapping_sub(1)), header.timestamp));
-            let is_short = place.is_none() && packet.payload.len() <= line.length;
-            if is_next && is_short && !is_early && !self.is_attacked(now) {
+            if !is_early && !self.is_attacked(now) && self.is_of_another_length(now, &line, packet, place, tail) {
                 return Verdict::Take;
             }
             self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
@@ -342,6 +344,12 @@ impl Continuity {
         self.established().is_some_and(|(_, line)| now.since(line.at) < self.patience(now, &line))
     }
 
+    /// Frames of the established line's packets.
+    #[must_use]
+    pub fn packet_frames(&self) -> Option<i64> {
+        self.established().and_then(|(_, line)| line.frames)
+    }
+
     /// How many were refused since the last call.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
@@ -372,6 +380,33 @@ impl Continuity {
         let gaps = Nanos::new(self.gap.as_nanos() / GAPS.1 * GAPS.0);
         let least = SHORTEST_PATIENCE.max(line.packet_time(self.rate).times(PACKETS_APART));
         gaps.max(least).min(LONGEST_PATIENCE)
+    }
+
+    /// Whether packets have become shorter or longer: it begins where the one before it ends, and a
+    /// longer one comes when its last frame can have been captured, within a quarter of its length.
+    /// While the stream is attacked that is not believed.
+    fn is_of_another_length(
+        &self,
+        now: LocalTime,
+        line: &Line,
+        packet: &RtpPacket<'_>,
+        place: Option<i64>,
+        tail: Option<Tail>,
+    ) -> bool {
+        let header = packet.header;
+        let before = SequenceNumber::new(header.sequence.get().wrapping_sub(1));
+        let Some(tail) =
+            tail.filter(|tail| (tail.ssrc, tail.sequence, tail.end) == (header.ssrc, before, header.timestamp))
+        else {
+            return false;
+        };
+        if packet.payload.len() <= line.length {
+            return place.is_none();
+        }
+        // By the frames of the line's packets, whatever the description says.
+        let frames = line.frames.unwrap_or(0) * packet.payload.len() as i64 / line.length.max(1) as i64;
+        let length = self.rate.duration(crate::units::Frames::new(frames));
+        now.since(tail.at) >= Nanos::new(length.as_nanos() / 4 * 3)
     }
 
     fn is_attacked(&self, now: LocalTime) -> bool {

@@ -26,7 +26,7 @@ fn forged_packets_are_neither_played_nor_recorded_and_a_stranger_is_named() {
     let forger = format!("forger.py 239.69.1.7 {stranger} {sender} 3000 1500");
     let forger = wire.start_program('c', netns::SYSTEM_PYTHON, &forger);
     let (played, recorded) = (play.wait(), record.wait());
-    (talker.kill(), forger.kill());
+    drop((talker.kill(), forger.kill()));
     for (log, file) in [(&played, "played.wav"), (&recorded, "taken.wav")] {
         let named = format!("{stranger} sends to the address of this stream, too, which comes from {sender}");
         assert!(log.contains(&named), "{log}");

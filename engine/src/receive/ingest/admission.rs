@@ -87,7 +87,10 @@ impl Ingest {
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
-            let position = packet.header.timestamp.unwrap_near(timeline.newest);
+            // A packet is sent when its last frame was captured: one of another length counts as if
+            // it had the usual one, and the same end.
+            let longer = self.continuity.packet_frames().map_or(0, |usual| frames as i64 - usual);
+            let position = packet.header.timestamp.unwrap_near(timeline.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
             is_early = is_own && timeline.legs.is_early(datagram.leg, &sample);
         }
