@@ -126,7 +126,7 @@ fn what_happens_to_a_stream_is_told() {
         let events = &session.trace.recordings[0].events;
         events.iter().filter(|event| event.text.contains(text)).map(|event| event.time_s.round()).collect::<Vec<_>>()
     };
-    assert_eq!(told("ssrc_change", "sends to the same address"), [60.0]);
+    assert_eq!(told("ssrc_change", "sends to the address of this stream"), [60.0]);
     assert_eq!(told("talker_restart", "its source has started anew"), [44.0, 84.0]);
     assert!(told("depth_grows", "depth raised by").first().is_some_and(|at| (40.0..41.0).contains(at)));
 }

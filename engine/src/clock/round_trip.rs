@@ -6,6 +6,10 @@
 //! changes nothing of that, so neither can anybody who makes it large. The estimate is looked at as
 //! well, because it is of more than a few packets; but what it may be does depend on jitter.
 //!
+//! A master whose Syncs and Delay_Resps drift apart makes the way there and back ever shorter, long
+//! before it is negative. A path that has become shorter shortens the time until the Delay_Resp by
+//! as much; where that does not, the times do not agree.
+//!
 //! Breakdown: one exchange of five may be a stranger's or have damaged timestamps.
 
 use super::estimator::{Direction, Sample};
@@ -24,6 +28,12 @@ const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// What the way there and back may be off by, ns: timestamps by a program err by some 100 us, and
 /// the time is off by half of this.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
+/// What the way there and back may become shorter by, ns, beyond what the time until the Delay_Resp
+/// does: with the two exchanges that it takes until that is proven, a time that leaves a crystal's
+/// by 250 ppm is found before it is off by the ceiling.
+const SHORTENED_NS: f64 = CEILING_NS * 2.0 / 5.0;
+/// What is allowed for jitter beyond that, ns.
+const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
 /// What an estimate of the path delay may be below nothing, and beyond half a round trip: a
 /// message is often under way for a while after a program has stamped it, and hardly ever before.
 const BELOW_NS: f64 = CEILING_NS / 4.0;
@@ -75,6 +85,9 @@ pub(super) struct RoundTrips {
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
+    /// Of the first exchanges that were possible the one with the shortest way.
+    first: Option<Exchange>,
+    compared: usize,
     /// That of the exchange that is taken next.
     longest: Option<Nanos>,
 }
@@ -109,8 +122,24 @@ impl RoundTrips {
             _ => least_late_ns,
         };
         let told_ns = sample.offset_ns - least_late_ns;
-        self.exchanges[self.count % EXCHANGES] = Some(Exchange { told_ns, longest });
+        let exchange = Exchange { told_ns, longest };
+        if self.compared < EXCHANGES && longest.is_some() && !exchange.is_impossible() {
+            self.first = self.first.filter(|first| first.told_ns <= told_ns).or(Some(exchange));
+            self.compared += 1;
+        }
+        self.exchanges[self.count % EXCHANGES] = Some(exchange);
         self.count += 1;
+    }
+
+    /// Whether the way there and back has become shorter, and the time until the Delay_Resp has
+    /// not, from packets with this jitter.
+    fn is_shortened(&self, exchange: &Exchange, jitter: Nanos) -> bool {
+        let Some(first) = self.first.filter(|_| self.compared == EXCHANGES) else { return false };
+        let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
+        let explained_ns = first.longest.zip(shortest).map_or(0, |(first, now)| (first - now).as_nanos());
+        let shorter_ns = first.told_ns - exchange.told_ns;
+        let allowed_ns = SHORTENED_NS + (jitter.as_nanos() as f64).min(SHORTENED_BY_JITTER_NS);
+        shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns
     }
 
     /// Of what was measured the second shortest.
@@ -120,9 +149,10 @@ impl RoundTrips {
         sorted[1].or(sorted[0])
     }
 
-    /// What impossible exchanges make of the path delay.
-    pub(super) fn impossible(&self) -> Option<PathDelayClaim> {
-        let impossible = || self.exchanges.iter().flatten().filter(|exchange| exchange.is_impossible());
+    /// What impossible exchanges make of the path delay, from packets with this jitter.
+    pub(super) fn impossible(&self, jitter: Nanos) -> Option<PathDelayClaim> {
+        let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.is_shortened(exchange, jitter);
+        let impossible = || self.exchanges.iter().flatten().filter(|&exchange| is_impossible(exchange));
         if impossible().count() < PROOF {
             return None;
         }
@@ -160,18 +190,35 @@ mod tests {
     #[test]
     fn what_a_path_can_have_is_possible_whatever_the_jitter() {
         let trips = told(&[100.0, 1_100.0, 200.0, -50.0, 900.0]);
-        assert_eq!(trips.impossible(), None);
+        assert_eq!(trips.impossible(Nanos::ZERO), None);
         assert_eq!(trips.shortest(), Some(Nanos::from_micros(300)));
     }
 
     #[test]
     fn two_of_five_exchanges_prove_that_times_do_not_agree() {
-        assert_eq!(told(&[100.0, -5_000.0, 100.0]).impossible(), None);
+        assert_eq!(told(&[100.0, -5_000.0, 100.0]).impossible(Nanos::ZERO), None);
         for answer_us in [-5_000.0, 5_000.0] {
-            let claim = told(&[100.0, answer_us, 100.0, answer_us]).impossible().unwrap();
+            let claim = told(&[100.0, answer_us, 100.0, answer_us]).impossible(Nanos::ZERO).unwrap();
             assert!(claim.is_impossible(Nanos::ZERO), "{claim:?}");
-            assert_eq!(told(&[answer_us, answer_us, 1.0, 1.0, 1.0, 1.0]).impossible(), None, "it has ended");
+            assert_eq!(told(&[answer_us, answer_us, 1.0, 1.0, 1.0, 1.0]).impossible(Nanos::ZERO), None, "it has ended");
         }
+    }
+
+    #[test]
+    fn a_way_that_becomes_shorter_needs_an_earlier_answer() {
+        let exchanges = |answers_us: &[f64], longest_us: i64| {
+            let mut trips = told(&[600.0; EXCHANGES]);
+            for (i, &answer_us) in (0..).zip(answers_us) {
+                trips.take(&sample(1000 * (5 + i), -100.0, Direction::Forward), None);
+                trips.measured(Nanos::from_micros(longest_us));
+                trips.take(&sample(1000 * (5 + i), answer_us, Direction::Reverse), None);
+            }
+            trips.impossible(Nanos::ZERO)
+        };
+        assert_eq!(exchanges(&[210.0; 5], 300), None, "400 us are allowed");
+        assert!(exchanges(&[190.0, 190.0], 300).is_some());
+        assert_eq!(exchanges(&[190.0, 600.0, 600.0], 300), None, "one of five");
+        assert_eq!(exchanges(&[190.0, 190.0], 280), None, "the path is shorter");
     }
 
     #[test]

@@ -336,7 +336,7 @@ impl SlaveClock {
             return None;
         }
         let claim = PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() };
-        let exchanges = self.round_trips.impossible();
+        let exchanges = self.round_trips.impossible(self.jitter());
         exchanges.or_else(|| Some(claim).filter(|claim| claim.is_impossible(self.jitter())))
     }
 

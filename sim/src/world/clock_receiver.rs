@@ -141,11 +141,11 @@ impl Receiver for EngineClock {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        // The state of PTP itself, for the timeline goes on without it; but a timeline that is far
-        // from what PTP says is not locked.
+        // The state of PTP itself, for the timeline goes on without it; but a timeline that does not
+        // follow PTP yet, or is far from what it says, is not locked.
         let (published, ptp) = (self.reference.reading(), self.clock.clock(now));
-        let is_apart = published.state == LockState::Unlocked && ptp.state == ClockState::Locked;
-        Clock { map: published.map, state: if is_apart { ClockState::Unlocked } else { ptp.state }, ..ptp }
+        let follows = published.state == LockState::Locked || ptp.state != ClockState::Locked;
+        Clock { map: published.map, state: if follows { ptp.state } else { published.state.into() }, ..ptp }
     }
 
     fn grandmaster(&self) -> Option<ClockIdentity> {

@@ -21,6 +21,7 @@ use crate::units::{LocalTime, Nanos};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 /// Confirmed sessions of one address that nobody pushes out: more than a device of the field has,
 /// and as many as four such addresses fill the room with.
@@ -31,6 +32,9 @@ const FEW: usize = 16;
 /// Announcements that are known to have been heard once: 384 KiB; a flood of a thousand a second
 /// takes a quarter of a minute to fill it.
 const FINGERPRINTS: usize = 1 << 14;
+/// Places that a fingerprint may have, of which the one that was heard first gives way: with 3000
+/// newer ones, one is lost in a hundred million.
+const PLACES: usize = 16;
 /// What was heard longer ago is not confirmed by being heard again: the longest interval of those
 /// in use, ten minutes by VLC.
 const REMEMBERED: Nanos = Nanos::from_secs(600);
@@ -38,7 +42,7 @@ const REMEMBERED: Nanos = Nanos::from_secs(600);
 /// Announcements that were heard once, whether there was room for them or not.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeardOnce {
-    /// By their fingerprints, each in its own place; empty until there is need.
+    /// By their fingerprints, each in one of its own places; empty until there is need.
     heard: Vec<Option<(u64, LocalTime)>>,
 }
 
@@ -57,10 +61,13 @@ impl HeardOnce {
     /// It was heard at that time, and there was no room for it, or is none any more.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
-        let before = self.find(fingerprint);
-        if let Some(slot) = self.heard.get_mut(place(fingerprint)) {
-            // A copy of the same announcement is not heard later for that.
-            *slot = Some((fingerprint, before.filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at)));
+        // A copy of the same announcement is not heard later for that.
+        let at = self.find(fingerprint).filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at);
+        let places = self.heard.get_mut(places(fingerprint)).unwrap_or_default();
+        let is_its = |slot: &Option<(u64, LocalTime)>| slot.is_some_and(|(other, _)| other == fingerprint);
+        let oldest = |slot: &&mut Option<(u64, LocalTime)>| (!is_its(slot), slot.map(|(_, heard_at)| heard_at));
+        if let Some(slot) = places.iter_mut().min_by_key(oldest) {
+            *slot = Some((fingerprint, at));
         }
     }
 
@@ -70,14 +77,15 @@ impl HeardOnce {
     }
 
     fn find(&self, fingerprint: u64) -> Option<LocalTime> {
-        let slot = (*self.heard.get(place(fingerprint))?)?;
-        (slot.0 == fingerprint).then_some(slot.1)
+        let mut heard = self.heard.get(places(fingerprint))?.iter().flatten();
+        heard.find(|(other, _)| *other == fingerprint).map(|(_, at)| *at)
     }
 }
 
 /// The low bits of FNV-1a depend on those of the text alone.
-const fn place(fingerprint: u64) -> usize {
-    (fingerprint ^ fingerprint >> 32) as usize % FINGERPRINTS
+const fn places(fingerprint: u64) -> Range<usize> {
+    let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;
+    first..first + PLACES
 }
 
 impl Directory {
