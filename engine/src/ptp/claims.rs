@@ -127,6 +127,13 @@ impl Claims {
         oldest.is_some_and(|oldest| received.since(oldest) < sync_interval.times(RATE_INTERVALS))
     }
 
+    /// Whether a Sync that was received then comes too soon after the last one to be the master's,
+    /// too.
+    pub(super) fn is_crowded(&self, received: LocalTime, sync_interval: Nanos) -> bool {
+        let last = self.count.checked_sub(1).and_then(|last| self.syncs_at[last % RATE]);
+        last.is_some_and(|last| (received - last).abs().times(2) < sync_interval)
+    }
+
     /// A Sync that agrees with the held time is used.
     pub(super) fn note_agreed(&mut self, received: LocalTime) {
         self.agreed = Some(received);

@@ -136,12 +136,15 @@ impl<L: ClockLaw> Port<L> {
 
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
         let agreement = self.law.agreement(&pair);
+        let is_crowded = self.pursuit.claims.is_crowded(pair.local, self.pursuit.claim_interval);
         if self.pursuit.claims.note(pair.local, self.pursuit.claim_interval) && agreement.is_some() {
             self.contest(now);
         }
         match agreement {
             _ if self.pursuit.claims.is_contested() => self.hold_sync(now, pair),
-            Some(Agreement::Contradicts(_)) => self.hold_sync(now, pair),
+            // Less than that the law has to hear at once, so that it is not locked to a time that
+            // runs away.
+            Some(Agreement::Contradicts(off)) if is_crowded || off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
@@ -204,7 +207,7 @@ impl<L: ClockLaw> Port<L> {
             }
             match self.law.agreement(&answer.pair) {
                 _ if self.pursuit.claims.is_contested() => self.hold_answer(now, answer),
-                // Less than that the law has to hear at once: Syncs may be wrong by as much.
+                // As for Syncs.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -236,7 +239,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn use_answer(&mut self, now: LocalTime, answer: &Answered) {
-        if std::mem::replace(&mut self.pursuit.answer_used, Some(answer.pair.local)) == Some(answer.pair.local) {
+        if self.pursuit.answer_used.replace(answer.pair.local) == Some(answer.pair.local) {
             return;
         }
         self.learn_delay_interval(answer.log_interval);
