@@ -164,8 +164,11 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// Takes a packet, late by `late_ns` against an estimate of standard deviation `sigma_ns`.
     pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
         // What is beyond the floor is no noise: it is learnt from as if it were at the floor.
-        let early_ns = (-late_ns).clamp(0.0, self.floor_ns(sigma_ns));
-        self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
+        let early_ns = (-late_ns).max(0.0).min(self.floor_ns(sigma_ns));
+        // An estimate over decades of silence is without bound, and nothing is learnt against it.
+        if early_ns.is_finite() {
+            self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
+        }
         match sample.direction {
             Direction::Forward => self.forward.push(sample),
             Direction::Reverse => self.reverse.push(sample),
@@ -281,6 +284,16 @@ mod tests {
             detector.take(sample, late_ns(&sample), 2_000.0);
             Some(t_s).zip(detector.rate_change(late_ns, 60_000.0, one_way))
         })
+    }
+
+    #[test]
+    fn packets_against_an_estimate_without_bound_teach_nothing() {
+        let mut detector = UnsteadyDetector::<FORWARD>::default();
+        let sample = Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction: Forward };
+        for late_ns in [f64::NEG_INFINITY, f64::INFINITY, f64::NAN, f64::NEG_INFINITY] {
+            detector.take(sample, late_ns, f64::INFINITY);
+        }
+        assert_eq!(detector.floor_ns(100.0), NOISE_FLOOR * 100.0);
     }
 
     /// A host that is slewed from 100 s on.
