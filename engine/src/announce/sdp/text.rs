@@ -282,7 +282,10 @@ fn attribute(line: &Line<'_>) -> Attribute {
     let at = line.value.find(|c: char| c == ':' || c == '=' || c.is_whitespace());
     let is_known = |at: &usize| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&line.value[..*at]));
     let (name, value) = match at.filter(is_known) {
-        Some(at) => (&line.value[..at], line.value[at..].trim_start_matches([':', '=', ' '])),
+        Some(at) => (
+            &line.value[..at],
+            line.value[at..].trim_start_matches(|c: char| c == ':' || c == '=' || c.is_whitespace()),
+        ),
         None => line.value.split_once(':').unwrap_or((&line.value, "")),
     };
     let name = name.trim().to_ascii_lowercase();
