@@ -12,7 +12,7 @@
 //! it is looked whether the interface is the one that it was (see `interface::watch`); if it is not, or if sending fails, the socket is set up anew, again and again until that
 //! succeeds. Time from which on that is tried: at once, then after 0.1 s, and twice as long each time up to 2 s.
 //!
-//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on, each of these has the time at which it came, and [`Round::until`] tells up to when
+//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on, each of these has the time at which it came, and `Round::until` tells up to when
 //! all has been taken: what has not come by then may still come.
 
 mod config;
