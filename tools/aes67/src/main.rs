@@ -8,8 +8,8 @@ mod completions;
 mod discover;
 mod failure;
 mod findings;
-#[cfg(all(feature = "cpal", target_os = "linux"))]
 mod intruders;
+#[cfg(all(feature = "cpal", target_os = "linux"))]
 mod jack;
 mod lint;
 mod monitor;
