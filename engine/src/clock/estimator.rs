@@ -45,9 +45,10 @@ const PUT_DOWN_S: f64 = 30.0;
 const PUT_DOWN_SOON_NS: f64 = 1e6;
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
-/// Lateness that is this many times the jitter is learnt from as if it were no more: of exponential
-/// jitter one sample in ten million is later. So no single one makes the jitter larger by more than
-/// 4 %, whatever it is late by, and a network that has become worse is known after some hundred.
+/// Lateness of a master's messages, which anybody can send, that is this many times the jitter is
+/// learnt from as if it were no more: of exponential jitter one sample in ten million is later. So no
+/// single one makes the jitter larger by more than 4 %, whatever it is late by, and a network that
+/// has become worse is known after some hundred.
 const LARGEST_LATENESS: f64 = 16.0;
 /// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up. And what it errs by at least, when it is needed again.
 const AGEING_PPB_PER_S: f64 = 20.0;
@@ -365,7 +366,11 @@ impl Estimator {
 
     fn learn_jitter(&mut self, lateness_ns: f64) {
         let gain = 1.0 / (self.samples as f64 + 1.0).min(JITTER_SAMPLES);
-        let late_ns = lateness_ns.abs().min(LARGEST_LATENESS * self.jitter_ns);
+        let largest_ns = match self.config.delay {
+            DelayModel::Estimated { .. } => LARGEST_LATENESS * self.jitter_ns,
+            DelayModel::Absorbed => f64::INFINITY,
+        };
+        let late_ns = lateness_ns.abs().min(largest_ns);
         self.jitter_ns += gain * (late_ns - self.jitter_ns);
     }
 

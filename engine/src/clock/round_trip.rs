@@ -90,6 +90,9 @@ pub(super) struct RoundTrips {
     compared: usize,
     /// That of the exchange that is taken next.
     longest: Option<Nanos>,
+    /// The newest Delay_Resp, which waits for the next Sync: where the time has stepped between the
+    /// Sync before it and itself, that one tells.
+    pending: Option<(Sample, Option<Nanos>)>,
 }
 
 impl RoundTrips {
@@ -98,14 +101,23 @@ impl RoundTrips {
         self.longest = Some(longest);
     }
 
-    /// Takes a sample; `rate_ppb` is that of the offset, if it is known.
-    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) {
+    /// Takes a sample; `rate_ppb` is that of the offset, if it is known. Returns whether it completes an
+    /// exchange.
+    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         if sample.direction == Direction::Forward {
             self.syncs[self.heard % SYNCS] = Some((sample.at, sample.offset_ns));
             self.heard += 1;
-            return;
+            let answered = self.pending.take();
+            if let Some((answer, longest)) = &answered {
+                self.take_answer(answer, *longest, rate_ppb);
+            }
+            return answered.is_some();
         }
-        let longest = self.longest.take();
+        self.pending = Some((*sample, self.longest.take()));
+        false
+    }
+
+    fn take_answer(&mut self, sample: &Sample, longest: Option<Nanos>, rate_ppb: Option<f64>) {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
@@ -183,6 +195,7 @@ mod tests {
             }
             trips.measured(Nanos::from_micros(300));
             trips.take(&sample(1000 * i, answer_us, Direction::Reverse), None);
+            trips.take(&sample(1000 * i, -100.0, Direction::Forward), None);
         }
         trips
     }
@@ -212,6 +225,7 @@ mod tests {
                 trips.take(&sample(1000 * (5 + i), -100.0, Direction::Forward), None);
                 trips.measured(Nanos::from_micros(longest_us));
                 trips.take(&sample(1000 * (5 + i), answer_us, Direction::Reverse), None);
+                trips.take(&sample(1000 * (5 + i), -100.0, Direction::Forward), None);
             }
             trips.impossible(Nanos::ZERO)
         };

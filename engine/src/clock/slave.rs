@@ -306,7 +306,7 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// A Delay_Resp has come while nothing is locked: what was learnt from times that did not agree
+    /// An exchange is complete while nothing is locked: what was learnt from times that did not agree
     /// must not outlive them.
     fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
@@ -412,7 +412,7 @@ impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
         let sample = self.carried(sample);
-        self.round_trips.take(&sample, self.known_rate_ppb());
+        let is_answered = self.round_trips.take(&sample, self.known_rate_ppb());
         let taken = self.take(sample);
         match pair.direction {
             Direction::Forward => self.lock.on_forward(pair.local),
@@ -429,9 +429,10 @@ impl ClockLaw for SlaveClock {
         if self.lock.state().is_usable() {
             (self.impossible, self.fruitless, self.patience) = (0, 0, PATIENCE);
             self.doubted = None;
-        } else if pair.direction == Direction::Reverse {
-            self.count_impossible(pair.local);
-        } else {
+        } else if pair.direction == Direction::Forward {
+            if is_answered {
+                self.count_impossible(pair.local);
+            }
             self.count_fruitless(pair.local);
         }
     }

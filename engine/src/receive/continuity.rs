@@ -239,6 +239,8 @@ pub struct Continuity {
     /// When something was refused last.
     attacked_at: Option<LocalTime>,
     held: VecDeque<Held>,
+    /// Early packets of the established line since its newest that was not.
+    early_in_a_row: usize,
     released: VecDeque<Held>,
     refused: u64,
 }
@@ -255,6 +257,7 @@ impl Continuity {
             tail: None,
             attacked_at: None,
             held: VecDeque::new(),
+            early_in_a_row: 0,
             released: VecDeque::new(),
             refused: 0,
         }
@@ -289,6 +292,10 @@ impl Continuity {
             return Verdict::Take;
         };
         let place = line.place(packet);
+        if place.is_some_and(|ahead| ahead > 0) && line.at.since(now) > SHORTEST_PATIENCE {
+            self.begin_anew(now, packet);
+            return Verdict::Take;
+        }
         let is_ours = |ahead: &i64| {
             packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead) && (*ahead <= 0 || !is_early)
         };
@@ -303,6 +310,13 @@ impl Continuity {
         }
         if now.since(line.at) < self.patience(now, &line) {
             if !is_early && !self.is_attacked(now) && self.is_of_another_length(now, &line, packet, place, tail) {
+                return Verdict::Take;
+            }
+            if place.is_some() {
+                self.early_in_a_row += 1;
+            }
+            if self.early_in_a_row > MOST_EARLY {
+                self.begin_anew(now, packet);
                 return Verdict::Take;
             }
             self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
@@ -367,6 +381,17 @@ impl Continuity {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
 
+    /// The host's clock has gone back or stood still, and what was known of times is void: the next
+    /// packet has an earlier time than the one before it, or more of the stream's come early in one
+    /// burst than are held. To do the same, a stranger would have to send as many between two of the
+    /// sender's packets.
+    fn begin_anew(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
+        (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
+        self.early_in_a_row = 0;
+        self.released.append(&mut self.held);
+        self.follow(now, packet);
+    }
+
     fn established(&self) -> Option<(usize, Line)> {
         let index = self.established?;
         Some((index, (*self.lines.get(index)?)?))
@@ -418,6 +443,7 @@ impl Continuity {
         let Some(line) = &mut self.lines[index] else { return };
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
         line.extend(now, ahead, packet);
+        self.early_in_a_row = 0;
         let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
         self.gap = gap.max(self.gap - Nanos::new(forgotten as i64));
         if !self.held.is_empty() {

@@ -137,7 +137,10 @@ impl<L: ClockLaw> Port<L> {
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
         let agreement = self.law.agreement(&pair);
         let is_crowded = self.pursuit.claims.is_crowded(pair.local, self.pursuit.claim_interval);
-        if self.pursuit.claims.note(pair.local, self.pursuit.claim_interval) && agreement.is_some() {
+        // Those that contradict the held time are held back anyway, and may be the master's own that
+        // have waited while this host stood still.
+        let counts = matches!(agreement, Some(Agreement::Agrees(_) | Agreement::Unclear));
+        if counts && self.pursuit.claims.note(pair.local, self.pursuit.claim_interval) {
             self.contest(now);
         }
         match agreement {
@@ -183,6 +186,9 @@ impl<L: ClockLaw> Port<L> {
                 self.contest(now);
             }
             let best = nearest(&self.law, pairs.iter().copied());
+            // Of those that have waited while this host stood still the newest tells the time.
+            let newest = pairs.last().copied().filter(|_| !self.pursuit.claims.is_contested());
+            let best = best.or(newest);
             self.counters.contested += pairs.len() as u64 - u64::from(best.is_some());
             best.iter().for_each(|pair| self.judge(now, pair));
         }
