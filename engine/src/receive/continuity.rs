@@ -5,7 +5,7 @@
 //! packet goes on with the stream if it is on that line, does not come before it can have been
 //! sent, and is not longer than the line's packets. Any other one is *held*. If the established
 //! line goes on meanwhile, what was held is somebody else's and is refused. If the line has ended,
-//! which is when it was silent for longer than its packets are usually apart, it was the sender that
+//! which is when it was silent for longer than its packets are usually apart, the sender itself
 //! has jumped: what was held is released in its order, and nothing of it is lost. A sender that
 //! jumps after a pause is not held up at all.
 //!
@@ -263,9 +263,9 @@ impl Continuity {
         }
     }
 
-    /// Judges the packet of a datagram, which has so many frames by the described format; `is_early` if it comes before it can have been sent, by what
-    /// is known of the sender's clock. Before a packet that is taken come those of
-    /// [`Continuity::poll_released`].
+    /// Judges the packet of a datagram, which has so many frames by the described format;
+    /// `is_early` if it comes before it can have been sent, by what is known of the sender's
+    /// clock. Before a packet that is taken come those of [`Continuity::poll_released`].
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
         let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));

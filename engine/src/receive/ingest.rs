@@ -213,8 +213,9 @@ impl Ingest {
         }
     }
 
-    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a stream without redundancy, from nobody knows whom: whoever
-    /// sends to the stream's address may be heard.
+    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a
+    /// stream without redundancy, from nobody knows whom: whoever sends to the stream's address
+    /// may be heard.
     ///
     /// # Errors
     /// As [`Ingest::handle`].

@@ -99,8 +99,9 @@ impl Finder<'_> {
         )))
     }
 
-    /// Waits for the announcement of a session: without end for a name, and until everybody has announced once for what is more likely a file that is not there. `exact` is the
-    /// text as it was given, which may be a name that only looks as if it had options.
+    /// Waits for the announcement of a session: without end for a name, and until everybody has
+    /// announced once for what is more likely a file that is not there. `exact` is the text as it
+    /// was given, which may be a name that only looks as if it had options.
     fn announced(&self, exact: &str, name: &str, suffix: &Suffix, may_be_path: bool) -> Result<Vec<Target>> {
         let own = suffix.options.interfaces.first().map(String::as_str);
         let interface = Interface::find(own.or(self.interface))?;

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees the old contents or the new, and a full disk or Ctrl-C leaves the old ones. What is no
-/// plain file, such as a pipe or a link, is written as it is.
+/// Writes a file by way of a temporary one beside it, making its folder if need be: a reader sees
+/// the old contents or the new, and a full disk or Ctrl-C leaves the old ones. What is no plain
+/// file, such as a pipe or a link, is written as it is.
 pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;

@@ -1,4 +1,5 @@
-//! Security associations as text, in the form of linuxptp's `sa_file`, so that one file serves both.
+//! Security associations as text, in the form of linuxptp's `sa_file`, so that one file serves
+//! both.
 //!
 //! ```text
 //! [security_association]

@@ -1,9 +1,9 @@
 //! Who makes room for a new session when there is none.
 //!
 //! In this order:
-//! 1. a session that was announced only once, the oldest of the address that has most of them; up to
-//!    [`FEW`] of an address count as few, so that a device with some streams is not the one that has
-//!    most where a flood comes from ever other addresses;
+//! 1. a session that was announced only once, the oldest of the address that has most of them; up
+//!    to [`FEW`] of an address count as few, so that a device with some streams is not the one
+//!    that has most where a flood comes from ever other addresses;
 //! 2. if all are confirmed, the newest of the address that has most, if those are more than
 //!    [`GUARANTEED`];
 //! 3. nobody: the new one is refused.

@@ -406,8 +406,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4))]
 
-    /// A flood from few or many addresses, of new sessions or of some that come again, beside honest announcers: the memory
-    /// is bounded, what was heard twice stays as it is, and of one flooding address nothing is pushed out.
+    /// A flood from few or many addresses, of new sessions or of some that come again, beside
+    /// honest announcers: the memory is bounded, what was heard twice stays as it is, and of one
+    /// flooding address nothing is pushed out.
     #[test]
     fn honest_sessions_outlast_a_flood(addresses in prop_oneof![Just(1u32), 2u32..40, Just(u32::MAX)], per_s in 50u32..300, again in 1u32..4, seed in any::<u32>()) {
         let mut directory = Directory::default();
