@@ -293,7 +293,7 @@ mod tests {
         for late_ns in [f64::NEG_INFINITY, f64::INFINITY, f64::NAN, f64::NEG_INFINITY] {
             detector.take(sample, late_ns, f64::INFINITY);
         }
-        assert_eq!(detector.floor_ns(100.0), NOISE_FLOOR * 100.0);
+        assert_eq!(detector.floor_ns(100.0).to_bits(), (NOISE_FLOOR * 100.0).to_bits());
     }
 
     /// A host that is slewed from 100 s on.
