@@ -20,8 +20,8 @@ fn announcers_of_one_host_are_told_apart_and_descriptions_are_whole() {
     let others = [ffmpeg("239.77.4.2", "239.255.255.255"), ffmpeg("239.77.4.3", "224.0.0.56")];
     let found = wire.start('b', "discover --interface vb --json --seconds 7");
     let seen_there = wire.start('b', "discover --interface vb --sdp Ours --sap-group 239.9.9.9 --seconds 9");
-    let port = wire.command('a', "ss", "-uHan sport = :5010").output().expect("ss runs");
     let found = found.wait();
+    let port = wire.command('a', "ss", "-uHan sport = :5010").output().expect("ss runs");
     let events: Vec<serde_json::Value> = found.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let told = |event: &serde_json::Value| {
         let address = event["streams"][0]["addresses"][0].as_str().unwrap_or_default();
