@@ -502,6 +502,13 @@ impl Estimator {
         self.each(|bank| bank.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
+    /// The packets now come from somebody else, by a path of its own: some of them were apart by
+    /// `apart` in lateness, and that is what is known of their noise.
+    pub(super) fn reopen_noise(&mut self, apart: Nanos) {
+        let apart_ns = apart.as_nanos() as f64;
+        self.each(|bank| bank.change(|filter| filter.reopen_noise(apart_ns)));
+    }
+
     /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take
     /// `sigma`, and the offset is as uncertain as that. As nothing renews what is known, the
     /// uncertainty grows, up to `most`.

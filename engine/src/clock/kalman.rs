@@ -397,6 +397,11 @@ impl Kalman {
         self.forget_innovations();
     }
 
+    /// Of the noise of packets by another path is known only that some were apart by `apart_ns`.
+    pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
+        self.noise.reopen(apart_ns);
+    }
+
     /// Forgets how the error of one part of the state goes with those of the others.
     fn uncouple(&mut self, i: usize) {
         for j in (0..STATES).filter(|&j| j != i) {

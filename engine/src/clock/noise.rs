@@ -24,6 +24,8 @@ const STANDARD_ERROR: f64 = 0.87;
 const TREND: f64 = 10.0;
 /// Weight of the prior noise against one innovation.
 const PRIOR_WEIGHT: f64 = 0.02;
+/// Innovations that what is known of the last path's noise counts for on another path.
+const REOPENED: f64 = 3.0;
 /// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
 const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
@@ -190,6 +192,20 @@ impl Noise {
         let lagging = forward.variance;
         forward.variance = lagging.min(self.bends.limit()).max(FLOOR_NS * FLOOR_NS);
         reverse.variance *= lagging / forward.variance;
+    }
+
+    /// The packets come by another path, and of its noise is known only that some of them were apart
+    /// by `apart_ns`. The path may be quieter or noisier than the last one.
+    pub(super) fn reopen(&mut self, apart_ns: f64) {
+        let [forward, reverse] = &mut self.ways;
+        let variance = forward.variance.max(apart_ns * apart_ns);
+        let slow = variance.max(forward.slow);
+        for one in [&mut *forward, &mut *reverse] {
+            (one.count, one.slow_count) = (one.count.min(REOPENED), one.slow_count.min(REOPENED));
+            one.slow = one.slow.max(slow);
+        }
+        forward.variance = variance;
+        reverse.variance = reverse.variance.max(1.0);
     }
 
     /// The next innovation of a direction has nothing to do with the last one.

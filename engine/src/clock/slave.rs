@@ -102,15 +102,17 @@ struct NewMaster {
 }
 
 impl NewMaster {
-    /// Takes a packet; what the least late of the newest is late by, once they agree but for twice
-    /// `limit_ns`, which each of them may be off by as noise. Of a master whose packets do not, the
-    /// time is not known.
-    fn take(&mut self, late_ns: f64, limit_ns: f64) -> Option<f64> {
+    /// Takes a packet; what the least late of the newest is late by, and how far they are apart,
+    /// once they agree but for twice `limit_ns`, which each of them may be off by as noise. Of a
+    /// master whose packets do not, the time is not known.
+    fn take(&mut self, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
         self.late_ns[(self.count % CHANGE_PROOF) as usize] = late_ns;
         self.count = self.count.saturating_add(1);
         let extremes = |(least, most): (f64, f64), &late_ns: &f64| (least.min(late_ns), most.max(late_ns));
         let (least_ns, most_ns) = self.late_ns.iter().fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
-        (self.count >= CHANGE_PROOF && most_ns - least_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS).then_some(least_ns)
+        let apart_ns = most_ns - least_ns;
+        let agree = self.count >= CHANGE_PROOF && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
+        agree.then(|| (least_ns, Nanos::new(apart_ns as i64)))
     }
 }
 
@@ -143,6 +145,7 @@ pub struct SlaveClock {
     presumed: Option<PresumedDelay>,
     /// Whether somebody else sends in the name of the master, and what was known before.
     contested: bool,
+    known: contest::Known,
     anchor: Option<Box<Estimator>>,
     epoch: u32,
 }
@@ -171,6 +174,7 @@ impl SlaveClock {
             unanswered: 0,
             presumed: None,
             contested: false,
+            known: contest::Known::default(),
             anchor: None,
             epoch: 0,
         }
@@ -234,9 +238,10 @@ impl SlaveClock {
         let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
         if let Some(mut change) = self.new_master {
             if sample.direction == Direction::Forward {
-                let agreed_ns = change.take(late_ns, limit_ns);
-                self.new_master = Some(change).filter(|_| agreed_ns.is_none());
-                if let Some(late_ns) = agreed_ns {
+                let agreed = change.take(late_ns, limit_ns);
+                self.new_master = Some(change).filter(|_| agreed.is_none());
+                if let Some((late_ns, apart)) = agreed {
+                    self.estimator.reopen_noise(apart);
                     self.follow_new_master(sample.at, late_ns, limit_ns);
                 }
             }
@@ -287,6 +292,7 @@ impl SlaveClock {
         if change.moved_ns.abs() > MOVED_NS {
             self.lock.on_step(sample.at, Nanos::new(change.moved_ns as i64));
         }
+        self.known = contest::Known::default();
         self.estimator.change_rate(&change);
         self.unsteady.forget();
         self.steps = StepDetector::default();
@@ -375,6 +381,7 @@ impl SlaveClock {
 
     /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of that is time only Delay_Resps can tell.
     fn change_path(&mut self, late_ns: f64) {
+        self.known = contest::Known::default();
         self.unsteady.forget();
         self.round_trips.clear();
         let time_ns = TIME_SHARE * late_ns.abs();
@@ -401,6 +408,7 @@ impl SlaveClock {
     }
 
     fn step(&mut self, step_ns: f64) {
+        self.known = contest::Known::default();
         self.unsteady.forget();
         self.round_trips.clear();
         self.estimator.step_offset(step_ns, CHANGE_PROOF);
@@ -438,6 +446,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn change_master(&mut self, _now: LocalTime) {
+        self.known = contest::Known::default();
         self.new_master = self.origin.map(|_| NewMaster::default());
         self.steps = StepDetector::default();
         self.unsteady.forget();
@@ -455,6 +464,7 @@ impl ClockLaw for SlaveClock {
         self.estimator = Estimator::new(self.config.estimator);
         self.lock.forget();
         self.origin = None;
+        self.known = contest::Known::default();
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();
         self.new_master = None;
@@ -492,8 +502,8 @@ impl ClockLaw for SlaveClock {
         self.agreement_with_anchor(pair)
     }
 
-    fn contest(&mut self, _now: LocalTime, contested: bool) {
-        self.set_contested(contested);
+    fn contest(&mut self, now: LocalTime, contested: bool) {
+        self.set_contested(now, contested);
     }
 
     fn set_sync_interval(&mut self, interval: Nanos) {
@@ -501,6 +511,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn advance(&mut self, now: LocalTime) {
+        self.hold_by_anchor(now);
         let Some(map) = self.estimator.map() else { return };
         let two_way = self.is_two_way();
         let now = now.max(map.estimated_at());
@@ -517,7 +528,6 @@ impl ClockLaw for SlaveClock {
         };
         let was_usable = self.lock.state().is_usable();
         self.lock.advance(&inputs);
-        self.hold_by_anchor();
         if was_usable && inputs.doubt.is_some() && !self.lock.state().is_usable() {
             self.begin_anew(now);
         }

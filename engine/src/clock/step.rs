@@ -5,7 +5,8 @@
 //! reverse packet is early by as much, or at once if no route could be that long. Forward packets that stay late together without that came by
 //! another route.
 //!
-//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network that has become worse must be learnt.
+//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network that has become worse must be learnt. Nor longer than a
+//! step is possible: where forward packets are not late meanwhile, reverse ones that are early say that the first of them were late.
 
 use super::estimator::Direction;
 
@@ -87,11 +88,14 @@ pub(super) struct StepDetector {
     early_forward: Run,
     late_forward: Run,
     early_reverse: Run,
+    /// Forward packets since the run of early reverse ones began that are not late: a step is no
+    /// reason for that run.
+    punctual_forward: u32,
 }
 
 impl Default for StepDetector {
     fn default() -> Self {
-        Self { early_forward: Run::NONE, late_forward: Run::NONE, early_reverse: Run::NONE }
+        Self { early_forward: Run::NONE, late_forward: Run::NONE, early_reverse: Run::NONE, punctual_forward: 0 }
     }
 }
 
@@ -103,8 +107,15 @@ impl StepDetector {
             Direction::Forward => {
                 self.early_forward.add(early_ns, limit_ns);
                 self.late_forward.add(late_ns, limit_ns);
+                let punctual = self.late_forward.count == 0;
+                self.punctual_forward = if punctual { self.punctual_forward.saturating_add(1) } else { 0 };
             }
-            Direction::Reverse => self.early_reverse.add(early_ns, limit_ns),
+            Direction::Reverse => {
+                if self.early_reverse.count == 0 {
+                    self.punctual_forward = 0;
+                }
+                self.early_reverse.add(early_ns, limit_ns);
+            }
         }
         if let Some(proven) = self.proven() {
             *self = Self::default();
@@ -114,7 +125,7 @@ impl StepDetector {
         let suspect = match direction {
             // A single late packet is the rule and no suspect.
             Direction::Forward => quarantined(&self.early_forward, 1) || quarantined(&self.late_forward, 2),
-            Direction::Reverse => quarantined(&self.early_reverse, 1),
+            Direction::Reverse => quarantined(&self.early_reverse, 1) && self.punctual_forward < PROOF,
         };
         if suspect { Judgement::Suspect } else { Judgement::Plain }
     }
@@ -214,5 +225,20 @@ mod tests {
     fn packets_late_by_more_than_any_route_prove_a_step_alone() {
         let judged = judge(&mut StepDetector::default(), &[(Forward, 3.6e12); 4]);
         assert_eq!(judged[3], Judgement::Step(-3.6e12));
+    }
+
+    /// The first Delay_Resp that was heard was late, and all others are early against it.
+    #[test]
+    fn early_answers_are_believed_where_syncs_are_not_late() {
+        let mut detector = StepDetector::default();
+        let punctual = [(Forward, 0.0); 8];
+        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Suspect], "a step may have begun");
+        judge(&mut detector, &punctual);
+        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Plain]);
+        // Later a step begins all the same.
+        judge(&mut detector, &[(Reverse, 0.0)]);
+        judge(&mut detector, &[(Reverse, -500.0)]);
+        let late = judge(&mut detector, &[(Forward, 500.0); 4]);
+        assert_eq!(late[3], Judgement::Step(-500.0));
     }
 }

@@ -149,6 +149,17 @@ fn window(sync_interval: Nanos) -> Nanos {
     Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
 }
 
+/// Whether these may all be one master's: each is of the Sync that the one before is of, too, or
+/// both have waited while this host stood still: they were sent an interval apart, and are stamped
+/// together. Then the newest tells the time.
+pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
+    pairs.windows(2).all(|two| {
+        let apart = two[1].local - two[0].local;
+        let waited_longer = (two[1].remote - two[0].remote) - apart;
+        apart == Nanos::ZERO || waited_longer.times(2) >= sync_interval
+    })
+}
+
 /// Whether timestamps tell one time.
 pub(super) fn agree(pairs: &[TimestampPair]) -> bool {
     let Some(first) = pairs.first() else { return true };
@@ -156,4 +167,36 @@ pub(super) fn agree(pairs: &[TimestampPair]) -> bool {
     let least = pairs.iter().map(offset).min();
     let most = pairs.iter().map(offset).max();
     least.zip(most).is_none_or(|(least, most)| most - least < APART)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Direction;
+    use crate::units::PtpTime;
+
+    /// Timestamps of arrival and of the time told, ms.
+    fn pairs(ms: &[(i64, i64)]) -> Vec<TimestampPair> {
+        let nanos = |ms: i64| ms * 1_000_000;
+        let pair = |&(local, remote): &(i64, i64)| TimestampPair {
+            direction: Direction::Forward,
+            local: LocalTime::from_nanos(nanos(local)),
+            remote: PtpTime::from_nanos(nanos(remote).into()),
+        };
+        ms.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn what_has_waited_together_may_be_of_one_master_and_a_flood_may_not() {
+        let interval = Nanos::from_millis(125);
+        for (ms, expected) in [
+            (&[(1000, 500), (1000, 625), (1001, 750)][..], true),
+            (&[(1000, 997), (1000, 1000)], true),
+            (&[(1000, 1005), (1002, 1007), (1004, 1009)], false),
+            (&[(1000, 1005), (1060, 1065)], false),
+            (&[(1000, 500), (1000, 625), (1060, 685)], false),
+        ] {
+            assert_eq!(may_be_of_one(&pairs(ms), interval), expected, "{ms:?}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Model: logMessageInterval tells it, and is believed where the Syncs come at about that interval.
 //! Some masters tell one and send at another; what is silence must be known all the same, so where
-//! the two differ it is the middle of the last few distances that counts.
+//! the two differ it is the last few distances that count: their middle, or, where that is shorter
+//! than what is told, all of them but the longest. Others who send in the master's name may come
+//! close behind it, and none of them makes a silence of the pause before the next Sync.
 
 use crate::units::{LocalTime, Nanos};
 
@@ -31,16 +33,24 @@ impl SyncIntervals {
 
     /// The interval, where `told` is what the messages say.
     pub(super) fn interval(&self, told: Nanos) -> Nanos {
-        let Some(measured) = self.measured() else { return told };
-        let agrees = measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
-        if agrees { told } else { measured }
+        let agrees = |measured: Nanos| measured <= told.times(AGREEMENT) && told <= measured.times(AGREEMENT);
+        let Some(measured) = self.ranked(DISTANCES / 2).filter(|&middle| !agrees(middle)) else { return told };
+        if measured > told {
+            return measured;
+        }
+        self.ranked(DISTANCES - 2).filter(|&long| !agrees(long)).map_or(told, |long| long.min(told))
     }
 
     /// The middle of the last few distances.
     pub(super) fn measured(&self) -> Option<Nanos> {
+        self.ranked(DISTANCES / 2)
+    }
+
+    /// That of the last few distances which so many are shorter than.
+    fn ranked(&self, shorter: usize) -> Option<Nanos> {
         let mut sorted = self.distances;
         sorted.sort_unstable();
-        (self.count >= DISTANCES).then_some(sorted[DISTANCES / 2])
+        (self.count >= DISTANCES).then_some(sorted[shorter])
     }
 }
 
@@ -64,6 +74,8 @@ mod tests {
         assert_eq!(interval(&[1000; 4]), 125, "too few");
         assert_eq!(interval(&[1000; 5]), 1000);
         assert_eq!(interval(&[8; 5]), 8);
+        assert_eq!(interval(&[8, 8, 125, 8, 8]), 8, "one was lost");
+        assert_eq!(interval(&[9, 116, 9, 116, 9]), 125, "somebody else sends close behind");
         assert_eq!(interval(&[63, 249, 63, 249, 125]), 125);
         assert_eq!(interval(&[125, 900, 125, 1, 125]), 125, "the median of five withstands two");
     }

@@ -125,6 +125,36 @@ fn attacks_that_are_known_do_no_harm() {
         let attack = Attack::Flood { per_s, addresses, repeated };
         cases.push(("4 start: flood", Plot { from_start: true, ..plot(attack, 10) }));
     }
+    // Found by chance.
+    let found =
+        |attack, jitter_us, rate_ppm, one_step, seed| Plot { jitter_us, rate_ppm, one_step, seed, ..plot(attack, 0) };
+    let better = Attack::Better { log_announce: 1, syncs: Some(off(0)), until: MS(15_000), answers: true };
+    let lie = |ns| Lie::Off(Nanos::new(ns));
+    let pairs = |ahead, per_s, lie| Attack::Pairs { source: other, ahead, per_s, lie };
+    let pairs_and_answers = |ahead, per_s, lie| Attack::PairsAndAnswers { source: other, ahead, per_s, lie };
+    for (lasts_s, plot) in [
+        // Another master without jitter, and then the first one again.
+        (12, found(better, 80, 0, false, 11_367_682_214_161_820_535)),
+        (
+            14,
+            found(
+                Attack::Better { log_announce: 0, syncs: Some(off(0)), until: MS(16_000), answers: true },
+                76,
+                69,
+                false,
+                7_031_458_760_215_794_100,
+            ),
+        ),
+        // Windows without one of the master's own Syncs.
+        (20, found(pairs(14, 578, lie(15_929_787)), 81, 82, true, 6_457_257_098_966_232_226)),
+        // Less than anybody notices at once.
+        (21, found(pairs(7, 401, lie(95_048)), 10, 51, true, 11_735_831_325_664_515_257)),
+        (21, found(pairs(7, 525, lie(105_836)), 2, -94, false, 7_154_600_694_044_503_293)),
+        (14, found(pairs_and_answers(33, 566, Lie::Drifts(80)), 6, -7, true, 1_609_589_434_226_586_830)),
+        (25, found(pairs_and_answers(32, 153, Lie::Drifts(172)), 10, -4, false, 15_154_100_463_069_835_306)),
+    ] {
+        cases.push(("found", Plot { lasts: Nanos::from_secs(lasts_s), ..plot }));
+    }
     for (name, plot) in cases {
         let outcome = check(name, plot);
         // A clock that is to be followed by the standard's own rules may cost the time that is held.

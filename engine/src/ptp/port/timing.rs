@@ -136,18 +136,24 @@ impl<L: ClockLaw> Port<L> {
 
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
         let agreement = self.law.agreement(&pair);
+        let is_contested = self.pursuit.claims.is_contested();
         let is_crowded = self.pursuit.claims.is_crowded(pair.local, self.pursuit.claim_interval);
-        // Those that contradict the held time are held back anyway, and may be the master's own that
-        // have waited while this host stood still.
-        let counts = matches!(agreement, Some(Agreement::Agrees(_) | Agreement::Unclear));
+        // Those that contradict the held time by more are held back anyway, and may be the master's
+        // own that have waited while this host stood still.
+        let counts = match agreement {
+            Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
+            Some(_) => true,
+            None => false,
+        };
         if counts && self.pursuit.claims.note(pair.local, self.pursuit.claim_interval) {
             self.contest(now);
         }
         match agreement {
             _ if self.pursuit.claims.is_contested() => self.hold_sync(now, pair),
+            Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
             // Less than that the law has to hear at once, so that it is not locked to a time that
             // runs away.
-            Some(Agreement::Contradicts(off)) if is_crowded || off > claims::APART => self.hold_sync(now, pair),
+            Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
@@ -186,9 +192,12 @@ impl<L: ClockLaw> Port<L> {
                 self.contest(now);
             }
             let best = nearest(&self.law, pairs.iter().copied());
-            // Of those that have waited while this host stood still the newest tells the time.
-            let newest = pairs.last().copied().filter(|_| !self.pursuit.claims.is_contested());
+            let is_one = claims::may_be_of_one(&pairs, interval);
+            let newest = pairs.last().copied().filter(|_| is_one && !self.pursuit.claims.is_contested());
             let best = best.or(newest);
+            if best.is_none() && !is_one {
+                self.contest(now);
+            }
             self.counters.contested += pairs.len() as u64 - u64::from(best.is_some());
             best.iter().for_each(|pair| self.judge(now, pair));
         }
