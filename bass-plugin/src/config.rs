@@ -160,7 +160,7 @@ fn number_of(number: u32) -> Option<u32> {
         option::PTP_LOCKED => u32::from(view().locked),
         option::PTP_FREQUENCY => (view().frequency_ppm * 1000.0).round() as i32 as u32,
         option::CLOCK_MODE => match settings.clock_mode {
-            ClockMode::Livewire => 1,
+            ClockMode::Livewire | ClockMode::Arrivals => 1,
             ClockMode::System => 2,
             ClockMode::Ptp | ClockMode::FreeRunning => 0,
         },

@@ -8,14 +8,15 @@
 //! The engine never reads a clock, opens a socket or starts a thread: times and datagrams are arguments, so that the simulator
 //! drives exactly the code that ships. Two halves face two threads:
 //!
-//! * the control half ([`ptp::Port`], [`receive::Ingest`], [`send::Sender`]): `handle_datagram`, `handle_timeout`, then drain the polls;
+//! * the control half ([`ptp::Port`], [`livewire_clock::LivewireClock`], [`receive::Ingest`], [`send::Sender`]): `handle_datagram`, `handle_timeout`, then drain the polls;
 //! * the audio half ([`receive::Playout`]): `pull` fills the sound card's buffer, always, without allocating or waiting.
 //!
-//! Floors, each using only those below: `announce capture relay` / `ptp receive send` / `clock resample rtp` / `units`.
+//! Floors, each using only those below: `announce capture relay` / `livewire_clock ptp receive send` / `clock resample rtp` / `units`.
 
 pub mod announce;
 pub mod capture;
 pub mod clock;
+pub mod livewire_clock;
 pub mod ptp;
 pub mod receive;
 pub mod relay;

@@ -4,6 +4,9 @@
 #[path = "../../fuzz/properties.rs"]
 mod properties;
 
+#[path = "../../fuzz/livewire_clock.rs"]
+mod livewire_clock;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -118,6 +121,17 @@ fn script() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), vec(step, 0..150)).prop_map(|(options, steps)| [&[options], &steps.concat()[..]].concat())
 }
 
+/// A script for a Livewire clock: packets of few masters at the pace of a master, and pauses.
+fn livewire_script() -> impl Strategy<Value = Vec<u8>> {
+    let packet = vec(any::<u8>(), 4);
+    let step = prop_oneof![
+        40 => packet.prop_map(|fields| [&[0], &fields[..]].concat()),
+        4 => (any::<u8>(), vec(any::<u8>(), 36)).prop_map(|(at, bytes)| [&[1, at], &bytes[..]].concat()),
+        4 => any::<u8>().prop_map(|exponent| vec![2, exponent]),
+    ];
+    vec(step, 0..300).prop_map(|steps| steps.concat())
+}
+
 fn message_step(kind: u8, argument: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind, argument, bytes.len() as u8], bytes].concat()
 }
@@ -204,6 +218,16 @@ proptest! {
         }
         properties::livewire_datagram(&datagram);
         properties::livewire_datagram(&datagram[..cut.index(datagram.len())]);
+    }
+
+    #[test]
+    fn any_bytes_survive_a_round_trip_as_packet_of_the_livewire_clock(bytes in vec(any::<u8>(), 0..60)) {
+        livewire_clock::packet(&bytes);
+    }
+
+    #[test]
+    fn a_livewire_clock_survives_any_script(script in livewire_script()) {
+        livewire_clock::clock(&script);
     }
 
     #[test]

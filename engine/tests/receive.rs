@@ -201,11 +201,11 @@ fn assert_same(played: &[f32], expected: &[f32]) {
 fn arrivals_pace_the_timeline_of_a_sender_without_ptp() {
     let mut rig = rig();
     play(&mut rig, 20_000, &FIRST.packets(0..20_000));
-    let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::Livewire, ..ReferenceConfig::default() });
+    let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::Arrivals, ..ReferenceConfig::default() });
     let arrivals = rig.ingest.arrivals();
     assert_eq!(arrivals.map(|reading| reading.state), Some(LockState::Locked));
     reference.advance(at_ms(20_000), &Sources { arrivals, ..Sources::default() });
-    assert_eq!(reference.source(), ClockMode::Livewire);
+    assert_eq!(reference.source(), ClockMode::Arrivals);
     assert!(reference.timeline().unwrap().clock().rate().as_ppm().abs() < 0.1);
     assert_eq!(reference.reading().map, None, "the origin is the stream's, not PTP's");
 }

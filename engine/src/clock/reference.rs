@@ -34,8 +34,10 @@ pub enum ClockMode {
     Ptp,
     /// The system's clock, which somebody else (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
-    /// The arrival of packets: Livewire, and every stream whose sender is not on PTP.
+    /// The Livewire clock, whose time is that of Livewire's streams and no time of day.
     Livewire,
+    /// The arrival of packets, for every stream whose sender follows no clock that is known here.
+    Arrivals,
     /// The host's own crystal, at the last rate that was known.
     FreeRunning,
 }
@@ -45,7 +47,8 @@ impl fmt::Display for ClockMode {
         f.write_str(match self {
             Self::Ptp => "PTP",
             Self::System => "the system clock",
-            Self::Livewire => "packet arrivals",
+            Self::Livewire => "the Livewire clock",
+            Self::Arrivals => "packet arrivals",
             Self::FreeRunning => "free-running",
         })
     }
@@ -73,6 +76,8 @@ pub struct Sources {
     pub ptp: Option<ClockReading>,
     /// The system clock's.
     pub system: Option<ClockReading>,
+    /// That of the Livewire clock.
+    pub livewire: Option<ClockReading>,
     /// That of packet arrivals.
     pub arrivals: Option<ClockReading>,
 }
@@ -82,7 +87,8 @@ impl Sources {
         match mode {
             ClockMode::Ptp => self.ptp,
             ClockMode::System => self.system,
-            ClockMode::Livewire => self.arrivals,
+            ClockMode::Livewire => self.livewire,
+            ClockMode::Arrivals => self.arrivals,
             ClockMode::FreeRunning => None,
         }
     }
@@ -265,10 +271,12 @@ impl Reference {
         if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 
-    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP (or a system clock that tells PTP time) has been met.
+    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP has been met,
+    /// or a system clock that tells PTP time, or the Livewire clock, whose own time it is then.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
-        let traceable = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System) && self.last.is_some();
+        let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);
+        let traceable = has_time && self.last.is_some();
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));

@@ -94,7 +94,7 @@ fn a_timeline_of_its_own_is_no_ptp_time_until_ptp_is_met() {
 
 #[test]
 fn arrivals_pace_a_timeline_but_tell_no_ptp_time() {
-    let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::Livewire, ..ReferenceConfig::default() });
+    let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::Arrivals, ..ReferenceConfig::default() });
     let arrivals = Some(reading(LockState::Locked, map(Nanos::ZERO, -30.0)));
     run(&mut reference, 0..5_000, &Sources { arrivals, ..Sources::default() });
     assert!((reference.timeline().unwrap().clock().rate().as_ppm() + 30.0).abs() < 0.1);

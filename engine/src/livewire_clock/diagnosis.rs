@@ -1,0 +1,75 @@
+//! Why there is no clock, in a sentence for its user.
+
+use super::masters::{HEARD, Master};
+use super::wire::ClockPacketError;
+use super::{GROUP, PORT};
+use crate::clock::LockCause;
+use crate::units::Nanos;
+use std::fmt;
+
+/// Why a Livewire clock is not locked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClockDiagnosis {
+    /// Nothing was heard.
+    Nothing,
+    /// What is heard is something else.
+    NoClock(ClockPacketError),
+    /// A master is heard, and not enough of it.
+    Few {
+        /// The master.
+        master: Master,
+        /// Packets that fit each other.
+        packets: u32,
+    },
+    /// The master that was followed is silent.
+    Silent {
+        /// The master.
+        master: Master,
+        /// For how long.
+        silent_for: Nanos,
+    },
+    /// Its packets jitter so much that the delay of their path may be more than a locked clock may
+    /// be off by.
+    Jitter {
+        /// The master.
+        master: Master,
+        /// How late packets are on average.
+        jitter: Nanos,
+    },
+    /// The law does not believe its time.
+    Law {
+        /// The master.
+        master: Master,
+        /// Why.
+        cause: LockCause,
+    },
+}
+
+impl fmt::Display for ClockDiagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(
+                f,
+                "no Livewire clock was heard on {GROUP}:{PORT}: no device of this network is its master, or a switch \
+                 or firewall keeps the group from this host"
+            ),
+            Self::NoClock(error) => {
+                write!(f, "what is heard on {GROUP}:{PORT} is no Livewire clock: {error}")
+            }
+            Self::Few { master, packets } => {
+                write!(
+                    f,
+                    "{master} is heard, but only {packets} of its packets fit each other so far; it takes {HEARD}"
+                )
+            }
+            Self::Silent { master, silent_for } => {
+                write!(f, "{master} has been silent on {GROUP}:{PORT} for {silent_for}, and there is no other master")
+            }
+            Self::Jitter { master, jitter } => {
+                write!(f, "packets of {master} are late by {jitter} on average: the time is not known to a millisecond")
+            }
+            Self::Law { master, cause } => write!(f, "{master}: {cause}"),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What a user would want to know.
+
+use super::masters::Master;
+use super::wire::MasterIdentity;
+use crate::clock::LockTransition;
+use std::fmt;
+
+/// Something that happened to a Livewire clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClockEvent {
+    /// A master is followed.
+    Followed(Master),
+    /// The master that was followed is silent, and there is no other.
+    Silent(Master),
+    /// The clock's state changed.
+    Lock(LockTransition),
+    /// Somebody else sends in the name of the master that is followed: only what agrees with the
+    /// time that is held counts.
+    Contested(MasterIdentity),
+    /// He does so no more.
+    Settled,
+}
+
+impl fmt::Display for ClockEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Followed(master) => write!(f, "following {master}"),
+            Self::Silent(master) => write!(f, "{master} is silent"),
+            Self::Lock(LockTransition { to, cause, .. }) => write!(f, "{to}: {cause}"),
+            Self::Contested(master) => write!(f, "somebody else sends in the name of {master}"),
+            Self::Settled => f.write_str("nobody else sends in the master's name any more"),
+        }
+    }
+}

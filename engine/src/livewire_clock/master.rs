@@ -1,0 +1,85 @@
+//! The Livewire clock as its master: for networks without another one, and for tests.
+
+use super::wire::{ClockPacket, MasterIdentity, PACKET_LEN};
+use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
+use crate::units::{LocalTime, Nanos, PtpTime};
+
+/// The middle of what is usual.
+const INTERVAL: Nanos = Nanos::new((PACKET_INTERVAL.0.as_nanos() + PACKET_INTERVAL.1.as_nanos()) / 2);
+
+/// How long it listens before it sends: long enough for a clock to lock to whoever sends, so that
+/// it goes on with that time, and for a better master to be heard.
+const LISTEN: Nanos = Nanos::from_secs(3);
+
+/// Serves a Livewire clock, and is silent while a better master is heard.
+///
+/// Contract: [`LivewireMaster::handle_datagram`] with what comes to the group; and when
+/// [`LivewireMaster::poll_timeout`] is due, [`LivewireMaster::poll_transmit`] with the time that
+/// is to be told, read as late as possible before the packet is sent.
+///
+/// ```
+/// use engine::livewire_clock::{ClockPacket, LivewireMaster, MacAddress, MasterIdentity};
+/// use engine::{LocalTime, PtpTime};
+/// let identity = MasterIdentity::new(3, [192, 168, 2, 7].into(), MacAddress([2; 6]));
+/// let mut master = LivewireMaster::new(identity, LocalTime::ZERO);
+/// let due = master.poll_timeout();
+/// let packet = master.poll_transmit(due, PtpTime::from_timestamp(5, 0)).expect("one is due");
+/// assert_eq!(ClockPacket::parse(&packet)?.frame, 20_000);
+/// assert!(master.poll_transmit(due, PtpTime::from_timestamp(5, 0)).is_none());
+/// # Ok::<(), engine::livewire_clock::ClockPacketError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct LivewireMaster {
+    identity: MasterIdentity,
+    due: LocalTime,
+    sequence: u16,
+    /// The better master, and until when it counts.
+    better: Option<(MasterIdentity, LocalTime)>,
+}
+
+impl LivewireMaster {
+    /// A master that listens for three seconds first.
+    #[must_use]
+    pub fn new(identity: MasterIdentity, now: LocalTime) -> Self {
+        Self { identity, due: now + LISTEN, sequence: 0, better: None }
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub const fn identity(&self) -> &MasterIdentity {
+        &self.identity
+    }
+
+    /// Takes what came to the group: of a better master, this one is silent.
+    pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
+        let Ok(ClockPacket { master, .. }) = ClockPacket::parse(datagram) else { return };
+        if master.mac != self.identity.mac && master.outranks(&self.identity) {
+            self.better = Some((master, now + MASTER_TIMEOUT));
+        }
+    }
+
+    /// The better master that keeps this one silent at `now`.
+    #[must_use]
+    pub fn better(&self, now: LocalTime) -> Option<MasterIdentity> {
+        self.better.filter(|&(_, until)| until > now).map(|(master, _)| master)
+    }
+
+    /// When the next packet is due, or the end of a better master's silence.
+    #[must_use]
+    pub fn poll_timeout(&self) -> LocalTime {
+        self.better.map_or(self.due, |(_, until)| until.max(self.due))
+    }
+
+    /// The packet that is due at `now`, where the time is `time`.
+    pub fn poll_transmit(&mut self, now: LocalTime, time: PtpTime) -> Option<[u8; PACKET_LEN]> {
+        if now < self.poll_timeout() {
+            return None;
+        }
+        self.better = None;
+        // On a grid, but for pauses.
+        let next = self.due + INTERVAL;
+        self.due = if next > now { next } else { now + INTERVAL };
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(ClockPacket::at(time, self.sequence, self.identity).emit())
+    }
+}

@@ -1,0 +1,167 @@
+//! Who sends the clock.
+//!
+//! Model: a table of the masters that were heard lately, by MAC address. It is bounded, and so is
+//! what one IP address has of it; the first to be pushed out are those of which the fewest packets
+//! fit each other, then those heard least recently; never the one that is followed.
+
+use super::MASTER_TIMEOUT;
+use super::wire::{CLOCK_FRAME, ClockPacket, MacAddress, MasterIdentity};
+use crate::units::{LocalTime, Nanos, PtpTime};
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// Packets of a master that fit each other before it is followed: a quarter of a second.
+pub const HEARD: u32 = 8;
+/// Packets that it takes if its time is not the one that is held: two seconds.
+const HEARD_OF_OTHER_TIME: u32 = 64;
+/// Masters remembered.
+const CAPACITY: usize = 16;
+/// Of one address; a device has one clock, and perhaps several network interfaces.
+const CAPACITY_OF_ADDRESS: usize = 4;
+/// Packets fit each other whose times advance by what passes here, but for this. Threads that are
+/// held up stamp 150 ms late at worst.
+const LATEST: Nanos = Nanos::from_millis(200);
+
+/// A master, and where its packets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// What it says of itself.
+    pub identity: MasterIdentity,
+    /// Where its packets come from.
+    pub source: Ipv4Addr,
+}
+
+impl fmt::Display for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.identity, self.source, super::PORT)
+    }
+}
+
+/// When a packet came, and the time that it told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) at: LocalTime,
+    pub(super) time: PtpTime,
+}
+
+impl Told {
+    /// The time when this host's clock shows `at`, by the host's clock alone.
+    pub(super) fn time_at(&self, at: LocalTime) -> PtpTime {
+        self.time + (at - self.at)
+    }
+
+    /// The time of a packet: of the wraps of its count the one that is nearest to `near`.
+    pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
+        let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
+        let frame = match near {
+            None => i128::from(packet.frame),
+            Some(near) => {
+                let reference = near.as_nanos().div_euclid(frame_ns);
+                reference + i128::from(packet.frame.wrapping_sub(reference as u32) as i32)
+            }
+        };
+        Self { at, time: PtpTime::from_nanos(frame * frame_ns) + packet.within_frame() }
+    }
+}
+
+/// A master that was heard.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    master: Master,
+    newest: Told,
+    /// Packets that fit each other, up to the newest.
+    count: u32,
+}
+
+impl Entry {
+    fn is_heard(&self, now: LocalTime) -> bool {
+        now.since(self.newest.at) < MASTER_TIMEOUT
+    }
+}
+
+/// The masters heard lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Masters {
+    entries: Vec<Entry>,
+}
+
+impl Masters {
+    /// Takes a packet that came at `at`, when the time that is held was `held`. Returns the time
+    /// that it tells; nothing if it comes from elsewhere than its master's other packets.
+    pub(super) fn hear(
+        &mut self,
+        packet: &ClockPacket,
+        source: Ipv4Addr,
+        at: LocalTime,
+        held: Option<PtpTime>,
+        followed: Option<MacAddress>,
+    ) -> Option<Told> {
+        let master = Master { identity: packet.master, source };
+        let known = self.entries.iter_mut().find(|entry| entry.master.identity.mac == packet.master.mac);
+        let Some(entry) = known else {
+            let newest = Told::unwrap(packet, at, held);
+            self.make_room(source, followed);
+            self.entries.push(Entry { master, newest, count: 1 });
+            return Some(newest);
+        };
+        if entry.master.source != source && entry.is_heard(at) {
+            return None;
+        }
+        let expected = entry.newest.time_at(at);
+        let told = Told::unwrap(packet, at, Some(expected));
+        let fits = entry.is_heard(at) && (told.time - expected).abs() < LATEST;
+        let count = if fits { entry.count.saturating_add(1) } else { 1 };
+        *entry = Entry { master, newest: told, count };
+        Some(told)
+    }
+
+    /// The master that is to be followed, and what it told last; `agrees`: whether a time is the one
+    /// that is held.
+    pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
+        let is_ready = |entry: &&Entry| {
+            let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);
+            enough && entry.is_heard(now)
+        };
+        let better = |best: &'_ Entry, entry: &'_ Entry| entry.master.identity.outranks(&best.master.identity);
+        let ready = self.entries.iter().filter(is_ready);
+        let best = ready.reduce(|best, entry| if better(best, entry) { entry } else { best })?;
+        Some((best.master, best.newest))
+    }
+
+    /// A master as it was heard last, if that was lately.
+    pub(super) fn get(&self, now: LocalTime, mac: MacAddress) -> Option<Master> {
+        let entry = self.entries.iter().find(|entry| entry.master.identity.mac == mac);
+        entry.filter(|entry| entry.is_heard(now)).map(|entry| entry.master)
+    }
+
+    /// The one of which the most packets fit each other, and how many.
+    pub(super) fn nearest(&self, now: LocalTime) -> Option<(Master, u32)> {
+        let heard = self.entries.iter().filter(|entry| entry.is_heard(now));
+        heard.max_by_key(|entry| entry.count).map(|entry| (entry.master, entry.count))
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets one if there is no room for another one of `source`.
+    fn make_room(&mut self, source: Ipv4Addr, followed: Option<MacAddress>) {
+        let of_source = |entry: &Entry| entry.master.source == source;
+        if self.entries.iter().filter(|entry| of_source(entry)).count() >= CAPACITY_OF_ADDRESS {
+            self.forget_one(followed, of_source);
+        } else if self.entries.len() >= CAPACITY {
+            self.forget_one(followed, |_| true);
+        }
+    }
+
+    fn forget_one(&mut self, followed: Option<MacAddress>, among: impl Fn(&Entry) -> bool) {
+        let all = self.entries.iter().enumerate();
+        let others = all.filter(|(_, entry)| among(entry) && Some(entry.master.identity.mac) != followed);
+        let least = others.min_by_key(|(_, entry)| (entry.count.min(HEARD), entry.newest.at));
+        if let Some(index) = least.map(|(index, _)| index) {
+            self.entries.swap_remove(index);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The Livewire clock: the time by which devices of Livewire sample, beside PTP.
+//!
+//! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
+//! every 30 to 40 ms to [`GROUP`]. Nobody answers, so only the time of arrival is known: the
+//! path's delay is presumed as with a PTP master that answers no Delay_Req, and the uncertainty
+//! says so. The law is PTP's, too: [`SlaveClock`](crate::clock::SlaveClock).
+//!
+//! The time is a count of clock frames of 250 us from some moment in the life of the first master,
+//! and is neither TAI nor UTC nor any time of day. It is given as a [`PtpTime`](crate::PtpTime) of
+//! which only differences mean anything, and the number of the frame of audio: at 48 kHz a clock
+//! frame has 12 frames of audio, so the RTP timestamp that belongs to a time is that time in
+//! frames of audio, modulo 2^32, through all wraps of the count.
+//!
+//! Masters: the one with the highest priority is followed, of several the one with the lowest MAC
+//! address. Anybody can send what he likes in any name. So a master is followed when
+//! [several](HEARD) of its packets fit each other, and one whose time is not the one that is held
+//! only after two seconds; the number of masters remembered is bounded; packets in the name of the
+//! master that come from another address do not count, nor those that contradict the time that is
+//! held while others agree with it (`contest`). Livewire has no authentication: a stranger who keeps
+//! sending with the highest priority is the master.
+
+mod contest;
+mod diagnosis;
+mod event;
+mod master;
+mod masters;
+mod slave;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use diagnosis::ClockDiagnosis;
+pub use event::ClockEvent;
+pub use master::LivewireMaster;
+pub use masters::{HEARD, Master};
+pub use slave::{ClockCounters, LivewireClock, Refusal};
+pub use wire::{
+    CLOCK_FRAME, ClockPacket, ClockPacketError, HIGHEST_PRIORITY, MICROTICKS, MacAddress, MasterIdentity, PACKET_LEN,
+};
+
+use crate::units::Nanos;
+use std::net::Ipv4Addr;
+
+/// The group of the clock of low rate.
+pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 2);
+/// Its port.
+pub const PORT: u16 = 7000;
+
+/// Packets come every 30 to 40 ms.
+const PACKET_INTERVAL: (Nanos, Nanos) = (Nanos::from_millis(30), Nanos::from_millis(40));
+/// A master that is silent for this long, some 25 packets, is not followed.
+const MASTER_TIMEOUT: Nanos = Nanos::from_secs(1);

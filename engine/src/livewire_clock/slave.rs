@@ -1,0 +1,319 @@
+//! The Livewire clock as a source of time: from packets to a map of the host's clock.
+
+use super::contest::Contest;
+use super::diagnosis::ClockDiagnosis;
+use super::event::ClockEvent;
+use super::masters::{Master, Masters, Told};
+use super::wire::{ClockPacket, ClockPacketError, MacAddress};
+use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
+use crate::clock::{ClockLaw, ClockReading, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::units::{LocalTime, Nanos, PtpTime};
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use thiserror::Error;
+
+/// Interval by which the law judges silence: it takes three for a holdover, so that seven or eight
+/// packets in a row must be lost.
+const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
+/// How often the law is told that time passes.
+const ADVANCE: Nanos = Nanos::from_millis(100);
+/// Events that nobody has polled; older ones are dropped first.
+const MAX_EVENTS: usize = 16;
+/// Another master's time is the one that is held if it is off by no more: what a locked clock may
+/// be off by.
+const SAME_TIME: Nanos = Nanos::from_millis(1);
+/// It goes on as if it were the last one's if it is off by no more than what two paths of a local
+/// network differ by: some switches. Such a difference the law takes for another route.
+const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
+
+/// A time that is more uncertain is not called locked, ns. The law judges what packets can tell;
+/// what the path's delay is presumed to be is as uncertain as packets jitter, and comes on top.
+const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockCounters {
+    /// Packets of the master that is followed.
+    pub packets: u64,
+    /// Those of them that were left out, because they contradict the time that is held.
+    pub contested: u64,
+    /// Packets of other masters.
+    pub not_the_master: u64,
+    /// Packets in the name of a master from another address than its own.
+    pub other_source: u64,
+    /// Datagrams that are no packets of the clock.
+    pub malformed: u64,
+}
+
+/// Why a datagram does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is no packet of the clock.
+    #[error(transparent)]
+    Malformed(#[from] ClockPacketError),
+    /// It claims to be a master's whose packets come from elsewhere.
+    #[error("{0} sends its clock from another address")]
+    OtherSource(MacAddress),
+}
+
+/// Follows the Livewire clock of a network.
+///
+/// Contract: [`LivewireClock::handle_datagram`] with whatever comes to the [group](super::GROUP)
+/// and [port](super::PORT), [`LivewireClock::handle_timeout`] when [`LivewireClock::poll_timeout`]
+/// is due, and [`LivewireClock::poll_event`] until there is none.
+///
+/// ```
+/// use engine::clock::LockState;
+/// use engine::livewire_clock::{ClockPacket, LivewireClock, MacAddress, MasterIdentity};
+/// use engine::{LocalTime, Nanos, PtpTime};
+/// let address = [192, 168, 2, 114].into();
+/// let master = MasterIdentity::new(5, address, MacAddress([2; 6]));
+/// let mut clock = LivewireClock::default();
+/// for i in 0..200i64 {
+///     let at = LocalTime::from_nanos(i * 35_000_000);
+///     let time = PtpTime::from_timestamp(1000, 0) + (at - LocalTime::ZERO);
+///     clock.handle_datagram(at, address, &ClockPacket::at(time, i as u16, master).emit())?;
+/// }
+/// let now = LocalTime::from_nanos(200 * 35_000_000);
+/// assert_eq!(clock.reading(now).state, LockState::Locked);
+/// assert_eq!(clock.master().unwrap().to_string(), "Livewire/AC050272 p5 192.168.2.114:7000");
+/// # Ok::<(), engine::livewire_clock::Refusal>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LivewireClock {
+    clock: SlaveClock,
+    masters: Masters,
+    /// The one that is followed, or was last.
+    parent: Option<Master>,
+    /// Whether it is silent, and since when it was last heard.
+    silent: bool,
+    heard_at: Option<LocalTime>,
+    contest: Contest,
+    counters: ClockCounters,
+    newest_error: Option<ClockPacketError>,
+    advanced_at: Option<LocalTime>,
+    events: VecDeque<ClockEvent>,
+}
+
+impl Default for LivewireClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LivewireClock {
+    /// A clock that has heard nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let config = SlaveClockConfig { sync_interval: SILENCE_INTERVAL, ..SlaveClockConfig::default() };
+        Self {
+            clock: SlaveClock::new(config),
+            masters: Masters::default(),
+            parent: None,
+            silent: false,
+            heard_at: None,
+            contest: Contest::default(),
+            counters: ClockCounters::default(),
+            newest_error: None,
+            advanced_at: None,
+            events: VecDeque::with_capacity(MAX_EVENTS),
+        }
+    }
+
+    /// Takes a datagram that came at `now` from `source`.
+    ///
+    /// # Errors
+    /// If it does not count; it is counted, and nothing need be done.
+    pub fn handle_datagram(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) -> Result<(), Refusal> {
+        let packet = ClockPacket::parse(datagram).inspect_err(|&error| {
+            self.counters.malformed += 1;
+            self.newest_error = Some(error);
+        })?;
+        // What passed until then is judged before it counts.
+        self.handle_timeout(now);
+        let mac = packet.master.mac;
+        let followed = self.parent.map(|parent| parent.identity.mac);
+        let Some(told) = self.masters.hear(&packet, source, now, self.expected(now), followed) else {
+            self.counters.other_source += 1;
+            return Err(Refusal::OtherSource(mac));
+        };
+        self.select(now);
+        if self.master().is_none_or(|master| master.identity.mac != mac) {
+            self.counters.not_the_master += 1;
+            return Ok(());
+        }
+        self.parent = Some(Master { identity: packet.master, source });
+        self.heard_at = Some(now);
+        self.counters.packets += 1;
+        self.take(told);
+        Ok(())
+    }
+
+    /// Time passes.
+    pub fn handle_timeout(&mut self, now: LocalTime) {
+        self.advanced_at = Some(now);
+        if self.contest.settle(now) {
+            self.clock.contest(now, false);
+            self.push(ClockEvent::Settled);
+        }
+        self.select(now);
+        self.clock.advance(now);
+        self.tell_transition();
+    }
+
+    /// When [`LivewireClock::handle_timeout`] is due next; `None` before anything was heard.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<LocalTime> {
+        self.advanced_at.map(|at| at + ADVANCE)
+    }
+
+    /// What the clock says at `now`.
+    #[must_use]
+    pub fn reading(&self, now: LocalTime) -> ClockReading {
+        let reading = self.clock.reading(now);
+        let uncertain = reading.state == LockState::Locked && self.sigma_ns(now) > LARGEST_SIGMA_NS;
+        ClockReading { state: if uncertain { LockState::Acquiring } else { reading.state }, ..reading }
+    }
+
+    fn sigma_ns(&self, now: LocalTime) -> f64 {
+        self.clock.reading(now).map.map_or(f64::INFINITY, |map| map.clock().sigma_ns(now))
+    }
+
+    /// The master that is followed.
+    #[must_use]
+    pub fn master(&self) -> Option<&Master> {
+        self.parent.as_ref().filter(|_| !self.silent)
+    }
+
+    /// The delay that the path to the master is presumed to have.
+    #[must_use]
+    pub fn presumed_delay(&self) -> Nanos {
+        self.clock.mean_path_delay()
+    }
+
+    /// Running size of the timestamps' jitter.
+    #[must_use]
+    pub fn jitter(&self) -> Nanos {
+        self.clock.jitter()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn counters(&self) -> &ClockCounters {
+        &self.counters
+    }
+
+    /// Why the clock is not locked, if that is known.
+    #[must_use]
+    pub fn diagnosis(&self, now: LocalTime) -> Option<ClockDiagnosis> {
+        if let Some(&master) = self.master() {
+            if self.reading(now).state == LockState::Locked {
+                return None;
+            }
+            let law = self.clock.obstacle().map(|cause| ClockDiagnosis::Law { master, cause });
+            let jitter = self.jitter();
+            let is_uncertain = self.clock.reading(now).state == LockState::Locked;
+            return law.or_else(|| is_uncertain.then_some(ClockDiagnosis::Jitter { master, jitter }));
+        }
+        if let Some((master, packets)) = self.masters.nearest(now) {
+            return Some(ClockDiagnosis::Few { master, packets });
+        }
+        if let Some((master, heard_at)) = self.parent.zip(self.heard_at) {
+            return Some(ClockDiagnosis::Silent { master, silent_for: now.since(heard_at) });
+        }
+        Some(self.newest_error.map_or(ClockDiagnosis::Nothing, ClockDiagnosis::NoClock))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn masters(&self) -> &Masters {
+        &self.masters
+    }
+
+    /// The next event that was not yet told.
+    pub fn poll_event(&mut self) -> Option<ClockEvent> {
+        self.events.pop_front()
+    }
+
+    /// The time that is to be expected at `at`: the one that is held, also if it is of no use.
+    fn expected(&self, at: LocalTime) -> Option<PtpTime> {
+        self.clock.reading(at).map.map(|map| map.ptp_at(at))
+    }
+
+    /// Looks who is to be followed.
+    fn select(&mut self, now: LocalTime) {
+        let held = self.reading(now);
+        let held = held.map.filter(|_| held.state.is_usable());
+        let off = |told: &Told| held.map(|map| (told.time - map.ptp_at(told.at)).abs());
+        let agrees = |told: &Told| off(told).is_none_or(|off| off <= SAME_TIME);
+        let goes_on = |told: &Told| off(told).is_some_and(|off| off <= SAME_BUT_FOR_PATH);
+        let present = self.parent.and_then(|parent| self.masters.get(now, parent.identity.mac));
+        let best = self.masters.best(now, agrees);
+        match (present, best) {
+            (Some(present), best) if !self.silent => match best {
+                Some((best, told)) if best.identity.outranks(&present.identity) => {
+                    self.follow(now, best, goes_on(&told));
+                }
+                _ => self.parent = Some(present),
+            },
+            (_, Some((best, told))) => self.follow(now, best, goes_on(&told)),
+            (_, None) => self.lose(),
+        }
+    }
+
+    /// Follows a master; `goes_on`: whether its time is the one that is held.
+    fn follow(&mut self, now: LocalTime, master: Master, goes_on: bool) {
+        let before = self.parent.replace(master);
+        self.silent = false;
+        self.contest = Contest::default();
+        self.clock.contest(now, false);
+        let is_another = before.is_some_and(|before| before.identity.mac != master.identity.mac);
+        if is_another && !goes_on {
+            self.clock.change_master(now);
+        }
+        self.push(ClockEvent::Followed(master));
+    }
+
+    fn lose(&mut self) {
+        let Some(parent) = self.parent.filter(|_| !self.silent) else { return };
+        self.silent = true;
+        self.push(ClockEvent::Silent(parent));
+    }
+
+    /// A packet of the master that is followed.
+    fn take(&mut self, told: Told) {
+        let pair = TimestampPair { direction: Direction::Forward, local: told.at, remote: told.time };
+        let agreement = self.clock.agreement(&pair);
+        let early = self.expected(told.at).map_or(Nanos::ZERO, |expected| told.time - expected);
+        let verdict = self.contest.judge(told.at, agreement, early);
+        if verdict.begins {
+            self.clock.contest(told.at, true);
+            let contested = self.parent.map(|parent| ClockEvent::Contested(parent.identity));
+            contested.into_iter().for_each(|event| self.push(event));
+        }
+        if !verdict.counts {
+            self.counters.contested += 1;
+            return;
+        }
+        self.clock.observe(&pair);
+        // Nobody can ask for the delay, which is what a request without an answer tells.
+        self.clock.request_unanswered(told.at);
+        self.tell_transition();
+    }
+
+    fn tell_transition(&mut self) {
+        while let Some(transition) = self.clock.poll_transition() {
+            self.push(ClockEvent::Lock(transition));
+        }
+    }
+
+    fn push(&mut self, event: ClockEvent) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+const _: () = assert!(SILENCE_INTERVAL.as_nanos() > 2 * PACKET_INTERVAL.1.as_nanos());
+const _: () = assert!(MASTER_TIMEOUT.as_nanos() > 3 * SILENCE_INTERVAL.as_nanos());
