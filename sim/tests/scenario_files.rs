@@ -530,3 +530,20 @@ fn attacks_that_cannot_be_are_pointed_at() {
     let said = attack("grandmaster_lies = { sync = 5 }", "sync = 5");
     assert!(said.starts_with("unknown key `sync`: did you mean `syncs`?"), "{said}");
 }
+
+/// The Livewire clock is no PTP.
+#[test]
+fn masters_of_the_livewire_clock_and_their_receivers_belong_together() {
+    let name = "\"engine\"\nkind";
+    let said = message("two_step = true", "two_step = true\ndialect = \"livewire\"", name);
+    assert_eq!(said, "only a livewire_clock hears masters of dialect \"livewire\": write kind = \"livewire_clock\"");
+    let said = message("kind = \"engine\"", "kind = \"livewire_clock\"", name);
+    let right = "write dialect = \"livewire\" in [grandmaster] and every [[rival]]";
+    assert_eq!(said, format!("a livewire_clock hears no PTP: {right}"));
+    let text = with("two_step = true", "two_step = true\ndialect = \"livewire\"");
+    let text = text.replace("kind = \"engine\"", "kind = \"livewire_clock\"");
+    let said = message_at("128\nclock_class", &text, &[]);
+    assert_eq!(said, "priority 128: that of a Livewire clock is 0 to 15");
+    let said = message_at(name, &text.replace("priority_1 = 128", "priority_1 = 3"), &[]);
+    assert!(said.starts_with("receiver `engine`: livewire_clock is only a clock and cannot play"), "{said}");
+}

@@ -5,6 +5,7 @@ use super::lies::Lying;
 use super::streams::RandomStream;
 use super::wander::Wander;
 use crate::scenario::{self, Dialect};
+use engine::livewire_clock::{ClockPacket, MacAddress, MasterIdentity};
 use engine::ptp::wire::{
     Announce, Body, ClockQuality, CorrectionField, Flags, Header, Message, PortIdentity, Tlvs, WireError,
 };
@@ -61,6 +62,12 @@ impl GrandmasterModel {
     #[must_use]
     pub fn is_two_step(&self) -> bool {
         self.config.two_step
+    }
+
+    /// Whether it announces itself.
+    #[must_use]
+    pub fn announces(&self) -> bool {
+        self.config.dialect != Dialect::Livewire
     }
 
     /// Its time jumps.
@@ -123,6 +130,9 @@ impl GrandmasterModel {
     /// A Sync of some sequenceId, sent at `t`, and its Follow_Up.
     pub fn sync_as(&mut self, t: TrueTime, sequence_id: u16) -> (Vec<u8>, Option<Vec<u8>>) {
         let interval = self.config.log_sync_interval;
+        if self.config.dialect == Dialect::Livewire {
+            return (self.clock_packet(t, sequence_id), None);
+        }
         if !self.config.two_step {
             let origin_timestamp = self.told(t, Lying::sync_time);
             return (self.emit(sequence_id, Flags::PTP_TIMESCALE, interval, Body::Sync { origin_timestamp }), None);
@@ -131,6 +141,17 @@ impl GrandmasterModel {
         let flags = if flag_cleared { Flags::PTP_TIMESCALE } else { Flags::PTP_TIMESCALE | Flags::TWO_STEP };
         let sync = self.emit(sequence_id, flags, interval, Body::Sync { origin_timestamp: PtpTime::EPOCH });
         (sync, Some(self.follow_up_as(t, sequence_id)))
+    }
+
+    /// A packet of the Livewire clock, sent at `t`.
+    fn clock_packet(&mut self, t: TrueTime, sequence: u16) -> Vec<u8> {
+        let [a, b, c, _, _, d, e, f] = self.config.identity.0.0;
+        let master = MasterIdentity {
+            priority: self.config.priority_1,
+            hardware_id: u16::from_be_bytes([e, f]),
+            mac: MacAddress([a, b, c, d, e, f]),
+        };
+        ClockPacket::at(self.told(t, Lying::sync_time), sequence, master).emit().to_vec()
     }
 
     /// The Follow_Up of a Sync of some sequenceId that was sent at `t`.
@@ -172,7 +193,7 @@ impl GrandmasterModel {
 
     fn major_sdo_id(&self) -> u8 {
         match self.config.dialect {
-            Dialect::Ieee1588 => 0,
+            Dialect::Ieee1588 | Dialect::Livewire => 0,
             Dialect::Airplay => 1,
         }
     }
@@ -182,7 +203,7 @@ impl GrandmasterModel {
             major_sdo_id: self.major_sdo_id(),
             domain_number: self.config.domain,
             flags: match self.config.dialect {
-                Dialect::Ieee1588 => flags,
+                Dialect::Ieee1588 | Dialect::Livewire => flags,
                 Dialect::Airplay => flags | Flags::UNICAST,
             },
             correction_field: self.correction(&body),

@@ -6,6 +6,7 @@ use super::{
     Grandmaster, InventedMasters, Millis, OwnNetwork, Receiver, ReceiverKind, Scenario, ScenarioError, Talker,
     TalkerClock,
 };
+use engine::livewire_clock::HIGHEST_PRIORITY;
 use engine::rtp::format::MAX_PAYLOAD;
 
 /// What the engine can be asked for.
@@ -72,20 +73,48 @@ impl File<'_> {
         Ok(())
     }
 
-    /// Who understands AirPlay's dialect alone has a peer that speaks it.
+    /// Who understands one dialect alone has masters that speak it, and nobody else has.
     fn check_dialect(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let &Grandmaster { dialect, domain, .. } = &scenario.grandmaster;
-        let Some(receiver) =
-            scenario.receivers.iter().find(|receiver: &&Receiver| receiver.kind == ReceiverKind::AirplaySender)
-        else {
-            return Ok(());
-        };
-        if (dialect, domain) == (Dialect::Airplay, 0) {
-            return Ok(());
+        let is_of = |kind| move |receiver: &&Receiver| receiver.kind == kind;
+        let sender = scenario.receivers.iter().find(is_of(ReceiverKind::AirplaySender));
+        if let Some(receiver) = sender.filter(|_| (dialect, domain) != (Dialect::Airplay, 0)) {
+            let message =
+                "an airplay_sender hears no other dialect: write dialect = \"airplay\" and domain = 0 in [grandmaster]";
+            return Err(self.error(&receiver.name.span(), message));
         }
-        let message =
-            "an airplay_sender hears no other dialect: write dialect = \"airplay\" and domain = 0 in [grandmaster]";
-        Err(self.error(&receiver.name.span(), message))
+        self.check_livewire(scenario)
+    }
+
+    /// The Livewire clock is no PTP: all masters and all receivers are of the one, or of the other.
+    fn check_livewire(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut masters = [&scenario.grandmaster].into_iter().chain(&scenario.rivals);
+        let is_livewire = |master: &Grandmaster| master.dialect == Dialect::Livewire;
+        let all = masters.clone().all(is_livewire);
+        let none = !masters.any(is_livewire);
+        for receiver in &scenario.receivers {
+            let message = match receiver.kind {
+                ReceiverKind::LivewireClock if !all => {
+                    "a livewire_clock hears no PTP: write dialect = \"livewire\" in [grandmaster] and every [[rival]]"
+                }
+                kind if kind != ReceiverKind::LivewireClock && !none => {
+                    "only a livewire_clock hears masters of dialect \"livewire\": write kind = \"livewire_clock\""
+                }
+                _ => continue,
+            };
+            return Err(self.error(&receiver.name.span(), message));
+        }
+        let wrong = |master: &&Grandmaster| is_livewire(master) && master.priority_1 > HIGHEST_PRIORITY;
+        let masters = [("[grandmaster]", &scenario.grandmaster)];
+        let masters = masters.into_iter().chain(scenario.rivals.iter().map(|rival| ("[[rival]]", rival)));
+        match masters.into_iter().find(|(_, master)| wrong(master)) {
+            Some((section, master)) => {
+                let message =
+                    format!("priority {}: that of a Livewire clock is 0 to {HIGHEST_PRIORITY}", master.priority_1);
+                Err(self.error(&self.find(section, "priority_1"), message))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The engine's sender is on PTP, and takes the talker's place.

@@ -11,7 +11,7 @@ pub struct Grandmaster {
     pub identity: Identity,
     /// PTP domain.
     pub domain: u8,
-    /// Priority 1.
+    /// Priority 1; of a master of the Livewire clock its priority, 0 to 15, of which the higher wins.
     pub priority_1: u8,
     /// Priority 2.
     #[serde(default = "middle_priority")]
@@ -58,6 +58,9 @@ pub enum Dialect {
     Ieee1588,
     /// That of AirPlay, to one peer: majorSdoId 1, unicastFlag.
     Airplay,
+    /// No PTP: the Livewire clock, a packet for each Sync, and no Announces. The identity is the MAC
+    /// address with FFFE in its middle.
+    Livewire,
 }
 
 /// A wander of time: normally distributed, and correlated over a time constant (Ornstein and Uhlenbeck).
@@ -80,9 +83,14 @@ fn yes() -> bool {
 }
 
 impl Grandmaster {
-    /// What the best master clock algorithm compares, best first (IEEE 1588-2019, 9.3.4), as far as the masters here differ.
+    /// What the best master clock algorithm compares, best first (IEEE 1588-2019, 9.3.4), as far as
+    /// the masters here differ; of masters of the Livewire clock what that one compares.
     #[must_use]
     pub fn rank(&self) -> (u8, u8, u8, [u8; 8]) {
-        (self.priority_1, self.clock_class, self.priority_2, self.identity.0.0)
+        let identity = self.identity.0.0;
+        match self.dialect {
+            Dialect::Livewire => (u8::MAX - self.priority_1, 0, 0, identity),
+            Dialect::Ieee1588 | Dialect::Airplay => (self.priority_1, self.clock_class, self.priority_2, identity),
+        }
     }
 }

@@ -302,6 +302,8 @@ pub enum ReceiverKind {
     /// The engine's clock of a sender of AirPlay, which offers it to its only peer, the
     /// grandmaster, and yields to a better one; without playout.
     AirplaySender,
+    /// The engine's Livewire clock, whose masters the scenario's are; without playout.
+    LivewireClock,
     /// The PI servo of linuxptp's ptp4l; a clock without playout.
     LinuxptpPi,
     /// The regression servo of linuxptp's ptp4l; a clock without playout.
@@ -352,6 +354,7 @@ impl fmt::Display for ReceiverKind {
             Self::OptionB => "option_b",
             Self::OptionC => "option_c",
             Self::AirplaySender => "airplay_sender",
+            Self::LivewireClock => "livewire_clock",
             Self::LinuxptpPi => "linuxptp_pi",
             Self::LinuxptpLinreg => "linuxptp_linreg",
             #[cfg(feature = "statime")]

@@ -1,6 +1,7 @@
 //! The receiver of each kind.
 
 use super::clock_receiver::{ClockReceiver, EngineClock};
+use super::livewire_receiver::LivewireReceiver;
 use super::receiver::{EngineReceiver, Receiver};
 use super::relay::RelayReceiver;
 use super::run::RunError;
@@ -77,6 +78,7 @@ pub(super) fn make_receiver(
             bare(LinuxptpPi::default(), domain)
         }
         (ReceiverKind::AirplaySender, _) => Box::new(YieldReceiver::default()),
+        (ReceiverKind::LivewireClock, _) => Box::new(LivewireReceiver::default()),
         (ReceiverKind::LinuxptpPi, _) => bare(LinuxptpPi::default(), domain),
         (ReceiverKind::LinuxptpLinreg, _) => bare(LinuxptpLinreg::default(), domain),
         #[cfg(feature = "statime")]

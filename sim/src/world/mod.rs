@@ -9,6 +9,7 @@ mod disturber;
 mod hash;
 mod host;
 mod legs;
+mod livewire_receiver;
 mod make;
 mod masters;
 mod measure;

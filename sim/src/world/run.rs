@@ -335,6 +335,7 @@ impl<'a> World<'a> {
     fn handle(&mut self, now: TrueTime, event: Event) -> Result<(), RunError> {
         match event {
             Event::Fault { index, begins } => self.fault(now, index, begins),
+            Event::Announce(master) if !self.masters.get(master).model.announces() => {}
             Event::Announce(master) => {
                 let message = self.masters.get(master).model.announce();
                 self.send_as_master(now, master, message, Turn::Usual);
