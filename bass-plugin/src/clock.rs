@@ -6,6 +6,7 @@ use crate::streams;
 use engine::clock::{ClockMode, LockState};
 use engine::ptp::PortState;
 use net::interface::Interface;
+use net::livewire_clock::LivewireClient;
 use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,6 +22,7 @@ static KNOWN: Mutex<Known> = Mutex::new(Known { clocks: Vec::new(), fault: None 
 /// A clock as long as somebody follows it.
 enum Asked {
     Ptp(Weak<PtpClient>),
+    Livewire(Weak<LivewireClient>),
     System(Weak<SystemTimeline>),
 }
 
@@ -28,6 +30,7 @@ impl Asked {
     fn of(timeline: &Timeline) -> Self {
         match timeline {
             Timeline::Ptp(client) => Self::Ptp(Arc::downgrade(client)),
+            Timeline::Livewire(client) => Self::Livewire(Arc::downgrade(client)),
             Timeline::System(system) => Self::System(Arc::downgrade(system)),
         }
     }
@@ -35,6 +38,7 @@ impl Asked {
     fn upgrade(&self) -> Option<Timeline> {
         match self {
             Self::Ptp(client) => client.upgrade().map(Timeline::Ptp),
+            Self::Livewire(client) => client.upgrade().map(Timeline::Livewire),
             Self::System(system) => system.upgrade().map(Timeline::System),
         }
     }
@@ -97,7 +101,7 @@ pub(crate) fn system() -> Result<Arc<SystemTimeline>, BassError> {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let running = known.clocks.iter().find_map(|asked| match asked {
         Asked::System(system) => system.upgrade(),
-        Asked::Ptp(_) => None,
+        Asked::Ptp(_) | Asked::Livewire(_) => None,
     });
     let system = match running {
         Some(system) => system,
@@ -111,7 +115,7 @@ fn running((name, domain): (String, u8)) -> Option<Arc<PtpClient>> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut clients = known.clocks.iter().rev().filter_map(|asked| match asked {
         Asked::Ptp(client) => client.upgrade(),
-        Asked::System(_) => None,
+        Asked::System(_) | Asked::Livewire(_) => None,
     });
     clients.find(|client| client.config().interface.name == name && client.config().port.domain_number == domain)
 }
@@ -181,7 +185,21 @@ fn nothing(state: u32, domain: u8) -> ClockView {
 pub(crate) fn of(timeline: &Timeline) -> ClockView {
     match timeline {
         Timeline::Ptp(client) => of_client(client),
+        Timeline::Livewire(client) => of_livewire(client),
         Timeline::System(system) => of_system(system),
+    }
+}
+
+fn of_livewire(client: &LivewireClient) -> ClockView {
+    let (status, reading) = (client.status(), client.reading());
+    ClockView {
+        state: if status.master.is_some() { state::SLAVE } else { state::LISTENING },
+        locked: reading.state == LockState::Locked,
+        offset_ns: status.prediction_error.unwrap_or_default().as_nanos(),
+        frequency_ppm: status.rate().unwrap_or_default().as_ppm(),
+        ptp_ns: reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos()),
+        text: status.to_string(),
+        ..nothing(state::LISTENING, 0)
     }
 }
 

@@ -60,7 +60,7 @@ impl From<net::Error> for BassError {
             | net::Error::Relay(_)
             | net::Error::Sender(_) => code::ILLPARAM,
             net::Error::PortRefused { .. } => code::DENIED,
-            net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } => code::BUSY,
+            net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } | net::Error::LivewireInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
             net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
         };

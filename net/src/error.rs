@@ -58,6 +58,12 @@ pub enum Error {
         /// The domain.
         domain: u8,
     },
+    /// A client of the Livewire clock on that interface runs already, with other settings.
+    #[error("the Livewire clock on {interface} is in use already with other settings")]
+    LivewireInUse {
+        /// The interface's name.
+        interface: String,
+    },
     /// The stream cannot be received as configured.
     #[error(transparent)]
     Stream(#[from] engine::receive::StreamError),

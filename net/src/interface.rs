@@ -124,14 +124,16 @@ impl Interface {
     /// A slave's ends in the process's number instead, so that several programs of a host, another PTP daemon among them, are not taken for one another.
     #[must_use]
     pub fn port_identity(&self, slave_only: bool) -> PortIdentity {
-        let [a, b, c, d, e, g] = self.mac.unwrap_or_else(|| {
-            let [w, x, y, z] = self.address.octets();
-            // A locally administered address.
-            [0x02, 0, w, x, y, z]
-        });
+        let [a, b, c, d, e, g] = self.mac_or_made_up();
         let [high, low] = (std::process::id() as u16).to_be_bytes();
         let octets = if slave_only { [a, b, c, d, e, g, high, low] } else { [a, b, c, 0xFF, 0xFE, d, e, g] };
         PortIdentity { clock_identity: ClockIdentity(octets), port_number: 1 }
+    }
+
+    /// Its MAC address; a locally administered one where it has none.
+    pub(crate) fn mac_or_made_up(&self) -> [u8; 6] {
+        let [w, x, y, z] = self.address.octets();
+        self.mac.unwrap_or([0x02, 0, w, x, y, z])
     }
 }
 

@@ -10,7 +10,8 @@
 //! | [`interface`] | network interfaces, by name or address |
 //! | [`socket`] | UDP with multicast, DSCP, and timestamps by the network card or the kernel |
 //! | [`ptp`] | the PTP client that all streams of an interface and domain share |
-//! | [`timeline`] | what PTP time is taken from |
+//! | [`livewire_clock`] | the Livewire clock, followed or served |
+//! | [`timeline`] | what the time of streams is taken from |
 //! | [`stream`] | receives a stream |
 //! | [`send`] | sends streams |
 //! | [`relay`] | receives a stream and sends it on |
@@ -36,7 +37,9 @@ pub mod clock;
 mod error;
 pub mod interface;
 pub mod livewire;
+pub mod livewire_clock;
 mod platform;
+mod prediction;
 pub mod ptp;
 pub mod relay;
 pub mod rtsp;
@@ -44,6 +47,7 @@ pub mod sap;
 pub mod send;
 pub mod socket;
 pub mod stream;
+mod subscribers;
 pub mod timeline;
 pub mod timer;
 mod worker;

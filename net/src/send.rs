@@ -9,6 +9,7 @@
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::livewire_clock::LivewireClient;
 use crate::platform::sleep;
 use crate::ptp::PtpClient;
 use crate::socket::{DSCP_AF41, Socket, SocketConfig};
@@ -33,6 +34,8 @@ const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 pub enum SenderClock {
     /// A PTP client.
     Ptp(Arc<PtpClient>),
+    /// The Livewire clock: timestamps are its time.
+    Livewire(Arc<LivewireClient>),
     /// The system's clock, as long as somebody disciplines it; else the host's crystal.
     System,
 }
@@ -279,6 +282,7 @@ impl<S: Source> Stream<S> {
 /// The clock at work.
 pub(crate) enum Pace {
     Ptp { client: Arc<PtpClient>, seen: Option<LocalTime> },
+    Livewire { client: Arc<LivewireClient>, seen: Option<LocalTime> },
     System { reader: Box<SystemReader>, reference: Box<Reference>, read_at: Option<LocalTime> },
 }
 
@@ -286,6 +290,7 @@ impl Pace {
     pub(crate) fn new(clock: SenderClock) -> Self {
         match clock {
             SenderClock::Ptp(client) => Self::Ptp { client, seen: None },
+            SenderClock::Livewire(client) => Self::Livewire { client, seen: None },
             SenderClock::System => {
                 let config = ReferenceConfig { mode: ClockMode::System, fallback_after: Some(SYSTEM_FALLBACK) };
                 let reference = Box::new(Reference::new(config));
@@ -298,6 +303,13 @@ impl Pace {
     pub(crate) fn advance(&mut self, now: LocalTime, mut tell: impl FnMut(LocalTime, &Reference)) {
         match self {
             Self::Ptp { client, seen } => {
+                let status = client.status();
+                if *seen != Some(status.at) {
+                    *seen = Some(status.at);
+                    tell(now, &status.reference);
+                }
+            }
+            Self::Livewire { client, seen } => {
                 let status = client.status();
                 if *seen != Some(status.at) {
                     *seen = Some(status.at);
@@ -321,6 +333,10 @@ impl Pace {
     pub(crate) fn reading(&self) -> (ClockReading, ClockMode, Option<SystemReport>) {
         match self {
             Self::Ptp { client, .. } => {
+                let status = client.status();
+                (status.reference.reading(), status.reference.source(), None)
+            }
+            Self::Livewire { client, .. } => {
                 let status = client.status();
                 (status.reference.reading(), status.reference.source(), None)
             }

@@ -1,7 +1,9 @@
-//! What PTP time is taken from: our own client, or a system clock that somebody else keeps.
+//! What the time of streams is taken from: our own PTP client, the Livewire clock, or a system clock
+//! that somebody else keeps.
 
 use crate::clock::{self, SystemReader};
 use crate::error::Result;
+use crate::livewire_clock::LivewireClient;
 use crate::ptp::PtpClient;
 use crate::worker::{Context, Urgency, Worker};
 use arc_swap::ArcSwap;
@@ -12,11 +14,13 @@ use std::sync::Arc;
 /// How often the system's clock is read.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 
-/// A source of PTP time, to be shared by any number of streams.
+/// A source of time, to be shared by any number of streams.
 #[derive(Clone, Debug)]
 pub enum Timeline {
     /// Our own client.
     Ptp(Arc<PtpClient>),
+    /// The Livewire clock, whose time is that of Livewire's streams, and not PTP's.
+    Livewire(Arc<LivewireClient>),
     /// The system's clock.
     System(Arc<SystemTimeline>),
 }
@@ -27,6 +31,7 @@ impl Timeline {
     pub fn reading(&self) -> ClockReading {
         match self {
             Self::Ptp(client) => client.reading(),
+            Self::Livewire(client) => client.reading(),
             Self::System(system) => system.reading(),
         }
     }
@@ -36,25 +41,28 @@ impl Timeline {
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Ptp(client), Self::Ptp(other)) => Arc::ptr_eq(client, other),
+            (Self::Livewire(client), Self::Livewire(other)) => Arc::ptr_eq(client, other),
             (Self::System(system), Self::System(other)) => Arc::ptr_eq(system, other),
             _ => false,
         }
     }
 
-    /// PTP time, and the number that changes when it is stepped; also of a clock that the client has fallen back to, which [`Self::reading`] does not tell.
+    /// The time, and the number that changes when it is stepped; also of a clock that the client has fallen back to, which [`Self::reading`] does not tell.
     #[must_use]
     pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {
         match self {
-            Self::Ptp(client) => {
-                let status = client.status();
-                status.reference.timeline().map(|map| (*map, status.reference.reading().epoch))
-            }
+            Self::Ptp(client) => timeline_of(&client.status().reference),
+            Self::Livewire(client) => timeline_of(&client.status().reference),
             Self::System(system) => {
                 let reading = system.reading();
                 reading.map.map(|map| (map, reading.epoch))
             }
         }
     }
+}
+
+fn timeline_of(reference: &Reference) -> Option<(PtpMap, u32)> {
+    reference.timeline().map(|map| (*map, reference.reading().epoch))
 }
 
 /// The system's clock as PTP time: somebody else (ptp4l with phc2sys, an NTP daemon) keeps it right. It is of no use while nobody does.

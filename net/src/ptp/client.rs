@@ -7,26 +7,24 @@ use super::untold::Untold;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
+use crate::prediction::Prediction;
 use crate::socket::{DSCP_EF, ROUND, Socket, SocketConfig, Timestamping};
+use crate::subscribers::Subscribers;
 use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockReading, Reference, ReferenceConfig, ReferenceEvent, Sources};
 use engine::ptp::unicast::UnicastConfig;
 use engine::ptp::{Destination, MessageClass, Port, PortConfig, PortEvent, Profile, Transmit};
 use engine::{LocalTime, Nanos};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Events that a subscriber has not taken; newer ones are lost to it then.
-const MAX_EVENTS: usize = 256;
 /// How often the system's clock is read, and how often the status is published when nothing happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
-/// Time over which predictions are judged.
-const PREDICTION: Nanos = Nanos::from_secs(1);
 /// PTP stays within its network segment, unless routers are boundary clocks.
 const TTL: u8 = 1;
 /// Unicast masters may be anywhere.
@@ -112,22 +110,12 @@ impl fmt::Display for PtpEvent {
     }
 }
 
-#[derive(Debug, Default)]
-struct Subscribers(Mutex<Vec<SyncSender<PtpEvent>>>);
-
-impl Subscribers {
-    fn tell(&self, event: &PtpEvent) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|one| !matches!(one.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
-    }
-}
-
 /// A PTP client; ends when the last one who shares it drops it.
 #[derive(Debug)]
 pub struct PtpClient {
     config: PtpConfig,
     status: Arc<ArcSwap<PtpStatus>>,
-    subscribers: Arc<Subscribers>,
+    subscribers: Arc<Subscribers<PtpEvent>>,
     worker: Worker,
 }
 
@@ -177,9 +165,7 @@ impl PtpClient {
     /// All events from now on.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<PtpEvent> {
-        let (sender, receiver) = sync_channel(MAX_EVENTS);
-        self.subscribers.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        receiver
+        self.subscribers.subscribe()
     }
 
     /// The settings.
@@ -201,8 +187,7 @@ struct Driver {
     untold: Untold,
     /// Times of leaving that were told, and those that never were.
     transmit_stamps: (u64, u64),
-    /// Readings of the last second.
-    past: VecDeque<(LocalTime, ClockReading)>,
+    prediction: Prediction,
     reason: String,
     /// The last error of the sockets, which is said once.
     fault: Option<io::ErrorKind>,
@@ -238,13 +223,13 @@ impl Driver {
             read_system_at: now,
             untold: Untold::new(),
             transmit_stamps: (0, 0),
-            past: VecDeque::new(),
+            prediction: Prediction::default(),
             reason: "no master was heard yet".to_owned(),
             fault: None,
         })
     }
 
-    fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers) {
+    fn run(&mut self, context: &Context, status: &ArcSwap<PtpStatus>, subscribers: &Subscribers<PtpEvent>) {
         let mut buffer = [0; LONGEST_MESSAGE];
         while !context.is_stopping() {
             // What was waited for in vain until then may have come since, and wait to be read.
@@ -317,7 +302,7 @@ impl Driver {
         }
     }
 
-    fn drain_events(&mut self, subscribers: &Subscribers) {
+    fn drain_events(&mut self, subscribers: &Subscribers<PtpEvent>) {
         while let Some(event) = self.port.poll_event() {
             let without_master = matches!(event, PortEvent::Unicast(_)) && self.port.master().is_none();
             if matches!(event, PortEvent::State(_) | PortEvent::Lock(_)) || without_master {
@@ -350,7 +335,7 @@ impl Driver {
             time_properties: self.port.time_properties().copied(),
             mean_path_delay: self.port.law().mean_path_delay(),
             jitter: self.port.law().jitter(),
-            prediction_error: self.prediction_error(now, clock),
+            prediction_error: self.prediction.error(now, clock),
             counters: *self.port.counters(),
             event_socket: self.event.stats(),
             timestamping: self.event.timestamping(),
@@ -359,21 +344,6 @@ impl Driver {
             system: self.system.clock().report(),
             scheduling,
         }
-    }
-
-    /// Compares the present with what was known a second ago.
-    fn prediction_error(&mut self, now: LocalTime, clock: ClockReading) -> Option<Nanos> {
-        let newest = self.past.back().map(|&(at, _)| at);
-        if newest.is_none_or(|at| now - at >= INTERVAL) {
-            self.past.push_back((now, clock));
-        }
-        while self.past.get(1).is_some_and(|&(at, _)| now - at >= PREDICTION) {
-            self.past.pop_front();
-        }
-        let &(at, then) = self.past.front()?;
-        let comparable = now - at >= PREDICTION && then.epoch == clock.epoch;
-        let (then, present) = then.map.zip(clock.map).filter(|_| comparable)?;
-        Some(present.ptp_at(now) - then.ptp_at(now))
     }
 }
 

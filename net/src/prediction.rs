@@ -1,0 +1,33 @@
+//! How well a clock was predicted: the figure that the devices of the field show as their offset.
+
+use engine::clock::ClockReading;
+use engine::{LocalTime, Nanos};
+use std::collections::VecDeque;
+
+/// Time over which predictions are judged.
+const PREDICTION: Nanos = Nanos::from_secs(1);
+/// Readings that are kept are so far apart.
+const INTERVAL: Nanos = Nanos::from_millis(125);
+
+/// Readings of the last second.
+#[derive(Debug, Default)]
+pub(crate) struct Prediction(VecDeque<(LocalTime, ClockReading)>);
+
+impl Prediction {
+    /// Compares the present with what was known a second ago: by how much the time turned out to be
+    /// ahead; `None` in the first second, and after a step.
+    pub(crate) fn error(&mut self, now: LocalTime, clock: ClockReading) -> Option<Nanos> {
+        let past = &mut self.0;
+        let newest = past.back().map(|&(at, _)| at);
+        if newest.is_none_or(|at| now - at >= INTERVAL) {
+            past.push_back((now, clock));
+        }
+        while past.get(1).is_some_and(|&(at, _)| now - at >= PREDICTION) {
+            past.pop_front();
+        }
+        let &(at, then) = past.front()?;
+        let comparable = now - at >= PREDICTION && then.epoch == clock.epoch;
+        let (then, present) = then.map.zip(clock.map).filter(|_| comparable)?;
+        Some(present.ptp_at(now) - then.ptp_at(now))
+    }
+}
