@@ -12,6 +12,7 @@ mod intruders;
 #[cfg(all(feature = "cpal", target_os = "linux"))]
 mod jack;
 mod lint;
+mod livewire_clock;
 mod monitor;
 mod play;
 mod priority;

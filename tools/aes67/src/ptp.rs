@@ -1,15 +1,18 @@
-//! `aes67 ptp`: follows PTP and tells how well, or serves it.
+//! `aes67 ptp`: follows PTP or the Livewire clock and tells how well, or serves it.
 
 use crate::clock_wait::ClockWait;
 use crate::failure::{Failure, Result};
+use crate::livewire_clock;
 use crate::ptp_options::{PtpOptions, resolve};
 use crate::session::{Session, print};
 use clap::{Args, ValueEnum};
 use engine::Nanos;
+use engine::livewire_clock::HIGHEST_PRIORITY;
 use engine::ptp::bmca_yield::{Convergence, SyncOutcome, YieldState};
 use engine::ptp::{PortEvent, PortState};
 use net::clock;
 use net::interface::Interface;
+use net::livewire_clock::LivewireConfig;
 use net::ptp::{PtpClient, PtpConfig, PtpEvent, PtpStatus, YieldClient, YieldStatus};
 use net::socket::Timestamping;
 use serde::Serialize;
@@ -24,6 +27,8 @@ Examples:
   aes67 ptp --interface eth0 --profile st2059-2
   aes67 ptp --interface eth0 --unicast-master 10.0.0.1,10.0.0.2
   aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
+  aes67 ptp --interface eth0 --livewire               the Livewire clock instead of PTP
+  aes67 ptp --interface eth0 --livewire --serve       a network without a Livewire device
   aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not
 
 Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)
@@ -46,6 +51,31 @@ pub(crate) struct PtpArguments {
     /// Offer our clock to this AirPlay receiver alone, and follow its clock if it has a better one
     #[arg(long = "yield", value_name = "HOST", conflicts_with_all = ["master", "domain", "profile", "unicast_master"])]
     yield_to: Option<String>,
+
+    /// Follow the Livewire clock instead of PTP: the master of highest priority that sends its time
+    /// to 239.192.255.2:7000. Its time is a count of 250 us and no time of day
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "master", "yield_to", "domain", "profile", "unicast_master", "accept_master", "accept_source", "sa_file", "timestamps"
+        ]
+    )]
+    livewire: bool,
+
+    /// With --livewire: serve the clock if no better master is heard, and follow that if one is
+    #[arg(long, requires = "livewire")]
+    serve: bool,
+
+    /// With --serve: how much this computer wants to be the master. Devices have 3, or 7 if they
+    /// are set to be the master always
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 3,
+        requires = "serve",
+        value_parser = clap::value_parser!(u8).range(0..=i64::from(HIGHEST_PRIORITY))
+    )]
+    priority: u8,
 
     /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel or this program
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
@@ -86,6 +116,13 @@ impl From<Timestamps> for Timestamping {
 
 pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let interface = Interface::find(arguments.interface.as_deref())?;
+    if arguments.livewire {
+        let config = match arguments.serve {
+            true => LivewireConfig::master(interface, arguments.priority),
+            false => LivewireConfig::slave(interface),
+        };
+        return livewire_clock::run(config, arguments.wait, arguments.seconds, arguments.json);
+    }
     if let Some(host) = &arguments.yield_to {
         return run_yield(arguments, &interface, host);
     }
@@ -267,8 +304,8 @@ fn summary(status: &PtpStatus) -> String {
     )
 }
 
-/// `CLOCK_MONOTONIC_RAW`, and how often it ran backwards, and by how much at most.
-fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
+/// `CLOCK_MONOTONIC_RAW` on Linux, and how often it ran backwards, and by how much at most.
+pub(crate) fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
     match steps_back {
         0 => clock::NAME.to_owned(),
         _ => format!(

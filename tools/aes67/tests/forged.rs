@@ -19,7 +19,7 @@ fn forged_packets_are_neither_played_nor_recorded_and_a_stranger_is_named() {
     fs::write(wire.path("forger.py"), FORGER).unwrap();
     let [sender, stranger] = ['a', 'c'].map(netns::address);
     let stream = "aes67://239.69.1.7?channels=2&rate=48000&format=L24&ptime=1 --interface vb";
-    let play = format!("play {stream} --clock livewire --output played.wav --latency 40 --seconds 7");
+    let play = format!("play {stream} --clock arrivals --output played.wav --latency 40 --seconds 7");
     let play = wire.start('b', &play);
     let record = wire.start('b', &format!("record {stream} --no-ptp --output taken.wav --seconds 7"));
     let talker = wire.start_program('a', netns::SYSTEM_PYTHON, &format!("slips.py 239.69.1.7 {sender} 9"));

@@ -31,7 +31,7 @@ fn all_go_on_when_an_address_changes_or_an_interface_is_made_anew() {
     let discover = wire.start('b', "discover --interface vb --json");
     let ptp = wire.start('b', "ptp --interface vb --json");
     let record = wire.start('b', "record aes67://239.69.4.1 --interface vb --no-ptp --output take.wav");
-    let play = wire.start('b', "play aes67://239.69.4.1 --interface vb --clock livewire --output null --json");
+    let play = wire.start('b', "play aes67://239.69.4.1 --interface vb --clock arrivals --output null --json");
     send.wait_for("packets, late by", 15);
     let looped = wire.start('b', "loop in.sdp --group 239.69.4.2 --interface vb --no-sap");
     let heard = wire.start('a', "record aes67://239.69.4.2 --interface va --no-ptp --output loop.wav");
@@ -78,7 +78,7 @@ fn a_process_that_stood_still_goes_on_as_if_it_had_not() {
     let Some(wire) = Wire::new(&[]) else { return };
     let noise = write_noise(&wire.path("in.wav"), 2, 9);
     let record = wire.start('b', "record aes67://239.69.4.3 --interface vb --no-ptp --output take.wav");
-    let by_arrivals = "play aes67://239.69.4.3 --interface vb --clock livewire --json --output";
+    let by_arrivals = "play aes67://239.69.4.3 --interface vb --clock arrivals --json --output";
     let [play, file] = ["null", "played.wav"].map(|output| wire.start('b', &format!("{by_arrivals} {output}")));
     record.wait_for("recording", 10);
     let send = wire.start('a', "send in.wav --group 239.69.4.3 --interface va --clock system --no-sap");

@@ -14,7 +14,7 @@ fn playback_follows_a_sender_that_slips_and_catches_up() {
     fs::write(wire.path("slips.py"), SENDER).unwrap();
     let sender = format!("slips.py 239.69.1.9 {} 9 3.5:30 6:-30", netns::address('a'));
     let sender = wire.start_program('a', netns::SYSTEM_PYTHON, &sender);
-    let play = "play aes67://239.69.1.9?channels=2&rate=48000&format=L24&ptime=1 --interface vb --clock livewire \
+    let play = "play aes67://239.69.1.9?channels=2&rate=48000&format=L24&ptime=1 --interface vb --clock arrivals \
                 --output null --block 96 --latency 40 --json --seconds 8";
     let log = wire.start('b', play).wait();
     sender.stop();
@@ -36,7 +36,7 @@ fn playback_follows_a_sender_that_slips_and_catches_up() {
 #[test]
 fn a_latency_below_the_callback_is_raised_or_refused() {
     let Some(wire) = Wire::new(&[]) else { return };
-    let play = "play aes67://239.69.1.9 --interface vb --clock livewire --output out.wav --latency 5 --seconds 1";
+    let play = "play aes67://239.69.1.9 --interface vb --clock arrivals --output out.wav --latency 5 --seconds 1";
     let raised = wire.aes67('b', play);
     let said = String::from_utf8_lossy(&raised.stderr).into_owned();
     assert_eq!(raised.status.code(), Some(0), "{said}");

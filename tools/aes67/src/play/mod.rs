@@ -37,6 +37,7 @@ use late::LatePackets;
 use memory::Memory;
 use net::clock;
 use net::interface::Interface;
+use net::livewire_clock::{LivewireClient, LivewireConfig};
 use net::ptp::PtpClient;
 use net::stream::{LegConfig, ReceiverStatus};
 use net::timeline::{SystemTimeline, Timeline};
@@ -58,7 +59,8 @@ Examples:
   aes67 play studio.sdp
   aes67 play 'Studio 1' --interface eth0 --latency 20
   aes67 play 'aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0'
-  aes67 play 'aes67://239.192.0.7?ptime=5' --clock livewire
+  aes67 play 'aes67://239.192.0.7?ptime=5' --clock arrivals
+  aes67 play livewire:6031 --clock livewire           by the Livewire clock, if the device stamps by it
   aes67 play studio.sdp                               all streams in it; studio.sdp#2 is the second alone
   aes67 play 'a.sdp?interface=eth0' 'b.sdp?interface=eth1'
                                                       each stream on its own interface
@@ -111,7 +113,7 @@ pub(crate) struct PlayArguments {
     #[arg(long)]
     latency_strict: bool,
 
-    /// Give up, and say why, if the PTP or system clock is not known after this many seconds
+    /// Give up, and say why, if the PTP, Livewire or system clock is not known after this many seconds
     #[arg(long, value_name = "SECONDS")]
     wait: Option<f64>,
 
@@ -168,8 +170,10 @@ enum Clock {
     Ptp,
     /// The system's clock as PTP time: somebody else (ptp4l and phc2sys) keeps it right
     System,
-    /// The arrival of packets alone
+    /// The Livewire clock where the stream's timestamps are its time, else arrivals
     Livewire,
+    /// The arrival of packets alone
+    Arrivals,
     /// The sound card's crystal: nothing is resampled, and playback jumps when it is 2 ms off
     Free,
 }
@@ -242,7 +246,14 @@ fn timeline(
 ) -> Result<Option<Timeline>> {
     let on_ptp = matches!(target.stream.relation(), MediaClock::Ptp { .. });
     match arguments.clock {
-        Clock::Livewire | Clock::Free => Ok(None),
+        Clock::Arrivals | Clock::Free => Ok(None),
+        Clock::Livewire => {
+            let client = LivewireClient::shared(LivewireConfig::slave(interface.clone()));
+            let warned = client.inspect_err(|error| {
+                warn(format_args!("warning: playing by the arrival of packets, without the Livewire clock: {error}"));
+            });
+            Ok(warned.ok().map(Timeline::Livewire))
+        }
         _ if !on_ptp => Ok(None),
         Clock::Ptp => {
             let client = PtpClient::shared(arguments.ptp.slave(interface, target.domain)?);
@@ -265,6 +276,7 @@ fn timeline(
 fn clocks_are_known(streams: &[Stream]) -> bool {
     let is_known = |timeline: &Timeline| match timeline {
         Timeline::Ptp(client) => client.status().is_usable(),
+        Timeline::Livewire(client) => client.status().is_usable(),
         Timeline::System(system) => system.reading().map.is_some(),
     };
     streams.iter().filter_map(|stream| stream.timeline.as_ref()).all(is_known)
@@ -274,6 +286,7 @@ fn clocks_are_known(streams: &[Stream]) -> bool {
 fn no_clock(streams: &[Stream]) -> String {
     let reason = |timeline: &Timeline| match timeline {
         Timeline::Ptp(client) if !client.status().is_usable() => Some(clock_wait::reason(client)),
+        Timeline::Livewire(client) if !client.status().is_usable() => Some(client.status().reason.clone()),
         Timeline::System(system) if system.reading().map.is_none() => Some(system.report().to_string()),
         _ => None,
     };

@@ -191,7 +191,9 @@ fn stream_config(
     let config = target.stream.stream_config(latency, output.rate(), output.block_frames());
     let media_clock = match arguments.clock {
         Clock::Ptp | Clock::System => config.media_clock,
-        Clock::Livewire | Clock::Free => MediaClock::Unrelated,
+        // At 48 kHz a clock frame of 250 us has 12 frames of audio.
+        Clock::Livewire => MediaClock::Ptp { offset: 0 },
+        Clock::Arrivals | Clock::Free => MediaClock::Unrelated,
     };
     Ok(StreamConfig {
         channel_map: ChannelMap::new(map).map_err(Failure::input)?,

@@ -146,6 +146,10 @@ fn clock(timeline: Option<&Timeline>) -> (ClockState, Option<f64>, Option<Nanos>
             let status = client.status();
             (status.clock.state.into(), status.rate().map(|rate| -rate.as_ppm()), status.uncertainty())
         }
+        Some(Timeline::Livewire(client)) => {
+            let status = client.status();
+            (status.clock.state.into(), status.rate().map(|rate| -rate.as_ppm()), status.uncertainty())
+        }
         Some(Timeline::System(system)) => (system.reading().state.into(), None, None),
         None => (ClockState::Listening, None, None),
     }

@@ -28,6 +28,7 @@ pub(super) struct View<'a> {
 pub(super) fn clock_line(timeline: Option<&Timeline>) -> String {
     match timeline {
         Some(Timeline::Ptp(client)) => client.status().to_string(),
+        Some(Timeline::Livewire(client)) => client.status().to_string(),
         Some(Timeline::System(system)) => format!("System clock: {}", system.report()),
         None => "Clock: arrivals of packets".to_owned(),
     }
@@ -52,6 +53,7 @@ impl View<'_> {
         let name = match self.timeline {
             None => return "arrivals".to_owned(),
             Some(Timeline::Ptp(_)) => "PTP",
+            Some(Timeline::Livewire(_)) => "Livewire clock",
             Some(Timeline::System(_)) => "system clock",
         };
         match self.clock_state() {
@@ -64,6 +66,7 @@ impl View<'_> {
     fn clock_state(&self) -> LockState {
         match self.timeline {
             Some(Timeline::Ptp(client)) => client.status().clock.state,
+            Some(Timeline::Livewire(client)) => client.status().clock.state,
             Some(Timeline::System(system)) => system.reading().state,
             None => LockState::Listening,
         }

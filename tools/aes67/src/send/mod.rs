@@ -22,6 +22,7 @@ use engine::Nanos;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
 use net::clock;
 use net::interface::Interface;
+use net::livewire_clock::{LivewireClient, LivewireConfig};
 use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapAnnouncer;
 use net::send::{SenderClock, SenderStatus, StreamSender};
@@ -36,7 +37,6 @@ pub(crate) use status::histogram;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// A clock that is not known after this long is worth a word.
 const PATIENCE: Nanos = Nanos::from_secs(5);
@@ -51,6 +51,8 @@ Examples:
   aes67 send ident --channels 1-64 --source-channels 64 --group 239.69.0.1 --ptime 0.125
   aes67 send tone --group 239.69.0.1:5004 --clock master --name 'Line-up'
   aes67 send card --group 239.69.0.1                           what the sound card captures
+  aes67 send music.wav --group 239.192.0.7 --ptime 5 --clock livewire
+                                                               beside Livewire devices, on their clock
   ffmpeg -i in.m4a -f wav - | aes67 send - --group 239.69.0.1
   aes67 send music.wav --group 239.69.0.1 --clock system --grandmaster 00-1B-21-FF-FE-0A-67-01:0
 
@@ -203,12 +205,11 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
     let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?;
-    let ptp = ptp_client(&plan, &arguments.ptp, &interfaces[0])?;
-    let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
+    let clock = sender_clock(&plan, &arguments.ptp, &interfaces[0])?;
     let shown = prepare::shown(&prepared);
     let mut told = Told::new(&plan, &prepared, &interfaces[0])?;
     let Started { outgoing, progress, card } = prepare::start(material, &prepared, &shown)?;
-    let sender = StreamSender::start(outgoing, &interfaces, pace)?;
+    let sender = StreamSender::start(outgoing, &interfaces, clock.clone())?;
     if !arguments.json {
         for stream in &shown {
             print(&format!("sending {} to {} on {}", stream.name, stream.destination, interfaces[0]));
@@ -224,17 +225,17 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
             session.lasts_from_now(arguments.seconds);
         }
         if !arguments.json {
-            waiting.tell(&session, &status, ptp.as_deref());
+            waiting.tell(&session, &status, &clock);
         }
-        wait.look(session.elapsed(), status.reading.map.is_some(), || no_clock(&status, ptp.as_deref()))?;
-        told.tell(&status, ptp.as_deref())?;
+        wait.look(session.elapsed(), status.reading.map.is_some(), || no_clock(&status, &clock))?;
+        told.tell(&status, &clock)?;
         let late = status.streams.iter().map(|stream| stream.late_packets).sum();
         hint.look(&mut session, late, || sender.scheduling());
         if session.second_is_over() {
             if arguments.json {
-                print_json(&session, &status, &shown, ptp.as_deref())?;
+                print_json(&session, &status, &shown, &clock)?;
             } else {
-                session.show_all(&status::lines(&status, &shown, ptp.as_deref()));
+                session.show_all(&status::lines(&status, &shown, &clock));
             }
         }
     }
@@ -243,10 +244,10 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     drop(told);
     session.end_line();
     if arguments.json {
-        print_json(&session, &status, &shown, ptp.as_deref())?;
-        return outcome(&status, ptp.as_deref());
+        print_json(&session, &status, &shown, &clock)?;
+        return outcome(&status, &clock);
     }
-    status::lines(&status, &shown, ptp.as_deref()).iter().for_each(|line| print(line));
+    status::lines(&status, &shown, &clock).iter().for_each(|line| print(line));
     for (stream, shown) in status.streams.iter().zip(&shown) {
         print(&format!("{}: {}", shown.name, histogram(&stream.departures)));
     }
@@ -254,31 +255,32 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     if progress.starved_frames() > 0 {
         print(&format!("{} frames were silence, because the source was not read in time", progress.starved_frames()));
     }
-    outcome(&status, ptp.as_deref())
+    outcome(&status, &clock)
 }
 
 /// A run that has sent nothing has failed, whoever ended it.
-fn outcome(status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<ExitCode> {
+fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     if status.streams.iter().any(|stream| stream.packets > 0) {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(refusal) = &status.last_refusal {
         return Err(Failure::run(format!("nothing was sent: {refusal}")));
     }
-    Err(Failure::run(format!("nothing was sent: {}", no_clock(status, ptp))))
+    Err(Failure::run(format!("nothing was sent: {}", no_clock(status, clock))))
 }
 
 /// Why the clock is not known; or, if it is, that it was the audio that did not come.
-fn no_clock(status: &SenderStatus, ptp: Option<&PtpClient>) -> String {
-    match (ptp, &status.system) {
-        (Some(ptp), _) => clock_wait::nothing_sent(ptp),
-        (None, Some(system)) if status.reading.map.is_none() => system.to_string(),
-        (None, _) => "no audio has come".to_owned(),
+fn no_clock(status: &SenderStatus, clock: &SenderClock) -> String {
+    match (clock, &status.system) {
+        (SenderClock::Ptp(ptp), _) => clock_wait::nothing_sent(ptp),
+        (SenderClock::Livewire(client), _) if !client.status().is_usable() => client.status().reason.clone(),
+        (SenderClock::System, Some(system)) if status.reading.map.is_none() => system.to_string(),
+        _ => "no audio has come".to_owned(),
     }
 }
 
-fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], ptp: Option<&PtpClient>) -> Result<()> {
-    let line = status::json(session.elapsed().as_secs_f64(), status, shown, ptp).map_err(Failure::run)?;
+fn print_json(session: &Session, status: &SenderStatus, shown: &[Shown], clock: &SenderClock) -> Result<()> {
+    let line = status::json(session.elapsed().as_secs_f64(), status, shown, clock).map_err(Failure::run)?;
     print(&line);
     Ok(())
 }
@@ -361,16 +363,23 @@ fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
     }
 }
 
-fn ptp_client(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<Option<Arc<PtpClient>>> {
+fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<SenderClock> {
+    // Timestamps are the clock's time or nothing is sent, unless that is asked for: a stream that
+    // begins on another timeline jumps. A master that is lost later is held without end.
+    let fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     let mut config = match plan.clock {
-        Clock::System => return Ok(None),
+        Clock::System => return Ok(SenderClock::System),
+        Clock::Livewire => {
+            let mut config = LivewireConfig::slave(interface.clone());
+            config.reference.fallback_after = fallback_after;
+            return Ok(SenderClock::Livewire(LivewireClient::shared(config)?));
+        }
         Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp_domain.0),
         Clock::Master => PtpConfig::master(interface.clone(), plan.ptp_domain.0),
     };
     config = options.apply(config)?;
-    // Timestamps are PTP time or nothing is sent, unless that is asked for: a stream that begins on another timeline jumps. A master that is lost later is held without end.
-    config.reference.fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
-    Ok(Some(PtpClient::shared(config)?))
+    config.reference.fallback_after = fallback_after;
+    Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }
 
 /// Tells once what is waited for, and once that it has come.
@@ -381,7 +390,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn tell(&mut self, session: &Session, status: &SenderStatus, ptp: Option<&PtpClient>) {
+    fn tell(&mut self, session: &Session, status: &SenderStatus, clock: &SenderClock) {
         if self.over {
             return;
         }
@@ -391,15 +400,19 @@ impl Waiting {
             print(&format!("the clock is known after {:.1} s", elapsed.as_secs_f64()));
         } else if elapsed > PATIENCE && !self.told {
             self.told = true;
-            match (ptp, &status.system) {
-                (Some(ptp), _) => {
+            match (clock, &status.system) {
+                (SenderClock::Ptp(ptp), _) => {
                     let reason = clock_wait::reason(ptp);
                     print(&format!(
                         "still waiting for PTP: {reason}; to send without it: --no-wait, --clock master or --clock system"
                     ));
                 }
-                (None, Some(system)) => print(&format!("by this computer's crystal, because {system}")),
-                (None, None) => {}
+                (SenderClock::Livewire(client), _) => print(&format!(
+                    "still waiting for the Livewire clock: {}; to send without it: --no-wait or --clock system",
+                    client.status().reason
+                )),
+                (SenderClock::System, Some(system)) => print(&format!("by this computer's crystal, because {system}")),
+                (SenderClock::System, None) => {}
             }
         }
     }
@@ -441,8 +454,8 @@ impl Told {
     }
 
     /// Tells of streams once they flow: before that their clock is not known.
-    fn tell(&mut self, status: &SenderStatus, ptp: Option<&PtpClient>) -> Result<()> {
-        let reference_clock = self.reference_clock(status, ptp);
+    fn tell(&mut self, status: &SenderStatus, clock: &SenderClock) -> Result<()> {
+        let reference_clock = self.reference_clock(status, clock);
         for (stream, told) in status.streams.iter().zip(&mut self.streams) {
             if stream.packets == 0 {
                 continue;
@@ -465,12 +478,15 @@ impl Told {
     }
 
     /// The grandmaster that timestamps come from, or our own clock.
-    fn reference_clock(&self, status: &SenderStatus, ptp: Option<&PtpClient>) -> ReferenceClock {
+    fn reference_clock(&self, status: &SenderStatus, clock: &SenderClock) -> ReferenceClock {
         let own = || self.interface.mac.map_or(ReferenceClock::Unknown, ReferenceClock::LocalMac);
         if status.reading.map.is_none() {
             return own();
         }
-        let client = ptp.map(PtpClient::status);
+        let client = match clock {
+            SenderClock::Ptp(client) => Some(client.status()),
+            SenderClock::Livewire(_) | SenderClock::System => None,
+        };
         let followed = client.and_then(|client| Some(ReferenceClock::ptp(client.grandmaster()?, client.domain)));
         let system = self.grandmaster.filter(|_| status.system.is_some()).map(Grandmaster::reference_clock);
         followed.or(system).unwrap_or_else(own)

@@ -133,6 +133,8 @@ pub(crate) enum Clock {
     Ptp,
     /// PTP, and serve it ourselves if nobody better does
     Master,
+    /// The Livewire clock: timestamps are its time, as those of Livewire devices
+    Livewire,
     /// The system's clock if somebody disciplines it, else this computer's crystal
     System,
 }

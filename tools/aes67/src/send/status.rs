@@ -2,8 +2,7 @@
 
 use crate::play::meter::Meter;
 use engine::send::Lateness;
-use net::ptp::PtpClient;
-use net::send::{SenderStatus, StreamStatus};
+use net::send::{SenderClock, SenderStatus, StreamStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -15,8 +14,8 @@ pub(crate) struct Shown {
 }
 
 /// One line for each stream.
-pub(crate) fn lines(status: &SenderStatus, shown: &[Shown], ptp: Option<&PtpClient>) -> Vec<String> {
-    let clock = clock(status, ptp);
+pub(crate) fn lines(status: &SenderStatus, shown: &[Shown], clock: &SenderClock) -> Vec<String> {
+    let clock = clock_line(status, clock);
     let several = shown.len() > 1;
     let mut lines: Vec<String> = status
         .streams
@@ -53,12 +52,15 @@ fn line(stream: &StreamStatus, meter: &Meter) -> String {
     )
 }
 
-/// The clock's line: that of the PTP client, or what the kernel says of the system's clock.
-fn clock(status: &SenderStatus, ptp: Option<&PtpClient>) -> String {
-    match (ptp, &status.system) {
-        (Some(ptp), _) => ptp.status().to_string(),
-        (None, Some(system)) => format!("clock: {} [{}]; {system}", status.source, status.reading.state),
-        (None, None) => format!("clock: {} [{}]", status.source, status.reading.state),
+/// The clock's line: that of its client, or what the kernel says of the system's clock.
+fn clock_line(status: &SenderStatus, clock: &SenderClock) -> String {
+    match (clock, &status.system) {
+        (SenderClock::Ptp(client), _) => client.status().to_string(),
+        (SenderClock::Livewire(client), _) => client.status().to_string(),
+        (SenderClock::System, Some(system)) => {
+            format!("clock: {} [{}]; {system}", status.source, status.reading.state)
+        }
+        (SenderClock::System, None) => format!("clock: {} [{}]", status.source, status.reading.state),
     }
 }
 
@@ -75,7 +77,7 @@ struct Line<'a> {
     clock: String,
     clock_state: String,
     usable: bool,
-    /// How far PTP time was off what had been predicted a second before.
+    /// How far the clock's time was off what had been predicted a second before.
     offset_ns: Option<i64>,
     uncertainty_ns: Option<i64>,
     rate_ppm: Option<f64>,
@@ -105,9 +107,13 @@ pub(crate) fn json(
     elapsed_s: f64,
     status: &SenderStatus,
     shown: &[Shown],
-    ptp: Option<&PtpClient>,
+    clock: &SenderClock,
 ) -> serde_json::Result<String> {
-    let client = ptp.map(PtpClient::status);
+    let prediction_error = match clock {
+        SenderClock::Ptp(client) => client.status().prediction_error,
+        SenderClock::Livewire(client) => client.status().prediction_error,
+        SenderClock::System => None,
+    };
     let streams = status.streams.iter().zip(shown).map(|(stream, shown)| StreamLine {
         name: &shown.name,
         destination: &shown.destination,
@@ -126,10 +132,10 @@ pub(crate) fn json(
     let map = status.reading.map;
     serde_json::to_string(&Line {
         elapsed_s,
-        clock: clock(status, ptp),
+        clock: clock_line(status, clock),
         clock_state: status.reading.state.to_string(),
         usable: status.reading.state.is_usable() && map.is_some(),
-        offset_ns: client.as_ref().and_then(|client| client.prediction_error).map(|error| error.as_nanos()),
+        offset_ns: prediction_error.map(|error| error.as_nanos()),
         uncertainty_ns: map.map(|map| map.clock().sigma_ns(status.at) as i64),
         rate_ppm: map.map(|map| map.clock().rate().as_ppm()),
         streams: streams.collect(),

@@ -93,7 +93,9 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
         let is_it = |interface: &&Interface| interface.name == answer || interface.address.to_string() == answer;
         interfaces.iter().find(is_it).cloned().ok_or_else(|| format!("there is no {answer}"))
     })?;
-    let clock = dialog.choose("Clock", &[("ptp", Clock::Ptp), ("master", Clock::Master), ("system", Clock::System)])?;
+    let clocks =
+        [("ptp", Clock::Ptp), ("master", Clock::Master), ("livewire", Clock::Livewire), ("system", Clock::System)];
+    let clock = dialog.choose("Clock", &clocks)?;
     let (mut ptp_domain, mut grandmaster) = (Domain::default(), None);
     if clock == Clock::System {
         grandmaster = dialog.ask(
@@ -103,7 +105,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
                 if answer == "none" { Ok(None) } else { answer.parse::<Grandmaster>().map(Some) }
             },
         )?;
-    } else {
+    } else if clock != Clock::Livewire {
         ptp_domain = dialog.ask("PTP domain", "0", number)?;
     }
     let (source, material) = ask_source(dialog)?;

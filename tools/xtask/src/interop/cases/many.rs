@@ -39,7 +39,7 @@ pub(super) fn streams(bench: &Bench) -> Outcome {
     let flood = flood::start(&wire, 'a', bench, count)?;
     let flood_began_s = watch.elapsed_s();
     let urls: Vec<String> = (1..=count).map(|n| format!("aes67://239.69.2.{n}")).collect();
-    let play = format!("play {} --interface vb --output null --clock livewire --latency 20 --json", urls.join(" "));
+    let play = format!("play {} --interface vb --output null --clock arrivals --latency 20 --json", urls.join(" "));
     let began_s = watch.elapsed_s();
     let play = bench.start(&wire, 'b', &play);
     pause(3.0);

@@ -67,7 +67,7 @@ pub(super) fn ffmpeg(bench: &Bench) -> Outcome {
         let sender = sender.start(&wire, 'a');
         let watch = pauses::start(bench, &wire, 'a')?;
         pause(0.5);
-        let play = format!("play {url} --interface vb --output null --latency 20 --clock livewire --json");
+        let play = format!("play {url} --interface vb --output null --latency 20 --clock arrivals --json");
         let began_s = watch.elapsed_s();
         let played = bench.start(&wire, 'b', &format!("{play} --seconds {seconds}")).wait(120);
         let recorded = record.stop();
