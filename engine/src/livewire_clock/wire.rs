@@ -5,11 +5,12 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0-11 | RTP header: version 2 with extension (0x90), marker and payload type 127 (0xFF), sequence number, timestamp in frames of audio at 48 kHz, SSRC |
+//! | 0-1 | version 2 with extension (0x90), marker and payload type 127 (0xFF) |
+//! | 2-11 | sequence number, timestamp in frames of audio at 48 kHz, SSRC |
 //! | 12-13 | profile of the extension: 0xFA1A |
-//! | 14-15 | its length; devices were seen to write words and bytes, and it is not looked at |
+//! | 14-15 | its length: in words or, as is reported of some, bytes; it is not looked at |
 //! | 16-19 | clock frame: counts 250 us |
-//! | 20-23 | kind of packet: 0x0C00CABA for the clock of low rate; 0x0A and 0x0B begin those of the fast clock |
+//! | 20-23 | kind of packet: 0x0C00CABA; 0x0A and 0x0B begin those of the fast clock |
 //! | 24-25 | microticks within the clock frame: 0 to 3071 |
 //! | 26 | 0xAC |
 //! | 27 | priority: 0 to 15, the higher wins |

@@ -306,8 +306,8 @@ impl Served {
         followed.map.unwrap_or(own)
     }
 
-    /// Takes what came to the group. Whether it is to be followed: a better master's is, and anybody's
-    /// before we have sent, so that its time goes on; but never our own.
+    /// Takes what came to the group. Whether it is to be followed: a better master's is, and
+    /// anybody's before we have sent, so that its time goes on; but never our own.
     fn follows(&mut self, at: LocalTime, datagram: &[u8]) -> bool {
         self.master.handle_datagram(at, datagram);
         let own = self.master.identity().mac;
