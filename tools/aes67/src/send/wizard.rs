@@ -265,7 +265,7 @@ mod tests {
         );
         assert_eq!((plan.clock, plan.ptp_domain.0), (Clock::Master, 3));
         for reason in [
-            "one of ptp, master, system",
+            "one of ptp, master, livewire, system",
             "200 is not right here: a PTP domain",
             "right would be 1 to 16",
             "10.0.0.1 is no multicast group",
