@@ -542,7 +542,7 @@ fn masters_of_the_livewire_clock_and_their_receivers_belong_together() {
     assert_eq!(said, format!("a livewire_clock hears no PTP: {right}"));
     let text = with("two_step = true", "two_step = true\ndialect = \"livewire\"");
     let text = text.replace("kind = \"engine\"", "kind = \"livewire_clock\"");
-    let said = message_at("128\nclock_class", &text, &[]);
+    let said = message_at("priority_1 = 128", &text, &[]);
     assert_eq!(said, "priority 128: that of a Livewire clock is 0 to 15");
     let said = message_at(name, &text.replace("priority_1 = 128", "priority_1 = 3"), &[]);
     assert!(said.starts_with("receiver `engine`: livewire_clock is only a clock and cannot play"), "{said}");
