@@ -7,7 +7,7 @@ mod resamplers;
 mod slips;
 mod soak;
 
-use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
+use crate::{EXIT_FAILED, EXIT_USAGE, interrupt, terminal};
 use clap::{Args, Subcommand};
 use sim::bench::{self, BenchError, Figures, Plan};
 use sim::report::write_atomically;
@@ -160,12 +160,13 @@ fn simulate<F, E: Into<Failure>>(
     render: impl FnOnce(&[F]) -> String,
 ) -> Result<Vec<F>, Failure> {
     let control = Arc::new(Control::default());
-    terminal::stop_on_ctrl_c(&control);
+    interrupt::stop(&control);
     let progress = terminal::Progress::start(name, total_ms, &control);
     let result = compare(&control);
     let wall_s = progress.finish().as_secs_f64();
     let figures = result.map_err(Into::into)?;
-    let figures = figures.ok_or_else(|| Failure(EXIT_INTERRUPTED, "interrupted: nothing was written".to_owned()))?;
+    let figures =
+        figures.ok_or_else(|| Failure(interrupt::raw_exit_code(), "interrupted: nothing was written".to_owned()))?;
     terminal::say(render(&figures));
     let simulated_s = total_ms as f64 * 1e-3;
     let times = simulated_s / wall_s.max(1e-3);
