@@ -11,6 +11,7 @@ use crate::{EXIT_FAILED, EXIT_USAGE, interrupt, terminal};
 use clap::{Args, Subcommand};
 use sim::bench::{self, BenchError, Figures, Plan};
 use sim::report::write_atomically;
+use sim::run::Budget;
 use sim::scenario::{Loaded, ReceiverKind};
 use sim::world::Control;
 use std::fmt;
@@ -149,7 +150,12 @@ fn finished(result: Result<(), Failure>) -> ExitCode {
 /// The conditions that were given, or those that ship in a folder.
 fn conditions(given: &[PathBuf], folder: &str, overrides: &[String]) -> Result<Vec<Loaded>, Failure> {
     let files = if given.is_empty() { shipped(Path::new(folder))? } else { given.to_vec() };
-    files.iter().map(|file| Loaded::read(file, overrides).map_err(Failure::usage)).collect()
+    let read = |file: &PathBuf| {
+        let loaded = Loaded::read(file, overrides).map_err(Failure::usage)?;
+        Budget::of(&loaded).check(&loaded).map_err(Failure::usage)?;
+        Ok(loaded)
+    };
+    files.iter().map(read).collect()
 }
 
 /// Compares under a progress bar that Ctrl-C ends; prints the table, and how fast it was.

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use sim::models::programme;
 use sim::replay;
 use sim::report::render_table;
-use sim::run::{Session, SessionError, claim_folder, first_difference, folder_name, run};
+use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::world::{Control, RunError};
 use std::error::Error;
@@ -99,6 +99,10 @@ struct ScenarioArguments {
     #[arg(long)]
     check_determinism: bool,
 
+    /// Runs it even if it takes weeks, or more memory than most machines have.
+    #[arg(long)]
+    allow_large: bool,
+
     /// Lets a run pass whose expectations could not all be judged, because what they need was left
     /// out.
     #[arg(long)]
@@ -175,12 +179,17 @@ fn replay(file: &Path, reports: &Path) -> ExitCode {
 }
 
 fn simulate(path: &Path, arguments: &ScenarioArguments) -> ExitCode {
-    match load(path, arguments) {
-        Ok(loaded) => report(&loaded, arguments),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(EXIT_USAGE)
-        }
+    let refused = |error: &dyn Error, right: &str| {
+        eprintln!("error: {error}{right}");
+        ExitCode::from(EXIT_USAGE)
+    };
+    let loaded = match load(path, arguments) {
+        Ok(loaded) => loaded,
+        Err(error) => return refused(&error, ""),
+    };
+    match Budget::of(&loaded).check(&loaded) {
+        Err(error) if !arguments.allow_large => refused(&error, "; --allow-large runs it all the same"),
+        _ => report(&loaded, arguments),
     }
 }
 

@@ -260,6 +260,20 @@ fn an_unexpected_pass_is_explained() {
     assert!(error.starts_with(fact) && error.contains("`known_failure = true`"), "{error}");
 }
 
+#[test]
+fn a_run_that_is_too_large_is_refused_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder, SCENARIO, &["--set", "duration_s=31_557_600"]);
+    assert_exit(&output, 2);
+    let error = error_of(&output);
+    assert!(error.contains("short.toml: this run has some 6.7e10 events, more than 2.0e10: "), "{error}");
+    assert!(
+        error.contains("talker.packet_frames") && error.ends_with("; --allow-large runs it all the same\n"),
+        "{error}"
+    );
+    assert!(!folder.path().join("reports").exists(), "a run that is refused makes no reports");
+}
+
 /// A service manager's signal, in a run whose only row comes at its end: it is not waited for.
 #[cfg(unix)]
 #[test]
@@ -289,7 +303,7 @@ fn sigterm_ends_a_run_with_143() {
 #[test]
 fn ctrl_c_ends_a_run_with_130_and_whole_files() {
     let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 86400"));
+    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 20000"));
     let reports = folder.path().join("reports");
     let child = sim().arg(path).arg("--reports").arg(&reports).stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
     let child = child.unwrap();
@@ -310,7 +324,7 @@ fn ctrl_c_ends_a_run_with_130_and_whole_files() {
     assert_eq!((&summary["passed"], &summary["interrupted"]), (&false.into(), &true.into()));
     let rows = std::fs::read_to_string(reports.join("trace.csv")).unwrap().lines().count() as u32 - 1;
     assert_eq!(rows, played / 48_000);
-    // Of what was simulated, not of the day that was asked for: a second at least without a lock, and one with it.
+    // Of what was simulated, not of the hours that were asked for: a second at least without a lock, and one with it.
     let locked = summary["receivers"][0]["metrics"]["locked_share"].as_f64().unwrap();
     let second = 1.0 / f64::from(rows);
     assert!((second..=1.0 - second).contains(&locked), "{locked} of {rows} s");

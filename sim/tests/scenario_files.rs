@@ -5,6 +5,7 @@
 mod short;
 
 use short::{with, write};
+use sim::run::Budget;
 use sim::scenario::{Loaded, ScenarioError};
 use std::path::Path;
 
@@ -47,7 +48,8 @@ fn shipped_scenarios_load() {
             paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
         assert!(files.len() >= least, "{folder}: only {} scenarios", files.len());
         for path in files {
-            Loaded::read(&path, &[]).map(drop).unwrap_or_else(|error| panic!("{error}"));
+            let loaded = Loaded::read(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+            Budget::of(&loaded).check(&loaded).unwrap_or_else(|error| panic!("{error}"));
         }
     }
 }
