@@ -97,7 +97,8 @@ mod tests {
     fn the_first_wrong_byte_is_told_with_its_place() {
         let place = |bytes: &[u8]| decode(bytes).unwrap_err();
         assert_eq!(place(b"\xE9"), TextError::NotUtf8 { line: 1, byte: 1, found: 0xE9 });
-        // The mark is no byte of the line, and a character that is cut short begins at its first byte.
+        // The mark is no byte of the line, and a character that is cut short begins at its first
+        // byte.
         let cut = [UTF8_MARK, b"a\nb\r\n\xC3\xA4\xC3"].concat();
         assert_eq!(place(&cut), TextError::NotUtf8 { line: 3, byte: 3, found: 0xC3 });
     }

@@ -40,8 +40,8 @@ pub(crate) fn stop(control: &Arc<Control>) {
     }
 }
 
-/// Calls `end` with the exit code of each signal. They are blocked and waited for by a thread, which
-/// may do what a signal handler may not.
+/// Calls `end` with the exit code of each signal. They are blocked and waited for by a thread,
+/// which may do what a signal handler may not.
 #[cfg(unix)]
 fn on_signals(end: impl Fn(u8) + Send + 'static) -> std::io::Result<()> {
     use nix::sys::signal::{SigSet, Signal};

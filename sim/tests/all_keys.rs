@@ -336,7 +336,8 @@ fn every_key_takes_what_it_can_and_refuses_the_rest() {
     assert!(wrongs.is_empty(), "{} of {}:\n{}", wrongs.len(), cases.len() * VALUES.len(), wrongs.concat());
 }
 
-/// The scenarios above have all keys: a key that nobody knows gets the list of those that there are.
+/// The scenarios above have all keys: a key that nobody knows gets the list of those that there
+/// are.
 #[test]
 fn the_scenarios_of_this_test_have_every_key() {
     let folder = folder();

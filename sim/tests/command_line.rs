@@ -324,7 +324,8 @@ fn ctrl_c_ends_a_run_with_130_and_whole_files() {
     assert_eq!((&summary["passed"], &summary["interrupted"]), (&false.into(), &true.into()));
     let rows = std::fs::read_to_string(reports.join("trace.csv")).unwrap().lines().count() as u32 - 1;
     assert_eq!(rows, played / 48_000);
-    // Of what was simulated, not of the hours that were asked for: a second at least without a lock, and one with it.
+    // Of what was simulated, not of the hours that were asked for: a second at least without a
+    // lock, and one with it.
     let locked = summary["receivers"][0]["metrics"]["locked_share"].as_f64().unwrap();
     let second = 1.0 / f64::from(rows);
     assert!((second..=1.0 - second).contains(&locked), "{locked} of {rows} s");

@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// What is later than this, us, is as good as lost: a distribution with a long tail has draws beyond
-/// every time that a run knows.
+/// What is later than this, us, is as good as lost: a distribution with a long tail has draws
+/// beyond every time that a run knows.
 const LATEST_US: f64 = 3_600e6;
 
 /// One named random stream.

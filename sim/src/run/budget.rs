@@ -1,9 +1,9 @@
 //! What a run will cost, before it starts: events, memory, and the length of its WAV files.
 //!
 //! Model: every packet, callback, PTP message, row and attack is an event or a few of them, whose
-//! rates the scenario says. What the receivers do of their own accord (their timers) and what chance
-//! does (loss) is left out, so that an estimate is right to a factor of two or so, and the limits are
-//! far from what anybody means to run.
+//! rates the scenario says. What the receivers do of their own accord (their timers) and what
+//! chance does (loss) is left out, so that an estimate is right to a factor of two or so, and the
+//! limits are far from what anybody means to run.
 
 use crate::record::TraceRow;
 use crate::scenario::{

@@ -194,7 +194,8 @@ pub struct ForgedPackets {
     #[serde(default)]
     pub ssrc: ForgedSsrc,
     /// Length of their payload; that of the stream's packets if not given. An IPv4 datagram of
-    /// 65535 bytes has room for 65495 besides the headers of IPv4, UDP and RTP (RFC 791, 768, 3550).
+    /// 65535 bytes has room for 65495 besides the headers of IPv4, UDP and RTP (RFC 791, 768,
+    /// 3550).
     #[serde(default, deserialize_with = "optional_whole::<0, 65_495, _, _>")]
     pub payload_bytes: Option<u16>,
     /// Where they seem to come from.

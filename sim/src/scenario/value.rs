@@ -1,5 +1,5 @@
-//! The ranges of a scenario's numbers, each checked where its key is read, so that an error points at
-//! the line of the value and tells what would be right. No number of a scenario is without one.
+//! The ranges of a scenario's numbers, each checked where its key is read, so that an error points
+//! at the line of the value and tells what would be right. No number of a scenario is without one.
 
 use engine::ptp::wire::ClockIdentity;
 use engine::rtp::wire::PayloadType;
