@@ -7,7 +7,7 @@ use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TY
 use crate::audio::Audio;
 use crate::bass::set_error;
 use crate::error::{code, guarded, guarded_quietly};
-use crate::platform::isolated;
+use bass_ffi::threads::isolated;
 use crate::streams::{self, SILENCE, Stream};
 use engine::rtp::format::Encoding;
 use std::cell::UnsafeCell;

@@ -9,6 +9,8 @@
 
 use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Most frames that are converted in one go.
 const SCRATCH_FRAMES: usize = 8192;
@@ -68,6 +70,23 @@ pub(crate) struct Audio {
     /// Since when BASS fills its buffer.
     filling_since: Option<LocalTime>,
     scratch: Vec<f32>,
+    waiting: Arc<Waiting>,
+}
+
+/// Audio that waits in the jitter buffer, as the last call found it: of a playback channel what
+/// came while the block was played that BASS asks for after the event does not count. So this is
+/// the target when playout is where it should be, however long BASS's blocks are.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(AtomicI64);
+
+impl Waiting {
+    pub(crate) fn get(&self) -> Nanos {
+        Nanos::new(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, waiting: Nanos) {
+        self.0.store(waiting.max(Nanos::ZERO).as_nanos(), Ordering::Relaxed);
+    }
 }
 
 impl Audio {
@@ -79,7 +98,12 @@ impl Audio {
         playback: bool,
     ) -> Self {
         let scratch = vec![0.0; SCRATCH_FRAMES * channels];
-        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch }
+        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch, waiting: Arc::default() }
+    }
+
+    /// What the last call found.
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.waiting)
     }
 
     /// Bytes of a frame.
@@ -96,6 +120,7 @@ impl Audio {
             whole.fill(0);
             return;
         }
+        let mut played_late = Nanos::ZERO;
         let mut done = if self.playback { -((whole.len() / bytes) as i64) } else { 0 };
         for block in whole.chunks_mut(SCRATCH_FRAMES * bytes) {
             let frames = block.len() / bytes;
@@ -103,9 +128,11 @@ impl Audio {
             let at = now + self.rate.duration(Frames::new(done));
             let audio = &mut self.scratch[..frames * self.channels];
             self.playout.pull(at, audio);
+            played_late = now - at;
             convert(audio, self.samples, block);
             done += frames as i64;
         }
+        self.waiting.set(self.playout.stats().fill - played_late);
     }
 
     /// Whether BASS fills its buffer rather than asking for what was played.

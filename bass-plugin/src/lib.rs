@@ -33,5 +33,4 @@ mod platform;
 mod settings;
 mod streams;
 mod syncs;
-mod text;
 mod url;

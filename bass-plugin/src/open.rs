@@ -7,13 +7,12 @@ use crate::bass::{self, Bass};
 use crate::clock;
 use crate::discovery;
 use crate::error::{BassError, code};
-use crate::platform::isolated;
+use bass_ffi::threads::isolated;
 use crate::settings::{self, Settings};
 use crate::streams::{self, Live, Stream};
 use crate::url::{Place, Url};
 use engine::Nanos;
 use engine::announce::sdp::{Description, StreamDescription};
-use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
@@ -63,7 +62,8 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
-    let stream = Stream::new(Live { receiver, timeline }, format, description.packet_frames, samples, url);
+    let live = Live { receiver, timeline };
+    let stream = Stream::new(live, format, description.packet_frames, samples, audio.waiting(), url);
     Ok((Arc::new(stream), audio))
 }
 
@@ -115,10 +115,11 @@ fn stream_config(
     settings: &Settings,
     payload_type: Option<u8>,
 ) -> StreamConfig {
-    let asked = url.options.latency_ms.map(|ms| Nanos::from_secs_f64(ms / 1000.0));
-    let target = asked.unwrap_or_else(|| Nanos::from_millis(i64::from(settings.jitter_ms)));
-    let limit = if asked.is_some() { target } else { target.max(DEPTH_LIMIT) };
-    let by_arrivals = settings.clock_mode == ClockMode::Livewire || !settings.ptp_enabled;
+    let fixed = url.options.latency_ms;
+    let jitter_ms = url.options.jitter_ms.unwrap_or_else(|| f64::from(settings.jitter_ms));
+    let target = Nanos::from_secs_f64(fixed.unwrap_or(jitter_ms) / 1000.0);
+    let limit = if fixed.is_some() { target } else { target.max(DEPTH_LIMIT) };
+    let by_arrivals = settings.clock_mode.is_by_arrivals() || !settings.ptp_enabled;
     let plain = description.stream_config(target, description.format.sample_rate(), BLOCK_FRAMES);
     StreamConfig {
         payload_type,

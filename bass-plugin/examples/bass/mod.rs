@@ -178,7 +178,7 @@ impl Bass {
     }
 
     /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.
-    pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<u32> {
+    pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<Output> {
         let (group, name) = (CString::new(group)?, CString::new(name)?);
         let null = std::ptr::null();
         let config = OutputSettings {
@@ -201,26 +201,26 @@ impl Bass {
         let output = call!(
             self.aes67,
             b"BASS_AES67_OutputCreate",
-            fn(u32, *const OutputSettings) -> u32,
+            fn(u32, *const OutputSettings) -> Output,
             channel,
             &raw const config
         );
-        self.check(output != 0, "BASS_AES67_OutputCreate")?;
-        let started = call!(self.aes67, b"BASS_AES67_OutputStart", fn(u32) -> i32, output);
+        self.check(!output.is_null(), "BASS_AES67_OutputCreate")?;
+        let started = call!(self.aes67, b"BASS_AES67_OutputStart", fn(Output) -> i32, output);
         self.check(started != 0, "BASS_AES67_OutputStart")?;
         Ok(output)
     }
 
-    pub(crate) fn output_stats(&self, output: u32) -> Result<OutputStats> {
+    pub(crate) fn output_stats(&self, output: Output) -> Result<OutputStats> {
         let mut stats = OutputStats { size: size_of::<OutputStats>() as u32, ..OutputStats::default() };
         let done =
-            call!(self.aes67, b"BASS_AES67_OutputGetStats", fn(u32, *mut OutputStats) -> i32, output, &raw mut stats);
+            call!(self.aes67, b"BASS_AES67_OutputGetStats", fn(Output, *mut OutputStats) -> i32, output, &raw mut stats);
         self.check(done != 0, "BASS_AES67_OutputGetStats")?;
         Ok(stats)
     }
 
-    pub(crate) fn free_output(&self, output: u32) -> Result<()> {
-        let done = call!(self.aes67, b"BASS_AES67_OutputFree", fn(u32) -> i32, output);
+    pub(crate) fn free_output(&self, output: Output) -> Result<()> {
+        let done = call!(self.aes67, b"BASS_AES67_OutputFree", fn(Output) -> i32, output);
         self.check(done != 0, "BASS_AES67_OutputFree")
     }
 
