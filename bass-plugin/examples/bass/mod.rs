@@ -24,7 +24,7 @@ pub(crate) const CONFIG_INTERFACE: u32 = 0x2_0001;
 pub(crate) const CONFIG_PTP_DOMAIN: u32 = 0x2_0003;
 pub(crate) const CONFIG_PTP_STATS: u32 = 0x2_0004;
 pub(crate) const CONFIG_PTP_STATE: u32 = 0x2_0006;
-pub(crate) const CONFIG_JITTER: u32 = 0x2_0008;
+pub(crate) const CONFIG_JITTER: u32 = 0x2_0002;
 pub(crate) const CONFIG_BUFFER_LEVEL: u32 = 0x2_0010;
 pub(crate) const CONFIG_JITTER_UNDERRUNS: u32 = 0x2_0011;
 pub(crate) const CONFIG_PACKETS_RECEIVED: u32 = 0x2_0012;
@@ -36,6 +36,9 @@ pub(crate) const NO_SOUND: i32 = 0;
 const NAMES: [&str; 2] = ["bass.dll", "bass_aes67.dll"];
 #[cfg(not(windows))]
 const NAMES: [&str; 2] = ["libbass.so", "libbass_aes67.so"];
+
+/// A handle of an output.
+pub(crate) type Output = *mut c_void;
 
 /// The two libraries; the add-on is unloaded before BASS.
 pub(crate) struct Bass {
