@@ -98,7 +98,17 @@ impl Audio {
         playback: bool,
     ) -> Self {
         let scratch = vec![0.0; SCRATCH_FRAMES * channels];
-        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch, waiting: Arc::default() }
+        Self {
+            playout,
+            channels,
+            rate,
+            samples,
+            playback,
+            called_at: None,
+            filling_since: None,
+            scratch,
+            waiting: Arc::default(),
+        }
     }
 
     /// What the last call found.

@@ -4,14 +4,14 @@
 //! `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
-use crate::clock;
 use crate::api::thousandths;
+use crate::clock;
 use crate::error::{guarded, remember};
-use bass_ffi::threads::isolated;
 use crate::settings::{self, ClockChoice, Settings};
 use crate::streams;
-use bass_ffi::text::{self, Kept, Recent};
 use crate::url::is_payload_type;
+use bass_ffi::text::{self, Kept, Recent};
+use bass_ffi::threads::isolated;
 use engine::Nanos;
 use engine::ptp::unicast::UnicastMasters;
 use std::ffi::c_void;

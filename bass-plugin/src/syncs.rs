@@ -4,9 +4,9 @@
 
 use crate::abi::SyncProc;
 use crate::bass;
+use crate::streams::{SILENCE, Stream};
 use bass_ffi::clock_view::ClockView;
 use bass_ffi::threads::{isolated, mark_as_ours, stay_loaded};
-use crate::streams::{SILENCE, Stream};
 use std::ffi::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;

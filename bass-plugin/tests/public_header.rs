@@ -52,17 +52,23 @@ impl Bench {
 
     /// Runs a program with what all of them take; the libraries are found by their names.
     fn run(&self, program: &[&Path]) {
-        let number = self.number;
         let mut command = Command::new("timeout");
         command.args(["-k", "5", "180"]).args(program).args(["libbass.so", "libbass_aes67.so", "libbass_ptp.so"]);
-        command.arg(format!(
-            "aes67://239.69.7.{number}:5004?iface=127.0.0.1&payload=96&jitter=20&ch=2&samplerate=48000"
-        ));
-        command.arg(format!("239.69.8.{number}")).args(["127.0.0.1", &number.to_string()]);
-        command.current_dir(self.folder.path()).env("LD_LIBRARY_PATH", self.folder.path());
+        command.args(self.arguments()).current_dir(self.folder.path()).env("LD_LIBRARY_PATH", self.folder.path());
+        self.finish(command);
+    }
+
+    /// URL, group, interface and domain.
+    fn arguments(&self) -> [String; 4] {
+        let number = self.number;
+        let url = format!("aes67://239.69.7.{number}:5004?iface=127.0.0.1&payload=96&jitter=20&ch=2&samplerate=48000");
+        [url, format!("239.69.8.{number}"), "127.0.0.1".to_owned(), number.to_string()]
+    }
+
+    fn finish(&self, mut command: Command) {
         let done = command.output().expect("timeout runs");
         let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{program:?}: {:?}\n{out}{errors}", done.status.code());
+        assert!(done.status.success(), "{command:?}: {:?}\n{out}{errors}", done.status.code());
         assert_eq!(out.lines().last(), Some("public=ok"), "{out}{errors}");
         assert!(self.sent.newest.load(Ordering::Relaxed) > 0, "the stream has flowed");
     }
@@ -84,7 +90,11 @@ fn a_program_in_c_runs_unchanged() {
 fn a_program_in_csharp_runs_unchanged() {
     let Some(bench) = Bench::new(62, &["mono", "timeout"]) else { return };
     let program = bench.path("public.exe");
-    let compiled = Command::new("mcs").arg("-warnaserror").arg(source("csharp/Public.cs")).arg(format!("-out:{}", program.display())).output();
+    let compiled = Command::new("mcs")
+        .arg("-warnaserror")
+        .arg(source("csharp/Public.cs"))
+        .arg(format!("-out:{}", program.display()))
+        .output();
     let compiled = compiled.expect("mcs runs");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     bench.run(&[Path::new("mono"), &program]);
@@ -94,4 +104,21 @@ fn a_program_in_csharp_runs_unchanged() {
 fn a_program_in_python_runs_unchanged() {
     let Some(bench) = Bench::new(63, &["python3", "timeout"]) else { return };
     bench.run(&[Path::new("python3"), &source("python/public.py")]);
+}
+
+/// `cargo xtask windows --test` builds a folder with the program in C and the libraries for Windows,
+/// and names it.
+#[test]
+fn a_program_in_c_runs_unchanged_under_wine() {
+    let Some(folder) = std::env::var_os("BASS_AES67_WINE").map(PathBuf::from) else {
+        return skips::tell(
+            "`cargo xtask windows --test`, or step windows of `cargo xtask test`, builds what this needs",
+        );
+    };
+    let Some(bench) = Bench::new(64, &["wine", "timeout"]) else { return };
+    let mut wine = Command::new("timeout");
+    wine.args(["-k", "5", "240", "wine", "public.exe", "bass.dll", "bass_aes67.dll", "bass_ptp.dll"]);
+    wine.args(bench.arguments()).current_dir(&folder);
+    wine.env("WINEDEBUG", "-all").env("WINEPREFIX", folder.join("prefix-public"));
+    bench.finish(wine);
 }

@@ -216,8 +216,13 @@ impl Bass {
 
     pub(crate) fn output_stats(&self, output: Output) -> Result<OutputStats> {
         let mut stats = OutputStats { size: size_of::<OutputStats>() as u32, ..OutputStats::default() };
-        let done =
-            call!(self.aes67, b"BASS_AES67_OutputGetStats", fn(Output, *mut OutputStats) -> i32, output, &raw mut stats);
+        let done = call!(
+            self.aes67,
+            b"BASS_AES67_OutputGetStats",
+            fn(Output, *mut OutputStats) -> i32,
+            output,
+            &raw mut stats
+        );
         self.check(done != 0, "BASS_AES67_OutputGetStats")?;
         Ok(stats)
     }

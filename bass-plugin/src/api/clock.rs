@@ -2,13 +2,13 @@
 
 use super::{Handles, text_from};
 use crate::clock;
+use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::settings::{self, ClockChoice};
 use bass_ffi::boundary::HostPointer;
 use bass_ffi::clock_view::ClockView;
-use crate::error::{BassError, code, guarded, report, report_isolated};
-use bass_ffi::threads::{isolated, mark_as_ours};
 use bass_ffi::text::Recent;
-use crate::settings::{self, ClockChoice};
 use bass_ffi::threads;
+use bass_ffi::threads::{isolated, mark_as_ours};
 use engine::Nanos;
 use net::timeline::Timeline;
 use net::timer::{PacedTimer, Tick};

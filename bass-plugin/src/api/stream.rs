@@ -3,9 +3,9 @@
 use super::write_sized;
 use crate::error::{guarded, report};
 use crate::layout::Stats;
+use crate::streams::{self, SILENCE, Stream};
 use bass_ffi::clock_view::ClockView;
 use bass_ffi::threads::isolated;
-use crate::streams::{self, SILENCE, Stream};
 use engine::Nanos;
 use net::stream::ReceiverStatus;
 

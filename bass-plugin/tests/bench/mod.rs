@@ -105,4 +105,3 @@ pub(crate) fn send_as(seed: u64, group: [u8; 4], encoding: Encoding) -> Sent {
     std::thread::sleep(Duration::from_millis(2500));
     Sent { _sender: sender, newest }
 }
-
