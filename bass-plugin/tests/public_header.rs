@@ -87,6 +87,17 @@ fn a_program_in_c_runs_unchanged() {
 }
 
 #[test]
+fn a_program_may_unload_bass_ptp_and_end_while_it_runs() {
+    let Some(bench) = Bench::new(65, &["cc", "timeout"]) else { return };
+    let program = bench.path("public");
+    compile("public.c", &program);
+    let mut command = Command::new("timeout");
+    command.args(["-k", "5", "60"]).arg(&program).args(["./libbass_ptp.so", "127.0.0.1", "65"]);
+    command.current_dir(bench.folder.path());
+    bench.finish(command);
+}
+
+#[test]
 fn a_program_in_csharp_runs_unchanged() {
     let Some(bench) = Bench::new(62, &["mono", "timeout"]) else { return };
     let program = bench.path("public.exe");

@@ -111,14 +111,12 @@ struct Line<'a> {
     domain: String,
 }
 
-impl Line<'_> {
-    /// The state of the clock. One that has a master and none of its times yet is in the port's
-    /// state, because a clock that listens has no master.
-    fn state(&self) -> String {
-        match (self.status.clock.state, self.status.master) {
-            (LockState::Listening, Some(_)) => PortState::Uncalibrated.to_string(),
-            (state, _) => state.to_string(),
-        }
+/// The state of a clock that has a master or none. One that has a master and none of its times yet
+/// is in the port's state, because a clock that listens has no master.
+fn state_of(clock: LockState, has_master: bool) -> String {
+    match clock {
+        LockState::Listening if has_master => PortState::Uncalibrated.to_string(),
+        state => state.to_string(),
     }
 }
 
@@ -150,10 +148,22 @@ impl fmt::Display for Line<'_> {
         }
         let delta_us = status.prediction_error.unwrap_or_default().as_nanos() as f64 / 1e3;
         let rate_ppm = status.rate().unwrap_or_default().as_ppm();
-        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{}]", self.state())?;
+        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{}]", state_of(state, status.master.is_some()))?;
         match &status.diagnosis {
             Some(Diagnosis::Master { trouble, .. }) => write!(f, ": {trouble}"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_has_a_master_does_not_listen() {
+        assert_eq!(state_of(LockState::Listening, false), "LISTENING");
+        assert_eq!(state_of(LockState::Listening, true), "UNCALIBRATED");
+        assert_eq!(state_of(LockState::Acquiring, true), "ACQUIRING");
     }
 }
