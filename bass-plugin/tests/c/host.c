@@ -251,6 +251,10 @@ static void numbers(void) {
         CHECK(p_BASS_SetConfig(set[i].option, set[i].good));
         CHECK(!p_BASS_SetConfig(set[i].option, set[i].bad));
         CHECK_ERROR(20);
+        char words[256], refused[64];
+        p_BASS_AES67_GetErrorText(words, sizeof words);
+        snprintf(refused, sizeof refused, "option 0x%x refuses the number %u: ", (unsigned)set[i].option, (unsigned)set[i].bad);
+        CHECK(!strncmp(words, refused, strlen(refused)));
         CHECK(p_BASS_GetConfig(set[i].option) == set[i].good);
     }
 }
