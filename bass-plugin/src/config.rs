@@ -320,6 +320,12 @@ mod tests {
         assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [101, 101, 20].map(Some));
         assert_eq!((set(option::PT, 99), set(option::JITTER_MS, 110)), (1, 1));
         assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [99, 99, 110].map(Some));
+        for (value, is_payload_type) in [(95, false), (96, true), (127, true), (128, false)] {
+            assert_eq!([set(option::PT, 99), set(option::JITTER_MS, 30), set(option::JITTER, value)], [1; 3]);
+            let expected = if is_payload_type { [value, 30] } else { [99, value] };
+            assert_eq!([option::PT, option::JITTER_MS].map(get), expected.map(Some), "{value}");
+        }
+        assert_eq!(set(option::PT, 99), 1);
         // Static payload types are milliseconds there.
         assert_eq!(set(option::JITTER, 11), 1);
         assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [99, 11, 11].map(Some));

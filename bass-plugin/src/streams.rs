@@ -111,7 +111,7 @@ impl Counts {
     fn of(stream: &Stream) -> Self {
         let Some(status) = stream.status() else { return Self::NONE };
         let (ingest, playout) = (&status.ingest, &status.playout);
-        Self { received: ingest.sequence.received, late: playout.late_packets, underruns: playout.underruns }
+        Self { received: ingest.packets, late: playout.late_packets, underruns: playout.underruns }
     }
 
     fn plus(self, other: Self) -> Self {

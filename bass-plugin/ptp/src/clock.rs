@@ -45,11 +45,15 @@ pub(crate) fn start(interface: Option<&str>, domain: u8) -> Result<(), String> {
 }
 
 fn follow(interface: Option<&str>, domain: u8) -> net::Result<Arc<PtpClient>> {
-    let interface = Interface::find(interface)?;
+    let config = config(Interface::find(interface)?, domain);
     stay_loaded();
+    PtpClient::shared(config)
+}
+
+fn config(interface: Interface, domain: u8) -> PtpConfig {
     let mut config = PtpConfig::slave(interface, domain);
     config.port.identity.port_number = PORT_NUMBER;
-    PtpClient::shared(config)
+    config
 }
 
 /// Ends the clock, if one runs, and waits for its thread.
@@ -61,30 +65,41 @@ pub(crate) fn stop() {
     drop(ended);
 }
 
-fn client() -> Option<Arc<PtpClient>> {
-    with(|clock| clock.client.clone())
-}
-
 /// Whether a clock is followed.
 pub(crate) fn is_running() -> bool {
-    client().is_some()
+    with(|clock| clock.client.is_some())
 }
 
 /// The time of the clock, and the number that changes when it is stepped, while it is locked or
 /// holds what it has learnt.
 pub(crate) fn timeline() -> Option<(PtpMap, u32)> {
-    let reading = client()?.reading();
+    let reading = with(|clock| clock.client.as_ref().map(|client| client.reading()))?;
     Some((reading.map.filter(|_| reading.state.is_usable())?, reading.epoch))
 }
 
 /// What is told of the clock.
 pub(crate) fn view() -> ClockView {
-    match client() {
-        Some(client) => ClockView::of(&Timeline::Ptp(client)),
-        None => {
-            let fault = with(|clock| clock.fault.clone());
-            let text = fault.map_or_else(|| "PTP is not started".to_owned(), |fault| format!("Without PTP: {fault}"));
+    // Within the lock: whoever stops the clock meanwhile waits for its thread, which the last one
+    // who has it does.
+    with(|clock| match (&clock.client, &clock.fault) {
+        (Some(client), _) => ClockView::of(&Timeline::Ptp(Arc::clone(client))),
+        (None, fault) => {
+            let without = |fault: &String| format!("Without PTP: {fault}");
+            let text = fault.as_ref().map_or_else(|| "PTP is not started".to_owned(), without);
             ClockView { text, ..ClockView::empty(state::DISABLED, 0) }
         }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_port_is_not_that_of_bass_aes67() {
+        let loopback = Interface::find(Some("127.0.0.1")).unwrap();
+        let (own, other) = (config(loopback.clone(), 1), PtpConfig::slave(loopback, 1));
+        assert_eq!(own.port.identity.clock_identity, other.port.identity.clock_identity);
+        assert_ne!(own.port.identity, other.port.identity);
     }
 }

@@ -47,7 +47,7 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         generation: ingest.sources,
         on_ptp: u32::from(playout.link_offset.is_some()),
         locked: u32::from(stream.with_timeline(|timeline| ClockView::of(timeline).locked).unwrap_or(false)),
-        packets_received: sequence.received,
+        packets_received: ingest.packets,
         packets_lost: sequence.lost,
         packets_late: playout.late_packets,
         packets_dropped: playout.dropped_packets,
