@@ -1,11 +1,13 @@
 /*
- * A program as they were written for the public headers of bass_aes67 and bass_ptp: its own declarations are those headers', and it knows nothing else of these libraries. It loads
- * all libraries by name, calls each function once at least, and looks at what it gets.
+ * A program as they were written for the public headers of bass_aes67 and bass_ptp: its own
+ * declarations are those headers', and it knows nothing else of these libraries. It loads all
+ * libraries by name, calls each function once at least, and looks at what it gets.
  *
  *     public BASS PLUGIN PTP URL GROUP INTERFACE DOMAIN
  *     public PTP INTERFACE DOMAIN (unloads the library while its threads run, and ends)
  *
- * A master serves PTP in the domain, and a stream of 1 ms packets flows by the URL. Exit code 1 and a line on the error output tell of the first thing that is wrong.
+ * A master serves PTP in the domain, and a stream of 1 ms packets flows by the URL. Exit code 1 and
+ * a line on the error output tell of the first thing that is wrong.
  */
 #include "bass.h"
 
@@ -167,7 +169,7 @@ static void options(const char *interface_name, DWORD domain) {
     CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT, 10) && p_BASS_GetConfig(BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT) == 10);
 }
 
-/* The clock that is served may be the system's, which is up to 500 ppm off this computer's crystal. */
+/* The clock that is served may be the system's, up to 500 ppm off this computer's crystal. */
 static int is_rate(double ppm) { return ppm > -501.0 && ppm < 501.0; }
 
 /* "Slave to: PTP/0123456789abcdef:1, d -0.3us, Freq: +0.00ppm [LOCKED]", with Greek letters. */
