@@ -5,6 +5,7 @@
 use engine::announce::livewire::LivewireDirectory;
 use engine::announce::sap::{Directory, SapPacket};
 use engine::announce::sdp::{Description, MAX_STREAMS};
+use engine::ptp::authentication::SecurityAssociation;
 use engine::ptp::bmca_yield::{YieldConfig, YieldSession};
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
 use engine::ptp::wire::{ClockIdentity, ClockQuality, Message, PortIdentity};
@@ -42,6 +43,15 @@ pub(crate) fn sdp_text(text: &[u8]) {
     let written = parsed.description.to_sdp();
     let again = Description::parse(written.as_bytes()).expect("what was written can be read");
     assert_eq!(again.description, parsed.description, "{written}");
+}
+
+/// A file of security associations is read, or refused with a line that it has.
+pub(crate) fn sa_file(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    match SecurityAssociation::parse_all(text) {
+        Ok(associations) => assert!(associations.len() <= text.lines().count()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }
 
 /// Advertisements of Livewire, from two nodes: a directory takes them and forgets them in the end.

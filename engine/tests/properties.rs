@@ -1,8 +1,12 @@
 //! The properties that the fuzz targets search for violations of, tried on some inputs on every test run: random bytes, and valid messages of every
 //! type with a few bytes changed.
 
+#[path = "../../fuzz/machines.rs"]
+mod machines;
 #[path = "../../fuzz/properties.rs"]
 mod properties;
+#[path = "../../fuzz/script.rs"]
+mod script;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -207,6 +211,21 @@ proptest! {
     }
 
     #[test]
+    fn a_receiver_survives_any_script(script in vec(any::<u8>(), 0..1000)) {
+        machines::receiver(&script);
+    }
+
+    #[test]
+    fn a_clock_survives_any_script(script in vec(any::<u8>(), 0..1000)) {
+        machines::slave_clock(&script);
+    }
+
+    #[test]
+    fn a_relay_survives_any_script(script in vec(any::<u8>(), 0..1000)) {
+        machines::relay(&script);
+    }
+
+    #[test]
     fn a_port_survives_any_script(script in script()) {
         properties::ptp_port(&script);
     }
@@ -215,4 +234,28 @@ proptest! {
     fn a_yield_session_survives_any_script(script in script()) {
         properties::ptp_yield_session(&script);
     }
+}
+
+/// What searching found to reach code that nothing shorter reaches, and what once broke something.
+#[test]
+fn the_corpus_holds() {
+    let replay = |corpus: &str, property: fn(&[u8])| {
+        for (index, line) in corpus.lines().enumerate() {
+            let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16);
+            let bytes: Result<Vec<u8>, _> = (0..line.len()).step_by(2).map(byte).collect();
+            property(&bytes.unwrap_or_else(|error| panic!("line {}: {error}", index + 1)));
+        }
+    };
+    replay(include_str!("../../fuzz/corpus/livewire_datagram.hex"), properties::livewire_datagram);
+    replay(include_str!("../../fuzz/corpus/ptp_message.hex"), properties::ptp_message);
+    replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_port);
+    replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_yield_session);
+    replay(include_str!("../../fuzz/corpus/receiver.hex"), machines::receiver);
+    replay(include_str!("../../fuzz/corpus/relay.hex"), machines::relay);
+    replay(include_str!("../../fuzz/corpus/rtp_packet.hex"), properties::rtp_packet);
+    replay(include_str!("../../fuzz/corpus/sa_file.hex"), properties::sa_file);
+    replay(include_str!("../../fuzz/corpus/sap_packet.hex"), properties::sap_packet);
+    replay(include_str!("../../fuzz/corpus/sdp_text.hex"), properties::sdp_text);
+    replay(include_str!("../../fuzz/corpus/slave_clock.hex"), machines::slave_clock);
+    replay(include_str!("../../fuzz/corpus/slave_clock_once_broken.hex"), machines::slave_clock);
 }

@@ -213,10 +213,11 @@ impl SlaveClock {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps tell of the delay. While they do not, nobody can say more than what
-    /// Syncs show.
+    /// Whether Delay_Resps tell of the delay, or are to be waited for, because nothing else does.
+    /// While they do not, nobody can say more than what Syncs show.
     fn is_two_way(&self) -> bool {
-        self.path_delay == PathDelay::Measured && self.unanswered < UNANSWERED
+        let is_known = self.answered || self.presumed.is_some();
+        self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
     }
 
     /// How far off a packet at `at` may be by noise, ns.
@@ -299,10 +300,12 @@ impl SlaveClock {
         true
     }
 
-    /// What the newest packets prove the time to be off by, beyond what the estimator knows, ns.
-    fn displacement_ns(&self, now: LocalTime) -> f64 {
+    /// What the newest packets prove the time to be off by, beyond what the estimator knew when they
+    /// came, ns: that it knows less while it waits is no reason against a proof.
+    fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
-        self.unsteady.displacement_ns(late_ns, self.precision_ns(now))
+        let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
+        self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
     }
 
     /// Whether a sample is the first that tells of a delay that was assumed until now: it
@@ -424,14 +427,14 @@ impl ClockLaw for SlaveClock {
         let taken = self.take(sample);
         match pair.direction {
             Direction::Forward => self.lock.on_forward(pair.local),
-            Direction::Reverse => {
-                if taken {
-                    self.lock.on_reverse();
-                }
+            Direction::Reverse if taken => {
+                self.lock.on_reverse();
                 self.path_delay = PathDelay::Measured;
                 self.delay_known.origin = Origin::Path;
                 (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
+            // What is not believed tells nothing of the delay.
+            Direction::Reverse => self.unanswered = 0,
         }
         self.advance(pair.local);
         if self.lock.state().is_usable() {
@@ -515,12 +518,14 @@ impl ClockLaw for SlaveClock {
         let Some(map) = self.estimator.map() else { return };
         let two_way = self.is_two_way();
         let now = now.max(map.estimated_at());
+        let displacement_ns = self.displacement_ns();
+        let published_ns = map.displaced(displacement_ns).sigma_ns(now);
         let inputs = LockInputs {
             now,
             sigma_ns: self.precision_ns(now),
-            published_ns: if two_way { map.sigma_ns(now) } else { 0.0 },
+            published_ns: if self.path_delay == PathDelay::Measured { published_ns } else { 0.0 },
             doubt: self.doubt(),
-            displacement_ns: self.displacement_ns(now),
+            displacement_ns,
             wander_ns: self.estimator.wander_ns(),
             jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
             sync_interval: self.sync_interval,
@@ -534,7 +539,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn reading(&self, _now: LocalTime) -> ClockReading {
-        let map = self.estimator.map().map(|map| map.displaced(self.displacement_ns(map.estimated_at())));
+        let map = self.estimator.map().map(|map| map.displaced(self.displacement_ns()));
         let map = self.origin.zip(map).map(|((local, remote), map)| PtpMap::new(local, remote, map));
         ClockReading { state: self.lock.state(), map, epoch: self.epoch, path_delay: self.path_delay }
     }

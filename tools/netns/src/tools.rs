@@ -35,6 +35,9 @@ enum Part {
     Library(&'static str),
     /// Statements that [`SYSTEM_PYTHON`] runs without an error.
     Python(&'static str),
+    /// A compiler with this whole path that is as new as this workspace asks for: old lists of
+    /// packages have an older one.
+    Compiler(&'static str),
 }
 
 /// What pipelines of GStreamer are made of here: elements of base, good and bad.
@@ -121,7 +124,7 @@ pub const TOOLS: &[Tool] = &[
         "rust-src",
         "rustc-web cargo-web rust-web-src",
         &[
-            Part::File("/usr/bin/rustc"),
+            Part::Compiler("/usr/bin/rustc"),
             Part::File("/usr/bin/cargo"),
             Part::File("/usr/lib/rustlib/src/rust/library/std"),
         ],
@@ -189,8 +192,20 @@ impl Part {
                 let done = Command::new(SYSTEM_PYTHON).args(["-c", statements]).stdin(Stdio::null()).output();
                 done.is_ok_and(|done| done.status.success())
             }
+            Self::Compiler(path) => {
+                let told = Command::new(path).arg("--version").stdin(Stdio::null()).output();
+                let told = told.map(|told| String::from_utf8_lossy(&told.stdout).into_owned()).unwrap_or_default();
+                is_new_enough(&told, env!("CARGO_PKG_RUST_VERSION"))
+            }
         }
     }
+}
+
+/// Whether `rustc 1.96.0 (...)` is at least the version that is needed.
+fn is_new_enough(told: &str, needed: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> { text.split('.').map_while(|number| number.parse().ok()).collect() };
+    let version = numbers(told.split_whitespace().nth(1).unwrap_or_default());
+    !version.is_empty() && version >= numbers(needed)
 }
 
 fn is_program(name: &str) -> bool {
@@ -217,6 +232,20 @@ mod tests {
         assert!(!library("", "", &[Part::File("/usr"), Part::File("/nowhere")], "").is_installed());
         assert!(!library("", "", &[Part::Library("nowhere.so")], "").is_installed());
         assert!(!library("", "", &[Part::Python("import no_such_module")], "").is_installed());
+    }
+
+    #[test]
+    fn a_compiler_must_be_new_enough() {
+        for (told, expected) in [
+            ("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)", true),
+            ("rustc 1.95.0", true),
+            ("rustc 1.85.0 (4d91de4e4 2025-02-17)", false),
+            ("rustc 2.0.0-nightly", true),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(told, "1.95"), expected, "{told}");
+        }
+        assert!(!library("", "", &[Part::Compiler("/nowhere/rustc")], "").is_installed());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn ensure(names: &[&str]) -> Result<(), Error> {
 }
 
 /// Installs these by one command. Packages that cannot be had are left out and named; the lists of
-/// packages are fetched only if something cannot be had without.
+/// packages are fetched only if something cannot be had without, or what can is too old.
 ///
 /// # Errors
 /// [`Error::Interrupted`] only: whoever needs the packages looks whether they are there.
@@ -69,7 +69,8 @@ pub(crate) fn install(tools: &[&'static Tool]) -> Result<(), Error> {
             let command = apt("install --yes --no-install-recommends").words(&packages(&found));
             eprintln!("    installing {}: {command}", listed(&found));
             match command.run() {
-                Ok(()) => return Ok(()),
+                Ok(()) if is_last || tools.iter().all(|tool| tool.is_installed()) => return Ok(()),
+                Ok(()) => {}
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(error) => eprintln!("    note: that did not work: {error}"),
             }

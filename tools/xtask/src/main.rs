@@ -16,6 +16,7 @@ mod cmd;
 mod debian;
 mod error;
 mod files;
+mod fuzz;
 mod guest;
 mod interop;
 mod interrupt;
@@ -48,6 +49,8 @@ enum Command {
     Interop(interop::InteropArgs),
     /// Attack the clocks of `aes67` and ptp4l with forged packets, and tell how far off they were
     Attack(attack::AttackArgs),
+    /// Search for inputs that break parsers and state machines
+    Fuzz(fuzz::FuzzArgs),
     /// Run everything for hours under attacks and faults, and find the cause of each glitch
     Soak(soak::SoakArgs),
     /// Sends forged packets, for `attack`
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         | Command::Interop(_)
         | Command::Attack(_)
         | Command::Soak(_)
+        | Command::Fuzz(_)
         | Command::BassFetch
         | Command::GuestFetch
         | Command::SdpFetch
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
         Command::Interop(args) => interop::run(&args),
         Command::Attack(args) => attack::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args, &target_folder()),
         Command::Flood { .. } | Command::Forge { .. } | Command::Pauses => ExitCode::SUCCESS,
     }
 }

@@ -409,3 +409,15 @@ fn two_damaged_timestamps_in_a_row_do_not_unlock() {
     assert_eq!(bench.states(), []);
     assert!(bench.error().abs() < Nanos::from_micros(1), "{}", bench.error());
 }
+
+#[test]
+fn an_answer_that_is_not_believed_is_no_measurement_of_the_delay() {
+    let mut bench = Bench { answers: false, ..Bench::new(30.0) };
+    bench.exchange(Nanos::from_secs(2));
+    let remote = bench.ptp(bench.now) - Nanos::from_secs(10);
+    bench.clock.observe(&TimestampPair { direction: Direction::Reverse, local: bench.now, remote });
+    bench.exchange(Nanos::from_secs(30));
+    let reading = bench.clock.reading(bench.now);
+    assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
+    assert!((150e3..160e3).contains(&bench.sigma_ns()), "{} ns", bench.sigma_ns());
+}

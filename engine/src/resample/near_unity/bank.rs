@@ -1,15 +1,15 @@
 //! The samples and coefficients of a resampler in one precision, and the loops over channels and frames around the kernel.
 
-use super::filter::{Row, TAPS, table};
+use super::filter::{Row, TAPS};
 use super::kernel::{Kernel, Real, convolve};
 use super::walk::Walk;
 use fearless_simd::dispatch;
 use fearless_simd::prelude::*;
 
-pub(super) struct Bank<T> {
+pub(super) struct Bank<T: 'static> {
     channels: usize,
     /// One row per phase, and that of phase 1 for what rounds up to it.
-    table: Vec<Row<T>>,
+    table: &'static [Row<T>],
     /// Per channel the last [`TAPS`] input frames, then room for a block's input.
     history: Vec<T>,
     /// Length of one channel in `history`.
@@ -19,7 +19,7 @@ pub(super) struct Bank<T> {
 impl<T: Real> Bank<T> {
     pub(super) fn new(channels: usize, max_needed: usize) -> Self {
         let stride = TAPS + max_needed;
-        Self { channels, table: table(), history: vec![T::ZERO; stride * channels], stride }
+        Self { channels, table: T::table(), history: vec![T::ZERO; stride * channels], stride }
     }
 
     pub(super) fn clear(&mut self) {

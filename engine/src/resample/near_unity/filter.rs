@@ -8,6 +8,7 @@
 
 use super::kernel::Real;
 use core::f64::consts::PI;
+use std::sync::OnceLock;
 
 /// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
 pub(super) const TAPS: usize = 96;
@@ -31,8 +32,20 @@ pub(super) struct Row<T> {
     pub(super) curvature: [T; TAPS],
 }
 
-/// The filter's rows at phases 0 to 1 inclusive.
-pub(super) fn table<T: Real>() -> Vec<Row<T>> {
+/// The filter's rows at phases 0 to 1 inclusive, in each precision: computed for the first resampler
+/// of a process, and shared by all.
+pub(super) fn table_of_singles() -> &'static [Row<f32>] {
+    static TABLE: OnceLock<Vec<Row<f32>>> = OnceLock::new();
+    TABLE.get_or_init(table)
+}
+
+/// See [`table_of_singles`].
+pub(super) fn table_of_doubles() -> &'static [Row<f64>] {
+    static TABLE: OnceLock<Vec<Row<f64>>> = OnceLock::new();
+    TABLE.get_or_init(table)
+}
+
+fn table<T: Real>() -> Vec<Row<T>> {
     (0..=PHASES).map(row).collect()
 }
 

@@ -13,7 +13,7 @@
 //! [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or falls back to the instructions of the baseline. Closures
 //! are not, and `array::map` is not; hence the loops over indices.
 
-use super::filter::{Row, TAPS};
+use super::filter::{Row, TAPS, table_of_doubles, table_of_singles};
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, f32x4, f64x2};
 
@@ -89,6 +89,8 @@ pub(super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
     fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
     /// Adds up the lanes of two: halves onto each other.
     fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
+    /// The filter in this precision.
+    fn table() -> &'static [Row<Self>];
 }
 
 impl Real for f32 {
@@ -97,6 +99,10 @@ impl Real for f32 {
     const LANES: usize = 16;
     const NEGATIVE_ZERO: Self = -0.0;
     const ZERO: Self = 0.0;
+
+    fn table() -> &'static [Row<Self>] {
+        table_of_singles()
+    }
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
@@ -131,6 +137,10 @@ impl Real for f64 {
     const LANES: usize = 8;
     const NEGATIVE_ZERO: Self = -0.0;
     const ZERO: Self = 0.0;
+
+    fn table() -> &'static [Row<Self>] {
+        table_of_doubles()
+    }
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
