@@ -52,8 +52,9 @@ typedef long long BASS_AES67_INT64;
  */
 #define BASS_CONFIG_AES67_PT 0x20000               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
 #define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
-/* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40. The first document of this interface had the payload type here: 96..127 are payload types
- * as in BASS_CONFIG_AES67_PT, and it is read back in the meaning in which it was set last. */
+/* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40. The first document
+ * of this interface had the payload type here: 96..127 are payload types as in
+ * BASS_CONFIG_AES67_PT, and it is read back in the meaning in which it was set last. */
 #define BASS_CONFIG_AES67_JITTER 0x20002
 #define BASS_CONFIG_AES67_PTP_DOMAIN 0x20003       /* get/set: 0..127 */
 #define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<port>, <offset>, Freq: <ppm> [LOCKED]"; what keeps it from being locked comes last */
@@ -61,8 +62,10 @@ typedef long long BASS_AES67_INT64;
 #define BASS_CONFIG_AES67_PTP_STATE 0x20006        /* get: BASS_AES67_PTP_* */
 #define BASS_CONFIG_AES67_PTP_ENABLED 0x20007      /* get/set: 0 plays by the arrival of packets alone */
 #define BASS_CONFIG_AES67_JITTER_MS 0x20008        /* get/set: the same, and 96..127 are ms as well */
-/* The levels are of the stream that was opened last, and tell what waits in its jitter buffer when BASS takes its next block: 100 % is the target. What BASS has taken for playback
- * is not in it. The counts are those of all streams since the library was loaded: they never run backwards. BASS_AES67_GetStats knows each stream's own. */
+/* The levels are of the stream that was opened last, and tell what waits in its jitter buffer when
+ * BASS takes its next block: 100 % is the target. What BASS has taken for playback is not in it.
+ * The counts are those of all streams since the library was loaded: they never run backwards.
+ * BASS_AES67_GetStats knows each stream's own. */
 #define BASS_CONFIG_AES67_BUFFER_LEVEL 0x20010     /* get: % of the target, 0..200 */
 #define BASS_CONFIG_AES67_JITTER_UNDERRUNS 0x20011 /* get: blocks in which audio was missing */
 #define BASS_CONFIG_AES67_PACKETS_RECEIVED 0x20012 /* get */
@@ -142,8 +145,10 @@ BOOL BASS_AES67DEF(BASS_AES67_GetStats)(HSTREAM handle, BASS_AES67_STATS *stats)
 
 #define BASS_AES67_DOMAIN_DEFAULT 0xFFFFFFFF /* as BASS_CONFIG_AES67_PTP_DOMAIN */
 
-/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not; with BASS_AES67_CLOCK_SYSTEM the system's clock, and none of PTP's ports is opened.
- * ClockStart takes interface and domain from the options, and succeeds as well if the clock is started already; ClockStartOn is refused then. NULL: the interface of the option. */
+/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not; with
+ * BASS_AES67_CLOCK_SYSTEM the system's clock, and none of PTP's ports is opened. ClockStart takes
+ * interface and domain from the options, and succeeds as well if the clock is started already;
+ * ClockStartOn is refused then. NULL: the interface of the option. */
 BOOL BASS_AES67DEF(BASS_AES67_ClockStart)(void);
 BOOL BASS_AES67DEF(BASS_AES67_ClockStartOn)(const char *interface_name, DWORD domain);
 BOOL BASS_AES67DEF(BASS_AES67_ClockStop)(void);
@@ -167,8 +172,9 @@ BOOL BASS_AES67DEF(BASS_AES67_TimerStop)(BASS_AES67_HTIMER timer);
 
 typedef void *BASS_AES67_HOUTPUT;
 
-/* A stream of 24 bits by the clock of the options, which is announced. It waits for PTP as long as BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT says, and goes by this computer's clock then,
- * as it does at once where PTP's ports are refused. */
+/* A stream of 24 bits by the clock of the options, which is announced. It waits for PTP as long as
+ * BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT says, and goes by this computer's clock then, as it does
+ * at once where PTP's ports are refused. */
 typedef struct {
     BYTE multicast_addr[4]; /* {239, 69, 0, 1} */
     WORD port;              /* 0: 5004 */
@@ -231,8 +237,8 @@ typedef struct {
     double ppm;            /* of the clock against this computer's */
 } BASS_AES67_OUTPUT_STATS_EX;
 
-/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else may pull it; free the output before the channel.
- * `config` is a BASS_AES67_OUTPUT_CONFIG or a BASS_AES67_OUTPUT_CONFIG_EX. */
+/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else
+ * may pull it; free the output before the channel. `config` is a BASS_AES67_OUTPUT_CONFIG or a BASS_AES67_OUTPUT_CONFIG_EX. */
 BASS_AES67_HOUTPUT BASS_AES67DEF(BASS_AES67_OutputCreate)(DWORD channel, const void *config);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStart)(BASS_AES67_HOUTPUT output);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStop)(BASS_AES67_HOUTPUT output);
@@ -240,7 +246,8 @@ BOOL BASS_AES67DEF(BASS_AES67_OutputIsRunning)(BASS_AES67_HOUTPUT output);
 /* The rate of its clock against this computer's: in ppm x 1000, signed, and in ppm. */
 DWORD BASS_AES67DEF(BASS_AES67_OutputGetPPM)(BASS_AES67_HOUTPUT output);
 double BASS_AES67DEF(BASS_AES67_OutputGetFrequencyPPM)(BASS_AES67_HOUTPUT output);
-/* `stats` is a BASS_AES67_OUTPUT_STATS or a BASS_AES67_OUTPUT_STATS_EX, as the output's configuration was. They tell of the last run after it was stopped. */
+/* `stats` is a BASS_AES67_OUTPUT_STATS or a BASS_AES67_OUTPUT_STATS_EX, as the output's configuration
+ * was. They tell of the last run after it was stopped. */
 BOOL BASS_AES67DEF(BASS_AES67_OutputGetStats)(BASS_AES67_HOUTPUT output, void *stats);
 BOOL BASS_AES67DEF(BASS_AES67_OutputFree)(BASS_AES67_HOUTPUT output);
 

@@ -30,7 +30,8 @@ extern "C" fn run<F: FnOnce() -> T, T>(call: *mut c_void) -> *mut c_void {
 pub(super) fn isolated<T: Send, F: FnOnce() -> T + Send>(body: F) -> T {
     let mut call = Call { body: Some(body), result: None };
     let mut thread: libc::pthread_t = 0;
-    // SAFETY: `run` takes a pointer to this call, which lives until the thread was waited for; what crosses is `Send`.
+    // SAFETY: `run` takes a pointer to this call, which lives until the thread was waited for; what
+    // crosses is `Send`.
     let made = unsafe { libc::pthread_create(&raw mut thread, null(), run::<F, T>, (&raw mut call).cast()) } == 0;
     if made {
         // SAFETY: the thread was made, and is waited for once.
