@@ -9,7 +9,7 @@ const LONGEST: usize = 32 * 1024;
 /// Texts that were handed out and are not yet written over.
 const KEPT: usize = 64;
 
-/// A host's string; `None` for a null pointer, or one that does not end within [`LONGEST`] characters.
+/// A host's string; `None` for a null pointer, or one that does not end within 32 768 characters.
 ///
 /// # Safety
 /// The pointer is null or to a string that ends in a zero: of bytes, or of 16-bit units if it is `wide`.
