@@ -11,7 +11,7 @@
 //! * the control half ([`ptp::Port`], [`receive::Ingest`], [`send::Sender`]): `handle_datagram`, `handle_timeout`, then drain the polls;
 //! * the audio half ([`receive::Playout`]): `pull` fills the sound card's buffer, always, without allocating or waiting.
 //!
-//! Floors, each using only those below: `announce capture relay` / `ptp receive send` / `clock resample rtp` / `units`.
+//! Floors, each using only those below: `announce capture relay` / `ptp receive send` / `clock resample rtp` / `text units`.
 
 pub mod announce;
 pub mod capture;
@@ -22,6 +22,7 @@ pub mod relay;
 pub mod resample;
 pub mod rtp;
 pub mod send;
+pub mod text;
 mod units;
 
 pub use units::{Frames, LocalTime, MediaPosition, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};

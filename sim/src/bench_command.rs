@@ -7,10 +7,11 @@ mod resamplers;
 mod slips;
 mod soak;
 
-use crate::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, terminal};
+use crate::{EXIT_FAILED, EXIT_USAGE, interrupt, terminal};
 use clap::{Args, Subcommand};
 use sim::bench::{self, BenchError, Figures, Plan};
 use sim::report::write_atomically;
+use sim::run::Budget;
 use sim::scenario::{Loaded, ReceiverKind};
 use sim::world::Control;
 use std::fmt;
@@ -149,7 +150,12 @@ fn finished(result: Result<(), Failure>) -> ExitCode {
 /// The conditions that were given, or those that ship in a folder.
 fn conditions(given: &[PathBuf], folder: &str, overrides: &[String]) -> Result<Vec<Loaded>, Failure> {
     let files = if given.is_empty() { shipped(Path::new(folder))? } else { given.to_vec() };
-    files.iter().map(|file| Loaded::read(file, overrides).map_err(Failure::usage)).collect()
+    let read = |file: &PathBuf| {
+        let loaded = Loaded::read(file, overrides).map_err(Failure::usage)?;
+        Budget::of(&loaded).check(&loaded).map_err(Failure::usage)?;
+        Ok(loaded)
+    };
+    files.iter().map(read).collect()
 }
 
 /// Compares under a progress bar that Ctrl-C ends; prints the table, and how fast it was.
@@ -160,12 +166,13 @@ fn simulate<F, E: Into<Failure>>(
     render: impl FnOnce(&[F]) -> String,
 ) -> Result<Vec<F>, Failure> {
     let control = Arc::new(Control::default());
-    terminal::stop_on_ctrl_c(&control);
+    interrupt::stop(&control);
     let progress = terminal::Progress::start(name, total_ms, &control);
     let result = compare(&control);
     let wall_s = progress.finish().as_secs_f64();
     let figures = result.map_err(Into::into)?;
-    let figures = figures.ok_or_else(|| Failure(EXIT_INTERRUPTED, "interrupted: nothing was written".to_owned()))?;
+    let figures =
+        figures.ok_or_else(|| Failure(interrupt::raw_exit_code(), "interrupted: nothing was written".to_owned()))?;
     terminal::say(render(&figures));
     let simulated_s = total_ms as f64 * 1e-3;
     let times = simulated_s / wall_s.max(1e-3);

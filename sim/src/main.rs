@@ -2,6 +2,7 @@
 //! Command line of the simulator: `sim scenarios/unlock_recover.toml`.
 
 mod bench_command;
+mod interrupt;
 mod mutants_command;
 mod terminal;
 
@@ -10,7 +11,7 @@ use clap::{Parser, Subcommand};
 use sim::models::programme;
 use sim::replay;
 use sim::report::render_table;
-use sim::run::{Session, SessionError, claim_folder, first_difference, folder_name, run};
+use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
 use sim::world::{Control, RunError};
 use std::error::Error;
@@ -25,8 +26,6 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_NOT_JUDGED: u8 = 3;
 /// Bad input.
 const EXIT_USAGE: u8 = 2;
-/// Ended by Ctrl-C: 128 + SIGINT, as shells have it.
-const EXIT_INTERRUPTED: u8 = 130;
 
 /// Simulates a whole network audio chain, and says what a listener would have heard.
 #[derive(Parser)]
@@ -51,7 +50,7 @@ Examples:
   sim make-programme speech_and_music.wav
 
 Exit code: 0 if every expectation holds, 1 if one fails or rests on too little to be judged, 2 for bad input, 3 if none fails and some were
-skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-C.";
+skipped (as with record.audio=\"none\") without --allow-skipped, 130 after Ctrl-C, 143 after SIGTERM.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -99,6 +98,10 @@ struct ScenarioArguments {
     /// Runs the scenario twice and compares the trajectories.
     #[arg(long)]
     check_determinism: bool,
+
+    /// Runs it even if it takes weeks, or more memory than most machines have.
+    #[arg(long)]
+    allow_large: bool,
 
     /// Lets a run pass whose expectations could not all be judged, because what they need was left
     /// out.
@@ -176,12 +179,17 @@ fn replay(file: &Path, reports: &Path) -> ExitCode {
 }
 
 fn simulate(path: &Path, arguments: &ScenarioArguments) -> ExitCode {
-    match load(path, arguments) {
-        Ok(loaded) => report(&loaded, arguments),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(EXIT_USAGE)
-        }
+    let refused = |error: &dyn Error, right: &str| {
+        eprintln!("error: {error}{right}");
+        ExitCode::from(EXIT_USAGE)
+    };
+    let loaded = match load(path, arguments) {
+        Ok(loaded) => loaded,
+        Err(error) => return refused(&error, ""),
+    };
+    match Budget::of(&loaded).check(&loaded) {
+        Err(error) if !arguments.allow_large => refused(&error, "; --allow-large runs it all the same"),
+        _ => report(&loaded, arguments),
     }
 }
 
@@ -193,7 +201,7 @@ fn load(path: &Path, arguments: &ScenarioArguments) -> Result<Loaded, ScenarioEr
 
 fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     let control = Arc::new(Control::default());
-    terminal::stop_on_ctrl_c(&control);
+    interrupt::stop(&control);
     let folder = arguments.reports.join(folder_name(loaded));
     if let Err(error) = claim_folder(&folder, &loaded.path) {
         eprintln!("error: {error}");
@@ -205,7 +213,7 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
     match session {
         Ok(session) if session.cancelled => {
             eprintln!("interrupted: what was simulated so far is in {}", folder.display());
-            ExitCode::from(EXIT_INTERRUPTED)
+            interrupt::exit_code()
         }
         Ok(session) => {
             terminal::print(loaded, &session, &folder, elapsed);
@@ -216,7 +224,7 @@ fn report(loaded: &Loaded, arguments: &ScenarioArguments) -> ExitCode {
                 Some(deterministic) => conclude(loaded, arguments, &session, deterministic),
                 None => {
                     eprintln!("interrupted: the second run was not compared");
-                    ExitCode::from(EXIT_INTERRUPTED)
+                    interrupt::exit_code()
                 }
             }
         }

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Mutants) -> ExitCode {
     let mutants = if arguments.mutants.is_empty() { Mutant::ALL } else { arguments.mutants.as_slice() };
     let every = usize::from(arguments.every);
     let control = Arc::new(Control::default());
-    terminal::stop_on_ctrl_c(&control);
+    crate::interrupt::stop(&control);
     let total_s: f64 = pairs(&scenarios, mutants, every)
         .iter()
         .map(|(loaded, mutant)| loaded.scenario.duration_s.get() * engines(loaded, *mutant) as f64)
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Mutants) -> ExitCode {
     let elapsed = progress.finish();
     if control.cancelled.load(std::sync::atomic::Ordering::Relaxed) {
         eprintln!("interrupted: nothing was judged");
-        return ExitCode::from(crate::EXIT_INTERRUPTED);
+        return crate::interrupt::exit_code();
     }
     let outcomes = match outcomes {
         Ok(outcomes) => outcomes,

@@ -1,12 +1,14 @@
 //! A scenario from file to reports: all receivers in parallel, then pictures, tables and verdicts.
 
 mod attacks;
+mod budget;
 mod folder;
 mod incidents;
 mod listening;
 mod mutants;
 mod summary;
 
+pub use budget::{Budget, Cost, TooLarge};
 pub use folder::{claim_folder, folder_name};
 pub use mutants::{Fate, MutantOutcome, engines, mutant_outcomes, pairs, render_mutants};
 pub use summary::{ReceiverSummary, Summary};

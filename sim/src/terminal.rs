@@ -17,20 +17,6 @@ use std::time::Duration;
 /// How often the bar moves.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// Lets Ctrl-C, or a service manager's SIGTERM, end a run in order; and the second one at once.
-pub(crate) fn stop_on_ctrl_c(control: &Arc<Control>) {
-    let stop = Arc::clone(control);
-    let end = move || {
-        if stop.cancelled.swap(true, Ordering::Relaxed) {
-            eprintln!("interrupted again: the files of this run are not whole");
-            std::process::exit(i32::from(crate::EXIT_INTERRUPTED));
-        }
-    };
-    if let Err(error) = ctrlc::set_handler(end) {
-        eprintln!("warning: Ctrl-C will not finish the files: {error}");
-    }
-}
-
 /// A progress bar that follows a run from its own thread.
 pub(crate) struct Progress {
     bar: ProgressBar,

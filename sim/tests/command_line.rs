@@ -5,6 +5,7 @@
 mod short;
 
 use short::{SCENARIO, with, write};
+use sim::scenario::Loaded;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -159,6 +160,27 @@ fn bad_input_exits_with_2() {
 }
 
 #[test]
+fn a_file_in_another_encoding_is_read_or_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    let text = with("A tone", "Grüße");
+    let mark = "\u{FEFF}";
+    let utf16: Vec<u8> = (mark.to_owned() + &text).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [utf16, (mark.to_owned() + &text).into_bytes()] {
+        std::fs::write(&path, bytes).unwrap();
+        assert!(Loaded::read(&path, &[]).unwrap().scenario.title.starts_with("Grüße over"));
+    }
+    let latin: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    std::fs::write(&path, latin).unwrap();
+    let said = Loaded::read(&path, &[]).map(drop).unwrap_err().to_string();
+    let right = "line 1, byte 12: the text is not UTF-8 (byte 0xFC); save it as UTF-8";
+    assert_eq!(said, format!("{}: {right}", path.display()));
+    std::fs::write(&path, vec![b'#'; 2_000_000]).unwrap();
+    let said = Loaded::read(&path, &[]).map(drop).unwrap_err().to_string();
+    assert!(said.contains("a.toml: more than 1000000 bytes are no scenario"), "{said}");
+}
+
+#[test]
 fn reports_that_cannot_be_written_exit_with_2() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("reports"), "a file").unwrap();
@@ -238,11 +260,50 @@ fn an_unexpected_pass_is_explained() {
     assert!(error.starts_with(fact) && error.contains("`known_failure = true`"), "{error}");
 }
 
+#[test]
+fn a_run_that_is_too_large_is_refused_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&folder, SCENARIO, &["--set", "duration_s=31_557_600"]);
+    assert_exit(&output, 2);
+    let error = error_of(&output);
+    assert!(error.contains("short.toml: this run has some 6.7e10 events, more than 2.0e10: "), "{error}");
+    assert!(
+        error.contains("talker.packet_frames") && error.ends_with("; --allow-large runs it all the same\n"),
+        "{error}"
+    );
+    assert!(!folder.path().join("reports").exists(), "a run that is refused makes no reports");
+}
+
+/// A service manager's signal, in a run whose only row comes at its end: it is not waited for.
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_a_run_with_143() {
+    let folder = tempfile::tempdir().unwrap();
+    let path =
+        write(folder.path(), &with("interval_s = 1\n", "interval_s = 10000\n").replace("_s = 20\n", "_s = 10000\n"));
+    let reports = folder.path().join("reports");
+    let child = sim().arg(path).arg("--reports").arg(&reports).stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let child = child.unwrap();
+    let wav = reports.join("short/engine.wav");
+    while std::fs::metadata(&wav).map_or(0, |file| file.len()) < 500_000 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_exit(&output, 143);
+    let reports = reports.join("short");
+    assert_eq!(error_of(&output), format!("interrupted: what was simulated so far is in {}\n", reports.display()));
+    assert!(frames(&reports.join("engine.wav")) < 480_000_000);
+    assert_eq!(summary(&reports)["interrupted"], true);
+    assert!(FILES.iter().all(|name| reports.join(name).exists()));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_run_with_130_and_whole_files() {
     let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 86400"));
+    let path = write(folder.path(), &with("duration_s = 20", "duration_s = 20000"));
     let reports = folder.path().join("reports");
     let child = sim().arg(path).arg("--reports").arg(&reports).stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
     let child = child.unwrap();
@@ -263,7 +324,8 @@ fn ctrl_c_ends_a_run_with_130_and_whole_files() {
     assert_eq!((&summary["passed"], &summary["interrupted"]), (&false.into(), &true.into()));
     let rows = std::fs::read_to_string(reports.join("trace.csv")).unwrap().lines().count() as u32 - 1;
     assert_eq!(rows, played / 48_000);
-    // Of what was simulated, not of the day that was asked for: a second at least without a lock, and one with it.
+    // Of what was simulated, not of the hours that were asked for: a second at least without a
+    // lock, and one with it.
     let locked = summary["receivers"][0]["metrics"]["locked_share"].as_f64().unwrap();
     let second = 1.0 / f64::from(rows);
     assert!((second..=1.0 - second).contains(&locked), "{locked} of {rows} s");

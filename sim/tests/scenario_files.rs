@@ -5,6 +5,7 @@
 mod short;
 
 use short::{with, write};
+use sim::run::Budget;
 use sim::scenario::{Loaded, ScenarioError};
 use std::path::Path;
 
@@ -47,7 +48,8 @@ fn shipped_scenarios_load() {
             paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
         assert!(files.len() >= least, "{folder}: only {} scenarios", files.len());
         for path in files {
-            Loaded::read(&path, &[]).map(drop).unwrap_or_else(|error| panic!("{error}"));
+            let loaded = Loaded::read(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+            Budget::of(&loaded).check(&loaded).unwrap_or_else(|error| panic!("{error}"));
         }
     }
 }
@@ -71,43 +73,62 @@ fn a_wrong_unit_is_named() {
 #[test]
 fn a_number_out_of_range_is_pointed_at() {
     let said = message("offset_ppm = 20", "offset_ppm = 20_000", "20_000");
-    assert_eq!(said, "20000 is out of range: it must be between -1000 and 1000 ppm");
+    assert_eq!(said, "`card.clock.offset_ppm` = 20000 is out of range: it must be between -1000 and 1000 ppm");
     let said = message("duration_s = 20", "duration_s = -20", "-20");
-    assert_eq!(said, "-20 is out of range: it must be between 0 and 31557600 s (a year)");
+    assert_eq!(said, "`duration_s` = -20 is out of range: it must be between 0 and 31557600 s (a year)");
     let said = message("priority_1 = 128", "priority_1 = 256", "256");
-    assert_eq!(said, "integer 256 is not right here: it must be a whole number from 0 to 255");
+    assert_eq!(said, "`grandmaster.priority_1` is 256, and must be a whole number from 0 to 255");
     let said = message("payload_type = 96", "payload_type = 128", "128\nclock = ");
-    assert_eq!(said, "128 is no payload type: it is 0 to 127, and 96 to 127 for dynamic ones");
+    let right = "it must be a whole number from 0 to 127 (96 to 127 for dynamic types)";
+    assert_eq!(said, format!("`talker.payload_type` = 128 is out of range: {right}"));
     let said = message("\"dca600fffeff2eea\"", "\"dca6\"", "\"dca6\"");
-    assert_eq!(said, "`dca6` is no clock identity: it has 16 hexadecimal digits, such as dca600fffeff2eea");
+    let right = "it has 16 hexadecimal digits, such as dca600fffeff2eea";
+    assert_eq!(said, format!("`grandmaster.identity`: `dca6` is no clock identity: {right}"));
     let text = with("sample_rate_hz = 48_000\npacket", "sample_rate_hz = 0\npacket");
     let said = message_at("0\npacket", &text, &[]);
-    assert_eq!(said, "0 is out of range: it must be between 8000 and 384000 Hz");
+    assert_eq!(said, "`talker.sample_rate_hz` = 0 is out of range: it must be a whole number from 8000 to 384000 Hz");
     let said = message("\"239.192.0.1:5004\"", "\"239.192.0.1\"", "\"239.192.0.1\"");
     let right = "write its IPv4 address and port, such as 239.192.76.52:5004";
-    assert_eq!(said, format!("`239.192.0.1` is no multicast group: {right}"));
-    let said = message("channels = 2", "channels = 65", "channels = 65");
-    assert_eq!(said, "65 channels, a stream has 1 to 64");
-    let said = message("interval_s = 1\n", "interval_s = 0\n", "interval_s = 0");
-    assert_eq!(said, "interval_s must be more than 0 s");
+    assert_eq!(said, format!("`talker.group`: `239.192.0.1` is no multicast group: {right}"));
+    let said = message("channels = 2", "channels = 65", "65\n");
+    assert_eq!(said, "`talker.channels` = 65 is out of range: it must be a whole number from 1 to 64");
+    let said = message("interval_s = 1\n", "interval_s = 0\n", "0\nwav");
+    let right = "it must be between 0.001 and 31557600 s (a year)";
+    assert_eq!(said, format!("`record.interval_s` = 0 is out of range: {right}"));
     let said = message("interval_s = 1\n", "interval_s = 30\n", "duration_s = 20");
     assert_eq!(said, "duration_s must be at least record.interval_s, which is 30 s");
-    let said = message("callback_frames = 480", "callback_frames = 0", "callback_frames = 0");
-    assert_eq!(said, "callback_frames must be more than 0");
-    for depth in ["target_depth_ms = 0", "target_depth_ms = 10001"] {
-        let said = message("target_depth_ms = 30", depth, depth);
-        assert_eq!(said, "target_depth_ms must be more than 0 and at most 10000 ms");
+    let said = message("callback_frames = 480", "callback_frames = 0", "0\ncallback_jitter");
+    let right = "it must be a whole number from 1 to 65535";
+    assert_eq!(said, format!("`card.callback_frames` = 0 is out of range: {right}"));
+    for depth in ["0", "10001", "1e-308", "inf"] {
+        let said = message("target_depth_ms = 30", &format!("target_depth_ms = {depth}"), &format!("{depth}\n\n[["));
+        let right = "it must be between 0.01 and 10000 ms";
+        assert_eq!(said, format!("`playout.target_depth_ms` = {depth} is out of range: {right}"));
     }
+    for (key, right) in [("sync", "-7 to 4"), ("announce", "-4 to 4"), ("min_delay_req", "-7 to 5")] {
+        let key = format!("log_{key}_interval");
+        let line = short::SCENARIO.lines().find(|line| line.starts_with(&key)).unwrap();
+        let said = message(line, &format!("{key} = -128"), "-128");
+        let right = format!("it must be a whole number from {right}");
+        assert_eq!(said, format!("`grandmaster.{key}` = -128 is out of range: {right}"));
+    }
+    let long = format!("seed = {}", "9".repeat(100));
+    let said = message("seed = 3", &long, "9999");
+    let right = "no number here has so many digits";
+    assert_eq!(said, format!("`seed` = {}... is out of range: {right}", "9".repeat(60)));
+    let said = message("min_us = 0, max_us = 20", "min_us = 30, max_us = 20", "20 }\n\n[card]");
+    assert_eq!(said, "`max_us` must be at least `min_us`, which is 30");
 }
 
 #[test]
 fn a_wrong_type_is_said_in_a_persons_words() {
     let said = message("callback_frames = 480", "callback_frames = \"480\"", "\"480\"");
-    assert_eq!(said, "string \"480\" is not right here: it must be a whole number from 0 to 65535");
+    assert_eq!(said, "`card.callback_frames` is the text \"480\", and must be a whole number from 1 to 65535");
     let said = message("duration_s = 20", "duration_s = \"20\"", "\"20\"");
-    assert_eq!(said, "string \"20\" is not right here: it must be a number");
+    let right = "a number that is between 0 and 31557600 s (a year), such as 20";
+    assert_eq!(said, format!("`duration_s` is the text \"20\", and must be {right}"));
     let said = message("two_step = true", "two_step = 1", "1\nstart");
-    assert_eq!(said, "integer 1 is not right here: it must be true or false");
+    assert_eq!(said, "`grandmaster.two_step` is 1, and must be true or false");
 }
 
 /// Brackets that make a list of what is there once, or the other way round.
@@ -133,7 +154,7 @@ fn a_section_that_is_there_once_and_one_that_may_come_again_are_told_apart() {
     let said = message("clock = { offset_ppm = 10 }", "clock = [{ offset_ppm = 10 }]", "[{ offset_ppm = 10");
     assert_eq!(said, "`clock` is one table and no list: leave out the brackets [ ] around it");
     let said = message("jitter.exponential = { mean_us = 20 }", "jitter.exponential = [20]", "[20]");
-    assert_eq!(said, "`exponential` is one value and no list: leave out the brackets [ ] around it");
+    assert_eq!(said, "`exponential` is one value and no list: write it such as exponential = { mean_us = 20 }");
 }
 
 /// The unit is in the key's name; elsewhere it is in the value.
@@ -165,23 +186,31 @@ fn a_number_with_its_unit_is_converted() {
 #[test]
 fn a_table_a_list_and_a_name_are_told_from_values() {
     let said = message("clock = { offset_ppm = 10 }", "clock = 10", "10\nreceive");
-    assert_eq!(said, "integer 10 is not right here: it must be a table of keys, such as { offset_ppm = 20 }");
+    assert_eq!(said, "`host.clock` is 10, and must be a table of keys, such as clock = { offset_ppm = 20 }");
     let said = message("priority_1 = 128", "priority_1 = { a = 1 }", "{ a = 1 }");
-    assert_eq!(said, "a table is not right here: it must be a whole number from 0 to 255");
+    assert_eq!(said, "`grandmaster.priority_1` is a table, and must be a whole number from 0 to 255");
     let said = message("seed = 3", "seed = -3", "-3");
-    assert_eq!(said, "integer -3 is not right here: it must be a whole number from 0");
+    assert_eq!(said, "`seed` is -3, and must be a whole number from 0 to 18446744073709551615");
     let said = message("kind = \"engine\"", "kind = 5", "5\n\n[[fault");
-    assert_eq!(said, "`kind` must be a name in quotes, or one with a value, such as kind = \"engine\"");
+    assert!(said.starts_with("`receiver.kind` is 5, and must be one of `engine`, `relay`, "), "{said}");
+    assert!(said.ends_with(", such as kind = \"engine\""), "{said}");
+    let said = message("audio = \"full\"", "audio = 5", "5\ninterval");
+    let right = "one of `none`, `heard`, `full`, such as audio = \"full\"";
+    assert_eq!(said, format!("`record.audio` is 5, and must be {right}"));
+    let said = message("clock = { offset_ppm = 10 }", "clock = [10]", "[10]");
+    assert_eq!(said, "`clock` is one value and no list: write it such as clock = { offset_ppm = 20 }");
     let said = message("jitter.exponential = { mean_us = 20 }", "jitter = 20", "20\n\n[host]");
+    let kinds = "`none`, `uniform`, `exponential`, `normal`, `gamma`, `pareto`, `bimodal`";
     let right = "such as jitter.exponential = { mean_us = 20 }";
-    assert_eq!(said, format!("`jitter` must be a name in quotes, or one with a value, {right}"));
+    assert_eq!(said, format!("`network.ptp.jitter` is 20, and must be one of {kinds}, {right}"));
     let said = message("jitter.exponential = { mean_us = 20 }", "jitter = \"exponential\"", "\"exponential\"");
-    assert_eq!(said, "`exponential` needs a value: write jitter.exponential = and its value");
+    let right = "write jitter.exponential = and its value, such as exponential = { mean_us = 20 }";
+    assert_eq!(said, format!("`network.ptp.jitter`: `exponential` needs a value: {right}"));
     let said = message("what = \"grandmaster_lost\"", "what.grandmaster_lost = true", "true\n\n[[expect");
     assert_eq!(said, "`grandmaster_lost` has no value: write what = \"grandmaster_lost\"");
     let two = "what = { media_lost = {}, network_lost = {} }";
     let said = message("what = \"grandmaster_lost\"", two, "{ media_lost");
-    assert_eq!(said, "`what` must have exactly one key: write the one that is meant");
+    assert_eq!(said, "`fault.what` must have exactly one key: write the one that is meant");
 }
 
 #[test]
@@ -227,15 +256,17 @@ fn clocks_alone_cannot_play() {
 fn an_expectation_that_cannot_be_judged_is_refused() {
     let said = message("\"underruns\"", "\"underrun\"", "\"underrun\"");
     assert!(
-        said.starts_with("`underrun` is unknown here: did you mean `underruns`? There are `heard_share`, "),
+        said.starts_with(
+            "`expect.metric`: `underrun` is unknown here: did you mean `underruns`? There are `heard_share`, "
+        ),
         "{said}"
     );
     let said = message("receiver = \"engine\"", "receiver = \"engin\"", "\"engin\"");
     assert_eq!(said, "there is no receiver `engin`: there are engine");
     let said = message("max = 0", "", "\"underruns\"");
     assert_eq!(said, "a limit on underruns needs `min`, `max` or both");
-    let said = message("max = 0", "max = nan", "\"underruns\"");
-    assert_eq!(said, "a limit on underruns must be a finite number; leave out the one that is not needed");
+    let said = message("max = 0", "max = nan", "nan");
+    assert_eq!(said, "`expect.max` = NaN is out of range: it must be finite; leave out a limit that is not needed");
     let said = message("max = 0", "min = 2\nmax = 1", "\"underruns\"");
     assert_eq!(said, "no underruns is at least 2 and at most 1: `min` must not exceed `max`");
     for (span, shown) in [("from_s = 20", "20 to 20"), ("from_s = 9\nto_s = 8", "9 to 8"), ("to_s = 21", "0 to 21")] {
@@ -251,7 +282,7 @@ fn what_a_path_does_is_checked() {
     let with_key = |key: &str| format!("{jitter}{key}\n");
     let burst = "loss_burst = { begins = 0.1, ends = 1.5 }";
     let said = message(jitter, &with_key(burst), "1.5");
-    assert_eq!(said, "1.5 is out of range: it must be between 0 and 1");
+    assert_eq!(said, "`network.media.loss_burst.ends` = 1.5 is out of range: it must be between 0 and 1");
     let said =
         message(jitter, &with_key("duplicate = { share = 0.1, latter.exponential = { mean_us = 5 } }"), "latter");
     assert!(said.starts_with("unknown key `latter`: did you mean `later`?"), "{said}");
@@ -266,15 +297,18 @@ fn impairments_are_checked() {
     };
     assert_eq!(
         said_of_limit("0", "6_000", "0, queue"),
-        "0 is out of range: it must be between 0.001 and 1000000 Mbit/s"
+        "`network.media.rate_limit.mbit_per_s` = 0 is out of range: it must be between 0.001 and 1000000 Mbit/s"
     );
-    let right = "it must be at least 1538, a whole Ethernet frame";
-    assert_eq!(said_of_limit("1", "100", "100 }"), format!("a queue of 100 bytes is too short: {right}"));
+    let right = "it must be a whole number from 1538 (a whole Ethernet frame) to 67108864";
+    let bytes = "`network.media.rate_limit.queue_bytes`";
+    assert_eq!(said_of_limit("1", "100", "100 }"), format!("{bytes} = 100 is out of range: {right}"));
     let none = said("reorder = { share = 0.1, by.packets = 0 }", "by.packets");
-    assert_eq!(none, "0 is out of range: it must be between 1 and 255");
+    let right = "it must be a whole number from 1 to 255";
+    assert_eq!(none, format!("`network.media.reorder.by.packets` = 0 is out of range: {right}"));
     let both = said("reorder = { share = 0.1, by.packet = 3 }", "packet = 3");
-    assert!(both.starts_with("`packet` is unknown here: did you mean `packets`?"), "{both}");
+    assert!(both.starts_with("`network.media.reorder`: `packet` is unknown here: did you mean `packets`?"), "{both}");
     let checksum = said("corruption = { share = 0.1, udp_checksum = \"none\" }", "\"none\"");
+    let checksum = checksum.strip_prefix("`network.media.corruption.udp_checksum`: ").unwrap();
     assert_eq!(checksum, "`none` is unknown here: there are `present`, `absent`");
     let nothing = said("corruption = { share = 0.1, from_byte = 12, to_byte = 12 }", "corruption");
     assert_eq!(nothing, "no byte is from 12 to 12: from_byte must be less than to_byte");
@@ -311,12 +345,14 @@ fn faults_of_a_sender_or_a_card_need_one() {
     let said = |what: &str| message("what = \"grandmaster_lost\"", what, at);
     assert_eq!(
         said("what.packet_frames = 300"),
-        "packets of 300 frames are too long: there are at most 240 in this format"
+        "packets of 300 frames are too long: packet_frames is at most 240 in this format"
     );
     let zero = message("what = \"grandmaster_lost\"", "what.packet_frames = 0", "what.packet_frames");
-    assert_eq!(zero, "packet_frames must be more than 0");
+    let right = "it must be a whole number from 1 to 1440";
+    assert_eq!(zero, format!("`fault.what.packet_frames` = 0 is out of range: {right}"));
     let many = message("what = \"grandmaster_lost\"", "what.ptp_malformed = { per_s = 0 }", "0 }\n\n[[expect]]");
-    assert_eq!(many, "0 is out of range: it must be between 0.001 and 100000 a second");
+    let right = "it must be between 0.001 and 100000 a second";
+    assert_eq!(many, format!("`fault.what.ptp_malformed.per_s` = 0 is out of range: {right}"));
     let start = short::SCENARIO.find("[talker]").unwrap();
     let (before, rest) = short::SCENARIO.split_at(start);
     let ptp = &rest[rest.find("[network.ptp]").unwrap()..rest.find("[card]").unwrap()];
@@ -342,11 +378,13 @@ fn a_leg_needs_a_second_network_and_a_limit_needs_room() {
     let right = "add [network.media_b], or use media_lost";
     assert_eq!(said, format!("leg_lost is of one of two networks, and the stream has one: {right}"));
     let said = message("what = \"grandmaster_lost\"", "what.leg_lost = \"c\"", "\"c\"");
-    assert!(said.starts_with("`c` is unknown here: there are `a`, `b`"), "{said}");
-    for limit in ["depth_limit_ms = 29", "depth_limit_ms = 10001"] {
-        let said = message("target_depth_ms = 30", &format!("target_depth_ms = 30\n{limit}"), limit);
-        assert_eq!(said, "depth_limit_ms must be at least target_depth_ms, which is 30 ms, and at most 10000 ms");
-    }
+    assert!(said.starts_with("`fault.what.leg_lost`: `c` is unknown here: there are `a`, `b`"), "{said}");
+    let limited =
+        |limit: &str, at: &str| message("target_depth_ms = 30", &format!("target_depth_ms = 30\n{limit}"), at);
+    let said = limited("depth_limit_ms = 29", "depth_limit_ms = 29");
+    assert_eq!(said, "depth_limit_ms must be at least target_depth_ms, which is 30 ms");
+    let said = limited("depth_limit_ms = 10001", "10001");
+    assert_eq!(said, "`playout.depth_limit_ms` = 10001 is out of range: it must be between 0.01 and 10000 ms");
     let second = "[network.media_b]\ndelay_us = 200\n\n[network.ptp]";
     let loaded = |text: &str| {
         let folder = tempfile::tempdir().unwrap();
@@ -367,7 +405,10 @@ fn a_fault_after_the_end_is_refused() {
     let said = message("at_s = 15", "at_s = 25", "25");
     assert_eq!(said, "this is after the end of the run at 20 s: choose an earlier time");
     let said = message("what = \"grandmaster_lost\"", "what = \"grandmaster_gone\"", "\"grandmaster_gone\"");
-    assert!(said.starts_with("`grandmaster_gone` is unknown here: did you mean `grandmaster_lost`?"), "{said}");
+    assert!(
+        said.starts_with("`fault.what`: `grandmaster_gone` is unknown here: did you mean `grandmaster_lost`?"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -376,6 +417,11 @@ fn a_wav_file_that_cannot_be_played_is_named() {
     let said = message(TONES, "source.wav = \"none.wav\"", "\"none.wav\"");
     assert!(said.starts_with("DIR/none.wav: cannot be read ("), "{said}");
     assert!(said.ends_with("; give the path of an existing, complete WAV file"), "{said}");
+
+    // Also where nobody hears it.
+    let silent = with(TONES, "source.wav = \"none.wav\"").replace("audio = \"full\"", "audio = \"none\"");
+    let said = message_at("\"none.wav\"", &silent, &[]);
+    assert!(said.starts_with("DIR/none.wav: cannot be read ("), "{said}");
 
     let folder = tempfile::tempdir().unwrap();
     let spec = hound::WavSpec {
@@ -406,7 +452,7 @@ fn a_packet_too_large_is_refused() {
 #[test]
 fn receivers_need_names_that_files_can_have() {
     let said = message("name = \"engine\"", "name = \"a/b\"", "\"a/b\"");
-    assert_eq!(said, "receiver name `a/b`: use letters, digits, - and _, because files are named after it");
+    assert_eq!(said, "receiver name `a/b`: use letters, digits, - and _, at most 64, because files are named after it");
     let said = message("name = \"engine\"", "name = \"reference\"", "\"reference\"");
     assert_eq!(said, "receiver name `reference` is taken; choose another");
     let twice = with("[[fault]]", "[[receiver]]\nname = \"Engine\"\nkind = \"prototype\"\n\n[[fault]]");
@@ -441,7 +487,12 @@ fn an_override_that_is_wrong_is_named() {
         said("receiver.1.name=\"x\""),
         "there are 1 of `receiver`: name one by its number from 0, such as receiver.0.name"
     );
-    assert_eq!(said("host.clock.offset_ppm=5000"), "5000 is out of range: it must be between -1000 and 1000 ppm");
+    let right = "it must be between -1000 and 1000 ppm";
+    assert_eq!(said("host.clock.offset_ppm=5000"), format!("`host.clock.offset_ppm` = 5000 is out of range: {right}"));
+    assert_eq!(said("playout.depth_limit_ms=9"), "depth_limit_ms must be at least target_depth_ms, which is 30 ms");
+    let digits = "9".repeat(50);
+    let right = "is out of range: no number here has so many digits";
+    assert_eq!(said(&format!("seed={digits}")), format!("{digits} {right}"));
 }
 
 #[test]
@@ -471,8 +522,9 @@ fn an_override_does_not_move_the_places_of_errors() {
 fn a_receivers_own_surroundings_are_checked_like_the_scenarios() {
     let card = "[receiver.card]\nsample_rate_hz = 48_000\nclock = {}\ncallback_frames = ";
     let with_card = |frames: &str| with("[[fault]]", &format!("{card}{frames}\n\n[[fault]]"));
-    let said = message_at("\"engine\"\nkind", &with_card("0"), &[]);
-    assert_eq!(said, "callback_frames must be more than 0 in [receiver.card]");
+    let said = message_at("0\n\n[[fault", &with_card("0"), &[]);
+    let right = "it must be a whole number from 1 to 65535";
+    assert_eq!(said, format!("`receiver.card.callback_frames` = 0 is out of range: {right}"));
     let said = message_at(
         "callback_frame =",
         &with_card("480").replace("callback_frames = 480\n\n", "callback_frame = 480\n\n"),
@@ -511,22 +563,30 @@ fn skew_needs_two_receivers() {
 fn attacks_that_cannot_be_are_pointed_at() {
     let attack = |what: &str, at: &str| message("what = \"grandmaster_lost\"", &format!("what.{what}"), at);
     let said = attack("attack = \"flood_ptp\"", "\"flood_ptp\"\n");
-    assert_eq!(said, "`flood_ptp` needs a value: write attack.flood_ptp = and its value");
+    assert_eq!(said, "`fault.what.attack`: `flood_ptp` needs a value: write attack.flood_ptp = and its value");
     let said = attack("attack.flood = {}", "flood = {}");
     assert!(said.starts_with("`flood` is unknown here: did you mean `flood_ptp`? There are "), "{said}");
     let said = attack("attack.forge_syncs = { per_s = 8, tells = 5000 }", "5000 }");
-    assert_eq!(said, "`tells` must be a name in quotes, or one with a value, such as tells.offset_us = 5000");
+    let right = "one of `offset_us`, `drift_ppm`, `random_s`, `time_s`, such as tells.offset_us = 5000";
+    assert_eq!(said, format!("`fault.what.attack.forge_syncs.tells` is 5000, and must be {right}"));
     let said = attack("attack.forge_syncs = { per_s = 8, tells.offset_ms = 5 }", "offset_ms = 5");
-    assert!(said.starts_with("`offset_ms` is unknown here: did you mean `offset_us`?"), "{said}");
+    assert!(
+        said.starts_with("`fault.what.attack.forge_syncs`: `offset_ms` is unknown here: did you mean `offset_us`?"),
+        "{said}"
+    );
     let said = attack("attack.flood_ptp = { per_s = 1e9 }", "1e9 }");
-    assert_eq!(said, "1000000000 is out of range: it must be between 0.001 and 100000 a second");
-    let said = attack("attack.invent_masters = { per_s = 8, identities = 0 }", "15\nfor_s");
-    assert_eq!(said, "there must be at least one of identities and one of addresses");
-    let said = attack("attack.better_master = { log_announce_interval = 9 }", "15\nfor_s");
-    assert_eq!(said, "log_announce_interval must be between -4 and 4");
+    let path = "`fault.what.attack.flood_ptp.per_s`";
+    assert_eq!(said, format!("{path} = 1000000000 is out of range: it must be between 0.001 and 100000 a second"));
+    let said = attack("attack.invent_masters = { per_s = 8, identities = 0 }", "0 }\n\n[[expect]]");
+    let path = "`fault.what.attack.invent_masters.identities`";
+    assert_eq!(said, format!("{path} = 0 is out of range: it must be a whole number from 1 to 65535"));
+    let said = attack("attack.better_master = { log_announce_interval = 9 }", "9 }");
+    let path = "`fault.what.attack.better_master.log_announce_interval`";
+    assert_eq!(said, format!("{path} = 9 is out of range: it must be a whole number from -4 to 4"));
     let said =
-        attack("attack.forge_packets = { per_s = 8, timestamps = \"copied\", payload_bytes = 65500 }", "15\nfor_s");
-    assert_eq!(said, "a datagram has no room for such a payload: payload_bytes must be between 0 and 65495");
+        attack("attack.forge_packets = { per_s = 8, timestamps = \"copied\", payload_bytes = 65500 }", "65500 }");
+    let path = "`fault.what.attack.forge_packets.payload_bytes`";
+    assert_eq!(said, format!("{path} = 65500 is out of range: it must be a whole number from 0 to 65495"));
     let said = attack("grandmaster_lies = { sync = 5 }", "sync = 5");
     assert!(said.starts_with("unknown key `sync`: did you mean `syncs`?"), "{said}");
 }

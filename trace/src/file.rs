@@ -3,6 +3,7 @@
 //! Numbers have fixed decimals, a missing value is an empty field, and lines end in a line feed, so that the same run gives the same bytes on every platform.
 
 use crate::{ClockState, TraceRow};
+use engine::text::TextError;
 use std::io::{Read, Write};
 use std::str::FromStr;
 use thiserror::Error;
@@ -54,10 +55,62 @@ const COLUMNS: [&str; 40] = [
 /// The first of the columns that are about playback; where nothing was played, they are empty.
 const PLAYBACK: usize = 7;
 
+/// Longest file that is read, in bytes: more than the rows below take.
+const LONGEST_FILE: u64 = 2_000_000_000;
+/// Most rows that are read: two weeks of four receivers at a row a second. They take some 2 GB.
+const MOST_ROWS: usize = 5_000_000;
+/// Most receivers whose rows are read: more than can be told apart in a picture.
+const MOST_RECEIVERS: usize = 100;
+/// Longest name of a receiver, in characters.
+const LONGEST_NAME: usize = 255;
+/// Latest time of a row, s: 30 years.
+const LATEST_S: f64 = 1e9;
+/// The most of a field that an error repeats, in characters.
+const LONGEST_PIECE: usize = 60;
+
 /// A file is no trace.
 #[derive(Debug, Error)]
 pub enum TraceError {
-    /// It cannot be read, or is no CSV.
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] std::io::Error),
+    /// It is no text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// It is too long.
+    #[error("the file is longer than {LONGEST_FILE} bytes; cut it, as each part with the first line is a trace")]
+    TooLong,
+    /// It has too many rows.
+    #[error(
+        "line {line}: there are more than {MOST_ROWS} rows; cut the file, as each part with the first line is a trace"
+    )]
+    Rows {
+        /// Counted from 1.
+        line: u64,
+    },
+    /// It has too many receivers.
+    #[error(
+        "line {line}: there are more than {MOST_RECEIVERS} receivers, and `{name}` is one more; put them into several files"
+    )]
+    Receivers {
+        /// Counted from 1.
+        line: u64,
+        /// Of the receiver.
+        name: String,
+    },
+    /// A receiver's rows are not in order of time.
+    #[error(
+        "line {line}: time_s is {time_s} after a row of {before_s} s; right would be the rows of a receiver in order of time"
+    )]
+    Order {
+        /// Counted from 1.
+        line: u64,
+        /// Of the row.
+        time_s: f64,
+        /// Of the row before it.
+        before_s: f64,
+    },
+    /// It is no CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
     /// It has other columns.
@@ -99,7 +152,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&mut self, receiver: &str, row: &TraceRow, with_playback: bool) -> Result<(), csv::Error> {
-        let mut fields = fields(receiver, row);
+        // What is written can be read.
+        let name: String = receiver.chars().take(LONGEST_NAME).collect();
+        let mut fields = fields(&name, row);
         if !with_playback {
             fields[PLAYBACK..].iter_mut().for_each(String::clear);
         }
@@ -132,17 +187,33 @@ impl<W: Write> Writer<W> {
 /// # Errors
 /// If it is no trace.
 pub fn read(from: impl Read) -> Result<Vec<(String, Vec<TraceRow>)>, TraceError> {
-    let mut reader = csv::Reader::from_reader(from);
+    let mut bytes = Vec::new();
+    from.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(TraceError::TooLong);
+    }
+    let text = engine::text::decode(&bytes)?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     if reader.headers()? != &csv::StringRecord::from(&COLUMNS[..]) {
         return Err(TraceError::Columns);
     }
     let mut receivers: Vec<(String, Vec<TraceRow>)> = Vec::new();
-    for record in reader.records() {
+    for (count, record) in reader.records().enumerate() {
         let record = record?;
         let line = Line { number: record.position().map_or(0, csv::Position::line), record: &record };
-        let (name, row) = (line.text(0), line.row()?);
+        if count >= MOST_ROWS {
+            return Err(TraceError::Rows { line: line.number });
+        }
+        let (name, row) = (line.name()?, line.row()?);
+        let is_full = receivers.len() == MOST_RECEIVERS;
         match receivers.iter_mut().find(|(other, _)| other == name) {
-            Some((_, rows)) => rows.push(row),
+            Some((_, rows)) => {
+                line.check_order(rows.last(), &row)?;
+                rows.push(row);
+            }
+            None if is_full => {
+                return Err(TraceError::Receivers { line: line.number, name: name.to_owned() });
+            }
             None => receivers.push((name.to_owned(), vec![row])),
         }
     }
@@ -160,7 +231,33 @@ impl Line<'_> {
     }
 
     fn wrong(&self, column: usize, right: &'static str) -> TraceError {
-        TraceError::Field { line: self.number, column: COLUMNS[column], found: self.text(column).to_owned(), right }
+        let text = self.text(column);
+        let mut found: String = text.chars().take(LONGEST_PIECE).collect();
+        if found.len() < text.len() {
+            found += "...";
+        }
+        TraceError::Field { line: self.number, column: COLUMNS[column], found, right }
+    }
+
+    fn name(&self) -> Result<&str, TraceError> {
+        let name = self.text(0);
+        let is_short = name.chars().take(LONGEST_NAME + 1).count() <= LONGEST_NAME;
+        if is_short { Ok(name) } else { Err(self.wrong(0, "a name of at most 255 characters")) }
+    }
+
+    fn time_s(&self) -> Result<f64, TraceError> {
+        const RIGHT: &str = "a time between 0 and 1000000000 s";
+        let time_s = self.parse::<f64>(1, RIGHT)?.filter(|time_s| (0.0..=LATEST_S).contains(time_s));
+        time_s.ok_or_else(|| self.wrong(1, RIGHT))
+    }
+
+    fn check_order(&self, before: Option<&TraceRow>, row: &TraceRow) -> Result<(), TraceError> {
+        match before {
+            Some(before) if row.time_s < before.time_s => {
+                Err(TraceError::Order { line: self.number, time_s: row.time_s, before_s: before.time_s })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn parse<T: FromStr>(&self, column: usize, right: &'static str) -> Result<Option<T>, TraceError> {
@@ -169,7 +266,11 @@ impl Line<'_> {
     }
 
     fn optional(&self, column: usize) -> Result<Option<f64>, TraceError> {
-        self.parse(column, "a number")
+        const RIGHT: &str = "a finite number, or nothing";
+        match self.parse::<f64>(column, RIGHT)? {
+            Some(number) if !number.is_finite() => Err(self.wrong(column, RIGHT)),
+            number => Ok(number),
+        }
     }
 
     fn number(&self, column: usize) -> Result<f64, TraceError> {
@@ -183,7 +284,7 @@ impl Line<'_> {
     fn row(&self) -> Result<TraceRow, TraceError> {
         let state = STATES.into_iter().find(|&state| name(state) == self.text(2));
         Ok(TraceRow {
-            time_s: self.number(1)?,
+            time_s: self.time_s()?,
             clock_state: state.ok_or_else(|| self.wrong(2, "a state such as locked"))?,
             clock_error_us: self.optional(3)?,
             clock_sigma_us: self.optional(4)?,
@@ -385,6 +486,57 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_shown_is_refused_with_its_line() {
+        let text = written(&row());
+        let (heading, line) = text.trim_end().split_once('\n').unwrap();
+        let said = |text: &str| read(text.as_bytes()).unwrap_err().to_string();
+        for time in ["inf", "-inf", "nan", "-1", "1e300", ""] {
+            let right = "right would be a time between 0 and 1000000000 s";
+            let wrong = text.replace(",1.000,", &format!(",{time},"));
+            assert_eq!(said(&wrong), format!("line 2: time_s is `{time}`; {right}"));
+        }
+        let right = "right would be a finite number, or nothing";
+        assert_eq!(said(&text.replace(",55.12346,", ",inf,")), format!("line 2: latency_ms is `inf`; {right}"));
+        assert_eq!(said(&text.replace(",50.0000,", ",nan,")), format!("line 2: depth_ms is `nan`; {right}"));
+        let earlier = format!("{text}{}\n", line.replace(",1.000,", ",0.500,"));
+        let right = "right would be the rows of a receiver in order of time";
+        assert_eq!(said(&earlier), format!("line 3: time_s is 0.5 after a row of 1 s; {right}"));
+        let many: String =
+            (0..=MOST_RECEIVERS).map(|i| line.replace("ours, \"\"new\"\"", &i.to_string()) + "\n").collect();
+        let right = "there are more than 100 receivers, and `100` is one more; put them into several files";
+        assert_eq!(said(&format!("{heading}\n{many}")), format!("line 102: {right}"));
+    }
+
+    #[test]
+    fn names_are_as_long_as_can_be_read() {
+        let named = |letters: usize| format!("{},1,locked{}", "a".repeat(letters), ",".repeat(COLUMNS.len() - 3));
+        let file = |letters: usize| format!("{}\n{}\n", COLUMNS.join(","), named(letters));
+        let error = read(file(100_000).as_bytes()).unwrap_err().to_string();
+        let said =
+            format!("line 2: receiver is `{}...`; right would be a name of at most 255 characters", "a".repeat(60));
+        assert_eq!(error, said);
+        assert!(read(file(255).as_bytes()).is_ok());
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes).unwrap();
+        writer.write(&"ä".repeat(300), &row(), true).unwrap();
+        writer.flush().unwrap();
+        drop(writer);
+        assert_eq!(read(&bytes[..]).unwrap()[0].0, "ä".repeat(255));
+    }
+
+    #[test]
+    fn a_trace_in_another_encoding_is_read_or_refused_with_its_place() {
+        let text = written(&row());
+        let utf16: Vec<u8> = "\u{FEFF}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(written(&read(&utf16[..]).unwrap()[0].1[0]), text);
+        let mut latin = text.into_bytes();
+        let name = latin.windows(4).position(|bytes| bytes == b"ours").unwrap();
+        latin[name] = 0xE9;
+        let said = "line 2, byte 2: the text is not UTF-8 (byte 0xE9); save it as UTF-8";
+        assert_eq!(read(&latin[..]).unwrap_err().to_string(), said);
+    }
+
+    #[test]
     fn a_wrong_field_is_named_with_its_line() {
         let text = written(&row());
         let wrong = |from: &str, to: &str| read(text.replace(from, to).as_bytes()).unwrap_err().to_string();
@@ -392,7 +544,7 @@ mod tests {
             wrong(",holdover,", ",lost,"),
             "line 2: clock_state is `lost`; right would be a state such as locked"
         );
-        assert_eq!(wrong(",55.12346,", ",x,"), "line 2: latency_ms is `x`; right would be a number");
+        assert_eq!(wrong(",55.12346,", ",x,"), "line 2: latency_ms is `x`; right would be a finite number, or nothing");
         assert!(wrong("time_s", "time").starts_with("this is no trace"));
     }
 }

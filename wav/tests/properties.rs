@@ -74,3 +74,13 @@ proptest! {
         wav_file::wav_file(&bytes);
     }
 }
+
+/// What searching found to reach code that nothing shorter reaches.
+#[test]
+fn the_corpus_holds() {
+    for (index, line) in include_str!("../../fuzz/corpus/wav_file.hex").lines().enumerate() {
+        let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16);
+        let bytes: Result<Vec<u8>, _> = (0..line.len()).step_by(2).map(byte).collect();
+        wav_file::wav_file(&bytes.unwrap_or_else(|error| panic!("line {}: {error}", index + 1)));
+    }
+}

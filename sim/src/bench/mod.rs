@@ -32,7 +32,7 @@ pub use slips::{
 pub use soak::{Glitched, HappeningFigures, SoakError, SoakPlan, SoakRun, render_soak_json, render_soak_table, soak};
 pub use table::{render_csv, render_json, render_markdown, render_table};
 
-use crate::scenario::{Audio, FaultKind, Loaded, ReceiverKind, Scenario, ScenarioError, Seconds};
+use crate::scenario::{Audio, FaultKind, Loaded, Period, ReceiverKind, Scenario, ScenarioError};
 use crate::world::{Control, RunError, World};
 use measure::{Course, RunFigures};
 use seeds::run_seeds;
@@ -138,7 +138,7 @@ fn one(series: &Series<'_>, seed: u64, control: &Control) -> Result<Option<RunFi
     scenario.seed = seed;
     scenario.grandmaster.log_sync_interval = series.log_sync_interval;
     scenario.record.audio = Audio::None;
-    scenario.record.interval_s = Seconds::try_from(ROWS).unwrap_or_default();
+    scenario.record.interval_s = Period::try_from(ROWS).unwrap_or_default();
     scenario.receivers.truncate(1);
     for receiver in &mut scenario.receivers {
         receiver.kind = series.law;

@@ -45,19 +45,18 @@ impl Judgement {
     pub fn of(expectation: &Expectation, evidence: &Evidence<'_>) -> Self {
         let metric = *expectation.metric.as_ref();
         let span = evidence.span_of(expectation);
+        let [min, max] = expectation.limits();
         let (measured, not_judged) = match evidence.measure(metric, span) {
             Measurement::Exact(value) => (Some(value), None),
             // There may be more of them, and a limit that asks for so many is met all the same.
-            Measurement::AtLeast { value, .. }
-                if expectation.max.is_none() && expectation.min.is_some_and(|min| value >= min) =>
-            {
+            Measurement::AtLeast { value, .. } if max.is_none() && min.is_some_and(|min| value >= min) => {
                 (Some(value), None)
             }
             Measurement::AtLeast { value, reason } => (Some(value), Some(reason)),
             Measurement::Nothing(reason) => (None, Some(reason)),
         };
         let judged = measured.filter(|_| not_judged.is_none());
-        let missed_by = judged.map_or(f64::INFINITY, |value| miss(value, expectation.min, expectation.max));
+        let missed_by = judged.map_or(f64::INFINITY, |value| miss(value, min, max));
         Self {
             measured,
             parts: evidence.parts(metric, span),
@@ -75,11 +74,12 @@ impl Judgement {
     }
 
     fn empty(expectation: &Expectation) -> Self {
+        let [min, max] = expectation.limits();
         Self {
             receiver: expectation.receiver.as_ref().clone(),
             metric: *expectation.metric.as_ref(),
             check: describe(expectation),
-            limit: limit(expectation.min, expectation.max),
+            limit: limit(min, max),
             measured: None,
             parts: None,
             holds: false,

@@ -181,7 +181,7 @@ impl CrystalClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{PartsPerMillion, Seconds, WanderPpb};
+    use crate::scenario::{PartsPerMillion, SinePeriod, WanderPpb};
 
     fn crystal(ppm: f64) -> Crystal {
         Crystal { offset_ppm: PartsPerMillion::try_from(ppm).unwrap(), ..Crystal::default() }
@@ -205,7 +205,7 @@ mod tests {
         let config = Crystal {
             random_walk_ppb: WanderPpb::try_from(50.0).unwrap(),
             sine_ppm: PartsPerMillion::try_from(5.0).unwrap(),
-            sine_period_s: Seconds::try_from(100.0).unwrap(),
+            sine_period_s: SinePeriod::try_from(100.0).unwrap(),
             ..crystal(-80.0)
         };
         let mut clock = clock(config, vec![]);

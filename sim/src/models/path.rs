@@ -190,7 +190,7 @@ pub fn next_stall(stall: &Stall, stream: &mut RandomStream, from: TrueTime) -> (
 mod tests {
     use super::*;
     use crate::scenario::{
-        Corruption, DelayFile, Duplicate, LossBurst, Micros, Millis, Probability, Reorder, ReorderBy, Seconds,
+        Corruption, DelayFile, Duplicate, LossBurst, Micros, Millis, Period, Probability, Reorder, ReorderBy,
     };
 
     fn config() -> scenario::Path {
@@ -202,7 +202,7 @@ mod tests {
             loss_burst: None,
             duplicate: None,
             stall: Some(Stall {
-                mean_interval_s: Seconds::try_from(2.0).unwrap(),
+                mean_interval_s: Period::try_from(2.0).unwrap(),
                 min_ms: Millis::try_from(5.0).unwrap(),
                 max_ms: Millis::try_from(20.0).unwrap(),
             }),

@@ -168,6 +168,15 @@ impl SourceSignal {
         Self::looping(sample_rate, channels, planes)
     }
 
+    /// Silence in the place of a WAV file, of which only the format is looked at.
+    ///
+    /// # Errors
+    /// The same as those of [`Self::from_wav`] about a missing file or a wrong format.
+    pub fn silence_for_wav(path: &Path, sample_rate: SampleRate, channels: u16) -> Result<Self, SourceError> {
+        source_wav::open(path, sample_rate, channels)?;
+        Self::silence(sample_rate, channels)
+    }
+
     /// Rounds every sample to the grid of `bits`-bit PCM (16 for L16, 24 for L24) and clips at full scale.
     #[must_use]
     pub fn quantised(mut self, bits: u32) -> Self {

@@ -1,5 +1,7 @@
 //! Reads the programme from a WAV file.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use engine::SampleRate;
@@ -10,9 +12,17 @@ use super::source::{CHANNELS_MAX, SourceError};
 /// Frames that are read at once.
 const BLOCK_FRAMES: usize = 1 << 16;
 
-/// The file's samples, one plane per channel (one plane only if the file is mono), full scale ±1.
-pub(super) fn read(path: &Path, sample_rate: SampleRate, channels: u16) -> Result<Vec<Vec<f32>>, SourceError> {
-    let mut reader = Reader::open(path).map_err(|error| match error {
+/// The most of a file that is held, in samples: 1 GiB of them, 47 minutes of two channels at 48
+/// kHz.
+const MOST_SAMPLES: usize = 1 << 28;
+
+/// The file, if it has the stream's format.
+pub(super) fn open(
+    path: &Path,
+    sample_rate: SampleRate,
+    channels: u16,
+) -> Result<Reader<BufReader<File>>, SourceError> {
+    let reader = Reader::open(path).map_err(|error| match error {
         wav::Error::Io(error) => unreadable(path, &error.to_string()),
         error => format_error(path, &format!("is not a WAV file that can be read ({error})")),
     })?;
@@ -25,8 +35,20 @@ pub(super) fn read(path: &Path, sample_rate: SampleRate, channels: u16) -> Resul
         let (file_channels, stream_channels) = (format.channels, channels);
         return Err(SourceError::Channels { file: path.into(), file_channels, stream_channels });
     }
+    Ok(reader)
+}
+
+/// The file's samples, one plane per channel (one plane only if the file is mono), full scale ±1.
+pub(super) fn read(path: &Path, sample_rate: SampleRate, channels: u16) -> Result<Vec<Vec<f32>>, SourceError> {
+    let mut reader = open(path, sample_rate, channels)?;
+    let format = reader.format();
     let mut samples = Vec::new();
-    while reader.read(BLOCK_FRAMES, &mut samples).map_err(|e| unreadable(path, &e.to_string()))? > 0 {}
+    while reader.read(BLOCK_FRAMES, &mut samples).map_err(|e| unreadable(path, &e.to_string()))? > 0 {
+        if samples.len() > MOST_SAMPLES {
+            let reason = format!("has more than {MOST_SAMPLES} samples; a shorter loop is enough");
+            return Err(format_error(path, &reason));
+        }
+    }
     if samples.is_empty() {
         return Err(SourceError::Empty { file: path.into() });
     }

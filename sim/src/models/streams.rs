@@ -10,6 +10,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+/// What is later than this, us, is as good as lost: a distribution with a long tail has draws
+/// beyond every time that a run knows.
+const LATEST_US: f64 = 3_600e6;
+
 /// One named random stream.
 #[derive(Clone, Debug)]
 pub struct RandomStream(ChaCha8Rng);
@@ -72,7 +76,7 @@ impl RandomStream {
                 mean_us.get() * self.exponential() + gap_us
             }
         };
-        Nanos::from_secs_f64(us.max(0.0) * 1e-6)
+        Nanos::from_secs_f64(us.clamp(0.0, LATEST_US) * 1e-6)
     }
 }
 

@@ -48,11 +48,11 @@ impl Wander {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Micros, Seconds};
+    use crate::scenario::{Micros, Period};
 
     #[test]
     fn its_size_and_its_memory_are_right() {
-        let (rms_us, tau_s) = (Micros::try_from(20.0).unwrap(), Seconds::try_from(5.0).unwrap());
+        let (rms_us, tau_s) = (Micros::try_from(20.0).unwrap(), Period::try_from(5.0).unwrap());
         let mut wander = Wander::new(scenario::Wander { rms_us, tau_s }, RandomStream::new(1, "test"));
         let values: Vec<f64> = (0..200_000).map(|i| wander.at(i * 1_000_000_000).as_nanos() as f64 * 1e-3).collect();
         let product = |lag: usize| {

@@ -5,7 +5,7 @@
 //! the honest one. It delays messages only where it sits between master and receiver
 //! ([`Attack::HoldBackSyncs`]).
 
-use super::value::{MessagesPerSecond, Micros, Seconds, SlewPpm, StepMicros, StepMillis};
+use super::value::{MessagesPerSecond, Micros, Seconds, SlewPpm, StepMicros, StepMillis, optional_whole, whole};
 use engine::Nanos;
 use serde::Deserialize;
 
@@ -120,9 +120,10 @@ pub struct InventedMasters {
     /// Announces a second.
     pub per_s: MessagesPerSecond,
     /// How many there are, one after the other; one for each Announce if not given.
+    #[serde(default, deserialize_with = "optional_whole::<1, 65_535, _, _>")]
     pub identities: Option<u16>,
     /// From how many addresses they come; one if not given.
-    #[serde(default = "one_address")]
+    #[serde(default = "one_address", deserialize_with = "whole::<1, 255, _, _>")]
     pub addresses: u8,
     /// Priority 1 of all of them.
     #[serde(default = "best")]
@@ -137,6 +138,7 @@ pub struct BetterMaster {
     #[serde(default = "best")]
     pub priority_1: u8,
     /// Announce interval, 2^n s; the grandmaster's if not given.
+    #[serde(default, deserialize_with = "optional_whole::<-4, 4, _, _>")]
     pub log_announce_interval: Option<i8>,
     /// What its Syncs tell; it sends none if not given.
     pub tells: Option<ToldTime>,
@@ -191,7 +193,10 @@ pub struct ForgedPackets {
     /// Their SSRC.
     #[serde(default)]
     pub ssrc: ForgedSsrc,
-    /// Length of their payload; that of the stream's packets if not given.
+    /// Length of their payload; that of the stream's packets if not given. An IPv4 datagram of
+    /// 65535 bytes has room for 65495 besides the headers of IPv4, UDP and RTP (RFC 791, 768,
+    /// 3550).
+    #[serde(default, deserialize_with = "optional_whole::<0, 65_495, _, _>")]
     pub payload_bytes: Option<u16>,
     /// Where they seem to come from.
     #[serde(default)]

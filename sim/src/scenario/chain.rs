@@ -1,7 +1,9 @@
 //! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A scenario has all of it or none.
 
 use super::clock::{Crystal, TalkerClock};
-use super::value::{Millis, MulticastGroup, PartsPerMillion, RtpPayloadType, SampleRateHz};
+use super::value::{
+    DepthMillis, LevelDbfs, MulticastGroup, PartsPerMillion, RtpPayloadType, SampleRateHz, ToneHz, whole,
+};
 use super::{Jitter, Path};
 use engine::rtp::format::Encoding;
 use serde::Deserialize;
@@ -32,10 +34,12 @@ pub struct Talker {
     /// L16 or L24.
     pub encoding: TalkerEncoding,
     /// Channels.
+    #[serde(deserialize_with = "whole::<1, 64, _, _>")]
     pub channels: u16,
     /// Sample rate.
     pub sample_rate_hz: SampleRateHz,
     /// Frames of a packet: 240 for Livewire's standard stream, 48 for 1 ms at 48 kHz.
+    #[serde(deserialize_with = "whole::<1, 1440, _, _>")]
     pub packet_frames: u16,
     /// RTP payload type.
     pub payload_type: RtpPayloadType,
@@ -102,9 +106,9 @@ pub enum Source {
 #[serde(deny_unknown_fields)]
 pub struct SourceTone {
     /// Frequency.
-    pub frequency_hz: f64,
+    pub frequency_hz: ToneHz,
     /// Peak level.
-    pub level_dbfs: f64,
+    pub level_dbfs: LevelDbfs,
 }
 
 /// The receiver's sound card.
@@ -116,6 +120,7 @@ pub struct Card {
     /// Its crystal.
     pub clock: Crystal,
     /// Frames that a callback asks for.
+    #[serde(deserialize_with = "whole::<1, 65_535, _, _>")]
     pub callback_frames: u16,
     /// How late callbacks come.
     #[serde(default)]
@@ -127,11 +132,11 @@ pub struct Card {
 #[serde(deny_unknown_fields)]
 pub struct PlayoutWish {
     /// How long the first frame of a packet that met no queue waits until the callback that plays it.
-    pub target_depth_ms: Millis,
+    pub target_depth_ms: DepthMillis,
     /// The card's rate against the host's clock, if the receiver remembers it.
     pub remembered_card_ppm: Option<PartsPerMillion>,
     /// Likewise the sender's.
     pub remembered_media_ppm: Option<PartsPerMillion>,
     /// How far late packets may raise it; not at all if not given.
-    pub depth_limit_ms: Option<Millis>,
+    pub depth_limit_ms: Option<DepthMillis>,
 }

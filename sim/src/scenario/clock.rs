@@ -1,6 +1,6 @@
 //! Clocks of a scenario.
 
-use super::value::{PartsPerMillion, Seconds, WanderPpb};
+use super::value::{PartsPerMillion, Seconds, SinePeriod, WanderPpb};
 use serde::Deserialize;
 
 /// A free-running crystal.
@@ -14,7 +14,7 @@ pub struct Crystal {
     /// Amplitude of a sine (air conditioning).
     pub sine_ppm: PartsPerMillion,
     /// Period of that sine.
-    pub sine_period_s: Seconds,
+    pub sine_period_s: SinePeriod,
     /// Exponential approach to the constant deviation from this far away (warm-up).
     pub warm_up_ppm: PartsPerMillion,
     /// Time constant of the warm-up.

@@ -1,12 +1,15 @@
 //! Files of delays: reading them, and pointing at what is wrong in one.
 
 use super::impairment::DelayFile;
-use super::load::File;
+use super::load::{File, read_at_most};
 use super::value::Micros;
 use super::{Network, Path as NetworkPath, Scenario, ScenarioError};
 use engine::Nanos;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Longest file, in bytes: some ten million delays.
+const LONGEST_FILE: u64 = 100_000_000;
 
 /// What the first line may say, in a file that is a table of one column.
 const HEADING: &str = "delay_us";
@@ -41,10 +44,13 @@ impl File<'_> {
 
     fn delays(&self, file: &DelayFile) -> Result<Arc<[Nanos]>, ScenarioError> {
         let path = self.beside(file.path.as_ref());
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let wrong = |reason: String| self.error(&file.path.span(), format!("{}: {reason}", path.display()));
+        let bytes = read_at_most(&path, LONGEST_FILE).map_err(|error| {
             let right = "give the path of a file with a delay in us on each line";
-            self.error(&file.path.span(), format!("{}: cannot be read ({error}); {right}", path.display()))
+            wrong(format!("cannot be read ({error}); {right}"))
         })?;
+        let bytes = bytes.ok_or_else(|| wrong(format!("is longer than {LONGEST_FILE} bytes; shorten it")))?;
+        let text = engine::text::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
         let delays = parse(&path, &text)?;
         if delays.is_empty() {
             let message = format!("{} has no delays: write one a line, in us", path.display());

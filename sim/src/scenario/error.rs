@@ -4,6 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+/// The most of a line that is shown.
+const LONGEST_LINE: usize = 200;
+
 /// A scenario cannot be run. The first line of the message names file, line and column.
 #[derive(Debug, Error)]
 pub enum ScenarioError {
@@ -14,6 +17,14 @@ pub enum ScenarioError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The file is no text, or no scenario's.
+    #[error("{path}: {reason}", path = .path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what would be right.
+        reason: String,
     },
     /// Something in the file is wrong.
     #[error("{path}:{line}:{column}: {message}\n  |  {text}", path = .path.display())]
@@ -46,7 +57,8 @@ impl ScenarioError {
         let before = text.get(..start).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        let text = text.lines().nth(line - 1).unwrap_or_default().trim_end().to_owned();
+        let text = text.lines().nth(line - 1).unwrap_or_default().trim_end();
+        let text = text.chars().take(LONGEST_LINE).collect();
         Self::Invalid { path: path.to_owned(), line, column, message, text }
     }
 }

@@ -1,6 +1,6 @@
 //! Expectations: limits on what a receiver did, with the spans in which they hold.
 
-use super::value::Seconds;
+use super::value::{LimitValue, Seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use toml::Spanned;
@@ -14,9 +14,9 @@ pub struct Expectation {
     /// What is measured.
     pub metric: Spanned<Metric>,
     /// Least value that is right.
-    pub min: Option<f64>,
+    pub min: Option<LimitValue>,
     /// Largest value that is right.
-    pub max: Option<f64>,
+    pub max: Option<LimitValue>,
     /// Start of the span that is looked at; the start of the run if not given.
     #[serde(default)]
     pub from_s: Seconds,
@@ -25,6 +25,14 @@ pub struct Expectation {
     /// The limit describes a failure that is known of a baseline and asserted as such: the receiver fails as reported.
     #[serde(default)]
     pub known_failure: bool,
+}
+
+impl Expectation {
+    /// The least and the largest value that are right.
+    #[must_use]
+    pub fn limits(&self) -> [Option<f64>; 2] {
+        [self.min, self.max].map(|limit| limit.map(LimitValue::get))
+    }
 }
 
 /// What can be measured. Units are in the names; counts and shares have none.

@@ -6,77 +6,170 @@ use std::cmp::Reverse;
 const SECTIONS: [&str; 3] = ["grandmaster", "network", "host"];
 
 /// Rust's names of types, as the deserialiser says them, and a person's.
-const TYPES: [(&str, &str); 11] = [
+const TYPES: [(&str, &str); 8] = [
     ("a boolean", "true or false"),
     ("a string", "text in quotes"),
-    ("a sequence", "a list in []"),
-    ("f64", "a number"),
     ("i8", "a whole number from -128 to 127"),
     ("u8", "a whole number from 0 to 255"),
     ("u16", "a whole number from 0 to 65535"),
     ("u32", "a whole number from 0 to 4294967295"),
-    ("u64", "a whole number from 0"),
+    ("u64", "a whole number from 0 to 18446744073709551615"),
     ("usize", "a whole number from 0"),
-    ("path string", "the path of a file in quotes"),
 ];
 
-/// Tables, by the deserialiser's names, and what one looks like.
-const TABLES: [(&str, &str); 4] = [
-    ("Crystal", "{ offset_ppm = 20 }"),
-    ("Stall", "{ mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
-    ("SourceTone", "{ frequency_hz = 440, level_dbfs = -12 }"),
-    ("Jitter::Exponential", "{ mean_us = 20 }"),
-];
-
-/// Keys whose value is one of several names, and one that is right.
-const CHOICES: [(&str, &str); 13] = [
+/// Keys whose value is a table or one of several names, by the end of their path, and how one
+/// writes them.
+const EXAMPLES: [(&str, &str); 64] = [
+    ("talker.clock", "clock = \"grandmaster\""),
+    ("sender.clock", "clock = \"ptp\""),
+    ("clock", "clock = { offset_ppm = 20 }"),
+    ("crystal", "clock.crystal = { offset_ppm = 20 }"),
+    ("system", "clock.system = { error_us = 20, period_s = 600 }"),
     ("kind", "kind = \"engine\""),
     ("metric", "metric = \"underruns\""),
     ("audio", "audio = \"full\""),
     ("wav_bits", "wav_bits = \"pcm16\""),
     ("encoding", "encoding = \"L24\""),
-    ("clock", "clock = \"grandmaster\""),
+    ("dialect", "dialect = \"ieee1588\""),
+    ("wander", "wander = { rms_us = 20, tau_s = 5 }"),
+    ("source", "source.wav = \"audio/speech_and_music.wav\""),
+    ("wav", "source.wav = \"audio/speech_and_music.wav\""),
+    ("tones", "source.tones = [{ frequency_hz = 440, level_dbfs = -12 }]"),
+    ("jitter", "jitter.exponential = { mean_us = 20 }"),
+    ("receive_jitter", "receive_jitter.exponential = { mean_us = 20 }"),
+    ("transmit_jitter", "transmit_jitter.exponential = { mean_us = 20 }"),
+    ("callback_jitter", "callback_jitter.exponential = { mean_us = 20 }"),
+    ("wake_jitter", "wake_jitter.exponential = { mean_us = 20 }"),
+    ("media_jitter", "what.media_jitter.exponential = { mean_us = 20 }"),
+    ("host_receive_jitter", "what.host_receive_jitter.exponential = { mean_us = 20 }"),
+    ("host_transmit_jitter", "what.host_transmit_jitter.exponential = { mean_us = 20 }"),
+    ("later", "later.exponential = { mean_us = 20 }"),
+    ("uniform", "uniform = { min_us = 0, max_us = 20 }"),
+    ("exponential", "exponential = { mean_us = 20 }"),
+    ("normal", "normal = { mean_us = 100, sigma_us = 20 }"),
+    ("gamma", "gamma = { queues = 3, mean_us = 20 }"),
+    ("pareto", "pareto = { scale_us = 20, tail_index = 3 }"),
+    ("bimodal", "bimodal = { mean_us = 20, gap_us = 500, share = 0.1 }"),
+    ("loss_burst", "loss_burst = { begins = 0.001, ends = 0.2 }"),
+    ("duplicate", "duplicate = { share = 0.01 }"),
+    ("stall", "stall = { mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
+    ("media_stall", "what.media_stall = { mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
+    ("host_stalls", "what.host_stalls = { mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
+    ("media_thread_stalls", "what.media_thread_stalls = { mean_interval_s = 1, min_ms = 1, max_ms = 10 }"),
+    ("delay_file", "delay_file = { path = \"delays/measured.txt\" }"),
+    ("order", "order = \"drawn\""),
+    ("rate_limit", "rate_limit = { mbit_per_s = 100, queue_bytes = 6000 }"),
+    ("media_rate_limit", "what.media_rate_limit = { mbit_per_s = 100, queue_bytes = 6000 }"),
+    ("reorder", "reorder = { share = 0.1, by.packets = 3 }"),
+    ("by", "by.packets = 3"),
+    ("corruption", "corruption = { share = 0.1 }"),
+    ("udp_checksum", "udp_checksum = \"absent\""),
     ("what", "what = \"grandmaster_lost\""),
-    ("leg_lost", "leg_lost = \"a\""),
-    ("attack", "attack.forge_syncs = { per_s = 8, tells.offset_us = 5000 }"),
+    ("leg_lost", "what.leg_lost = \"a\""),
+    ("grandmaster_restart", "what.grandmaster_restart = { time_s = 5 }"),
+    ("talker_restart", "what.talker_restart = { new_ssrc = true }"),
+    ("host_suspended", "what.host_suspended = { monotonic_clock = \"stops\" }"),
+    ("monotonic_clock", "monotonic_clock = \"stops\""),
+    ("ptp_delay", "what.ptp_delay = { down_us = 50 }"),
+    ("ptp_malformed", "what.ptp_malformed = { per_s = 8 }"),
+    ("transmit_stamps_missing", "what.transmit_stamps_missing = { share = 0.1 }"),
+    ("grandmaster_lies", "what.grandmaster_lies = { syncs.offset_us = 5000 }"),
+    ("attack", "what.attack.forge_syncs = { per_s = 8, tells.offset_us = 5000 }"),
     ("tells", "tells.offset_us = 5000"),
     ("syncs", "syncs.offset_us = 5000"),
     ("delay_resps", "delay_resps.offset_us = 5000"),
+    ("from", "from = \"spoofed\""),
     ("timestamps", "timestamps = \"backwards\""),
+    ("ssrc", "ssrc = \"other\""),
+    ("forge_syncs", "attack.forge_syncs = { per_s = 8, tells.offset_us = 5000 }"),
+    ("forge_packets", "attack.forge_packets = { per_s = 200, timestamps = \"copied\" }"),
+    ("hold_back_syncs", "attack.hold_back_syncs = { by_us = 50 }"),
 ];
+
+/// Longest piece of a file that a message repeats.
+const LONGEST_PIECE: usize = 60;
 
 /// The units that keys end in.
 pub(super) const UNITS: [&str; 9] = ["ns", "us", "ms", "s", "ppb", "ppm", "hz", "dbfs", "frames"];
 
-/// Rewrites a message of the deserialiser: what is wrong, and what would be right. `keys` lead to
-/// what it is about, and `found` is the text there.
-pub(super) fn explain(message: &str, keys: &[&str], found: &str) -> String {
-    let explained = unknown_key(message).or_else(|| unknown_variant(message));
-    let explained = explained.or_else(|| missing(message)).or_else(|| wrong_choice(message, keys, found));
-    explained.or_else(|| wrong_type(message)).unwrap_or_else(|| message.to_owned())
+/// What the deserialiser says is wrong, and where.
+pub(super) struct Complaint<'a> {
+    /// Its words.
+    pub(super) message: &'a str,
+    /// The keys that lead to what it is about.
+    pub(super) keys: &'a [&'a str],
+    /// The text there.
+    pub(super) found: &'a str,
+    /// The names that would be right there, if it is a choice of names.
+    pub(super) choices: &'a [String],
+}
+
+/// Rewrites a complaint of the deserialiser: which key, what is wrong, and what would be right.
+pub(super) fn explain(complaint: &Complaint<'_>) -> String {
+    let &Complaint { message, keys, .. } = complaint;
+    let complete = unknown_key(message).or_else(|| missing(message)).or_else(|| wrong_type(complaint));
+    if let Some(complete) = complete.or_else(|| overflow(complaint)) {
+        return complete;
+    }
+    let path = keys.join(".");
+    if message.contains(" is out of range: it must be ") && !path.is_empty() {
+        return format!("`{path}` = {message}");
+    }
+    let explained = unknown_variant(message).or_else(|| wrong_choice(complaint));
+    let explained = explained.unwrap_or_else(|| message.to_owned());
+    let is_named = keys.last().is_none_or(|key| explained.contains(&format!("{key}`")));
+    if is_named { explained } else { format!("`{path}`: {explained}") }
+}
+
+/// How one writes a key, if that is not plain from its name.
+pub(super) fn example(path: &str) -> Option<&'static str> {
+    let is_of = |end: &str| path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    EXAMPLES.iter().find(|(end, _)| is_of(end)).map(|(_, example)| *example)
+}
+
+/// The beginning of a text, in one line.
+pub(super) fn piece(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim_end();
+    if line.len() == text.trim_end().len() && line.chars().count() <= LONGEST_PIECE {
+        return line.to_owned();
+    }
+    line.chars().take(LONGEST_PIECE).chain("...".chars()).collect()
 }
 
 /// A choice between names, some of which are keys with a value.
-fn wrong_choice(message: &str, keys: &[&str], found: &str) -> Option<String> {
+fn wrong_choice(complaint: &Complaint<'_>) -> Option<String> {
+    let &Complaint { message, keys, found, choices } = complaint;
     let (&key, around) = keys.split_last()?;
-    let name = found.trim_matches(['"', '\'']);
+    let name = piece(found.trim_matches(['"', '\'']));
+    let path = keys.join(".");
     if message.starts_with("invalid type: unit variant, expected") {
-        return Some(format!("`{name}` needs a value: write {key}.{name} = and its value"));
+        let right = example(&format!("{path}.{name}")).map_or_else(String::new, |right| format!(", such as {right}"));
+        return Some(format!("`{name}` needs a value: write {key}.{name} = and its value{right}"));
     }
     if message.starts_with("expected table, found ") {
         let of = around.last().copied().unwrap_or("it");
         return Some(format!("`{key}` has no value: write {of} = \"{key}\""));
     }
     if message.starts_with("wanted exactly 1 element") {
-        return Some(format!("`{key}` must have exactly one key: write the one that is meant"));
+        return Some(format!("`{path}` must have exactly one key: write the one that is meant"));
     }
     (message == "wanted string or table").then(|| {
-        let example = CHOICES.iter().find(|(choice, _)| *choice == key).map(|(_, example)| *example);
-        let jitter = format!("{key}.exponential = {{ mean_us = 20 }}");
-        let right = example.or_else(|| key.ends_with("jitter").then_some(jitter.as_str()));
-        let right = right.map_or_else(String::new, |right| format!(", such as {right}"));
-        format!("`{key}` must be a name in quotes, or one with a value{right}")
+        let right = example(&path).map_or_else(String::new, |right| format!(", such as {right}"));
+        let names =
+            if choices.is_empty() { "a name in quotes, or one with a value".to_owned() } else { one_of(choices) };
+        format!("`{path}` is {}, and must be {names}{right}", piece(found))
     })
+}
+
+fn one_of(names: &[String]) -> String {
+    format!("one of {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+}
+
+/// A number that no type of the deserialiser holds.
+fn overflow(complaint: &Complaint<'_>) -> Option<String> {
+    let &Complaint { message, keys, found, .. } = complaint;
+    let is = message.ends_with("number overflowed");
+    is.then(|| format!("`{}` = {} is out of range: no number here has so many digits", keys.join("."), piece(found)))
 }
 
 /// An unknown key. If only the unit differs, that is what is wrong.
@@ -95,8 +188,14 @@ fn unknown_key(message: &str) -> Option<String> {
     let same_stem = expected.iter().find(|key| stem(key).is_some_and(|stem| stem == wanted));
     Some(match same_stem {
         Some(key) => format!("unknown key `{found}`: its unit is not right here, write `{key}`"),
-        None => format!("unknown key `{found}`: {}", suggestion(found, &expected)),
+        None => format!("unknown key `{}`: {}", piece(found), suggestion(found, &expected)),
     })
+}
+
+/// The names that a message of an unknown one says are right.
+pub(super) fn choices(message: &str) -> Vec<String> {
+    let variants = message.strip_prefix("unknown variant").and_then(found_and_expected);
+    variants.map_or_else(Vec::new, |(_, expected)| expected.into_iter().map(str::to_owned).collect())
 }
 
 fn unknown_variant(message: &str) -> Option<String> {
@@ -104,7 +203,7 @@ fn unknown_variant(message: &str) -> Option<String> {
     if found == "statime" {
         return Some("`statime` is not in this build: build it with `--features statime`".to_owned());
     }
-    Some(format!("`{found}` is unknown here: {}", suggestion(found, &expected)))
+    Some(format!("`{}` is unknown here: {}", piece(found), suggestion(found, &expected)))
 }
 
 /// What stands between the message's backquotes: what was found, and what could be.
@@ -143,34 +242,46 @@ fn missing(message: &str) -> Option<String> {
     })
 }
 
-fn wrong_type(message: &str) -> Option<String> {
+fn wrong_type(complaint: &Complaint<'_>) -> Option<String> {
+    let &Complaint { message, keys, .. } = complaint;
     let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
-    let (found, expected) = rest.rsplit_once(", expected ")?;
-    let right = TYPES.iter().find(|(name, _)| *name == expected).map(|(_, right)| (*right).to_owned());
-    let right = right.or_else(|| table(expected)).unwrap_or_else(|| expected.to_owned());
-    let found = match found {
-        "map" => "a table",
-        "sequence" => "a list",
-        other => other,
+    let (found, expected) = rest.split_once(", expected ")?;
+    if found == "unit variant" {
+        return None;
+    }
+    let path = keys.join(".");
+    let of = if path.is_empty() { "this".to_owned() } else { format!("`{path}`") };
+    let example = example(&path).map_or_else(String::new, |right| format!(", such as {right}"));
+    let right = match TYPES.iter().find(|(name, _)| *name == expected) {
+        Some((_, right)) => (*right).to_owned(),
+        None if expected.starts_with("struct ") => format!("a table of keys{example}"),
+        None if expected.ends_with("path string") => format!("the path of a file in quotes{example}"),
+        None if expected.starts_with("a sequence") => format!("a list in []{example}"),
+        None => expected.to_owned(),
     };
-    Some(format!("{} is not right here: it must be {right}", found.replace('`', "")))
+    Some(format!("{of} is {}, and must be {right}", what(found)))
 }
 
-/// What a table is to a person.
-fn table(expected: &str) -> Option<String> {
-    let name = expected.strip_prefix("struct ")?;
-    let name = name.strip_prefix("variant ").unwrap_or(name);
-    let example = TABLES.iter().find(|(table, _)| *table == name);
-    Some(example.map_or_else(
-        || "a table of keys in { }".to_owned(),
-        |(_, example)| format!("a table of keys, such as {example}"),
-    ))
+/// A value that the deserialiser found, in a person's words.
+fn what(found: &str) -> String {
+    match found {
+        "map" => return "a table".to_owned(),
+        "sequence" => return "a list".to_owned(),
+        _ => {}
+    }
+    if let Some(text) = found.strip_prefix("string ") {
+        return format!("the text {}", piece(text));
+    }
+    // Such as "integer `5` as u128".
+    piece(found.split('`').nth(1).unwrap_or(found))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Complaint;
+
     fn explain(message: &str) -> String {
-        super::explain(message, &[], "")
+        super::explain(&Complaint { message, keys: &[], found: "", choices: &[] })
     }
 
     #[test]
@@ -200,10 +311,10 @@ mod tests {
 
     #[test]
     fn types_are_said_in_a_persons_words() {
-        let message = r#"invalid type: string "x", expected f64"#;
-        assert_eq!(explain(message), r#"string "x" is not right here: it must be a number"#);
+        let message = r#"invalid type: string "x", expected a boolean"#;
+        assert_eq!(explain(message), r#"this is the text "x", and must be true or false"#);
         let message = "invalid value: integer `300`, expected u8";
-        assert_eq!(explain(message), "integer 300 is not right here: it must be a whole number from 0 to 255");
+        assert_eq!(explain(message), "this is 300, and must be a whole number from 0 to 255");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What can happen during a run.
 
 use super::value::{
-    CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Probability, RtpPayloadType,
-    Seconds, SlewPpm, StepMicros, StepMillis,
+    CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Period, Probability,
+    RtpPayloadType, Seconds, SlewPpm, StepMicros, StepMillis,
 };
 use super::{Attack, Jitter, Lies, RateLimit, Stall};
 use crate::models::{Ramp, Slew, TrueTime};
@@ -19,7 +19,7 @@ pub struct Fault {
     /// How long it lasts; to the end of the run if not given.
     pub for_s: Option<Seconds>,
     /// Time from one beginning to the next, to the end of the run; it happens once if not given.
-    pub every_s: Option<Seconds>,
+    pub every_s: Option<Period>,
     /// What it is.
     pub what: FaultKind,
 }

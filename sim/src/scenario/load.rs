@@ -1,17 +1,21 @@
 //! Loading a scenario file: reading, overrides, deserialising, and the programme.
 
-use super::explain::explain;
+use super::explain::{Complaint, choices, explain, piece};
 use super::shape::{first_wrong, keys_at};
-use super::{Audio, Scenario, ScenarioError, Source, SourceTone, Talker};
+use super::{Audio, Scenario, ScenarioError, Source, Talker};
 use crate::models::{SourceSignal, Tone};
 use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use serde::de::DeserializeOwned;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeTable;
+
+/// Longest scenario file, in bytes; those here have up to 12,000.
+const LONGEST_SCENARIO: u64 = 1_000_000;
 
 /// A scenario that can be run, with its programme.
 #[derive(Clone, Debug)]
@@ -53,8 +57,13 @@ impl Loaded {
     /// # Errors
     /// With file, line and what would be right.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path)
+        let bytes = read_at_most(path, LONGEST_SCENARIO)
             .map_err(|source| ScenarioError::Unreadable { path: path.to_owned(), source })?;
+        let no_text = |reason: String| ScenarioError::NoText { path: path.to_owned(), reason };
+        let bytes = bytes.ok_or_else(|| {
+            no_text(format!("more than {LONGEST_SCENARIO} bytes are no scenario; give the path of a scenario file"))
+        })?;
+        let text = engine::text::decode(&bytes).map_err(|error| no_text(error.to_string()))?;
         Self::parse(path, &text, overrides)
     }
 
@@ -78,6 +87,13 @@ impl Loaded {
     }
 }
 
+/// What a file holds, if that is not more than so many bytes.
+pub(super) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= most))
+}
+
 /// A scenario file and its text, to point at, and what was changed from the command line.
 pub(super) struct File<'a> {
     path: &'a Path,
@@ -95,6 +111,20 @@ impl File<'_> {
         ScenarioError::at(self.path, self.text, span, message)
     }
 
+    /// The error about a key of a section, at its line, or at the `--set` that gave its value.
+    pub(super) fn error_of(&self, section: &str, key: &str, message: impl Into<String>) -> ScenarioError {
+        let section_path = section.trim_matches(['[', ']']);
+        let path = if section_path.is_empty() { key.to_owned() } else { format!("{section_path}.{key}") };
+        let sets = |assignment: &&String| {
+            let set = assignment.split('=').next().unwrap_or_default().trim();
+            !key.is_empty() && (set == path || set.starts_with(&format!("{path}.")))
+        };
+        match self.overrides.iter().rev().find(sets) {
+            Some(assignment) => ScenarioError::Override { assignment: piece(assignment), message: message.into() },
+            None => self.error(&self.find(section, key), message),
+        }
+    }
+
     /// The path of a file that the scenario names: relative to its own.
     pub(super) fn beside(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(path)
@@ -107,7 +137,7 @@ impl File<'_> {
         let mut table: toml::Table = read(self.text).map_err(wrong)?;
         let (mut changed, mut changes) = (plain.clone(), Vec::new());
         for assignment in overrides {
-            let failed = |message: String| ScenarioError::Override { assignment: assignment.clone(), message };
+            let failed = |message: String| ScenarioError::Override { assignment: piece(assignment), message };
             let before = table.clone();
             apply(&mut table, assignment).map_err(failed)?;
             if table != before {
@@ -131,7 +161,7 @@ impl File<'_> {
     pub(super) fn format(&self, talker: &Talker) -> Result<StreamFormat, ScenarioError> {
         let channels = usize::from(talker.channels);
         let format = StreamFormat::new(talker.encoding.encoding(), talker.sample_rate_hz.rate(), channels)
-            .map_err(|error| self.error(&self.find("[talker]", "channels"), error.to_string()))?;
+            .map_err(|error| self.error_of("[talker]", "channels", error.to_string()))?;
         let payload = usize::from(talker.packet_frames) * format.bytes_per_frame();
         if payload == 0 || payload > MAX_PAYLOAD {
             let frames = MAX_PAYLOAD / format.bytes_per_frame();
@@ -139,7 +169,7 @@ impl File<'_> {
                 "packets of {} frames have a payload of {payload} bytes: packet_frames must be 1 to {frames} for this format",
                 talker.packet_frames
             );
-            return Err(self.error(&self.find("[talker]", "packet_frames"), message));
+            return Err(self.error_of("[talker]", "packet_frames", message));
         }
         Ok(format)
     }
@@ -148,18 +178,16 @@ impl File<'_> {
         let section = self.find("[talker]", "source");
         let rate = talker.sample_rate_hz.rate();
         match &talker.source {
-            Source::Wav(_) if audio == Audio::None => {
-                SourceSignal::silence(rate, talker.channels).map_err(|error| self.error(&section, error.to_string()))
-            }
             Source::Wav(wav) => {
                 let path = self.beside(wav.as_ref());
-                SourceSignal::from_wav(&path, rate, talker.channels)
-                    .map_err(|error| self.error(&wav.span(), error.to_string()))
+                // Nobody hears it, but it is what the scenario says.
+                let read = if audio == Audio::None { SourceSignal::silence_for_wav } else { SourceSignal::from_wav };
+                read(&path, rate, talker.channels).map_err(|error| self.error(&wav.span(), error.to_string()))
             }
             Source::Tones(tones) => {
                 let tones: Vec<Tone> = tones
                     .iter()
-                    .map(|&SourceTone { frequency_hz, level_dbfs }| Tone { frequency_hz, level_dbfs })
+                    .map(|tone| Tone { frequency_hz: tone.frequency_hz.get(), level_dbfs: tone.level_dbfs.get() })
                     .collect();
                 SourceSignal::tones(rate, talker.channels, &tones)
                     .map_err(|error| self.error(&section, error.to_string()))
@@ -204,10 +232,33 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     }
     toml::from_str(text).map_err(|error| {
         let place = place(&error);
-        let found = text.get(place.clone()).unwrap_or_default();
-        let message = explain(error.message(), &keys_at(document.get_ref(), place.start), found);
+        let message = error.message();
+        // An error in the only key of a table has the table's place.
+        let is_inside = message.contains(" is out of range: ") || is_of_type(message);
+        let complaint = Complaint {
+            message,
+            keys: &keys_at(document.get_ref(), place.start, is_inside),
+            found: text.get(place.clone()).unwrap_or_default(),
+            choices: &choices_at::<T>(text, &place),
+        };
+        let message = explain(&complaint);
         (place, message)
     })
+}
+
+/// Whether a message is about a value of a wrong type that is no table.
+fn is_of_type(message: &str) -> bool {
+    let of_value = |rest: &str| !rest.starts_with("map") && !rest.starts_with("unit variant");
+    ["invalid type: ", "invalid value: "].iter().any(|start| message.strip_prefix(start).is_some_and(of_value))
+}
+
+/// The names that would be right at a place of a text where a choice of names is: what the
+/// deserialiser says of a name that nothing has.
+fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<String> {
+    let around = text.get(..place.start).zip(text.get(place.end..)).filter(|_| !place.is_empty());
+    let Some((before, after)) = around else { return Vec::new() };
+    let error = toml::from_str::<T>(&format!("{before}\"?\"{after}")).err();
+    error.map_or_else(Vec::new, |error| choices(error.message()))
 }
 
 /// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
@@ -243,8 +294,13 @@ fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
 fn apply(table: &mut toml::Table, assignment: &str) -> Result<(), String> {
     let (path, value) =
         assignment.split_once('=').ok_or_else(|| "write key.key=value, such as card.callback_frames=480".to_owned())?;
-    let parsed: toml::Table = toml::from_str(&format!("value = {value}"))
-        .map_err(|_| format!("`{value}` is no TOML value; quote text as '\"text\"'"))?;
+    let parsed: toml::Table = toml::from_str(&format!("value = {value}")).map_err(|error| {
+        let value = piece(value);
+        if error.message().ends_with("number overflowed") {
+            return format!("{value} is out of range: no number here has so many digits");
+        }
+        format!("`{value}` is no TOML value; quote text as '\"text\"'")
+    })?;
     let value = parsed.get("value").cloned().ok_or_else(|| "a value is missing".to_owned())?;
     let mut keys: Vec<&str> = path.trim().split('.').collect();
     if keys.iter().any(|key| key.is_empty()) {

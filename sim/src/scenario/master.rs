@@ -1,6 +1,6 @@
 //! PTP masters of a scenario.
 
-use super::value::{Identity, Micros, Seconds, StepMicros};
+use super::value::{Identity, Micros, Period, Seconds, StepMicros, whole};
 use serde::Deserialize;
 
 /// A PTP master. Its time is the truth for as long as it is the best that is there.
@@ -18,11 +18,17 @@ pub struct Grandmaster {
     pub priority_2: u8,
     /// Clock class: 6 for a locked GPS receiver.
     pub clock_class: u8,
-    /// Announce interval, 2^n s.
+    /// Announce interval, 2^n s: what profiles allow (IEEE 1588-2019, annex I: 0 to 4; SMPTE ST
+    /// 2059-2: from -3), and a little more.
+    #[serde(deserialize_with = "whole::<-4, 4, _, _>")]
     pub log_announce_interval: i8,
-    /// Sync interval, 2^n s.
+    /// Sync interval, 2^n s: what profiles allow (SMPTE ST 2059-2: from -7; AES67: to 1), and a
+    /// little more.
+    #[serde(deserialize_with = "whole::<-7, 4, _, _>")]
     pub log_sync_interval: i8,
-    /// Interval that slaves are to keep between Delay_Reqs, 2^n s.
+    /// Interval that slaves are to keep between Delay_Reqs, 2^n s: what profiles allow (SMPTE ST
+    /// 2059-2: from -7; IEEE 1588-2019, annex I: to 5).
+    #[serde(deserialize_with = "whole::<-7, 5, _, _>")]
     pub log_min_delay_req_interval: i8,
     /// Whether a Follow_Up tells when the Sync was sent.
     pub two_step: bool,
@@ -67,7 +73,7 @@ pub struct Wander {
     /// RMS.
     pub rms_us: Micros,
     /// Time constant.
-    pub tau_s: Seconds,
+    pub tau_s: Period,
 }
 
 /// The default of priority 2 (AES67-2018, annex A).

@@ -37,9 +37,9 @@ pub use master::{Dialect, Grandmaster, Wander};
 pub use receiver::{Membership, OwnNetwork, Receiver, Surroundings};
 pub use sender::{Sender, SenderClock};
 pub use value::{
-    CallbackFrames, Identity, MegabitsPerSecond, MessagesPerSecond, Micros, Millis, MulticastGroup, PacketFrames,
-    PartsPerMillion, Probability, QueueBytes, Queues, RtpPayloadType, SampleRateHz, Seconds, SlewPpm, SmallCount,
-    StepMicros, StepMillis, TailIndex, WanderPpb,
+    CallbackFrames, DepthMillis, Identity, LevelDbfs, LimitValue, MegabitsPerSecond, MessagesPerSecond, Micros, Millis,
+    MulticastGroup, PacketFrames, PartsPerMillion, Period, Probability, QueueBytes, Queues, RtpPayloadType,
+    SampleRateHz, Seconds, SinePeriod, SlewPpm, SmallCount, StepMicros, StepMillis, TailIndex, ToneHz, WanderPpb,
 };
 pub use weather::{Duplicate, LossBurst};
 
@@ -109,14 +109,14 @@ pub struct Record {
     /// Whether audio is rendered, captured and listened to.
     pub audio: Audio,
     /// Interval of the trace.
-    pub interval_s: Seconds,
+    pub interval_s: Period,
     /// Bits of a sample in the WAV files.
     pub wav_bits: WavBits,
 }
 
 impl Default for Record {
     fn default() -> Self {
-        Self { audio: Audio::Full, interval_s: Seconds::try_from(1.0).unwrap_or_default(), wav_bits: WavBits::Pcm24 }
+        Self { audio: Audio::Full, interval_s: Period::try_from(1.0).unwrap_or_default(), wav_bits: WavBits::Pcm24 }
     }
 }
 
@@ -253,7 +253,7 @@ pub enum Jitter {
 #[serde(deny_unknown_fields)]
 pub struct Stall {
     /// Mean time from one stall to the next.
-    pub mean_interval_s: Seconds,
+    pub mean_interval_s: Period,
     /// Shortest stall.
     pub min_ms: Millis,
     /// Longest stall.

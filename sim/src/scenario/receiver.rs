@@ -2,7 +2,7 @@
 //!
 //! What is its own has random streams of its own, named after the receiver; what it shares with the others, it lives through as they do.
 
-use super::{AudioChain, Card, Host, Path, ReceiverKind, Scenario, Seconds};
+use super::{AudioChain, Card, Host, Path, Period, ReceiverKind, Scenario};
 use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
@@ -24,7 +24,7 @@ pub struct Receiver {
     pub network: OwnNetwork,
     /// How often it reports its groups to the switches by itself; never after it has joined them,
     /// if not given.
-    pub rejoin_every_s: Option<Seconds>,
+    pub rejoin_every_s: Option<Period>,
 }
 
 /// Paths that only one receiver has.
@@ -152,8 +152,8 @@ impl Scenario {
         }
     }
 
-    fn membership(&self, rejoin_every_s: Option<Seconds>) -> Membership {
+    fn membership(&self, rejoin_every_s: Option<Period>) -> Membership {
         let timeout = self.network.group_timeout_s.nanos();
-        Membership { timeout, rejoin_every: rejoin_every_s.map(Seconds::nanos) }
+        Membership { timeout, rejoin_every: rejoin_every_s.map(Period::nanos) }
     }
 }

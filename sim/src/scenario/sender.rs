@@ -1,6 +1,6 @@
 //! The engine's sender, on a computer of its own, in the place of the talker's model.
 
-use super::value::{Micros, Millis, Seconds};
+use super::value::{Micros, Millis, Period};
 use super::{AudioChain, Card, Host, Jitter, Path, Scenario, Surroundings};
 use serde::Deserialize;
 use toml::Spanned;
@@ -36,7 +36,7 @@ pub enum SenderClock {
         /// Amplitude of the sine.
         error_us: Micros,
         /// Its period.
-        period_s: Seconds,
+        period_s: Period,
     },
 }
 

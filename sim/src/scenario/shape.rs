@@ -5,7 +5,7 @@
 //! the first field. So shapes are compared here first: what may be there several times, what is one
 //! section, and what is one number with its unit in its name.
 
-use super::explain::UNITS;
+use super::explain::{UNITS, example};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -61,32 +61,42 @@ pub(super) fn first_wrong(text: &str, document: &DeTable<'_>) -> Option<(Range<u
     wrongs.into_iter().min_by_key(|(place, _)| place.start)
 }
 
-/// The keys that lead to the value at a place of the text.
-pub(super) fn keys_at<'a>(document: &'a DeTable<'_>, place: usize) -> Vec<&'a str> {
-    fn search<'a>(value: &'a DeValue<'_>, place: usize, path: &[&'a str], best: &mut (usize, Vec<&'a str>)) {
-        match value {
-            DeValue::Table(table) => {
-                for (key, value) in table {
-                    let path = [path, &[key.get_ref()]].concat();
-                    let span = value.span();
-                    if span.contains(&place) && span.len() <= best.0 {
-                        *best = (span.len(), path.clone());
-                    }
-                    search(value.get_ref(), place, &path, best);
-                }
+/// The keys that lead to the value at a place of the text. If that is a table of one key, and
+/// `inside` is asked for, they lead into it.
+pub(super) fn keys_at<'a>(document: &'a DeTable<'_>, place: usize, inside: bool) -> Vec<&'a str> {
+    struct Best<'a> {
+        length: usize,
+        keys: Vec<&'a str>,
+        value: Option<&'a DeValue<'a>>,
+    }
+    fn search<'a>(table: &'a DeTable<'_>, place: usize, path: &[&'a str], best: &mut Best<'a>) {
+        for (key, value) in table {
+            let keys = [path, &[key.get_ref()]].concat();
+            let span = value.span();
+            let value = value.get_ref();
+            if span.contains(&place) && span.len() <= best.length {
+                *best = Best { length: span.len(), keys: keys.clone(), value: Some(value) };
             }
-            DeValue::Array(items) => items.iter().for_each(|item| search(item.get_ref(), place, path, best)),
-            _ => {}
+            match value {
+                DeValue::Table(table) => search(table, place, &keys, best),
+                DeValue::Array(items) => {
+                    let tables = items.iter().filter_map(|item| item.get_ref().as_table());
+                    tables.for_each(|table| search(table, place, &keys, best));
+                }
+                _ => {}
+            }
         }
     }
-    let mut best = (usize::MAX, Vec::new());
-    for (key, value) in document {
-        if value.span().contains(&place) && value.span().len() <= best.0 {
-            best = (value.span().len(), vec![key.get_ref().as_ref()]);
-        }
-        search(value.get_ref(), place, &[key.get_ref()], &mut best);
+    let mut best = Best { length: usize::MAX, keys: Vec::new(), value: None };
+    search(document, place, &[], &mut best);
+    let Best { mut keys, mut value, .. } = best;
+    while inside && let Some(DeValue::Table(table)) = value {
+        let mut entries = table.iter();
+        let Some((key, only)) = entries.next().filter(|_| entries.next().is_none()) else { break };
+        keys.push(key.get_ref());
+        value = Some(only.get_ref());
     }
-    best.1
+    keys
 }
 
 fn look(text: &str, table: &DeTable<'_>, path: &str, wrongs: &mut Vec<(Range<usize>, String)>) {
@@ -111,7 +121,10 @@ fn look(text: &str, table: &DeTable<'_>, path: &str, wrongs: &mut Vec<(Range<usi
             }
             _ if is_list => wrongs.push((place, several(name))),
             DeValue::Table(inner) if unit_of(name).is_some() => wrongs.push((place, number_in_table(name, inner))),
-            DeValue::Table(inner) => look(text, inner, &full, wrongs),
+            DeValue::Table(inner) => {
+                wrongs.extend(crossed(inner));
+                look(text, inner, &full, wrongs);
+            }
             DeValue::String(said) => wrongs.extend(number_in_quotes(name, said).map(|message| (place, message))),
             _ => {}
         }
@@ -124,6 +137,22 @@ fn look(text: &str, table: &DeTable<'_>, path: &str, wrongs: &mut Vec<(Range<usi
             wrongs.push((value.span(), message));
         }
     }
+}
+
+/// The upper bound in a table that is below its lower one: `min_us` and `max_us`.
+fn crossed(table: &DeTable<'_>) -> Option<(Range<usize>, String)> {
+    let number = |value: &DeValue<'_>| match value {
+        DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        _ => None,
+    };
+    table.iter().find_map(|(key, value)| {
+        let upper = key.get_ref();
+        let lower = format!("min_{}", upper.strip_prefix("max_")?);
+        let least = number(table.get(lower.as_str())?.get_ref())?;
+        let is_below = number(value.get_ref())? < least;
+        is_below.then(|| (value.span(), format!("`{upper}` must be at least `{lower}`, which is {least}")))
+    })
 }
 
 /// A scenario may have several of these.
@@ -144,7 +173,14 @@ fn no_list(
             (at, format!("there is one `{name}`, and [[ ]] is for what is there several times: write [{full}]"))
         }
         Some((_, true)) => (place, format!("`{name}` is one table and no list: leave out the brackets [ ] around it")),
-        _ => (place, format!("`{name}` is one value and no list: leave out the brackets [ ] around it")),
+        _ => {
+            let right = match (example(full), unit_of(name)) {
+                (Some(right), _) => format!("write it such as {right}"),
+                (None, Some(_)) => format!("write one number, as in {name} = 20"),
+                (None, None) => "leave out the brackets [ ] around it".to_owned(),
+            };
+            (place, format!("`{name}` is one value and no list: {right}"))
+        }
     }
 }
 
@@ -223,8 +259,11 @@ mod tests {
     fn keys_lead_to_a_place() {
         let text = "a = 1\n[b]\nc = { d = [{ e = 5 }] }\n";
         let document = DeTable::parse(text).unwrap();
-        assert_eq!(keys_at(document.get_ref(), text.find('5').unwrap()), ["b", "c", "d", "e"]);
-        assert_eq!(keys_at(document.get_ref(), text.find('1').unwrap()), ["a"]);
-        assert_eq!(keys_at(document.get_ref(), text.len() + 5), Vec::<&str>::new());
+        let (five, table) = (text.find('5').unwrap(), text.find("{ d").unwrap());
+        assert_eq!(keys_at(document.get_ref(), five, false), ["b", "c", "d", "e"]);
+        assert_eq!(keys_at(document.get_ref(), table, false), ["b", "c"]);
+        assert_eq!(keys_at(document.get_ref(), table, true), ["b", "c", "d"]);
+        assert_eq!(keys_at(document.get_ref(), text.find('1').unwrap(), true), ["a"]);
+        assert_eq!(keys_at(document.get_ref(), text.len() + 5, true), Vec::<&str>::new());
     }
 }

@@ -39,7 +39,7 @@ pub struct Control {
     pub progress_ms: AtomicU64,
     /// Simulated ms that the run furthest ahead has reached.
     pub reached_ms: AtomicU64,
-    /// Set to stop at the next trace row.
+    /// Set to stop before the next event.
     pub cancelled: AtomicBool,
 }
 
@@ -290,16 +290,16 @@ impl<'a> World<'a> {
             if at < now {
                 return Err(self.violated(at, format!("time ran backwards, from {now} ns")));
             }
+            if control.cancelled.load(Ordering::Relaxed) {
+                cancelled = true;
+                break;
+            }
             now = at;
             let is_row = event == Event::Row;
             self.handle(now, event)?;
             if is_row {
                 control.progress_ms.fetch_add((self.interval() / 1_000_000) as u64, Ordering::Relaxed);
                 control.reached_ms.fetch_max((now / 1_000_000) as u64, Ordering::Relaxed);
-                cancelled = control.cancelled.load(Ordering::Relaxed);
-                if cancelled {
-                    break;
-                }
             }
         }
         let events = self.queue.scheduled();

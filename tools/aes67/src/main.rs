@@ -25,6 +25,7 @@ mod session;
 #[cfg(feature = "cpal")]
 mod sound_card;
 mod target;
+mod text_file;
 mod trust;
 mod whole_file;
 

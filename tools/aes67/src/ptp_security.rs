@@ -1,9 +1,9 @@
 //! The keys that PTP messages are authenticated with.
 
 use crate::failure::{Failure, Result};
+use crate::text_file;
 use clap::Args;
 use engine::ptp::authentication::{Authentication, SecurityAssociation};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ impl SecurityOptions {
 
     fn read(&self, file: &Path) -> Result<Authentication> {
         let wrong = |what: String| Failure::input(format!("{}: {what}", file.display()));
-        let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let text = text_file::read(file)?;
         let all = SecurityAssociation::parse_all(&text).map_err(|error| wrong(error.to_string()))?;
         let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
         let association = match (self.spp, all.as_slice()) {

@@ -22,7 +22,7 @@ pub use table::{render_drift_json, render_drift_table};
 pub use wandering::wandering_masters;
 
 use super::seeds::run_seeds;
-use crate::scenario::{Audio, FaultKind, Loaded, Scenario, Seconds};
+use crate::scenario::{Audio, FaultKind, Loaded, Period, Scenario};
 use crate::world::{Control, RunError, World, stream_config};
 use measure::{Course, Displacement, RunFigures};
 use std::path::PathBuf;
@@ -109,7 +109,7 @@ fn one(
     let scenario = &mut loaded.scenario;
     scenario.seed = seed;
     scenario.record.audio = Audio::None;
-    scenario.record.interval_s = Seconds::try_from(ROWS).unwrap_or_default();
+    scenario.record.interval_s = Period::try_from(ROWS).unwrap_or_default();
     let Some((chain, stream)) = loaded.scenario.chain().zip(loaded.stream.as_ref()) else {
         return Err(DriftBenchError::NoChain(loaded.path));
     };

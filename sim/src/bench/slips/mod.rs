@@ -11,7 +11,7 @@ mod table;
 pub use measure::SlipFigures;
 pub use table::{render_slip_cells, render_slip_json, render_slip_table};
 
-use crate::scenario::{Audio, Fault, FaultKind, Loaded, Millis, Seconds, StepMillis};
+use crate::scenario::{Audio, DepthMillis, Fault, FaultKind, Loaded, Millis, Period, Seconds, StepMillis};
 use crate::world::{Control, EngineReceiver, RunError, World, stream_config};
 use measure::Course;
 use rayon::prelude::*;
@@ -185,7 +185,7 @@ fn one(condition: &Loaded, case: SlipCase, control: &Control) -> Result<Option<S
     let duration_s = scenario.duration_s.get();
     let at_s = duration_s * BEFORE_SHARE;
     scenario.record.audio = Audio::None;
-    scenario.record.interval_s = Seconds::try_from(ROWS).unwrap_or_default();
+    scenario.record.interval_s = Period::try_from(ROWS).unwrap_or_default();
     scenario.faults.push(case.kind.fault(at_s, case.size_ms));
     if let Some(talker) = &mut scenario.talker {
         talker.packet_frames = case.packet_frames;
@@ -194,7 +194,7 @@ fn one(condition: &Loaded, case: SlipCase, control: &Control) -> Result<Option<S
         card.callback_frames = case.callback_frames;
     }
     if let Some(playout) = &mut scenario.playout {
-        playout.target_depth_ms = Millis::try_from(case.depth_ms).unwrap_or_default();
+        playout.target_depth_ms = DepthMillis::try_from(case.depth_ms).unwrap_or_default();
     }
     let Some((chain, stream)) = loaded.scenario.chain().zip(loaded.stream.as_ref()) else {
         return Err(SlipBenchError::NoChain(loaded.path));

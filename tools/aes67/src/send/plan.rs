@@ -5,6 +5,7 @@
 use super::channels::ChannelList;
 use super::locate::{Language, line_at, line_of};
 use crate::failure::{Failure, Result};
+use crate::text_file;
 use clap::ValueEnum;
 use engine::announce::sdp::ReferenceClock;
 use engine::ptp::wire::ClockIdentity;
@@ -438,8 +439,7 @@ impl Origin {
 impl Plan {
     /// Reads a file: JSON if its name ends in `.json`, or if it begins with a brace, else TOML. Paths in it are as seen from its folder.
     pub(crate) fn load(file: &Path) -> Result<(Self, Origin)> {
-        let text =
-            std::fs::read_to_string(file).map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
+        let text = text_file::read(file)?;
         let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
             || text.trim_start().starts_with('{');
         let language = if is_json { Language::Json } else { Language::Toml };
