@@ -13,11 +13,13 @@
  * with these options after `?`, separated by `&`:
  *
  *     interface  network interface, by name or address         latency   ms from the sender's stamp to the channel, kept as it is
- *     pt         payload type to accept                        domain    PTP domain, 0 to 127
+ *     pt         payload type to accept                        jitter    ms that packets wait, raised by itself when they come late
+ *     domain     PTP domain, 0 to 127
  *     source     the only sender to be heard (address)         wait      ms to wait for the first packet; error 40 if none comes
  *     pace       host (default): resampled to the pace at which the channel is pulled;
  *                ptp: the channel is pulled at the pace of PTP, and samples stay as they are
  *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
+ *     iface, payload, ch and samplerate are other names of interface, pt, channels and rate
  *
  * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
  * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
@@ -31,7 +33,7 @@
 #ifndef BASS_AES67_H
 #define BASS_AES67_H
 
-#include "bass.h" /* the SDK's own: DWORD, QWORD, BOOL, HSTREAM, WINAPI, CALLBACK */
+#include "bass.h" /* the SDK's own: BYTE, WORD, DWORD, QWORD, BOOL, HSTREAM, WINAPI, CALLBACK */
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,23 +48,29 @@ typedef long long BASS_AES67_INT64;
 /* ---- Options: BASS_SetConfig, BASS_GetConfig, and the Ptr forms for texts ----
  *
  * They are the process's, may be set before or after BASS_Init, and hold for streams opened afterwards. What is out of range is refused with BASS_ERROR_ILLPARAM.
- * The numbers 0x20001 to 0x20003 are those that hosts of this add-on have always used. A later public header of the same name numbers PT 0x20000 and
- * JITTER 0x20002: a host that was built with that one needs this one.
+ * BASS_AES67_GetErrorText says then what would be right.
  */
+#define BASS_CONFIG_AES67_PT 0x20000               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
 #define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
-#define BASS_CONFIG_AES67_PT 0x20002               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
+/* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40. The first document
+ * of this interface had the payload type here: 96..127 are payload types as in
+ * BASS_CONFIG_AES67_PT, and it is read back in the meaning in which it was set last. */
+#define BASS_CONFIG_AES67_JITTER 0x20002
 #define BASS_CONFIG_AES67_PTP_DOMAIN 0x20003       /* get/set: 0..127 */
-#define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<port>, domain <n>, <offset>, Freq: <ppm> [LOCKED]"; what keeps it from being locked comes last */
+#define BASS_CONFIG_AES67_PTP_STATS 0x20004        /* text, get: "Slave to: PTP/<grandmaster>:<port>, <offset>, Freq: <ppm> [LOCKED]"; what keeps it from being locked comes last */
 #define BASS_CONFIG_AES67_PTP_OFFSET 0x20005       /* get: low 32 bits of the offset in ns, signed; all of it: BASS_AES67_ClockGetOffset */
 #define BASS_CONFIG_AES67_PTP_STATE 0x20006        /* get: BASS_AES67_PTP_* */
 #define BASS_CONFIG_AES67_PTP_ENABLED 0x20007      /* get/set: 0 plays by the arrival of packets alone */
-#define BASS_CONFIG_AES67_JITTER 0x20008           /* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40 */
-/* Of the stream that was opened last; BASS_AES67_GetStats knows all of them. */
+#define BASS_CONFIG_AES67_JITTER_MS 0x20008        /* get/set: the same, and 96..127 are ms as well */
+/* The levels are of the stream that was opened last, and tell what waits in its jitter buffer when
+ * BASS takes its next block: 100 % is the target. What BASS has taken for playback is not in it.
+ * The counts are those of all streams since the library was loaded: they never run backwards.
+ * BASS_AES67_GetStats knows each stream's own. */
 #define BASS_CONFIG_AES67_BUFFER_LEVEL 0x20010     /* get: % of the target, 0..200 */
-#define BASS_CONFIG_AES67_JITTER_UNDERRUNS 0x20011 /* get */
+#define BASS_CONFIG_AES67_JITTER_UNDERRUNS 0x20011 /* get: blocks in which audio was missing */
 #define BASS_CONFIG_AES67_PACKETS_RECEIVED 0x20012 /* get */
-#define BASS_CONFIG_AES67_PACKETS_LATE 0x20013     /* get */
-#define BASS_CONFIG_AES67_BUFFER_PACKETS 0x20014   /* get */
+#define BASS_CONFIG_AES67_PACKETS_LATE 0x20013     /* get: packets that came after their playout had begun */
+#define BASS_CONFIG_AES67_BUFFER_PACKETS 0x20014   /* get: the level in packets, of BASS_CONFIG_AES67_TARGET_PACKETS */
 #define BASS_CONFIG_AES67_TARGET_PACKETS 0x20015   /* get */
 #define BASS_CONFIG_AES67_PACKET_TIME 0x20016      /* get: us */
 #define BASS_CONFIG_AES67_PTP_LOCKED 0x20017       /* get: 0 or 1 */
@@ -80,8 +88,9 @@ typedef long long BASS_AES67_INT64;
 
 /* BASS_CONFIG_AES67_CLOCK_MODE */
 #define BASS_AES67_CLOCK_PTP 0
-#define BASS_AES67_CLOCK_LIVEWIRE 1 /* packet arrivals */
+#define BASS_AES67_CLOCK_LIVEWIRE 1 /* the Livewire clock: 239.192.255.2:7000 */
 #define BASS_AES67_CLOCK_SYSTEM 2   /* the system's clock, if somebody disciplines it */
+#define BASS_AES67_CLOCK_ARRIVALS 3 /* packet arrivals */
 
 /* ---- Streams ---- */
 
@@ -124,7 +133,7 @@ typedef struct {
     double ratio_ppm;  /* playback ratio */
     double card_ppm;   /* rate at which the channel is pulled, against this computer's clock */
     double sender_ppm; /* rate of the sender, against this computer's clock */
-    double buffer_ms;
+    double buffer_ms; /* as BASS_CONFIG_AES67_BUFFER_LEVEL */
     double target_ms;
     double latency_ms; /* from the sender's stamp (on PTP) or the arrival to the pull */
     double jitter_ms;
@@ -136,15 +145,18 @@ BOOL BASS_AES67DEF(BASS_AES67_GetStats)(HSTREAM handle, BASS_AES67_STATS *stats)
 
 #define BASS_AES67_DOMAIN_DEFAULT 0xFFFFFFFF /* as BASS_CONFIG_AES67_PTP_DOMAIN */
 
-/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not; with BASS_AES67_CLOCK_SYSTEM the system's clock, and none of PTP's ports is opened.
- * NULL: the interface of the option. */
-BOOL BASS_AES67DEF(BASS_AES67_ClockStart)(const char *interface_name, DWORD domain);
+/* Follows PTP until BASS_AES67_ClockStop, whether streams are open or not; with
+ * BASS_AES67_CLOCK_SYSTEM the system's clock, and none of PTP's ports is opened. ClockStart takes
+ * interface and domain from the options, and succeeds as well if the clock is started already;
+ * ClockStartOn is refused then. NULL: the interface of the option. */
+BOOL BASS_AES67DEF(BASS_AES67_ClockStart)(void);
+BOOL BASS_AES67DEF(BASS_AES67_ClockStartOn)(const char *interface_name, DWORD domain);
 BOOL BASS_AES67DEF(BASS_AES67_ClockStop)(void);
-/* These tell of the clock that was asked for last, by a stream, an output or BASS_AES67_ClockStart. */
+/* These tell of the clock that was asked for last, by a stream, an output or one of these two. */
 DWORD BASS_AES67DEF(BASS_AES67_ClockGetState)(void); /* BASS_AES67_PTP_* */
 BOOL BASS_AES67DEF(BASS_AES67_ClockIsLocked)(void);
 double BASS_AES67DEF(BASS_AES67_ClockGetPPM)(void);                /* against this computer's clock */
-const char *BASS_AES67DEF(BASS_AES67_ClockGetStats)(void);         /* valid until 64 more calls */
+const char *BASS_AES67DEF(BASS_AES67_GetClockStats)(void);         /* as BASS_CONFIG_AES67_PTP_STATS; valid until 64 more calls */
 BOOL BASS_AES67DEF(BASS_AES67_ClockGetOffset)(BASS_AES67_INT64 *ns);  /* by how much the last second's prediction was off */
 BOOL BASS_AES67DEF(BASS_AES67_ClockGetTime)(QWORD *ns);            /* PTP time */
 BOOL BASS_AES67DEF(BASS_AES67_ClockGetGrandmaster)(QWORD *identity); /* 0xdca600fffeff2eea */
@@ -158,17 +170,38 @@ BOOL BASS_AES67DEF(BASS_AES67_TimerStop)(BASS_AES67_HTIMER timer);
 
 /* ---- Output: a decode channel as an AES67 stream ---- */
 
-typedef DWORD BASS_AES67_HOUTPUT;
+typedef void *BASS_AES67_HOUTPUT;
 
-/* BASS_AES67_OUTPUT_CONFIG.clock */
+/* A stream of 24 bits by the clock of the options, which is announced. It waits for PTP as long as
+ * BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT says, and goes by this computer's clock then, as it does
+ * at once where PTP's ports are refused. */
+typedef struct {
+    BYTE multicast_addr[4]; /* {239, 69, 0, 1} */
+    WORD port;              /* 0: 5004 */
+    BYTE interface_addr[4]; /* {0, 0, 0, 0}: that of the option */
+    BYTE payload_type;      /* 0: 96 */
+    WORD channels;          /* as the channel has them; 0: the same */
+    DWORD sample_rate;      /* as the channel has it; 0: the same */
+    DWORD packet_time_us;   /* 125, 250, 333, 1000, 4000, 5000; 0: 1000 */
+} BASS_AES67_OUTPUT_CONFIG;
+
+typedef struct {
+    QWORD packets_sent;
+    QWORD samples_sent; /* of one of the channels */
+    QWORD send_errors;
+    QWORD underruns; /* packets that are silence, whole or in part, because the channel gave nothing */
+} BASS_AES67_OUTPUT_STATS;
+
+/* BASS_AES67_OUTPUT_CONFIG_EX.clock */
 #define BASS_AES67_OUTPUT_PTP 0    /* the PTP master of the network; nothing is sent before there is one */
 #define BASS_AES67_OUTPUT_SERVE 1  /* the same, and this computer is it if there is none better */
 #define BASS_AES67_OUTPUT_SYSTEM 2 /* the system's clock */
-/* BASS_AES67_OUTPUT_CONFIG.flags */
+/* BASS_AES67_OUTPUT_CONFIG_EX.flags */
 #define BASS_AES67_OUTPUT_NOSAP 1 /* is not announced */
 
+/* The same with more to choose; it is told from the other by its size, which is no group. */
 typedef struct {
-    DWORD size;           /* sizeof(BASS_AES67_OUTPUT_CONFIG) */
+    DWORD size;           /* sizeof(BASS_AES67_OUTPUT_CONFIG_EX) */
     DWORD port;           /* 0: 5004 */
     DWORD bits;           /* 16 or 24; 0: 24 */
     DWORD packet_time_us; /* 125, 250, 333, 1000, 4000, 5000; 0: 1000 */
@@ -183,16 +216,16 @@ typedef struct {
     const char *second_group;  /* the same packets once more (ST 2022-7), or NULL */
     const char *interface_name;   /* NULL: that of the option */
     const char *second_interface; /* for the second group; NULL: the same one */
-} BASS_AES67_OUTPUT_CONFIG;
+} BASS_AES67_OUTPUT_CONFIG_EX;
 
-/* BASS_AES67_OUTPUT_STATS.state */
+/* BASS_AES67_OUTPUT_STATS_EX.state */
 #define BASS_AES67_OUTPUT_STOPPED 0
 #define BASS_AES67_OUTPUT_WAITING 1 /* for the clock */
 #define BASS_AES67_OUTPUT_SENDING 2
 #define BASS_AES67_OUTPUT_ENDED 3 /* the channel has ended or was freed: silence is sent */
 
 typedef struct {
-    DWORD size; /* sizeof(BASS_AES67_OUTPUT_STATS), set by the host */
+    DWORD size; /* sizeof(BASS_AES67_OUTPUT_STATS_EX), set by the host */
     DWORD state;
     QWORD packets;
     QWORD send_errors;
@@ -202,15 +235,20 @@ typedef struct {
     double late_us;        /* the latest packet */
     double late_99_us;     /* 99 % of them were no later */
     double ppm;            /* of the clock against this computer's */
-} BASS_AES67_OUTPUT_STATS;
+} BASS_AES67_OUTPUT_STATS_EX;
 
-/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else may pull it; free the output before the channel. */
-BASS_AES67_HOUTPUT BASS_AES67DEF(BASS_AES67_OutputCreate)(DWORD channel, const BASS_AES67_OUTPUT_CONFIG *config);
+/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else
+ * may pull it; free the output before the channel. `config` is a BASS_AES67_OUTPUT_CONFIG or a BASS_AES67_OUTPUT_CONFIG_EX. */
+BASS_AES67_HOUTPUT BASS_AES67DEF(BASS_AES67_OutputCreate)(DWORD channel, const void *config);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStart)(BASS_AES67_HOUTPUT output);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStop)(BASS_AES67_HOUTPUT output);
 BOOL BASS_AES67DEF(BASS_AES67_OutputIsRunning)(BASS_AES67_HOUTPUT output);
-double BASS_AES67DEF(BASS_AES67_OutputGetPPM)(BASS_AES67_HOUTPUT output);
-BOOL BASS_AES67DEF(BASS_AES67_OutputGetStats)(BASS_AES67_HOUTPUT output, BASS_AES67_OUTPUT_STATS *stats);
+/* The rate of its clock against this computer's: in ppm x 1000, signed, and in ppm. */
+DWORD BASS_AES67DEF(BASS_AES67_OutputGetPPM)(BASS_AES67_HOUTPUT output);
+double BASS_AES67DEF(BASS_AES67_OutputGetFrequencyPPM)(BASS_AES67_HOUTPUT output);
+/* `stats` is a BASS_AES67_OUTPUT_STATS or a BASS_AES67_OUTPUT_STATS_EX, as the output's configuration
+ * was. They tell of the last run after it was stopped. */
+BOOL BASS_AES67DEF(BASS_AES67_OutputGetStats)(BASS_AES67_HOUTPUT output, void *stats);
 BOOL BASS_AES67DEF(BASS_AES67_OutputFree)(BASS_AES67_HOUTPUT output);
 
 /* ---- Discovery: what is announced by SAP ---- */
@@ -250,8 +288,10 @@ DWORD BASS_AES67DEF(BASS_AES67_GetVersion)(void);
 #define BASS_AES67_ASSERT(what, name) typedef char bass_aes67_##name[(what) ? 1 : -1]
 #endif
 BASS_AES67_ASSERT(sizeof(BASS_AES67_STATS) == 176, stats_is_176_bytes);
-BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_CONFIG) == 40 + 5 * sizeof(void *), output_config_has_10_numbers_and_5_texts);
-BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_STATS) == 72, output_stats_is_72_bytes);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_CONFIG) == 24, output_config_is_24_bytes);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_STATS) == 32, output_stats_is_32_bytes);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_CONFIG_EX) == 40 + 5 * sizeof(void *), output_config_ex_has_10_numbers_and_5_texts);
+BASS_AES67_ASSERT(sizeof(BASS_AES67_OUTPUT_STATS_EX) == 72, output_stats_ex_is_72_bytes);
 BASS_AES67_ASSERT(sizeof(BASS_AES67_SOURCE) == 288, source_is_288_bytes);
 
 #ifdef __cplusplus

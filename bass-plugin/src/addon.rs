@@ -7,8 +7,8 @@ use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TY
 use crate::audio::Audio;
 use crate::bass::set_error;
 use crate::error::{code, guarded, guarded_quietly};
-use crate::platform::isolated;
 use crate::streams::{self, SILENCE, Stream};
+use bass_ffi::threads::isolated;
 use engine::rtp::format::Encoding;
 use std::cell::UnsafeCell;
 use std::ffi::c_void;

@@ -9,7 +9,7 @@ mod output;
 mod stream;
 
 use crate::error::{BassError, code, guarded, last_text};
-use crate::text;
+use bass_ffi::text;
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +56,11 @@ impl<T> Handles<T> {
     fn remove_all(&self) -> BTreeMap<u32, Arc<T>> {
         std::mem::take(&mut self.all.lock().unwrap_or_else(PoisonError::into_inner).1)
     }
+}
+
+/// A rate in ppm as the public header has it: in thousandths, with its sign in the upper half.
+pub(crate) fn thousandths(ppm: f64) -> u32 {
+    (ppm * 1000.0).round() as i32 as u32
 }
 
 /// Writes a structure for a host that may know a shorter one: its first member says how long.
@@ -107,8 +112,5 @@ unsafe extern "system" fn BASS_AES67_GetErrorText(out: *mut c_char, length: u32)
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_GetVersion() -> u32 {
-    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
-    number(env!("CARGO_PKG_VERSION_MAJOR")) << 24
-        | number(env!("CARGO_PKG_VERSION_MINOR")) << 16
-        | number(env!("CARGO_PKG_VERSION_PATCH")) << 8
+    bass_ffi::boundary::version()
 }

@@ -9,6 +9,8 @@
 
 use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Most frames that are converted in one go.
 const SCRATCH_FRAMES: usize = 8192;
@@ -68,6 +70,23 @@ pub(crate) struct Audio {
     /// Since when BASS fills its buffer.
     filling_since: Option<LocalTime>,
     scratch: Vec<f32>,
+    waiting: Arc<Waiting>,
+}
+
+/// Audio that waits in the jitter buffer, as the last call found it: of a playback channel what
+/// came while the block was played that BASS asks for after the event does not count. So this is
+/// the target when playout is where it should be, however long BASS's blocks are.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(AtomicI64);
+
+impl Waiting {
+    pub(crate) fn get(&self) -> Nanos {
+        Nanos::new(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, waiting: Nanos) {
+        self.0.store(waiting.max(Nanos::ZERO).as_nanos(), Ordering::Relaxed);
+    }
 }
 
 impl Audio {
@@ -79,7 +98,22 @@ impl Audio {
         playback: bool,
     ) -> Self {
         let scratch = vec![0.0; SCRATCH_FRAMES * channels];
-        Self { playout, channels, rate, samples, playback, called_at: None, filling_since: None, scratch }
+        Self {
+            playout,
+            channels,
+            rate,
+            samples,
+            playback,
+            called_at: None,
+            filling_since: None,
+            scratch,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// What the last call found.
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.waiting)
     }
 
     /// Bytes of a frame.
@@ -96,6 +130,7 @@ impl Audio {
             whole.fill(0);
             return;
         }
+        let mut played_late = Nanos::ZERO;
         let mut done = if self.playback { -((whole.len() / bytes) as i64) } else { 0 };
         for block in whole.chunks_mut(SCRATCH_FRAMES * bytes) {
             let frames = block.len() / bytes;
@@ -103,9 +138,11 @@ impl Audio {
             let at = now + self.rate.duration(Frames::new(done));
             let audio = &mut self.scratch[..frames * self.channels];
             self.playout.pull(at, audio);
+            played_late = now - at;
             convert(audio, self.samples, block);
             done += frames as i64;
         }
+        self.waiting.set(self.playout.stats().fill - played_late);
     }
 
     /// Whether BASS fills its buffer rather than asking for what was played.
@@ -157,16 +194,21 @@ fn to_int16(sample: f32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::receive::{StreamConfig, stream_with};
+    use engine::receive::{Datagram, Ingest, Leg, StreamConfig, stream_with};
     use engine::resample::NearUnityResampler;
     use engine::rtp::format::{Encoding, StreamFormat};
 
     fn audio(samples: Samples, playback: bool) -> Audio {
+        stream(samples, playback).1
+    }
+
+    /// A stream with a target of 20 ms.
+    fn stream(samples: Samples, playback: bool) -> (Ingest, Audio) {
         let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
         let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
         let resampler = Box::new(NearUnityResampler::new(2, 1024).unwrap());
-        let (_, playout) = stream_with(config, resampler, Law::Paced).unwrap();
-        Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback)
+        let (ingest, playout) = stream_with(config, resampler, Law::Paced).unwrap();
+        (ingest, Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback))
     }
 
     #[test]
@@ -215,5 +257,31 @@ mod tests {
         assert!(audio.is_prefill(at(61_010), 48 * 200), "stopped and started again");
         audio.playback = false;
         assert!(!audio.is_prefill(at(90_000), 24_000), "decode channels have no buffer");
+    }
+
+    /// A packet of 1 ms, by its number.
+    fn packet(number: u16) -> Vec<u8> {
+        let timestamp = u32::from(number) * 48;
+        let header = [&[0x80, 96][..], &number.to_be_bytes(), &timestamp.to_be_bytes(), &[0, 0, 0, 1]].concat();
+        [header, vec![1; 48 * 2 * 3]].concat()
+    }
+
+    #[test]
+    fn what_waits_is_the_target_however_long_the_blocks_are() {
+        for (playback, block_ms) in [(false, 10), (true, 100), (true, 10)] {
+            let (mut ingest, mut audio) = stream(Samples::Float, playback);
+            let waiting = audio.waiting();
+            let mut out = vec![0; 48 * block_ms * 2 * 4];
+            for ms in 0..6_000_u16 {
+                let at = LocalTime::ZERO + Nanos::from_millis(i64::from(ms));
+                let datagram = Datagram { leg: Leg::A, at, from: None, bytes: &packet(ms) };
+                ingest.handle(datagram).unwrap();
+                if usize::from(ms) % block_ms == 0 {
+                    audio.fill(at, &mut out);
+                }
+            }
+            let ms = waiting.get().as_secs_f64() * 1e3;
+            assert!((18.0..22.5).contains(&ms), "{ms} ms wait for blocks of {block_ms} ms, playback: {playback}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock; and what a host is told of the one that was asked for last.
 
 use crate::error::BassError;
-use crate::settings::{self, Settings};
+use crate::settings::{self, ClockChoice, Settings};
 use crate::streams;
-use engine::clock::{ClockMode, LockState};
-use engine::ptp::PortState;
+use bass_ffi::clock_view::{ClockView, state};
+use engine::clock::LockState;
 use net::interface::Interface;
-use net::livewire_clock::LivewireClient;
+use net::livewire_clock::{LivewireClient, LivewireConfig};
 use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -52,15 +52,6 @@ impl Known {
     }
 }
 
-/// `BASS_CONFIG_AES67_PTP_STATE`.
-pub(crate) mod state {
-    pub(crate) const DISABLED: u32 = 0;
-    pub(crate) const LISTENING: u32 = 1;
-    pub(crate) const UNCALIBRATED: u32 = 2;
-    pub(crate) const SLAVE: u32 = 3;
-    pub(crate) const MASTER: u32 = 4;
-}
-
 /// The client of an interface and domain. One that runs with other settings is shared as it is: its ports cannot be opened twice, and two clocks would differ.
 ///
 /// # Errors
@@ -82,13 +73,44 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
 
 /// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs none of PTP's ports.
 pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
-    if !settings.ptp_enabled || settings.clock_mode == ClockMode::Livewire {
+    if !settings.ptp_enabled || settings.clock_mode.is_by_arrivals() {
         return Ok(None);
     }
-    if settings.clock_mode == ClockMode::System {
-        return system().map(|system| Some(Timeline::System(system)));
-    }
-    follow_ptp(settings, interface, domain).map(|client| Some(Timeline::Ptp(client)))
+    follow(settings, interface.clone(), domain).map(Some)
+}
+
+/// The clock by these settings, if it is not that of arrivals.
+pub(crate) fn follow(settings: &Settings, interface: Interface, domain: u8) -> Result<Timeline, BassError> {
+    Ok(match settings.clock_mode {
+        ClockChoice::System => Timeline::System(system()?),
+        ClockChoice::Livewire => Timeline::Livewire(livewire(settings, interface)?),
+        ClockChoice::Ptp | ClockChoice::Arrivals => Timeline::Ptp(follow_ptp(settings, &interface, domain)?),
+    })
+}
+
+/// The client of the Livewire clock. One that runs with other settings is shared as it is.
+fn livewire(settings: &Settings, interface: Interface) -> Result<Arc<LivewireClient>, BassError> {
+    let name = interface.name.clone();
+    let config = LivewireConfig { reference: settings.reference(), ..LivewireConfig::slave(interface) };
+    let started = match LivewireClient::shared(config) {
+        Err(net::Error::LivewireInUse { interface }) => {
+            running_livewire(&name).ok_or(net::Error::LivewireInUse { interface })
+        }
+        other => other,
+    };
+    let client = started?;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.note(&Timeline::Livewire(Arc::clone(&client)));
+    Ok(client)
+}
+
+fn running_livewire(interface: &str) -> Option<Arc<LivewireClient>> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut clients = known.clocks.iter().rev().filter_map(|asked| match asked {
+        Asked::Livewire(client) => client.upgrade(),
+        Asked::System(_) | Asked::Ptp(_) => None,
+    });
+    clients.find(|client| client.config().interface.name == interface)
 }
 
 /// The client by these settings.
@@ -126,30 +148,13 @@ pub(crate) fn newest() -> Option<Timeline> {
     known.clocks.iter().rev().find_map(Asked::upgrade)
 }
 
-/// What a host is told of the clock.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ClockView {
-    pub(crate) state: u32,
-    pub(crate) locked: bool,
-    /// By how much PTP time turned out to be ahead of what was predicted a second before.
-    pub(crate) offset_ns: i64,
-    /// The clock's rate against the host's.
-    pub(crate) frequency_ppm: f64,
-    pub(crate) grandmaster: u64,
-    pub(crate) domain: u8,
-    pub(crate) fallen_back: bool,
-    /// The clock's time now, if it is known.
-    pub(crate) ptp_ns: Option<i128>,
-    pub(crate) text: String,
-}
-
 /// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows.
 pub(crate) fn view() -> ClockView {
     let settings = settings::get();
-    let mut view = match (newest(), settings.clock_mode) {
-        (Some(Timeline::System(_)) | None, ClockMode::Livewire) => by_arrivals(),
-        (Some(timeline), _) => of(&timeline),
-        (None, _) => without_clock(settings.domain),
+    let mut view = match newest() {
+        Some(Timeline::System(_)) | None if settings.clock_mode.is_by_arrivals() => by_arrivals(),
+        Some(timeline) => ClockView::of(&timeline),
+        None => without_clock(settings.domain),
     };
     if !settings.ptp_enabled {
         view.state = state::DISABLED;
@@ -164,90 +169,13 @@ fn without_clock(domain: u8) -> ClockView {
     let fault = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
     let text =
         fault.map_or_else(|| "Listening: nothing is open yet".to_owned(), |fault| format!("Without PTP: {fault}"));
-    ClockView { text, ..nothing(state::LISTENING, domain) }
-}
-
-fn nothing(state: u32, domain: u8) -> ClockView {
-    ClockView {
-        state,
-        locked: false,
-        offset_ns: 0,
-        frequency_ppm: 0.0,
-        grandmaster: 0,
-        domain,
-        fallen_back: false,
-        ptp_ns: None,
-        text: String::new(),
-    }
-}
-
-/// What is told of one clock.
-pub(crate) fn of(timeline: &Timeline) -> ClockView {
-    match timeline {
-        Timeline::Ptp(client) => of_client(client),
-        Timeline::Livewire(client) => of_livewire(client),
-        Timeline::System(system) => of_system(system),
-    }
-}
-
-fn of_livewire(client: &LivewireClient) -> ClockView {
-    let (status, reading) = (client.status(), client.reading());
-    ClockView {
-        state: if status.master.is_some() { state::SLAVE } else { state::LISTENING },
-        locked: reading.state == LockState::Locked,
-        offset_ns: status.prediction_error.unwrap_or_default().as_nanos(),
-        frequency_ppm: status.rate().unwrap_or_default().as_ppm(),
-        ptp_ns: reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos()),
-        text: status.to_string(),
-        ..nothing(state::LISTENING, 0)
-    }
-}
-
-fn of_system(system: &SystemTimeline) -> ClockView {
-    let reading = system.reading();
-    ClockView {
-        locked: reading.state == LockState::Locked,
-        frequency_ppm: reading.map.map(|map| map.clock().rate()).unwrap_or_default().as_ppm(),
-        ptp_ns: reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos()),
-        text: format!("System clock: {} [{}]", system.report(), reading.state),
-        ..nothing(state::LISTENING, 0)
-    }
+    ClockView { text, ..ClockView::empty(state::LISTENING, domain) }
 }
 
 fn by_arrivals() -> ClockView {
     let rate = streams::newest().and_then(|stream| stream.status()).filter(|status| status.playout.started);
     let frequency_ppm = rate.as_ref().map_or(0.0, |status| status.ingest.media_rate.as_ppm());
     let lock = if rate.is_some() { LockState::Locked } else { LockState::Listening };
-    let text = format!("Livewire: packet arrivals, Freq: {frequency_ppm:+.2}ppm [{lock}]");
-    ClockView { locked: rate.is_some(), frequency_ppm, text, ..nothing(state::LISTENING, 0) }
-}
-
-/// A client in the words of its own status, which says what it fell back to if it did.
-fn of_client(client: &PtpClient) -> ClockView {
-    let status = client.status();
-    let reading = status.reference.reading();
-    let wanted = client.config().reference.mode;
-    let fallen_back = status.reference.source() != wanted;
-    let text = match wanted {
-        ClockMode::System => format!("System clock: {} [{}]", status.system, reading.state),
-        _ => status.to_string(),
-    };
-    let text = if fallen_back { format!("{text} [FALLBACK: {}]", status.reference.source()) } else { text };
-    let time = reading.map.map(|map| map.ptp_at(net::clock::now()).as_nanos());
-    ClockView {
-        state: match status.port {
-            PortState::Uncalibrated => state::UNCALIBRATED,
-            PortState::Slave => state::SLAVE,
-            PortState::Master => state::MASTER,
-            _ => state::LISTENING,
-        },
-        locked: !fallen_back && reading.state == LockState::Locked,
-        offset_ns: status.prediction_error.unwrap_or_default().as_nanos(),
-        frequency_ppm: status.rate().unwrap_or_default().as_ppm(),
-        grandmaster: status.grandmaster().map_or(0, |identity| u64::from_be_bytes(identity.0)),
-        domain: status.domain,
-        fallen_back,
-        ptp_ns: time,
-        text,
-    }
+    let text = format!("Packet arrivals, Freq: {frequency_ppm:+.2}ppm [{lock}]");
+    ClockView { locked: rate.is_some(), frequency_ppm, text, ..ClockView::empty(state::LISTENING, 0) }
 }

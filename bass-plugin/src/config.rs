@@ -4,29 +4,31 @@
 //! `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
+use crate::api::thousandths;
 use crate::clock;
-use crate::error::guarded;
-use crate::platform::isolated;
-use crate::settings::{self, Settings};
+use crate::error::{guarded, remember};
+use crate::settings::{self, ClockChoice, Settings};
 use crate::streams;
-use crate::text::{self, Kept, Recent};
 use crate::url::is_payload_type;
+use bass_ffi::text::{self, Kept, Recent};
+use bass_ffi::threads::isolated;
 use engine::Nanos;
-use engine::clock::ClockMode;
 use engine::ptp::unicast::UnicastMasters;
-use net::stream::ReceiverStatus;
 use std::ffi::c_void;
 use std::net::{IpAddr, Ipv4Addr};
 
 mod option {
+    pub(super) const PT: u32 = 0x2_0000;
     pub(super) const INTERFACE: u32 = 0x2_0001;
-    pub(super) const PT: u32 = 0x2_0002;
+    /// A payload type in the first document of this interface, milliseconds in its header: see
+    /// [`super::change_shared`].
+    pub(super) const JITTER: u32 = 0x2_0002;
     pub(super) const PTP_DOMAIN: u32 = 0x2_0003;
     pub(super) const PTP_STATS: u32 = 0x2_0004;
     pub(super) const PTP_OFFSET: u32 = 0x2_0005;
     pub(super) const PTP_STATE: u32 = 0x2_0006;
     pub(super) const PTP_ENABLED: u32 = 0x2_0007;
-    pub(super) const JITTER: u32 = 0x2_0008;
+    pub(super) const JITTER_MS: u32 = 0x2_0008;
     pub(super) const BUFFER_LEVEL: u32 = 0x2_0010;
     pub(super) const JITTER_UNDERRUNS: u32 = 0x2_0011;
     pub(super) const PACKETS_RECEIVED: u32 = 0x2_0012;
@@ -41,10 +43,37 @@ mod option {
     pub(super) const PTP_UNICAST_MASTERS: u32 = 0x2_001B;
 }
 
+/// What may be set, as words to who has set something else.
+fn right(number: u32) -> Option<&'static str> {
+    Some(match number {
+        option::PT => "BASS_CONFIG_AES67_PT takes a payload type, 96 to 127, 10 or 11",
+        option::INTERFACE => "BASS_CONFIG_AES67_INTERFACE takes a text, by BASS_SetConfigPtr",
+        option::JITTER => "BASS_CONFIG_AES67_JITTER takes 1 to 5000 ms; 96 to 127 are payload types",
+        option::PTP_DOMAIN => "BASS_CONFIG_AES67_PTP_DOMAIN takes 0 to 127",
+        option::PTP_ENABLED => "BASS_CONFIG_AES67_PTP_ENABLED takes 0 or 1",
+        option::JITTER_MS => "BASS_CONFIG_AES67_JITTER_MS takes 1 to 5000 ms",
+        option::CLOCK_MODE => "BASS_CONFIG_AES67_CLOCK_MODE takes 0 to 3",
+        option::CLOCK_FALLBACK_TIMEOUT => "BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT takes 0 to 86400 s",
+        option::PTP_UNICAST_MASTERS => {
+            "BASS_CONFIG_AES67_PTP_UNICAST_MASTERS takes addresses with commas between them, by BASS_SetConfigPtr"
+        }
+        option::PTP_STATS..=option::PTP_STATE | option::BUFFER_LEVEL..=option::PTP_FREQUENCY => "it can only be read",
+        _ => return None,
+    })
+}
+
+/// Keeps the words for what is refused; BASS tells the number of the error. Options that are not
+/// ours may be somebody else's.
+fn refuse(number: u32, what: &str) {
+    if let Some(right) = right(number) {
+        remember(format!("option {number:#x} refuses {what}: {right}"));
+    }
+}
+
 /// What `BASS_CONFIG_AES67_PT` says if nothing was set.
 const PAYLOAD_TYPE: u8 = 96;
 /// Depths that can be asked for, in ms.
-const MOST_JITTER_MS: u32 = 5000;
+const JITTERS_MS: std::ops::RangeInclusive<u32> = 1..=5000;
 /// A day.
 const MOST_FALLBACK_S: u32 = 86_400;
 /// The level of a buffer is told up to this, in %.
@@ -83,32 +112,58 @@ pub(crate) unsafe extern "system" fn handle(option: u32, flags: u32, value: *mut
 }
 
 fn set_number(number: u32, value: u32) -> Option<()> {
-    settings::change(|settings| change(settings, number, value))
+    let done = settings::change(|settings| change(settings, number, value));
+    if done.is_none() {
+        refuse(number, &format!("the number {value}"));
+    }
+    done
 }
 
 fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
     match number {
         option::PT if is_payload_type(value) => settings.payload_type = Some(value as u8),
+        option::JITTER => change_shared(settings, value)?,
         option::PTP_DOMAIN if value < 128 => settings.domain = value as u8,
         option::PTP_ENABLED if value < 2 => settings.ptp_enabled = value == 1,
-        option::JITTER if (1..=MOST_JITTER_MS).contains(&value) => settings.jitter_ms = value,
-        option::CLOCK_MODE => {
-            settings.clock_mode = match value {
-                0 => ClockMode::Ptp,
-                1 => ClockMode::Livewire,
-                2 => ClockMode::System,
-                _ => return None,
-            }
-        }
+        option::JITTER_MS if JITTERS_MS.contains(&value) => settings.jitter_ms = value,
+        option::CLOCK_MODE => settings.clock_mode = ClockChoice::from_number(value)?,
         option::CLOCK_FALLBACK_TIMEOUT if value <= MOST_FALLBACK_S => settings.fallback_s = value,
         _ => return None,
     }
     Some(())
 }
 
+/// Option 0x20002: a dynamic payload type can only be meant as one, all else are milliseconds. It
+/// is read back in the meaning in which it was set last.
+fn change_shared(settings: &mut Settings, value: u32) -> Option<()> {
+    settings.shared_is_payload_type = match value {
+        96..=127 => {
+            settings.payload_type = Some(value as u8);
+            true
+        }
+        _ if JITTERS_MS.contains(&value) => {
+            settings.jitter_ms = value;
+            false
+        }
+        _ => return None,
+    };
+    Some(())
+}
+
 /// # Safety
 /// The value is null or a string of the host's, of 16-bit units if it is `wide`.
 unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
+    // SAFETY: as the caller says.
+    let done = unsafe { change_text(number, value, wide) };
+    if done.is_none() {
+        refuse(number, "this text");
+    }
+    done
+}
+
+/// # Safety
+/// As [`set_text`].
+unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
     if !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {
         return None;
     }
@@ -150,46 +205,51 @@ fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
 fn number_of(number: u32) -> Option<u32> {
     let settings = settings::get();
     let view = || isolated(clock::view);
+    let payload_type = u32::from(settings.payload_type.unwrap_or(PAYLOAD_TYPE));
     Some(match number {
-        option::PT => u32::from(settings.payload_type.unwrap_or(PAYLOAD_TYPE)),
+        option::PT => payload_type,
+        option::JITTER if settings.shared_is_payload_type => payload_type,
         option::PTP_DOMAIN => u32::from(settings.domain),
         option::PTP_OFFSET => view().offset_ns as u32,
         option::PTP_STATE => view().state,
         option::PTP_ENABLED => u32::from(settings.ptp_enabled),
-        option::JITTER => settings.jitter_ms,
+        option::JITTER | option::JITTER_MS => settings.jitter_ms,
         option::PTP_LOCKED => u32::from(view().locked),
-        option::PTP_FREQUENCY => (view().frequency_ppm * 1000.0).round() as i32 as u32,
-        option::CLOCK_MODE => match settings.clock_mode {
-            ClockMode::Livewire | ClockMode::Arrivals => 1,
-            ClockMode::System => 2,
-            ClockMode::Ptp | ClockMode::FreeRunning => 0,
-        },
+        option::PTP_FREQUENCY => thousandths(view().frequency_ppm),
+        option::CLOCK_MODE => settings.clock_mode.number(),
         option::CLOCK_FALLBACK_TIMEOUT => settings.fallback_s,
+        option::JITTER_UNDERRUNS..=option::PACKETS_LATE => isolated(|| of_all_streams(number)),
         option::BUFFER_LEVEL..=option::PACKET_TIME => isolated(|| of_newest_stream(number)),
         _ => return None,
     })
 }
 
-/// Counts of the stream that was opened last; 0 if there is none.
+/// What all streams have counted.
+fn of_all_streams(number: u32) -> u32 {
+    let counts = streams::counts();
+    (match number {
+        option::JITTER_UNDERRUNS => counts.underruns,
+        option::PACKETS_RECEIVED => counts.received,
+        _ => counts.late,
+    }) as u32
+}
+
+/// The buffer of the stream that was opened last; 0 if there is none.
 fn of_newest_stream(number: u32) -> u32 {
     let Some(stream) = streams::newest() else { return 0 };
     let Some(status) = stream.status() else { return 0 };
     let packet_time = stream.packet_time(&status);
     match number {
-        option::BUFFER_LEVEL => level_percent(&status),
-        option::JITTER_UNDERRUNS => status.playout.underruns as u32,
-        option::PACKETS_RECEIVED => status.ingest.sequence.received as u32,
-        option::PACKETS_LATE => status.playout.late_packets as u32,
-        option::BUFFER_PACKETS => ratio(status.playout.fill, packet_time) as u32,
+        option::BUFFER_LEVEL => level_percent(stream.waiting(), status.playout.target),
+        option::BUFFER_PACKETS => ratio(stream.waiting(), packet_time) as u32,
         option::TARGET_PACKETS => ratio(status.playout.target, packet_time) as u32,
         _ => (packet_time.as_nanos() / 1000) as u32,
     }
 }
 
-/// How full the buffer is before a callback, in % of its target.
-pub(crate) fn level_percent(status: &ReceiverStatus) -> u32 {
-    let target = Nanos::new(status.playout.target.as_nanos() / 100);
-    ratio(status.playout.fill, target).clamp(0, MOST_LEVEL) as u32
+/// How much waits, in % of the target.
+fn level_percent(waiting: Nanos, target: Nanos) -> u32 {
+    ratio(waiting, Nanos::new(target.as_nanos() / 100)).clamp(0, MOST_LEVEL) as u32
 }
 
 /// Rounded; 0 if there is nothing to divide by.
@@ -201,6 +261,7 @@ fn ratio(value: Nanos, unit: Nanos) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::last_text;
     use std::ptr::null_mut;
 
     fn set(option: u32, mut value: u32) -> i32 {
@@ -220,6 +281,7 @@ mod tests {
     #[test]
     fn options_have_their_kinds_and_limits() {
         numbers();
+        one_number_has_two_meanings();
         texts_come_and_go_in_both_forms();
     }
 
@@ -228,8 +290,9 @@ mod tests {
             (option::PT, &[96, 127, 10, 11][..], &[0, 9, 12, 95, 128, u32::MAX][..]),
             (option::PTP_DOMAIN, &[0, 127], &[128, u32::MAX]),
             (option::PTP_ENABLED, &[0, 1], &[2]),
-            (option::JITTER, &[1, 5000, 40], &[0, 5001]),
-            (option::CLOCK_MODE, &[1, 2, 0], &[3]),
+            (option::JITTER, &[1, 10, 95, 128, 5000, 96, 127, 40], &[0, 5001]),
+            (option::JITTER_MS, &[1, 97, 5000, 40], &[0, 5001]),
+            (option::CLOCK_MODE, &[1, 2, 3, 0], &[4]),
             (option::CLOCK_FALLBACK_TIMEOUT, &[0, 86_400, 5], &[86_401]),
         ] {
             for &value in good {
@@ -238,14 +301,35 @@ mod tests {
             let before = get(option);
             for &value in bad {
                 assert_eq!((set(option, value), get(option)), (0, before), "{option:#x} = {value}");
+                let words = last_text();
+                assert!(words.starts_with(&format!("option {option:#x} refuses the number {value}: BASS_")), "{words}");
             }
         }
         for option in (option::BUFFER_LEVEL..=option::PTP_FREQUENCY).chain([option::PTP_OFFSET, option::PTP_STATE]) {
             assert_eq!((set(option, 1), get(option).is_some()), (0, true), "{option:#x} is read only");
         }
-        for option in [0, 1, 0x2_0000, 0x2_0009, 0x2_000F, 0x2_001B, option::INTERFACE, option::PTP_STATS] {
+        for option in [0, 1, 0x2_0009, 0x2_000F, 0x2_001B, option::INTERFACE, option::PTP_STATS] {
             assert_eq!((set(option, 1), get(option)), (0, None), "{option:#x} is no number");
         }
+    }
+
+    fn one_number_has_two_meanings() {
+        assert_eq!((set(option::PT, 98), set(option::JITTER, 20)), (1, 1));
+        assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [98, 20, 20].map(Some));
+        assert_eq!(set(option::JITTER, 101), 1);
+        assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [101, 101, 20].map(Some));
+        assert_eq!((set(option::PT, 99), set(option::JITTER_MS, 110)), (1, 1));
+        assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [99, 99, 110].map(Some));
+        for (value, is_payload_type) in [(95, false), (96, true), (127, true), (128, false)] {
+            assert_eq!([set(option::PT, 99), set(option::JITTER_MS, 30), set(option::JITTER, value)], [1; 3]);
+            let expected = if is_payload_type { [value, 30] } else { [99, value] };
+            assert_eq!([option::PT, option::JITTER_MS].map(get), expected.map(Some), "{value}");
+        }
+        assert_eq!(set(option::PT, 99), 1);
+        // Static payload types are milliseconds there.
+        assert_eq!(set(option::JITTER, 11), 1);
+        assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [99, 11, 11].map(Some));
+        assert_eq!(set(option::JITTER, 40), 1);
     }
 
     fn texts_come_and_go_in_both_forms() {

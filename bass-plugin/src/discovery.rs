@@ -1,7 +1,7 @@
 //! Announced streams: the list for hosts, and finding one by its name.
 
 use crate::error::{BassError, code};
-use crate::platform;
+use bass_ffi::threads;
 use engine::announce::sdp::Description;
 use net::interface::Interface;
 use net::sap::{SapListener, Sessions};
@@ -29,7 +29,7 @@ pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
         return Err(BassError::new(code::ALREADY, text));
     }
     if listening.is_none() {
-        platform::stay_loaded();
+        threads::stay_loaded();
         let listener = SapListener::start(&interface)?;
         *listening = Some(Listening { interface, listener });
     }

@@ -5,7 +5,8 @@ use crate::bass;
 use crate::config;
 use crate::error::{guarded, report};
 use crate::open::open;
-use crate::{settings, text, url};
+use crate::{settings, url};
+use bass_ffi::text;
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +46,7 @@ fn load() -> Option<&'static PluginInfo> {
 /// The library goes, or the process ends.
 #[cfg(unix)]
 pub(crate) fn unload() {
-    guarded((), || crate::platform::isolated(crate::api::end_all));
+    guarded((), || bass_ffi::threads::isolated(crate::api::end_all));
     unregister();
 }
 

@@ -1,8 +1,8 @@
 //! Errors by the numbers of BASS, with words for a person.
 
 use crate::bass;
+use bass_ffi::boundary::guarded_or;
 use std::ffi::c_int;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
@@ -82,6 +82,11 @@ pub(crate) fn last_text() -> String {
     TEXT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Keeps words for the host whose number BASS tells by itself.
+pub(crate) fn remember(text: String) {
+    *TEXT.lock().unwrap_or_else(PoisonError::into_inner) = text;
+}
+
 /// Tells the host of an error, or that there is none.
 pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
     match result {
@@ -91,29 +96,31 @@ pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
         }
         Err(error) => {
             bass::set_error(error.code);
-            *TEXT.lock().unwrap_or_else(PoisonError::into_inner) = error.text;
+            remember(error.text);
             None
         }
     }
 }
 
-/// The same for what is done [apart](crate::platform::isolated) from the host's thread.
+/// The same for what is done [apart](bass_ffi::threads::isolated) from the host's thread.
 pub(crate) fn report_isolated<T: Send>(body: impl FnOnce() -> Result<T, BassError> + Send) -> Option<T> {
-    report(crate::platform::isolated(body))
+    report(bass_ffi::threads::isolated(body))
 }
 
-/// Runs the body of an entry point. A panic is a fault of ours: the host gets `BASS_ERROR_UNKNOWN` and `otherwise`, instead of a stack that is unwound through its frames.
+/// Runs the body of an entry point. A panic is a fault of ours: the host gets
+/// `BASS_ERROR_UNKNOWN` and `otherwise`.
 pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+    let tell = || {
         let fault = BassError::new(code::UNKNOWN, "a fault of bass_aes67; its reason is on the error output");
         report::<()>(Err(fault));
         otherwise
-    })
+    };
+    guarded_or(tell, body)
 }
 
 /// The same for what is called by the sound card's thread, where nothing may be set or said.
 pub(crate) fn guarded_quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
+    guarded_or(|| otherwise, body)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) struct Stats {
     pub(crate) jitter_ms: f64,
 }
 
-/// `BASS_AES67_OUTPUT_CONFIG`.
+/// `BASS_AES67_OUTPUT_CONFIG_EX`: our own, which begins with its size.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputSettings {
@@ -56,7 +56,30 @@ pub(crate) struct OutputSettings {
     pub(crate) second_interface: *const c_char,
 }
 
-/// `BASS_AES67_OUTPUT_STATS`.
+/// `BASS_AES67_OUTPUT_CONFIG`: that of the public header, which begins with a group.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainOutputSettings {
+    pub(crate) group: [u8; 4],
+    pub(crate) port: u16,
+    pub(crate) interface: [u8; 4],
+    pub(crate) payload_type: u8,
+    pub(crate) channels: u16,
+    pub(crate) rate_hz: u32,
+    pub(crate) packet_time_us: u32,
+}
+
+/// `BASS_AES67_OUTPUT_STATS`: that of the public header, without a size.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PlainOutputStats {
+    pub(crate) packets_sent: u64,
+    pub(crate) samples_sent: u64,
+    pub(crate) send_errors: u64,
+    pub(crate) underruns: u64,
+}
+
+/// `BASS_AES67_OUTPUT_STATS_EX`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OutputStats {
@@ -89,6 +112,39 @@ pub(crate) struct SourceInfo {
     pub(crate) origin: [c_char; 64],
 }
 
+/// What a configuration of an output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputForm {
+    /// [`OutputSettings`].
+    Sized,
+    /// [`PlainOutputSettings`].
+    Plain,
+}
+
+impl OutputForm {
+    /// The form of a configuration by its first four bytes. The plain one begins with a group, whose
+    /// first byte is 224 to 239 (RFC 5771). The sized one begins with its size in the machine's
+    /// byte order, of which no byte is in that range: the forms cannot be confused in either order.
+    pub(crate) fn of(first: [u8; 4]) -> Option<Self> {
+        match first {
+            [224..=239, ..] => Some(Self::Plain),
+            size if u32::from_ne_bytes(size) as usize == size_of::<OutputSettings>() => Some(Self::Sized),
+            _ => None,
+        }
+    }
+}
+
+/// No byte of the size, in either order, begins a group; of a 32-bit library, either.
+const _: () = {
+    let sizes = [size_of::<OutputSettings>() as u32, 60, 80];
+    let mut n = 0;
+    while n < sizes.len() {
+        let [first, .., last] = sizes[n].to_le_bytes();
+        assert!(first >> 4 != 0xE && last >> 4 != 0xE);
+        n += 1;
+    }
+};
+
 /// Bytes of these structures, as in the header.
 const _: () = assert!(size_of::<Stats>() == 176 && offset_of!(Stats, packets_received) == 32);
 const _: () = assert!(offset_of!(Stats, ratio_ppm) == 120);
@@ -96,3 +152,25 @@ const _: () = assert!(size_of::<OutputSettings>() == 40 + 5 * size_of::<usize>()
 const _: () = assert!(offset_of!(OutputSettings, name) == 40);
 const _: () = assert!(size_of::<OutputStats>() == 72 && offset_of!(OutputStats, late_us) == 48);
 const _: () = assert!(size_of::<SourceInfo>() == 288 && offset_of!(SourceInfo, name) == 32);
+const _: () = assert!(size_of::<PlainOutputSettings>() == 24 && offset_of!(PlainOutputSettings, interface) == 6);
+const _: () = assert!(offset_of!(PlainOutputSettings, channels) == 12);
+const _: () = assert!(offset_of!(PlainOutputSettings, rate_hz) == 16);
+const _: () = assert!(size_of::<PlainOutputStats>() == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_no_group_in_either_byte_order() {
+        let size = size_of::<OutputSettings>() as u32;
+        assert_eq!(OutputForm::of(size.to_ne_bytes()), Some(OutputForm::Sized));
+        assert_ne!(OutputForm::of(size.to_be_bytes()), Some(OutputForm::Plain));
+        for first in 0..=255 {
+            let is_group = std::net::Ipv4Addr::new(first, 0, 0, 1).is_multicast();
+            assert_eq!(OutputForm::of([first, 0, 0, 1]) == Some(OutputForm::Plain), is_group, "{first}");
+        }
+        assert_eq!(OutputForm::of([192, 168, 1, 5]), None);
+        assert_eq!(OutputForm::of([0; 4]), None);
+    }
+}

@@ -14,6 +14,8 @@
 //! | `api`, `layout` | the functions and structures of `bass_aes67.h` |
 //! | `streams`, `clock`, `output`, `discovery` | what is open, the clock, what is sent, what is announced |
 //!
+//! What `bass_ptp` needs as well (texts, threads, what is told of a clock) is in `bass_ffi`.
+//!
 //! Assumptions: BASS 2.4. Every thread of ours is joined by whoever ends the last thing that it works for, because the code may be unloaded right after.
 
 mod abi;
@@ -33,5 +35,4 @@ mod platform;
 mod settings;
 mod streams;
 mod syncs;
-mod text;
 mod url;

@@ -7,13 +7,12 @@ use crate::bass::{self, Bass};
 use crate::clock;
 use crate::discovery;
 use crate::error::{BassError, code};
-use crate::platform::isolated;
-use crate::settings::{self, Settings};
+use crate::settings::{self, ClockChoice, Settings};
 use crate::streams::{self, Live, Stream};
 use crate::url::{Place, Url};
+use bass_ffi::threads::isolated;
 use engine::Nanos;
 use engine::announce::sdp::{Description, StreamDescription};
-use engine::clock::ClockMode;
 use engine::receive::{FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
@@ -51,9 +50,10 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
     let domain = parsed.options.domain.or(description.ptp_domain()).unwrap_or(settings.domain);
-    // A stream without PTP is played by arrivals; the status says why.
-    let on_ptp = matches!(description.relation(), MediaClock::Ptp { .. });
-    let timeline = if on_ptp { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
+    // A stream without PTP is played by arrivals; the status says why. That of a Livewire device
+    // goes by its own clock.
+    let is_placed = matches!(description.relation(), MediaClock::Ptp { .. }) || settings.is_on_livewire();
+    let timeline = if is_placed { clock::timeline(&settings, &interface, domain).unwrap_or(None) } else { None };
     let payload_type = parsed.options.payload_type.or(described).or(settings.payload_type);
     let config = stream_config(&parsed, &description, &settings, payload_type);
     let format = config.format;
@@ -63,7 +63,8 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
-    let stream = Stream::new(Live { receiver, timeline }, format, description.packet_frames, samples, url);
+    let live = Live { receiver, timeline };
+    let stream = Stream::new(live, format, description.packet_frames, samples, audio.waiting(), url);
     Ok((Arc::new(stream), audio))
 }
 
@@ -115,17 +116,18 @@ fn stream_config(
     settings: &Settings,
     payload_type: Option<u8>,
 ) -> StreamConfig {
-    let asked = url.options.latency_ms.map(|ms| Nanos::from_secs_f64(ms / 1000.0));
-    let target = asked.unwrap_or_else(|| Nanos::from_millis(i64::from(settings.jitter_ms)));
-    let limit = if asked.is_some() { target } else { target.max(DEPTH_LIMIT) };
-    let by_arrivals = settings.clock_mode == ClockMode::Livewire || !settings.ptp_enabled;
+    let fixed = url.options.latency_ms;
+    let jitter_ms = url.options.jitter_ms.unwrap_or_else(|| f64::from(settings.jitter_ms));
+    let target = Nanos::from_secs_f64(fixed.unwrap_or(jitter_ms) / 1000.0);
+    let limit = if fixed.is_some() { target } else { target.max(DEPTH_LIMIT) };
     let plain = description.stream_config(target, description.format.sample_rate(), BLOCK_FRAMES);
-    StreamConfig {
-        payload_type,
-        depth_limit: limit,
-        media_clock: if by_arrivals { MediaClock::Unrelated } else { plain.media_clock },
-        ..plain
-    }
+    let media_clock = match settings.clock_mode {
+        _ if !settings.ptp_enabled => MediaClock::Unrelated,
+        ClockChoice::Arrivals => MediaClock::Unrelated,
+        ClockChoice::Livewire => MediaClock::Ptp { offset: 0 },
+        ClockChoice::Ptp | ClockChoice::System => plain.media_clock,
+    };
+    StreamConfig { payload_type, depth_limit: limit, media_clock, ..plain }
 }
 
 fn law(url: &Url) -> Law {

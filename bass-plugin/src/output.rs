@@ -6,8 +6,8 @@
 use crate::bass;
 use crate::clock;
 use crate::error::{BassError, code};
-use crate::platform;
 use crate::settings;
+use bass_ffi::threads;
 use engine::announce::sdp::{ReferenceClock, Session};
 use engine::rtp::format::StreamFormat;
 use engine::send::SenderConfig;
@@ -16,6 +16,7 @@ use net::interface::Interface;
 use net::ptp::{PtpClient, PtpConfig};
 use net::sap::SapAnnouncer;
 use net::send::{Outgoing, SenderClock, SenderStatus, StreamSender};
+use net::timeline::Timeline;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -37,6 +38,8 @@ pub(crate) enum Pace {
     Serve,
     /// The system's clock.
     System,
+    /// The clock of the options: PTP, with another one in its place while it is of no use.
+    BySetting,
 }
 
 /// A stream to be sent.
@@ -57,6 +60,8 @@ pub(crate) struct OutputConfig {
 struct Fed {
     /// Frames that were silence, because the channel had none.
     starved_frames: AtomicU64,
+    /// Packets in which there were such.
+    underruns: AtomicU64,
     /// The channel has ended, or is gone.
     ended: AtomicBool,
 }
@@ -66,6 +71,8 @@ pub(crate) struct Output {
     config: OutputConfig,
     fed: Arc<Fed>,
     running: Mutex<Option<Running>>,
+    /// What the last run had done when it was stopped.
+    last: Mutex<Option<Arc<SenderStatus>>>,
 }
 
 struct Running {
@@ -77,15 +84,18 @@ struct Running {
 
 /// What is known of an output.
 pub(crate) struct OutputView {
+    /// Of this run, or of the last one if it is stopped; `None` before the first.
     pub(crate) sender: Option<Arc<SenderStatus>>,
+    pub(crate) stopped: bool,
     pub(crate) starved_frames: u64,
+    pub(crate) underruns: u64,
     pub(crate) ended: bool,
     pub(crate) frequency_ppm: f64,
 }
 
 impl Output {
     pub(crate) fn new(config: OutputConfig) -> Self {
-        Self { config, fed: Arc::default(), running: Mutex::new(None) }
+        Self { config, fed: Arc::default(), running: Mutex::new(None), last: Mutex::new(None) }
     }
 
     /// Starts to send.
@@ -97,10 +107,13 @@ impl Output {
         if running.is_some() {
             return Err(BassError::new(code::ALREADY, "the output is running"));
         }
-        platform::stay_loaded();
+        threads::stay_loaded();
         let config = &self.config;
-        let ptp = self.ptp()?;
-        let pace = ptp.clone().map_or(SenderClock::System, SenderClock::Ptp);
+        let pace = self.pace()?;
+        let ptp = match &pace {
+            SenderClock::Ptp(client) => Some(Arc::clone(client)),
+            _ => None,
+        };
         let source = source(config.channel, config.sender.format.channels(), Arc::clone(&self.fed));
         self.fed.ended.store(false, Ordering::Relaxed);
         let stream = Outgoing { ttl: config.ttl, ..Outgoing::new(config.sender, source) };
@@ -110,16 +123,25 @@ impl Output {
         Ok(())
     }
 
-    fn ptp(&self) -> Result<Option<Arc<PtpClient>>, BassError> {
+    fn pace(&self) -> Result<SenderClock, BassError> {
         let interface = self.config.interfaces[0].clone();
+        if self.config.pace == Pace::BySetting {
+            // Without PTP, as of a program that is refused its ports, this computer's clock will do.
+            let timeline = clock::timeline(&settings::get(), &interface, self.config.domain);
+            return Ok(match timeline {
+                Ok(Some(Timeline::Ptp(client))) => SenderClock::Ptp(client),
+                Ok(Some(Timeline::Livewire(client))) => SenderClock::Livewire(client),
+                Ok(Some(Timeline::System(_)) | None) | Err(_) => SenderClock::System,
+            });
+        }
         let mut config = match self.config.pace {
-            Pace::System => return Ok(None),
+            Pace::System | Pace::BySetting => return Ok(SenderClock::System),
             Pace::Ptp => settings::get().slave(interface, self.config.domain),
             Pace::Serve => PtpConfig::master(interface, self.config.domain),
         };
         // Timestamps are PTP time or nothing is sent; a master that is lost later is held without end.
         config.reference.fallback_after = None;
-        clock::client(config).map(Some)
+        clock::client(config).map(SenderClock::Ptp)
     }
 
     /// Stops, and waits for the threads; false if it was not running.
@@ -127,6 +149,7 @@ impl Output {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { ptp, announcing, sender }) = running else { return false };
         drop(announcing);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.status());
         drop(sender);
         drop(ptp);
         true
@@ -136,6 +159,12 @@ impl Output {
     pub(crate) fn is_running(&self) -> bool {
         let started = self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         started && !self.fed.ended.load(Ordering::Relaxed)
+    }
+
+    /// Frames of a packet.
+    pub(crate) fn packet_frames(&self) -> usize {
+        let config = &self.config.sender;
+        config.packet_time.frames(config.format.sample_rate()).unwrap_or(0)
     }
 
     /// What is known.
@@ -148,11 +177,14 @@ impl Output {
             (None, Some(status)) => status.reading.map.map(|map| map.clock().rate()),
             (None, None) => None,
         };
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         OutputView {
+            stopped: sender.is_none(),
+            underruns: self.fed.underruns.load(Ordering::Relaxed),
             starved_frames: self.fed.starved_frames.load(Ordering::Relaxed),
             ended: self.fed.ended.load(Ordering::Relaxed),
             frequency_ppm: rate.unwrap_or_default().as_ppm(),
-            sender,
+            sender: sender.or_else(last),
         }
     }
 }
@@ -161,7 +193,7 @@ impl Output {
 fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
     move |_, out| {
         // A host may stop the output in a call of its own that decoding leads to: whoever ends this thread then must be this thread, which does not wait for itself.
-        platform::mark_as_ours();
+        threads::mark_as_ours();
         let mut done = 0;
         for _ in 0..MOST_READS {
             let Some(bass) = bass::get().filter(|_| done < out.len()) else { break };
@@ -180,6 +212,7 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
         }
         let missing = &mut out[done..];
         missing.fill(0.0);
+        fed.underruns.fetch_add(u64::from(!missing.is_empty()), Ordering::Relaxed);
         fed.starved_frames.fetch_add((missing.len() / channels) as u64, Ordering::Relaxed);
     }
 }

@@ -8,6 +8,44 @@ use net::interface::Interface;
 use net::ptp::PtpConfig;
 use std::sync::{Mutex, PoisonError};
 
+/// `BASS_CONFIG_AES67_CLOCK_MODE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClockChoice {
+    Ptp,
+    /// The Livewire clock.
+    Livewire,
+    System,
+    /// Packet arrivals.
+    Arrivals,
+}
+
+impl ClockChoice {
+    /// In the order of their numbers.
+    const ALL: [Self; 4] = [Self::Ptp, Self::Livewire, Self::System, Self::Arrivals];
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// Whether streams go by their arrivals alone.
+    pub(crate) fn is_by_arrivals(self) -> bool {
+        self == Self::Arrivals
+    }
+
+    fn mode(self) -> ClockMode {
+        match self {
+            Self::Ptp => ClockMode::Ptp,
+            Self::Livewire => ClockMode::Livewire,
+            Self::Arrivals => ClockMode::Arrivals,
+            Self::System => ClockMode::System,
+        }
+    }
+}
+
 /// `BASS_CONFIG_AES67_*` that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -19,7 +57,9 @@ pub(crate) struct Settings {
     pub(crate) ptp_enabled: bool,
     /// The depth of streams whose URL has no latency.
     pub(crate) jitter_ms: u32,
-    pub(crate) clock_mode: ClockMode,
+    /// Whether option 0x20002, which has two meanings, was set to a payload type last.
+    pub(crate) shared_is_payload_type: bool,
+    pub(crate) clock_mode: ClockChoice,
     /// How long PTP may be of no use before another clock is taken; 0 for ever.
     pub(crate) fallback_s: u32,
     /// Masters that serve who asks; without them the masters of the domain are heard.
@@ -33,15 +73,21 @@ impl Settings {
         domain: 0,
         ptp_enabled: true,
         jitter_ms: 40,
-        clock_mode: ClockMode::Ptp,
+        shared_is_payload_type: false,
+        clock_mode: ClockChoice::Ptp,
         fallback_s: 5,
         unicast_masters: None,
     };
 
+    /// Whether streams are placed by the Livewire clock.
+    pub(crate) fn is_on_livewire(&self) -> bool {
+        self.ptp_enabled && self.clock_mode == ClockChoice::Livewire
+    }
+
     /// What is done while the clock is of no use.
     pub(crate) fn reference(&self) -> ReferenceConfig {
         let fallback_after = (self.fallback_s > 0).then(|| Nanos::from_secs(i64::from(self.fallback_s)));
-        ReferenceConfig { mode: self.clock_mode, fallback_after }
+        ReferenceConfig { mode: self.clock_mode.mode(), fallback_after }
     }
 
     /// A slave in a domain.

@@ -1,6 +1,6 @@
 //! The streams that are open, and what is known of each.
 
-use crate::audio::Samples;
+use crate::audio::{Samples, Waiting};
 use crate::error::{BassError, code};
 use crate::syncs::Syncs;
 use engine::rtp::format::StreamFormat;
@@ -9,7 +9,7 @@ use net::stream::{Receiver, ReceiverStatus};
 use net::timeline::Timeline;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An RTP header without extensions.
 const RTP_HEADER: usize = 12;
@@ -31,6 +31,7 @@ pub(crate) struct Stream {
     /// As it was described; `None` if it was not.
     packet_frames: Option<usize>,
     pub(crate) samples: Samples,
+    waiting: Arc<Waiting>,
     /// For `BASS_CHANNELINFO`.
     pub(crate) url: CString,
     pub(crate) syncs: Syncs,
@@ -42,10 +43,11 @@ impl Stream {
         format: StreamFormat,
         packet_frames: Option<usize>,
         samples: Samples,
+        waiting: Arc<Waiting>,
         url: CString,
     ) -> Self {
         let live = Mutex::new(Some(live));
-        Self { handle: AtomicU32::new(0), live, format, packet_frames, samples, url, syncs: Syncs::default() }
+        Self { handle: AtomicU32::new(0), live, format, packet_frames, samples, waiting, url, syncs: Syncs::default() }
     }
 
     /// BASS's handle; 0 until the stream is open.
@@ -57,6 +59,11 @@ impl Stream {
     pub(crate) fn status(&self) -> Option<Arc<ReceiverStatus>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref().map(|live| live.receiver.status())
+    }
+
+    /// Audio that waits, beyond what is being taken.
+    pub(crate) fn waiting(&self) -> Nanos {
+        self.waiting.get()
     }
 
     /// Looks at the timeline that is followed, if there is one.
@@ -89,18 +96,70 @@ impl Stream {
     }
 }
 
-/// All that are open, the newest last.
-static STREAMS: Mutex<Vec<Arc<Stream>>> = Mutex::new(Vec::new());
+/// What the streams of a process have counted together. Neither a stream that is closed nor one
+/// that is opened anew takes anything back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) received: u64,
+    pub(crate) late: u64,
+    pub(crate) underruns: u64,
+}
+
+impl Counts {
+    const NONE: Self = Self { received: 0, late: 0, underruns: 0 };
+
+    fn of(stream: &Stream) -> Self {
+        let Some(status) = stream.status() else { return Self::NONE };
+        let (ingest, playout) = (&status.ingest, &status.playout);
+        Self { received: ingest.packets, late: playout.late_packets, underruns: playout.underruns }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            late: self.late + other.late,
+            underruns: self.underruns + other.underruns,
+        }
+    }
+}
+
+/// The streams of this process.
+struct All {
+    /// Those that are open, the newest last.
+    open: Vec<Arc<Stream>>,
+    /// Of those that were closed.
+    closed: Counts,
+}
+
+static STREAMS: Mutex<All> = Mutex::new(All { open: Vec::new(), closed: Counts::NONE });
+
+fn all() -> MutexGuard<'static, All> {
+    STREAMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What all streams have counted, those that were closed among them.
+pub(crate) fn counts() -> Counts {
+    let all = all();
+    all.open.iter().map(|stream| Counts::of(stream)).fold(all.closed, Counts::plus)
+}
 
 /// BASS has opened a stream.
 pub(crate) fn add(stream: &Arc<Stream>, handle: u32) {
     stream.handle.store(handle, Ordering::Relaxed);
-    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stream));
+    all().open.push(Arc::clone(stream));
 }
 
 /// BASS closes a stream.
 pub(crate) fn remove(stream: &Arc<Stream>) {
-    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, stream));
+    {
+        let mut all = all();
+        let before = all.open.len();
+        all.open.retain(|other| !Arc::ptr_eq(other, stream));
+        // One that BASS refused was never among them.
+        if all.open.len() < before {
+            all.closed = all.closed.plus(Counts::of(stream));
+        }
+    }
     stream.end();
 }
 
@@ -109,12 +168,11 @@ pub(crate) fn remove(stream: &Arc<Stream>) {
 /// # Errors
 /// If it is none of ours.
 pub(crate) fn find(handle: u32) -> Result<Arc<Stream>, BassError> {
-    let streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = streams.iter().find(|stream| handle != 0 && stream.handle() == handle).cloned();
+    let found = all().open.iter().find(|stream| handle != 0 && stream.handle() == handle).cloned();
     found.ok_or_else(|| BassError::new(code::HANDLE, format!("{handle:#x} is no stream of aes67://")))
 }
 
 /// The stream that was opened last.
 pub(crate) fn newest() -> Option<Arc<Stream>> {
-    STREAMS.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+    all().open.last().cloned()
 }

@@ -4,9 +4,9 @@
 
 use crate::abi::SyncProc;
 use crate::bass;
-use crate::clock;
-use crate::platform::{isolated, mark_as_ours, stay_loaded};
 use crate::streams::{SILENCE, Stream};
+use bass_ffi::clock_view::ClockView;
+use bass_ffi::threads::{isolated, mark_as_ours, stay_loaded};
 use std::ffi::c_void;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -148,7 +148,7 @@ impl Seen {
     fn of(stream: &Stream) -> Option<Self> {
         let status = stream.status()?;
         Some(Self {
-            locked: stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false),
+            locked: stream.with_timeline(|timeline| ClockView::of(timeline).locked).unwrap_or(false),
             generation: status.ingest.sources,
             lost: status.ingest.sequence.lost,
             stopped: status.last_packet.is_some_and(|last| status.at - last >= SILENCE),

@@ -24,7 +24,8 @@ const SCHEME: &str = "aes67://";
 const RTP_PORT: u16 = 5004;
 /// The first dynamic payload type, which a URL leaves open.
 const ANY_PAYLOAD_TYPE: u8 = 96;
-const OPTIONS: &str = "interface, pt, latency, channels, rate, format, domain, ptime, source, pace, wait";
+const OPTIONS: &str = "interface (iface), pt (payload), latency, jitter, channels (ch), rate (samplerate), format, domain, \
+    ptime, source, pace, wait";
 
 /// What a URL means.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,10 @@ pub(crate) enum Place {
 pub(crate) struct Options {
     pub(crate) interface: Option<String>,
     pub(crate) payload_type: Option<u8>,
+    /// Kept as it is.
     pub(crate) latency_ms: Option<f64>,
+    /// Raised when packets come late.
+    pub(crate) jitter_ms: Option<f64>,
     pub(crate) domain: Option<u8>,
     pub(crate) source: Option<Ipv4Addr>,
     channels: Option<usize>,
@@ -147,17 +151,18 @@ impl Options {
         let number =
             |limits: std::ops::RangeInclusive<f64>| value.parse().ok().filter(|number| limits.contains(number));
         match key {
-            "interface" => self.interface = Some(value.to_owned()),
-            "pt" => {
+            "interface" | "iface" => self.interface = Some(value.to_owned()),
+            "pt" | "payload" => {
                 let number = value.parse().ok().filter(|&number| is_payload_type(number));
                 self.payload_type = Some(number.ok_or_else(|| wrong("96 to 127, 10 or 11"))? as u8);
             }
             "latency" => self.latency_ms = Some(number(0.1..=5000.0).ok_or_else(|| wrong("0.1 to 5000, in ms"))?),
-            "channels" => {
+            "jitter" => self.jitter_ms = Some(number(0.1..=5000.0).ok_or_else(|| wrong("0.1 to 5000, in ms"))?),
+            "channels" | "ch" => {
                 let number = value.parse().ok().filter(|number| (1..=64).contains(number));
                 self.channels = Some(number.ok_or_else(|| wrong("1 to 64"))?);
             }
-            "rate" => {
+            "rate" | "samplerate" => {
                 let number = value.parse().ok().filter(|number| (8_000..=192_000).contains(number));
                 self.rate_hz = Some(number.ok_or_else(|| wrong("48000"))?);
             }
@@ -259,6 +264,14 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_the_public_header_are_other_names() {
+        let ours = parse("aes67://239.69.0.1?interface=eth0&pt=97&channels=8&rate=96000");
+        assert_eq!(parse("aes67://239.69.0.1?iface=eth0&payload=97&ch=8&samplerate=96000"), ours);
+        let jitter = parse("aes67://239.69.0.1?jitter=20").options;
+        assert_eq!((jitter.jitter_ms, jitter.latency_ms), (Some(20.0), None));
+    }
+
+    #[test]
     fn files_and_names() {
         assert_eq!(parse("aes67:///srv/my%20stream.sdp").place, Place::File("/srv/my stream.sdp".into()));
         assert_eq!(parse("aes67:///C:/streams/a.sdp").place, Place::File("C:/streams/a.sdp".into()));
@@ -281,7 +294,7 @@ mod tests {
             ("aes67://239.69.0.1#2", "a URL of a group describes one stream"),
             ("aes67:///a.sdp#0", "#0 is no stream of a description"),
             ("aes67://239.69.0.1:0", "0 is no port; right would be 1 to 65535"),
-            ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are interface"),
+            ("aes67://239.69.0.1?chanels=2", "chanels is no option; there are interface (iface), pt"),
             ("aes67://239.69.0.1?format=MP3", "format=MP3: right would be format=L16 or L24"),
             ("aes67://239.69.0.1?channels", "channels has no value"),
             ("aes67://239.69.0.1?channels=65", "channels=65: right would be channels=1 to 64"),

@@ -5,20 +5,17 @@
 //! `libbass.so`. Without it, or without a C compiler, a test tells so, and is counted as skipped.
 #![cfg(target_os = "linux")]
 
-use engine::rtp::format::{Encoding, StreamFormat};
-use engine::send::SenderConfig;
-use engine::{Frames, SampleRate};
-use net::interface::Interface;
-use net::send::{Outgoing, SenderClock, StreamSender};
+#[path = "bench/mod.rs"]
+mod bench;
+
+use bench::{Sent, alone, compile, find_bass, find_library, may_use_ptp, require, sample, send, send_as};
+use engine::rtp::format::Encoding;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// The tests share the loopback interface and PTP's ports.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// What a test works with.
 struct Bench {
@@ -33,26 +30,13 @@ impl Bench {
     /// `None` if something is missing here: the test was told to be skipped then, and has to
     /// return.
     fn new() -> Option<Self> {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let target = target_folder();
-        let fetched = target.join("bass/libbass.so");
-        let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
-        if !bass.is_file() {
-            skips::tell(format_args!(
-                "there is no {} (cargo xtask bass-fetch gets it, or BASS names it)",
-                bass.display()
-            ));
-            return None;
-        }
+        let alone = alone();
+        let bass = find_bass()?;
         require(&["cc", "timeout"])?;
-        let plugin = find_plugin();
+        let plugin = find_library("libbass_aes67.so");
         let folder = tempfile::tempdir().expect("a folder for temporary files");
         let host = folder.path().join("host");
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(&sources).arg("-o").arg(&host);
-        let compiled = compiler.arg(sources.join("host.c")).arg("-ldl").status();
-        assert!(compiled.expect("cc runs").success(), "host.c does not compile");
+        compile("host.c", &host);
         Some(Self { _alone: alone, folder, bass, plugin, host })
     }
 
@@ -69,76 +53,6 @@ impl Bench {
         assert!(done.status.success(), "{command}: {:?}\n{out}{errors}", done.status.code());
         out.into_owned()
     }
-}
-
-/// `None` if one of these tools is missing: the test was told to be skipped then, and has to
-/// return.
-fn require(tools: &[&str]) -> Option<()> {
-    tools.iter().try_for_each(|tool| netns::require(tool)).inspect_err(|missing| skips::tell(missing)).ok()
-}
-
-/// `None` if PTP's ports are refused to this program: the test was told to be skipped then, and has
-/// to return.
-fn may_use_ptp() -> Option<()> {
-    match std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 319)) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            skips::tell("PTP's ports are refused to this program: they take root or cap_net_bind_service");
-            None
-        }
-        // Another program that uses it shares it.
-        _ => Some(()),
-    }
-}
-
-/// `target/debug/deps/real_bass-...` is this; the profile's folder is two above, and cargo's target folder three.
-fn target_folder() -> PathBuf {
-    let own = std::env::current_exe().expect("a program");
-    own.ancestors().nth(3).expect("cargo's folders").to_path_buf()
-}
-
-/// Beside this program, because cargo builds it for this test; the folder above may hold an older one.
-fn find_plugin() -> PathBuf {
-    let plugin = std::env::current_exe().expect("a program").with_file_name("libbass_aes67.so");
-    assert!(plugin.is_file(), "cargo has built no {}", plugin.display());
-    plugin
-}
-
-/// The sample of a frame: 24 bits that look like noise, and tell the frame from those around it.
-fn sample(frame: i64, channel: i64) -> i32 {
-    let mixed = (frame * 2 + channel).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64);
-    (mixed >> 40) as i32
-}
-
-/// A stream of such samples.
-struct Sent {
-    _sender: StreamSender,
-    /// The newest frame that was asked for.
-    newest: Arc<AtomicI64>,
-}
-
-/// Sends such a stream.
-fn send(group: [u8; 4], encoding: Encoding) -> Sent {
-    send_as(1, group, encoding)
-}
-
-/// The same as another source.
-fn send_as(seed: u64, group: [u8; 4], encoding: Encoding) -> Sent {
-    let format = StreamFormat::new(encoding, SampleRate::HZ_48000, 2).expect("a format");
-    let config = SenderConfig::new(format, (group, 5004).into(), seed);
-    let interface = Interface::find(Some("127.0.0.1")).expect("loopback");
-    let newest = Arc::new(AtomicI64::new(0));
-    let told = Arc::clone(&newest);
-    let source = move |first: Frames, out: &mut [f32]| {
-        told.store(first.get(), Ordering::Relaxed);
-        for (n, out) in out.iter_mut().enumerate() {
-            *out = sample(first.get() + n as i64 / 2, n as i64 % 2) as f32 / 8_388_608.0;
-        }
-    };
-    let stream = Outgoing { ttl: 1, ..Outgoing::new(config, source) };
-    let sender = StreamSender::start(vec![stream], &[interface], SenderClock::System).expect("a sender");
-    // The sender has looked for a clock that somebody disciplines, and goes by this computer's crystal now.
-    std::thread::sleep(Duration::from_millis(2500));
-    Sent { _sender: sender, newest }
 }
 
 /// The last number of this name.
@@ -224,7 +138,7 @@ fn the_library_for_windows_works_under_wine() {
         );
     };
     let Some(()) = require(&["wine", "timeout"]) else { return };
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let sent = send([239, 69, 7, 107], Encoding::L24);
     let run = |command: &str, arguments: &[&str]| {
         let mut wine = Command::new("timeout");
@@ -378,33 +292,39 @@ fn the_examples_run() {
     assert!(text.lines().last().is_some_and(|line| line.starts_with("  3 s ") && line.contains("; out: ")), "{text}");
 }
 
-/// Compiles the header on its own, with warnings as errors.
-fn compile_header(compiler: &str, arguments: &[&str]) {
+/// Compiles the headers, each on its own and both together, with warnings as errors.
+fn compile_headers(compiler: &str, arguments: &[&str]) {
+    for headers in [&["bass_aes67.h"][..], &["bass_ptp.h"], &["bass_aes67.h", "bass_ptp.h"]] {
+        compile_with(headers, compiler, arguments);
+    }
+}
+
+fn compile_with(headers: &[&str], compiler: &str, arguments: &[&str]) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let mut command = Command::new(compiler);
     command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I"]).arg(&sources).arg("-I");
-    command.arg(&include).arg("-include").arg("bass_aes67.h").args(arguments).arg("/dev/null");
+    command.arg(&include).args(headers.iter().flat_map(|header| ["-include", header])).args(arguments).arg("/dev/null");
     let done = command.output().expect("the compiler runs");
-    assert!(done.status.success(), "{compiler} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{compiler} {arguments:?} {headers:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
 fn the_header_compiles_as_c() {
     let Some(()) = require(&["cc"]) else { return };
-    compile_header("cc", &["-std=c11", "-x", "c"]);
-    compile_header("cc", &["-std=c99", "-x", "c"]);
+    compile_headers("cc", &["-std=c11", "-x", "c"]);
+    compile_headers("cc", &["-std=c99", "-x", "c"]);
 }
 
 #[test]
 fn the_header_compiles_as_cpp() {
     let Some(()) = require(&["g++"]) else { return };
-    compile_header("g++", &["-std=c++11", "-x", "c++"]);
+    compile_headers("g++", &["-std=c++11", "-x", "c++"]);
 }
 
 #[test]
 fn the_header_compiles_for_windows() {
     let Some(()) = require(&["mingw"]) else { return };
-    compile_header("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]);
-    compile_header("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]);
+    compile_headers("x86_64-w64-mingw32-gcc", &["-std=c11", "-x", "c"]);
+    compile_headers("x86_64-w64-mingw32-g++", &["-std=c++11", "-x", "c++"]);
 }

@@ -181,7 +181,10 @@ fn a_second_source_is_kept_out_until_the_first_one_is_silent() {
     // 2 s beside the first one, and the silence that proves that it has gone.
     let refused = rig.refused.len();
     assert!((2_200..2_300).contains(&refused), "{refused} packets refused");
-    assert_eq!(rig.ingest.stats().generation, 2);
+    let stats = rig.ingest.stats();
+    assert_eq!(stats.generation, 2);
+    assert!((4_700..4_800).contains(&stats.sequence.received), "of the second one: {stats:?}");
+    assert_eq!(stats.packets, 3_000 + stats.sequence.received, "of both");
     let (from, to) = (7 * 48_000, 8 * 48_000);
     let (level, _) = level_and_lag(&left(&played)[from..to], from, second.frequency_hz);
     assert!((level - LEVEL).abs() < 0.001, "{level}");

@@ -19,6 +19,7 @@
 //! | [`rtsp`] | asks a device for the description of a stream |
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
 //! | [`timer`] | calls at the pace of a clock |
+//! | [`interval_timer`] | calls at an interval, at the rate of a clock while there is one |
 //!
 //! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and macOS. What they tell of a packet:
 //!
@@ -36,6 +37,7 @@ compile_error!("net knows Linux, macOS and Windows: another system needs its own
 pub mod clock;
 mod error;
 pub mod interface;
+pub mod interval_timer;
 pub mod livewire;
 pub mod livewire_clock;
 mod platform;

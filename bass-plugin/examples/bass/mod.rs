@@ -24,7 +24,7 @@ pub(crate) const CONFIG_INTERFACE: u32 = 0x2_0001;
 pub(crate) const CONFIG_PTP_DOMAIN: u32 = 0x2_0003;
 pub(crate) const CONFIG_PTP_STATS: u32 = 0x2_0004;
 pub(crate) const CONFIG_PTP_STATE: u32 = 0x2_0006;
-pub(crate) const CONFIG_JITTER: u32 = 0x2_0008;
+pub(crate) const CONFIG_JITTER: u32 = 0x2_0002;
 pub(crate) const CONFIG_BUFFER_LEVEL: u32 = 0x2_0010;
 pub(crate) const CONFIG_JITTER_UNDERRUNS: u32 = 0x2_0011;
 pub(crate) const CONFIG_PACKETS_RECEIVED: u32 = 0x2_0012;
@@ -36,6 +36,9 @@ pub(crate) const NO_SOUND: i32 = 0;
 const NAMES: [&str; 2] = ["bass.dll", "bass_aes67.dll"];
 #[cfg(not(windows))]
 const NAMES: [&str; 2] = ["libbass.so", "libbass_aes67.so"];
+
+/// A handle of an output.
+pub(crate) type Output = *mut c_void;
 
 /// The two libraries; the add-on is unloaded before BASS.
 pub(crate) struct Bass {
@@ -178,7 +181,7 @@ impl Bass {
     }
 
     /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.
-    pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<u32> {
+    pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<Output> {
         let (group, name) = (CString::new(group)?, CString::new(name)?);
         let null = std::ptr::null();
         let config = OutputSettings {
@@ -201,26 +204,31 @@ impl Bass {
         let output = call!(
             self.aes67,
             b"BASS_AES67_OutputCreate",
-            fn(u32, *const OutputSettings) -> u32,
+            fn(u32, *const OutputSettings) -> Output,
             channel,
             &raw const config
         );
-        self.check(output != 0, "BASS_AES67_OutputCreate")?;
-        let started = call!(self.aes67, b"BASS_AES67_OutputStart", fn(u32) -> i32, output);
+        self.check(!output.is_null(), "BASS_AES67_OutputCreate")?;
+        let started = call!(self.aes67, b"BASS_AES67_OutputStart", fn(Output) -> i32, output);
         self.check(started != 0, "BASS_AES67_OutputStart")?;
         Ok(output)
     }
 
-    pub(crate) fn output_stats(&self, output: u32) -> Result<OutputStats> {
+    pub(crate) fn output_stats(&self, output: Output) -> Result<OutputStats> {
         let mut stats = OutputStats { size: size_of::<OutputStats>() as u32, ..OutputStats::default() };
-        let done =
-            call!(self.aes67, b"BASS_AES67_OutputGetStats", fn(u32, *mut OutputStats) -> i32, output, &raw mut stats);
+        let done = call!(
+            self.aes67,
+            b"BASS_AES67_OutputGetStats",
+            fn(Output, *mut OutputStats) -> i32,
+            output,
+            &raw mut stats
+        );
         self.check(done != 0, "BASS_AES67_OutputGetStats")?;
         Ok(stats)
     }
 
-    pub(crate) fn free_output(&self, output: u32) -> Result<()> {
-        let done = call!(self.aes67, b"BASS_AES67_OutputFree", fn(u32) -> i32, output);
+    pub(crate) fn free_output(&self, output: Output) -> Result<()> {
+        let done = call!(self.aes67, b"BASS_AES67_OutputFree", fn(Output) -> i32, output);
         self.check(done != 0, "BASS_AES67_OutputFree")
     }
 

@@ -1,13 +1,15 @@
 //! The clock, without a stream.
 
 use super::{Handles, text_from};
-use crate::clock::{self, ClockView};
+use crate::clock;
 use crate::error::{BassError, code, guarded, report, report_isolated};
-use crate::platform::{isolated, mark_as_ours};
-use crate::text::Recent;
-use crate::{platform, settings};
+use crate::settings::{self, ClockChoice};
+use bass_ffi::boundary::HostPointer;
+use bass_ffi::clock_view::ClockView;
+use bass_ffi::text::Recent;
+use bass_ffi::threads;
+use bass_ffi::threads::{isolated, mark_as_ours};
 use engine::Nanos;
-use engine::clock::ClockMode;
 use net::timeline::Timeline;
 use net::timer::{PacedTimer, Tick};
 use std::ffi::{c_char, c_void};
@@ -16,19 +18,13 @@ use std::sync::{Mutex, PoisonError};
 /// What a domain is that the setting tells.
 const BY_SETTING: u32 = u32::MAX;
 
-/// The clock that `BASS_AES67_ClockStart` has started.
+/// The clock that `BASS_AES67_ClockStart` or `BASS_AES67_ClockStartOn` has started.
 static STARTED: Mutex<Option<Timeline>> = Mutex::new(None);
 static TIMERS: Handles<Mutex<Option<PacedTimer>>> = Handles::new(0x6700_0000, "timer");
 static STATUS: Recent = Recent::new();
 
 /// A host's procedure: its pointer, the clock's time in ns, how many calls were left out.
 type TimerProc = unsafe extern "system" fn(*mut c_void, u64, u32);
-
-/// A pointer of the host's, which we only hand back.
-struct HostPointer(*mut c_void);
-
-// SAFETY: it is not looked into here; the header says that the procedure is called in another thread.
-unsafe impl Send for HostPointer {}
 
 #[cfg(unix)]
 pub(super) fn end() {
@@ -37,8 +33,20 @@ pub(super) fn end() {
     drop(started);
 }
 
+/// As the options say; it may run already, as in programs that start it for each stream.
 #[unsafe(no_mangle)]
-unsafe extern "system" fn BASS_AES67_ClockStart(interface: *const c_char, domain: u32) -> i32 {
+extern "system" fn BASS_AES67_ClockStart() -> i32 {
+    guarded(0, || {
+        let started = || match start(None, BY_SETTING) {
+            Err(error) if error.code == code::ALREADY => Ok(()),
+            other => other,
+        };
+        i32::from(report_isolated(started).is_some())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "system" fn BASS_AES67_ClockStartOn(interface: *const c_char, domain: u32) -> i32 {
     guarded(0, || {
         // SAFETY: as the header asks for.
         let interface = unsafe { text_from(interface) };
@@ -57,14 +65,14 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
     if started.is_some() {
         return Err(BassError::new(code::ALREADY, "the clock is started"));
     }
-    platform::stay_loaded();
+    threads::stay_loaded();
     *started = Some(match settings.clock_mode {
         // Whoever keeps the system's clock may hold PTP's ports; and it needs no network, but one that is named should be there.
-        ClockMode::System => {
+        ClockChoice::System => {
             interface.map(|_| settings.interface(interface)).transpose()?;
             Timeline::System(clock::system()?)
         }
-        _ => Timeline::Ptp(clock::follow_ptp(&settings, &settings.interface(interface)?, domain)?),
+        _ => clock::follow(&settings, settings.interface(interface)?, domain)?,
     });
     Ok(())
 }
@@ -82,7 +90,7 @@ extern "system" fn BASS_AES67_ClockStop() -> i32 {
 
 /// What is known of the clock, or an error if none runs.
 fn view() -> Result<ClockView, BassError> {
-    let known = isolated(|| clock::newest().map(|timeline| clock::of(&timeline)));
+    let known = isolated(|| clock::newest().map(|timeline| ClockView::of(&timeline)));
     known.ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs"))
 }
 
@@ -102,7 +110,7 @@ extern "system" fn BASS_AES67_ClockGetPPM() -> f64 {
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_ClockGetStats() -> *const c_char {
+extern "system" fn BASS_AES67_GetClockStats() -> *const c_char {
     guarded(std::ptr::null(), || STATUS.hand_out(&isolated(clock::view).text, false).cast())
 }
 
@@ -167,7 +175,7 @@ fn start_timer(period_us: u32, procedure: Option<TimerProc>, user: HostPointer) 
     }
     let timeline = clock::newest()
         .ok_or_else(|| BassError::new(code::NOTAVAIL, "no clock runs: BASS_AES67_ClockStart starts it"))?;
-    platform::stay_loaded();
+    threads::stay_loaded();
     let call = move |tick: Tick| {
         mark_as_ours();
         // The whole of it, not only the pointer in it.

@@ -1,20 +1,36 @@
 //! Output streams.
 
-use super::{Handles, text_from, write_sized};
+use super::{Handles, text_from, thousandths, write_sized};
 use crate::error::{BassError, code, guarded, report, report_isolated};
-use crate::layout::{OutputSettings, OutputStats};
+use crate::layout::{OutputForm, OutputSettings, OutputStats, PlainOutputSettings, PlainOutputStats};
 use crate::output::{Output, OutputConfig, Pace, format_of};
-use crate::platform::isolated;
 use crate::settings;
 use crate::url::is_payload_type;
+use bass_ffi::threads::isolated;
 use engine::Nanos;
 use engine::rtp::format::PacketTime;
 use engine::rtp::wire::PayloadType;
 use engine::send::SenderConfig;
 use net::interface::Interface;
+use std::ffi::c_void;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-static OUTPUTS: Handles<Output> = Handles::new(0x6600_0000, "output");
+static OUTPUTS: Handles<Kept> = Handles::new(0x6600_0000, "output");
+
+/// An output, and how its host knows it.
+struct Kept {
+    output: Output,
+    form: OutputForm,
+}
+
+/// A handle as C has it: a pointer that is a number, so that a wrong one is an error and nothing
+/// worse.
+type Handle = *mut c_void;
+
+/// The number of a handle; 0, which none has, for what cannot be one.
+fn number_of(handle: Handle) -> u32 {
+    u32::try_from(handle.addr()).unwrap_or(0)
+}
 
 /// `BASS_AES67_OUTPUT_*`.
 mod state {
@@ -33,35 +49,84 @@ const PAYLOAD_TYPE: u32 = 96;
 #[cfg(unix)]
 pub(super) fn end() {
     for output in OUTPUTS.remove_all().values() {
-        output.stop();
+        output.output.stop();
     }
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const OutputSettings) -> u32 {
-    guarded(0, || {
+unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const c_void) -> Handle {
+    guarded(std::ptr::null_mut(), || {
         // SAFETY: as the header asks for.
-        let config = unsafe { config_from(channel, settings) };
-        report(config.map(|config| OUTPUTS.add(Output::new(config)))).unwrap_or(0)
+        let made = unsafe { made_from(channel, settings) };
+        let handle = report(made.map(|made| OUTPUTS.add(made))).unwrap_or(0);
+        std::ptr::without_provenance_mut(handle as usize)
     })
 }
 
 /// # Safety
-/// `settings` is null, or to a structure as the header has it.
-unsafe fn config_from(channel: u32, settings: *const OutputSettings) -> Result<OutputConfig, BassError> {
+/// `settings` is null, or to a structure as the header has it, of either form.
+unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassError> {
     if settings.is_null() {
         return Err(BassError::parameter("no settings: the group at least is needed"));
     }
-    // SAFETY: as the caller says; the size is looked at before anything else.
-    let size = unsafe { settings.cast::<u32>().read_unaligned() } as usize;
-    if size != size_of::<OutputSettings>() {
-        return Err(BassError::parameter(format!(
-            "the structure's size is {size}: right would be {}",
-            size_of::<OutputSettings>()
-        )));
+    // SAFETY: as the caller says; both forms are longer than this, which is looked at before
+    // anything else.
+    let first = unsafe { settings.cast::<[u8; 4]>().read_unaligned() };
+    let form = OutputForm::of(first).ok_or_else(|| {
+        let (size, right) = (u32::from_ne_bytes(first), size_of::<OutputSettings>());
+        let [a, b, c, d] = first;
+        BassError::parameter(format!(
+            "the structure begins with the size {size} or the address {a}.{b}.{c}.{d}: right would be {right}, or a group, 224.0.0.0 to 239.255.255.255"
+        ))
+    })?;
+    let config = match form {
+        // SAFETY: it is of this form.
+        OutputForm::Plain => plain_config(channel, unsafe { settings.cast::<PlainOutputSettings>().read_unaligned() }),
+        // SAFETY: it is of this form.
+        OutputForm::Sized => unsafe { config_from(channel, settings.cast::<OutputSettings>().read_unaligned()) },
+    };
+    Ok(Kept { output: Output::new(config?), form })
+}
+
+/// What the public header's structure asks for: a stream of 24 bits that goes by the clock of the
+/// options.
+fn plain_config(channel: u32, given: PlainOutputSettings) -> Result<OutputConfig, BassError> {
+    let own = settings::get();
+    let group = Ipv4Addr::from(given.group);
+    let by_address = Some(Ipv4Addr::from(given.interface)).filter(|address| !address.is_unspecified());
+    let interface = own.interface(by_address.map(|address| address.to_string()).as_deref())?;
+    let port = if given.port == 0 { RTP_PORT } else { given.port };
+    let asked = Asked {
+        bits: 0,
+        payload_type: u32::from(given.payload_type),
+        packet_time_us: given.packet_time_us,
+        delay_us: 0,
+    };
+    let sender = sender_config(channel, &asked, SocketAddrV4::new(group, port))?;
+    let (channels, rate_hz) = (sender.format.channels(), sender.format.sample_rate().as_hz());
+    for (what, asked, is) in
+        [("channels", u32::from(given.channels), channels as u32), ("sample_rate", given.rate_hz, rate_hz)]
+    {
+        if asked != 0 && asked != is {
+            return Err(BassError::parameter(format!("{what} {asked}: right would be {is}, as the channel has it")));
+        }
     }
-    // SAFETY: it is of that size.
-    let given = unsafe { settings.read_unaligned() };
+    engine::send::Sender::new(sender).map_err(|error| BassError::parameter(error.to_string()))?;
+    Ok(OutputConfig {
+        channel,
+        name: group.to_string(),
+        sender,
+        interfaces: vec![interface],
+        ttl: TTL,
+        domain: own.domain,
+        pace: Pace::BySetting,
+        announced: true,
+    })
+}
+
+/// # Safety
+/// The pointers are null or to strings that end in a zero.
+unsafe fn config_from(channel: u32, given: OutputSettings) -> Result<OutputConfig, BassError> {
     // SAFETY: the pointers are null or to strings, as the caller says.
     let [name, group, second_group, interface, second_interface] = unsafe {
         [given.name, given.group, given.second_group, given.interface, given.second_interface]
@@ -73,7 +138,13 @@ unsafe fn config_from(channel: u32, settings: *const OutputSettings) -> Result<O
         interfaces.push(own.interface(Some(&second))?);
     }
     let group = group.ok_or_else(|| BassError::parameter("no group to send to"))?;
-    let mut sender = sender_config(channel, &given, address(&group, given.port)?)?;
+    let asked = Asked {
+        bits: given.bits,
+        payload_type: given.payload_type,
+        packet_time_us: given.packet_time_us,
+        delay_us: given.delay_us,
+    };
+    let mut sender = sender_config(channel, &asked, address(&group, given.port)?)?;
     sender.secondary = second_group.map(|group| address(&group, given.port).map(Into::into)).transpose()?;
     // Refused now rather than when it is started.
     engine::send::Sender::new(sender).map_err(|error| BassError::parameter(error.to_string()))?;
@@ -114,7 +185,15 @@ fn address(group: &str, port: u32) -> Result<SocketAddrV4, BassError> {
     Ok(SocketAddrV4::new(address, port))
 }
 
-fn sender_config(channel: u32, given: &OutputSettings, to: SocketAddrV4) -> Result<SenderConfig, BassError> {
+/// What both forms ask of the packets; 0 is the usual.
+struct Asked {
+    bits: u32,
+    payload_type: u32,
+    packet_time_us: u32,
+    delay_us: u32,
+}
+
+fn sender_config(channel: u32, given: &Asked, to: SocketAddrV4) -> Result<SenderConfig, BassError> {
     let format = format_of(channel, given.bits)?;
     let payload_type = if given.payload_type == 0 { PAYLOAD_TYPE } else { given.payload_type };
     let payload_type =
@@ -147,57 +226,99 @@ fn seed() -> u64 {
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_OutputStart(output: u32) -> i32 {
-    guarded(0, || i32::from(report_isolated(|| OUTPUTS.find(output)?.start()).is_some()))
+extern "system" fn BASS_AES67_OutputStart(output: Handle) -> i32 {
+    let output = number_of(output);
+    guarded(0, || i32::from(report_isolated(|| OUTPUTS.find(output)?.output.start()).is_some()))
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_OutputStop(output: u32) -> i32 {
+extern "system" fn BASS_AES67_OutputStop(output: Handle) -> i32 {
+    let output = number_of(output);
     let stop = || {
-        let stopped = OUTPUTS.find(output)?.stop();
+        let stopped = OUTPUTS.find(output)?.output.stop();
         stopped.then_some(()).ok_or_else(|| BassError::new(code::NOTAVAIL, "the output is not running"))
     };
     guarded(0, || i32::from(report_isolated(stop).is_some()))
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_OutputIsRunning(output: u32) -> i32 {
-    guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.is_running())).unwrap_or(false)))
+extern "system" fn BASS_AES67_OutputIsRunning(output: Handle) -> i32 {
+    let output = number_of(output);
+    guarded(0, || i32::from(report_isolated(|| Ok(OUTPUTS.find(output)?.output.is_running())).unwrap_or(false)))
+}
+
+/// The rate of an output's clock in ppm, 0 with an error if there is no such output.
+fn frequency_ppm(output: Handle) -> f64 {
+    let output = number_of(output);
+    report_isolated(|| Ok(OUTPUTS.find(output)?.output.view().frequency_ppm)).unwrap_or(0.0)
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_OutputGetPPM(output: u32) -> f64 {
-    guarded(0.0, || report_isolated(|| Ok(OUTPUTS.find(output)?.view().frequency_ppm)).unwrap_or(0.0))
+extern "system" fn BASS_AES67_OutputGetPPM(output: Handle) -> u32 {
+    guarded(0, || thousandths(frequency_ppm(output)))
 }
 
 #[unsafe(no_mangle)]
-extern "system" fn BASS_AES67_OutputFree(output: u32) -> i32 {
+extern "system" fn BASS_AES67_OutputGetFrequencyPPM(output: Handle) -> f64 {
+    guarded(0.0, || frequency_ppm(output))
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn BASS_AES67_OutputFree(output: Handle) -> i32 {
+    let output = number_of(output);
     guarded(0, || {
-        let free = || OUTPUTS.remove(output).map(|output| output.stop());
+        let free = || OUTPUTS.remove(output).map(|kept| kept.output.stop());
         i32::from(report_isolated(free).is_some())
     })
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "system" fn BASS_AES67_OutputGetStats(output: u32, out: *mut OutputStats) -> i32 {
+unsafe extern "system" fn BASS_AES67_OutputGetStats(output: Handle, out: *mut c_void) -> i32 {
+    let output = number_of(output);
     guarded(0, || {
-        let known = isolated(|| Ok(stats_of(&*OUTPUTS.find(output)?)));
-        // SAFETY: as the header asks for.
-        i32::from(report(known.and_then(|stats| unsafe { write_sized(out, stats) })).is_some())
+        let known = isolated(|| {
+            let kept = OUTPUTS.find(output)?;
+            Ok((kept.form, stats_of(&kept.output), plain_stats_of(&kept.output)))
+        });
+        let written = known.and_then(|(form, sized, plain)| match form {
+            // SAFETY: as the header asks for: the structure is of the form of the configuration.
+            OutputForm::Sized => unsafe { write_sized(out.cast::<OutputStats>(), sized) },
+            OutputForm::Plain if out.is_null() => Err(BassError::parameter("no structure to be filled")),
+            OutputForm::Plain => {
+                // SAFETY: as above, and not null.
+                unsafe { out.cast::<PlainOutputStats>().write_unaligned(plain) };
+                Ok(())
+            }
+        });
+        i32::from(report(written).is_some())
     })
+}
+
+/// What the public header's structure tells.
+fn plain_stats_of(output: &Output) -> PlainOutputStats {
+    let view = output.view();
+    let (packets, send_errors) = view.sender.map_or((0, 0), |status| {
+        let stream = &status.streams[0];
+        (stream.packets, stream.send_errors)
+    });
+    PlainOutputStats {
+        packets_sent: packets,
+        samples_sent: packets * output.packet_frames() as u64,
+        send_errors,
+        underruns: view.underruns,
+    }
 }
 
 fn stats_of(output: &Output) -> OutputStats {
     let view = output.view();
-    let Some(status) = view.sender else {
-        return OutputStats { state: state::STOPPED, starved_frames: view.starved_frames, ..OutputStats::default() };
-    };
+    let Some(status) = view.sender else { return OutputStats::default() };
     // An output is one stream.
     let stream = &status.streams[0];
     let (sender, late) = (&stream.sender, &stream.departures);
     OutputStats {
         size: 0,
         state: match stream.packets {
+            _ if view.stopped => state::STOPPED,
             _ if view.ended => state::ENDED,
             0 => state::WAITING,
             _ => state::SENDING,

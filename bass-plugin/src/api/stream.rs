@@ -1,11 +1,11 @@
 //! Statistics of a stream.
 
 use super::write_sized;
-use crate::clock;
 use crate::error::{guarded, report};
 use crate::layout::Stats;
-use crate::platform::isolated;
 use crate::streams::{self, SILENCE, Stream};
+use bass_ffi::clock_view::ClockView;
+use bass_ffi::threads::isolated;
 use engine::Nanos;
 use net::stream::ReceiverStatus;
 
@@ -46,8 +46,8 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         packet_frames: stream.packet_frames(status) as u32,
         generation: ingest.sources,
         on_ptp: u32::from(playout.link_offset.is_some()),
-        locked: u32::from(stream.with_timeline(|timeline| clock::of(timeline).locked).unwrap_or(false)),
-        packets_received: sequence.received,
+        locked: u32::from(stream.with_timeline(|timeline| ClockView::of(timeline).locked).unwrap_or(false)),
+        packets_received: ingest.packets,
         packets_lost: sequence.lost,
         packets_late: playout.late_packets,
         packets_dropped: playout.dropped_packets,
@@ -61,7 +61,7 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         ratio_ppm: playout.ratio.as_ppm(),
         card_ppm: playout.card_rate.as_ppm(),
         sender_ppm: ingest.media_rate.as_ppm(),
-        buffer_ms: ms(playout.fill),
+        buffer_ms: ms(stream.waiting()),
         target_ms: ms(playout.target),
         latency_ms: ms(playout.link_offset.unwrap_or(playout.achieved)),
         jitter_ms: ms(ingest.arrival_jitter),

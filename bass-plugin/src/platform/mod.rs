@@ -10,24 +10,4 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub(crate) use system::{bass_symbol, stay_loaded};
-
-use std::cell::Cell;
-
-thread_local! {
-    /// Whether this thread is ours. It needs no destructor.
-    static OURS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The calling thread is ours.
-pub(crate) fn mark_as_ours() {
-    OURS.set(true);
-}
-
-/// Runs `body` as it were on the host's thread, but leaves nothing of Rust's behind there.
-///
-/// A library that has a destructor pending in any thread is not unloaded (by the GNU C library), and starting a thread or reading a status leaves one. So that is done
-/// in a thread that ends before this returns. What asks BASS for something that is the thread's own (its device, its error) must stay outside.
-pub(crate) fn isolated<T: Send>(body: impl FnOnce() -> T + Send) -> T {
-    if OURS.get() { body() } else { system::isolated(body) }
-}
+pub(crate) use system::bass_symbol;

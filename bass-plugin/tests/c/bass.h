@@ -13,6 +13,8 @@ typedef unsigned __int64 QWORD;
 #else
 #define WINAPI
 #define CALLBACK
+typedef uint8_t BYTE;
+typedef uint16_t WORD;
 typedef uint32_t DWORD;
 typedef uint64_t QWORD;
 typedef int BOOL;

@@ -236,21 +236,25 @@ static int many(int seconds, int count, char **urls) {
 
 static int is_text_option(DWORD option) { return option == BASS_CONFIG_AES67_INTERFACE || option == BASS_CONFIG_AES67_PTP_UNICAST_MASTERS; }
 static int is_number_option(DWORD option) { return !is_text_option(option) && option != BASS_CONFIG_AES67_PTP_STATS; }
-static int is_known(DWORD option) { return (option >= 0x20001 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001B); }
+static int is_known(DWORD option) { return (option >= 0x20000 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001B); }
 
 static void numbers(void) {
     static const struct { DWORD option, good, bad; } set[] = {
         {BASS_CONFIG_AES67_PT, 98, 95}, {BASS_CONFIG_AES67_PT, 10, 12}, {BASS_CONFIG_AES67_PT, 127, 128},
         {BASS_CONFIG_AES67_PTP_DOMAIN, 127, 128}, {BASS_CONFIG_AES67_PTP_DOMAIN, 0, 0xFFFFFFFF},
         {BASS_CONFIG_AES67_PTP_ENABLED, 0, 2}, {BASS_CONFIG_AES67_PTP_ENABLED, 1, 0xFFFFFFFF},
-        {BASS_CONFIG_AES67_JITTER, 5000, 5001}, {BASS_CONFIG_AES67_JITTER, 40, 0},
-        {BASS_CONFIG_AES67_CLOCK_MODE, 2, 3}, {BASS_CONFIG_AES67_CLOCK_MODE, 0, 0xFFFFFFFF},
+        {BASS_CONFIG_AES67_JITTER, 5000, 5001}, {BASS_CONFIG_AES67_JITTER, 40, 0}, {BASS_CONFIG_AES67_JITTER_MS, 97, 5001}, {BASS_CONFIG_AES67_JITTER_MS, 40, 0},
+        {BASS_CONFIG_AES67_CLOCK_MODE, 2, 4}, {BASS_CONFIG_AES67_CLOCK_MODE, 3, 4}, {BASS_CONFIG_AES67_CLOCK_MODE, 0, 0xFFFFFFFF},
         {BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT, 0, 86401}, {BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT, 5, 0xFFFFFFFF},
     };
     for (size_t i = 0; i < sizeof set / sizeof *set; i++) {
         CHECK(p_BASS_SetConfig(set[i].option, set[i].good));
         CHECK(!p_BASS_SetConfig(set[i].option, set[i].bad));
         CHECK_ERROR(20);
+        char words[256], refused[64];
+        p_BASS_AES67_GetErrorText(words, sizeof words);
+        snprintf(refused, sizeof refused, "option 0x%x refuses the number %u: ", (unsigned)set[i].option, (unsigned)set[i].bad);
+        CHECK(!strncmp(words, refused, strlen(refused)));
         CHECK(p_BASS_GetConfig(set[i].option) == set[i].good);
     }
 }
@@ -326,9 +330,9 @@ static void fuzz(void) {
 
 static void nulls(void) {
     BASS_AES67_STATS stats;
-    BASS_AES67_OUTPUT_STATS output;
+    BASS_AES67_OUTPUT_STATS_EX output;
     BASS_AES67_SOURCE source;
-    BASS_AES67_OUTPUT_CONFIG config;
+    BASS_AES67_OUTPUT_CONFIG_EX config;
     memset(&stats, 0, sizeof stats);
     memset(&output, 0, sizeof output);
     memset(&source, 0, sizeof source);
@@ -336,15 +340,16 @@ static void nulls(void) {
     static const DWORD handles[] = {0, 1, 0x66000001, 0x67000001, 0xFFFFFFFF};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
         DWORD h = handles[i];
+        BASS_AES67_HOUTPUT o = (BASS_AES67_HOUTPUT)(uintptr_t)h;
         CHECK(!p_BASS_AES67_GetStats(h, NULL));
         CHECK_ERROR(5);
         CHECK(!p_BASS_AES67_GetStats(h, &stats));
-        CHECK(!p_BASS_AES67_OutputStart(h));
+        CHECK(!p_BASS_AES67_OutputStart(o));
         CHECK_ERROR(5);
-        CHECK(!p_BASS_AES67_OutputStop(h) && !p_BASS_AES67_OutputIsRunning(h) && !p_BASS_AES67_OutputFree(h));
-        CHECK(p_BASS_AES67_OutputGetPPM(h) == 0.0);
+        CHECK(!p_BASS_AES67_OutputStop(o) && !p_BASS_AES67_OutputIsRunning(o) && !p_BASS_AES67_OutputFree(o));
+        CHECK(p_BASS_AES67_OutputGetPPM(o) == 0 && p_BASS_AES67_OutputGetFrequencyPPM(o) == 0.0);
         CHECK_ERROR(5);
-        CHECK(!p_BASS_AES67_OutputGetStats(h, NULL) && !p_BASS_AES67_OutputGetStats(h, &output));
+        CHECK(!p_BASS_AES67_OutputGetStats(o, NULL) && !p_BASS_AES67_OutputGetStats(o, &output));
         CHECK(!p_BASS_AES67_TimerStop(h));
         CHECK_ERROR(5);
         CHECK(!p_BASS_AES67_OutputCreate(h, NULL));
@@ -362,9 +367,9 @@ static void nulls(void) {
     CHECK_ERROR(37);
     CHECK(!p_BASS_AES67_ClockGetOffset(NULL) && !p_BASS_AES67_ClockGetTime(NULL) && !p_BASS_AES67_ClockGetGrandmaster(NULL));
     CHECK_ERROR(20);
-    CHECK(!p_BASS_AES67_ClockStart("no such interface", 0));
+    CHECK(!p_BASS_AES67_ClockStartOn("no such interface", 0));
     CHECK_ERROR(20);
-    CHECK(!p_BASS_AES67_ClockStart("127.0.0.1", 128));
+    CHECK(!p_BASS_AES67_ClockStartOn("127.0.0.1", 128));
     CHECK(!p_BASS_AES67_TimerStart(1000, NULL, NULL));
     CHECK_ERROR(20);
     CHECK(!p_BASS_AES67_DiscoveryGet(0, NULL) && !p_BASS_AES67_DiscoveryGet(0, &source));
@@ -376,7 +381,7 @@ static void nulls(void) {
     char one = 'x';
     p_BASS_AES67_GetErrorText(&one, 1);
     CHECK(one == 0);
-    CHECK(p_BASS_AES67_ClockGetStats());
+    CHECK(p_BASS_AES67_GetClockStats());
 }
 
 static int config(void) {
@@ -561,7 +566,7 @@ static int output(const char *source, const char *group, const char *interface_n
     HSTREAM stream = is_url ? p_BASS_StreamCreateURL(source, 0, BASS_STREAM_DECODE | BASS_SAMPLE_FLOAT, NULL, NULL)
                             : p_BASS_StreamCreateFile(FALSE, source, 0, 0, BASS_STREAM_DECODE | BASS_SAMPLE_FLOAT | BASS_SAMPLE_LOOP);
     CHECK(stream);
-    BASS_AES67_OUTPUT_CONFIG config;
+    BASS_AES67_OUTPUT_CONFIG_EX config;
     memset(&config, 0, sizeof config);
     config.size = sizeof config;
     config.group = group;
@@ -576,7 +581,7 @@ static int output(const char *source, const char *group, const char *interface_n
     CHECK(!p_BASS_AES67_OutputStart(out));
     CHECK_ERROR(14);
     for (int second = 0; second < seconds; second++) {
-        BASS_AES67_OUTPUT_STATS s;
+        BASS_AES67_OUTPUT_STATS_EX s;
         sleep_ms(1000);
         s.size = sizeof s;
         CHECK(p_BASS_AES67_OutputGetStats(out, &s));
@@ -624,7 +629,7 @@ static void do_within(int wished) {
 }
 
 static void wait_for_state(DWORD state) {
-    BASS_AES67_OUTPUT_STATS s;
+    BASS_AES67_OUTPUT_STATS_EX s;
     s.size = sizeof s;
     for (int i = 0; i < 500; i++) {
         CHECK(p_BASS_AES67_OutputGetStats(sending, &s));
@@ -641,7 +646,7 @@ static int within(const char *group, const char *interface_name) {
     int base_threads = threads(), base_files = files();
     HSTREAM stream = p_BASS_StreamCreate(48000, 2, BASS_STREAM_DECODE | BASS_SAMPLE_FLOAT, on_data, NULL);
     CHECK(stream);
-    BASS_AES67_OUTPUT_CONFIG config;
+    BASS_AES67_OUTPUT_CONFIG_EX config;
     memset(&config, 0, sizeof config);
     config.size = sizeof config;
     config.group = group;

@@ -38,23 +38,25 @@ static double now_s(void) {
 
 #define AES67_FUNCTIONS(F)                                                                   \
     F(BOOL, BASS_AES67_GetStats, (HSTREAM handle, BASS_AES67_STATS *stats))                  \
-    F(BOOL, BASS_AES67_ClockStart, (const char *interface_name, DWORD domain))               \
+    F(BOOL, BASS_AES67_ClockStart, (void))                                                   \
+    F(BOOL, BASS_AES67_ClockStartOn, (const char *interface_name, DWORD domain))             \
     F(BOOL, BASS_AES67_ClockStop, (void))                                                    \
     F(DWORD, BASS_AES67_ClockGetState, (void))                                               \
     F(BOOL, BASS_AES67_ClockIsLocked, (void))                                                \
     F(double, BASS_AES67_ClockGetPPM, (void))                                                \
-    F(const char *, BASS_AES67_ClockGetStats, (void))                                        \
+    F(const char *, BASS_AES67_GetClockStats, (void))                                        \
     F(BOOL, BASS_AES67_ClockGetOffset, (BASS_AES67_INT64 * ns))                              \
     F(BOOL, BASS_AES67_ClockGetTime, (QWORD * ns))                                           \
     F(BOOL, BASS_AES67_ClockGetGrandmaster, (QWORD * identity))                              \
     F(BASS_AES67_HTIMER, BASS_AES67_TimerStart, (DWORD period_us, AES67TIMERPROC * proc, void *user)) \
     F(BOOL, BASS_AES67_TimerStop, (BASS_AES67_HTIMER timer))                                 \
-    F(BASS_AES67_HOUTPUT, BASS_AES67_OutputCreate, (DWORD channel, const BASS_AES67_OUTPUT_CONFIG *config)) \
+    F(BASS_AES67_HOUTPUT, BASS_AES67_OutputCreate, (DWORD channel, const void *config)) \
     F(BOOL, BASS_AES67_OutputStart, (BASS_AES67_HOUTPUT output))                             \
     F(BOOL, BASS_AES67_OutputStop, (BASS_AES67_HOUTPUT output))                              \
     F(BOOL, BASS_AES67_OutputIsRunning, (BASS_AES67_HOUTPUT output))                         \
-    F(double, BASS_AES67_OutputGetPPM, (BASS_AES67_HOUTPUT output))                          \
-    F(BOOL, BASS_AES67_OutputGetStats, (BASS_AES67_HOUTPUT output, BASS_AES67_OUTPUT_STATS *stats)) \
+    F(DWORD, BASS_AES67_OutputGetPPM, (BASS_AES67_HOUTPUT output))                           \
+    F(double, BASS_AES67_OutputGetFrequencyPPM, (BASS_AES67_HOUTPUT output))                 \
+    F(BOOL, BASS_AES67_OutputGetStats, (BASS_AES67_HOUTPUT output, void *stats))   \
     F(BOOL, BASS_AES67_OutputFree, (BASS_AES67_HOUTPUT output))                              \
     F(BOOL, BASS_AES67_DiscoveryStart, (const char *interface_name))                         \
     F(BOOL, BASS_AES67_DiscoveryStop, (void))                                                \

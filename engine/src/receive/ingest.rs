@@ -96,6 +96,9 @@ impl IngestError {
 pub struct IngestStats {
     /// Sequence numbers, of both legs together: lost is what came by neither, duplicates are the copies that came later.
     pub sequence: SequenceCounts,
+    /// Packets received of all sources since the start, without duplicates; the counts of
+    /// [`IngestStats::sequence`] begin anew with each source.
+    pub packets: u64,
     /// What each leg did, A first.
     pub legs: [LegStats; 2],
     /// Datagrams that were refused, see [`IngestError`].
@@ -234,6 +237,7 @@ impl Ingest {
         let mut stats = IngestStats { finding: self.conformance.finding(), ..self.stats };
         if let Some(timeline) = &self.timeline {
             stats.sequence = timeline.legs.merged();
+            stats.packets += stats.sequence.received;
             stats.legs = timeline.legs.stats();
             stats.media_rate = timeline.legs.media_rate();
             stats.arrival_jitter = timeline.legs.jitter();
@@ -307,8 +311,8 @@ impl Ingest {
         if self.timeline.is_none() && self.snapshot.silenced {
             return;
         }
-        let IngestStats { sequence, legs, .. } = self.stats();
-        (self.stats.sequence, self.stats.legs) = (sequence, legs);
+        let IngestStats { sequence, packets, legs, .. } = self.stats();
+        (self.stats.sequence, self.stats.packets, self.stats.legs) = (sequence, packets, legs);
         (self.timeline, self.suspect) = (None, None);
         self.continuity.restart();
         self.snapshot =
@@ -377,6 +381,8 @@ impl Ingest {
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
         self.snapshot.silenced = false;
+        // Of the sources before this one.
+        self.stats.packets = self.stats().packets;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
             None => Legs::new(leg, self.known_rate()),

@@ -85,26 +85,57 @@ impl PtpStatus {
     }
 }
 
+impl PtpStatus {
+    /// The line without the domain, as programs know it that were written for the BASS libraries:
+    /// `Slave to: PTP/dca600fffeff2eea:2, δ -270.9µs, Freq: +100.00ppm [LOCKED]`.
+    #[must_use]
+    pub fn brief(&self) -> impl fmt::Display {
+        Line { status: self, domain: String::new() }
+    }
+}
+
 impl fmt::Display for PtpStatus {
     /// `Slave to: PTP/dca600fffeff2eea:2, domain 10, δ -270.9µs, Freq: +100.00ppm [LOCKED]`: the
     /// grandmaster, the number of the port that is followed, and the domain; how far the last
     /// second's prediction was off, PTP's rate against the host's clock, and the state; after it,
     /// why there is no clock.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let domain = self.domain;
-        let state = self.clock.state;
-        match (self.port, self.master) {
+        Line { status: self, domain: format!(", domain {}", self.domain) }.fmt(f)
+    }
+}
+
+/// A status in one line.
+struct Line<'a> {
+    status: &'a PtpStatus,
+    /// What is said of the domain after the port.
+    domain: String,
+}
+
+/// The state of a clock that has a master or none. One that has a master and none of its times yet
+/// is in the port's state, because a clock that listens has no master.
+fn state_of(clock: LockState, has_master: bool) -> String {
+    match clock {
+        LockState::Listening if has_master => PortState::Uncalibrated.to_string(),
+        state => state.to_string(),
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, domain } = self;
+        let state = status.clock.state;
+        match (status.port, status.master) {
             (PortState::Master, _) => {
-                return write!(f, "Master: PTP/{}:{}, domain {domain} [MASTER]", self.identity, self.port_number);
+                return write!(f, "Master: PTP/{}:{}{domain} [MASTER]", status.identity, status.port_number);
             }
             (PortState::Passive, _) => {
-                return write!(f, "Passive: PTP/{}:{}, domain {domain} [PASSIVE]", self.identity, self.port_number);
+                return write!(f, "Passive: PTP/{}:{}{domain} [PASSIVE]", status.identity, status.port_number);
             }
             (_, None) => {
                 let waits = if state == LockState::Holdover { "Holding" } else { "Listening" };
-                match &self.diagnosis {
+                match &status.diagnosis {
                     Some(diagnosis) => write!(f, "{waits}: {diagnosis}")?,
-                    None => write!(f, "{waits}: no master in domain {domain}")?,
+                    None => write!(f, "{waits}: no master in domain {}", status.domain)?,
                 }
                 if state != LockState::Holdover {
                     return write!(f, " [{state}]");
@@ -112,15 +143,27 @@ impl fmt::Display for PtpStatus {
             }
             (_, Some(master)) => {
                 let port = master.sender.port_number;
-                write!(f, "Slave to: PTP/{}:{port}, domain {domain}", master.grandmaster)?;
+                write!(f, "Slave to: PTP/{}:{port}{domain}", master.grandmaster)?;
             }
         }
-        let delta_us = self.prediction_error.unwrap_or_default().as_nanos() as f64 / 1e3;
-        let rate_ppm = self.rate().unwrap_or_default().as_ppm();
-        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")?;
-        match &self.diagnosis {
+        let delta_us = status.prediction_error.unwrap_or_default().as_nanos() as f64 / 1e3;
+        let rate_ppm = status.rate().unwrap_or_default().as_ppm();
+        write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{}]", state_of(state, status.master.is_some()))?;
+        match &status.diagnosis {
             Some(Diagnosis::Master { trouble, .. }) => write!(f, ": {trouble}"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_has_a_master_does_not_listen() {
+        assert_eq!(state_of(LockState::Listening, false), "LISTENING");
+        assert_eq!(state_of(LockState::Listening, true), "UNCALIBRATED");
+        assert_eq!(state_of(LockState::Acquiring, true), "ACQUIRING");
     }
 }

@@ -33,8 +33,11 @@ pub(crate) enum Error {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 
-    #[error("bass_aes67.dll needs {library}, which is not of Windows itself")]
-    ForeignLibrary { library: String },
+    #[error("{dll} needs {library}, which is not of Windows itself")]
+    ForeignLibrary { dll: String, library: String },
+
+    #[error("{dll} lacks [{missing}] of its header, and exports [{undeclared}] besides")]
+    Exports { dll: String, missing: String, undeclared: String },
 
     #[error("the guest needs the kernel of Debian 12 (6.1), and this system's packages have {release}")]
     Kernel { release: String },

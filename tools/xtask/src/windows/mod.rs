@@ -1,7 +1,9 @@
-//! `cargo xtask windows`: the BASS add-on for Windows, built on Linux, and a release folder with it.
+//! `cargo xtask windows`: the BASS libraries for Windows, built on Linux, and a release folder with
+//! them.
 //!
 //! The compiler is [Debian's](crate::debian).
 
+mod exports;
 mod wine;
 
 pub(crate) use wine::WINE_FOLDER;
@@ -15,8 +17,28 @@ use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
 const TOOLCHAIN: [&str; 2] = ["rust-src", "mingw"];
-const DLL: &str = "bass_aes67.dll";
-const SO: &str = "libbass_aes67.so";
+const PACKAGES: &str = "-p bass-plugin -p bass-ptp";
+
+/// A library of a release, as Windows and Linux name it.
+pub(crate) struct Library {
+    dll: &'static str,
+    so: &'static str,
+    /// Its header, which declares what it exports.
+    header: &'static str,
+    /// What it exports besides: the entry points of BASS and of Windows.
+    entry: &'static [&'static str],
+}
+
+const LIBRARIES: [Library; 2] = [
+    Library {
+        dll: "bass_aes67.dll",
+        so: "libbass_aes67.so",
+        header: "bass-plugin/include/bass_aes67.h",
+        entry: &["BASSplugin", "DllMain"],
+    },
+    Library { dll: "bass_ptp.dll", so: "libbass_ptp.so", header: "bass-plugin/include/bass_ptp.h", entry: &[] },
+];
+
 /// Libraries of Windows itself: nothing else may be needed.
 const SYSTEM_LIBRARIES: [&str; 10] = [
     "advapi32.dll",
@@ -31,8 +53,9 @@ const SYSTEM_LIBRARIES: [&str; 10] = [
     "ws2_32.dll",
 ];
 /// What comes along: from, to.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("bass-plugin/include/bass_aes67.h", "bass_aes67.h"),
+    ("bass-plugin/include/bass_ptp.h", "bass_ptp.h"),
     ("bass-plugin/README.md", "README.md"),
     ("LICENSE", "LICENSE"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
@@ -45,13 +68,13 @@ const FILES: [(&str, &str); 9] = [
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask windows           bass_aes67.dll and libbass_aes67.so, with header, README, licences and examples
+  cargo xtask windows           bass_aes67 and bass_ptp as .dll and .so, with headers, README, licences and examples
   cargo xtask windows --test    and run it under Wine in the real bass.dll; installs what is missing, and says what";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WindowsArgs {
-    /// Run the library under Wine in the real bass.dll
+    /// Run the libraries under Wine in the real bass.dll
     #[arg(long)]
     test: bool,
 }
@@ -61,11 +84,11 @@ pub(crate) struct WindowsArgs {
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.
 pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
-    let dll = build_dll(target)?;
-    Cmd::cargo("build --locked --release -p bass-plugin").run()?;
-    let release = collect(target, &dll)?;
+    let built = build_dlls(target)?;
+    Cmd::cargo("build --locked --release").words(PACKAGES).run()?;
+    let release = collect(target, &built)?;
     println!("{}", release.display());
-    if args.test { wine::test(target, &dll) } else { Ok(()) }
+    if args.test { wine::test(target, &built) } else { Ok(()) }
 }
 
 /// Tools that [`prepare`] needs.
@@ -73,42 +96,47 @@ pub(crate) fn tools() -> Vec<&'static str> {
     [&TOOLCHAIN[..], &wine::TOOLS].concat()
 }
 
-/// Builds the library, and a folder in which a test runs it under Wine: its place, for
+/// Builds the libraries, and a folder in which tests run them under Wine: its place, for
 /// [`WINE_FOLDER`].
 ///
 /// # Errors
 /// As [`run`].
 pub(crate) fn prepare(target: &Path) -> Result<PathBuf, Error> {
-    let dll = build_dll(target)?;
-    wine::prepare(target, &dll)
+    let built = build_dlls(target)?;
+    wine::prepare(target, &built)
 }
 
-fn build_dll(target: &Path) -> Result<PathBuf, Error> {
+/// The folder in which the libraries are.
+fn build_dlls(target: &Path) -> Result<PathBuf, Error> {
     debian::ensure(&TOOLCHAIN)?;
     let folder = target.join("windows");
     build(&folder).run()?;
-    let dll = folder.join(TRIPLE).join("release").join(DLL);
-    check_imports(&dll)?;
-    Ok(dll)
+    let built = folder.join(TRIPLE).join("release");
+    for library in LIBRARIES {
+        let dll = built.join(library.dll);
+        let listed = Cmd::new("x86_64-w64-mingw32-objdump").words("--private-headers").arg(dll).read()?;
+        check_imports(library.dll, &listed)?;
+        exports::check(&library, &listed)?;
+    }
+    Ok(built)
 }
 
-/// The command that builds the library.
+/// The command that builds the libraries.
 pub(crate) fn build(folder: &Path) -> Cmd {
-    let cargo = debian::cargo("build --locked --release -p bass-plugin", TRIPLE, folder);
+    let cargo = debian::cargo("build --locked --release", TRIPLE, folder).words(PACKAGES);
     cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static")
 }
 
-/// Shows what the library needs.
+/// Shows what a library needs, of which `objdump` has listed this.
 ///
 /// # Errors
 /// If that is not of the system.
-fn check_imports(dll: &Path) -> Result<(), Error> {
-    let listed = Cmd::new("x86_64-w64-mingw32-objdump").words("--private-headers").arg(dll).read()?;
-    let mut needed: Vec<String> = imports(&listed);
+fn check_imports(dll: &str, listed: &str) -> Result<(), Error> {
+    let mut needed: Vec<String> = imports(listed);
     needed.sort();
-    eprintln!("{DLL} needs {}", needed.join(", "));
+    eprintln!("{dll} needs {}", needed.join(", "));
     match needed.into_iter().find(|name| !is_of_the_system(name)) {
-        Some(library) => Err(Error::ForeignLibrary { library }),
+        Some(library) => Err(Error::ForeignLibrary { dll: dll.to_owned(), library }),
         None => Ok(()),
     }
 }
@@ -123,22 +151,25 @@ fn is_of_the_system(name: &str) -> bool {
 }
 
 /// Copies all that belongs to a release into a new folder.
-fn collect(target: &Path, dll: &Path) -> Result<PathBuf, Error> {
+fn collect(target: &Path, built: &Path) -> Result<PathBuf, Error> {
     let release = target.join("dist").join(format!("bass_aes67-{}", env!("CARGO_PKG_VERSION")));
     remove(&release)?;
-    copy(dll, &release.join("windows-x64").join(DLL))?;
-    copy(&target.join("release").join(SO), &release.join("linux-x64").join(SO))?;
+    for library in LIBRARIES {
+        copy(&built.join(library.dll), &release.join("windows-x64").join(library.dll))?;
+        copy(&target.join("release").join(library.so), &release.join("linux-x64").join(library.so))?;
+    }
     for (from, to) in FILES {
         copy(Path::new(from), &release.join(to))?;
     }
-    let tree = Cmd::cargo(
-        "tree --locked -p bass-plugin --edges normal,no-proc-macro --target all --prefix none --no-dedupe --format",
-    );
-    let mut parts: Vec<String> = tree.arg("{p}: {l}").read()?.lines().map(without_path).collect();
+    let tree = Cmd::cargo("tree --locked").words(PACKAGES);
+    let tree = tree.words("--edges normal,no-proc-macro --target all --prefix none --no-dedupe --format");
+    let mut parts: Vec<String> =
+        tree.arg("{p}: {l}").read()?.lines().filter(|line| !line.is_empty()).map(without_path).collect();
     parts.sort();
     parts.dedup();
     let list = release.join("THIRD-PARTY.txt");
-    let text = format!("Libraries that are part of bass_aes67, and their licences:\n\n{}\n", parts.join("\n"));
+    let text =
+        format!("Libraries that are part of bass_aes67 and bass_ptp, and their licences:\n\n{}\n", parts.join("\n"));
     write(&list, &text)?;
     Ok(release)
 }

@@ -1,8 +1,10 @@
-//! The library for Windows under Wine, in the real `bass.dll`.
+//! The libraries for Windows under Wine, in the real `bass.dll`.
 //!
-//! The folder that is put together here holds the host (`bass-plugin/tests/c/host.c`), BASS and the add-on; `bass-plugin/tests/real_bass.rs` sends it a stream and looks at what
-//! it says.
+//! The folder that is put together here holds two programs (`host.c` and `public.c` of
+//! `bass-plugin/tests/c`), BASS and our libraries; the tests `real_bass` and `public_header` send
+//! them a stream and look at what they say.
 
+use super::LIBRARIES;
 use crate::bass;
 use crate::cmd::Cmd;
 use crate::debian;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// What running the library needs.
 pub(super) const TOOLS: [&str; 2] = ["wine", "python3-pip"];
 
-/// Names the folder to `real_bass`.
+/// Names the folder to `real_bass` and `public_header`.
 pub(crate) const WINE_FOLDER: &str = "BASS_AES67_WINE";
 
 /// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests only.
@@ -28,9 +30,10 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 ///
 /// # Errors
 /// If a tool or BASS cannot be had, or the test fails.
-pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
-    let folder = prepare(target, dll)?;
-    let test = Cmd::cargo("test --locked -p bass-plugin --test real_bass the_library_for_windows -- --nocapture");
+pub(super) fn test(target: &Path, built: &Path) -> Result<(), Error> {
+    let folder = prepare(target, built)?;
+    let test =
+        Cmd::cargo("test --locked -p bass-plugin --test real_bass --test public_header under_wine -- --nocapture");
     test.env(WINE_FOLDER, folder.display().to_string()).run()
 }
 
@@ -38,14 +41,16 @@ pub(super) fn test(target: &Path, dll: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// If a tool or BASS cannot be had, or something does not compile.
-pub(super) fn prepare(target: &Path, dll: &Path) -> Result<PathBuf, Error> {
+pub(super) fn prepare(target: &Path, built: &Path) -> Result<PathBuf, Error> {
     debian::ensure(&TOOLS)?;
     let fetched = bass::fetch(target)?;
     let folder = target.join("windows").join("wine");
     make_folder(&folder)?;
     let folder = fs::canonicalize(&folder).map_err(|source| Error::File { path: folder, source })?;
     copy(&fetched.join("bass.dll"), &folder.join("bass.dll"))?;
-    copy(dll, &folder.join("bass_aes67.dll"))?;
+    for library in LIBRARIES {
+        copy(&built.join(library.dll), &folder.join(library.dll))?;
+    }
     compile(&folder)?;
     Ok(folder)
 }
@@ -56,5 +61,9 @@ fn compile(folder: &Path) -> Result<(), Error> {
     let gcc = |output: &str| Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(folder.join(output));
     gcc("bcryptprimitives.dll").arg("-shared").arg(shim).arg("-ladvapi32").run()?;
     let sources = PathBuf::from("bass-plugin/tests/c");
-    gcc("host.exe").words("-std=gnu11 -Wall -Wextra -Werror -I").arg(&sources).arg(sources.join("host.c")).run()
+    for program in ["host", "public"] {
+        let compile = gcc(&format!("{program}.exe")).words("-std=gnu11 -Wall -Wextra -Werror -I").arg(&sources);
+        compile.arg(sources.join(format!("{program}.c"))).run()?;
+    }
+    Ok(())
 }

@@ -9,11 +9,11 @@ const LONGEST: usize = 32 * 1024;
 /// Texts that were handed out and are not yet written over.
 const KEPT: usize = 64;
 
-/// A host's string; `None` for a null pointer, or one that does not end within [`LONGEST`] characters.
+/// A host's string; `None` for a null pointer, or one that does not end within 32 768 characters.
 ///
 /// # Safety
 /// The pointer is null or to a string that ends in a zero: of bytes, or of 16-bit units if it is `wide`.
-pub(crate) unsafe fn from_host(text: *const c_void, wide: bool) -> Option<String> {
+pub unsafe fn from_host(text: *const c_void, wide: bool) -> Option<String> {
     if text.is_null() {
         return None;
     }
@@ -66,15 +66,18 @@ impl Encoded {
 }
 
 /// Texts that change, such as a status: each stays valid until 64 more have been handed out.
-pub(crate) struct Recent(Mutex<(Vec<Encoded>, usize)>);
+pub struct Recent(Mutex<(Vec<Encoded>, usize)>);
 
 impl Recent {
-    pub(crate) const fn new() -> Self {
+    /// None yet.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "these are statics")]
+    pub const fn new() -> Self {
         Self(Mutex::new((Vec::new(), 0)))
     }
 
     /// A pointer to the text for a host.
-    pub(crate) fn hand_out(&self, text: &str, wide: bool) -> *const c_void {
+    pub fn hand_out(&self, text: &str, wide: bool) -> *const c_void {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (kept, next) = &mut *all;
         let encoded = Encoded::new(text, wide);
@@ -91,15 +94,18 @@ impl Recent {
 }
 
 /// Texts that are few, such as names of interfaces: they stay valid until the library is unloaded.
-pub(crate) struct Kept(Mutex<BTreeSet<Encoded>>);
+pub struct Kept(Mutex<BTreeSet<Encoded>>);
 
 impl Kept {
-    pub(crate) const fn new() -> Self {
+    /// None yet.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "these are statics")]
+    pub const fn new() -> Self {
         Self(Mutex::new(BTreeSet::new()))
     }
 
     /// A pointer to the text for a host.
-    pub(crate) fn hand_out(&self, text: &str, wide: bool) -> *const c_void {
+    pub fn hand_out(&self, text: &str, wide: bool) -> *const c_void {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let encoded = Encoded::new(text, wide);
         if !all.contains(&encoded) {
@@ -110,7 +116,7 @@ impl Kept {
 }
 
 /// Copies a text into a host's array, cut at a whole character, with zeros after it.
-pub(crate) fn copy_into(text: &str, out: &mut [c_char]) {
+pub fn copy_into(text: &str, out: &mut [c_char]) {
     out.fill(0);
     let Some(room) = out.len().checked_sub(1) else { return };
     let end = (0..=room.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);

@@ -1,0 +1,69 @@
+//! What a library for Windows exports is what its header declares.
+
+use super::Library;
+use crate::error::Error;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Compares the header with what `objdump --private-headers` has listed of the library.
+///
+/// # Errors
+/// If a function is missing, or one is there that is not declared.
+pub(super) fn check(library: &Library, listed: &str) -> Result<(), Error> {
+    let path = Path::new(library.header);
+    let header = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_path_buf(), source })?;
+    let mut declared = declared(&header);
+    declared.extend(library.entry.iter().map(|&name| name.to_owned()));
+    compare(library.dll, &declared, &exported(listed))
+}
+
+fn compare(dll: &str, declared: &BTreeSet<String>, exported: &BTreeSet<String>) -> Result<(), Error> {
+    let named = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let missing = named(declared.difference(exported).collect());
+    let undeclared = named(exported.difference(declared).collect());
+    if missing.is_empty() && undeclared.is_empty() && !declared.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Exports { dll: dll.to_owned(), missing, undeclared })
+}
+
+/// Names that a header declares by its macro, such as `BASS_PTPDEF(BASS_PTP_Stop)`.
+fn declared(header: &str) -> BTreeSet<String> {
+    let names = header.split("DEF(BASS_").skip(1);
+    names.filter_map(|rest| Some(format!("BASS_{}", rest.split_once(')')?.0))).collect()
+}
+
+/// Names of the list: `[   1] +base[   2] 0001 BASS_AES67_ClockStop`, or without `+base` as older
+/// versions write it.
+fn exported(listed: &str) -> BTreeSet<String> {
+    let table = listed.split("[Ordinal/Name Pointer] Table").nth(1).unwrap_or_default();
+    let rows = table.lines().skip(1).take_while(|line| line.trim_start().starts_with('['));
+    rows.filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: &str = "\
+[Ordinal/Name Pointer] Table -- Ordinal Base 1
+\t[   0] +base[   1]  0000 BASS_PTP_Start
+\t[   1] +base[   2]  0001 BASS_PTP_Stop
+
+The Function Table";
+
+    #[test]
+    fn the_lists_are_compared_both_ways() {
+        let header = "int BASS_PTPDEF(BASS_PTP_Start)(void);\nint BASS_PTPDEF(BASS_PTP_Stop)(void);";
+        let names = BTreeSet::from(["BASS_PTP_Start".to_owned(), "BASS_PTP_Stop".to_owned()]);
+        assert_eq!((declared(header), exported(LISTED)), (names.clone(), names.clone()));
+        assert!(compare("x.dll", &names, &names).is_ok());
+        let fewer = BTreeSet::from(["BASS_PTP_Stop".to_owned()]);
+        let lacks = compare("x.dll", &names, &fewer).unwrap_err().to_string();
+        assert_eq!(lacks, "x.dll lacks [BASS_PTP_Start] of its header, and exports [] besides");
+        let besides = compare("x.dll", &fewer, &names).unwrap_err().to_string();
+        assert_eq!(besides, "x.dll lacks [] of its header, and exports [BASS_PTP_Start] besides");
+        assert!(compare("x.dll", &BTreeSet::new(), &BTreeSet::new()).is_err(), "nothing was read");
+    }
+}
