@@ -1,7 +1,9 @@
 //! Where the steps run: what is installed, what may be installed, and where files go.
 
 use std::env;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 
 use crate::cmd::Cmd;
 
@@ -21,6 +23,9 @@ pub(super) enum Install {
 pub(super) struct Setting {
     /// cargo-nextest is there.
     pub(super) nextest: bool,
+    /// Tests that run at once: one more than there are processors, because those on a wire wait for
+    /// half of their time.
+    pub(super) tests_at_once: usize,
     /// What may be done about what is missing.
     pub(super) install: Install,
     /// This is CI, where nothing may be skipped that is not on the list.
@@ -37,6 +42,7 @@ impl Setting {
         let is_ci = is_ci(env::var("CI").ok().as_deref());
         Self {
             nextest: Cmd::cargo("nextest --version").succeeds(),
+            tests_at_once: thread::available_parallelism().map_or(1, NonZero::get) + 1,
             install: install(install_asked_for, is_ci),
             is_ci,
             target_dir: crate::target_folder(),

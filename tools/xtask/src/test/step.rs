@@ -171,6 +171,8 @@ fn tests(setting: &Setting) -> Cmd {
         // says.
         Cmd::cargo("nextest run --locked --no-fail-fast")
             .words("--status-level pass --final-status-level fail --failure-output immediate")
+            .arg("--test-threads")
+            .arg(setting.tests_at_once.to_string())
     } else {
         // `--tests` leaves out the documentation's examples, which had their own step.
         Cmd::cargo("test --locked --no-fail-fast --tests")
@@ -196,7 +198,14 @@ mod tests {
 
     fn setting(nextest: bool) -> Setting {
         let runner_arguments = Vec::new();
-        Setting { nextest, install: Install::No, is_ci: false, target_dir: "out dir".into(), runner_arguments }
+        Setting {
+            nextest,
+            tests_at_once: 3,
+            install: Install::No,
+            is_ci: false,
+            target_dir: "out dir".into(),
+            runner_arguments,
+        }
     }
 
     #[test]
@@ -216,7 +225,7 @@ mod tests {
         assert_eq!(
             command(Step::Test, true),
             "cargo nextest run --locked --no-fail-fast --status-level pass --final-status-level fail \
-             --failure-output immediate --workspace --features sim/statime"
+             --failure-output immediate --test-threads 3 --workspace --features sim/statime"
         );
         assert_eq!(
             command(Step::Test, false),
