@@ -42,6 +42,8 @@ pub(super) enum Step {
     Doc,
     /// What `cargo run -p sim` builds compiles without the features that other packages turn on
     Alone,
+    /// The fuzz targets, which are a workspace of their own, compile
+    Fuzz,
     /// What the next steps run is built, with the same features for all of them
     Build,
     /// The examples in the documentation run
@@ -59,7 +61,7 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 16] = [
+pub(super) const ALL: [Step; 17] = [
     Step::Tools,
     Step::Fmt,
     Step::Peers,
@@ -69,6 +71,7 @@ pub(super) const ALL: [Step; 16] = [
     Step::Deny,
     Step::Doc,
     Step::Alone,
+    Step::Fuzz,
     Step::Build,
     Step::Doctest,
     Step::Scenario,
@@ -116,6 +119,7 @@ impl Step {
             Self::Macos => macos::command(setting),
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
             Self::Alone => Cmd::cargo("check -p sim --locked"),
+            Self::Fuzz => fuzz(setting),
             Self::Build => Cmd::cargo("test --locked --no-run --workspace").words(FEATURES),
             Self::Doctest => Cmd::cargo("test --locked --doc --workspace").words(FEATURES),
             Self::Scenario => scenario(setting),
@@ -138,6 +142,7 @@ impl Step {
             Self::Deny => "a dependency breaks a rule of deny.toml, or cargo-deny did not run; see above",
             Self::Doc => "the documentation has warnings, listed above",
             Self::Alone => "the simulator does not build by itself, as in `cargo run -p sim`",
+            Self::Fuzz => "a fuzz target does not compile, or fuzz/Cargo.lock is not up to date",
             Self::Build => "a program or a test does not compile",
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
@@ -179,6 +184,11 @@ fn tests(setting: &Setting) -> Cmd {
     };
     let runner = runner.words(which).words(features);
     setting.runner_arguments.iter().fold(runner, |command, argument| command.arg(argument))
+}
+
+/// Without libFuzzer's counters, for which `cargo xtask fuzz` builds all anew.
+fn fuzz(setting: &Setting) -> Cmd {
+    Cmd::cargo("check --locked --manifest-path fuzz/Cargo.toml --target-dir").arg(setting.target_dir.join("fuzz-check"))
 }
 
 /// One seed of the quietest condition: enough to see that every law locks.
