@@ -7,6 +7,8 @@ mod livewire_clock;
 mod machines;
 #[path = "../../fuzz/properties.rs"]
 mod properties;
+#[path = "../../fuzz/replay.rs"]
+mod replay;
 #[path = "../../fuzz/script.rs"]
 mod script;
 
@@ -262,25 +264,18 @@ proptest! {
 /// What searching found to reach code that nothing shorter reaches, and what once broke something.
 #[test]
 fn the_corpus_holds() {
-    let replay = |corpus: &str, property: fn(&[u8])| {
-        for (index, line) in corpus.lines().enumerate() {
-            let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16);
-            let bytes: Result<Vec<u8>, _> = (0..line.len()).step_by(2).map(byte).collect();
-            property(&bytes.unwrap_or_else(|error| panic!("line {}: {error}", index + 1)));
-        }
-    };
-    replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::packet);
-    replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::clock);
-    replay(include_str!("../../fuzz/corpus/livewire_datagram.hex"), properties::livewire_datagram);
-    replay(include_str!("../../fuzz/corpus/ptp_message.hex"), properties::ptp_message);
-    replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_port);
-    replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_yield_session);
-    replay(include_str!("../../fuzz/corpus/receiver.hex"), machines::receiver);
-    replay(include_str!("../../fuzz/corpus/relay.hex"), machines::relay);
-    replay(include_str!("../../fuzz/corpus/rtp_packet.hex"), properties::rtp_packet);
-    replay(include_str!("../../fuzz/corpus/sa_file.hex"), properties::sa_file);
-    replay(include_str!("../../fuzz/corpus/sap_packet.hex"), properties::sap_packet);
-    replay(include_str!("../../fuzz/corpus/sdp_text.hex"), properties::sdp_text);
-    replay(include_str!("../../fuzz/corpus/slave_clock.hex"), machines::slave_clock);
-    replay(include_str!("../../fuzz/corpus/slave_clock_once_broken.hex"), machines::slave_clock);
+    replay::replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::packet);
+    replay::replay(include_str!("../../fuzz/corpus/livewire_clock.hex"), livewire_clock::clock);
+    replay::replay(include_str!("../../fuzz/corpus/livewire_datagram.hex"), properties::livewire_datagram);
+    replay::replay(include_str!("../../fuzz/corpus/ptp_message.hex"), properties::ptp_message);
+    replay::replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_port);
+    replay::replay(include_str!("../../fuzz/corpus/ptp_port.hex"), properties::ptp_yield_session);
+    replay::replay(include_str!("../../fuzz/corpus/receiver.hex"), machines::receiver);
+    replay::replay(include_str!("../../fuzz/corpus/relay.hex"), machines::relay);
+    replay::replay(include_str!("../../fuzz/corpus/rtp_packet.hex"), properties::rtp_packet);
+    replay::replay(include_str!("../../fuzz/corpus/sa_file.hex"), properties::sa_file);
+    replay::replay(include_str!("../../fuzz/corpus/sap_packet.hex"), properties::sap_packet);
+    replay::replay(include_str!("../../fuzz/corpus/sdp_text.hex"), properties::sdp_text);
+    replay::replay(include_str!("../../fuzz/corpus/slave_clock.hex"), machines::slave_clock);
+    replay::replay(include_str!("../../fuzz/corpus/slave_clock_once_broken.hex"), machines::slave_clock);
 }

@@ -1,6 +1,8 @@
 //! The property that the fuzz target searches for violations of, tried on some inputs on every test
 //! run: random bytes, and files with any header fields.
 
+#[path = "../../fuzz/replay.rs"]
+mod replay;
 #[path = "../../fuzz/wav_file.rs"]
 mod wav_file;
 
@@ -78,9 +80,5 @@ proptest! {
 /// What searching found to reach code that nothing shorter reaches.
 #[test]
 fn the_corpus_holds() {
-    for (index, line) in include_str!("../../fuzz/corpus/wav_file.hex").lines().enumerate() {
-        let byte = |at: usize| u8::from_str_radix(&line[at..at + 2], 16);
-        let bytes: Result<Vec<u8>, _> = (0..line.len()).step_by(2).map(byte).collect();
-        wav_file::wav_file(&bytes.unwrap_or_else(|error| panic!("line {}: {error}", index + 1)));
-    }
+    replay::replay(include_str!("../../fuzz/corpus/wav_file.hex"), wav_file::wav_file);
 }

@@ -101,7 +101,8 @@ pub(crate) fn send_as(seed: u64, group: [u8; 4], encoding: Encoding) -> Sent {
     };
     let stream = Outgoing { ttl: 1, ..Outgoing::new(config, source) };
     let sender = StreamSender::start(vec![stream], &[interface], SenderClock::System).expect("a sender");
-    // The sender has looked for a clock that somebody disciplines, and goes by this computer's crystal now.
+    // By then the sender has looked for a clock that somebody disciplines, and goes by this
+    // computer's crystal.
     std::thread::sleep(Duration::from_millis(2500));
     Sent { _sender: sender, newest }
 }

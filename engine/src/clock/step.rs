@@ -1,12 +1,14 @@
 //! Proof that the other clock has stepped, or that packets take another route.
 //!
-//! Model: a packet may be late for many reasons, but early only if the clock has stepped forward or the route has become shorter; by more than
-//! any route could, it is a step. A step backward makes forward packets late, which may as well be a queue or a longer route; it is proven once a
-//! reverse packet is early by as much, or at once if no route could be that long. Forward packets that stay late together without that came by
-//! another route.
+//! Model: a packet may be late for many reasons, but early only if the clock has stepped forward or
+//! the route has become shorter; by more than any route could, it is a step. A step backward makes
+//! forward packets late, which may as well be a queue or a longer route; it is proven once a reverse
+//! packet is early by as much, or at once if no route could be that long. Forward packets that stay
+//! late together without that came by another route.
 //!
-//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network that has become worse must be learnt. Nor longer than a
-//! step is possible: where forward packets are not late meanwhile, reverse ones that are early say that the first of them were late.
+//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network
+//! that has become worse must be learnt. Nor longer than a step is possible: where forward packets
+//! are not late meanwhile, reverse ones are early because those before them were late.
 
 use super::estimator::Direction;
 
