@@ -253,6 +253,8 @@ pub(super) struct WanderMeter {
     filling: Option<Filling>,
     levels: [Level; LEVELS],
     interrupted_at: Option<LocalTime>,
+    /// What the present clock is ahead by of the first one, ns.
+    ahead_ns: f64,
 }
 
 impl WanderMeter {
@@ -260,7 +262,8 @@ impl WanderMeter {
     /// exact. Returns what is known of the wander whenever that may have changed.
     pub(super) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
         let origin = *self.origin.get_or_insert(sample.at);
-        let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns: sample.offset_ns };
+        let offset_ns = sample.offset_ns - self.ahead_ns;
+        let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns };
         let ended = self.filling.filter(|filling| sample.at.since(filling.since) >= SHORTEST);
         if ended.is_some() {
             self.filling = None;
@@ -299,6 +302,11 @@ impl WanderMeter {
             self.filling = None;
             self.levels.iter_mut().for_each(Level::interrupt);
         }
+    }
+
+    /// The packets are those of another clock from here on, which is ahead by `step_ns`.
+    pub(super) fn change_clock(&mut self, step_ns: f64) {
+        self.ahead_ns += step_ns;
     }
 
     fn judge(&self) -> PhaseWander {
