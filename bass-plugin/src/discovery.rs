@@ -1,10 +1,12 @@
 //! Announced streams: the list for hosts, and finding one by its name.
 
 use crate::error::{BassError, code};
+use crate::settings;
 use bass_ffi::threads;
 use engine::announce::sdp::Description;
 use net::interface::Interface;
 use net::sap::{SapListener, Sessions};
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     }
     if listening.is_none() {
         threads::stay_loaded();
-        let listener = SapListener::start(&interface)?;
+        let listener = listen(&interface)?;
         *listening = Some(Listening { interface, listener });
     }
     Ok(())
@@ -63,7 +65,7 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
     if let Some(description) = known(false) {
         return Ok(description);
     }
-    let listener = SapListener::start(interface)?;
+    let listener = listen(interface)?;
     let mut waited = Duration::ZERO;
     loop {
         let sessions = listener.sessions();
@@ -82,6 +84,12 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
         std::thread::sleep(STEP);
         waited += STEP;
     }
+}
+
+/// Hears the announcers that are accepted.
+fn listen(interface: &Interface) -> net::Result<SapListener> {
+    let accepted: Vec<Ipv4Addr> = settings::get().trust.announcers.iter().copied().collect();
+    SapListener::with_groups(interface, &[], &accepted)
 }
 
 /// The session of that name; what another host announces than the one that its description names
