@@ -78,6 +78,13 @@ typedef long long BASS_AES67_INT64;
 #define BASS_CONFIG_AES67_CLOCK_MODE 0x20019       /* get/set: BASS_AES67_CLOCK_* */
 #define BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT 0x2001A /* get/set: s without PTP until another clock is taken; 0 never; 5 */
 #define BASS_CONFIG_AES67_PTP_UNICAST_MASTERS 0x2001B /* text, get/set: addresses of masters that serve who asks, "10.0.0.1,10.0.0.2"; "" hears the domain */
+/* Who is believed. The lists have commas between up to 16 entries; "" is everybody. They hold for clocks
+ * that are started afterwards: a clock that runs is shared as it is. */
+#define BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS 0x2001C /* text, get/set: identities of masters, "001b21fffe0a6701"; behind a boundary clock its own */
+#define BASS_CONFIG_AES67_PTP_ACCEPT_SOURCES 0x2001D /* text, get/set: addresses that PTP messages come from */
+#define BASS_CONFIG_AES67_PTP_SA_FILE 0x2001E        /* text, get/set: file of keys as linuxptp's sa_file, which is read now; "file#1" its association with spp 1, "file#1/2" its key 2 */
+#define BASS_CONFIG_AES67_PTP_PROFILE 0x2001F        /* get/set: BASS_AES67_PROFILE_*; the domain stays that of BASS_CONFIG_AES67_PTP_DOMAIN */
+#define BASS_CONFIG_AES67_SAP_SOURCES 0x20020        /* text, get/set: addresses that announcements come from */
 
 /* BASS_CONFIG_AES67_PTP_STATE */
 #define BASS_AES67_PTP_DISABLED 0
@@ -85,6 +92,11 @@ typedef long long BASS_AES67_INT64;
 #define BASS_AES67_PTP_UNCALIBRATED 2
 #define BASS_AES67_PTP_SLAVE 3
 #define BASS_AES67_PTP_MASTER 4 /* only while an output serves PTP */
+
+/* BASS_CONFIG_AES67_PTP_PROFILE: intervals of what is sent; those of others are taken from the wire */
+#define BASS_AES67_PROFILE_AES67 0
+#define BASS_AES67_PROFILE_ST2059_2 1
+#define BASS_AES67_PROFILE_DEFAULT 2 /* of IEEE 1588 */
 
 /* BASS_CONFIG_AES67_CLOCK_MODE */
 #define BASS_AES67_CLOCK_PTP 0

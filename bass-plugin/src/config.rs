@@ -9,6 +9,7 @@ use crate::clock;
 use crate::error::{guarded, remember};
 use crate::settings::{self, ClockChoice, Settings};
 use crate::streams;
+use crate::trust::{self, Keys, PROFILES};
 use crate::url::is_payload_type;
 use bass_ffi::text::{self, Kept, Recent};
 use bass_ffi::threads::isolated;
@@ -41,6 +42,11 @@ mod option {
     pub(super) const CLOCK_MODE: u32 = 0x2_0019;
     pub(super) const CLOCK_FALLBACK_TIMEOUT: u32 = 0x2_001A;
     pub(super) const PTP_UNICAST_MASTERS: u32 = 0x2_001B;
+    pub(super) const PTP_ACCEPT_MASTERS: u32 = 0x2_001C;
+    pub(super) const PTP_ACCEPT_SOURCES: u32 = 0x2_001D;
+    pub(super) const PTP_SA_FILE: u32 = 0x2_001E;
+    pub(super) const PTP_PROFILE: u32 = 0x2_001F;
+    pub(super) const SAP_SOURCES: u32 = 0x2_0020;
 }
 
 /// What may be set, as words to who has set something else.
@@ -56,6 +62,21 @@ fn right(number: u32) -> Option<&'static str> {
         option::CLOCK_FALLBACK_TIMEOUT => "BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT takes 0 to 86400 s",
         option::PTP_UNICAST_MASTERS => {
             "BASS_CONFIG_AES67_PTP_UNICAST_MASTERS takes addresses with commas between them, by BASS_SetConfigPtr"
+        }
+        option::PTP_ACCEPT_MASTERS => {
+            "BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS takes up to 16 identities of 16 hexadecimal digits with commas between \
+             them, by BASS_SetConfigPtr"
+        }
+        option::PTP_ACCEPT_SOURCES => {
+            "BASS_CONFIG_AES67_PTP_ACCEPT_SOURCES takes up to 16 addresses with commas between them, by BASS_SetConfigPtr"
+        }
+        option::PTP_SA_FILE => {
+            "BASS_CONFIG_AES67_PTP_SA_FILE takes the path of a file of keys, by BASS_SetConfigPtr; #1 behind it chooses its \
+             association with spp 1, and #1/2 the key 2 of that one"
+        }
+        option::PTP_PROFILE => "BASS_CONFIG_AES67_PTP_PROFILE takes 0 to 2",
+        option::SAP_SOURCES => {
+            "BASS_CONFIG_AES67_SAP_SOURCES takes up to 16 addresses with commas between them, by BASS_SetConfigPtr"
         }
         option::PTP_STATS..=option::PTP_STATE | option::BUFFER_LEVEL..=option::PTP_FREQUENCY => "it can only be read",
         _ => return None,
@@ -81,6 +102,7 @@ const MOST_LEVEL: i64 = 200;
 
 static NAMES: Kept = Kept::new();
 static MASTERS: Kept = Kept::new();
+static ACCEPTED: [Kept; 4] = [Kept::new(), Kept::new(), Kept::new(), Kept::new()];
 static STATUS: Recent = Recent::new();
 
 /// Options, for BASS.
@@ -128,6 +150,7 @@ fn change(settings: &mut Settings, number: u32, value: u32) -> Option<()> {
         option::JITTER_MS if JITTERS_MS.contains(&value) => settings.jitter_ms = value,
         option::CLOCK_MODE => settings.clock_mode = ClockChoice::from_number(value)?,
         option::CLOCK_FALLBACK_TIMEOUT if value <= MOST_FALLBACK_S => settings.fallback_s = value,
+        option::PTP_PROFILE if PROFILES.get(value as usize).is_some() => settings.trust.profile = value as usize,
         _ => return None,
     }
     Some(())
@@ -154,32 +177,51 @@ fn change_shared(settings: &mut Settings, value: u32) -> Option<()> {
 /// The value is null or a string of the host's, of 16-bit units if it is `wide`.
 unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
     // SAFETY: as the caller says.
-    let done = unsafe { change_text(number, value, wide) };
-    if done.is_none() {
-        refuse(number, "this text");
+    match unsafe { change_text(number, value, wide) } {
+        Ok(()) => return Some(()),
+        Err(Some(reason)) => remember(format!("option {number:#x} refuses this text: {reason}")),
+        Err(None) => refuse(number, "this text"),
     }
-    done
+    None
 }
 
+/// Errs with the reason, if there is more to say than what is right.
+///
 /// # Safety
 /// As [`set_text`].
-unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Option<()> {
-    if !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {
-        return None;
+unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Result<(), Option<String>> {
+    let is_trust = matches!(number, option::PTP_ACCEPT_MASTERS..=option::PTP_SA_FILE | option::SAP_SOURCES);
+    if !is_trust && !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {
+        return Err(None);
     }
     // SAFETY: as the caller says.
     let text = unsafe { text::from_host(value, wide) };
     if text.is_none() && !value.is_null() {
-        return None;
+        return Err(None);
     }
     let text = text.filter(|text| !text.is_empty());
-    if number == option::INTERFACE {
-        settings::change(|settings| settings.interface = text);
-        return Some(());
+    match number {
+        option::INTERFACE => settings::change(|settings| settings.interface = text),
+        option::PTP_UNICAST_MASTERS => {
+            let masters = text.map(|text| unicast_masters(&text).ok_or(None)).transpose()?;
+            settings::change(|settings| settings.unicast_masters = masters);
+        }
+        _ => change_trust(number, text.as_deref().unwrap_or_default())?,
     }
-    let masters = text.map(|text| unicast_masters(&text).ok_or(())).transpose().ok()?;
-    settings::change(|settings| settings.unicast_masters = masters);
-    Some(())
+    Ok(())
+}
+
+/// Whom to believe.
+fn change_trust(number: u32, text: &str) -> Result<(), Option<String>> {
+    let mut trust = settings::get().trust;
+    match number {
+        option::PTP_ACCEPT_MASTERS => trust.masters = trust::list(text).ok_or(None)?,
+        option::PTP_ACCEPT_SOURCES => trust.sources = trust::list(text).ok_or(None)?,
+        option::SAP_SOURCES => trust.announcers = trust::list(text).ok_or(None)?,
+        _ => trust.keys = Some(text).filter(|text| !text.is_empty()).map(Keys::read).transpose()?,
+    }
+    settings::change(|settings| settings.trust = trust);
+    Ok(())
 }
 
 /// Addresses with commas between them; `None` if one of them is none, or if they are too many.
@@ -197,6 +239,13 @@ fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
             let addresses: Vec<String> = masters.iter().map(|address| address.to_string()).collect();
             Some(MASTERS.hand_out(&addresses.join(","), wide))
         }
+        option::PTP_ACCEPT_MASTERS => Some(ACCEPTED[0].hand_out(&trust::text(&settings::get().trust.masters), wide)),
+        option::PTP_ACCEPT_SOURCES => Some(ACCEPTED[1].hand_out(&trust::text(&settings::get().trust.sources), wide)),
+        option::PTP_SA_FILE => {
+            let named = settings::get().trust.keys.map(|keys| keys.named).unwrap_or_default();
+            Some(ACCEPTED[2].hand_out(&named, wide))
+        }
+        option::SAP_SOURCES => Some(ACCEPTED[3].hand_out(&trust::text(&settings::get().trust.announcers), wide)),
         option::PTP_STATS => Some(STATUS.hand_out(&isolated(clock::view).text, wide)),
         _ => None,
     }
@@ -218,6 +267,7 @@ fn number_of(number: u32) -> Option<u32> {
         option::PTP_FREQUENCY => thousandths(view().frequency_ppm),
         option::CLOCK_MODE => settings.clock_mode.number(),
         option::CLOCK_FALLBACK_TIMEOUT => settings.fallback_s,
+        option::PTP_PROFILE => settings.trust.profile as u32,
         option::JITTER_UNDERRUNS..=option::PACKETS_LATE => isolated(|| of_all_streams(number)),
         option::BUFFER_LEVEL..=option::PACKET_TIME => isolated(|| of_newest_stream(number)),
         _ => return None,
@@ -294,6 +344,7 @@ mod tests {
             (option::JITTER_MS, &[1, 97, 5000, 40], &[0, 5001]),
             (option::CLOCK_MODE, &[1, 2, 3, 0], &[4]),
             (option::CLOCK_FALLBACK_TIMEOUT, &[0, 86_400, 5], &[86_401]),
+            (option::PTP_PROFILE, &[1, 2, 0], &[3, u32::MAX]),
         ] {
             for &value in good {
                 assert_eq!((set(option, value), get(option)), (1, Some(value)), "{option:#x}");
@@ -308,7 +359,7 @@ mod tests {
         for option in (option::BUFFER_LEVEL..=option::PTP_FREQUENCY).chain([option::PTP_OFFSET, option::PTP_STATE]) {
             assert_eq!((set(option, 1), get(option).is_some()), (0, true), "{option:#x} is read only");
         }
-        for option in [0, 1, 0x2_0009, 0x2_000F, 0x2_001B, option::INTERFACE, option::PTP_STATS] {
+        for option in [0, 1, 0x2_0009, 0x2_000F, 0x2_001B, 0x2_001C, 0x2_0021, option::INTERFACE, option::PTP_STATS] {
             assert_eq!((set(option, 1), get(option)), (0, None), "{option:#x} is no number");
         }
     }
@@ -330,6 +381,43 @@ mod tests {
         assert_eq!(set(option::JITTER, 11), 1);
         assert_eq!([option::PT, option::JITTER, option::JITTER_MS].map(get), [99, 11, 11].map(Some));
         assert_eq!(set(option::JITTER, 40), 1);
+    }
+
+    fn believe() {
+        let both = config::SET | config::POINTER;
+        let mut pointer: *const c_void = std::ptr::null();
+        let place = (&raw mut pointer).cast::<c_void>();
+        for (option, good, told, wrong, reason) in [
+            (
+                option::PTP_ACCEPT_MASTERS,
+                c"00-1B-21-FF-FE-0A-67-01",
+                "001b21fffe0a6701",
+                c"1b",
+                "takes up to 16 identities",
+            ),
+            (
+                option::PTP_ACCEPT_SOURCES,
+                c"10.0.0.1, 10.0.0.2",
+                "10.0.0.1,10.0.0.2",
+                c"host",
+                "takes up to 16 addresses",
+            ),
+            (option::SAP_SOURCES, c"10.0.0.9", "10.0.0.9", c"::1", "takes up to 16 addresses"),
+            (option::PTP_SA_FILE, c"", "", c"/nowhere/keys", "/nowhere/keys: "),
+        ] {
+            // SAFETY: strings that end in a zero, and a place for a pointer.
+            unsafe {
+                assert_eq!(handle(option, both, good.as_ptr().cast_mut().cast()), 1, "{option:#x}");
+                assert_eq!(handle(option, both, wrong.as_ptr().cast_mut().cast()), 0, "{option:#x}");
+                assert!(last_text().contains(reason), "{}", last_text());
+                assert_eq!(handle(option, config::POINTER, place), 1);
+                assert_eq!(text::from_host(pointer, false).unwrap(), told);
+                assert_eq!(handle(option, both, null_mut()), 1, "everybody");
+                assert_eq!(handle(option, config::POINTER, place), 1);
+                assert_eq!(text::from_host(pointer, false).unwrap(), "");
+            }
+        }
+        assert_eq!(settings::get().trust, trust::Trust::NEW);
     }
 
     fn texts_come_and_go_in_both_forms() {
@@ -363,6 +451,7 @@ mod tests {
             assert_eq!(text::from_host(pointer, false).unwrap(), "10.0.0.1,10.0.0.2");
             assert_eq!(set(c""), 1);
             assert!(settings::get().unicast_masters.is_none());
+            believe();
             for flags in 0..8 {
                 assert_eq!(handle(option::JITTER, flags, null_mut()), 0);
             }

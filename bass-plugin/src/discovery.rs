@@ -1,10 +1,12 @@
 //! Announced streams: the list for hosts, and finding one by its name.
 
 use crate::error::{BassError, code};
+use crate::settings;
 use bass_ffi::threads;
 use engine::announce::sdp::Description;
 use net::interface::Interface;
 use net::sap::{SapListener, Sessions};
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ pub(crate) fn start(interface: Interface) -> Result<(), BassError> {
     }
     if listening.is_none() {
         threads::stay_loaded();
-        let listener = SapListener::start(&interface)?;
+        let listener = listen(&interface)?;
         *listening = Some(Listening { interface, listener });
     }
     Ok(())
@@ -53,23 +55,26 @@ pub(crate) fn sessions() -> Result<Sessions, BassError> {
         .ok_or_else(|| BassError::new(code::NOTAVAIL, "discovery is not running: BASS_AES67_DiscoveryStart starts it"))
 }
 
-/// The description of the stream that is announced by this name.
+/// The description of the stream that is announced by this name: by the host that its description
+/// names, or after that time by another one.
 ///
 /// # Errors
 /// If none is within that time.
 pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> Result<Description, BassError> {
-    let known = || sessions().ok().and_then(|sessions| named(&sessions, name));
-    if let Some(description) = known() {
+    let known = |by_anybody| sessions().ok().and_then(|sessions| named(&sessions, name, by_anybody));
+    if let Some(description) = known(false) {
         return Ok(description);
     }
-    let listener = SapListener::start(interface)?;
+    let listener = listen(interface)?;
     let mut waited = Duration::ZERO;
     loop {
         let sessions = listener.sessions();
-        if let Some(description) = named(&sessions, name).or_else(known) {
+        let is_over = waited >= timeout;
+        let heard = named(&sessions, name, is_over).or_else(|| known(is_over));
+        if let Some(description) = heard {
             return Ok(description);
         }
-        if waited >= timeout {
+        if is_over {
             let names: Vec<&str> = sessions.iter().map(|(_, entry)| entry.description.name.as_str()).collect();
             let heard = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
             let text =
@@ -81,8 +86,16 @@ pub(crate) fn wait_for(name: &str, interface: &Interface, timeout: Duration) -> 
     }
 }
 
-/// The session of that name.
-fn named(sessions: &Sessions, name: &str) -> Option<Description> {
+/// Hears the announcers that are accepted.
+fn listen(interface: &Interface) -> net::Result<SapListener> {
+    let accepted: Vec<Ipv4Addr> = settings::get().trust.announcers.iter().copied().collect();
+    SapListener::with_groups(interface, &[], &accepted)
+}
+
+/// The session of that name; what another host announces than the one that its description names
+/// counts only where that one is not heard, too: `by_anybody`.
+fn named(sessions: &Sessions, name: &str, by_anybody: bool) -> Option<Description> {
     let all = engine::announce::sap::named(sessions.iter().map(|(_, entry)| entry), name);
-    all.first().map(|entry| entry.description.clone())
+    let first = all.first().filter(|entry| by_anybody || entry.is_announced_by_its_origin() != Some(false));
+    first.map(|entry| entry.description.clone())
 }

@@ -35,4 +35,5 @@ mod platform;
 mod settings;
 mod streams;
 mod syncs;
+mod trust;
 mod url;

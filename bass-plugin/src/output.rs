@@ -13,7 +13,7 @@ use engine::rtp::format::StreamFormat;
 use engine::send::SenderConfig;
 use engine::{Frames, Nanos};
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig};
+use net::ptp::PtpClient;
 use net::sap::SapAnnouncer;
 use net::send::{Outgoing, SenderClock, SenderStatus, StreamSender};
 use net::timeline::Timeline;
@@ -137,7 +137,7 @@ impl Output {
         let mut config = match self.config.pace {
             Pace::System | Pace::BySetting => return Ok(SenderClock::System),
             Pace::Ptp => settings::get().slave(interface, self.config.domain),
-            Pace::Serve => PtpConfig::master(interface, self.config.domain),
+            Pace::Serve => settings::get().master(interface, self.config.domain),
         };
         // Timestamps are PTP time or nothing is sent; a master that is lost later is held without end.
         config.reference.fallback_after = None;

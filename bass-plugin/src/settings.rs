@@ -1,6 +1,7 @@
 //! What the host has set: for all streams that are opened from now on.
 
 use crate::error::BassError;
+use crate::trust::Trust;
 use engine::Nanos;
 use engine::clock::{ClockMode, ReferenceConfig};
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
@@ -64,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) fallback_s: u32,
     /// Masters that serve who asks; without them the masters of the domain are heard.
     pub(crate) unicast_masters: Option<UnicastMasters>,
+    /// Who is believed.
+    pub(crate) trust: Trust,
 }
 
 impl Settings {
@@ -77,6 +80,7 @@ impl Settings {
         clock_mode: ClockChoice::Ptp,
         fallback_s: 5,
         unicast_masters: None,
+        trust: Trust::NEW,
     };
 
     /// Whether streams are placed by the Livewire clock.
@@ -92,11 +96,16 @@ impl Settings {
 
     /// A slave in a domain.
     pub(crate) fn slave(&self, interface: Interface, domain: u8) -> PtpConfig {
-        let config = PtpConfig::slave(interface, domain);
+        let config = self.trust.apply(PtpConfig::slave(interface, domain));
         match self.unicast_masters {
             Some(masters) => config.served_by(UnicastConfig::new(masters)),
             None => config,
         }
+    }
+
+    /// A clock that serves a domain if there is none better.
+    pub(crate) fn master(&self, interface: Interface, domain: u8) -> PtpConfig {
+        self.trust.apply(PtpConfig::master(interface, domain))
     }
 
     /// The interface that `wanted`, or else the setting, means.

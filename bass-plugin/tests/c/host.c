@@ -234,9 +234,12 @@ static int many(int seconds, int count, char **urls) {
 
 /* ---- config ---- */
 
-static int is_text_option(DWORD option) { return option == BASS_CONFIG_AES67_INTERFACE || option == BASS_CONFIG_AES67_PTP_UNICAST_MASTERS; }
+static int is_text_option(DWORD option) {
+    return option == BASS_CONFIG_AES67_INTERFACE || option == BASS_CONFIG_AES67_SAP_SOURCES ||
+           (option >= BASS_CONFIG_AES67_PTP_UNICAST_MASTERS && option <= BASS_CONFIG_AES67_PTP_SA_FILE);
+}
 static int is_number_option(DWORD option) { return !is_text_option(option) && option != BASS_CONFIG_AES67_PTP_STATS; }
-static int is_known(DWORD option) { return (option >= 0x20000 && option <= 0x20008) || (option >= 0x20010 && option <= 0x2001B); }
+static int is_known(DWORD option) { return (option >= 0x20000 && option <= 0x20008) || (option >= 0x20010 && option <= 0x20020); }
 
 static void numbers(void) {
     static const struct { DWORD option, good, bad; } set[] = {
@@ -308,6 +311,11 @@ static void texts(void) {
     CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS, "10.0.0.1,10.0.0.2"));
     CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS), "10.0.0.1,10.0.0.2"));
     p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS, NULL);
+    CHECK(!p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS, "no identity"));
+    CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS, "00-1B-21-FF-FE-0A-67-01"));
+    CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS), "001b21fffe0a6701"));
+    CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS, ""));
+    CHECK(!p_BASS_SetConfigPtr(BASS_CONFIG_AES67_PTP_SA_FILE, "/nowhere/keys"));
     CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_PTP_UNICAST_MASTERS), ""));
     CHECK(!strcmp((const char *)p_BASS_GetConfigPtr(BASS_CONFIG_AES67_INTERFACE), ""));
 }

@@ -492,6 +492,12 @@ impl Estimator {
         });
     }
 
+    /// The offsets are another clock's from here on, which is ahead by `step_ns`: that is no wander
+    /// of either.
+    pub(super) fn change_clock(&mut self, step_ns: f64) {
+        self.wander.rebase(-step_ns);
+    }
+
     /// After a proven change of the other clock's rate against the host's: moves offset and rate,
     /// which are then as well known as the change. What was known of the rate before is void.
     pub(super) fn change_rate(&mut self, change: &RateChange) {

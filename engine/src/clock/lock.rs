@@ -6,7 +6,8 @@
 //! measured jitter; entering needs sigma < T, leaving sigma > 4 T, and every state is kept for a
 //! minimum dwell, so that noise alone cannot make the state chatter; but a time that is proven to
 //! be off by more than a millisecond is not locked for that long. Every state is left by itself
-//! when its cause is gone.
+//! when its cause is gone. A holdover, in which nothing is learnt, may become as uncertain as
+//! [`HOLDOVER_NS`] on a network without jitter, too.
 //!
 //! None of that is relative to jitter alone, which a hostile or broken master can make as large as
 //! it likes: T has a ceiling, the uncertainty that is published has one, and where the path delay
@@ -25,6 +26,11 @@ const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
+/// A holdover is given up no sooner than at this uncertainty, ns: a clock that was locked for some
+/// seconds knows its rate to a few ppm, and is to be held for as long as a network takes to agree
+/// on a master again. A tenth of the ceiling, because temperature changes a rate by more than what
+/// was seen of it tells.
+const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer
 /// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
@@ -310,10 +316,13 @@ impl LockMachine {
         let threshold_ns = Self::threshold_ns(inputs.jitter);
         let sigma = Nanos::new(inputs.sigma_ns as i64);
         let displaced = inputs.displacement_ns > CEILING_NS || inputs.published_ns > CEILING_NS;
-        let uncertain = displaced || dwelt && inputs.sigma_ns > HYSTERESIS * threshold_ns;
+        let locked_limit_ns = HYSTERESIS * threshold_ns;
+        let held = self.state == LockState::Holdover;
+        let limit_ns = if held { locked_limit_ns.max(HOLDOVER_NS) } else { locked_limit_ns };
+        let uncertain = displaced || dwelt && inputs.sigma_ns > limit_ns;
         let too_uncertain = LockCause::TooUncertain {
             sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns) as i64),
-            limit: Nanos::new(if displaced { CEILING_NS } else { HYSTERESIS * threshold_ns } as i64),
+            limit: Nanos::new(if displaced { CEILING_NS } else { limit_ns } as i64),
         };
         match self.state {
             LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
@@ -337,7 +346,12 @@ impl LockMachine {
             LockState::Locked if inputs.doubt.is_some() => {
                 self.enter(LockState::Unlocked, inputs.now, inputs.doubt.unwrap_or(too_uncertain));
             }
-            LockState::Holdover if !silent && self.forward >= MIN_FORWARD_AGAIN && inputs.doubt.is_none() => {
+            LockState::Holdover
+                if !silent
+                    && self.forward >= MIN_FORWARD_AGAIN
+                    && inputs.doubt.is_none()
+                    && inputs.sigma_ns <= locked_limit_ns =>
+            {
                 let cause = LockCause::MasterReturned { silent_for: self.last_silence };
                 self.enter(LockState::Locked, inputs.now, cause);
             }

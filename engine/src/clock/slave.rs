@@ -97,22 +97,27 @@ impl Default for SlaveClockConfig {
 #[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
     count: u32,
-    /// What the newest are late by, in a ring, ns.
-    late_ns: [f64; CHANGE_PROOF as usize],
+    /// The newest, and what they are late by, ns, in a ring.
+    newest: [Option<(Sample, f64)>; CHANGE_PROOF as usize],
 }
 
 impl NewMaster {
     /// Takes a packet; what the least late of the newest is late by, and how far they are apart,
     /// once they agree but for twice `limit_ns`, which each of them may be off by as noise. Of a
     /// master whose packets do not, the time is not known.
-    fn take(&mut self, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
-        self.late_ns[(self.count % CHANGE_PROOF) as usize] = late_ns;
+    fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
+        self.newest[(self.count % CHANGE_PROOF) as usize] = Some((sample, late_ns));
         self.count = self.count.saturating_add(1);
-        let extremes = |(least, most): (f64, f64), &late_ns: &f64| (least.min(late_ns), most.max(late_ns));
-        let (least_ns, most_ns) = self.late_ns.iter().fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
+        let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
+        let newest = self.newest.iter().flatten().map(|(_, late_ns)| *late_ns);
+        let (least_ns, most_ns) = newest.fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
         let apart_ns = most_ns - least_ns;
         let agree = self.count >= CHANGE_PROOF && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
         agree.then(|| (least_ns, Nanos::new(apart_ns as i64)))
+    }
+
+    fn samples(&self) -> impl Iterator<Item = Sample> {
+        self.newest.iter().flatten().map(|(sample, _)| *sample)
     }
 }
 
@@ -129,6 +134,7 @@ pub struct SlaveClock {
     steps: StepDetector,
     unsteady: UnsteadyDetector<FORWARD>,
     new_master: Option<NewMaster>,
+    former: former::FormerTimes,
     path_delay: PathDelay,
     delay_known: DelayKnowledge,
     /// The newest round trips, oldest first.
@@ -166,6 +172,7 @@ impl SlaveClock {
             steps: StepDetector::default(),
             unsteady: UnsteadyDetector::default(),
             new_master: None,
+            former: former::FormerTimes::default(),
             path_delay: PathDelay::Measured,
             delay_known: DelayKnowledge::default(),
             round_trips: RoundTrips::default(),
@@ -247,11 +254,11 @@ impl SlaveClock {
         let (late_ns, limit_ns) = (self.estimator.lateness(&sample), self.noise_limit_ns(sample.at));
         if let Some(mut change) = self.new_master {
             if sample.direction == Direction::Forward {
-                let agreed = change.take(late_ns, limit_ns);
+                let agreed = change.take(sample, late_ns, limit_ns);
                 self.new_master = Some(change).filter(|_| agreed.is_none());
                 if let Some((late_ns, apart)) = agreed {
                     self.estimator.reopen_noise(apart);
-                    self.follow_new_master(sample.at, late_ns, limit_ns);
+                    self.follow_new_master(&change, late_ns, limit_ns);
                 }
             }
             return false;
@@ -379,13 +386,20 @@ impl SlaveClock {
     }
 
     /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
-    fn follow_new_master(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) {
+    fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
             self.delay_known.compare();
+            return;
+        }
+        let now = packets.samples().map(|sample| sample.at).max().unwrap_or(LocalTime::ZERO);
+        self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
+        let former = self.former_that_told(packets);
+        self.step(-late_ns);
+        if let Some(former) = former {
+            self.resume(former, packets);
         } else {
-            self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
-            self.step(-late_ns);
+            self.estimator.change_clock(-late_ns);
             self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO, self.presumed.is_none());
         }
     }
@@ -457,6 +471,7 @@ impl ClockLaw for SlaveClock {
     }
 
     fn change_master(&mut self, _now: LocalTime) {
+        self.remember_former();
         self.known = contest::Known::default();
         self.new_master = self.origin.map(|_| NewMaster::default());
         self.steps = StepDetector::default();
@@ -475,6 +490,7 @@ impl ClockLaw for SlaveClock {
         self.estimator.forget(now);
         self.lock.forget();
         self.left_origin = self.origin.take();
+        self.former = former::FormerTimes::default();
         self.known = contest::Known::default();
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();
@@ -562,5 +578,6 @@ impl ClockLaw for SlaveClock {
 }
 
 mod contest;
+mod former;
 #[cfg(test)]
 mod tests;

@@ -306,8 +306,8 @@ impl WanderMeter {
         }
     }
 
-    /// Offsets are less by so much from now on, because they are counted from another origin. One
-    /// that is far away is of another time.
+    /// Offsets are less by so much from now on, because they are counted from another origin, or the
+    /// packets are those of another clock. One that is far away is of another time.
     pub(super) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();

@@ -28,6 +28,8 @@ impl<T: Copy> Default for Acceptable<T> {
 }
 
 impl<T: Copy + PartialEq> Acceptable<T> {
+    /// Accepts everything.
+    pub const EVERYTHING: Self = Self([None; MOST]);
     /// How many there may be.
     pub const MOST: usize = MOST;
 
@@ -42,10 +44,15 @@ impl<T: Copy + PartialEq> Acceptable<T> {
         Some(list)
     }
 
+    /// What is on the list; nothing if everything is accepted.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
+    }
+
     /// Whether something is accepted.
     #[must_use]
     pub fn accepts(&self, what: &T) -> bool {
-        let mut listed = self.0.iter().flatten().peekable();
+        let mut listed = self.iter().peekable();
         listed.peek().is_none() || listed.any(|entry| entry == what)
     }
 }

@@ -1,6 +1,6 @@
 //! What the stranger does.
 
-use crate::network::{MASTER, Network, SYNC, address, port_identity};
+use crate::network::{MASTER, Network, SYNC, US, address, port_identity};
 use engine::ptp::wire::{Announce, ClockIdentity, PortIdentity};
 use engine::{LocalTime, Nanos, PtpTime};
 use rand_chacha::rand_core::Rng;
@@ -43,6 +43,8 @@ pub(crate) enum Attack {
     Twin { lie: Lie },
     /// Syncs without Follow_Ups.
     Syncs { source: u8, per_s: u32 },
+    /// Announces of a better master that has the port's own identity.
+    OwnIdentity { source: u8 },
     /// Makes the master come and go: so long on, and as long off.
     Flaps { half: Nanos },
 }
@@ -127,6 +129,15 @@ impl Attack {
                 };
                 net.announce(now, address(source), port_identity(MASTER), 0, say);
                 interval(per_s)
+            }
+            Self::OwnIdentity { source } => {
+                let say = Announce {
+                    grandmaster_priority_1: 0,
+                    grandmaster_identity: ClockIdentity([US; 8]),
+                    ..Announce::default()
+                };
+                net.announce(now, address(source), port_identity(US), 0, say);
+                SYNC
             }
             Self::Twin { lie } => {
                 if net.rounds % 8 == 1 {

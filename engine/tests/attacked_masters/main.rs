@@ -5,7 +5,7 @@ mod attack;
 mod network;
 
 use attack::{Attack, Lie};
-use engine::{Nanos, PtpTime};
+use engine::{LocalTime, Nanos, PtpTime};
 use network::{Network, Plot};
 use proptest::prelude::*;
 
@@ -14,7 +14,9 @@ const MS: fn(i64) -> Nanos = Nanos::from_millis;
 fn plot(attack: Attack, lasts_s: i64) -> Plot {
     Plot {
         attack,
+        begins: network::BEGINS,
         lasts: Nanos::from_secs(lasts_s),
+        obeys: false,
         from_start: false,
         jitter_us: 20,
         rate_ppm: 30,
@@ -164,6 +166,31 @@ fn attacks_that_are_known_do_no_harm() {
     }
 }
 
+/// The honest master of an ordinary clock is deceived, too: it follows the stranger, and sends no
+/// time while he announces himself and for some seconds more. What a clock has learnt in some
+/// seconds has to last for that time.
+#[test]
+fn a_clock_holds_its_time_while_its_master_is_deceived() {
+    let never = MS(1_000_000_000);
+    let better = Attack::Better { log_announce: 0, syncs: Some(Lie::Off(MS(2))), until: never, answers: true };
+    for seed in 0..16 {
+        for (name, attack) in [
+            ("own identity, own address", Attack::OwnIdentity { source: attack::STRANGER }),
+            ("own identity, our address", Attack::OwnIdentity { source: network::US }),
+            ("better, 2 ms off", better),
+        ] {
+            let begins = LocalTime::from_nanos(8_000_000_000);
+            let plot = Plot { begins, obeys: true, jitter_us: 4 + seed as u32, seed, ..plot(attack, 16) };
+            let outcome = Network::new(plot).run();
+            let again = outcome.recovered_after.expect("not locked again, or not right");
+            assert!(again <= MS(8_000), "{name}: locked again too late: {outcome:?}, {plot:?}");
+            let follows = matches!(attack, Attack::Better { .. });
+            let held = outcome.locked_error.max(outcome.usable_error) <= MS(1) && outcome.usable_share > 0.99;
+            assert!(follows || held, "{name}: the time was not held: {outcome:?}, {plot:?}");
+        }
+    }
+}
+
 fn lies() -> impl Strategy<Value = Lie> {
     prop_oneof![
         4 => (50_000..20_000_000_i64, any::<bool>()).prop_map(|(ns, minus)| Lie::Off(Nanos::new(if minus { -ns } else { ns }))),
@@ -200,7 +227,7 @@ proptest! {
         attack in attacks(), lasts_s in 1..30_i64, jitter_us in 1..100_u32, rate_ppm in -100..100_i32, one_step: bool, seed: u64,
     ) {
         let lasts = Nanos::from_secs(lasts_s);
-        check("any", Plot { attack, lasts, from_start: false, jitter_us, rate_ppm, one_step, seed });
+        check("any", Plot { lasts, jitter_us, rate_ppm, one_step, seed, ..plot(attack, 0) });
     }
 }
 

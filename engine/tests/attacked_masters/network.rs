@@ -11,15 +11,19 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 
 pub(crate) const MASTER: u8 = 1;
-const OURS: PortIdentity = PortIdentity { clock_identity: ClockIdentity([9; 8]), port_number: 1 };
+pub(crate) const US: u8 = 9;
+const OURS: PortIdentity = PortIdentity { clock_identity: ClockIdentity([US; 8]), port_number: 1 };
 pub(crate) const SYNC: Nanos = Nanos::from_millis(125);
 const ANNOUNCE: Nanos = Nanos::from_secs(1);
 const DELAY: Nanos = Nanos::from_micros(40);
 /// From a Sync to its Follow_Up, and from a Delay_Req to its Delay_Resp.
 const PROCESSING: Nanos = Nanos::from_micros(900);
 const TAI: Nanos = Nanos::from_secs(1_790_000_000);
-/// When the attack begins.
+/// When the attack begins, unless a plot has it otherwise: the clock knows its rate by then.
 pub(crate) const BEGINS: LocalTime = LocalTime::from_nanos(25_000_000_000);
+/// A master that obeys a stranger serves again so long after his last Announce: ptp4l's announce
+/// receipt timeout of 3 intervals, and a random share of one more.
+const OBEYS: (Nanos, Nanos) = (Nanos::from_secs(3), Nanos::from_secs(4));
 
 pub(crate) fn port_identity(identity: u8) -> PortIdentity {
     PortIdentity { clock_identity: ClockIdentity([identity; 8]), port_number: 1 }
@@ -33,8 +37,11 @@ pub(crate) fn address(identity: u8) -> PeerAddress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plot {
     pub(crate) attack: Attack,
+    pub(crate) begins: LocalTime,
     /// How long it lasts.
     pub(crate) lasts: Nanos,
+    /// Whether the honest master believes the stranger's Announces, and serves no more meanwhile.
+    pub(crate) obeys: bool,
     /// Whether it begins before the port.
     pub(crate) from_start: bool,
     pub(crate) jitter_us: u32,
@@ -88,6 +95,8 @@ pub(crate) struct Network {
     /// The newest Syncs and Follow_Ups of the master.
     pub(crate) recorded: Vec<Vec<u8>>,
     pub(crate) rounds: u32,
+    /// Until when the honest master obeys a stranger.
+    obeys_until: LocalTime,
     outcome: Outcome,
     looks: (u32, u32, u32),
 }
@@ -107,12 +116,13 @@ impl Network {
             announce_id: 0,
             recorded: vec![],
             rounds: 0,
+            obeys_until: LocalTime::ZERO,
             outcome: Outcome::default(),
             looks: (0, 0, 0),
         };
         network.plan(LocalTime::from_nanos(700_000_000), Task::Announce);
         network.plan(LocalTime::from_nanos(750_000_000), Task::Sync);
-        let begins = if plot.from_start { LocalTime::from_nanos(1_000_000) } else { BEGINS };
+        let begins = if plot.from_start { LocalTime::from_nanos(1_000_000) } else { plot.begins };
         network.plan(begins, Task::Attack);
         network.plan(LocalTime::ZERO, Task::Look);
         network
@@ -124,12 +134,12 @@ impl Network {
     }
 
     pub(crate) fn ends(&self) -> LocalTime {
-        let begins = if self.plot.from_start { LocalTime::ZERO } else { BEGINS };
+        let begins = if self.plot.from_start { LocalTime::ZERO } else { self.plot.begins };
         begins + self.plot.lasts
     }
 
     pub(crate) fn attacks(&self) -> bool {
-        (self.plot.from_start || self.now >= BEGINS) && self.now < self.ends()
+        (self.plot.from_start || self.now >= self.plot.begins) && self.now < self.ends()
     }
 
     /// Uniform over (0, 1).
@@ -172,6 +182,10 @@ impl Network {
         say: Announce,
     ) {
         self.announce_id = self.announce_id.wrapping_add(1);
+        if self.plot.obeys && say.grandmaster_priority_1 == 0 {
+            let more = (OBEYS.1 - OBEYS.0).as_secs_f64() * self.draw();
+            self.obeys_until = arrives + OBEYS.0 + Nanos::from_secs_f64(more);
+        }
         let (source_port_identity, sequence_id) = (from, self.announce_id);
         let header = Header { source_port_identity, sequence_id, log_message_interval: log2, ..Header::default() };
         self.post(arrives, source, header, Body::Announce(say));
@@ -201,7 +215,7 @@ impl Network {
     }
 
     fn record(&mut self, from: u8, message: Vec<u8>) {
-        if from == MASTER && self.now < BEGINS && self.recorded.len() < 128 {
+        if from == MASTER && self.now < self.plot.begins && self.recorded.len() < 128 {
             self.recorded.push(message);
         }
     }
@@ -257,7 +271,8 @@ impl Network {
 
     /// Whether the honest master is on the network.
     fn is_there(&self) -> bool {
-        !(self.attacks() && self.plot.attack.silences(self.now))
+        let silenced = self.attacks() && self.plot.attack.silences(self.now);
+        !silenced && self.now >= self.obeys_until
     }
 
     fn do_task(&mut self, task: Task) {
@@ -376,7 +391,7 @@ impl Network {
             Lie::Off(by) => truth + by,
             Lie::Random(most) => truth + Nanos::new((most.as_nanos() as f64 * (2.0 * random - 1.0)) as i64),
             Lie::Drifts(ppm) => {
-                let since = at.since(BEGINS.min(at)).as_secs_f64();
+                let since = at.since(self.plot.begins.min(at)).as_secs_f64();
                 truth + Nanos::new((since * f64::from(ppm) * 1e3) as i64)
             }
             Lie::Constant(time) => time,

@@ -2,15 +2,17 @@
 
 use crate::failure::{Failure, Result};
 use crate::ptp_security::SecurityOptions;
+use crate::send::PtpPlan;
 use clap::{Args, ValueEnum};
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Acceptable, Profile};
 use net::interface::Interface;
 use net::ptp::PtpConfig;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct PtpOptions {
     /// PTP domain; that of the description, or else of the profile, if it is left out
     #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
@@ -18,9 +20,9 @@ pub(crate) struct PtpOptions {
 
     /// PTP profile: which domain is meant if none is given, how often we announce ourselves and
     /// send Syncs as master, and how often unicast masters are asked to. A slave of multicast takes
-    /// all intervals from the wire
-    #[arg(long, value_enum, value_name = "PROFILE", default_value = "aes67")]
-    profile: ProfileName,
+    /// all intervals from the wire. aes67 if it is left out
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    profile: Option<ProfileName>,
 
     /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them
     /// is followed, and nobody else
@@ -39,7 +41,7 @@ pub(crate) struct PtpOptions {
 
     /// The only clock that is accepted as master, by its identity as `aes67 ptp` shows it; may be
     /// given several times. Behind a boundary clock it is that one's identity
-    #[arg(long, value_name = "IDENTITY", value_parser = clock_identity)]
+    #[arg(long, value_name = "IDENTITY")]
     accept_master: Vec<ClockIdentity>,
 
     /// The only address from which PTP messages are accepted; may be given several times
@@ -51,27 +53,52 @@ pub(crate) struct PtpOptions {
 }
 
 /// The profiles as users know them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProfileName {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProfileName {
     /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for),
     /// 8 Syncs a second, a Delay_Req a second
+    #[default]
     #[value(alias = "media")]
     Aes67,
     /// SMPTE ST 2059-2: domain 127, 4 Announces a second, 8 Syncs and 8 Delay_Reqs a second
+    #[serde(rename = "st2059-2")]
     #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
     St2059,
     /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked
     /// for), a Sync and a Delay_Req a second
+    #[serde(rename = "default")]
     #[value(name = "default", alias = "ieee1588")]
     Ieee1588,
 }
 
+impl ProfileName {
+    pub(crate) fn profile(self) -> &'static Profile {
+        match self {
+            Self::Aes67 => &Profile::AES67_MEDIA,
+            Self::St2059 => &Profile::ST_2059_2,
+            Self::Ieee1588 => &Profile::DEFAULT_E2E,
+        }
+    }
+}
+
 impl PtpOptions {
     fn profile(&self) -> &'static Profile {
-        match self.profile {
-            ProfileName::Aes67 => &Profile::AES67_MEDIA,
-            ProfileName::St2059 => &Profile::ST_2059_2,
-            ProfileName::Ieee1588 => &Profile::DEFAULT_E2E,
+        self.profile.unwrap_or_default().profile()
+    }
+
+    /// What is given here, and else what a configuration file says.
+    pub(crate) fn or(&self, file: &PtpPlan) -> Self {
+        let given = self.clone();
+        let accept_master = if given.accept_master.is_empty() { file.masters() } else { given.accept_master };
+        let accept_source =
+            if given.accept_source.is_empty() { file.accept_sources.clone() } else { given.accept_source };
+        Self {
+            profile: given.profile.or(file.profile),
+            accept_master,
+            accept_source,
+            security: given.security.or(file.sa_file.clone(), file.spp, file.active_key_id),
+            ..given
         }
     }
 
@@ -115,15 +142,6 @@ fn acceptable<T: Copy + PartialEq>(accepted: &[T], option: &str) -> Result<Accep
     })
 }
 
-/// A clock's identity: 16 hexadecimal digits, with or without separators.
-fn clock_identity(text: &str) -> std::result::Result<ClockIdentity, String> {
-    let digits: String = text.chars().filter(|letter| !matches!(letter, '-' | ':' | '.')).collect();
-    let is_identity = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_identity);
-    let wrong = || "a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701".to_owned();
-    number.map(|number| ClockIdentity(number.to_be_bytes())).ok_or_else(wrong)
-}
-
 /// The IPv4 address of a host.
 pub(crate) fn resolve(host: &str) -> Result<IpAddr> {
     let found = (host, 0).to_socket_addrs().map_err(|error| Failure::input(format!("{host}: {error}")))?;
@@ -134,21 +152,5 @@ pub(crate) fn resolve(host: &str) -> Result<IpAddr> {
             Err(Failure::input(format!("{host} is no address of a single host, such as 192.168.1.20")))
         }
         _ => Ok(address),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_are_read_as_tools_write_them() {
-        let identity = ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1]);
-        for text in ["001b21fffe0a6701", "00-1B-21-FF-FE-0A-67-01", "001b21.fffe.0a6701"] {
-            assert_eq!(clock_identity(text), Ok(identity), "{text}");
-        }
-        for text in ["", "001b21fffe0a67", "001b21fffe0a67012", "001b21fffe0a670g", "+01b21fffe0a6701"] {
-            assert!(clock_identity(text).is_err(), "{text}");
-        }
     }
 }

@@ -3,10 +3,10 @@
 use crate::failure::{Failure, Result};
 use crate::text_file;
 use clap::Args;
-use engine::ptp::authentication::{Authentication, SecurityAssociation};
+use engine::ptp::authentication::Authentication;
 use std::path::{Path, PathBuf};
 
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct SecurityOptions {
     /// File of security associations, in the form of linuxptp's sa_file: only PTP messages that are
     /// signed with one of its keys are taken (AUTHENTICATION TLV of IEEE 1588-2019), and ours are
@@ -24,6 +24,11 @@ pub(crate) struct SecurityOptions {
 }
 
 impl SecurityOptions {
+    /// These keys, or if none are given, those of a configuration file.
+    pub(crate) fn or(self, sa_file: Option<PathBuf>, spp: Option<u8>, active_key_id: Option<u32>) -> Self {
+        if self.sa_file.is_some() { self } else { Self { sa_file, spp, active_key_id } }
+    }
+
     /// What was asked for; `None` if nothing was.
     pub(crate) fn authentication(&self) -> Result<Option<Authentication>> {
         self.sa_file.as_deref().map(|file| self.read(file)).transpose()
@@ -32,20 +37,6 @@ impl SecurityOptions {
     fn read(&self, file: &Path) -> Result<Authentication> {
         let wrong = |what: String| Failure::input(format!("{}: {what}", file.display()));
         let text = text_file::read(file)?;
-        let all = SecurityAssociation::parse_all(&text).map_err(|error| wrong(error.to_string()))?;
-        let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
-        let association = match (self.spp, all.as_slice()) {
-            (_, []) => return Err(wrong("it has no security association: `spp 1`, and a key below it".to_owned())),
-            (None, [only]) => only,
-            (None, _) => return Err(wrong(format!("which association is meant? Give --spp, one of {}", there()))),
-            (Some(spp), _) => {
-                let found = all.iter().find(|one| one.spp() == spp);
-                found.ok_or_else(|| wrong(format!("it has no association {spp}, but {}", there())))?
-            }
-        };
-        let first = association.keys().next().map_or(0, |key| key.id());
-        let active = self.active_key_id.unwrap_or(first);
-        Authentication::new(*association, active)
-            .ok_or_else(|| wrong(format!("association {} has no key {active}", association.spp())))
+        Authentication::of_file(&text, self.spp, self.active_key_id).map_err(|error| wrong(error.to_string()))
     }
 }

@@ -108,19 +108,27 @@ impl Finder<'_> {
         let listener = SapListener::with_groups(&interface, self.sap_groups, &self.sap_sources.accepted)?;
         warn(format_args!("waiting for an announcement of {name} on {interface}"));
         let mut patience = Some(clock::now() + PATIENCE);
+        let mut doubted = None;
         loop {
+            let is_over = patience.take_if(|until| *until <= clock::now()).is_some();
             let heard = listener.snapshot();
             let sessions = &heard.0;
             let entries = || sessions.iter().map(|(_, entry)| entry);
             let whole = Suffix::default();
             for (name, suffix) in [(exact, &whole), (name, suffix)] {
-                if let Some(entry) = named(entries(), name) {
+                let all = engine::announce::sap::named(entries(), name);
+                let Some(entry) = all.first() else { continue };
+                let is_over = patience.is_none() || !self.sap_sources.accepted.is_empty();
+                if !is_over && entry.is_announced_by_its_origin() == Some(false) {
+                    if doubted.replace(entry.from) != Some(entry.from) {
+                        warn(format_args!("{}", doubt(name, entry)));
+                    }
+                } else if let Some(entry) = named(entries(), name) {
                     let parsed = Parsed { description: entry.description.clone(), findings: entry.findings.clone() };
                     tell_findings(name, &parsed);
                     return select(name, &parsed.description, suffix).map_err(Failure::input);
                 }
             }
-            let is_over = patience.take_if(|until| *until <= clock::now()).is_some();
             let goes_on = self.session.goes_on();
             if !is_over && goes_on {
                 continue;
@@ -138,6 +146,15 @@ impl Finder<'_> {
     }
 }
 
+/// Why what is announced of that name is not taken at once.
+fn doubt(name: &str, entry: &Entry) -> String {
+    let (from, origin) = (entry.from, &entry.description.origin.address);
+    format!(
+        "{name} is announced by {from} in the name of {origin}: waiting up to {PATIENCE} for {origin} itself; \
+         --sap-source {from} takes it at once"
+    )
+}
+
 /// The session of a name; where there are several, that is told.
 pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Option<&'a Entry> {
     let all = engine::announce::sap::named(entries, name);
@@ -150,7 +167,10 @@ pub(crate) fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) ->
         };
         let others: Vec<String> = others.iter().map(|entry| place(entry)).collect();
         let (taken, others) = (place(first), others.join(" and "));
-        warn(format_args!("warning: {name} is announced several times: that of {taken} is taken, not {others}"));
+        warn(format_args!(
+            "warning: {name} is announced several times: that of {taken} is taken, not {others}; \
+             --sap-source ADDRESS chooses"
+        ));
     }
     Some(first)
 }

@@ -82,6 +82,15 @@ impl Entry {
         &self.text
     }
 
+    /// Whether the host announces it that its `o=` line names, and not another one on that one's
+    /// behalf or in its name. Nothing if the line names no address of a host.
+    #[must_use]
+    pub fn is_announced_by_its_origin(&self) -> Option<bool> {
+        let address: IpAddr = self.description.origin.address.parse().ok()?;
+        let is_of_a_host = !(address.is_unspecified() || address.is_loopback() || address.is_multicast());
+        is_of_a_host.then_some(address == self.from)
+    }
+
     /// When the session is given up, if it is not announced again.
     fn expires_at(&self) -> LocalTime {
         let timeout = self.interval.map_or(LONGEST_TIMEOUT, |interval| interval.times(SILENT_INTERVALS));
@@ -101,7 +110,8 @@ impl Entry {
 
 /// The sessions of a name, that which is meant first. Of several hosts it is the one that was heard
 /// first, so that nobody takes the place of a session that is there; and of a host its newest one,
-/// because a device that has started anew may not have withdrawn the other.
+/// because a device that has started anew may not have withdrawn the other. What another host
+/// announces comes after what the `o=` line's own host says of the same session.
 #[must_use]
 pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
     let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
@@ -110,7 +120,14 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
         let first = since.entry(entry.from).or_insert(entry.first_heard_at);
         *first = (*first).min(entry.first_heard_at);
     }
-    all.sort_by_key(|entry| (since.get(&entry.from).copied(), entry.from, Reverse(entry.first_heard_at)));
+    let session = |entry: &Entry| SessionName::of(&entry.description.origin);
+    let by_origin = all.iter().filter(|entry| entry.is_announced_by_its_origin() == Some(true));
+    let by_origin: BTreeSet<SessionName> = by_origin.map(|entry| session(entry)).collect();
+    let is_contradicted =
+        |entry: &Entry| entry.is_announced_by_its_origin() == Some(false) && by_origin.contains(&session(entry));
+    all.sort_by_cached_key(|entry| {
+        (is_contradicted(entry), since.get(&entry.from).copied(), entry.from, Reverse(entry.first_heard_at))
+    });
     all
 }
 

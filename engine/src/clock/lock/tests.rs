@@ -75,6 +75,21 @@ fn silence_is_a_holdover_and_four_syncs_end_it() {
 }
 
 #[test]
+fn a_holdover_lasts_until_the_held_time_is_of_no_use() {
+    let mut machine = LockMachine::new();
+    run(&mut machine, 0..10_000, 100.0, true, true);
+    assert_eq!(run(&mut machine, 10_000..11_000, 100.0, true, false), [(10_375, LockState::Holdover)]);
+    assert_eq!(run(&mut machine, 11_000..20_000, 90_000.0, true, false), []);
+    // Syncs are back: it is locked once they make it certain.
+    assert_eq!(run(&mut machine, 20_000..21_000, 21_000.0, true, true), []);
+    assert_eq!(run(&mut machine, 21_000..21_125, 19_000.0, true, true), [(21_000, LockState::Locked)]);
+
+    let mut silent = machine.clone();
+    run(&mut silent, 21_125..23_000, 100.0, true, false);
+    assert_eq!(run(&mut silent, 23_000..24_000, 110_000.0, true, false)[0], (23_000, LockState::Unlocked));
+}
+
+#[test]
 fn a_proven_step_is_locked_again_within_two_seconds_without_a_delay_resp() {
     let mut machine = LockMachine::new();
     run(&mut machine, 0..10_000, 100.0, true, true);

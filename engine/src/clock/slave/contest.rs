@@ -57,7 +57,7 @@ impl SlaveClock {
     }
 
     /// Whether an anchor may be off by too much to tell anything.
-    fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
+    pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }
 

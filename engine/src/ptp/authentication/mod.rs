@@ -177,6 +177,28 @@ impl Authentication {
         Some(Self { association, active })
     }
 
+    /// By the text of a file of security associations: that with `spp`, or the only one; and of its
+    /// keys that with `active_key`, or the first.
+    ///
+    /// # Errors
+    /// If the text is none, or what is meant is not there; it is said what is.
+    pub fn of_file(text: &str, spp: Option<u8>, active_key: Option<u32>) -> Result<Self, ChoiceError> {
+        let all = SecurityAssociation::parse_all(text)?;
+        let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
+        let association = match (spp, all.as_slice()) {
+            (_, []) => return Err(ChoiceError::Empty),
+            (None, [only]) => only,
+            (None, _) => return Err(ChoiceError::Several(there())),
+            (Some(spp), _) => {
+                let found = all.iter().find(|one| one.spp() == spp);
+                found.ok_or_else(|| ChoiceError::NoAssociation { spp, there: there() })?
+            }
+        };
+        let first = association.keys().next().map_or(0, Key::id);
+        let key = active_key.unwrap_or(first);
+        Self::new(*association, key).ok_or(ChoiceError::NoKey { spp: association.spp(), key })
+    }
+
     /// The key that messages are sent with.
     #[must_use]
     pub const fn active_key(&self) -> &Key {
@@ -229,6 +251,36 @@ impl Authentication {
         // In constant time, so that a forger learns nothing from how long a refusal takes.
         mac.verify_truncated_left(check).map_err(|_| Unauthenticated::WrongCheck)
     }
+}
+
+/// Why a file of security associations does not tell which key is meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// It is no such file.
+    #[error(transparent)]
+    File(#[from] SaFileError),
+    /// There is none in it.
+    #[error("it has no security association: `spp 1`, and a key below it")]
+    Empty,
+    /// There are several.
+    #[error("which association is meant? Its SPP is one of {0}")]
+    Several(String),
+    /// There is no such association.
+    #[error("it has no association {spp}, but {there}")]
+    NoAssociation {
+        /// SPP that was asked for.
+        spp: u8,
+        /// Those that are there.
+        there: String,
+    },
+    /// The association has no such key.
+    #[error("association {spp} has no key {key}")]
+    NoKey {
+        /// Its SPP.
+        spp: u8,
+        /// The key that was asked for.
+        key: u32,
+    },
 }
 
 /// Why a message is not known to come from a holder of a key.

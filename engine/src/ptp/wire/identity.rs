@@ -1,6 +1,7 @@
 //! Names of clocks and of their ports (IEEE 1588-2008 5.3.4, 5.3.5 and 7.5.2).
 
 use std::fmt;
+use std::str::FromStr;
 
 /// The identity of a clock, an EUI-64 (IEEE 1588-2008 7.5.2.2). Ordered as the best master clock algorithm compares it.
 ///
@@ -29,6 +30,23 @@ impl ClockIdentity {
 impl fmt::Display for ClockIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+/// A text is no clock's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a clock's identity has 16 hexadecimal digits, such as 001b21fffe0a6701")]
+pub struct NoClockIdentity;
+
+/// 16 hexadecimal digits, as tools write them: with or without separators.
+impl FromStr for ClockIdentity {
+    type Err = NoClockIdentity;
+
+    fn from_str(text: &str) -> Result<Self, NoClockIdentity> {
+        let digits: String = text.chars().filter(|letter| !matches!(letter, '-' | ':' | '.')).collect();
+        let is_identity = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_identity);
+        number.map(|number| Self(number.to_be_bytes())).ok_or(NoClockIdentity)
     }
 }
 
@@ -63,5 +81,21 @@ impl PortIdentity {
 impl fmt::Display for PortIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.clock_identity, self.port_number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_read_as_tools_write_them() {
+        let identity = ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1]);
+        for text in ["001b21fffe0a6701", "00-1B-21-FF-FE-0A-67-01", "001b21.fffe.0a6701"] {
+            assert_eq!(text.parse(), Ok(identity), "{text}");
+        }
+        for text in ["", "001b21fffe0a67", "001b21fffe0a67012", "001b21fffe0a670g", "+01b21fffe0a6701"] {
+            assert_eq!(text.parse::<ClockIdentity>(), Err(NoClockIdentity), "{text}");
+        }
     }
 }

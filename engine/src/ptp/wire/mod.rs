@@ -16,7 +16,7 @@ mod tlv;
 
 pub use body::{Announce, Body, ClockQuality};
 pub use header::{CorrectionField, Flags, Header};
-pub use identity::{ClockIdentity, PortIdentity};
+pub use identity::{ClockIdentity, NoClockIdentity, PortIdentity};
 pub use message_type::MessageType;
 pub use tlv::{Tlv, Tlvs};
 

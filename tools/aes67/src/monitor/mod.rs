@@ -7,12 +7,13 @@ mod masters;
 mod streams;
 
 use crate::failure::{Failure, Result};
+use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
 use crate::target::SapSources;
 use clap::Args;
 use masters::Masters;
 use net::interface::Interface;
-use net::ptp::{PtpClient, PtpConfig};
+use net::ptp::PtpClient;
 use net::sap::SapListener;
 use net::timeline::Timeline;
 use std::net::Ipv4Addr;
@@ -40,9 +41,9 @@ pub(crate) struct MonitorArguments {
     #[command(flatten)]
     sap_sources: SapSources,
 
-    /// PTP domain that lateness is measured by
-    #[arg(long, alias = "ptp-domain", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=127))]
-    domain: u8,
+    /// The clock that lateness is measured by
+    #[command(flatten)]
+    ptp: PtpOptions,
 
     /// The most streams to join
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &MonitorArguments) -> Result<ExitCode> {
     let mut session = Session::start(arguments.seconds)?;
     // Without PTP's ports there are streams to be shown all the same.
     let refused = |error: &net::Error| warn(format_args!("warning: no masters and no lateness: {error}"));
-    let client = PtpClient::shared(PtpConfig::slave(interface.clone(), arguments.domain)).inspect_err(refused).ok();
+    let client = PtpClient::shared(arguments.ptp.slave(&interface, None)?).inspect_err(refused).ok();
     let masters = Masters::start(&interface).ok();
     let mut streams = Streams::new(&interface, client.clone().map(Timeline::Ptp), arguments.streams);
     while session.goes_on() {

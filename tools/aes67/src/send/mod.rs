@@ -7,6 +7,7 @@ mod locate;
 mod material;
 mod plan;
 mod prepare;
+mod ptp_plan;
 mod status;
 mod wizard;
 
@@ -32,6 +33,7 @@ use plan::{
 };
 pub(crate) use plan::{Destination, Format, PacketTimeMs, legs};
 use prepare::{Prepared, Started};
+pub(crate) use ptp_plan::PtpPlan;
 use status::Shown;
 pub(crate) use status::histogram;
 use std::net::Ipv4Addr;
@@ -327,7 +329,8 @@ fn of_command_line(arguments: &SendArguments) -> Result<Plan> {
     Ok(Plan {
         interface: interface.map(OneOrTwo),
         clock: arguments.clock,
-        ptp_domain: Domain(arguments.ptp.domain(None)),
+        ptp_domain: Some(Domain(arguments.ptp.domain(None))),
+        ptp: PtpPlan::default(),
         grandmaster,
         wait_for_clock: !arguments.no_wait,
         announce: !arguments.no_sap,
@@ -374,10 +377,10 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
             config.reference.fallback_after = fallback_after;
             return Ok(SenderClock::Livewire(LivewireClient::shared(config)?));
         }
-        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp_domain.0),
-        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp_domain.0),
+        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp.domain(plan.ptp_domain)),
+        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp.domain(plan.ptp_domain)),
     };
-    config = options.apply(config)?;
+    config = options.or(&plan.ptp).apply(config)?;
     config.reference.fallback_after = fallback_after;
     Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }

@@ -4,6 +4,7 @@
 
 use super::channels::ChannelList;
 use super::locate::{Language, line_at, line_of};
+use super::ptp_plan::PtpPlan;
 use crate::failure::{Failure, Result};
 use crate::text_file;
 use clap::ValueEnum;
@@ -30,8 +31,10 @@ pub(crate) struct Plan {
     pub(crate) interface: Option<OneOrTwo<String>>,
     #[serde(default)]
     pub(crate) clock: Clock,
-    #[serde(default)]
-    pub(crate) ptp_domain: Domain,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ptp_domain: Option<Domain>,
+    #[serde(default, skip_serializing_if = "PtpPlan::is_empty")]
+    pub(crate) ptp: PtpPlan,
     /// With `clock = "system"`: the grandmaster that disciplines the system's clock, for the description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grandmaster: Option<Grandmaster>,
@@ -466,7 +469,8 @@ impl Plan {
 
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let streams = self.streams.iter_mut().filter_map(|stream| stream.sdp.as_mut());
-        self.source.files.iter_mut().flatten().chain(&mut self.sdp_folder).chain(streams)
+        let folders_and_keys = self.sdp_folder.iter_mut().chain(&mut self.ptp.sa_file);
+        self.source.files.iter_mut().flatten().chain(folders_and_keys).chain(streams)
     }
 
     /// The plan as a file of a language.

@@ -9,6 +9,7 @@ use super::plan::{
     Clock, Destination, Domain, Dscp, Format, Grandmaster, OneOrTwo, PacketTimeMs, PayloadTypeNumber, Plan, SourcePlan,
     StdinFormat, StreamPlan, Ttl,
 };
+use super::ptp_plan::PtpPlan;
 use crate::failure::{Failure, Result};
 use net::interface::Interface;
 use std::io::{BufRead, Write};
@@ -96,7 +97,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
     let clocks =
         [("ptp", Clock::Ptp), ("master", Clock::Master), ("livewire", Clock::Livewire), ("system", Clock::System)];
     let clock = dialog.choose("Clock", &clocks)?;
-    let (mut ptp_domain, mut grandmaster) = (Domain::default(), None);
+    let (mut ptp_domain, mut grandmaster) = (None, None);
     if clock == Clock::System {
         grandmaster = dialog.ask(
             "Grandmaster of the system's clock, identity:domain, if it is to be told",
@@ -106,7 +107,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
             },
         )?;
     } else if clock != Clock::Livewire {
-        ptp_domain = dialog.ask("PTP domain", "0", number)?;
+        ptp_domain = Some(dialog.ask("PTP domain", "0", number)?);
     }
     let (source, material) = ask_source(dialog)?;
     let streams = ask_streams(dialog, &material, &interface)?;
@@ -115,6 +116,7 @@ fn ask<R: BufRead, W: Write>(dialog: &mut Dialog<R, W>, interfaces: &[Interface]
         interface: Some(OneOrTwo(vec![interface.name])),
         clock,
         ptp_domain,
+        ptp: PtpPlan::default(),
         grandmaster,
         wait_for_clock: true,
         announce: true,
@@ -263,7 +265,7 @@ mod tests {
                 ("Stage 9-16".to_owned(), "239.1.1.0:5004".to_owned())
             ]
         );
-        assert_eq!((plan.clock, plan.ptp_domain.0), (Clock::Master, 3));
+        assert_eq!((plan.clock, plan.ptp_domain), (Clock::Master, Some(Domain(3))));
         for reason in [
             "one of ptp, master, livewire, system",
             "200 is not right here: a PTP domain",

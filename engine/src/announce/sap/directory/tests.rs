@@ -113,6 +113,34 @@ fn of_sessions_with_one_name_the_newest_of_the_host_that_came_first_is_meant() {
 
 /// FFmpeg's line is the same for all that it sends from a host, and its hash is drawn anew by each.
 #[test]
+fn what_a_stranger_announced_first_gives_way_to_the_origin_itself() {
+    const ORIGIN: [u8; 4] = [192, 0, 2, 1];
+    let mut directory = Directory::default();
+    let meant = |directory: &Directory| -> Vec<_> {
+        let entries = directory.sessions().map(|(_, entry)| entry);
+        named(entries, "Studio 1").iter().map(|entry| (entry.from, entry.is_announced_by_its_origin())).collect()
+    };
+    let own = text(1, 1);
+    let others = text(1, 9).replace("239.69.0.1", "239.70.9.9");
+    let namesakes = others.replace("IN IP4 192.0.2.1", "IN IP4 192.0.2.77");
+    let stranger = (IpAddr::from([192, 0, 2, 66]), Some(false));
+    let origin = (IpAddr::from(ORIGIN), Some(true));
+    // Another session of this name gives way to nobody, and nobody to it.
+    let namesake = (IpAddr::from([192, 0, 2, 77]), Some(true));
+    for (s, (from, _), text, expected) in [
+        (0, stranger, &others, vec![stranger]),
+        (5, origin, &own, vec![origin, stranger]),
+        (6, namesake, &namesakes, vec![origin, namesake, stranger]),
+    ] {
+        directory.handle_datagram(at(s), from, &datagram(false, 1, ORIGIN, text)).unwrap();
+        assert_eq!(meant(&directory), expected);
+    }
+    let nowhere = text(1, 1).replace("192.0.2.1", "127.0.0.1");
+    directory.handle_datagram(at(7), HOST.into(), &datagram(false, 1, HOST, &nowhere)).unwrap();
+    assert!(meant(&directory).contains(&(HOST.into(), None)));
+}
+
+#[test]
 fn two_announcers_of_one_host_with_the_same_origin_are_two_sessions() {
     let ffmpeg = |group: u8, port: u16| {
         format!(

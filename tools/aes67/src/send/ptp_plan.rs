@@ -1,0 +1,87 @@
+//! Whom a configuration file has PTP follow: its table `ptp`.
+
+use super::plan::Domain;
+use crate::ptp_options::ProfileName;
+use engine::ptp::wire::ClockIdentity;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// As the options of the same names, which come before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PtpPlan {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<ProfileName>,
+    /// The only clocks that are accepted as master.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept_masters: Vec<Master>,
+    /// The only addresses from which messages are accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accept_sources: Vec<IpAddr>,
+    /// Keys, in the form of linuxptp's `sa_file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sa_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spp: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) active_key_id: Option<u32>,
+}
+
+impl PtpPlan {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn masters(&self) -> Vec<ClockIdentity> {
+        self.accept_masters.iter().map(|master| master.0).collect()
+    }
+
+    /// The domain, where the file tells `told`; else the profile's.
+    pub(crate) fn domain(&self, told: Option<Domain>) -> u8 {
+        told.map_or(self.profile.unwrap_or_default().profile().domain_number.default, |domain| domain.0)
+    }
+}
+
+/// A clock, by its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Master(ClockIdentity);
+
+impl Serialize for Master {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Master {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let identity = text.parse().map_err(|error| serde::de::Error::custom(format!("{text} is none: {error}")));
+        identity.map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_to_follow_is_read_and_written() {
+        let text = "profile = \"st2059-2\"\naccept_masters = [\"001b21fffe0a6701\"]\n\
+                    accept_sources = [\"10.0.0.1\"]\nsa_file = \"ptp.sa\"\nspp = 1\n";
+        let plan: PtpPlan = toml::from_str(text).unwrap();
+        assert_eq!(plan.masters(), [ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1])]);
+        assert_eq!((plan.domain(None), plan.domain(Some(Domain(3)))), (127, 3));
+        assert_eq!(toml::to_string(&plan).unwrap(), text);
+        assert_eq!(PtpPlan::default().domain(None), 0);
+        for (wrong, reason) in [
+            ("accept_masters = [\"1b\"]", "1b is none: a clock's identity has 16 hexadecimal digits"),
+            ("accept_sources = [\"host\"]", "invalid IP address syntax"),
+            ("profile = \"aes\"", "expected one of `aes67`, `st2059-2`, `default`"),
+            ("accept_master = []", "unknown field `accept_master`, expected one of `profile`, `accept_masters`"),
+        ] {
+            let error = toml::from_str::<PtpPlan>(wrong).unwrap_err().to_string();
+            assert!(error.contains(reason), "{wrong}: {error}");
+        }
+    }
+}
