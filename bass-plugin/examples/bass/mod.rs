@@ -24,7 +24,7 @@ pub(crate) const CONFIG_INTERFACE: u32 = 0x2_0001;
 pub(crate) const CONFIG_PTP_DOMAIN: u32 = 0x2_0003;
 pub(crate) const CONFIG_PTP_STATS: u32 = 0x2_0004;
 pub(crate) const CONFIG_PTP_STATE: u32 = 0x2_0006;
-pub(crate) const CONFIG_JITTER: u32 = 0x2_0002;
+pub(crate) const CONFIG_JITTER_MS: u32 = 0x2_0008;
 pub(crate) const CONFIG_BUFFER_LEVEL: u32 = 0x2_0010;
 pub(crate) const CONFIG_JITTER_UNDERRUNS: u32 = 0x2_0011;
 pub(crate) const CONFIG_PACKETS_RECEIVED: u32 = 0x2_0012;
@@ -37,6 +37,8 @@ const NAMES: [&str; 2] = ["bass.dll", "bass_aes67.dll"];
 #[cfg(not(windows))]
 const NAMES: [&str; 2] = ["libbass.so", "libbass_aes67.so"];
 
+/// `BASS_ChannelGetData`.
+pub(crate) type GetData = unsafe extern "system" fn(u32, *mut c_void, u32) -> u32;
 /// A handle of an output.
 pub(crate) type Output = *mut c_void;
 
@@ -173,11 +175,9 @@ impl Bass {
     }
 
     /// The function that decodes from a channel, to be called in a sound card's callback.
-    pub(crate) fn get_data(&self) -> Result<unsafe extern "system" fn(u32, *mut c_void, u32) -> u32> {
+    pub(crate) fn get_data(&self) -> Result<GetData> {
         // SAFETY: the type is that of the function in its header. The library stays loaded as long as this.
-        Ok(unsafe {
-            *self.bass.get::<unsafe extern "system" fn(u32, *mut c_void, u32) -> u32>(b"BASS_ChannelGetData")?
-        })
+        Ok(unsafe { *self.bass.get::<GetData>(b"BASS_ChannelGetData")? })
     }
 
     /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.

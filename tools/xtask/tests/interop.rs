@@ -164,6 +164,11 @@ fn bass_plays_on_a_card_of_jack() {
 }
 
 #[test]
+fn a_callback_of_a_card_decodes_from_bass() {
+    case("cpal-output");
+}
+
+#[test]
 fn bass_receives_many_streams() {
     case("bass-many");
 }

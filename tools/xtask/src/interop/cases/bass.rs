@@ -20,6 +20,20 @@ const FADE_FRAMES: usize = 9_600;
 /// A latency that outlasts most moments in which a machine stands still.
 const LATENCY_MS: u32 = 200;
 
+/// BASS's library.
+///
+/// # Errors
+/// If it is not there.
+pub(super) fn find_bass() -> Result<PathBuf, Trouble> {
+    let fetched = super::super::target_dir().join("bass/libbass.so");
+    let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
+    if bass.is_file() {
+        return Ok(bass);
+    }
+    let hint = "cargo xtask bass-fetch gets it, or BASS names it";
+    Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())))
+}
+
 /// A program that plays by BASS.
 struct Host {
     program: PathBuf,
@@ -30,12 +44,7 @@ struct Host {
 impl Host {
     /// Compiles it into the folder of the hosts.
     fn new(bench: &Bench, wire: &Wire) -> Result<Self, Trouble> {
-        let fetched = super::super::target_dir().join("bass/libbass.so");
-        let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
-        if !bass.is_file() {
-            let hint = "cargo xtask bass-fetch gets it, or BASS names it";
-            return Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())));
-        }
+        let bass = find_bass()?;
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bass-plugin/tests/c");
         let host = Self { program: wire.path("host"), bass, plugin: bench.beside("libbass_aes67.so")? };
         let mut compiler = Command::new("cc");
