@@ -2,6 +2,7 @@
 
 mod announcements;
 mod bass;
+mod bass_latency;
 mod cpal_output;
 mod endurance;
 mod hardware;
@@ -74,6 +75,11 @@ pub(super) const ALL: &[Case] = &[
         "cpal-output",
         "the example with a sound card's callback on jackd's dummy card: silent blocks and clicks",
         cpal_output::run,
+    ),
+    case(
+        "bass-latency",
+        "the latency of BASS's channels: asked for, told, and measured from the stamps on the wire",
+        bass_latency::run,
     ),
     case("bass-many", "32 streams in one program of BASS", bass::many),
     case("bass-cycles", "streams of BASS are opened and freed 10000 times", bass::cycles),
