@@ -10,10 +10,9 @@
 
 mod bass;
 
-use bass::{Bass, Result};
+use bass::{Bass, Line, Result};
 use cpal::BufferSize;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -73,9 +72,8 @@ fn main() -> Result<()> {
     let mut line = Line::default();
     for second in 1..=seconds {
         std::thread::sleep(Duration::from_secs(1));
-        line.show(format!("{second:>3} s  {}", status(&bass, &player)?))?;
+        line.show(&format!("{second:>3} s  {}", status(&bass, &player)?), second == seconds)?;
     }
-    println!();
     // Before BASS goes.
     drop(stream);
     Ok(())
@@ -155,22 +153,4 @@ fn status(bass: &Bass, player: &Player) -> Result<String> {
         bass.get(bass::CONFIG_PACKETS_LATE)?,
         bass.get(bass::CONFIG_BUFFER_LEVEL)?,
     ))
-}
-
-/// One line that is written anew on a terminal, and one after the other in a file.
-#[derive(Default)]
-struct Line(usize);
-
-impl Line {
-    fn show(&mut self, text: String) -> Result<()> {
-        let mut out = std::io::stdout();
-        let rest = " ".repeat(self.0.saturating_sub(text.chars().count()));
-        self.0 = text.chars().count();
-        if out.is_terminal() {
-            write!(out, "\r{text}{rest}")?
-        } else {
-            writeln!(out, "{text}")?
-        }
-        Ok(out.flush()?)
-    }
 }

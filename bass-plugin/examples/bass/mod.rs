@@ -8,11 +8,13 @@
 #[path = "../../src/layout.rs"]
 mod layout;
 
-use layout::{OutputSettings, OutputStats};
+use layout::{OutputSettings, OutputStats, Stats};
 use libloading::Library;
 use std::error::Error;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -20,6 +22,9 @@ pub(crate) const SAMPLE_FLOAT: u32 = 0x100;
 pub(crate) const SAMPLE_LOOP: u32 = 4;
 pub(crate) const STREAM_DECODE: u32 = 0x20_0000;
 pub(crate) const DATA_FLOAT: u32 = 0x4000_0000;
+/// BASS's own: ms of a playback channel's buffer, and between the moments at which it is filled.
+pub(crate) const CONFIG_BUFFER: u32 = 0;
+pub(crate) const CONFIG_UPDATEPERIOD: u32 = 1;
 pub(crate) const CONFIG_INTERFACE: u32 = 0x2_0001;
 pub(crate) const CONFIG_PTP_DOMAIN: u32 = 0x2_0003;
 pub(crate) const CONFIG_PTP_STATS: u32 = 0x2_0004;
@@ -180,6 +185,20 @@ impl Bass {
         Ok(unsafe { *self.bass.get::<GetData>(b"BASS_ChannelGetData")? })
     }
 
+    /// Fills the block from a decode channel.
+    pub(crate) fn pull(&self, channel: u32, block: &mut [f32]) -> Result<()> {
+        let (data, bytes) = (block.as_mut_ptr().cast::<c_void>(), size_of_val(block) as u32);
+        let got = call!(self.bass, b"BASS_ChannelGetData", fn(u32, *mut c_void, u32) -> u32, channel, data, bytes);
+        self.check(got == bytes, "BASS_ChannelGetData")
+    }
+
+    pub(crate) fn stats(&self, channel: u32) -> Result<Stats> {
+        let mut stats = Stats { size: size_of::<Stats>() as u32, ..Stats::default() };
+        let done = call!(self.aes67, b"BASS_AES67_GetStats", fn(u32, *mut Stats) -> i32, channel, &raw mut stats);
+        self.check(done != 0, "BASS_AES67_GetStats")?;
+        Ok(stats)
+    }
+
     /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.
     pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<Output> {
         let (group, name) = (CString::new(group)?, CString::new(name)?);
@@ -236,6 +255,47 @@ impl Bass {
         call!(self.bass, b"BASS_Free", fn() -> i32,);
         call!(self.bass, b"BASS_PluginFree", fn(u32) -> i32, self.plugin);
         Ok(())
+    }
+}
+
+/// When blocks of 10 ms are due: what a sound card is otherwise for.
+pub(crate) struct Pace(Instant);
+
+impl Pace {
+    pub(crate) const BLOCK: Duration = Duration::from_millis(10);
+
+    #[expect(clippy::disallowed_methods, reason = "the pace is that of this computer")]
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the pace is that of this computer")]
+    pub(crate) fn wait(&mut self) {
+        self.0 += Self::BLOCK;
+        std::thread::sleep(self.0.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The largest sample, in dB of full scale.
+pub(crate) fn dbfs(peak: f32) -> f32 {
+    20.0 * peak.max(1e-9).log10()
+}
+
+/// One line that is written anew on a terminal, and one after the other in a file.
+#[derive(Default)]
+pub(crate) struct Line(usize);
+
+impl Line {
+    pub(crate) fn show(&mut self, text: &str, is_last: bool) -> Result<()> {
+        let mut out = std::io::stdout();
+        let rest = " ".repeat(self.0.saturating_sub(text.chars().count()));
+        self.0 = text.chars().count();
+        if out.is_terminal() {
+            write!(out, "\r{text}{rest}{}", if is_last { "\n" } else { "" })?;
+        } else {
+            writeln!(out, "{text}")?;
+        }
+        Ok(out.flush()?)
     }
 }
 

@@ -22,6 +22,9 @@ const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 const QUIET: Nanos = Nanos::from_secs(60);
 /// The most that raises can double it to: what is late once an hour costs a crossfade or two an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
+/// Parts of the quiet time: what packets had to spare in the last moments of a trouble is forgotten
+/// one part later than that time.
+const PARTS: usize = 6;
 /// What packets have to spare once the target is lowered.
 const RESERVE: Nanos = STEP;
 
@@ -39,12 +42,15 @@ pub(super) struct Depth {
     quiet: Quiet,
 }
 
-/// The time in which no packet was late.
+/// The time in which no packet was late, nor nearly so.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     since: LocalTime,
-    /// The least time by which a packet came before its playout since then.
-    least_spare: Option<Nanos>,
+    /// The least time by which a packet came before its playout, in each of the newest parts of
+    /// that time, in a ring.
+    spares: [Option<Nanos>; PARTS + 1],
+    /// Number of the newest part.
+    part: i64,
     /// How long it has to last.
     patience: Nanos,
     /// The target was lowered, and has not been raised since.
@@ -52,20 +58,37 @@ struct Quiet {
 }
 
 impl Quiet {
-    const NEW: Self = Self { since: LocalTime::ZERO, least_spare: None, patience: QUIET, follows_lowering: false };
+    const NEW: Self =
+        Self { since: LocalTime::ZERO, spares: [None; PARTS + 1], part: 0, patience: QUIET, follows_lowering: false };
 
     fn begin(&mut self, now: LocalTime) {
-        (self.since, self.least_spare) = (now, None);
+        (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
     }
 
-    /// What all packets had to spare, if it has lasted long enough; it begins anew then.
+    /// What packets have had to spare lately, from now on in the part that it is now.
+    fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
+        let parts = self.spares.len() as i64;
+        let part = now.since(self.since).as_nanos() * PARTS as i64 / self.patience.as_nanos();
+        for begun in self.part.max(part - parts) + 1..=part {
+            self.spares[begun.rem_euclid(parts) as usize] = None;
+        }
+        self.part = self.part.max(part);
+        &mut self.spares[self.part.rem_euclid(parts) as usize]
+    }
+
+    fn came_with(&mut self, now: LocalTime, spare: Nanos) {
+        let newest = self.newest(now);
+        *newest = Some(newest.map_or(spare, |least| least.min(spare)));
+    }
+
+    /// What all packets have had to spare for as long as it has to last, at least; `None` if it has
+    /// not lasted that long, or none came.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.patience {
             return None;
         }
-        let spare = self.least_spare;
-        self.begin(now);
-        spare
+        self.newest(now);
+        self.spares.iter().flatten().min().copied()
     }
 
     fn raised(&mut self) {
@@ -165,16 +188,22 @@ impl Depth {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
         }
-        self.quiet.least_spare = Some(self.quiet.least_spare.map_or(spare, |least| least.min(spare)));
+        self.quiet.came_with(now, spare);
     }
 
-    /// Returns by how much the target is lowered, because packets have come in time for long.
+    /// Returns by how much the target is lowered, because packets have come in time for long: by all
+    /// that it was raised by, or after twice as long by what the packets allow.
     pub(super) fn lower(&mut self, now: LocalTime) -> Nanos {
         if self.raised_by == Nanos::ZERO {
             return Nanos::ZERO;
         }
         let Some(spare) = self.quiet.spare(now) else { return Nanos::ZERO };
+        let is_long = now.since(self.quiet.since) >= self.quiet.patience.times(2);
+        if spare < self.raised_by + RESERVE && !is_long {
+            return Nanos::ZERO;
+        }
         let lowered = steps((spare - RESERVE).max(Nanos::ZERO).as_nanos()).min(self.raised_by);
+        self.quiet.begin(now);
         self.raised_by = self.raised_by - lowered;
         self.raised_before = self.raised_before.min(self.raised_by);
         self.quiet.follows_lowering |= lowered > Nanos::ZERO;
@@ -262,24 +291,37 @@ mod tests {
         assert_eq!(depth.asked(), Nanos::ZERO, "nothing is left");
     }
 
+    /// Packets that come each second with so much to spare.
+    fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
+        let mut lowered = Vec::new();
+        for second in seconds {
+            depth.came_with(at(second), Nanos::from_millis(spare_ms));
+            lowered.extend(Some((second, depth.lower(at(second)))).filter(|(_, by)| *by > Nanos::ZERO));
+        }
+        lowered
+    }
+
     #[test]
     fn a_quiet_time_lowers_what_was_raised_as_far_as_packets_come_in_time() {
         let ms = Nanos::from_millis;
-        for (spare, lowered) in [(ms(40), ms(10)), (ms(7), ms(4)), (ms(4), ms(2))] {
+        for (spare_ms, lowered) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
             let mut depth = depth(ms(200));
             depth.raise(at(10), ms(10));
-            depth.came_with(at(10), ms(100));
-            depth.came_with(at(11), spare);
-            assert_eq!(depth.lower(at(69)), Nanos::ZERO, "too early");
-            assert_eq!(depth.lower(at(70)), lowered, "{spare} to spare");
-            assert_eq!(depth.raised_by(), ms(10) - lowered);
-            assert_eq!(depth.lower(at(131)), Nanos::ZERO, "no packet came");
+            assert_eq!(quiet(&mut depth, 10..140, spare_ms), lowered, "{spare_ms} ms to spare");
         }
         let mut depth = depth(ms(200));
         depth.raise(at(10), ms(10));
-        depth.came_with(at(30), ms(3));
-        depth.came_with(at(31), ms(40));
-        assert_eq!((depth.lower(at(89)), depth.lower(at(90))), (Nanos::ZERO, ms(10)), "one was nearly late");
+        assert_eq!(depth.lower(at(100)), Nanos::ZERO, "no packet came");
+    }
+
+    #[test]
+    fn what_packets_had_to_spare_in_the_trouble_is_forgotten() {
+        let ms = Nanos::from_millis;
+        let mut depth = depth(ms(200));
+        depth.raise(at(10), ms(10));
+        quiet(&mut depth, 10..13, 5);
+        // The part of 10 s to which those belong ends at 20 s.
+        assert_eq!(quiet(&mut depth, 13..140, 40), [(80, ms(10))]);
     }
 
     #[test]
@@ -288,8 +330,9 @@ mod tests {
         let mut depth = depth(ms(50));
         depth.raise(at(0), ms(10));
         assert_eq!(depth.raise(at(50), ms(100)), Nanos::ZERO, "beyond the limit");
-        depth.came_with(at(51), ms(40));
-        assert_eq!((depth.lower(at(109)), depth.lower(at(110))), (Nanos::ZERO, ms(10)));
+        assert!(quiet(&mut depth, 51..80, 40).is_empty());
+        depth.came_with(at(80), ms(3));
+        assert_eq!(quiet(&mut depth, 81..200, 40), [(140, ms(10))], "one was nearly late");
     }
 
     #[test]
@@ -297,18 +340,15 @@ mod tests {
         let ms = Nanos::from_millis;
         let mut depth = depth(ms(200));
         let mut now = 0;
-        for quiet in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+        for patience in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
             // Two of one trouble: the second one follows no lowering.
             depth.raise(at(now), ms(4));
             depth.raise(at(now), ms(4));
-            depth.came_with(at(now), ms(40));
-            assert_eq!(depth.lower(at(now + quiet - 1)), Nanos::ZERO, "{quiet} s");
-            assert_eq!(depth.lower(at(now + quiet)), ms(8), "{quiet} s");
-            now += quiet + 1;
+            assert_eq!(quiet(&mut depth, now..now + patience + 1, 40), [(now + patience, ms(8))]);
+            now += patience + 1;
         }
         depth.begin(ms(1));
         depth.raise(at(now), ms(4));
-        depth.came_with(at(now), ms(40));
-        assert_eq!(depth.lower(at(now + 60)), ms(4), "another source");
+        assert_eq!(quiet(&mut depth, now..now + 61, 40), [(now + 60, ms(4))], "another source");
     }
 }

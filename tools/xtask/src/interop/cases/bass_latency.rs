@@ -14,8 +14,10 @@ use netns::{Running, Wire};
 
 /// Until PTP is locked and playout is crossfaded to its place.
 const SETTLING_S: u32 = 9;
-/// Of a latency that is what was asked for: packets of 1 ms of difference would be told.
+/// Of a latency that is what was asked for: a packet of 1 ms would be noticed.
 const TOLERANCE_MS: f64 = 0.5;
+/// BASS's own thread, which pulls playback channels, wakes up as late as this, now and then.
+const WAKING_MS: f64 = 2.0;
 const ASKED_MS: [f64; 2] = [20.0, 50.0];
 
 pub(super) fn run(bench: &Bench) -> Outcome {
@@ -44,7 +46,8 @@ pub(super) fn run(bench: &Bench) -> Outcome {
             let heard = Heard::read(&[stamps.as_str(), &told].concat());
             let from_ns = heard.heard_ns.first().unwrap_or(&0) + i128::from(SETTLING_S) * 1_000_000_000;
             let heard_ms = heard.latencies_ms(from_ns);
-            let (told_ms, measured_ms) = (number_of(&told, "latency_ms"), median(heard_ms.clone()));
+            let told_ms = median(latencies_told(&told));
+            let measured_ms = median(heard_ms.clone());
             bench.figure(
                 &format!("{kind}, packets of {packet_time_ms} ms"),
                 format_args!(
@@ -55,9 +58,10 @@ pub(super) fn run(bench: &Bench) -> Outcome {
                 ),
             );
             bench.check(number_of(&told, "on_ptp") == 1.0, format!("it is not on PTP:\n{told}"))?;
-            let right = |ms: f64| (ms - asked_ms).abs() < TOLERANCE_MS;
+            let late_ms = if kind == "playback" { WAKING_MS } else { 0.0 };
+            let right = |ms: f64, late_ms: f64| (-TOLERANCE_MS..TOLERANCE_MS + late_ms).contains(&(ms - asked_ms));
             let claim = format!("{kind}: asked {asked_ms} ms, told {told_ms} ms, measured {measured_ms} ms");
-            bench.check_undisturbed(&watch, right(told_ms) && right(measured_ms), claim)?;
+            bench.check_undisturbed(&watch, right(told_ms, 0.0) && right(measured_ms, late_ms), claim)?;
         }
     }
     Ok(())
@@ -68,6 +72,12 @@ fn stamps(wire: &Wire, group: &str, seconds: u32) -> Running {
     let mut command = wire.command('c', netns::SYSTEM_PYTHON);
     command.args(["-c", SCRIPT, &netns::address('c'), group, &seconds.to_string(), "wire"]);
     wire.start(command)
+}
+
+/// What the add-on told after it had settled.
+fn latencies_told(told: &str) -> Vec<f64> {
+    let seconds = told.lines().filter_map(|line| line.strip_prefix("latency_ms=")?.split(' ').next()?.parse().ok());
+    seconds.skip(SETTLING_S as usize).collect()
 }
 
 /// The lines that begin so, without that.
