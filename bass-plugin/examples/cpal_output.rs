@@ -40,7 +40,9 @@ struct Player {
 
 impl Player {
     fn fill(&self, out: &mut [f32]) {
-        self.callbacks.fetch_add(1, Relaxed);
+        if self.callbacks.fetch_add(1, Relaxed) == 0 {
+            bass::ask_for_real_time();
+        }
         self.longest.fetch_max((out.len() / usize::from(CHANNELS)) as u32, Relaxed);
         let channel = self.channel.load(Relaxed);
         if channel == 0 {

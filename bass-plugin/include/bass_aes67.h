@@ -21,10 +21,13 @@
  *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
  *     iface, payload, ch and samplerate are other names of interface, pt, channels and rate
  *
- * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded block from its pull on; a block of a playback channel until its pull, because BASS asks
- * for what it has played. It takes more than a packet takes to fill. Without PTP what the network takes comes on top.
- * (**) From the moment at which they are sent: the latency is one packet time more. It comes down again by itself, crossfaded, after a minute in which no packet
- * was late; each raise after that doubles the time, up to an hour.
+ * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded
+ * block from its pull on, a block of a playback channel until its pull, because BASS asks for what
+ * it has played. It must be more than a packet takes to fill. Without PTP what the network takes comes
+ * on top.
+ * (**) From the moment at which they are sent: the latency is one packet time more. What it was
+ * raised by comes down again, crossfaded, after a minute in which no packet was late; each raise
+ * after that doubles the minute, up to an hour.
  *
  * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
  * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer

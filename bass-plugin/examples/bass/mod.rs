@@ -276,6 +276,23 @@ impl Pace {
     }
 }
 
+/// Asks Linux not to let other programs hold this thread up, which it allows to root and to whoever
+/// has the limit `rtprio`; without that it stays as it is. Windows gives a sound card's thread its
+/// priority by itself.
+pub(crate) fn ask_for_real_time() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const SCHED_FIFO: i32 = 1;
+        let priority = 60;
+        unsafe extern "C" {
+            fn pthread_self() -> usize;
+            fn pthread_setschedparam(thread: usize, policy: i32, priority: *const i32) -> i32;
+        }
+        // SAFETY: POSIX's; glibc's `sched_param` is the priority alone.
+        let _is_refused = unsafe { pthread_setschedparam(pthread_self(), SCHED_FIFO, &raw const priority) };
+    }
+}
+
 /// The largest sample, in dB of full scale.
 pub(crate) fn dbfs(peak: f32) -> f32 {
     20.0 * peak.max(1e-9).log10()

@@ -123,7 +123,8 @@ class Bass : IDisposable
         return stats;
     }
 
-    // Sends a channel; clock 0 waits for a PTP master, 1 is one if there is none, 2 is the system's.
+    // Sends a channel; clock 0 waits for a PTP master, 1 is one if there is none, 2 is the
+    // system's.
     public static IntPtr Send(uint channel, string group, string name, uint clock)
     {
         uint size = (uint)Marshal.SizeOf(typeof(OutputConfig));

@@ -18,7 +18,8 @@ static class InputLab
         {
             string[] urls = arguments.Skip(3).ToArray();
             uint[] channels = urls.Select(url => Bass.OpenUrl(url, Bass.FLOAT | Bass.DECODE)).ToArray();
-            // 10 ms of two channels at 48 kHz, which the streams have unless their URLs say something else.
+            // 10 ms of two channels at 48 kHz, which the streams have unless their URLs say
+            // something else.
             var block = new float[960];
             var pace = new Pace();
             for (int second = 1; second <= bass.Seconds; second++)

@@ -1,5 +1,5 @@
-// No sound card: the program itself takes audio out of the channel as time goes by, here to show its
-// level.
+// No sound card: the program itself takes audio out of the channel as time goes by, here to show
+// its level.
 //
 //     mcs NoSoundCard.cs Bass.cs
 //     NoSoundCard.exe aes67://239.69.0.1:5004 [interface] [domain] [seconds]
@@ -18,7 +18,8 @@ static class NoSoundCard
         using (var bass = new Bass(0, arguments.Skip(1).ToArray()))
         {
             uint channel = Bass.OpenUrl(arguments[0], Bass.FLOAT | Bass.DECODE);
-            // 10 ms of two channels at 48 kHz, which the stream has unless its URL says something else.
+            // 10 ms of two channels at 48 kHz, which the stream has unless its URL says something
+            // else.
             var block = new float[960];
             var pace = new Pace();
             for (int second = 1; second <= bass.Seconds; second++)

@@ -13,7 +13,8 @@ import bass
 
 # From the sender's stamp to the channel, kept as it is; in an URL with a latency that holds.
 LATENCY_MS = 10
-# BASS fills its buffer this often, and the buffer holds some of that: its defaults are 100 and 500 ms.
+# BASS fills its buffer this often, and the buffer holds some of that: its defaults are 100 and
+# 500 ms.
 UPDATE_MS, BUFFER_MS = 5, 20
 
 if len(sys.argv) < 2:

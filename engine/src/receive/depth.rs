@@ -4,7 +4,7 @@
 //! Model: a packet that misses its playout by some time would have been there, had playout been
 //! deeper by that time. So the target is raised by it, once, and the packet is still played.
 //!
-//! Each change is a crossfade that may be heard, and a network that was late once may be late again.
+//! Each change is a crossfade that may be heard, and a network that was late may be late again.
 //! So the target is lowered only after a while in which every packet came early enough for the
 //! lower one, with some time to spare; and each raise after that doubles the while.
 
@@ -20,7 +20,7 @@ const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
 /// No packet may have been late for so long before the target is lowered. A scan of a wireless
 /// network, a backup or an update holds packets up several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// The most that raises can double it to: what is late once an hour costs a crossfade or two an hour.
+/// The most that raises can double it to: what is late once an hour costs two crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
 /// Parts of the quiet time: what packets had to spare in the last moments of a trouble is forgotten
 /// one part later than that time.
@@ -191,8 +191,8 @@ impl Depth {
         self.quiet.came_with(now, spare);
     }
 
-    /// Returns by how much the target is lowered, because packets have come in time for long: by all
-    /// that it was raised by, or after twice as long by what the packets allow.
+    /// Returns by how much the target is lowered, because packets have come in time for long: by
+    /// all that it was raised by, or after twice as long by what the packets allow.
     pub(super) fn lower(&mut self, now: LocalTime) -> Nanos {
         if self.raised_by == Nanos::ZERO {
             return Nanos::ZERO;

@@ -250,7 +250,8 @@ impl<D: DriftLaw> Playout<D> {
         self.jump(Frames::new(-(back as i64)));
     }
 
-    /// What late packets have raised the target by is not needed any more: goes forward, crossfaded.
+    /// Goes forward, crossfaded, by what late packets have raised the target by and do not need
+    /// any more.
     fn lower(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let lowered = self.depth.lower(now);

@@ -38,8 +38,8 @@ pub enum DepthFrom {
     /// The time at which a packet is sent, if its sender is ideal: how long its first frame waits.
     #[default]
     Sending,
-    /// The time that its first frame is stamped with, one packet time earlier: the depth is the link
-    /// offset of AES67-2018, 7.5.
+    /// The time that its first frame is stamped with, one packet time earlier: the depth is the
+    /// link offset of AES67-2018, 7.5.
     Stamp,
 }
 

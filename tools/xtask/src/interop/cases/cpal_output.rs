@@ -90,7 +90,8 @@ fn judge(bench: &Bench, watch: &Watch, way: &Way, heard: &Heard) -> Outcome {
     }
     let claim = format!("{}: nothing is silent, and nothing clicks: {heard}", way.name);
     bench.check_undisturbed(watch, heard.silent == 0 && heard.clicks == 0, claim)?;
-    bench.check(10 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
+    // No machine is so busy that most of it is lost, as it is by a buffer that is too large.
+    bench.check(2 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
 }
 
 /// What was recorded.
