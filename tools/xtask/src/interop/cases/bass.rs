@@ -85,13 +85,8 @@ fn finish(wire: &Wire, command: Command, seconds: u32) -> Result<String, Trouble
 }
 
 /// The last number of this name.
-fn value(text: &str, name: &str) -> Option<i64> {
+pub(super) fn value(text: &str, name: &str) -> Option<i64> {
     word(text, name)?.parse().ok()
-}
-
-/// The same, which may be a fraction; not a number if there is none.
-pub(super) fn number_of(text: &str, name: &str) -> f64 {
-    word(text, name).and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// The last word of this name.

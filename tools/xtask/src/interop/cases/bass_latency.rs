@@ -8,7 +8,7 @@
 use super::super::bench::{Bench, Outcome, write};
 use super::super::pauses;
 use super::super::peers::{DOMAIN, Ptp4l};
-use super::bass::{Host, number_of};
+use super::bass::{Host, value};
 use super::latency::{Heard, SCRIPT, median, pulse};
 use netns::{Running, Wire};
 
@@ -57,7 +57,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
                     heard_ms.len()
                 ),
             );
-            bench.check(number_of(&told, "on_ptp") == 1.0, format!("it is not on PTP:\n{told}"))?;
+            bench.check(value(&told, "on_ptp") == Some(1), format!("it is not on PTP:\n{told}"))?;
             let late_ms = if kind == "playback" { WAKING_MS } else { 0.0 };
             let right = |ms: f64, late_ms: f64| (-TOLERANCE_MS..TOLERANCE_MS + late_ms).contains(&(ms - asked_ms));
             let claim = format!("{kind}: asked {asked_ms} ms, told {told_ms} ms, measured {measured_ms} ms");
