@@ -7,6 +7,7 @@
 mod bass;
 
 use bass::{Bass, Result};
+use std::path::Path;
 use std::time::Duration;
 
 fn main() -> Result<()> {
@@ -22,7 +23,9 @@ fn main() -> Result<()> {
         other => return Err(format!("{other}: right would be ptp, serve or system").into()),
     };
     let channel = bass.open_file(file, bass::SAMPLE_FLOAT | bass::STREAM_DECODE | bass::SAMPLE_LOOP)?;
-    let output = bass.send(channel, group, file, clock)?;
+    // That of the file, without its folder.
+    let name = Path::new(file).file_stem().map_or(group.into(), |name| name.to_string_lossy());
+    let output = bass.send(channel, group, &name, clock)?;
     for second in 1..=seconds {
         std::thread::sleep(Duration::from_secs(1));
         let sent = bass.output_stats(output)?;

@@ -12,14 +12,22 @@
  *
  * with these options after `?`, separated by `&`:
  *
- *     interface  network interface, by name or address         latency   ms from the sender's stamp to the channel, kept as it is
- *     pt         payload type to accept                        jitter    ms that packets wait, raised by itself when they come late
+ *     interface  network interface, by name or address         latency   ms from the sender's stamp to the channel, kept as it is (*)
+ *     pt         payload type to accept                        jitter    ms that packets wait, raised when they come late (**)
  *     domain     PTP domain, 0 to 127
  *     source     the only sender to be heard (address)         wait      ms to wait for the first packet; error 40 if none comes
  *     pace       host (default): resampled to the pace at which the channel is pulled;
  *                ptp: the channel is pulled at the pace of PTP, and samples stay as they are
  *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
  *     iface, payload, ch and samplerate are other names of interface, pt, channels and rate
+ *
+ * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded
+ * block from its pull on, a block of a playback channel until its pull, because BASS asks for what
+ * it has played. It must be more than a packet takes to fill. Without PTP what the network takes comes
+ * on top.
+ * (**) From the moment at which they are sent: the latency is one packet time more. What it was
+ * raised by comes down again, crossfaded, after a minute in which no packet was late; each raise
+ * after that doubles the minute, up to an hour.
  *
  * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
  * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
@@ -52,7 +60,7 @@ typedef long long BASS_AES67_INT64;
  */
 #define BASS_CONFIG_AES67_PT 0x20000               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
 #define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
-/* get/set: ms that packets wait, 1..5000; raised by itself when they come late; 40. The first document
+/* get/set: ms that packets wait, 1..5000, as jitter in the URL; 40. The first document
  * of this interface had the payload type here: 96..127 are payload types as in
  * BASS_CONFIG_AES67_PT, and it is read back in the meaning in which it was set last. */
 #define BASS_CONFIG_AES67_JITTER 0x20002
@@ -147,7 +155,7 @@ typedef struct {
     double sender_ppm; /* rate of the sender, against this computer's clock */
     double buffer_ms; /* as BASS_CONFIG_AES67_BUFFER_LEVEL */
     double target_ms;
-    double latency_ms; /* from the sender's stamp (on PTP) or the arrival to the pull */
+    double latency_ms; /* as latency in the URL; without PTP what the network takes is left out */
     double jitter_ms;
 } BASS_AES67_STATS;
 

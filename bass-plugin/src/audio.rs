@@ -137,7 +137,11 @@ impl Audio {
             // The later part of a long block is played later.
             let at = now + self.rate.duration(Frames::new(done));
             let audio = &mut self.scratch[..frames * self.channels];
-            self.playout.pull(at, audio);
+            if self.playback {
+                self.playout.pull_played(at, audio);
+            } else {
+                self.playout.pull(at, audio);
+            }
             played_late = now - at;
             convert(audio, self.samples, block);
             done += frames as i64;

@@ -13,7 +13,7 @@ use crate::url::{Place, Url};
 use bass_ffi::threads::isolated;
 use engine::Nanos;
 use engine::announce::sdp::{Description, StreamDescription};
-use engine::receive::{FusedDrift, MediaClock, StreamConfig};
+use engine::receive::{DepthFrom, FusedDrift, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
 use std::ffi::CString;
@@ -47,6 +47,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let settings = settings::get();
     let interface = settings.interface(parsed.options.interface.as_deref())?;
     let (described, description) = describe(&parsed, &interface, bass)?;
+    check_latency(&parsed, &description)?;
     let playback = flags & STREAM_DECODE == 0;
     let samples = if flags & SAMPLE_FLOAT == 0 { Samples::Int16 } else { Samples::Float };
     let domain = parsed.options.domain.or(description.ptp_domain()).unwrap_or(settings.domain);
@@ -127,7 +128,21 @@ fn stream_config(
         ClockChoice::Livewire => MediaClock::Ptp { offset: 0 },
         ClockChoice::Ptp | ClockChoice::System => plain.media_clock,
     };
-    StreamConfig { payload_type, depth_limit: limit, media_clock, ..plain }
+    let depth_from = if fixed.is_some() { DepthFrom::Stamp } else { DepthFrom::Sending };
+    StreamConfig { payload_type, depth_from, depth_limit: limit, media_clock, ..plain }
+}
+
+/// # Errors
+/// If the latency is over before a packet is full, so that all of them would be late.
+fn check_latency(url: &Url, description: &StreamDescription) -> Result<(), BassError> {
+    let (Some(latency_ms), Some(frames)) = (url.options.latency_ms, description.packet_frames) else { return Ok(()) };
+    let packet_ms = frames as f64 * 1000.0 / f64::from(description.format.sample_rate().as_hz());
+    if latency_ms > packet_ms {
+        return Ok(());
+    }
+    Err(BassError::parameter(format!(
+        "latency={latency_ms} is too little for packets of {packet_ms} ms, which take that long to fill: give more, or jitter= in its place"
+    )))
 }
 
 fn law(url: &Url) -> Law {
@@ -180,6 +195,26 @@ fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_latency_is_longer_than_a_packet() {
+        let text = |ptime: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 239.77.3.1/32\r\nt=0 0\r\nm=audio 5004 RTP/AVP 96\r\na=rtpmap:96 L24/48000/2\r\n{ptime}"
+            )
+        };
+        for (ptime, latency, is_right) in
+            [("a=ptime:5\r\n", "5", false), ("a=ptime:5\r\n", "5.1", true), ("", "1", true)]
+        {
+            let mut description = Description::parse(text(ptime).as_bytes()).unwrap().description;
+            let url = Url::parse(&format!("aes67://239.77.3.1?latency={latency}")).unwrap();
+            let checked = check_latency(&url, &description.streams.remove(0));
+            assert_eq!(checked.is_ok(), is_right, "{ptime} {latency}");
+            if let Err(error) = checked {
+                assert!(error.text.starts_with("latency=5 is too little for packets of 5 ms"), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn of_several_streams_one_is_chosen() {

@@ -6,9 +6,10 @@
 #![cfg(target_os = "linux")]
 
 #[path = "bench/mod.rs"]
+#[expect(dead_code, reason = "each test uses its part")]
 mod bench;
 
-use bench::{Sent, alone, compile, find_bass, find_library, may_use_ptp, require, sample, send, send_as};
+use bench::{Sent, alone, compile, find_bass, find_library, require, sample, send, send_as};
 use engine::rtp::format::Encoding;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -235,61 +236,6 @@ fn a_channel_that_is_sent_may_stop_and_free_the_output() {
     let Some(bench) = Bench::new() else { return };
     let log = bench.run("within", &["239.69.7.109", "127.0.0.1"]);
     assert!(log.contains("within=ok"), "{log}");
-}
-
-/// In all three languages, as a reader of the documentation runs them.
-#[test]
-fn the_examples_run() {
-    let Some(bench) = Bench::new().filter(|_| require(&["python3"]).and(may_use_ptp()).is_some()) else { return };
-    let _sent = send([239, 69, 7, 110], Encoding::L24);
-    let url = "aes67://239.69.7.110";
-    let libraries = bench.folder.path();
-    let beside = |library: &Path, name: &str| std::fs::copy(library, libraries.join(name)).unwrap();
-    beside(&bench.bass, "libbass.so");
-    beside(&bench.plugin, "libbass_aes67.so");
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let c = libraries.join("test_stream");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-Wall", "-Werror", "-I"]).arg(package.join("include")).arg("-I").arg(package.join("tests/c"));
-    compiler.arg(package.join("examples/c/test_stream.c")).arg("-L").arg(libraries).args(["-lbass", "-o"]).arg(&c);
-    assert!(compiler.status().expect("cc runs").success(), "the example in C does not compile");
-    let run = |program: &Path, arguments: &[&str]| {
-        let mut command = Command::new("timeout");
-        command.args(["-k", "5", "60"]).arg(program).args(arguments).current_dir(libraries);
-        command.env("LD_LIBRARY_PATH", libraries).env("BASS", &bench.bass).env("BASS_AES67", &bench.plugin);
-        let done = command.output().expect("timeout runs");
-        let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{}: {:?}\n{out}{errors}", program.display(), done.status.code());
-        out.into_owned()
-    };
-    let own = std::env::current_exe().expect("a program");
-    let examples = own.ancestors().nth(2).expect("a folder").join("examples");
-    assert!(examples.join("test_stream").is_file(), "cargo build -p bass-plugin --examples");
-    let python = package.join("examples/python/test_stream.py");
-    let plays = [url, "127.0.0.1", "0", "3", "null"];
-    for text in [
-        run(&examples.join("test_stream"), &plays),
-        run(&c, &plays),
-        run(Path::new("python3"), &[&[python.to_str().unwrap()], &plays[..]].concat()),
-    ] {
-        let last = text.lines().last().unwrap_or_default();
-        let packets = last.split(" packets").next().and_then(|begin| begin.rsplit(' ').next()?.parse::<u32>().ok());
-        assert!(last.starts_with("  3 s ") && packets > Some(300), "{text}");
-    }
-    let wav = bench.path("tone.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(&wav, spec).unwrap();
-    (0..96_000).for_each(|n| writer.write_sample((n * 7919 % 2000) as i16).unwrap());
-    writer.finalize().unwrap();
-    let text = run(&examples.join("file_to_aes67"), &[&wav, "239.69.7.111", "127.0.0.1", "0", "6", "system"]);
-    assert!(text.contains("  6 s ") && !text.contains("  6 s  0 packets"), "{text}");
-    let text = run(&examples.join("aes67_loopback"), &[url, "239.69.7.112", "127.0.0.1", "0", "3"]);
-    assert!(text.lines().last().is_some_and(|line| line.starts_with("  3 s ") && line.contains("; out: ")), "{text}");
 }
 
 /// Compiles the headers, each on its own and both together, with warnings as errors.

@@ -6,7 +6,7 @@
 mod rig;
 
 use engine::Nanos;
-use engine::receive::{Leg, MediaClock, Playout, PlayoutStats, StreamConfig};
+use engine::receive::{DepthFrom, Leg, MediaClock, Playout, PlayoutStats, StreamConfig};
 use rig::{Arrival, CHANNELS, Rig, Sender, TARGET_DEPTH, at_ms};
 
 const SENDER: Sender = Sender { ssrc: 0xCAFE, timestamp: 1_000_000, frequency_hz: 440.0 };
@@ -81,6 +81,36 @@ fn the_depth_is_bounded_and_may_be_fixed() {
         assert!(stats.late_packets > 100, "{stats:?}");
         assert_eq!((stats.target, stats.raised_by, stats.jumps), (TARGET_DEPTH, Nanos::ZERO, 0), "{stats:?}");
     }
+}
+
+/// Packets are late in the second from 3 s on, and never again.
+#[test]
+fn what_late_packets_raised_comes_down_again_without_a_click() {
+    let mut packets = SENDER.packets(0..70_000);
+    packets[3_000..4_000].iter_mut().step_by(50).for_each(|arrival| arrival.0 = arrival.0 + Nanos::from_millis(37));
+    packets.sort_by_key(|arrival| arrival.0);
+    let mut rig = rig(TARGET_DEPTH.times(2));
+    let (_, raised) = play(&mut rig, 0, 60_000, &packets);
+    assert!(raised.raised_by > Nanos::from_millis(5), "{raised:?}");
+    let (audio, end) = play(&mut rig, 60_000, 70_000, &packets);
+    assert_eq!((end.raised_by, end.target, end.jumps), (Nanos::ZERO, TARGET_DEPTH, raised.jumps + 1), "{end:?}");
+    assert_eq!((end.concealed_frames, end.underruns), (raised.concealed_frames, raised.underruns), "{end:?}");
+    let rough = audio.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f32::max);
+    assert!(rough < 0.006, "the return clicks: {rough}");
+    let measured = latency(&end, 70_000);
+    assert!((measured - TARGET_DEPTH).abs() < Nanos::from_micros(300), "{measured} {end:?}");
+}
+
+/// One packet time is what a packet takes to fill.
+#[test]
+fn a_depth_from_the_stamp_is_the_latency_from_the_stamp() {
+    let config = rig::config(rig::format(), MediaClock::Unrelated);
+    let mut rig = Rig::of(StreamConfig { depth_from: DepthFrom::Stamp, ..config });
+    let (_, stats) = play(&mut rig, 0, 6_000, &SENDER.packets(0..6_000));
+    let packet = Nanos::from_millis(1);
+    assert_eq!((stats.asked, stats.target), (TARGET_DEPTH - packet, TARGET_DEPTH - packet));
+    let measured = latency(&stats, 6_000) + packet;
+    assert!((measured - TARGET_DEPTH).abs() < Nanos::from_micros(300), "{measured} {stats:?}");
 }
 
 #[test]

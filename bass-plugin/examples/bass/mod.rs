@@ -8,11 +8,13 @@
 #[path = "../../src/layout.rs"]
 mod layout;
 
-use layout::{OutputSettings, OutputStats};
+use layout::{OutputSettings, OutputStats, Stats};
 use libloading::Library;
 use std::error::Error;
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -20,11 +22,14 @@ pub(crate) const SAMPLE_FLOAT: u32 = 0x100;
 pub(crate) const SAMPLE_LOOP: u32 = 4;
 pub(crate) const STREAM_DECODE: u32 = 0x20_0000;
 pub(crate) const DATA_FLOAT: u32 = 0x4000_0000;
+/// BASS's own: ms of a playback channel's buffer, and between the moments at which it is filled.
+pub(crate) const CONFIG_BUFFER: u32 = 0;
+pub(crate) const CONFIG_UPDATEPERIOD: u32 = 1;
 pub(crate) const CONFIG_INTERFACE: u32 = 0x2_0001;
 pub(crate) const CONFIG_PTP_DOMAIN: u32 = 0x2_0003;
 pub(crate) const CONFIG_PTP_STATS: u32 = 0x2_0004;
 pub(crate) const CONFIG_PTP_STATE: u32 = 0x2_0006;
-pub(crate) const CONFIG_JITTER: u32 = 0x2_0002;
+pub(crate) const CONFIG_JITTER_MS: u32 = 0x2_0008;
 pub(crate) const CONFIG_BUFFER_LEVEL: u32 = 0x2_0010;
 pub(crate) const CONFIG_JITTER_UNDERRUNS: u32 = 0x2_0011;
 pub(crate) const CONFIG_PACKETS_RECEIVED: u32 = 0x2_0012;
@@ -37,6 +42,8 @@ const NAMES: [&str; 2] = ["bass.dll", "bass_aes67.dll"];
 #[cfg(not(windows))]
 const NAMES: [&str; 2] = ["libbass.so", "libbass_aes67.so"];
 
+/// `BASS_ChannelGetData`.
+pub(crate) type GetData = unsafe extern "system" fn(u32, *mut c_void, u32) -> u32;
 /// A handle of an output.
 pub(crate) type Output = *mut c_void;
 
@@ -173,11 +180,23 @@ impl Bass {
     }
 
     /// The function that decodes from a channel, to be called in a sound card's callback.
-    pub(crate) fn get_data(&self) -> Result<unsafe extern "system" fn(u32, *mut c_void, u32) -> u32> {
+    pub(crate) fn get_data(&self) -> Result<GetData> {
         // SAFETY: the type is that of the function in its header. The library stays loaded as long as this.
-        Ok(unsafe {
-            *self.bass.get::<unsafe extern "system" fn(u32, *mut c_void, u32) -> u32>(b"BASS_ChannelGetData")?
-        })
+        Ok(unsafe { *self.bass.get::<GetData>(b"BASS_ChannelGetData")? })
+    }
+
+    /// Fills the block from a decode channel.
+    pub(crate) fn pull(&self, channel: u32, block: &mut [f32]) -> Result<()> {
+        let (data, bytes) = (block.as_mut_ptr().cast::<c_void>(), size_of_val(block) as u32);
+        let got = call!(self.bass, b"BASS_ChannelGetData", fn(u32, *mut c_void, u32) -> u32, channel, data, bytes);
+        self.check(got == bytes, "BASS_ChannelGetData")
+    }
+
+    pub(crate) fn stats(&self, channel: u32) -> Result<Stats> {
+        let mut stats = Stats { size: size_of::<Stats>() as u32, ..Stats::default() };
+        let done = call!(self.aes67, b"BASS_AES67_GetStats", fn(u32, *mut Stats) -> i32, channel, &raw mut stats);
+        self.check(done != 0, "BASS_AES67_GetStats")?;
+        Ok(stats)
     }
 
     /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.
@@ -236,6 +255,64 @@ impl Bass {
         call!(self.bass, b"BASS_Free", fn() -> i32,);
         call!(self.bass, b"BASS_PluginFree", fn(u32) -> i32, self.plugin);
         Ok(())
+    }
+}
+
+/// When blocks of 10 ms are due: what a sound card is otherwise for.
+pub(crate) struct Pace(Instant);
+
+impl Pace {
+    pub(crate) const BLOCK: Duration = Duration::from_millis(10);
+
+    #[expect(clippy::disallowed_methods, reason = "the pace is that of this computer")]
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the pace is that of this computer")]
+    pub(crate) fn wait(&mut self) {
+        self.0 += Self::BLOCK;
+        std::thread::sleep(self.0.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Asks Linux not to let other programs hold this thread up, which it allows to root and to whoever
+/// has the limit `rtprio`; without that it stays as it is. Windows gives a sound card's thread its
+/// priority by itself.
+pub(crate) fn ask_for_real_time() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const SCHED_FIFO: i32 = 1;
+        let priority = 60;
+        unsafe extern "C" {
+            fn pthread_self() -> usize;
+            fn pthread_setschedparam(thread: usize, policy: i32, priority: *const i32) -> i32;
+        }
+        // SAFETY: POSIX's; glibc's `sched_param` is the priority alone.
+        let _is_refused = unsafe { pthread_setschedparam(pthread_self(), SCHED_FIFO, &raw const priority) };
+    }
+}
+
+/// The largest sample, in dB of full scale.
+pub(crate) fn dbfs(peak: f32) -> f32 {
+    20.0 * peak.max(1e-9).log10()
+}
+
+/// One line that is written anew on a terminal, and one after the other in a file.
+#[derive(Default)]
+pub(crate) struct Line(usize);
+
+impl Line {
+    pub(crate) fn show(&mut self, text: &str, is_last: bool) -> Result<()> {
+        let mut out = std::io::stdout();
+        let rest = " ".repeat(self.0.saturating_sub(text.chars().count()));
+        self.0 = text.chars().count();
+        if out.is_terminal() {
+            write!(out, "\r{text}{rest}{}", if is_last { "\n" } else { "" })?;
+        } else {
+            writeln!(out, "{text}")?;
+        }
+        Ok(out.flush()?)
     }
 }
 

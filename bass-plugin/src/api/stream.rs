@@ -63,7 +63,7 @@ fn stats_of(stream: &Stream, status: &ReceiverStatus) -> Stats {
         sender_ppm: ingest.media_rate.as_ppm(),
         buffer_ms: ms(stream.waiting()),
         target_ms: ms(playout.target),
-        latency_ms: ms(playout.link_offset.unwrap_or(playout.achieved)),
+        latency_ms: ms(playout.link_offset.unwrap_or(playout.achieved + stream.packet_time(status))),
         jitter_ms: ms(ingest.arrival_jitter),
     }
 }

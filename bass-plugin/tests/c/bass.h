@@ -79,7 +79,8 @@ typedef struct {
     F(DWORD, BASS_ChannelIsActive, (DWORD channel))                                          \
     F(BOOL, BASS_ChannelPlay, (DWORD channel, BOOL restart))                                 \
     F(HSYNC, BASS_ChannelSetSync, (DWORD channel, DWORD type, QWORD parameter, SYNCPROC *proc, void *user)) \
-    F(BOOL, BASS_ChannelRemoveSync, (DWORD channel, HSYNC sync))
+    F(BOOL, BASS_ChannelRemoveSync, (DWORD channel, HSYNC sync))                             \
+    F(DWORD, BASS_ChannelSetDSP, (DWORD channel, void(CALLBACK *proc)(DWORD, DWORD, void *, DWORD, void *), void *user, int priority))
 
 #define BASS_DECLARE(result, name, parameters) result WINAPI name parameters;
 BASS_FUNCTIONS(BASS_DECLARE)

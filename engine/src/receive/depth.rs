@@ -1,10 +1,14 @@
-//! The target depth: what was asked for, raised when packets come too late.
+//! The target depth: what was asked for, raised when packets come too late, and lowered again when
+//! they have come in time for long.
 //!
-//! Model: a packet that misses its playout by some time would have been there, had playout been deeper by that time. So the target is raised by it, once, and
-//! the packet is still played. It is never lowered while the source lasts: each change is a crossfade that may be heard, and a network that was late
-//! once is late again.
+//! Model: a packet that misses its playout by some time would have been there, had playout been
+//! deeper by that time. So the target is raised by it, once, and the packet is still played.
+//!
+//! Each change is a crossfade that may be heard, and a network that was late may be late again.
+//! So the target is lowered only after a while in which every packet came early enough for the
+//! lower one, with some time to spare; and each raise after that doubles the while.
 
-use super::stream::StreamConfig;
+use super::stream::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
 /// The target is raised in steps, so that packets that are each a little later than the last cost few jumps. Steps of this size are
@@ -13,25 +17,98 @@ const STEP: Nanos = Nanos::from_millis(2);
 /// Raises within this time are of one trouble: longer than it takes to prove that packets come
 /// later for good.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
+/// No packet may have been late for so long before the target is lowered. A scan of a wireless
+/// network, a backup or an update holds packets up several times within a minute.
+const QUIET: Nanos = Nanos::from_secs(60);
+/// The most that raises can double it to: what is late once an hour costs two crossfades an hour.
+const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
+/// Parts of the quiet time: what packets had to spare in the last moments of a trouble is forgotten
+/// one part later than that time.
+const PARTS: usize = 6;
+/// What packets have to spare once the target is lowered.
+const RESERVE: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
+    from: DepthFrom,
+    /// As they are configured: the depth, and the limit of it.
+    configured: (Nanos, Nanos),
     asked: Nanos,
     limit: Nanos,
     raised_by: Nanos,
     /// What it was raised by before the present trouble, and when it was raised last.
     raised_before: Nanos,
     raised_at: LocalTime,
+    quiet: Quiet,
+}
+
+/// The time in which no packet was late, nor nearly so.
+#[derive(Clone, Copy, Debug)]
+struct Quiet {
+    since: LocalTime,
+    /// The least time by which a packet came before its playout, in each of the newest parts of
+    /// that time, in a ring.
+    spares: [Option<Nanos>; PARTS + 1],
+    /// Number of the newest part.
+    part: i64,
+    /// How long it has to last.
+    patience: Nanos,
+    /// The target was lowered, and has not been raised since.
+    follows_lowering: bool,
+}
+
+impl Quiet {
+    const NEW: Self =
+        Self { since: LocalTime::ZERO, spares: [None; PARTS + 1], part: 0, patience: QUIET, follows_lowering: false };
+
+    fn begin(&mut self, now: LocalTime) {
+        (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
+    }
+
+    /// What packets have had to spare lately, from now on in the part that it is now.
+    fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
+        let parts = self.spares.len() as i64;
+        let part = now.since(self.since).as_nanos() * PARTS as i64 / self.patience.as_nanos();
+        for begun in self.part.max(part - parts) + 1..=part {
+            self.spares[begun.rem_euclid(parts) as usize] = None;
+        }
+        self.part = self.part.max(part);
+        &mut self.spares[self.part.rem_euclid(parts) as usize]
+    }
+
+    fn came_with(&mut self, now: LocalTime, spare: Nanos) {
+        let newest = self.newest(now);
+        *newest = Some(newest.map_or(spare, |least| least.min(spare)));
+    }
+
+    /// What all packets have had to spare for as long as it has to last, at least; `None` if it has
+    /// not lasted that long, or none came.
+    fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
+        if now.since(self.since) < self.patience {
+            return None;
+        }
+        self.newest(now);
+        self.spares.iter().flatten().min().copied()
+    }
+
+    fn raised(&mut self) {
+        if std::mem::replace(&mut self.follows_lowering, false) {
+            self.patience = self.patience.times(2).min(LONGEST_QUIET);
+        }
+    }
 }
 
 impl Depth {
     pub(super) fn new(config: &StreamConfig) -> Self {
         Self {
+            from: config.depth_from,
+            configured: (config.target_depth, config.depth_limit),
             asked: config.target_depth,
             limit: config.depth_limit,
             raised_by: Nanos::ZERO,
             raised_before: Nanos::ZERO,
             raised_at: LocalTime::ZERO,
+            quiet: Quiet::NEW,
         }
     }
 
@@ -59,9 +136,16 @@ impl Depth {
         self.target().min(self.deepest() - block)
     }
 
-    /// Another source may come by a better way.
-    pub(super) fn reset(&mut self) {
+    /// A source begins, with packets of a length. It may come by a better way than the last one.
+    pub(super) fn begin(&mut self, packet: Nanos) {
+        let (asked, limit) = self.configured;
+        let until_sent = match self.from {
+            DepthFrom::Sending => Nanos::ZERO,
+            DepthFrom::Stamp => packet,
+        };
+        (self.asked, self.limit) = ((asked - until_sent).max(Nanos::ZERO), limit - until_sent);
         (self.raised_by, self.raised_before) = (Nanos::ZERO, Nanos::ZERO);
+        self.quiet = Quiet::NEW;
     }
 
     /// Whether the present trouble has raised the target.
@@ -83,31 +167,74 @@ impl Depth {
     /// A packet was `late` for its playout. Returns by how much the target is raised: nothing if the limit would not let it be played either,
     /// because depth that saves nothing is only latency.
     pub(super) fn raise(&mut self, now: LocalTime, late: Nanos) -> Nanos {
+        self.quiet.begin(now);
         let room = self.limit - self.target();
         if late <= Nanos::ZERO || late > room {
             return Nanos::ZERO;
         }
-        let steps = (late.as_nanos() + STEP.as_nanos() - 1) / STEP.as_nanos();
-        let raise = STEP.times(steps).min(room);
+        let raise = steps(late.as_nanos() + STEP.as_nanos() - 1).min(room);
         if now.since(self.raised_at) > ONE_TROUBLE {
             self.raised_before = self.raised_by;
         }
         self.raised_at = now;
         self.raised_by += raise;
+        self.quiet.raised();
         raise
     }
+
+    /// A packet came before its playout, with so much time to spare. One that would have been late
+    /// without the last step begins the quiet time anew.
+    pub(super) fn came_with(&mut self, now: LocalTime, spare: Nanos) {
+        if spare < STEP + RESERVE {
+            return self.quiet.begin(now);
+        }
+        self.quiet.came_with(now, spare);
+    }
+
+    /// Returns by how much the target is lowered, because packets have come in time for long: by
+    /// all that it was raised by, or after twice as long by what the packets allow.
+    pub(super) fn lower(&mut self, now: LocalTime) -> Nanos {
+        if self.raised_by == Nanos::ZERO {
+            return Nanos::ZERO;
+        }
+        let Some(spare) = self.quiet.spare(now) else { return Nanos::ZERO };
+        let is_long = now.since(self.quiet.since) >= self.quiet.patience.times(2);
+        if spare < self.raised_by + RESERVE && !is_long {
+            return Nanos::ZERO;
+        }
+        let lowered = steps((spare - RESERVE).max(Nanos::ZERO).as_nanos()).min(self.raised_by);
+        self.quiet.begin(now);
+        self.raised_by = self.raised_by - lowered;
+        self.raised_before = self.raised_before.min(self.raised_by);
+        self.quiet.follows_lowering |= lowered > Nanos::ZERO;
+        lowered
+    }
+}
+
+/// The whole steps in a time.
+fn steps(ns: i64) -> Nanos {
+    STEP.times(ns / STEP.as_nanos())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::format::{Encoding, StreamFormat};
+    use crate::units::SampleRate;
 
     const NOW: LocalTime = LocalTime::ZERO;
 
+    fn config(limit: Nanos) -> StreamConfig {
+        let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+        StreamConfig { depth_limit: limit, ..StreamConfig::new(format, Nanos::from_millis(30), 480) }
+    }
+
     fn depth(limit: Nanos) -> Depth {
-        let none = Nanos::ZERO;
-        let asked = Nanos::from_millis(30);
-        Depth { asked, limit, raised_by: none, raised_before: none, raised_at: LocalTime::ZERO }
+        Depth::new(&config(limit))
+    }
+
+    fn at(seconds: i64) -> LocalTime {
+        LocalTime::ZERO + Nanos::from_secs(seconds)
     }
 
     #[test]
@@ -118,7 +245,7 @@ mod tests {
         assert_eq!(depth.raise(NOW, Nanos::from_micros(10_900)), Nanos::from_millis(11), "up to the limit");
         assert_eq!(depth.raise(NOW, Nanos::new(1)), Nanos::ZERO);
         assert_eq!((depth.target(), depth.raised_by()), (Nanos::from_millis(45), Nanos::from_millis(15)));
-        depth.reset();
+        depth.begin(Nanos::from_millis(1));
         assert_eq!(depth.target(), depth.asked());
     }
 
@@ -149,5 +276,79 @@ mod tests {
         for limit in [Nanos::ZERO, Nanos::from_millis(30)] {
             assert_eq!(depth(limit).raise(NOW, Nanos::from_millis(1)), Nanos::ZERO);
         }
+    }
+
+    #[test]
+    fn a_depth_from_the_stamp_leaves_out_the_time_that_a_packet_takes_to_fill() {
+        let ms = Nanos::from_millis;
+        let config = StreamConfig { depth_from: DepthFrom::Stamp, ..config(ms(50)) };
+        let mut depth = Depth::new(&config);
+        depth.begin(ms(5));
+        assert_eq!((depth.asked(), depth.target(), depth.deepest()), (ms(25), ms(25), ms(45)));
+        depth.begin(ms(1));
+        assert_eq!((depth.asked(), depth.deepest()), (ms(29), ms(49)));
+        depth.begin(ms(40));
+        assert_eq!(depth.asked(), Nanos::ZERO, "nothing is left");
+    }
+
+    /// Packets that come each second with so much to spare.
+    fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
+        let mut lowered = Vec::new();
+        for second in seconds {
+            depth.came_with(at(second), Nanos::from_millis(spare_ms));
+            lowered.extend(Some((second, depth.lower(at(second)))).filter(|(_, by)| *by > Nanos::ZERO));
+        }
+        lowered
+    }
+
+    #[test]
+    fn a_quiet_time_lowers_what_was_raised_as_far_as_packets_come_in_time() {
+        let ms = Nanos::from_millis;
+        for (spare_ms, lowered) in [(40, vec![(70, ms(10))]), (7, vec![(130, ms(4))]), (3, vec![])] {
+            let mut depth = depth(ms(200));
+            depth.raise(at(10), ms(10));
+            assert_eq!(quiet(&mut depth, 10..140, spare_ms), lowered, "{spare_ms} ms to spare");
+        }
+        let mut depth = depth(ms(200));
+        depth.raise(at(10), ms(10));
+        assert_eq!(depth.lower(at(100)), Nanos::ZERO, "no packet came");
+    }
+
+    #[test]
+    fn what_packets_had_to_spare_in_the_trouble_is_forgotten() {
+        let ms = Nanos::from_millis;
+        let mut depth = depth(ms(200));
+        depth.raise(at(10), ms(10));
+        quiet(&mut depth, 10..13, 5);
+        // The part of 10 s to which those belong ends at 20 s.
+        assert_eq!(quiet(&mut depth, 13..140, 40), [(80, ms(10))]);
+    }
+
+    #[test]
+    fn a_packet_that_is_late_begins_the_quiet_time_anew() {
+        let ms = Nanos::from_millis;
+        let mut depth = depth(ms(50));
+        depth.raise(at(0), ms(10));
+        assert_eq!(depth.raise(at(50), ms(100)), Nanos::ZERO, "beyond the limit");
+        assert!(quiet(&mut depth, 51..80, 40).is_empty());
+        depth.came_with(at(80), ms(3));
+        assert_eq!(quiet(&mut depth, 81..200, 40), [(140, ms(10))], "one was nearly late");
+    }
+
+    #[test]
+    fn each_raise_after_a_lowering_doubles_the_quiet_time_up_to_an_hour() {
+        let ms = Nanos::from_millis;
+        let mut depth = depth(ms(200));
+        let mut now = 0;
+        for patience in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+            // Two of one trouble: the second one follows no lowering.
+            depth.raise(at(now), ms(4));
+            depth.raise(at(now), ms(4));
+            assert_eq!(quiet(&mut depth, now..now + patience + 1, 40), [(now + patience, ms(8))]);
+            now += patience + 1;
+        }
+        depth.begin(ms(1));
+        depth.raise(at(now), ms(4));
+        assert_eq!(quiet(&mut depth, now..now + 61, 40), [(now + 60, ms(4))], "another source");
     }
 }

@@ -70,7 +70,7 @@ pub struct PlayoutStats {
     pub asked: Nanos,
     /// The depth aimed at now: what was asked for, and [`PlayoutStats::raised_by`].
     pub target: Nanos,
-    /// By how much late packets have raised the target since the stream, or its source, started.
+    /// By how much late packets have raised the target, as far as it has not been lowered again.
     pub raised_by: Nanos,
     /// The depth achieved: how far playout is behind the arrivals at the last callback. The card's own latency comes on top.
     pub achieved: Nanos,

@@ -44,4 +44,4 @@ pub use redundancy::{Leg, LegStats};
 pub use refusals::{Companion, Refusals, is_keep_alive};
 pub use source_gate::{Intruder, SourceGate, Takeover};
 pub(crate) use stream::connect;
-pub use stream::{MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_by, stream_with};
+pub use stream::{DepthFrom, MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_by, stream_with};

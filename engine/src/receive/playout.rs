@@ -105,6 +105,17 @@ impl<D: DriftLaw> Playout<D> {
     /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what the card is to play next; `now` is the time of the
     /// callback. Silence before the first packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
+        self.pull_fetched(now, out, true);
+    }
+
+    /// The same for an output that asks for what it has played since it asked last: `now` is when
+    /// the first frame was played, and packets that have come until this call are of use.
+    pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
+        self.pull_fetched(now, out, false);
+    }
+
+    /// A block that `is_ahead` is fetched before it is played.
+    fn pull_fetched(&mut self, now: LocalTime, out: &mut [f32], is_ahead: bool) {
         let channels = self.channels;
         let frames = out.len() / channels;
         if frames == 0 {
@@ -118,12 +129,13 @@ impl<D: DriftLaw> Playout<D> {
         let played_at = self.card.callback(now, frames);
         self.receive(now);
         let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
-        let Some(position) = self.begin(played_at, block) else {
+        let latest = self.depth.latest(if is_ahead { block } else { Nanos::ZERO });
+        let Some(position) = self.begin(played_at, latest) else {
             self.wait(out);
             self.publish();
             return;
         };
-        let behind = self.steer(played_at, position, block);
+        let behind = self.steer(played_at, position, block, latest);
         let step = self.step(block, behind);
         self.render(out, step);
         self.publish();
@@ -159,7 +171,7 @@ impl<D: DriftLaw> Playout<D> {
             self.target = None;
             self.waiting_since = None;
             self.opening = None;
-            self.depth.reset();
+            self.depth.begin(self.rate.duration(Frames::new(i64::from(snapshot.packet_frames))));
             self.held.reset();
             self.concealer.splice();
             self.follows_shift = false;
@@ -183,6 +195,7 @@ impl<D: DriftLaw> Playout<D> {
                 self.store(now, &packet);
             }
         }
+        self.lower(now);
     }
 
     /// Whether there is audio of this generation left, and room for what comes meanwhile.
@@ -212,6 +225,8 @@ impl<D: DriftLaw> Playout<D> {
             if self.resumed_at.is_none_or(|resumed_at| packet.at >= resumed_at) {
                 self.deepen(now, late);
             }
+        } else if late <= Frames::ZERO && self.cursor.is_some() {
+            self.depth.came_with(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
@@ -233,6 +248,19 @@ impl<D: DriftLaw> Playout<D> {
         let back = libm::ceil(self.rate.frames_in(raise));
         target.deepen(back);
         self.jump(Frames::new(-(back as i64)));
+    }
+
+    /// Goes forward, crossfaded, by what late packets have raised the target by and do not need
+    /// any more.
+    fn lower(&mut self, now: LocalTime) {
+        let Some(target) = &mut self.target else { return };
+        let lowered = self.depth.lower(now);
+        if lowered == Nanos::ZERO {
+            return;
+        }
+        let forward = libm::ceil(self.rate.frames_in(lowered));
+        target.deepen(-forward);
+        self.jump(Frames::new(forward as i64));
     }
 
     /// Gives up the read position: nothing was played for so long that what comes next is no part
@@ -262,13 +290,13 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
-    fn begin(&mut self, now: LocalTime, block: Nanos) -> Option<MediaPosition> {
+    fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
         }
         let depth = self.depth.target();
         let mut target = Target::new(self.rate, depth);
-        let position = target.aim(now, &self.snapshot, depth, self.depth.latest(block))?;
+        let position = target.aim(now, &self.snapshot, depth, latest)?;
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
@@ -293,9 +321,8 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
-    fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos) -> Nanos {
+    fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
-        let latest = self.depth.latest(block);
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);

@@ -32,6 +32,17 @@ pub enum MediaClock {
     },
 }
 
+/// What a depth is measured from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DepthFrom {
+    /// The time at which a packet is sent, if its sender is ideal: how long its first frame waits.
+    #[default]
+    Sending,
+    /// The time that its first frame is stamped with, one packet time earlier: the depth is the
+    /// link offset of AES67-2018, 7.5.
+    Stamp,
+}
+
 /// What is known of a stream before its first packet, and what its listener wants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamConfig {
@@ -53,6 +64,8 @@ pub struct StreamConfig {
     /// known, exactly that, and the link offset is one packet time more; else the network's least delay comes on top. A callback fetches a whole block at once, so
     /// late packets have this minus one block.
     pub target_depth: Nanos,
+    /// What [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`] are measured from.
+    pub depth_from: DepthFrom,
     /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
     /// asked for (presentation-time playout).
     pub depth_limit: Nanos,
@@ -97,6 +110,7 @@ impl StreamConfig {
             longest_packet: None,
             media_clock: MediaClock::Unrelated,
             target_depth,
+            depth_from: DepthFrom::Sending,
             depth_limit: target_depth,
             card_rate: format.sample_rate(),
             block_frames,

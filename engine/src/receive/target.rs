@@ -113,7 +113,7 @@ impl Target {
         self.rate.duration_f64(self.behind_arrivals_frames)
     }
 
-    /// The depth was raised.
+    /// The depth was raised, or lowered.
     pub(super) fn deepen(&mut self, frames: f64) {
         self.behind_arrivals_frames += frames;
     }

@@ -164,6 +164,16 @@ fn bass_plays_on_a_card_of_jack() {
 }
 
 #[test]
+fn a_callback_of_a_card_decodes_from_bass() {
+    case("cpal-output");
+}
+
+#[test]
+fn a_channel_of_bass_is_as_late_as_it_was_asked_to_be() {
+    case("bass-latency");
+}
+
+#[test]
 fn bass_receives_many_streams() {
     case("bass-many");
 }

@@ -147,6 +147,7 @@ fn run_all(args: &InteropArgs, program: &Path, cases: &[&Case]) -> Result<Count,
 fn build(release: bool) -> Result<PathBuf, Error> {
     let profile = if release { "--release" } else { "" };
     Cmd::cargo("build --locked -p aes67 -p bass-plugin -p sim -p xtask").words(profile).run()?;
+    Cmd::cargo("build --locked -p bass-plugin --example cpal_output").words(profile).run()?;
     Ok(target_dir().join(if release { "release" } else { "debug" }).join("aes67"))
 }
 

@@ -20,36 +20,54 @@ const FADE_FRAMES: usize = 9_600;
 /// A latency that outlasts most moments in which a machine stands still.
 const LATENCY_MS: u32 = 200;
 
+/// BASS's library.
+///
+/// # Errors
+/// If it is not there.
+pub(super) fn find_bass() -> Result<PathBuf, Trouble> {
+    let fetched = super::super::target_dir().join("bass/libbass.so");
+    let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
+    if bass.is_file() {
+        return Ok(bass);
+    }
+    let hint = "cargo xtask bass-fetch gets it, or BASS names it";
+    Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())))
+}
+
 /// A program that plays by BASS.
-struct Host {
+pub(super) struct Host {
     program: PathBuf,
     bass: PathBuf,
     plugin: PathBuf,
 }
 
 impl Host {
-    /// Compiles it into the folder of the hosts.
-    fn new(bench: &Bench, wire: &Wire) -> Result<Self, Trouble> {
-        let fetched = super::super::target_dir().join("bass/libbass.so");
-        let bass = std::env::var_os("BASS").map_or(fetched, PathBuf::from);
-        if !bass.is_file() {
-            let hint = "cargo xtask bass-fetch gets it, or BASS names it";
-            return Err(Trouble::Skipped(format!("there is no {} ({hint})", bass.display())));
-        }
+    /// Compiles a program of `bass-plugin/tests/c` into the folder of the hosts.
+    pub(super) fn new(bench: &Bench, wire: &Wire, source: &str) -> Result<Self, Trouble> {
+        let bass = find_bass()?;
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bass-plugin/tests/c");
         let host = Self { program: wire.path("host"), bass, plugin: bench.beside("libbass_aes67.so")? };
         let mut compiler = Command::new("cc");
         compiler.args(["-std=gnu11", "-O1", "-I"]).arg(&sources).arg("-o").arg(&host.program);
-        let compiled = compiler.arg(sources.join("host.c")).arg("-ldl").status();
+        let compiled = compiler.arg(sources.join(source)).arg("-ldl").status();
         let compiled = compiled.map_err(|error| Trouble::Skipped(format!("no C compiler: {error}")))?;
-        bench.check(compiled.success(), "host.c compiles")?;
+        bench.check(compiled.success(), format_args!("{source} compiles"))?;
         Ok(host)
     }
 
     /// A command of the host's, in the domain of all cases.
     fn command(&self, wire: &Wire, name: char, what: &str, arguments: &str) -> Command {
+        self.called(wire, name, &[what], arguments)
+    }
+
+    /// A program that knows one command only.
+    pub(super) fn command_of(&self, wire: &Wire, name: char, arguments: &str) -> Command {
+        self.called(wire, name, &[], arguments)
+    }
+
+    fn called(&self, wire: &Wire, name: char, what: &[&str], arguments: &str) -> Command {
         let mut command = wire.command(name, &self.program);
-        command.arg(what).arg(&self.bass).arg(&self.plugin).args(arguments.split_whitespace());
+        command.args(what).arg(&self.bass).arg(&self.plugin).args(arguments.split_whitespace());
         command.env("HOST_INTERFACE", format!("v{name}")).env("HOST_DOMAIN", DOMAIN.to_string());
         command
     }
@@ -67,7 +85,7 @@ fn finish(wire: &Wire, command: Command, seconds: u32) -> Result<String, Trouble
 }
 
 /// The last number of this name.
-fn value(text: &str, name: &str) -> Option<i64> {
+pub(super) fn value(text: &str, name: &str) -> Option<i64> {
     word(text, name)?.parse().ok()
 }
 
@@ -85,7 +103,7 @@ fn last_status(log: &str) -> String {
 /// GStreamer's stream on PTP, decoded at PTP's pace.
 pub(super) fn receive(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3-gst"])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let master = Ptp4l::master(100).start(&wire, 'a')?;
     let watch = pauses::start(bench, &wire, 'a')?;
     let sender = gstreamer(&wire, 'b', "239.69.1.7", 48, "sent.raw");
@@ -132,7 +150,7 @@ fn master_identity(master: &Running) -> String {
 /// The device without sound, on whose pace BASS mixes.
 pub(super) fn no_sound(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &[])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let _send = send_tone(bench, &wire)?;
     played(bench, &wire, "nosound", |arguments, seconds| host.run(&wire, 'b', "play", arguments, seconds))
 }
@@ -140,7 +158,7 @@ pub(super) fn no_sound(bench: &Bench) -> Outcome {
 /// jackd's dummy card, through BASS's own output.
 pub(super) fn jack(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["jackd"])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let jack = Jack::new(&wire)?;
     let _server = jack.start(&wire);
     let _send = send_tone(bench, &wire)?;
@@ -163,7 +181,7 @@ fn played(bench: &Bench, wire: &Wire, mode: &str, run: impl FnOnce(&str, u32) ->
 /// Many streams in one program.
 pub(super) fn many(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &[])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let count = bench.seconds(8, 32);
     let seconds = bench.seconds(10, 60);
     let watch = pauses::start(bench, &wire, 'a')?;
@@ -200,7 +218,7 @@ pub(super) fn many(bench: &Bench) -> Outcome {
 /// Streams that are opened and freed, again and again.
 pub(super) fn cycles(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &[])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let _flood = flood::start(&wire, 'a', bench, 1)?;
     let count = bench.seconds(100, 10_000);
     let log = host.run(&wire, 'b', "cycles", &format!("aes67://239.69.2.1 {count}"), 60 + count / 4)?;
@@ -211,7 +229,7 @@ pub(super) fn cycles(bench: &Bench) -> Outcome {
 /// A channel of BASS as a stream, as others receive it; and a stream that is sent on.
 pub(super) fn send(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b', 'c', 'd'], &["ptp4l", "ffmpeg", "gst-launch-1.0"])?;
-    let host = Host::new(bench, &wire)?;
+    let host = Host::new(bench, &wire, "host.c")?;
     let _master = Ptp4l::master(100).start(&wire, 'a')?;
     let watch = pauses::start(bench, &wire, 'a')?;
     let seconds = bench.seconds(4, 30);

@@ -22,7 +22,7 @@ use netns::Wire;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const SCRIPT: &str = include_str!("../scripts/latency.py");
+pub(super) const SCRIPT: &str = include_str!("../scripts/latency.py");
 const GROUP: &str = "239.69.1.6";
 /// The shortest that jackd's dummy keeps up with on a small machine.
 const PERIOD: u32 = 256;
@@ -34,17 +34,17 @@ const SETTLING_S: u32 = 8;
 
 /// What the script says.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
+pub(super) struct Heard {
     period_frames: f64,
     playback_frames: f64,
     /// RTP timestamps.
     sent: Vec<u32>,
     /// The system's time, ns.
-    heard_ns: Vec<i128>,
+    pub(super) heard_ns: Vec<i128>,
 }
 
 impl Heard {
-    fn read(log: &str) -> Self {
+    pub(super) fn read(log: &str) -> Self {
         let mut heard = Self::default();
         for line in log.lines() {
             match line.split(' ').collect::<Vec<_>>()[..] {
@@ -61,7 +61,7 @@ impl Heard {
     }
 
     /// From the stamp of each pulse that was heard after `from_ns` to its sound, ms, in order of size.
-    fn latencies_ms(&self, from_ns: i128) -> Vec<f64> {
+    pub(super) fn latencies_ms(&self, from_ns: i128) -> Vec<f64> {
         let of = |heard_ns: i128| {
             let age_ns = |sent: u32| {
                 let frame = heard_ns * RATE_HZ / 1_000_000_000;
@@ -145,7 +145,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
 }
 
 /// A quarter of a second with one frame in its middle.
-fn pulse() -> Vec<u8> {
+pub(super) fn pulse() -> Vec<u8> {
     let mut audio = vec![0; PULSE_FRAMES * 6];
     let frame = [0x73, 0x33, 0x33];
     audio[PULSE_FRAMES * 3..][..6].copy_from_slice(&[frame, frame].concat());
@@ -165,7 +165,7 @@ fn system_ns() -> Result<i128, Trouble> {
 }
 
 /// Not a number if there are none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

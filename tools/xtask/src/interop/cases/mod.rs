@@ -2,6 +2,8 @@
 
 mod announcements;
 mod bass;
+mod bass_latency;
+mod cpal_output;
 mod endurance;
 mod hardware;
 mod latency;
@@ -69,6 +71,16 @@ pub(super) const ALL: &[Case] = &[
     case("bass-receive", "GStreamer's stream on PTP, decoded by BASS bit for bit", bass::receive),
     case("bass-no-sound", "BASS plays a stream on its device without sound", bass::no_sound),
     case("bass-jack", "BASS plays a stream on jackd's dummy card", bass::jack),
+    case(
+        "cpal-output",
+        "the example with a sound card's callback on jackd's dummy card: silent blocks and clicks",
+        cpal_output::run,
+    ),
+    case(
+        "bass-latency",
+        "the latency of BASS's channels: asked for, told, and measured from the stamps on the wire",
+        bass_latency::run,
+    ),
     case("bass-many", "32 streams in one program of BASS", bass::many),
     case("bass-cycles", "streams of BASS are opened and freed 10000 times", bass::cycles),
     case("bass-send", "FFmpeg and GStreamer receive a channel of BASS; a stream is sent on", bass::send),

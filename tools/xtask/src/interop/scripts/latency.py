@@ -1,10 +1,12 @@
 """When pulses of a stream are stamped, and when they come out at JACK: for whoever wants to know how long they took.
 
-latency.py ADDRESS GROUP SECONDS
+latency.py ADDRESS GROUP SECONDS [wire]
 
 For each pulse two lines: `sent FRAME`, its RTP timestamp (a frame of 48 kHz, modulo 2^32), as a socket of its own reads it from the wire; and `heard NS`, the system's time at which
 JACK says that its frame is played, were there nothing behind JACK. JACK's time is of a clock of its own choice; both clocks are read together once a second.
 At first: `period FRAMES playback LEAST MOST`, the frames of JACK's period, and those of the latency that JACK tells of its playback port.
+
+With `wire` JACK is left out, and the wire only is read.
 
 The stream is of two channels of 24 bits; its pulses are frames above a quarter of full scale, between silence. Needs libjack only: JACK's Python bindings know no times of cycles.
 """
@@ -94,6 +96,6 @@ child = os.fork()
 if child == 0:
     read_wire()
 try:
-    read_jack()
+    time.sleep(seconds) if sys.argv[4:] == ['wire'] else read_jack()
 finally:
     os.kill(child, 9)

@@ -1,0 +1,86 @@
+//! The latency of channels of BASS: asked for, told by the add-on, and measured from the stamps on
+//! the wire to the channel.
+//!
+//! As in [`super::latency`], the stream is a pulse four times a second, whose stamps `latency.py`
+//! reads from the wire, on ptp4l's time, which is this machine's own.
+//! `bass-plugin/tests/c/latency.c` tells at which moment of the same clock each pulse is in a block that the channel gives.
+
+use super::super::bench::{Bench, Outcome, write};
+use super::super::pauses;
+use super::super::peers::{DOMAIN, Ptp4l};
+use super::bass::{Host, value};
+use super::latency::{Heard, SCRIPT, median, pulse};
+use netns::{Running, Wire};
+
+/// Until PTP is locked and playout is crossfaded to its place.
+const SETTLING_S: u32 = 9;
+/// Of a latency that is what was asked for: a packet of 1 ms would be noticed.
+const TOLERANCE_MS: f64 = 0.5;
+/// BASS's own thread, which pulls playback channels, wakes up as late as this, now and then.
+const WAKING_MS: f64 = 2.0;
+const ASKED_MS: [f64; 2] = [20.0, 50.0];
+
+pub(super) fn run(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b', 'c'], &["ptp4l", "python3"])?;
+    let host = Host::new(bench, &wire, "latency.c")?;
+    let _master = Ptp4l::master(100).start(&wire, 'a')?;
+    write(&wire.path("pulse.wav"), pulse())?;
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let seconds = SETTLING_S + bench.seconds(6, 60);
+    for (packet_time_ms, group) in [(1_u32, "239.69.1.11"), (5, "239.69.1.12")] {
+        let sdp = format!("pulse-{packet_time_ms}.sdp");
+        let send = format!(
+            "send pulse.wav --loop --group {group} --ptime {packet_time_ms} --interface vb --domain {DOMAIN} --sdp {sdp} --no-sap"
+        );
+        let send = bench.start(&wire, 'b', &send);
+        let sends = send.poll(30, |log| log.contains("packets, late by")) && wire.path(&sdp).is_file();
+        bench.check(sends, format!("nothing is sent:\n{}", send.log()))?;
+        let stamps = stamps(&wire, group, seconds);
+        let latencies = ASKED_MS.map(|ms| ms.to_string()).join(" ");
+        let arguments = format!("aes67://{} {seconds} {latencies}", wire.path(&sdp).display());
+        let told = wire.start(host.command_of(&wire, 'c', &arguments)).wait(seconds + 60);
+        bench.check(told.code == Some(0), &told.log)?;
+        let stamps = stamps.stop().log;
+        for (kind, asked_ms) in ["decode", "playback"].into_iter().flat_map(|kind| ASKED_MS.map(|ms| (kind, ms))) {
+            let told = lines_of(&told.log, &format!("{kind} {asked_ms} "));
+            let heard = Heard::read(&[stamps.as_str(), &told].concat());
+            let from_ns = heard.heard_ns.first().unwrap_or(&0) + i128::from(SETTLING_S) * 1_000_000_000;
+            let heard_ms = heard.latencies_ms(from_ns);
+            let told_ms = median(latencies_told(&told));
+            let measured_ms = median(heard_ms.clone());
+            bench.figure(
+                &format!("{kind}, packets of {packet_time_ms} ms"),
+                format_args!(
+                    "asked {asked_ms:.1} ms, told {told_ms:.2} ms, measured {measured_ms:.2} ms ({:.2} to {:.2} ms, {} pulses)",
+                    heard_ms.first().unwrap_or(&f64::NAN),
+                    heard_ms.last().unwrap_or(&f64::NAN),
+                    heard_ms.len()
+                ),
+            );
+            bench.check(value(&told, "on_ptp") == Some(1), format!("it is not on PTP:\n{told}"))?;
+            let late_ms = if kind == "playback" { WAKING_MS } else { 0.0 };
+            let right = |ms: f64, late_ms: f64| (-TOLERANCE_MS..TOLERANCE_MS + late_ms).contains(&(ms - asked_ms));
+            let claim = format!("{kind}: asked {asked_ms} ms, told {told_ms} ms, measured {measured_ms} ms");
+            bench.check_undisturbed(&watch, right(told_ms, 0.0) && right(measured_ms, late_ms), claim)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the script reads from the wire.
+fn stamps(wire: &Wire, group: &str, seconds: u32) -> Running {
+    let mut command = wire.command('c', netns::SYSTEM_PYTHON);
+    command.args(["-c", SCRIPT, &netns::address('c'), group, &seconds.to_string(), "wire"]);
+    wire.start(command)
+}
+
+/// What the add-on told after it had settled.
+fn latencies_told(told: &str) -> Vec<f64> {
+    let seconds = told.lines().filter_map(|line| line.strip_prefix("latency_ms=")?.split(' ').next()?.parse().ok());
+    seconds.skip(SETTLING_S as usize).collect()
+}
+
+/// The lines that begin so, without that.
+fn lines_of(log: &str, start: &str) -> String {
+    log.lines().filter_map(|line| line.strip_prefix(start)).map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,153 @@
+//! The example `cpal_output` on jackd's dummy card, whose plugin of ALSA's takes 1.28 s at once
+//! unless it is asked for less: what a client of JACK records behind it.
+//!
+//! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is silence that somebody
+//! put in. A click is a sample that the two before it do not predict, which they do for a sine: the
+//! second difference of a tone of 1 kHz is a known multiple of it.
+
+use super::super::bench::{Bench, Outcome, Trouble, pause};
+use super::super::measure::wav_data;
+use super::super::pauses::{self, Watch};
+use super::bass::find_bass;
+use super::play::{Jack, send_tone};
+use netns::Wire;
+use std::f64::consts::TAU;
+use std::fmt;
+use std::process::Command;
+
+const RATE_HZ: f64 = 48_000.0;
+const TONE_HZ: f64 = 1_000.0;
+/// Full scale of what `jack_rec` writes.
+const FULL_SCALE: f64 = 2_147_483_648.0;
+/// Frames of 5 ms.
+const BLOCK: usize = 240;
+/// -80 dBFS.
+const SILENT: f64 = 1e-4;
+/// A hundredth of the tone, which is of -20 dBFS: the step of a gap that begins anywhere but at a
+/// zero crossing is larger, and a crossfade of some ms stays below.
+const CLICK: f64 = 1e-3;
+/// Until the stream plays by PTP and has been crossfaded to its place; with buffers of 1.28 s the
+/// rate of the card is known later.
+const SETTLING_S: u32 = 12;
+
+/// One way to open the device.
+struct Way {
+    name: &'static str,
+    /// The example's last argument.
+    buffer: &'static str,
+    /// Of the URL.
+    options: &'static str,
+    /// Whether all of the tone is to be heard.
+    is_right: bool,
+    /// What it has to say.
+    says: &'static str,
+}
+
+const WAYS: [Way; 3] = [
+    Way { name: "960 frames", buffer: "960", options: "", is_right: true, says: "it takes 960 frames (20 ms) at once" },
+    Way { name: "default buffer", buffer: "default", options: "", is_right: true, says: "which is raised to " },
+    Way {
+        name: "default buffer, 40 ms by the URL",
+        buffer: "default",
+        options: "?jitter=40",
+        is_right: false,
+        says: "the device's buffer is too large for 40 ms of latency, and silence will be heard",
+    },
+];
+
+pub(super) fn run(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["jackd"])?;
+    let example = bench.beside("examples/cpal_output")?;
+    let bass = find_bass()?;
+    let plugin = bench.beside("libbass_aes67.so")?;
+    let jack = Jack::new(&wire)?;
+    let server = jack.start(&wire);
+    let _send = send_tone(bench, &wire)?;
+    let watch = pauses::start(bench, &wire, 'a')?;
+    let seconds = bench.seconds(8, 120);
+    for way in &WAYS {
+        let url = format!("aes67://{}{}", wire.path("tone.sdp").display(), way.options);
+        let mut player = wire.command('b', &example);
+        player.args([&url, "vb", "0", &(SETTLING_S + seconds + 30).to_string(), way.buffer]);
+        player.env("BASS", &bass).env("BASS_AES67", &plugin);
+        let player = wire.start(jack.with(&wire, player));
+        let plays = player.poll(30, |log| log.contains("Audio "));
+        bench.check(plays, format!("it does not play:\n{}\n{}", player.log(), server.log()))?;
+        pause(f64::from(SETTLING_S));
+        let heard = record(bench, &wire, &jack, seconds)?;
+        let said = player.stop().log;
+        bench.figure(way.name, &heard);
+        bench.figure("  it says", said.lines().last().unwrap_or_default());
+        bench.check(said.contains(way.says), format!("it does not say `{}`:\n{said}", way.says))?;
+        judge(bench, &watch, way, &heard)?;
+    }
+    Ok(())
+}
+
+fn judge(bench: &Bench, watch: &Watch, way: &Way, heard: &Heard) -> Outcome {
+    if !way.is_right {
+        return bench.check(heard.silent > heard.blocks / 2, format!("{}: {heard}", way.name));
+    }
+    let claim = format!("{}: nothing is silent, and nothing clicks: {heard}", way.name);
+    bench.check_undisturbed(watch, heard.silent == 0 && heard.clicks == 0, claim)?;
+    // No machine is so busy that most of it is lost, as it is by a buffer that is too large.
+    bench.check(2 * heard.silent < heard.blocks, format!("{}: {heard}", way.name))
+}
+
+/// What was recorded.
+#[derive(Debug, PartialEq)]
+struct Heard {
+    blocks: usize,
+    silent: usize,
+    clicks: usize,
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = self.silent as f64 * 100.0 / self.blocks.max(1) as f64;
+        let seconds = self.blocks as f64 * BLOCK as f64 / RATE_HZ;
+        write!(f, "{share:.1} % of {} blocks of 5 ms are silent, {} clicks in {seconds:.1} s", self.blocks, self.clicks)
+    }
+}
+
+impl Heard {
+    /// Clicks that are less than a block apart count once.
+    fn of(samples: &[f64]) -> Self {
+        let blocks = samples.chunks_exact(BLOCK);
+        let silent = blocks.clone().filter(|block| block.iter().all(|sample| sample.abs() < SILENT)).count();
+        let follows = 2.0 * (TAU * TONE_HZ / RATE_HZ).cos();
+        let is_click = |three: &[f64]| (three[2] - follows * three[1] + three[0]).abs() > CLICK;
+        let places = samples.windows(3).enumerate().filter(|(_, three)| is_click(three)).map(|(at, _)| at);
+        let mut last = None;
+        let clicks = places.filter(|&at| last.replace(at).is_none_or(|last| at - last > BLOCK)).count();
+        Self { blocks: blocks.len(), silent, clicks }
+    }
+}
+
+/// Records what the player gives to JACK.
+fn record(bench: &Bench, wire: &Wire, jack: &Jack, seconds: u32) -> Result<Heard, Trouble> {
+    let list = wire.start(jack.with(wire, wire.command('b', "jack_lsp"))).wait(10).log;
+    let port = list.lines().find(|line| line.ends_with(":out_000"));
+    let port = port.ok_or_else(|| Trouble::Failed(format!("the player has no port of JACK's:\n{list}")))?;
+    let file = wire.path("heard.wav");
+    let mut command: Command = wire.command('b', "jack_rec");
+    command.arg("-f").arg(&file).args(["-d", &seconds.to_string(), "-b", "32", port]);
+    let recorded = wire.start(jack.with(wire, command)).wait(seconds + 30);
+    bench.check(recorded.code == Some(0), &recorded.log)?;
+    let (bytes, _) = wav_data(&file)?;
+    let sample = |four: &[u8]| f64::from(i32::from_le_bytes([four[0], four[1], four[2], four[3]])) / FULL_SCALE;
+    Ok(Heard::of(&bytes.chunks_exact(4).map(sample).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_and_clicks_are_counted_and_a_tone_is_neither() {
+        let mut tone: Vec<f64> = (0..48_000).map(|n| 0.1 * (TAU * TONE_HZ * f64::from(n) / RATE_HZ).sin()).collect();
+        assert_eq!(Heard::of(&tone), Heard { blocks: 200, silent: 0, clicks: 0 });
+        tone[9_612..14_412].fill(0.0);
+        assert_eq!(Heard::of(&tone), Heard { blocks: 200, silent: 19, clicks: 2 });
+    }
+}
