@@ -6,16 +6,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Libraries of Windows itself: nothing else may be needed.
-const SYSTEM_LIBRARIES: [&str; 13] = [
+const SYSTEM_LIBRARIES: [&str; 17] = [
     "advapi32.dll",
     "avrt.dll",
     "bcryptprimitives.dll",
+    "combase.dll",
     "iphlpapi.dll",
     "kernel32.dll",
+    "mmdevapi.dll",
     "msvcrt.dll",
     "ntdll.dll",
     "ole32.dll",
     "oleaut32.dll",
+    "propsys.dll",
+    "rpcrt4.dll",
     "user32.dll",
     "userenv.dll",
     "winmm.dll",
@@ -62,6 +66,7 @@ fn imports(listed: &str) -> Vec<String> {
     let names = listed.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
     let mut names: Vec<String> = names.map(str::to_ascii_lowercase).collect();
     names.sort();
+    names.dedup();
     names
 }
 
@@ -76,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_libraries_that_are_needed_are_read() {
-        let listed = "\tDLL Name: libgcc_s_seh-1.dll\n\tvma: Hint\n\tDLL Name: KERNEL32.dll\n";
+        let listed =
+            "\tDLL Name: KERNEL32.dll\n\tDLL Name: libgcc_s_seh-1.dll\n\tvma: Hint\n\tDLL Name: kernel32.dll\n";
         let needed = imports(listed);
         assert_eq!(needed, ["kernel32.dll", "libgcc_s_seh-1.dll"]);
         assert_eq!(needed.iter().filter(|name| is_of_the_system(name)).count(), 1);
