@@ -39,7 +39,11 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     let raw = socket.as_raw_socket() as SOCKET;
     // SAFETY: the socket is open, and the option is four bytes of ours.
     let failed = unsafe { setsockopt(raw, IPPROTO_IP, IP_PKTINFO, on.as_ptr(), on.len() as i32) } != 0;
-    if failed { Err(last_error()) } else { Ok(ignore_unreachable(raw)) }
+    if failed {
+        return Err(last_error());
+    }
+    ignore_unreachable(raw);
+    Ok(())
 }
 
 /// Keeps the socket from failing because something that was sent earlier met nobody

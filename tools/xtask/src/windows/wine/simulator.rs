@@ -33,7 +33,10 @@ pub(super) fn test(prefix: &Prefix, folder: &Path) -> Result<(), Error> {
         println!("  {sum}  {file}");
     }
     match first_difference(&linux, &windows) {
-        None => Ok(println!("  all the same")),
+        None => {
+            println!("  all the same");
+            Ok(())
+        }
         Some(what) => Err(Error::Wine { program: "sim.exe".to_owned(), reason: what }),
     }
 }
