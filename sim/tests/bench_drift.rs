@@ -81,6 +81,26 @@ fn a_master_that_wanders_is_not_chased_and_its_step_is_followed() {
     assert_eq!((figures.underruns, figures.overruns), (0, 0), "{figures:?}");
 }
 
+/// One that wanders too fast to be locked to, and one that wanders too slowly to be told from a
+/// crystal before it has: neither is heard.
+#[test]
+fn wander_of_any_speed_is_not_chased() {
+    for (rms_us, tau_s, duration_s) in [(500, 1, 400), (100, 50, 800)] {
+        let overrides = [
+            format!("duration_s={duration_s}"),
+            format!("fault.0.at_s={}", duration_s - 2),
+            format!("fault.1.at_s={}", duration_s - 1),
+            format!("grandmaster.wander.rms_us={rms_us}"),
+            format!("grandmaster.wander.tau_s={tau_s}"),
+            "talker.packet_frames=240".to_owned(),
+            "card.callback_frames=960".to_owned(),
+        ];
+        let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+        let figures = &bench("wander/W", &overrides, &[DriftLawKind::Engine], 1)[0];
+        assert!(figures.ratio_rms_ppm.unwrap() < 0.15, "{rms_us} us, {tau_s} s: {figures:?}");
+    }
+}
+
 #[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     bench_support::assert_same_on_any_threads(|| {

@@ -327,6 +327,19 @@ impl Estimator {
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
+    /// Forgets all but how far the other clock wanders, which is so whatever its time is taken to
+    /// be. What made it forget, at `now`, may have been a step.
+    pub(super) fn forget(&mut self, now: LocalTime) {
+        let mut wander = std::mem::take(&mut self.wander);
+        wander.interrupt(now);
+        *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
+    }
+
+    /// Offsets are counted from another origin from now on: they are less by so much.
+    pub(super) fn rebase_wander(&mut self, less_ns: f64) {
+        self.wander.rebase(less_ns);
+    }
+
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let told = (self.config.rate.as_ppb(), self.config.rate_sigma.as_ppb());
         let measured = |steady: SteadyRate| (steady.rate_ppb, steady.sigma_ppb(sample.at).max(DISTURBED_RATE.as_ppb()));

@@ -23,6 +23,10 @@ const USABLE_SIGMA_NS: f64 = 1e6;
 /// A source that is this many of its standard deviations away from a timeline that goes on alone
 /// contradicts it: chance once in 370 looks.
 const CONTRADICTED_SIGMAS: f64 = 3.0;
+/// A source that is heard for so long, and still of no use, tells nobody what time it is.
+const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
+/// A wander so many times larger than a map knew of has misled that map.
+const WANDER_EXCEEDS: f64 = 2.0;
 /// Events that nobody has polled; older ones are dropped first.
 const MAX_EVENTS: usize = 16;
 
@@ -160,6 +164,8 @@ pub struct Reference {
     /// Since when the source that was asked for has been of no use, or of use again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
+    /// Since when it has been heard without being of use.
+    in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: VecDeque<ReferenceEvent>,
 }
@@ -178,6 +184,7 @@ impl Reference {
             path_delay: PathDelay::Measured,
             useless_since: None,
             useful_since: None,
+            in_vain_since: None,
             advanced_at: None,
             events: VecDeque::with_capacity(MAX_EVENTS),
         }
@@ -190,6 +197,8 @@ impl Reference {
         self.state = asked.map_or(LockState::Listening, |reading| reading.state);
         self.path_delay = asked.map_or(PathDelay::Measured, |reading| reading.path_delay);
         let usable = sources.usable(self.config.mode);
+        let in_vain = matches!(self.state, LockState::Acquiring | LockState::Unlocked);
+        self.in_vain_since = in_vain.then(|| self.in_vain_since.unwrap_or(now));
         self.select(now, usable.is_some(), sources);
         match usable.filter(|_| self.source == self.config.mode) {
             Some(map) => {
@@ -238,7 +247,7 @@ impl Reference {
 
     /// Goes on without the source that was asked for.
     fn coast(&mut self, now: LocalTime, sources: &Sources) {
-        let held = self.last.map(|map| *map.clock());
+        let held = self.known(sources);
         let substitute = sources.usable(self.source).filter(|_| self.source != self.config.mode);
         let begun = self.slew.published().is_some();
         let may_begin = self.source != self.config.mode || self.config.mode == ClockMode::FreeRunning;
@@ -251,13 +260,29 @@ impl Reference {
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
     }
 
+    /// What is known of the source that was asked for: the map that was held, unless the source has
+    /// been found to wander since then by much more than that map knew of. Then the map had followed
+    /// the wander, and neither its rate nor its uncertainty is true.
+    fn known(&self, sources: &Sources) -> Option<ClockMap> {
+        let held = self.last.map(|map| *map.clock());
+        let misled = |clock: &ClockMap| {
+            held.is_some_and(|held| clock.phase_wander_ns() > WANDER_EXCEEDS * held.phase_wander_ns())
+        };
+        self.measured(sources).filter(misled).or(held)
+    }
+
+    /// What the source that was asked for says, although its time is of no use. If that is of another
+    /// epoch, its rate is the same clock's all the same.
+    fn measured(&self, sources: &Sources) -> Option<ClockMap> {
+        let asked = sources.get(self.config.mode);
+        asked.and_then(|reading| reading.map).map(|map| *map.clock())
+    }
+
     /// The rate that was held, or that of the source that was asked for: its time may be of no use,
     /// as that of a master that wanders, and its rate known better than when it was.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
-        let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
-        let measured = asked.and_then(|reading| reading.map).map(|map| *map.clock());
         let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
-        measured.filter(better).or(held).map(|clock| clock.rate())
+        self.measured(sources).filter(better).or(held).map(|clock| clock.rate())
     }
 
     /// How far the timeline is from what the source that was asked for says, although that is of no
@@ -283,8 +308,10 @@ impl Reference {
         // A timeline that is still on its way to the time that its source says is not that time
         // yet.
         let apart = self.slew.distance_ns() > CEILING_NS;
+        let is_in_vain = |now: LocalTime| self.in_vain_since.is_some_and(|since| now.since(since) >= HEARD_IN_VAIN);
+        let in_vain = self.advanced_at.is_some_and(is_in_vain);
         let state = match (traceable, coasting) {
-            (true, true) if sigma_ns < USABLE_SIGMA_NS => LockState::Holdover,
+            (true, true) if sigma_ns < USABLE_SIGMA_NS && !in_vain => LockState::Holdover,
             (true, true) => LockState::Unlocked,
             (true, false) if apart => LockState::Unlocked,
             _ => self.state,

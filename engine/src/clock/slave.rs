@@ -123,6 +123,8 @@ pub struct SlaveClock {
     estimator: Estimator,
     lock: LockMachine,
     origin: Option<(LocalTime, PtpTime)>,
+    /// Where they were counted from before everything was begun anew.
+    left_origin: Option<(LocalTime, PtpTime)>,
     sync_interval: Nanos,
     steps: StepDetector,
     unsteady: UnsteadyDetector<FORWARD>,
@@ -159,6 +161,7 @@ impl SlaveClock {
             estimator: Estimator::new(config.estimator),
             lock: LockMachine::new(),
             origin: None,
+            left_origin: None,
             sync_interval: config.sync_interval,
             steps: StepDetector::default(),
             unsteady: UnsteadyDetector::default(),
@@ -199,6 +202,11 @@ impl SlaveClock {
     }
 
     fn sample(&mut self, pair: &TimestampPair) -> Sample {
+        if self.origin.is_none()
+            && let Some(left) = self.left_origin.take()
+        {
+            self.estimator.rebase_wander(Self::sample_from(left, pair).offset_ns);
+        }
         let origin = *self.origin.get_or_insert((pair.local, pair.remote));
         Self::sample_from(origin, pair)
     }
@@ -460,13 +468,13 @@ impl ClockLaw for SlaveClock {
     }
 
     /// A time that is held was found before.
-    fn begin_anew(&mut self, _now: LocalTime) {
+    fn begin_anew(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;
         }
-        self.estimator = Estimator::new(self.config.estimator);
+        self.estimator.forget(now);
         self.lock.forget();
-        self.origin = None;
+        self.left_origin = self.origin.take();
         self.known = contest::Known::default();
         self.steps = StepDetector::default();
         self.unsteady = UnsteadyDetector::default();

@@ -64,6 +64,8 @@ const SAME_SHARE: f64 = 0.1;
 const EXCEEDS: f64 = 2.0;
 /// Least time between two interruptions: enough for blocks of 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
+/// Times further apart than this are not one that wanders, ns: 1 s.
+const ANOTHER_TIME_NS: f64 = 1e9;
 /// Blocks further apart than this share of the usual distance have a silence between them.
 const SILENCE: f64 = 2.5;
 
@@ -250,6 +252,8 @@ struct Filling {
 #[derive(Clone, Debug, Default)]
 pub(super) struct WanderMeter {
     origin: Option<LocalTime>,
+    /// What offsets are counted less by than the first ones were, ns.
+    base_ns: f64,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
     interrupted_at: Option<LocalTime>,
@@ -260,7 +264,8 @@ impl WanderMeter {
     /// exact. Returns what is known of the wander whenever that may have changed.
     pub(super) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
         let origin = *self.origin.get_or_insert(sample.at);
-        let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns: sample.offset_ns };
+        let offset_ns = sample.offset_ns + self.base_ns;
+        let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns };
         let ended = self.filling.filter(|filling| sample.at.since(filling.since) >= SHORTEST);
         if ended.is_some() {
             self.filling = None;
@@ -290,14 +295,24 @@ impl WanderMeter {
         Some(self.judge())
     }
 
-    /// The rate has changed at `now`, by what is proven to be no wander: blocks on both sides of
-    /// that are not compared. Not more often than every so often, because wander that is not yet
+    /// The rate or the time has changed at `now`, by what is proven to be no wander: blocks on both
+    /// sides of that are not compared. Not more often than every so often, because wander that is not yet
     /// known may be taken for such changes again and again.
     pub(super) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);
             self.filling = None;
             self.levels.iter_mut().for_each(Level::interrupt);
+        }
+    }
+
+    /// Offsets are less by so much from now on, because they are counted from another origin. One
+    /// that is far away is of another time.
+    pub(super) fn rebase(&mut self, less_ns: f64) {
+        if less_ns.abs() > ANOTHER_TIME_NS {
+            *self = Self::default();
+        } else {
+            self.base_ns += less_ns;
         }
     }
 

@@ -5,6 +5,7 @@
 //! integrator: the estimators are the integrators. The buffer's level is nowhere in the loop, because it is a saw-tooth that beats at
 //! ppm x packet rate, inside any bandwidth.
 
+use super::target_motion::TargetMotion;
 use crate::units::{Nanos, Ppb};
 
 /// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an error that is worth it.
@@ -16,8 +17,8 @@ const TRIM_NOISE: Ppb = Ppb::new(50.0);
 /// Phase errors beyond the first one are trimmed fast, until they are below the second...
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// ... and so many standard deviations of the target: chance once in 16,000 looks, and half of all
-/// looks.
+/// ... and so many standard deviations of the target, by what the clock says of it or by how it is
+/// seen to [move](super::target_motion): chance once in 16,000 looks, and half of all looks.
 const LARGE_SIGMAS: f64 = 4.0;
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
@@ -74,6 +75,7 @@ pub struct FusedDrift {
     /// Whether a large error is being trimmed.
     catching_up: bool,
     trim_ppb: f64,
+    motion: TargetMotion,
     /// The two poles of the low-pass, ppb; `None` before the first block.
     poles: Option<[f64; 2]>,
 }
@@ -81,9 +83,11 @@ pub struct FusedDrift {
 impl FusedDrift {
     /// The trim that is wanted for an error.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
-        let (behind_ns, sigma_ns) = (behind.as_nanos() as f64, sigma.as_nanos() as f64);
+        let behind_ns = behind.as_nanos() as f64;
+        let told_ns = sigma.as_nanos() as f64;
+        let (sigma_ns, at_most_ns) = (told_ns.max(self.motion.sigma_ns()), told_ns.max(self.motion.at_most_ns()));
         let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
-        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * sigma_ns);
+        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * at_most_ns);
         let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
         // ns of error times 1/s is ns/s, which is ppb.
         let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
@@ -92,6 +96,9 @@ impl FusedDrift {
     }
 
     fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
+        // Nothing at all is what is to be trimmed while a stream settles, or will jump.
+        let behind_ns = (input.behind != Nanos::ZERO).then_some(input.behind.as_nanos() as f64);
+        self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
         let change = self.wanted_trim_ppb(input.behind, input.target_sigma) - self.trim_ppb;
         let most = TRIM_SLEW * input.block.as_secs_f64();
         self.trim_ppb += change.clamp(-most, most);

@@ -27,6 +27,7 @@ mod shift;
 mod source_gate;
 mod stream;
 mod target;
+mod target_motion;
 
 pub(crate) use card_clock::CardClock;
 pub(crate) use channel_map::Decoder;

@@ -6,8 +6,9 @@
 //! same time, whatever its card and its network: the link offset of AES67 (AES67-2018, 7.5) is the
 //! depth plus one packet time. By way of arrivals the network's least delay comes on top.
 //!
-//! When PTP goes, the target goes on from where it was, by arrivals; so nothing is heard. When PTP
-//! comes, the difference is trimmed away, slowly.
+//! When PTP goes, the target goes on by arrivals from where playout is, so nothing is heard: what
+//! was left to be trimmed away was known by PTP alone. When PTP comes, the difference is trimmed
+//! away, slowly.
 //!
 //! A stream that has just begun is left alone for a while, because its clocks still settle, and a
 //! trim that chases them would be heard as pitch. Then playout is where it shall be: by PTP after
@@ -64,6 +65,8 @@ pub(super) struct Target {
     /// How far the target is behind the packet that arrives now, as of the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
+    /// Whether it was until this callback.
+    left_ptp: bool,
     /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
     /// around it.
     sigma: Nanos,
@@ -84,6 +87,7 @@ impl Target {
             rate,
             behind_arrivals_frames: rate.frames_in(depth),
             by_ptp: false,
+            left_ptp: false,
             sigma: Nanos::ZERO,
             age: Nanos::ZERO,
             settled: false,
@@ -126,6 +130,7 @@ impl Target {
     ) -> Option<MediaPosition> {
         let arrivals = snapshot.arrivals?.position_at(now);
         let by_ptp = self.by_ptp(now, snapshot, arrivals, depth, latest);
+        self.left_ptp = self.by_ptp && by_ptp.is_none();
         self.by_ptp = by_ptp.is_some();
         let sigma_ns = |reference: MediaMap| {
             let clock = reference.clock();
@@ -157,6 +162,10 @@ impl Target {
     /// What to do when playout is `behind` the target, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         self.age += block;
+        if self.left_ptp && self.settled && behind.abs() <= JUMP {
+            self.stay(behind);
+            return Correction::Hold;
+        }
         let jump = self.beyond(JUMP, JUMP_SIGMAS);
         self.erring_for = if behind.abs() > jump { self.erring_for + block } else { Nanos::ZERO };
         self.right_for = if self.erring_for > Nanos::ZERO { Nanos::ZERO } else { self.right_for + block };
@@ -192,9 +201,14 @@ impl Target {
             return if behind.abs() > aligned { Correction::Jump } else { Correction::Trim };
         }
         if behind.abs() <= JUMP {
-            self.behind_arrivals_frames += self.rate.frames_in(behind);
+            self.stay(behind);
         }
         Correction::Hold
+    }
+
+    /// The target becomes where playout is, `behind` it.
+    fn stay(&mut self, behind: Nanos) {
+        self.behind_arrivals_frames += self.rate.frames_in(behind);
     }
 }
 
@@ -262,6 +276,22 @@ mod tests {
         let by_ptp = aimed(&mut target, Nanos::from_millis(3), true);
         let after = aimed(&mut target, Nanos::from_millis(3), false);
         assert!(!target.is_by_ptp() && (by_ptp - after).abs() < 1e-3, "{by_ptp} {after}");
+    }
+
+    #[test]
+    fn what_was_left_to_be_trimmed_by_ptp_is_left_when_ptp_goes() {
+        let error = Nanos::from_micros(900);
+        let mut target = Target::new(RATE, DEPTH);
+        let by_ptp = aimed(&mut target, Nanos::ZERO, true);
+        for _ in 0..600 {
+            target.correct(Nanos::ZERO, BLOCK);
+        }
+        assert_eq!(target.correct(error, BLOCK), Correction::Trim);
+        aimed(&mut target, Nanos::ZERO, false);
+        assert_eq!(target.correct(error, BLOCK), Correction::Hold);
+        let moved = by_ptp - aimed(&mut target, Nanos::ZERO, false);
+        assert!((moved - RATE.frames_in(error)).abs() < 1e-3, "{moved}");
+        assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
     }
 
     #[test]

@@ -63,6 +63,39 @@ fn the_loss_of_ptp_is_bridged_at_its_rate_and_its_return_is_slewed() {
 }
 
 #[test]
+fn a_source_that_is_heard_in_vain_for_a_minute_leaves_no_time_to_hold() {
+    let mut reference = Reference::new(ReferenceConfig::default());
+    run(&mut reference, 0..10_000, &ptp(map(Nanos::ZERO, 80.0)));
+    let heard = reading(LockState::Acquiring, map(Nanos::from_micros(700), 85.0));
+    let in_vain = Sources { ptp: Some(heard), ..Sources::default() };
+    run(&mut reference, 10_000..60_000, &in_vain);
+    assert_eq!(reference.reading().state, LockState::Holdover);
+    let (least, most) = run(&mut reference, 60_000..80_000, &in_vain);
+    assert_eq!(reference.reading().state, LockState::Unlocked);
+    assert!((79.9..=85.1).contains(&least) && (79.9..=85.1).contains(&most), "it goes on: {least} {most}");
+    // Silence begins anew, and so does what is of use.
+    run(&mut reference, 80_000..81_000, &ptp(map(Nanos::from_micros(700), 85.0)));
+    run(&mut reference, 81_000..150_000, &Sources::default());
+    assert_eq!(reference.reading().state, LockState::Holdover);
+}
+
+#[test]
+fn a_wander_that_was_not_known_when_the_time_was_held_makes_its_rate_void() {
+    let mut reference = Reference::new(ReferenceConfig::default());
+    run(&mut reference, 0..10_000, &ptp(map(Nanos::ZERO, 80.0)));
+    let wandering = |phase_wander_ns: f64, variance_rate: f64| {
+        let origin = PtpTime::from_timestamp(1_790_000_000, 0);
+        let exact = ClockMap::exact(at(10_000), 0.0, Ppb::from_ppm(77.0));
+        let map = PtpMap::new(LocalTime::ZERO, origin, ClockMap { phase_wander_ns, variance_rate, ..exact });
+        Sources { ptp: Some(reading(LockState::Acquiring, map)), ..Sources::default() }
+    };
+    run(&mut reference, 10_000..40_000, &wandering(0.0, 1e6));
+    assert!((reference.timeline().unwrap().clock().rate().as_ppm() - 80.0).abs() < 0.01);
+    run(&mut reference, 40_000..60_000, &wandering(3e5, 1e6));
+    assert!((reference.timeline().unwrap().clock().rate().as_ppm() - 77.0).abs() < 0.01);
+}
+
+#[test]
 fn a_disciplined_system_clock_lends_its_rate_slowly_and_keeps_the_phase() {
     let mut reference = Reference::new(ReferenceConfig::default());
     let system = Some(reading(LockState::Locked, map(Nanos::from_secs(-37), 20.0)));
