@@ -1,7 +1,7 @@
 //! Time per block of the resamplers, side by side: `cargo bench -p engine --bench resample`.
 //!
 //! Blocks of 480 frames at 100 ppm, as a sound card with a 10 ms period pulls them. Throughput counts frames, not samples. Each
-//! kernel that this machine has runs beside rubato's own default and what [`SincResampler`] makes of rubato.
+//! kernel that this machine has runs beside rubato's own default and [`SincResampler`], which converts between rates.
 
 use audioadapter_buffers::direct::InterleavedSlice;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -30,7 +30,7 @@ fn contestants(channels: usize) -> Vec<(String, Box<dyn Resampler>)> {
         }
     }
     let sinc = SincResampler::new(channels, FRAMES, 1.0);
-    all.extend(sinc.ok().map(|sinc| ("rubato 128".to_owned(), Box::new(sinc) as Box<dyn Resampler>)));
+    all.extend(sinc.ok().map(|sinc| ("converter".to_owned(), Box::new(sinc) as Box<dyn Resampler>)));
     all
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong, said so that a person can mend it.
 
 use crate::interface::InterfaceError;
+use crate::system::System;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use thiserror::Error;
@@ -15,7 +16,7 @@ pub enum Error {
     #[error(transparent)]
     Interface(#[from] InterfaceError),
     /// Ports below 1024 are for privileged programs.
-    #[error("UDP port {port} is refused to this program: {}", how_to_be_allowed(.program))]
+    #[error("UDP port {port} is refused to this program: {}", how_to_be_allowed(.program, System::HERE))]
     PortRefused {
         /// The port.
         port: u16,
@@ -24,8 +25,8 @@ pub enum Error {
     },
     /// Somebody else has the port and does not share it.
     #[error(
-        "UDP port {port} at {address} is in use by a program that does not share it (to find it: `{}`)",
-        finder(*.port)
+        "UDP port {port} at {address} is in use by a program that does not share it ({})",
+        how_to_find(*.port, System::HERE)
     )]
     PortBusy {
         /// The port.
@@ -91,36 +92,75 @@ impl Error {
 
     /// Of binding a socket.
     pub(crate) fn bind(to: SocketAddrV4) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::PortRefused { port: to.port(), program: program() },
-            io::ErrorKind::AddrInUse => Self::PortBusy { port: to.port(), address: *to.ip() },
+        move |source| Self::of_bind(to, source, System::HERE)
+    }
+
+    fn of_bind(to: SocketAddrV4, source: io::Error, system: System) -> Self {
+        let busy = Self::PortBusy { port: to.port(), address: *to.ip() };
+        match (source.kind(), system) {
+            // WSAEACCES: another program has it for itself. Windows has no ports for privileged
+            // programs.
+            (io::ErrorKind::PermissionDenied, System::Windows) | (io::ErrorKind::AddrInUse, _) => busy,
+            (io::ErrorKind::PermissionDenied, _) => Self::PortRefused { port: to.port(), program: program() },
             _ => Self::Io { what: format!("cannot bind to {to}"), source },
         }
     }
 }
 
-fn how_to_be_allowed(program: &str) -> String {
-    if cfg!(target_os = "linux") {
-        format!("allow it once with `sudo setcap cap_net_bind_service+ep {program}`, or run it with sudo")
-    } else if cfg!(windows) {
-        "run it as administrator".to_owned()
-    } else {
-        "run it with sudo".to_owned()
+fn how_to_be_allowed(program: &str, system: System) -> String {
+    match system {
+        System::Linux => {
+            format!("allow it once with `sudo setcap cap_net_bind_service+ep {program}`, or run it with sudo")
+        }
+        System::Windows => "another program has it for itself".to_owned(),
+        System::MacOs => "run it with sudo".to_owned(),
     }
 }
 
-/// A command that names the program that has a port.
-fn finder(port: u16) -> String {
-    if cfg!(target_os = "linux") {
-        format!("ss -ulpn 'sport = :{port}'")
-    } else if cfg!(windows) {
-        "netstat -a -n -b -p udp".to_owned()
-    } else {
-        format!("lsof -nP -iUDP:{port}")
+/// How to find the program that has a port.
+fn how_to_find(port: u16, system: System) -> String {
+    match system {
+        System::Linux => format!("to find it: `ss -ulpn 'sport = :{port}'`"),
+        System::Windows => "to find it: `netstat -a -n -o -p udp` ends each line with a program's number, which Task \
+                            Manager shows, too; or Windows keeps the port back: `netsh interface ipv4 show \
+                            excludedportrange protocol=udp`"
+            .to_owned(),
+        System::MacOs => format!("to find it: `lsof -nP -iUDP:{port}`"),
     }
 }
 
 /// This program's file, for advice.
 pub(crate) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "<program>".to_owned(), |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: io::ErrorKind, system: System) -> Error {
+        Error::of_bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 319), kind.into(), system)
+    }
+
+    #[test]
+    fn a_port_that_windows_refuses_is_another_programs() {
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::AddrInUse] {
+            let error = refused(kind, System::Windows);
+            assert!(matches!(error, Error::PortBusy { port: 319, .. }), "{error}");
+        }
+        let advice = how_to_find(319, System::Windows);
+        assert!(
+            advice.contains("netstat") && !advice.contains("administrator") && !advice.contains("ss -"),
+            "{advice}"
+        );
+    }
+
+    #[test]
+    fn a_port_that_linux_refuses_takes_a_permission() {
+        let error = refused(io::ErrorKind::PermissionDenied, System::Linux);
+        assert!(matches!(error, Error::PortRefused { port: 319, .. }), "{error}");
+        assert!(how_to_be_allowed("/bin/aes67", System::Linux).contains("setcap cap_net_bind_service+ep /bin/aes67"));
+        assert!(matches!(refused(io::ErrorKind::AddrInUse, System::Linux), Error::PortBusy { .. }));
+        assert!(matches!(refused(io::ErrorKind::Other, System::Linux), Error::Io { .. }));
+    }
 }

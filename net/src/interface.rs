@@ -1,11 +1,14 @@
-//! Network interfaces, by name or by address.
+//! Network interfaces, by name, address or index; on Windows by GUID, too.
 //!
-//! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table, is a common fault of audio networks.
+//! A stream is joined on one interface and on no other: the wrong one, chosen by a routing table,
+//! is a common fault of audio networks.
 
+mod listing;
 mod watch;
 
 use crate::platform;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
+pub use listing::Listed;
 use network_interface::{Addr, NetworkInterfaceConfig};
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -58,7 +61,7 @@ impl fmt::Display for Link {
 #[derive(Debug, Error)]
 pub enum InterfaceError {
     /// None has that name or address.
-    #[error("there is no network interface {wanted} with an IPv4 address; there is {}", Listed(.there))]
+    #[error("there is no network interface {wanted} with an IPv4 address; there is {}", Enumerated(.there))]
     Unknown {
         /// What was asked for.
         wanted: String,
@@ -66,7 +69,7 @@ pub enum InterfaceError {
         there: Vec<Interface>,
     },
     /// Several, and none was asked for.
-    #[error("choose a network interface; there is {}", Listed(.0))]
+    #[error("choose a network interface; there is {}", Enumerated(.0))]
     Several(Vec<Interface>),
     /// None at all.
     #[error("this host has no network interface with an IPv4 address besides loopback")]
@@ -76,9 +79,9 @@ pub enum InterfaceError {
     System(String),
 }
 
-struct Listed<'a>(&'a [Interface]);
+struct Enumerated<'a>(&'a [Interface]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for Enumerated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, interface) in self.0.iter().enumerate() {
             write!(f, "{}{interface}", if index == 0 { "" } else { ", " })?;
@@ -101,12 +104,14 @@ impl Interface {
         Ok(all)
     }
 
-    /// The interface of this name or address; without either the only one besides loopback.
+    /// The interface of this name, address, index or GUID; without any of them the only one besides
+    /// loopback. A name need not have the right case, as long as no other one has.
     ///
     /// # Errors
     /// If there is none, or more than one to choose from; the message lists what there is.
     pub fn find(wanted: Option<&str>) -> Result<Self, InterfaceError> {
-        choose(Self::all()?, wanted)
+        let named = wanted.and_then(platform::link::by_identifier);
+        choose(Self::all()?, named.as_deref().or(wanted))
     }
 
     /// Whether it is there, and up.
@@ -120,8 +125,10 @@ impl Interface {
         if platform::link::has_carrier(&name) == Some(false) { Link::Down(name) } else { Link::Up(name) }
     }
 
-    /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE 1588-2019, 7.5.2.2.2): slaves know it again.
-    /// A slave's ends in the process's number instead, so that several programs of a host, another PTP daemon among them, are not taken for one another.
+    /// A PTP port of this interface. As master it has the identity that its MAC address gives (IEEE
+    /// 1588-2019, 7.5.2.2.2): slaves know it again. A slave's ends in the process's number instead,
+    /// so that several programs of a host, another PTP daemon among them, are not taken for one
+    /// another.
     #[must_use]
     pub fn port_identity(&self, slave_only: bool) -> PortIdentity {
         let [a, b, c, d, e, g] = self.mac_or_made_up();
@@ -137,7 +144,8 @@ impl Interface {
     }
 }
 
-/// The one that `known` has become: of its name, with its address if it has several; or else of its address.
+/// The one that `known` has become: of its name, with its address if it has several; or else of its
+/// address.
 fn same<'a>(all: &'a [Interface], known: &Interface) -> Option<&'a Interface> {
     let named = || all.iter().filter(|other| other.name == known.name);
     let addressed = |other: &&Interface| other.address == known.address;
@@ -154,15 +162,25 @@ fn choose(all: Vec<Interface>, wanted: Option<&str>) -> Result<Interface, Interf
             _ => Err(InterfaceError::Several(others)),
         };
     };
-    let address: Option<Ipv4Addr> = wanted.parse().ok();
-    let is_wanted = |interface: &&Interface| match address {
-        Some(address) => interface.address == address,
-        None => interface.name == wanted,
-    };
-    match all.iter().find(is_wanted).cloned() {
+    match by_any(&all, wanted).cloned() {
         Some(interface) => Ok(interface),
         None => Err(InterfaceError::Unknown { wanted: wanted.to_owned(), there: all }),
     }
+}
+
+/// By address, name, name in another case, or index, in this order.
+fn by_any<'a>(all: &'a [Interface], wanted: &str) -> Option<&'a Interface> {
+    if let Ok(address) = wanted.parse::<Ipv4Addr>() {
+        return all.iter().find(|interface| interface.address == address);
+    }
+    let wanted_index = wanted.parse::<u32>().ok();
+    let folded = wanted.to_lowercase();
+    let mut ways: [&mut dyn FnMut(&&Interface) -> bool; 3] = [
+        &mut |interface| interface.name == wanted,
+        &mut |interface| interface.name.to_lowercase() == folded,
+        &mut |interface| Some(interface.index) == wanted_index,
+    ];
+    ways.iter_mut().find_map(|way| all.iter().find(|interface| way(interface)))
 }
 
 fn addresses(interface: &network_interface::NetworkInterface) -> Vec<Interface> {
@@ -204,6 +222,19 @@ mod tests {
         assert_eq!(choose(three(), Some("eth1")).unwrap().index, 3);
         assert_eq!(choose(three(), Some("192.0.2.2")).unwrap().name, "eth0");
         assert_eq!(choose(three()[..2].to_vec(), None).unwrap().name, "eth0");
+    }
+
+    #[test]
+    fn a_name_may_be_in_another_case_and_an_index_will_do() {
+        let mut all = three();
+        all.push(interface("Studio Nétz", 17, 4, false));
+        all.push(interface("studio nétz", 18, 5, false));
+        all.push(interface("17", 19, 6, false));
+        let index = |wanted: &str| choose(all.clone(), Some(wanted)).map(|found| found.index).ok();
+        assert_eq!(index("ETH1"), Some(3));
+        assert_eq!(index("studio nétz"), Some(18), "its own case goes before another one");
+        assert_eq!(index("STUDIO NÉTZ"), Some(17));
+        assert_eq!((index("2"), index("17"), index("99")), (Some(2), Some(19), None), "a name goes before an index");
     }
 
     #[test]

@@ -18,6 +18,8 @@
 //! | [`sap`] | hears announcements, and announces |
 //! | [`rtsp`] | asks a device for the description of a stream |
 //! | [`livewire`] | hears the advertisements of Livewire nodes |
+//! | [`process`] | what this process asks of the system while it plays, sends or records |
+//! | [`system`] | the operating system, for texts that depend on it |
 //! | [`timer`] | calls at the pace of a clock |
 //! | [`interval_timer`] | calls at an interval, at the rate of a clock while there is one |
 //!
@@ -42,6 +44,7 @@ pub mod livewire;
 pub mod livewire_clock;
 mod platform;
 mod prediction;
+pub mod process;
 pub mod ptp;
 pub mod relay;
 pub mod rtsp;
@@ -50,6 +53,7 @@ pub mod send;
 pub mod socket;
 pub mod stream;
 mod subscribers;
+pub mod system;
 pub mod timeline;
 pub mod timer;
 mod worker;

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::platform::{Waitable, thread, wait::Waker};
+use crate::system::System;
 use engine::{LocalTime, Nanos};
 use std::fmt;
 use std::sync::Arc;
@@ -41,13 +42,21 @@ pub enum Scheduling {
 
 impl fmt::Display for Scheduling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RealTime(priority) => write!(f, "real-time, priority {priority}"),
-            Self::Refused(reason) => write!(
-                f,
-                "normal, because real-time priority was refused ({reason}): give the user an rtprio limit in /etc/security/limits.conf, or the program CAP_SYS_NICE"
+        f.write_str(&self.text(System::HERE))
+    }
+}
+
+impl Scheduling {
+    fn text(&self, system: System) -> String {
+        match (self, system) {
+            (Self::RealTime(_), System::Windows) => "before other programs (MMCSS, Pro Audio)".to_owned(),
+            (Self::RealTime(priority), _) => format!("real-time, priority {priority}"),
+            (Self::Refused(reason), System::Linux) => format!(
+                "normal, because real-time priority was refused ({reason}): give the user an rtprio limit in \
+                 /etc/security/limits.conf, or the program CAP_SYS_NICE"
             ),
-            Self::Normal => f.write_str("normal"),
+            (Self::Refused(reason), _) => format!("normal, because a higher priority was refused ({reason})"),
+            (Self::Normal, _) => "normal".to_owned(),
         }
     }
 }
@@ -159,6 +168,16 @@ fn ask_for(priority: i32) -> Scheduling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scheduling_is_told_in_the_words_of_the_system() {
+        let windows = |scheduling: Scheduling| scheduling.text(System::Windows);
+        assert_eq!(windows(Scheduling::RealTime(60)), "before other programs (MMCSS, Pro Audio)");
+        let refused = windows(Scheduling::Refused("no".to_owned()));
+        assert_eq!(refused, "normal, because a higher priority was refused (no)");
+        assert_eq!(Scheduling::RealTime(60).text(System::Linux), "real-time, priority 60");
+        assert!(Scheduling::Refused("no".to_owned()).text(System::Linux).contains("limits.conf"));
+    }
 
     #[test]
     fn a_thread_ends_at_once_when_it_is_told_to() {

@@ -84,11 +84,14 @@ impl SystemReport {
     }
 }
 
+/// What does it where it can be told at all: Windows does not say whether its clock is disciplined.
+const ADVICE: &str = if cfg!(windows) { ", as far as is known" } else { ": start ptp4l and phc2sys, PTPd or chrony" };
+
 impl fmt::Display for SystemReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.discipline.estimated_error;
         match (self.discipline.synchronised, self.is_sane()) {
-            (false, _) => f.write_str("nobody disciplines the system clock: start ptp4l and phc2sys, PTPd or chrony"),
+            (false, _) => write!(f, "nobody disciplines the system clock{ADVICE}"),
             (true, false) => {
                 write!(f, "the system clock is disciplined, but only to {error}; {USABLE_ERROR} is needed")
             }

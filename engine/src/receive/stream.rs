@@ -212,7 +212,7 @@ fn nominal_step(config: &StreamConfig) -> f64 {
     f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz())
 }
 
-/// The kernel that only corrects drift where the nominal rates are the same, rubato where they differ.
+/// The one that only corrects drift where the nominal rates are the same, the one that converts where they differ.
 fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

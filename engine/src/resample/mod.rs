@@ -1,19 +1,22 @@
 //! Resampling from the sender's media clock to the sound card's.
 //!
-//! Purpose: a [`Resampler`] is pulled: it is told how many frames the card wants and by which step (media frames per
-//! card frame) to move, says how many input frames it needs for that, and knows at every moment which media position its next
-//! output frame lies on. That position is what playout is controlled by, so it is public.
+//! Purpose: a [`Resampler`] is pulled: it is told how many frames the card wants and by which step
+//! (media frames per card frame) to move, says how many input frames it needs for that, and knows
+//! at every moment which media position its next output frame lies on. That position is what
+//! playout is controlled by, so it is public.
 
 mod near_unity;
+mod polyphase;
 mod sinc;
 
-pub use near_unity::{Kernel, NearUnityError, NearUnityResampler, Precision};
+pub use near_unity::{NearUnityError, NearUnityResampler, Precision};
+pub use polyphase::kernel::Kernel;
 pub use sinc::{SincResampler, SincResamplerError};
 
 /// Converts interleaved audio at a variable step.
 ///
-/// One round: [`prepare`](Self::prepare) says how much input the next block needs; [`process`](Self::process) takes exactly
-/// that much and fills the block. Neither allocates.
+/// One round: [`prepare`](Self::prepare) says how much input the next block needs;
+/// [`process`](Self::process) takes exactly that much and fills the block. Neither allocates.
 pub trait Resampler: Send {
     /// Channels of input and output.
     fn channels(&self) -> usize;
@@ -21,17 +24,20 @@ pub trait Resampler: Send {
     /// Most output frames of one block.
     fn max_frames(&self) -> usize;
 
-    /// Announces a block of `frames` output frames over which the step moves linearly from where it is to `step_end`
-    /// (media frames per card frame). Returns the number of input frames that [`process`](Self::process) must be given. Frames
-    /// beyond [`max_frames`](Self::max_frames) and steps out of range are clamped.
+    /// Announces a block of `frames` output frames over which the step moves linearly from where it
+    /// is to `step_end` (media frames per card frame). Returns the number of input frames that
+    /// [`process`](Self::process) must be given. Frames beyond [`max_frames`](Self::max_frames) and
+    /// steps out of range are clamped.
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize;
 
-    /// Consumes the announced input (interleaved) and fills `output` (interleaved, the announced frames).
+    /// Consumes the announced input (interleaved) and fills `output` (interleaved, the announced
+    /// frames).
     ///
     /// # Panics
     /// In debug builds, if the slices are not of the announced lengths.
     fn process(&mut self, input: &[f32], output: &mut [f32]);
 
-    /// How many input frames the next input frame lies ahead of the media position of the next output frame.
+    /// How many input frames the next input frame lies ahead of the media position of the next
+    /// output frame.
     fn lead_frames(&self) -> f64;
 }

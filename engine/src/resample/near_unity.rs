@@ -1,36 +1,41 @@
 //! Resampler for a stream and a sound card of the same nominal rate.
 //!
-//! Purpose: the everyday case, in which the step differs from 1 by what two crystals differ by. General resamplers pay
-//! for freedom that is not needed here.
+//! Purpose: the everyday case, in which the step differs from 1 by what two crystals differ by.
+//! General resamplers pay for freedom that is not needed here.
 //!
-//! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96 input frames of the input
-//! times a Kaiser-windowed sinc around `p + f`. Three things follow from the step being within 1000 ppm of 1:
+//! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
+//! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
+//! the step being within 1000 ppm of 1:
 //!
-//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to where it was, above 20 kHz, unheard. So the
-//!   transition band may be 20 to 28 kHz, *around* the Nyquist frequency: a short filter does, 1 ms of latency.
-//! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at step 1 the output is
-//!   the input, bit for bit, 48 frames late.
-//! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the loads of one row of the table, and
-//!   channels share coefficients that were blended once.
+//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to where it was, above 20
+//!   kHz, unheard. So the transition band may be 20 to 28 kHz, *around* the Nyquist frequency: a
+//!   short filter does, 1 ms of latency.
+//! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
+//!   step 1 the output is the input, bit for bit, 48 frames late.
+//! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the
+//!   loads of one row of the table, and channels share coefficients that were blended once.
 //!
-//! [`filter`] has the table, [`walk`] the position, [`kernel`] the inner loop and [`bank`] the loops around it. The position and the
-//! order in which samples are summed are exact and fixed: blocks of any size give the same bits, on any machine in single precision.
+//! The table, the position and the loops are those of [`polyphase`](super::polyphase).
 //!
-//! Assumptions: finite samples; no denormals to speak of in the input (a short filter makes none of its own).
-
-mod bank;
-mod filter;
-mod kernel;
-mod walk;
+//! Assumptions: finite samples; no denormals to speak of in the input (a short filter makes none of
+//! its own).
 
 use super::Resampler;
-use bank::Bank;
-use filter::{CENTRE, TAPS};
-pub use kernel::Kernel;
+use super::polyphase::bank::Bank;
+use super::polyphase::filter::{Row, centre, table};
+use super::polyphase::kernel::Kernel;
+use super::polyphase::walk::{ONE, Walk};
+use std::borrow::Cow;
+use std::sync::OnceLock;
 use thiserror::Error;
-use walk::{ONE, Walk};
 
-/// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of virtual sound cards.
+/// Taps of the filter: half of them are latency, 1 ms at 48 kHz.
+const TAPS: usize = 96;
+/// Its cutoff is exactly the Nyquist frequency.
+const CUTOFF: f64 = 1.0;
+
+/// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of
+/// virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
 /// Most channels.
 const MAX_CHANNELS: usize = 64;
@@ -90,12 +95,26 @@ pub struct NearUnityResampler {
 }
 
 enum Banks {
-    Single(Bank<f32>),
-    Double(Bank<f64>),
+    Single(Bank<f32, TAPS>),
+    Double(Bank<f64, TAPS>),
+}
+
+/// The filter in single precision: computed for the first resampler of a process, and shared by
+/// all.
+fn table_of_singles() -> Cow<'static, [Row<f32, TAPS>]> {
+    static TABLE: OnceLock<Vec<Row<f32, TAPS>>> = OnceLock::new();
+    TABLE.get_or_init(|| table(CUTOFF)).into()
+}
+
+/// See [`table_of_singles`].
+fn table_of_doubles() -> Cow<'static, [Row<f64, TAPS>]> {
+    static TABLE: OnceLock<Vec<Row<f64, TAPS>>> = OnceLock::new();
+    TABLE.get_or_init(|| table(CUTOFF)).into()
 }
 
 impl NearUnityResampler {
-    /// A resampler for blocks of up to `max_frames` frames of `channels` channels, in single precision and as fast as this machine can.
+    /// A resampler for blocks of up to `max_frames` frames of `channels` channels, in single
+    /// precision and as fast as this machine can.
     ///
     /// # Errors
     /// If there are 0 or more than 64 channels, or 0 or more than 2^20 frames.
@@ -119,8 +138,8 @@ impl NearUnityResampler {
         // The window starts at 2 at most, so a block needs at most this much input.
         let max_needed = max_frames + (max_frames as f64 * MAX_DEVIATION) as usize + 2;
         let banks = match precision {
-            Precision::Single => Banks::Single(Bank::new(channels, max_needed)),
-            Precision::Double => Banks::Double(Bank::new(channels, max_needed)),
+            Precision::Single => Banks::Single(Bank::new(channels, max_needed, table_of_singles())),
+            Precision::Double => Banks::Double(Bank::new(channels, max_needed, table_of_doubles())),
         };
         Ok(Self { channels, max_frames, kernel, banks, walk: START, next_deviation: 0, frames: 0, needed: 0 })
     }
@@ -151,7 +170,8 @@ impl Resampler for NearUnityResampler {
         } else {
             self.walk.deviation
         };
-        // Rounded towards zero: over a block, the position misses an ideal ramp's by less than 2^-48 of frames squared.
+        // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
+        // 2^-48 of frames squared.
         self.walk.increment = (self.next_deviation - self.walk.deviation) / self.frames as i64;
         self.needed = self.walk.last_window(self.frames);
         self.needed
@@ -175,11 +195,12 @@ impl Resampler for NearUnityResampler {
     }
 
     fn lead_frames(&self) -> f64 {
-        // The next input frame comes after the history. Derived from the state, so there is no sum that could drift.
-        let whole = TAPS as f64 - (self.walk.window + CENTRE) as f64;
+        // The next input frame comes after the history. Derived from the state, so there is no sum
+        // that could drift.
+        let whole = TAPS as f64 - (self.walk.window + centre(TAPS)) as f64;
         whole - self.walk.fraction as f64 / ONE as f64
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,98 +1,126 @@
-//! rubato's asynchronous sinc resampler behind the [`Resampler`] trait.
+//! Resampler for a stream and a sound card of different nominal rates.
 //!
-//! Model: rubato moves a read index by the step for every output frame and ramps the step linearly inside a block. It hides that
-//! index, so it is mirrored here: frames fed, minus frames stepped over, plus the constant that rubato starts with. The
-//! mirror is exact because rubato's own arithmetic is the same sum (see the test against a ramp).
+//! Purpose: 44.1, 48 and 96 kHz meet each other, and the step follows two crystals besides.
+//!
+//! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
+//! two Nyquist frequencies, *around* which the transition band lies, so that a short filter does:
+//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and what it folds back lies above 20 kHz, unheard. Where
+//! the input's rate is the higher one, the band is narrower as a share of it, and takes more taps.
+//!
+//! The table is computed by `libm` and summed in a fixed order, so the simulator's promise of the
+//! same bytes on any machine holds here, too. (rubato takes its table from the platform's `sin` and
+//! its vector code from what the processor has.)
+//!
+//! Assumptions: finite samples.
 
 use super::Resampler;
-use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{
-    Adjustable, Async, FixedAsync, Resampler as _, Resizable, SincInterpolationParameters, SincInterpolationType,
-    WindowFunction,
-};
+use super::polyphase::bank::Bank;
+use super::polyphase::filter::{centre, table};
+use super::polyphase::kernel::Kernel;
+use super::polyphase::walk::{ONE, Walk};
 use thiserror::Error;
 
-/// Taps of the sinc: half of it is latency, 1.3 ms at 48 kHz.
+/// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
 const TAPS: usize = 128;
-/// Phases of the sinc per frame, between which rubato interpolates.
-const OVERSAMPLING: usize = 256;
-/// Largest deviation of the step from its nominal value, either way.
+/// Taps where the step is above [`LONG_FROM`]: the same latency at 96 kHz.
+const LONG_TAPS: usize = 256;
+/// From 96 kHz to 48 or 44.1 kHz the filter is the long one, from 48 to 44.1 kHz the short one.
+const LONG_FROM: f64 = 1.5;
+/// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
+/// level II, which are 1000 ppm off.
 const MAX_RELATIVE_STEP: f64 = 1.002;
+/// Nominal steps that are served: no two rates of audio are further apart.
+const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 
 /// A [`SincResampler`] could not be made.
-#[derive(Debug, Error)]
-pub enum SincResamplerError {
-    /// Something is zero or not finite.
-    #[error(
-        "a resampler needs at least 1 channel, 1 frame and a positive step, not {channels}, {max_frames} and {step}"
-    )]
-    Parameters {
-        /// Channels asked for.
-        channels: usize,
-        /// Block size asked for.
-        max_frames: usize,
-        /// Nominal step asked for.
-        step: f64,
-    },
-    /// rubato refused.
-    #[error("rubato: {0}")]
-    Construction(#[from] rubato::ResamplerConstructionError),
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error(
+    "a resampler needs at least 1 channel, 1 frame and a step of 1/64 to 64, not {channels}, {max_frames} and {step}"
+)]
+pub struct SincResamplerError {
+    /// Channels asked for.
+    pub channels: usize,
+    /// Block size asked for.
+    pub max_frames: usize,
+    /// Nominal step asked for.
+    pub step: f64,
 }
 
-/// Windowed-sinc resampler for any step near a nominal one, by rubato.
+/// Windowed-sinc resampler for any step near a nominal one.
 pub struct SincResampler {
-    inner: Async<f32>,
+    bank: Taps,
+    kernel: Kernel,
     channels: usize,
     max_frames: usize,
     nominal_step: f64,
-    step: f64,
-    next_step: f64,
+    walk: Walk,
+    next_deviation: i64,
     frames: usize,
     needed: usize,
-    lead_frames: f64,
+}
+
+enum Taps {
+    Short(Bank<f32, TAPS>),
+    Long(Bank<f32, LONG_TAPS>),
 }
 
 impl SincResampler {
-    /// A resampler for blocks of up to `max_frames` frames at about `nominal_step` media frames per card frame (1 where
-    /// stream and card have the same nominal rate).
+    /// A resampler for blocks of up to `max_frames` frames at about `nominal_step` media frames per
+    /// card frame (1 where stream and card have the same nominal rate).
     ///
     /// # Errors
-    /// If a parameter is zero or not finite.
+    /// If a parameter is zero or out of range.
     pub fn new(channels: usize, max_frames: usize, nominal_step: f64) -> Result<Self, SincResamplerError> {
-        if channels == 0 || max_frames == 0 || !nominal_step.is_finite() || nominal_step <= 0.0 {
-            return Err(SincResamplerError::Parameters { channels, max_frames, step: nominal_step });
+        Self::with(channels, max_frames, nominal_step, Kernel::detect())
+    }
+
+    /// As [`new`](Self::new), by this kernel.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(
+        channels: usize,
+        max_frames: usize,
+        nominal_step: f64,
+        kernel: Kernel,
+    ) -> Result<Self, SincResamplerError> {
+        if channels == 0 || max_frames == 0 || !STEPS.contains(&nominal_step) {
+            return Err(SincResamplerError { channels, max_frames, step: nominal_step });
         }
-        let parameters = SincInterpolationParameters::new(TAPS, WindowFunction::Blackman2)
-            .oversampling_factor(OVERSAMPLING)
-            .interpolation(SincInterpolationType::Cubic);
-        let inner = Async::new_sinc(
-            1.0 / nominal_step,
-            MAX_RELATIVE_STEP,
-            &parameters,
-            max_frames,
-            channels,
-            FixedAsync::Output,
-        )?;
+        let max_needed = (max_frames as f64 * nominal_step * MAX_RELATIVE_STEP) as usize + 2;
+        let cutoff = (1.0 / nominal_step).min(1.0);
+        let bank = if nominal_step > LONG_FROM {
+            Taps::Long(Bank::new(channels, max_needed, table(cutoff).into()))
+        } else {
+            Taps::Short(Bank::new(channels, max_needed, table(cutoff).into()))
+        };
+        let deviation = deviation(nominal_step);
+        // The history's second frame: the first output frame then needs exactly one input frame.
+        let walk = Walk { window: 1, fraction: 0, deviation, increment: 0 };
         Ok(Self {
-            inner,
+            bank,
+            kernel,
             channels,
             max_frames,
             nominal_step,
-            step: nominal_step,
-            next_step: nominal_step,
+            walk,
+            next_deviation: deviation,
             frames: 0,
             needed: 0,
-            // The first output frame lies one step after half a sinc before the first input frame, and one phase more: rubato's
-            // table starts with the sinc's phase 1, not 0.
-            lead_frames: TAPS as f64 / 2.0 - nominal_step - 1.0 / OVERSAMPLING as f64,
         })
     }
 
-    fn clamp(&self, step: f64) -> f64 {
-        // A hair inside rubato's own range, whose bounds are subject to rounding.
-        let range = 1.0 + (MAX_RELATIVE_STEP - 1.0) * 0.999;
-        if step.is_finite() { step.clamp(self.nominal_step / range, self.nominal_step * range) } else { self.step }
+    fn taps(&self) -> usize {
+        match self.bank {
+            Taps::Short(_) => TAPS,
+            Taps::Long(_) => LONG_TAPS,
+        }
     }
+}
+
+/// A step as the position counts it: what it is above 1.
+fn deviation(step: f64) -> i64 {
+    libm::round((step - 1.0) * ONE as f64) as i64
 }
 
 impl Resampler for SincResampler {
@@ -106,96 +134,43 @@ impl Resampler for SincResampler {
 
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize {
         self.frames = frames.clamp(1, self.max_frames);
-        self.next_step = self.clamp(step_end);
-        let resized = self.inner.set_chunk_size(self.frames);
-        let adjusted = self.inner.set_resample_ratio(1.0 / self.next_step, true);
-        debug_assert!(resized.is_ok() && adjusted.is_ok(), "both are clamped to rubato's range");
-        self.needed = self.inner.input_frames_next();
+        self.next_deviation = if step_end.is_finite() {
+            let (least, most) = (self.nominal_step / MAX_RELATIVE_STEP, self.nominal_step * MAX_RELATIVE_STEP);
+            deviation(step_end.clamp(least, most))
+        } else {
+            self.walk.deviation
+        };
+        // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
+        // 2^-48 of frames squared.
+        self.walk.increment = (self.next_deviation - self.walk.deviation) / self.frames as i64;
+        self.needed = self.walk.last_window(self.frames);
         self.needed
     }
 
     fn process(&mut self, input: &[f32], output: &mut [f32]) {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
-        let adapters = (
-            InterleavedSlice::new(input, self.channels, self.needed),
-            InterleavedSlice::new_mut(output, self.channels, self.frames),
-        );
-        let (Ok(source), Ok(mut sink)) = adapters else {
-            // Unreachable with slices of the announced lengths; the card still gets defined samples.
+        if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
+            // A mistake of the caller's; the card still gets defined samples.
             output.fill(0.0);
             return;
+        }
+        let walk = match &mut self.bank {
+            Taps::Short(bank) => bank.process(self.kernel, self.walk, input, output),
+            Taps::Long(bank) => bank.process(self.kernel, self.walk, input, output),
         };
-        let processed = self.inner.process_into_buffer(&source, &mut sink, None);
-        debug_assert!(processed.is_ok(), "rubato was given what it asked for: {processed:?}");
-        // rubato increments the step before it adds it: n steps from `step` (exclusive) to `next_step` (inclusive).
-        let n = self.frames as f64;
-        let advanced = n * 0.5 * (self.step + self.next_step) + 0.5 * (self.next_step - self.step);
-        self.lead_frames += self.needed as f64 - advanced;
-        self.step = self.next_step;
+        self.walk = Walk { window: walk.window - self.needed, deviation: self.next_deviation, ..walk };
+        // A second block unannounced is a mistake of the caller's too.
+        (self.frames, self.needed) = (0, 0);
     }
 
     fn lead_frames(&self) -> f64 {
-        self.lead_frames
+        // The next input frame comes after the history. Derived from the state, so there is no sum
+        // that could drift.
+        let whole = self.taps() as f64 - (self.walk.window + centre(self.taps())) as f64;
+        whole - self.walk.fraction as f64 / ONE as f64
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Feeds a ramp whose value is its own frame number, so that every output sample tells its media position.
-    fn run_ramp(steps: &[f64], frames: usize, mut check: impl FnMut(f64, &[f32])) {
-        let mut resampler = SincResampler::new(1, frames, 1.0).unwrap();
-        let mut fed = 0usize;
-        let mut output = vec![0.0; frames];
-        for &step in steps {
-            let needed = resampler.prepare(frames, step);
-            let input: Vec<f32> = (fed..fed + needed).map(|n| n as f32).collect();
-            let position = fed as f64 - resampler.lead_frames();
-            resampler.process(&input, &mut output);
-            fed += needed;
-            check(position, &output);
-        }
-    }
-
-    #[test]
-    fn position_tells_which_media_frame_comes_next() {
-        let steps: Vec<f64> = (0..200).map(|i| 1.0 + 1e-6 * f64::from(i % 17) * 20.0).collect();
-        run_ramp(&steps, 64, |position, output| {
-            if position > 200.0 {
-                // Single precision: some 2^-22 of the ramp's value, and the filter's own error.
-                let tolerance = 1e-3 + position * 2e-6;
-                assert!((f64::from(output[0]) - position).abs() < tolerance, "{} at {position}", output[0]);
-            }
-        });
-    }
-
-    #[test]
-    fn the_lead_never_drifts() {
-        let mut resampler = SincResampler::new(2, 480, 1.0).unwrap();
-        let mut output = vec![0.0; 960];
-        for i in 0..20_000 {
-            let needed = resampler.prepare(480, 1.0 + 1e-4 * libm::sin(f64::from(i) * 0.01));
-            resampler.process(&vec![0.0; needed * 2], &mut output);
-            let lead = resampler.lead_frames();
-            assert!((60.0..=68.0).contains(&lead), "lead {lead} after {i} blocks");
-        }
-    }
-
-    #[test]
-    fn any_block_size_and_absurd_steps_are_served() {
-        let mut resampler = SincResampler::new(1, 480, 1.0).unwrap();
-        for (frames, step) in [(1, 1.0), (480, f64::NAN), (7, 3.0), (479, 0.0), (10_000, 1.0)] {
-            let needed = resampler.prepare(frames, step);
-            let mut output = vec![1.0; frames.min(480)];
-            resampler.process(&vec![0.0; needed], &mut output);
-        }
-    }
-
-    #[test]
-    fn impossible_parameters_are_refused() {
-        assert!(SincResampler::new(0, 480, 1.0).is_err());
-        assert!(SincResampler::new(2, 480, f64::INFINITY).is_err());
-    }
-}
+mod tests;

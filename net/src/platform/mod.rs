@@ -1,6 +1,8 @@
-//! What depends on the operating system: reading clocks, control messages of sockets, carriers, waiting, priorities.
+//! What depends on the operating system: reading clocks, control messages of sockets, carriers,
+//! waiting, priorities.
 //!
-//! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `link`, `sleep`, `socket`, `thread`, `wait`.
+//! Each system has a folder with the same modules: `batch`, `clock`, `hardware`, `link`, `process`,
+//! `sleep`, `socket`, `thread`, `wait`.
 
 use engine::{LocalTime, PtpTime};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,6 +14,8 @@ mod linux;
 mod macos;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod no_hardware;
+#[cfg(unix)]
+pub(crate) mod no_process;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod one_by_one;
 #[cfg(not(target_os = "linux"))]
@@ -20,11 +24,11 @@ pub(crate) mod untold;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{batch, clock, hardware, link, sleep, socket, thread, wait};
+pub(crate) use linux::{batch, clock, hardware, link, process, sleep, socket, thread, wait};
 #[cfg(target_os = "macos")]
-pub(crate) use macos::{batch, clock, hardware, link, sleep, socket, thread, wait};
+pub(crate) use macos::{batch, clock, hardware, link, process, sleep, socket, thread, wait};
 #[cfg(windows)]
-pub(crate) use windows::{batch, clock, hardware, link, sleep, socket, thread, wait};
+pub(crate) use windows::{batch, clock, hardware, link, process, sleep, socket, thread, wait};
 
 /// A datagram, as the system tells of it.
 pub(crate) struct Datagram {
@@ -38,7 +42,8 @@ pub(crate) struct Datagram {
     pub(crate) interface: Option<u32>,
     /// When it came.
     pub(crate) stamps: Stamps,
-    /// Datagrams that the socket has dropped so far because nobody read them, if the system counts them.
+    /// Datagrams that the socket has dropped so far because nobody read them, if the system counts
+    /// them.
     pub(crate) drops: Option<u32>,
 }
 

@@ -23,7 +23,7 @@ pub use config::{DSCP_AF41, DSCP_EF, SocketConfig, Timestamping};
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::interface::Watch;
+use crate::interface::{Interface, Watch};
 use crate::platform::{self, Datagram, batch};
 use engine::{LocalTime, Nanos};
 use recovery::Recovery;
@@ -69,6 +69,9 @@ pub struct SocketStats {
     pub other_source: u64,
     /// Datagrams of other groups on the same port; none where sockets are bound to their group.
     pub other_group: u64,
+    /// Datagrams of the same group that came by another interface; none where the system keeps
+    /// them apart.
+    pub other_interface: u64,
     /// Datagrams longer than the buffer.
     pub truncated: u64,
     /// Datagrams that were sent.
@@ -209,6 +212,13 @@ impl Socket {
         round
     }
 
+    /// Whether a datagram of a group came by another interface, where a socket hears the groups of
+    /// all.
+    fn came_by_another(&self, index: Option<u32>) -> bool {
+        let Some(index) = index.filter(|&index| index != self.config.interface.index) else { return false };
+        platform::socket::HEARS_ALL_INTERFACES && is_another(index, &self.recovery.interfaces())
+    }
+
     /// Counts a datagram; `None` if it is not for us.
     fn accept(&mut self, datagram: &Datagram, bytes: &[u8]) -> Option<Received> {
         if let Some(drops) = datagram.drops {
@@ -218,6 +228,10 @@ impl Socket {
         let group = datagram.destination.filter(|destination| destination.is_multicast());
         if group.is_some_and(|group| !self.config.groups.contains(&group)) {
             self.stats.other_group += 1;
+            return None;
+        }
+        if group.is_some() && self.came_by_another(datagram.interface) {
+            self.stats.other_interface += 1;
             return None;
         }
         if self.config.source.is_some_and(|source| source != *datagram.source.ip()) {
@@ -392,6 +406,12 @@ impl Socket {
         let spread_ms = (now.as_nanos() as u64 / 1_000 % u64::from(REJOIN_SPREAD_MS)) as i64;
         self.rejoin_at = now + REJOIN + Nanos::from_millis(spread_ms);
     }
+}
+
+/// Whether an index, which is not that of a socket's interface, is that of another network: what
+/// this host sends may be told to come by loopback.
+fn is_another(index: u32, all: &[Interface]) -> bool {
+    all.iter().any(|interface| interface.index == index && !interface.loopback)
 }
 
 fn bind(config: &SocketConfig) -> Result<UdpSocket> {

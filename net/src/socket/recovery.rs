@@ -30,6 +30,11 @@ impl Recovery {
         Self { watch, seen, retry_at: None, retry: FIRST_RETRY }
     }
 
+    /// The interfaces of this host.
+    pub(super) fn interfaces(&self) -> Arc<Vec<Interface>> {
+        self.watch.latest()
+    }
+
     /// A datagram was sent.
     pub(super) fn sent(&mut self) {
         (self.retry_at, self.retry) = (None, FIRST_RETRY);

@@ -15,7 +15,7 @@ use engine::{LocalTime, Nanos};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// Messages that a card may leave out more than it stamps.
 const PATIENCE: u32 = 8;
@@ -250,7 +250,11 @@ impl Stamping {
         };
         if let Err(error) = asked {
             self.card = None;
-            tracing::warn!("the kernel gives no timestamps ({error}): those of this program are less exact");
+            // It is the same for every socket.
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| {
+                tracing::warn!("the system stamps no packets ({error}): the stamps of this program are less exact");
+            });
         }
     }
 

@@ -193,3 +193,16 @@ fn a_group_that_is_none_and_a_busy_port_are_told() {
     let error = Socket::open(busy).unwrap_err().to_string();
     assert!(error.contains("is in use by a program that does not share it"), "{error}");
 }
+
+#[test]
+fn another_network_is_told_from_loopback_and_from_what_is_not_known() {
+    let interface = |index, loopback| Interface {
+        name: format!("eth{index}"),
+        index,
+        address: Ipv4Addr::new(192, 0, 2, index as u8),
+        mac: None,
+        loopback,
+    };
+    let all = [interface(1, true), interface(2, false), interface(3, false)];
+    assert_eq!([1, 2, 3, 9].map(|index| is_another(index, &all)), [false, true, true, false]);
+}

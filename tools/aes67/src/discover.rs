@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   aes67 discover --interface eth0
   aes67 discover --seconds 35 --json
-  aes67 discover --sdp 'Studio 1' > studio.sdp
+  aes67 discover --sdp \"Studio 1\" > studio.sdp
   aes67 play livewire:6031                       a Livewire channel by its number
 
 Listed are announcements by SAP and the advertisements of Livewire nodes. A line begins with + for a new stream, * for a changed one and - for one that is gone. Devices announce every 30 s or so. SAP is heard by IPv4 on 239.255.255.255, 224.2.127.254, 239.195.255.255, 224.0.0.56, 224.0.0.255 and what --sap-group names; SAP by IPv6 is left out.";
@@ -26,7 +26,7 @@ Listed are announcements by SAP and the advertisements of Livewire nodes. A line
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DiscoverArguments {
-    /// Network interface, by name or address; may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 

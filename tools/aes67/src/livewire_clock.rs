@@ -16,7 +16,7 @@ pub(crate) fn run(config: LivewireConfig, wait_s: Option<f64>, seconds: Option<f
     let client = LivewireClient::shared(config)?;
     let events = client.subscribe();
     let mut wait = ClockWait::new(wait_s)?;
-    let mut session = Session::start(seconds)?;
+    let mut session = Session::start(seconds)?.kept_awake();
     if !json {
         print(&format!("Livewire clock {GROUP}:{PORT} on {interface}"));
     }

@@ -6,8 +6,10 @@
 mod clock_wait;
 mod completions;
 mod discover;
+mod drops;
 mod failure;
 mod findings;
+mod interfaces;
 mod intruders;
 #[cfg(all(feature = "cpal", target_os = "linux"))]
 mod jack;
@@ -37,11 +39,12 @@ use tracing::Level;
 
 const EXAMPLES: &str = "\
 Examples:
+  aes67 interfaces                              what --interface takes
   aes67 ptp --interface eth0                    follow PTP, one line a second
   aes67 discover                                what is announced
   aes67 monitor --interface eth0                masters and streams, live, with their rates and losses
   aes67 play studio.sdp --interface eth0        play it on the sound card
-  aes67 record 'Studio 1' --output take.wav     record an announced stream, bit for bit
+  aes67 record \"Studio 1\" --output take.wav     record an announced stream, bit for bit
   aes67 send music.wav --group 239.69.0.1       send a file
   aes67 loop studio.sdp --group 239.69.0.2      send it on, 5 ms later
 
@@ -75,6 +78,8 @@ enum Command {
     Send(send::SendArguments),
     /// Show on one screen what is on the network, and how well it flows
     Monitor(monitor::MonitorArguments),
+    /// List the network interfaces of this computer
+    Interfaces(interfaces::InterfacesArguments),
     /// Write completions for a shell
     Completions(completions::CompletionsArguments),
     /// Send a stream on that comes in, with other gains, channels or packets, and constant latency
@@ -85,7 +90,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(arguments.verbose.min(2))];
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
-    let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
+    // A console of Windows shows escape sequences only if it is asked to.
+    let has_escapes = net::process::enable_escape_sequences();
+    let log = if has_escapes && std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
     log.init();
     let done = match arguments.command {
         Command::Ptp(arguments) => ptp::run(&arguments),
@@ -95,6 +102,7 @@ fn main() -> ExitCode {
         Command::Record(arguments) => record::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Interfaces(arguments) => interfaces::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Loop(arguments) => relay::run(&arguments),
     };

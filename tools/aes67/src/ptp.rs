@@ -15,6 +15,7 @@ use net::interface::Interface;
 use net::livewire_clock::LivewireConfig;
 use net::ptp::{PtpClient, PtpConfig, PtpEvent, PtpStatus, YieldClient, YieldStatus};
 use net::socket::Timestamping;
+use net::system::System;
 use serde::Serialize;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -29,15 +30,28 @@ Examples:
   aes67 ptp --interface eth0 --yield 192.168.1.30     with one AirPlay receiver, as the sender of a stream
   aes67 ptp --interface eth0 --livewire               the Livewire clock instead of PTP
   aes67 ptp --interface eth0 --livewire --serve       a network without a Livewire device
-  aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not
+  aes67 ptp --interface eth0 --wait 10 --json         a script's way to ask whether there is a clock: exit code 1 if not";
 
-Ports 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)
-A network card with a clock is set to stamp PTP, for all programs: that takes cap_net_admin, too, and the right to read /dev/ptpN";
+/// What the ports and stamps of PTP take.
+const fn needs(system: System) -> &'static str {
+    match system {
+        System::Linux => {
+            "\n\nPorts 319 and 320 need privileges: sudo setcap cap_net_bind_service+ep $(command -v aes67)\n\
+             A network card with a clock is set to stamp PTP, for all programs: that takes cap_net_admin, too, \
+             and the right to read /dev/ptpN"
+        }
+        System::Windows => {
+            "\n\nThe firewall must let this program receive UDP. Neither Windows nor the card stamps packets for it: \
+             the clock is as exact as the moments at which they are read."
+        }
+        System::MacOs => "\n\nPorts 319 and 320 need privileges: run it with sudo.",
+    }
+}
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}{}", needs(System::HERE)))]
 pub(crate) struct PtpArguments {
-    /// Network interface, by name or address; may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 
@@ -132,7 +146,7 @@ pub(crate) fn run(arguments: &PtpArguments) -> Result<ExitCode> {
     let client = PtpClient::shared(PtpConfig { timestamps: arguments.timestamps.into(), ..config })?;
     let events = client.subscribe();
     let mut wait = ClockWait::new(arguments.wait)?;
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     if !arguments.json {
         print(&format!("PTP on {interface}, domain {domain}"));
     }
@@ -171,7 +185,7 @@ fn is_finding(event: &PtpEvent) -> bool {
 fn run_yield(arguments: &PtpArguments, interface: &Interface, host: &str) -> Result<ExitCode> {
     let IpAddr::V4(peer) = resolve(host)? else { return Err(Failure::input(format!("{host} has no IPv4 address"))) };
     let client = YieldClient::start(interface, peer, arguments.timestamps.into())?;
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     if !arguments.json {
         let ports = if client.status().on_own_ports {
             "319 and 320"
@@ -397,6 +411,13 @@ fn to_json(status: &PtpStatus, elapsed_s: f64, findings: Vec<String>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_is_told_nothing_of_linux() {
+        let windows = needs(System::Windows);
+        assert!(!windows.contains("setcap") && !windows.contains("/dev/") && windows.contains("firewall"), "{windows}");
+        assert!(needs(System::Linux).contains("setcap cap_net_bind_service+ep"));
+    }
 
     #[test]
     fn a_clock_that_ran_backwards_is_told() {

@@ -36,7 +36,7 @@ const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
 const EXAMPLES: &str = "\
 Examples:
   aes67 loop studio.sdp --group 239.69.0.2
-  aes67 loop 'Studio 1' --group 239.69.0.2 --latency 3 --gain -6
+  aes67 loop \"Studio 1\" --group 239.69.0.2 --latency 3 --gain -6
   aes67 loop studio.sdp --group 239.69.0.2 --channels 2,1 --ptime 0.25 --format l16
 
 The latency counts from media time to media time: it must hold the input's packet time and the network's delay and jitter.";
@@ -52,7 +52,7 @@ pub(crate) struct LoopArguments {
     #[arg(long, visible_alias = "to", value_name = "ADDRESS[:PORT]", required = true)]
     group: Vec<String>,
 
-    /// Network interface of the input, by name or address; twice for the two legs
+    /// Network interface of the input, by name, address or index (`aes67 interfaces`); twice for the two legs
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
@@ -121,7 +121,7 @@ pub(crate) struct LoopArguments {
 }
 
 pub(crate) fn run(arguments: &LoopArguments) -> Result<ExitCode> {
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     let interface = arguments.interface.first().map(String::as_str);
     let target =
         Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session: &session }

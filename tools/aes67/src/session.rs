@@ -5,6 +5,7 @@
 use crate::failure::{Failure, Result};
 use engine::{LocalTime, Nanos};
 use net::clock;
+use net::process::Busy;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     live: bool,
     /// Lines on the terminal that the next ones take the place of.
     shown: usize,
+    _busy: Option<Busy>,
 }
 
 impl Session {
@@ -39,10 +41,17 @@ impl Session {
         let stop = Arc::new(AtomicBool::new(false));
         let set = Arc::clone(&stop);
         ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).map_err(Failure::run)?;
+        net::process::on_closing(&stop);
         let started = clock::now();
         let ends = seconds.map(|seconds| started + Nanos::from_secs_f64(seconds));
-        let live = io::stdout().is_terminal();
-        Ok(Self { stop, started, ends, next_line: started + Nanos::from_secs(1), live, shown: 0 })
+        let live = io::stdout().is_terminal() && net::process::enable_escape_sequences();
+        let next_line = started + Nanos::from_secs(1);
+        Ok(Self { stop, started, ends, next_line, live, shown: 0, _busy: None })
+    }
+
+    /// Keeps the computer awake and this process at full speed as long as it lasts: audio or time depends on it.
+    pub(crate) fn kept_awake(self) -> Self {
+        Self { _busy: Some(Busy::begin()), ..self }
     }
 
     /// What is to last for so many seconds has only just begun.

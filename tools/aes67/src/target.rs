@@ -273,13 +273,24 @@ impl Source {
 
     fn read(&self, place: &str) -> Result<Parsed> {
         let bytes = match self {
-            Self::File(path) => std::fs::read(path).map_err(|error| Failure::input(format!("{place}: {error}")))?,
+            Self::File(path) => {
+                let bytes = std::fs::read(path).map_err(|error| Failure::input(format!("{place}: {error}")))?;
+                in_utf8(bytes).map_err(|error| Failure::input(format!("{place}: {error}")))?
+            }
             Self::Device(url) => net::rtsp::describe(url).map_err(|error| match error {
                 net::rtsp::RtspError::Url(_) => Failure::input(error),
                 _ => Failure::run(error),
             })?,
         };
         Description::parse(&bytes).map_err(|error| Failure::input(format!("{place}: {error}")))
+    }
+}
+
+/// A file in UTF-16, as PowerShell's `>` writes it, in UTF-8; others as they are, because descriptions need not be UTF-8.
+fn in_utf8(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, engine::text::TextError> {
+    match bytes[..] {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => engine::text::decode(&bytes).map(|text| text.into_owned().into_bytes()),
+        _ => Ok(bytes),
     }
 }
 

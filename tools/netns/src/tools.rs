@@ -137,6 +137,7 @@ pub const TOOLS: &[Tool] = &[
         "step windows, real_bass: the header",
     ),
     program("wine", "wine wine64", "real_bass: the library for Windows"),
+    library("nsis", "nsis", &[Part::Program("makensis")], "windows: the installer"),
 ];
 
 const fn program(name: &'static str, packages: &'static str, used_by: &'static str) -> Tool {

@@ -39,6 +39,9 @@ pub(crate) enum Error {
     #[error("{dll} lacks [{missing}] of its header, and exports [{undeclared}] besides")]
     Exports { dll: String, missing: String, undeclared: String },
 
+    #[error("{program} under Wine: {reason}")]
+    Wine { program: String, reason: String },
+
     #[error("the guest needs the kernel of Debian 12 (6.1), and this system's packages have {release}")]
     Kernel { release: String },
 

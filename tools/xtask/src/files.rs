@@ -76,3 +76,15 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(folder).map_err(told)?;
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(told)).collect()
 }
+
+/// Copies a folder with all that is in it.
+///
+/// # Errors
+/// With the name of what is missing.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    for path in list(from)? {
+        let copied = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() { copy_folder(&path, &copied)? } else { copy(&path, &copied)? }
+    }
+    Ok(())
+}

@@ -1,9 +1,21 @@
-//! Carriers of network interfaces.
+//! What network interfaces are told to be.
 
 /// Whether an interface has a carrier and is up; `None` if the system does not tell.
 pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     let state = std::fs::read_to_string(format!("/sys/class/net/{name}/operstate")).ok()?;
     Some(!matches!(state.trim(), "down" | "lowerlayerdown"))
+}
+
+/// Whether an interface carries multicast (`IFF_MULTICAST`); `None` if the system does not tell.
+pub(crate) fn has_multicast(name: &str) -> Option<bool> {
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).ok()?;
+    let flags = u32::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok()?;
+    Some(flags & libc::IFF_MULTICAST as u32 != 0)
+}
+
+/// The name of the interface of an identifier that is neither name, address nor index: there is none here.
+pub(crate) fn by_identifier(_: &str) -> Option<String> {
+    None
 }
 
 #[cfg(test)]
@@ -14,5 +26,7 @@ mod tests {
     fn loopback_carries_and_what_is_not_there_is_not_told_of() {
         assert_eq!(has_carrier("lo"), Some(true));
         assert_eq!(has_carrier("none0"), None);
+        assert!(has_multicast("lo").is_some());
+        assert_eq!(has_multicast("none0"), None);
     }
 }

@@ -8,3 +8,5 @@ pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod thread;
 pub(crate) mod wait;
+
+pub(crate) use super::no_process as process;

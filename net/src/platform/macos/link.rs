@@ -1,4 +1,4 @@
-//! Carriers of network interfaces.
+//! What network interfaces are told to be.
 
 use socket2::{Domain, Socket, Type};
 use std::os::fd::AsRawFd;
@@ -39,4 +39,14 @@ pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     let failed = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMEDIA, &raw mut request) } != 0;
     let status = request.status;
     (!failed && status & VALID != 0).then_some(status & ACTIVE != 0)
+}
+
+/// `None`: it is not asked for.
+pub(crate) fn has_multicast(_: &str) -> Option<bool> {
+    None
+}
+
+/// The name of the interface of an identifier that is neither name, address nor index: there is none here.
+pub(crate) fn by_identifier(_: &str) -> Option<String> {
+    None
 }

@@ -18,4 +18,4 @@ mod ticks;
 pub(crate) mod wait;
 
 #[cfg(target_os = "macos")]
-pub(crate) use super::{no_hardware as hardware, one_by_one as batch};
+pub(crate) use super::{no_hardware as hardware, no_process as process, one_by_one as batch};

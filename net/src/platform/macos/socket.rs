@@ -24,6 +24,9 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
+/// The kernel gives a socket its group by the interface alone by which it has joined that.
+pub(crate) const HEARS_ALL_INTERFACES: bool = false;
+
 /// What to bind to in order to hear an address: itself, a group too.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     address

@@ -1,6 +1,108 @@
-//! Carriers of network interfaces.
+//! What network adapters are told to be.
+//!
+//! Adapters have three names: the friendly one, by which the user knows them and which is ours, a
+//! GUID, and an index.
 
-/// `None`: Windows is not asked.
-pub(crate) fn has_carrier(_name: &str) -> Option<bool> {
-    None
+use std::ffi::CStr;
+use std::ptr::null;
+use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, NO_ERROR};
+use windows_sys::Win32::NetworkManagement::IpHelper::{
+    GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_DNS_SERVER, GAA_FLAG_SKIP_MULTICAST, GAA_FLAG_SKIP_UNICAST,
+    GetAdaptersAddresses, IP_ADAPTER_ADDRESSES_LH, IP_ADAPTER_NO_MULTICAST,
+};
+use windows_sys::Win32::NetworkManagement::Ndis::{
+    IfOperStatusDown, IfOperStatusLowerLayerDown, IfOperStatusNotPresent,
+};
+use windows_sys::Win32::Networking::WinSock::AF_UNSPEC;
+
+/// Room for the list at first, as Microsoft advises; and how often a larger one is tried, because
+/// the list may grow meanwhile.
+const ROOM: u32 = 15_000;
+const TRIES: u32 = 4;
+
+struct Adapter {
+    guid: String,
+    friendly: String,
+    carrier: bool,
+    multicast: bool,
+}
+
+/// All adapters; none if the system does not tell.
+fn adapters() -> Vec<Adapter> {
+    let flags = GAA_FLAG_SKIP_UNICAST | GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_SKIP_DNS_SERVER;
+    let mut bytes = ROOM;
+    for _ in 0..TRIES {
+        // In words of 8 bytes, by which the list is aligned.
+        let mut room = vec![0u64; bytes.div_ceil(8) as usize];
+        let first = room.as_mut_ptr().cast::<IP_ADAPTER_ADDRESSES_LH>();
+        // SAFETY: the room is of the size that is given, which the system changes to the one that
+        // it needs.
+        match unsafe { GetAdaptersAddresses(u32::from(AF_UNSPEC), flags, null(), first, &raw mut bytes) } {
+            ERROR_BUFFER_OVERFLOW => {}
+            NO_ERROR => {
+                // SAFETY: the system has filled the room with a list, and it lives through the
+                // call.
+                return unsafe { read(first) };
+            }
+            _ => break,
+        }
+    }
+    Vec::new()
+}
+
+/// # Safety
+/// `next` is null or the head of a list that `GetAdaptersAddresses` has made, and its room lives.
+unsafe fn read(mut next: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Adapter> {
+    let mut all = Vec::new();
+    // SAFETY: by the condition of this function; the system sets the last one's pointer to null.
+    while let Some(adapter) = unsafe { next.as_ref() } {
+        // SAFETY: the name is a text within the room that ends in a zero.
+        let guid = unsafe { CStr::from_ptr(adapter.AdapterName.cast()) }.to_string_lossy().into_owned();
+        // SAFETY: likewise, in UTF-16.
+        let friendly = unsafe { wide(adapter.FriendlyName) };
+        let status = adapter.OperStatus;
+        // SAFETY: all forms of it are the same four bytes.
+        let flags = unsafe { adapter.Anonymous2.Flags };
+        all.push(Adapter {
+            guid,
+            friendly,
+            carrier: ![IfOperStatusDown, IfOperStatusLowerLayerDown, IfOperStatusNotPresent].contains(&status),
+            multicast: flags & IP_ADAPTER_NO_MULTICAST == 0,
+        });
+        next = adapter.Next;
+    }
+    all
+}
+
+/// # Safety
+/// `text` points to a text in UTF-16 that ends in a zero.
+unsafe fn wide(text: *const u16) -> String {
+    let mut length = 0;
+    // SAFETY: nothing is read behind the zero.
+    while unsafe { *text.add(length) } != 0 {
+        length += 1;
+    }
+    // SAFETY: so many were just read.
+    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(text, length) })
+}
+
+fn adapter(name: &str) -> Option<Adapter> {
+    adapters().into_iter().find(|adapter| adapter.friendly == name)
+}
+
+/// Whether an adapter has a carrier and is up; `None` if the system does not tell.
+pub(crate) fn has_carrier(name: &str) -> Option<bool> {
+    adapter(name).map(|adapter| adapter.carrier)
+}
+
+/// Whether an adapter carries multicast; `None` if the system does not tell.
+pub(crate) fn has_multicast(name: &str) -> Option<bool> {
+    adapter(name).map(|adapter| adapter.multicast)
+}
+
+/// The name of the adapter of a GUID, with braces or without.
+pub(crate) fn by_identifier(wanted: &str) -> Option<String> {
+    let bare = |guid: &str| guid.trim_matches(['{', '}']).to_ascii_lowercase();
+    let wanted = bare(wanted);
+    adapters().into_iter().find(|adapter| bare(&adapter.guid) == wanted).map(|adapter| adapter.friendly)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod link;
+pub(crate) mod process;
 pub(crate) mod sleep;
 pub(crate) mod socket;
 pub(crate) mod thread;

@@ -1,4 +1,5 @@
-//! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a group.
+//! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a
+//! group.
 
 pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted};
@@ -9,9 +10,9 @@ use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 use windows_sys::Win32::Networking::WinSock::{
-    CMSGHDR, IN_PKTINFO, IP_PKTINFO, IPPROTO_IP, LPFN_WSARECVMSG, SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR,
-    SOCKADDR_IN, SOCKET, WSABUF, WSAECONNRESET, WSAEMSGSIZE, WSAENETRESET, WSAEWOULDBLOCK, WSAGetLastError,
-    WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
+    CMSGHDR, IN_PKTINFO, IP_PKTINFO, IPPROTO_IP, LPFN_WSARECVMSG, SIO_GET_EXTENSION_FUNCTION_POINTER,
+    SIO_UDP_CONNRESET, SOCKADDR, SOCKADDR_IN, SOCKET, WSABUF, WSAECONNRESET, WSAEMSGSIZE, WSAENETRESET, WSAEWOULDBLOCK,
+    WSAGetLastError, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
 };
 
 /// For waiting.
@@ -19,7 +20,12 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedSocket<'_> {
     socket.as_socket()
 }
 
-/// What to bind to in order to hear an address: every address of the host for a group, which Windows does not bind to.
+/// A group that any socket of the host has joined by another interface is heard, too, because all
+/// are bound to every address.
+pub(crate) const HEARS_ALL_INTERFACES: bool = true;
+
+/// What to bind to in order to hear an address: every address of the host for a group, which
+/// Windows does not bind to.
 pub(crate) fn bind_address(address: SocketAddrV4) -> SocketAddrV4 {
     if address.ip().is_multicast() { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) } else { address }
 }
@@ -33,7 +39,33 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     let raw = socket.as_raw_socket() as SOCKET;
     // SAFETY: the socket is open, and the option is four bytes of ours.
     let failed = unsafe { setsockopt(raw, IPPROTO_IP, IP_PKTINFO, on.as_ptr(), on.len() as i32) } != 0;
-    if failed { Err(last_error()) } else { Ok(()) }
+    if failed {
+        return Err(last_error());
+    }
+    ignore_unreachable(raw);
+    Ok(())
+}
+
+/// Keeps the socket from failing because something that was sent earlier met nobody
+/// (`SIO_UDP_CONNRESET`). Where the system does not know that, such failures are passed over when
+/// they come: see [`receive`].
+fn ignore_unreachable(socket: SOCKET) {
+    let (off, mut bytes) = (0u32, 0);
+    // SAFETY: four bytes of ours are read through the call, nothing is written but the count, and
+    // nothing is overlapped.
+    unsafe {
+        WSAIoctl(
+            socket,
+            SIO_UDP_CONNRESET,
+            (&raw const off).cast(),
+            size_of_val(&off) as u32,
+            null_mut(),
+            0,
+            &raw mut bytes,
+            null_mut(),
+            None,
+        )
+    };
 }
 
 /// Lets several sockets hear the same group and port.
@@ -63,7 +95,8 @@ fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     }
     let mut found: LPFN_WSARECVMSG = None;
     let (id, mut bytes) = (WSAID_WSARECVMSG, 0);
-    // SAFETY: the identifier is read and the function's address written, each of the size that is given; nothing is overlapped.
+    // SAFETY: the identifier is read and the function's address written, each of the size that is
+    // given; nothing is overlapped.
     let failed = unsafe {
         WSAIoctl(
             socket,
@@ -109,31 +142,34 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
         dwFlags: 0,
     };
     let mut length = 0;
-    // SAFETY: the message points to what is ours and lives through the call, which is not overlapped.
+    // SAFETY: the message points to what is ours and lives through the call, which is not
+    // overlapped.
     let failed = unsafe { receive(raw, &raw mut message, &raw mut length, null_mut(), None) } != 0;
     // SAFETY: it has no conditions.
     let code = if failed { unsafe { WSAGetLastError() } } else { 0 };
     match code {
         0 | WSAEMSGSIZE => {}
-        // The last two: something that was sent earlier met nobody, which is not the sender's concern.
+        // The last two: something that was sent earlier met nobody, which is not the sender's
+        // concern.
         WSAEWOULDBLOCK | WSAECONNRESET | WSAENETRESET => return Ok(None),
         other => return Err(io::Error::from_raw_os_error(other)),
     }
+    let info = packet_info(&control, message.Control.len as usize);
     // SAFETY: all forms of the address are its four octets.
     let octets = unsafe { source.sin_addr.S_un.S_addr }.to_ne_bytes();
     Ok(Some(Datagram {
         length: (length as usize).min(buffer.len()),
         truncated: code == WSAEMSGSIZE,
         source: SocketAddrV4::new(octets.into(), u16::from_be(source.sin_port)),
-        destination: destination(&control, message.Control.len as usize),
-        interface: None,
+        destination: info.map(|(destination, _)| destination),
+        interface: info.map(|(_, interface)| interface),
         stamps: Stamps::default(),
         drops: None,
     }))
 }
 
-/// The destination in a control message of `length` bytes.
-fn destination(control: &Control, length: usize) -> Option<Ipv4Addr> {
+/// The destination in a control message of `length` bytes, and the index of the interface.
+fn packet_info(control: &Control, length: usize) -> Option<(Ipv4Addr, u32)> {
     let is_info = control.header.cmsg_level == IPPROTO_IP && control.header.cmsg_type == IP_PKTINFO;
     if length < offset_of!(Control, info) + size_of::<IN_PKTINFO>() || !is_info {
         return None;
@@ -141,5 +177,6 @@ fn destination(control: &Control, length: usize) -> Option<Ipv4Addr> {
     // SAFETY: the room is larger than the structure, which is numbers.
     let info = unsafe { control.info.as_ptr().cast::<IN_PKTINFO>().read_unaligned() };
     // SAFETY: all forms of the address are its four octets.
-    Some(Ipv4Addr::from(unsafe { info.ipi_addr.S_un.S_addr }.to_ne_bytes()))
+    let octets = unsafe { info.ipi_addr.S_un.S_addr }.to_ne_bytes();
+    Some((octets.into(), info.ipi_ifindex))
 }

@@ -1,7 +1,8 @@
 //! Waiting for sockets, a time, or to be woken.
 //!
-//! Model: three objects are waited for: an event that wakes, an event that all sockets share (`WSAEventSelect`), and a waitable timer of high resolution, because the
-//! timeout of a wait is as coarse as the system's tick (15.6 ms).
+//! Model: three objects are waited for: an event that wakes, an event that all sockets share
+//! (`WSAEventSelect`), and a waitable timer of high resolution, because the timeout of a wait is as
+//! coarse as the system's tick (15.6 ms).
 
 use engine::Nanos;
 use std::io;
@@ -62,7 +63,8 @@ impl Waker {
         unsafe { SetEvent(self.woken.as_raw_handle()) };
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is over, whichever is first.
+    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
+    /// over, whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedSocket<'_>], timeout: Nanos) {
         // SAFETY: the handle is open as long as we are.
         unsafe { ResetEvent(self.readable.as_raw_handle()) };

@@ -18,7 +18,7 @@ pub enum ContestantError {
     /// The engine's own.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
-    /// The engine's use of rubato.
+    /// The engine's converter.
     #[error(transparent)]
     Sinc(#[from] SincResamplerError),
     /// rubato itself.
@@ -58,8 +58,8 @@ impl Contestant {
     }
 }
 
-/// All of them: rubato with the parameters that its documentation proposes, rubato as the engine uses it between
-/// different rates, rubato at its best, with the feature `peers` those libraries that the system has, and the engine's own in either
+/// All of them: rubato with the parameters that its documentation proposes and at its best, the engine's converter between
+/// different rates, with the feature `peers` those libraries that the system has, and the engine's own in either
 /// precision with every kernel that this machine has.
 #[must_use]
 pub fn contestants() -> Vec<Contestant> {
@@ -67,7 +67,7 @@ pub fn contestants() -> Vec<Contestant> {
         Contestant::new("rubato default", |channels, frames| {
             Ok(Box::new(Rubato { inner: sinc::<f32>(128, channels, frames)?, channels, frames, needed: 0 }))
         }),
-        Contestant::new("rubato 128", |channels, frames| Ok(Box::new(SincResampler::new(channels, frames, 1.0)?))),
+        Contestant::new("converter", |channels, frames| Ok(Box::new(SincResampler::new(channels, frames, 1.0)?))),
         Contestant::new("rubato f64", |channels, frames| {
             let inner = Rubato { inner: sinc::<f64>(256, channels, frames)?, channels, frames, needed: 0 };
             Ok(Box::new(Widened {

@@ -30,7 +30,7 @@ A stream's `late` is the time from a packet's last frame to its arrival, by PTP:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MonitorArguments {
-    /// Network interface, by name or address; may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 

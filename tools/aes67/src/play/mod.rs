@@ -57,12 +57,12 @@ const RETRY: Nanos = Nanos::from_secs(1);
 const EXAMPLES: &str = "\
 Examples:
   aes67 play studio.sdp
-  aes67 play 'Studio 1' --interface eth0 --latency 20
-  aes67 play 'aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0'
-  aes67 play 'aes67://239.192.0.7?ptime=5' --clock arrivals
+  aes67 play \"Studio 1\" --interface eth0 --latency 20
+  aes67 play \"aes67://239.69.0.1:5004?channels=2&rate=48000&format=L24&ptime=1&interface=eth0&latency=20&domain=0\"
+  aes67 play \"aes67://239.192.0.7?ptime=5\" --clock arrivals
   aes67 play livewire:6031 --clock livewire           by the Livewire clock, if the device stamps by it
   aes67 play studio.sdp                               all streams in it; studio.sdp#2 is the second alone
-  aes67 play 'a.sdp?interface=eth0' 'b.sdp?interface=eth1'
+  aes67 play \"a.sdp?interface=eth0\" \"b.sdp?interface=eth1\"
                                                       each stream on its own interface
   aes67 play rtsp://10.0.0.7/by-name/Studio           the description comes from the device
   aes67 play studio.sdp --channels 2,1                left and right exchanged
@@ -80,7 +80,7 @@ pub(crate) struct PlayArguments {
     #[arg(required = true, value_name = "STREAM")]
     streams: Vec<String>,
 
-    /// Network interface, by name or address; twice for the two legs of a redundant stream. A
+    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of a redundant stream. A
     /// stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
@@ -168,7 +168,7 @@ fn parse_channels(text: &str) -> std::result::Result<Channels, String> {
 enum Clock {
     /// PTP where the stream is on it, else arrivals
     Ptp,
-    /// The system's clock as PTP time: somebody else (ptp4l and phc2sys) keeps it right
+    /// The system's clock as PTP time: another program, such as a PTP daemon, keeps it right
     System,
     /// The Livewire clock where the stream's timestamps are its time, else arrivals
     Livewire,
@@ -180,7 +180,7 @@ enum Clock {
 
 pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let mut wait = ClockWait::new(arguments.wait)?;
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     let streams = streams(arguments, &session)?;
     let mut memory = Memory::load();
     let mut trace = arguments.trace.as_deref().map(TraceFile::create).transpose()?;

@@ -2,6 +2,7 @@
 
 use super::counts::Counts;
 use super::meter::Meter;
+use crate::drops;
 use crate::failure::{Failure, Result};
 use engine::Nanos;
 use engine::clock::LockState;
@@ -186,7 +187,7 @@ struct Line<'a> {
 /// What is said at the end.
 pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
     format!(
-        "{} packets, {} lost, {} late, {}, {} frames concealed, {} jumps, {} restarts of the sender, {} dropped by the kernel; card {}, sender {}; timestamps: {} on {}",
+        "{} packets, {} lost, {} late, {}, {} frames concealed, {} jumps, {} restarts of the sender{}; card {}, sender {}; timestamps: {} on {}",
         counts.received,
         counts.lost,
         counts.late,
@@ -194,7 +195,7 @@ pub(super) fn summary(status: &ReceiverStatus, counts: &Counts) -> String {
         counts.concealed_frames,
         counts.jumps,
         counts.restarts,
-        counts.dropped_by_kernel,
+        drops::told(counts.dropped_by_kernel),
         status.playout.card_rate,
         status.ingest.media_rate,
         timestamping(status).join(" and "),

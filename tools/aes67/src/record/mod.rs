@@ -9,6 +9,7 @@ mod files;
 mod stamp;
 mod wav;
 
+use crate::drops;
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
 use crate::intruders::Intruders;
@@ -38,9 +39,9 @@ use wav::Layout;
 const EXAMPLES: &str = "\
 Examples:
   aes67 record studio.sdp --output take.wav
-  aes67 record 'Studio 1' --interface eth0 --output day.wav --split 60
-  aes67 record 'Studio 1' 'Studio 2' --output evening.wav         evening-Studio_1.wav, evening-Studio_2.wav
-  aes67 record 'aes67://239.69.0.1:5004?channels=2' --seconds 10 --output ten.wav
+  aes67 record \"Studio 1\" --interface eth0 --output day.wav --split 60
+  aes67 record \"Studio 1\" \"Studio 2\" --output evening.wav         evening-Studio_1.wav, evening-Studio_2.wav
+  aes67 record \"aes67://239.69.0.1:5004?channels=2\" --seconds 10 --output ten.wav
 
 A file that is split goes on in day-002.wav and so on. One that grows beyond 4 GiB becomes RF64. Each is brought up to date every second: a crash loses
 no more than that. While the sender is away there is silence, so that a recording is as long as it took. The time of its first frame is in its bext chunk, in UTC: by PTP if the stream is on it and PTP's ports are free, else by the system's clock.";
@@ -57,7 +58,7 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Network interface, by name or address; twice for the two legs of a redundant stream. A
+    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of a redundant stream. A
     /// stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
@@ -93,7 +94,7 @@ pub(crate) struct RecordArguments {
 }
 
 pub(crate) fn run(arguments: &RecordArguments) -> Result<ExitCode> {
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     let interface = arguments.interface.first().map(String::as_str);
     let finder =
         Finder { interface, sap_groups: &arguments.sap_group, sap_sources: &arguments.sap_sources, session: &session };
@@ -279,7 +280,7 @@ impl Take {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let stats = &shared.stats;
         format!(
-            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {}, {} dropped by the kernel, {} restarts",
+            "{:.1} s in {}: {} packets, {} frames missing in {} gaps, {} late, {}{}, {} restarts",
             self.files.seconds(),
             self.files.current().display(),
             stats.packets,
@@ -287,7 +288,7 @@ impl Take {
             stats.gaps,
             stats.late_packets,
             stats.refusals,
-            dropped,
+            drops::told(dropped),
             stats.restarts,
         )
     }

@@ -51,7 +51,7 @@ Examples:
   aes67 send a.wav b.wav --loop --to 192.168.1.20              a playlist, to one receiver
   aes67 send multitrack.wav --group 239.69.0.1 --split 8       16 channels as 2 streams of 8, to 239.69.0.1 and .2
   aes67 send ident --channels 1-64 --source-channels 64 --group 239.69.0.1 --ptime 0.125
-  aes67 send tone --group 239.69.0.1:5004 --clock master --name 'Line-up'
+  aes67 send tone --group 239.69.0.1:5004 --clock master --name \"Line-up\"
   aes67 send card --group 239.69.0.1                           what the sound card captures
   aes67 send music.wav --group 239.192.0.7 --ptime 5 --clock livewire
                                                                beside Livewire devices, on their clock
@@ -93,7 +93,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=64))]
     split: Option<u16>,
 
-    /// Network interface, by name or address; twice for the two legs
+    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
@@ -206,7 +206,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     let split = arguments.split.map(usize::from);
     let prepared = prepare::streams(&plan, &origin, &material, &interfaces, split)?;
     let mut wait = ClockWait::new(arguments.wait)?;
-    let mut session = Session::start(arguments.seconds)?;
+    let mut session = Session::start(arguments.seconds)?.kept_awake();
     let clock = sender_clock(&plan, &arguments.ptp, &interfaces[0])?;
     let shown = prepare::shown(&prepared);
     let mut told = Told::new(&plan, &prepared, &interfaces[0])?;

@@ -23,6 +23,21 @@ fn suffix(text: &str) -> Suffix {
 }
 
 #[test]
+fn a_description_may_be_in_utf_16() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("powershell.sdp");
+    for (mark, bytes) in [([0xFF, 0xFE], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xFE, 0xFF], u16::to_be_bytes)] {
+        let text = TWO.encode_utf16().flat_map(bytes);
+        std::fs::write(&path, mark.into_iter().chain(text).collect::<Vec<u8>>()).unwrap();
+        let parsed = read_description(path.to_str().unwrap()).unwrap();
+        assert_eq!((parsed.description.name.as_str(), parsed.description.streams.len()), ("Studio", 2));
+    }
+    std::fs::write(&path, [0xFF, 0xFE, 0x00, 0xD8, 0x41, 0x00]).unwrap();
+    let refused = read_description(path.to_str().unwrap()).err().unwrap().to_string();
+    assert!(refused.contains("powershell.sdp: "), "{refused}");
+}
+
+#[test]
 fn a_url_tells_all_of_a_stream() {
     let url = "aes67://239.69.0.1:5006?channels=8&rate=96000&format=l16&ptime=0.25&interface=eth0&latency=20&domain=3";
     let target = group(url).unwrap();

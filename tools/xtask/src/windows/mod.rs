@@ -1,9 +1,12 @@
-//! `cargo xtask windows`: the BASS libraries for Windows, built on Linux, and a release folder with
-//! them.
+//! `cargo xtask windows`: everything for Windows, built on Linux, and a release folder with it, as
+//! a zip and as an installer.
 //!
 //! The compiler is [Debian's](crate::debian).
 
+mod binary;
+mod examples;
 mod exports;
+mod release;
 mod wine;
 
 pub(crate) use wine::WINE_FOLDER;
@@ -11,13 +14,19 @@ pub(crate) use wine::WINE_FOLDER;
 use crate::cmd::Cmd;
 use crate::debian;
 use crate::error::Error;
-use crate::files::{copy, remove, write};
+use binary::Binary;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 const TRIPLE: &str = "x86_64-pc-windows-gnu";
 const TOOLCHAIN: [&str; 2] = ["rust-src", "mingw"];
-const PACKAGES: &str = "-p bass-plugin -p bass-ptp";
+/// What packing a release needs besides.
+const PACKING: [&str; 2] = ["nsis", "python3"];
+const LIBRARY_PACKAGES: &str = "-p bass-plugin -p bass-ptp";
+const PACKAGES: &str = "-p bass-plugin -p bass-ptp -p aes67 -p sim";
+/// The C library is part of each program; names of functions stay, for what a panic tells.
+const RUSTFLAGS: &str = "-Dwarnings -Ctarget-feature=+crt-static -Cstrip=debuginfo";
+const PROGRAMS: [&str; 2] = ["aes67.exe", "sim.exe"];
 
 /// A library of a release, as Windows and Linux name it.
 pub(crate) struct Library {
@@ -39,42 +48,16 @@ const LIBRARIES: [Library; 2] = [
     Library { dll: "bass_ptp.dll", so: "libbass_ptp.so", header: "bass-plugin/include/bass_ptp.h", entry: &[] },
 ];
 
-/// Libraries of Windows itself: nothing else may be needed.
-const SYSTEM_LIBRARIES: [&str; 10] = [
-    "advapi32.dll",
-    "bcryptprimitives.dll",
-    "iphlpapi.dll",
-    "kernel32.dll",
-    "msvcrt.dll",
-    "ntdll.dll",
-    "user32.dll",
-    "userenv.dll",
-    "winmm.dll",
-    "ws2_32.dll",
-];
-/// What comes along: from, to.
-const FILES: [(&str, &str); 10] = [
-    ("bass-plugin/include/bass_aes67.h", "bass_aes67.h"),
-    ("bass-plugin/include/bass_ptp.h", "bass_ptp.h"),
-    ("bass-plugin/README.md", "README.md"),
-    ("LICENSE", "LICENSE"),
-    ("LICENSE-APACHE", "LICENSE-APACHE"),
-    ("LICENSE-MIT", "LICENSE-MIT"),
-    ("bass-plugin/examples/c/test_stream.c", "examples/test_stream.c"),
-    ("bass-plugin/examples/python/test_stream.py", "examples/test_stream.py"),
-    ("bass-plugin/examples/test_stream.rs", "examples/test_stream.rs"),
-    ("bass-plugin/examples/bass/mod.rs", "examples/bass/mod.rs"),
-];
-
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask windows           bass_aes67 and bass_ptp as .dll and .so, with headers, README, licences and examples
-  cargo xtask windows --test    and run it under Wine in the real bass.dll; installs what is missing, and says what";
+  cargo xtask windows           aes67.exe, sim.exe, the BASS libraries and their examples: folder, zip and installer
+  cargo xtask windows --test    and run them under Wine; installs what is missing, and says what";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WindowsArgs {
-    /// Run the libraries under Wine in the real bass.dll
+    /// Run the programs and libraries under Wine: beside their Linux versions, and in the real
+    /// bass.dll
     #[arg(long)]
     test: bool,
 }
@@ -84,11 +67,20 @@ pub(crate) struct WindowsArgs {
 /// # Errors
 /// If a tool is missing and cannot be installed, or a step fails.
 pub(crate) fn run(args: &WindowsArgs, target: &Path) -> Result<(), Error> {
-    let built = build_dlls(target)?;
-    Cmd::cargo("build --locked --release").words(PACKAGES).run()?;
-    let release = collect(target, &built)?;
-    println!("{}", release.display());
-    if args.test { wine::test(target, &built) } else { Ok(()) }
+    debian::ensure(&TOOLCHAIN)?;
+    debian::ensure(&PACKING)?;
+    let folder = target.join("windows");
+    cross(&folder, PACKAGES).words("--lib --bins").run()?;
+    Cmd::cargo("build --locked --release").words(LIBRARY_PACKAGES).run()?;
+    let built = built_in(&folder);
+    check_libraries(&built)?;
+    let release = release::make(target, &built)?;
+    let binaries: Vec<Binary> = release.binaries.iter().map(|path| Binary::read(path)).collect::<Result<_, _>>()?;
+    println!("{}", binary::table(&binaries));
+    for made in [&release.folder, &release.zip, &release.installer] {
+        println!("{}", made.display());
+    }
+    if args.test { wine::test(target, &built, &release) } else { Ok(()) }
 }
 
 /// Tools that [`prepare`] needs.
@@ -102,101 +94,31 @@ pub(crate) fn tools() -> Vec<&'static str> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn prepare(target: &Path) -> Result<PathBuf, Error> {
-    let built = build_dlls(target)?;
-    wine::prepare(target, &built)
-}
-
-/// The folder in which the libraries are.
-fn build_dlls(target: &Path) -> Result<PathBuf, Error> {
     debian::ensure(&TOOLCHAIN)?;
     let folder = target.join("windows");
     build(&folder).run()?;
-    let built = folder.join(TRIPLE).join("release");
-    for library in LIBRARIES {
-        let dll = built.join(library.dll);
-        let listed = Cmd::new("x86_64-w64-mingw32-objdump").words("--private-headers").arg(dll).read()?;
-        check_imports(library.dll, &listed)?;
-        exports::check(&library, &listed)?;
-    }
-    Ok(built)
+    let built = built_in(&folder);
+    check_libraries(&built)?;
+    wine::prepare(target, &built)
 }
 
 /// The command that builds the libraries.
 pub(crate) fn build(folder: &Path) -> Cmd {
-    let cargo = debian::cargo("build --locked --release", TRIPLE, folder).words(PACKAGES);
-    cargo.env("RUSTFLAGS", "-Dwarnings -Ctarget-feature=+crt-static")
+    cross(folder, LIBRARY_PACKAGES)
 }
 
-/// Shows what a library needs, of which `objdump` has listed this.
-///
-/// # Errors
-/// If that is not of the system.
-fn check_imports(dll: &str, listed: &str) -> Result<(), Error> {
-    let mut needed: Vec<String> = imports(listed);
-    needed.sort();
-    eprintln!("{dll} needs {}", needed.join(", "));
-    match needed.into_iter().find(|name| !is_of_the_system(name)) {
-        Some(library) => Err(Error::ForeignLibrary { dll: dll.to_owned(), library }),
-        None => Ok(()),
-    }
+fn cross(folder: &Path, packages: &str) -> Cmd {
+    debian::cargo("build --locked --release", TRIPLE, folder).words(packages).env("RUSTFLAGS", RUSTFLAGS)
 }
 
-fn imports(listed: &str) -> Vec<String> {
-    listed.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: ")).map(str::to_ascii_lowercase).collect()
+fn built_in(folder: &Path) -> PathBuf {
+    folder.join(TRIPLE).join("release")
 }
 
-/// API sets (`api-ms-win-...`) are names for parts of the system.
-fn is_of_the_system(name: &str) -> bool {
-    SYSTEM_LIBRARIES.contains(&name) || name.starts_with("api-ms-win-")
-}
-
-/// Copies all that belongs to a release into a new folder.
-fn collect(target: &Path, built: &Path) -> Result<PathBuf, Error> {
-    let release = target.join("dist").join(format!("bass_aes67-{}", env!("CARGO_PKG_VERSION")));
-    remove(&release)?;
+/// Compares the libraries with their headers.
+fn check_libraries(built: &Path) -> Result<(), Error> {
     for library in LIBRARIES {
-        copy(&built.join(library.dll), &release.join("windows-x64").join(library.dll))?;
-        copy(&target.join("release").join(library.so), &release.join("linux-x64").join(library.so))?;
+        exports::check(&library, &Binary::read(&built.join(library.dll))?.listed)?;
     }
-    for (from, to) in FILES {
-        copy(Path::new(from), &release.join(to))?;
-    }
-    let tree = Cmd::cargo("tree --locked").words(PACKAGES);
-    let tree = tree.words("--edges normal,no-proc-macro --target all --prefix none --no-dedupe --format");
-    let mut parts: Vec<String> =
-        tree.arg("{p}: {l}").read()?.lines().filter(|line| !line.is_empty()).map(without_path).collect();
-    parts.sort();
-    parts.dedup();
-    let list = release.join("THIRD-PARTY.txt");
-    let text =
-        format!("Libraries that are part of bass_aes67 and bass_ptp, and their licences:\n\n{}\n", parts.join("\n"));
-    write(&list, &text)?;
-    Ok(release)
-}
-
-/// Our own crates have the place where they lie in brackets.
-fn without_path(line: &str) -> String {
-    match (line.find(" (/"), line.find("):")) {
-        (Some(from), Some(to)) if from < to => format!("{}{}", &line[..from], &line[to + 1..]),
-        _ => line.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_libraries_that_are_needed_are_read() {
-        let listed = "\tDLL Name: KERNEL32.dll\n\tvma: Hint\n\tDLL Name: libgcc_s_seh-1.dll\n";
-        let needed = imports(listed);
-        assert_eq!(needed, ["kernel32.dll", "libgcc_s_seh-1.dll"]);
-        assert_eq!(needed.iter().filter(|name| is_of_the_system(name)).count(), 1);
-    }
-
-    #[test]
-    fn the_list_of_licences_names_no_places() {
-        assert_eq!(without_path("net v0.1.0 (/home/me/net): MIT"), "net v0.1.0: MIT");
-        assert_eq!(without_path("libm v0.2.16: MIT"), "libm v0.2.16: MIT");
-    }
+    Ok(())
 }

@@ -1,43 +1,44 @@
 //! Where the next output frame lies, as an integer.
 //!
-//! Sums of integers are exact in any order, so what a block needs is known before it is computed, blocks of any size give the
-//! same positions, and the position cannot drift from the frames consumed.
+//! Sums of integers are exact in any order, so what a block needs is known before it is computed,
+//! blocks of any size give the same positions, and the position cannot drift from the frames
+//! consumed.
 
 use super::filter::PHASES;
 
 /// Fractional bits of a position.
 const FRACTION_BITS: u32 = 48;
 /// One frame as a position.
-pub(super) const ONE: i64 = 1 << FRACTION_BITS;
+pub(in super::super) const ONE: i64 = 1 << FRACTION_BITS;
 /// Bits of a position below the number of its phase.
 const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 
 /// Where the next output frame lies, and how that moves.
 #[derive(Clone, Copy)]
-pub(super) struct Walk {
+pub(in super::super) struct Walk {
     /// First frame of the filter's window in the history.
-    pub(super) window: usize,
+    pub(in super::super) window: usize,
     /// What is left of the position past the frame under the filter's centre, within `0..ONE`.
-    pub(super) fraction: i64,
+    pub(in super::super) fraction: i64,
     /// The step less 1.
-    pub(super) deviation: i64,
+    pub(in super::super) deviation: i64,
     /// What the step grows by per frame.
-    pub(super) increment: i64,
+    pub(in super::super) increment: i64,
 }
 
 impl Walk {
     #[inline(always)]
-    pub(super) fn advance(&mut self) {
+    pub(in super::super) fn advance(&mut self) {
         self.deviation += self.increment;
         let fraction = self.fraction + self.deviation;
-        // A deviation is far below one frame, so this moves the window by 0, 1 or 2.
+        // Of a deviation above -1, so this never moves the window back.
         self.window = self.window.wrapping_add_signed(1 + (fraction >> FRACTION_BITS) as isize);
         self.fraction = fraction & (ONE - 1);
     }
 
     /// The next `FRAMES` frames; moves on past them.
     #[inline(always)]
-    pub(super) fn next_frames<const FRAMES: usize>(&mut self) -> [Self; FRAMES] {
+    pub(in super::super) fn next_frames<const FRAMES: usize>(&mut self) -> [Self; FRAMES] {
         let mut frames = [*self; FRAMES];
         for frame in &mut frames {
             *frame = *self;
@@ -46,23 +47,25 @@ impl Walk {
         frames
     }
 
-    /// Where the window of the last of `frames` frames starts: in one sum what [`advance`](Self::advance) does in many.
-    pub(super) fn last_window(&self, frames: usize) -> usize {
+    /// Where the window of the last of `frames` frames starts: in one sum what
+    /// [`advance`](Self::advance) does in many.
+    pub(in super::super) fn last_window(&self, frames: usize) -> usize {
         let steps = frames.saturating_sub(1);
-        let n = steps as i64;
-        let deviated = self.fraction + n * self.deviation + self.increment * (n * (n + 1) / 2);
+        let n = steps as i128;
+        let [fraction, deviation, increment] = [self.fraction, self.deviation, self.increment].map(i128::from);
+        let deviated = fraction + n * deviation + increment * (n * (n + 1) / 2);
         (self.window + steps).saturating_add_signed((deviated >> FRACTION_BITS) as isize)
     }
 
     /// The nearest phase of the table.
     #[inline(always)]
-    pub(super) fn phase(&self) -> usize {
+    pub(in super::super) fn phase(&self) -> usize {
         ((self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS) as usize
     }
 
     /// How far past `phase` the position lies, in frames.
     #[inline(always)]
-    pub(super) fn past(&self, phase: usize) -> f64 {
+    pub(in super::super) fn past(&self, phase: usize) -> f64 {
         (self.fraction - ((phase as i64) << PHASE_BITS)) as f64 * (1.0 / ONE as f64)
     }
 }

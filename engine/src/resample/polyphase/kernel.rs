@@ -1,33 +1,38 @@
-//! The inner loop: sums of windows weighted by blended coefficients, for every instruction set from one source.
+//! The inner loop: sums of windows weighted by blended coefficients, for every instruction set from
+//! one source.
 //!
-//! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision), fed in a fixed order and added up by a
-//! fixed tree. That is the result's definition: AVX-512 has them in one register, AVX2 in two, SSE2 and NEON in four.
+//! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision),
+//! fed in a fixed order and added up by a fixed tree. That is the result's definition: AVX-512 has
+//! them in one register, AVX2 in two, SSE2 and NEON in four.
 //!
-//! In single precision every product is rounded before it is added, so all kernels give the same bits, and the simulator, which promises
-//! the same bytes on any machine, need not ask which one ran. Fused multiply-adds gained nothing there where they were
-//! tried, on Zen 3, whose multipliers and adders work side by side. In double precision they gained a sixth, and
-//! are used where there are any: kernels differ by what rounding to single precision leaves, one unit in the last place at most.
+//! In single precision every product is rounded before it is added, so all kernels give the same
+//! bits, and the simulator, which promises the same bytes on any machine, need not ask which one
+//! ran. Fused multiply-adds gained nothing there where they were tried, on Zen 3, whose multipliers
+//! and adders work side by side. In double precision they gained a sixth, and are used where there
+//! are any: kernels differ by what rounding to single precision leaves, one unit in the last place
+//! at most.
 //!
-//! No `unsafe`: `fearless_simd` (no dependencies of its own) has what is left of it, the loads and the call across the
-//! target-feature boundary, and compiles to the instructions that intrinsics would be. Everything inside of
-//! [`dispatch!`](fearless_simd::dispatch) must be inlined into it, or falls back to the instructions of the baseline. Closures
-//! are not, and `array::map` is not; hence the loops over indices.
+//! No `unsafe`: `fearless_simd` (no dependencies of its own) has what is left of it, the loads and
+//! the call across the target-feature boundary, and compiles to the instructions that intrinsics
+//! would be. Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it,
+//! or falls back to the instructions of the baseline. Closures are not, and `array::map` is not;
+//! hence the loops over indices.
 
-use super::filter::{Row, TAPS, table_of_doubles, table_of_singles};
+use super::filter::Row;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, f32x4, f64x2};
 
 /// Parts in which the accumulators of a sum are added up.
 const QUARTERS: usize = 4;
 
-const _: () = assert!(TAPS.is_multiple_of(2 * <f32 as Real>::LANES));
-
-/// The instruction set that samples are computed with. In single precision it changes the speed, never a bit of the result.
+/// The instruction set that samples are computed with. In single precision it changes the speed,
+/// never a bit of the result.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel(Level);
 
 impl Kernel {
-    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; what came before slows its clock down for it.
+    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; what came
+    /// before slows its clock down for it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
@@ -73,7 +78,7 @@ impl Kernel {
 }
 
 /// A precision to compute in.
-pub(super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
+pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
     /// A register full.
     type Register<S: Simd>: SimdBase<S, Element = Self>;
     /// A quarter of a sum's accumulators: 16 bytes.
@@ -89,8 +94,6 @@ pub(super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
     fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
     /// Adds up the lanes of two: halves onto each other.
     fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
-    /// The filter in this precision.
-    fn table() -> &'static [Row<Self>];
 }
 
 impl Real for f32 {
@@ -99,10 +102,6 @@ impl Real for f32 {
     const LANES: usize = 16;
     const NEGATIVE_ZERO: Self = -0.0;
     const ZERO: Self = 0.0;
-
-    fn table() -> &'static [Row<Self>] {
-        table_of_singles()
-    }
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
@@ -138,10 +137,6 @@ impl Real for f64 {
     const NEGATIVE_ZERO: Self = -0.0;
     const ZERO: Self = 0.0;
 
-    fn table() -> &'static [Row<Self>] {
-        table_of_doubles()
-    }
-
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
@@ -169,22 +164,25 @@ impl Real for f64 {
     }
 }
 
-/// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients at each frame's distance after the
-/// row's phase. What one group shares is loaded once; what belongs to a frame is computed as if it were alone.
+/// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients
+/// at each frame's distance after the row's phase. What one group shares is loaded once; what
+/// belongs to a frame is computed as if it were alone.
 #[inline(always)]
-pub(super) fn convolve<S: Simd, T: Real, const CHANNELS: usize, const FRAMES: usize>(
+pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usize, const FRAMES: usize>(
     simd: S,
-    row: &Row<T>,
+    row: &Row<T, TAPS>,
     distances: [T; FRAMES],
     windows: [[&[T]; CHANNELS]; FRAMES],
 ) -> [[T; CHANNELS]; FRAMES] {
+    const { assert!(TAPS.is_multiple_of(2 * T::LANES), "blocks are taken in pairs") };
     let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
     let mut quarters = [[empty; CHANNELS]; FRAMES];
     // One register's lanes after the other, so that the sums of a whole group fit the registers.
     for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
         // Adding to -0 changes nothing, so the first addition vanishes.
         let mut sums = [[T::Register::<S>::splat(simd, T::NEGATIVE_ZERO); CHANNELS]; FRAMES];
-        // From both ends to the centre: the large terms come last, so that few roundings happen at their size (2 dB less noise).
+        // From both ends to the centre: the large terms come last, so that few roundings happen at
+        // their size (2 dB less noise).
         let blocks = TAPS / T::LANES;
         for pair in 0..blocks / 2 {
             for block in [pair, blocks - 1 - pair] {

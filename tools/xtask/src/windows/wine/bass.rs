@@ -4,27 +4,18 @@
 //! `bass-plugin/tests/c`), BASS and our libraries; the tests `real_bass` and `public_header` send
 //! them a stream and look at what they say.
 
-use super::LIBRARIES;
+use super::super::LIBRARIES;
+use super::{compile_shim, mingw};
 use crate::bass;
 use crate::cmd::Cmd;
 use crate::debian;
 use crate::error::Error;
-use crate::files::{copy, make_folder, write};
+use crate::files::{copy, make_folder};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What running the library needs.
-pub(super) const TOOLS: [&str; 2] = ["wine", "python3-pip"];
-
 /// Names the folder to `real_bass` and `public_header`.
 pub(crate) const WINE_FOLDER: &str = "BASS_AES67_WINE";
-
-/// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests only.
-const SHIM: &str = "\
-#include <windows.h>
-BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { return SystemFunction036(data, (ULONG)length); }
-";
 
 /// Builds the folder and runs the test.
 ///
@@ -41,8 +32,8 @@ pub(super) fn test(target: &Path, built: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// If a tool or BASS cannot be had, or something does not compile.
-pub(super) fn prepare(target: &Path, built: &Path) -> Result<PathBuf, Error> {
-    debian::ensure(&TOOLS)?;
+pub(in super::super) fn prepare(target: &Path, built: &Path) -> Result<PathBuf, Error> {
+    debian::ensure(&super::TOOLS)?;
     let fetched = bass::fetch(target)?;
     let folder = target.join("windows").join("wine");
     make_folder(&folder)?;
@@ -56,13 +47,11 @@ pub(super) fn prepare(target: &Path, built: &Path) -> Result<PathBuf, Error> {
 }
 
 fn compile(folder: &Path) -> Result<(), Error> {
-    let shim = folder.join("shim.c");
-    write(&shim, SHIM)?;
-    let gcc = |output: &str| Cmd::new("x86_64-w64-mingw32-gcc").words("-O1 -o").arg(folder.join(output));
-    gcc("bcryptprimitives.dll").arg("-shared").arg(shim).arg("-ladvapi32").run()?;
+    compile_shim(folder)?;
     let sources = PathBuf::from("bass-plugin/tests/c");
     for program in ["host", "public"] {
-        let compile = gcc(&format!("{program}.exe")).words("-std=gnu11 -Wall -Wextra -Werror -I").arg(&sources);
+        let compile = mingw(&folder.join(format!("{program}.exe")));
+        let compile = compile.words("-std=gnu11 -Wall -Wextra -Werror -I").arg(&sources);
         compile.arg(sources.join(format!("{program}.c"))).run()?;
     }
     Ok(())

@@ -1,33 +1,36 @@
-//! The samples and coefficients of a resampler in one precision, and the loops over channels and frames around the kernel.
+//! The samples and coefficients of a resampler in one precision, and the loops over channels and
+//! frames around the kernel.
 
-use super::filter::{Row, TAPS};
+use super::filter::Row;
 use super::kernel::{Kernel, Real, convolve};
 use super::walk::Walk;
 use fearless_simd::dispatch;
 use fearless_simd::prelude::*;
+use std::borrow::Cow;
 
-pub(super) struct Bank<T: 'static> {
+pub(in super::super) struct Bank<T: Real, const TAPS: usize> {
     channels: usize,
     /// One row per phase, and that of phase 1 for what rounds up to it.
-    table: &'static [Row<T>],
-    /// Per channel the last [`TAPS`] input frames, then room for a block's input.
+    table: Cow<'static, [Row<T, TAPS>]>,
+    /// Per channel the last `TAPS` input frames, then room for a block's input.
     history: Vec<T>,
     /// Length of one channel in `history`.
     stride: usize,
 }
 
-impl<T: Real> Bank<T> {
-    pub(super) fn new(channels: usize, max_needed: usize) -> Self {
+impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
+    pub(in super::super) fn new(channels: usize, max_needed: usize, table: Cow<'static, [Row<T, TAPS>]>) -> Self {
         let stride = TAPS + max_needed;
-        Self { channels, table: T::table(), history: vec![T::ZERO; stride * channels], stride }
+        Self { channels, table, history: vec![T::ZERO; stride * channels], stride }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in super::super) fn clear(&mut self) {
         self.history.fill(T::ZERO);
     }
 
-    /// One block: takes the interleaved input, fills the interleaved output. Returns where the walk has got to.
-    pub(super) fn process(&mut self, kernel: Kernel, walk: Walk, input: &[f32], output: &mut [f32]) -> Walk {
+    /// One block: takes the interleaved input, fills the interleaved output. Returns where the walk
+    /// has got to.
+    pub(in super::super) fn process(&mut self, kernel: Kernel, walk: Walk, input: &[f32], output: &mut [f32]) -> Walk {
         self.append(input);
         let end = dispatch!(kernel.level(), simd => self.render(simd, walk, output));
         let needed = input.len() / self.channels;
@@ -49,7 +52,8 @@ impl<T: Real> Bank<T> {
     #[inline(always)]
     fn render<S: Simd>(&self, simd: S, walk: Walk, output: &mut [f32]) -> Walk {
         let (mut end, mut channel) = (walk, 0);
-        // Channels share the blending of coefficients, frames only the loads for it. Some eight sums at once fill the registers.
+        // Channels share the blending of coefficients, frames only the loads for it. Some eight
+        // sums at once fill the registers.
         while self.channels - channel >= 4 {
             end = self.render_channels::<S, 4, 2>(simd, walk, channel, output);
             channel += 4;
@@ -79,7 +83,8 @@ impl<T: Real> Bank<T> {
             let walks: [Walk; GROUP] = walk.next_frames();
             let phase = walks[0].phase();
             let (group, after) = rest.split_at_mut(GROUP * self.channels);
-            // Neighbours of one phase share the loads of its row. That is all they share, so grouping changes no bit.
+            // Neighbours of one phase share the loads of its row. That is all they share, so
+            // grouping changes no bit.
             if walks.iter().all(|walk| walk.phase() == phase) {
                 self.render_frames::<S, CHANNELS, GROUP>(simd, walks, first_channel, group);
             } else {
@@ -116,7 +121,7 @@ impl<T: Real> Bank<T> {
                 *window = &self.history[(first_channel + c) * self.stride + walks[n].window..][..TAPS];
             }
         }
-        let sums = convolve::<S, T, CHANNELS, FRAMES>(simd, &self.table[phase], distances, windows);
+        let sums = convolve::<S, T, TAPS, CHANNELS, FRAMES>(simd, &self.table[phase], distances, windows);
         for n in 0..FRAMES {
             let frame = &mut output[n * self.channels + first_channel..][..CHANNELS];
             for c in 0..CHANNELS {

@@ -1,0 +1,91 @@
+//! The filter: a Kaiser-windowed sinc as a table of parabolas.
+//!
+//! The table holds, for every 1/256 of a frame, each coefficient as a parabola through its values
+//! half a phase before, at and half a phase after. Neighbouring parabolas thus meet at the seams,
+//! and their error is below -160 dB at 19 kHz.
+//!
+//! All of it is computed by `libm`, so that it is the same on any machine.
+//!
+//! Sources: J. O. Smith, "Digital Audio Resampling"; J. F. Kaiser, "Nonrecursive digital filter
+//! design using the I0-sinh window function" (1974).
+
+use super::kernel::Real;
+use core::f64::consts::PI;
+
+/// Phases in the table per frame.
+pub(in super::super) const PHASES: usize = 256;
+/// Places at which the response is known, per frame: those of the phases, and those between them.
+const PLACES: usize = 2 * PHASES;
+/// Kaiser's shape: 150 dB of attenuation. With 96 taps that is outside of 21.5 to 26.5 kHz at 48
+/// kHz.
+const KAISER_BETA: f64 = 15.5;
+
+const _: () = assert!(PHASES.is_power_of_two());
+
+/// All taps at one phase, as parabolas: `value + d * (slope + d * curvature)` at `d` frames after
+/// the phase.
+///
+/// Aligned so that no load of a vector, of 64 bytes at most, crosses a cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(in super::super) struct Row<T, const TAPS: usize> {
+    pub(super) value: [T; TAPS],
+    pub(super) slope: [T; TAPS],
+    pub(super) curvature: [T; TAPS],
+}
+
+/// The tap on the media position itself where that is a whole frame.
+pub(in super::super) const fn centre(taps: usize) -> usize {
+    taps / 2 - 1
+}
+
+/// The filter's rows at phases 0 to 1 inclusive. `cutoff` is the frequency at which it halves the
+/// amplitude, as a share of the input's Nyquist frequency.
+pub(in super::super) fn table<T: Real, const TAPS: usize>(cutoff: f64) -> Vec<Row<T, TAPS>> {
+    // From the centre to half a phase outside of the window.
+    let responses: Vec<f64> = (0..=TAPS / 2 * PLACES + 1).map(|place| response::<TAPS>(place, cutoff)).collect();
+    (0..=PHASES).map(|phase| row(phase, &responses)).collect()
+}
+
+fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TAPS> {
+    let half = 1.0 / PLACES as f64;
+    let mut row = Row { value: [T::ZERO; TAPS], slope: [T::ZERO; TAPS], curvature: [T::ZERO; TAPS] };
+    for tap in 0..TAPS {
+        let place = (tap * PLACES) as isize - (centre(TAPS) * PLACES + 2 * phase) as isize;
+        // It is symmetric. A later output frame sees the same input frame earlier.
+        let [before, at, after] = [place + 1, place, place - 1].map(|place| responses[place.unsigned_abs()]);
+        row.value[tap] = T::from_f64(at);
+        row.slope[tap] = T::from_f64((after - before) / (2.0 * half));
+        row.curvature[tap] = T::from_f64((after - 2.0 * at + before) / (2.0 * half * half));
+    }
+    row
+}
+
+/// The impulse response at a place after its centre.
+fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
+    if place == 0 {
+        return cutoff;
+    }
+    let time = place as f64 / PLACES as f64;
+    let turns = cutoff * time;
+    let whole = libm::round(turns);
+    // The sine of the remainder: at a cutoff of 1 whole frames give exactly 0, on which
+    // pass-through rests.
+    let sine = libm::sin(PI * (turns - whole)) * if whole % 2.0 == 0.0 { 1.0 } else { -1.0 };
+    // Half a phase outside of the window, its edge goes on.
+    let inside = (1.0 - (time * 2.0 / TAPS as f64) * (time * 2.0 / TAPS as f64)).max(0.0);
+    sine / (PI * time) * bessel_i0(KAISER_BETA * libm::sqrt(inside)) / bessel_i0(KAISER_BETA)
+}
+
+/// The modified Bessel function of the first kind and order 0, by its power series.
+fn bessel_i0(x: f64) -> f64 {
+    let quarter = x * x / 4.0;
+    let (mut sum, mut term) = (1.0, 1.0);
+    // For arguments up to Kaiser's usual shapes, the terms are below double precision long before
+    // the fiftieth.
+    for k in 1..=50 {
+        term *= quarter / f64::from(k * k);
+        sum += term;
+    }
+    sum
+}

@@ -1,0 +1,111 @@
+//! What a process asks of Windows: to be neither slowed down nor put to sleep, and time to end in
+//! order.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Media::timeBeginPeriod;
+use windows_sys::Win32::System::Console::{
+    CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT, ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode,
+    GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE, SetConsoleCtrlHandler, SetConsoleMode,
+};
+use windows_sys::Win32::System::Power::{ES_CONTINUOUS, ES_SYSTEM_REQUIRED, SetThreadExecutionState};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, PROCESS_POWER_THROTTLING_CURRENT_VERSION, PROCESS_POWER_THROTTLING_EXECUTION_SPEED,
+    PROCESS_POWER_THROTTLING_IGNORE_TIMER_RESOLUTION, PROCESS_POWER_THROTTLING_STATE, ProcessPowerThrottling,
+    SetProcessInformation,
+};
+
+/// The finest period of the system's tick that programs may ask for, ms.
+const TICK_MS: u32 = 1;
+/// Longer than Windows waits for a console program that is closed (5 s), or at a shutdown (20 s).
+const LONGEST_ENDING: Duration = Duration::from_secs(30);
+
+/// Asks that this process is not throttled when its window is in the background, and for a fine
+/// tick: each is refused by systems that do not know it, and they do not throttle.
+pub(crate) fn run_at_full_speed() {
+    let all = PROCESS_POWER_THROTTLING_EXECUTION_SPEED | PROCESS_POWER_THROTTLING_IGNORE_TIMER_RESOLUTION;
+    // Windows 10 does not know the second, and refuses both for it.
+    if !forbid_throttling(all) {
+        forbid_throttling(PROCESS_POWER_THROTTLING_EXECUTION_SPEED);
+    }
+    // SAFETY: it has no conditions. The period ends with the process.
+    unsafe { timeBeginPeriod(TICK_MS) };
+}
+
+/// Whether Windows leaves off all of these ways of throttling.
+fn forbid_throttling(ways: u32) -> bool {
+    // What is controlled and not set is off.
+    let state = PROCESS_POWER_THROTTLING_STATE {
+        Version: PROCESS_POWER_THROTTLING_CURRENT_VERSION,
+        ControlMask: ways,
+        StateMask: 0,
+    };
+    let length = size_of_val(&state) as u32;
+    // SAFETY: the handle of the calling process is always valid, and the structure is ours and of
+    // the size that is given.
+    unsafe {
+        SetProcessInformation(GetCurrentProcess(), ProcessPowerThrottling, (&raw const state).cast(), length) != 0
+    }
+}
+
+/// Keeps the computer from going to sleep as long as the calling thread goes on, or until
+/// [`may_sleep`].
+pub(crate) fn stay_awake() {
+    // SAFETY: it has no conditions.
+    unsafe { SetThreadExecutionState(ES_CONTINUOUS | ES_SYSTEM_REQUIRED) };
+}
+
+/// Takes [`stay_awake`] back.
+pub(crate) fn may_sleep() {
+    // SAFETY: it has no conditions.
+    unsafe { SetThreadExecutionState(ES_CONTINUOUS) };
+}
+
+/// Is set when the console is closed, the user logs off, or the computer is shut down.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+unsafe extern "system" fn handle(event: u32) -> i32 {
+    if ![CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT].contains(&event) {
+        // Ctrl-C and the like are another handler's.
+        return 0;
+    }
+    if let Some(stop) = STOP.get() {
+        stop.store(true, Ordering::Relaxed);
+    }
+    // Windows ends the process as soon as this returns, so it does not: `main` ends it, when all
+    // files are complete.
+    std::thread::sleep(LONGEST_ENDING);
+    1
+}
+
+/// Sets `stop` when the console is closed, the user logs off, or the computer is shut down; Windows
+/// then gives the process some seconds to end by itself. It is set up once.
+pub(crate) fn on_closing(stop: &Arc<AtomicBool>) {
+    if STOP.set(Arc::clone(stop)).is_ok() {
+        // SAFETY: the handler is a function of this program, which stays.
+        unsafe { SetConsoleCtrlHandler(Some(handle), 1) };
+    }
+}
+
+/// Has the console understand escape sequences, by which lines are shown in each other's place.
+/// Whether it does.
+pub(crate) fn enable_escape_sequences() -> bool {
+    // Not one after the other only if the first does.
+    let done = [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE].map(understands_escapes);
+    done[0]
+}
+
+fn understands_escapes(of: STD_HANDLE) -> bool {
+    // SAFETY: it has no conditions.
+    let console: HANDLE = unsafe { GetStdHandle(of) };
+    if console.is_null() || console == INVALID_HANDLE_VALUE {
+        return false;
+    }
+    let mut mode = 0;
+    // SAFETY: a handle that the system gave, and a place for the mode. Of a file or pipe it fails.
+    let is_console = unsafe { GetConsoleMode(console, &raw mut mode) } != 0;
+    // SAFETY: the same handle.
+    is_console && unsafe { SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) } != 0
+}

@@ -1,0 +1,23 @@
+//! Datagrams that the system dropped because this program did not read them in time.
+
+use net::system::System;
+
+/// How many, as a part of a line; nothing where the system does not count them.
+pub(crate) fn told(count: u64) -> String {
+    text(count, System::HERE)
+}
+
+fn text(count: u64, system: System) -> String {
+    if system.counts_drops() { format!(", {count} dropped by the kernel") } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_nobody_makes_is_not_told() {
+        assert_eq!(text(0, System::Linux), ", 0 dropped by the kernel");
+        assert_eq!(text(0, System::Windows), "");
+    }
+}
