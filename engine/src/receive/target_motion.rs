@@ -69,7 +69,7 @@ pub(super) struct TargetMotion {
     trimmed_ns: f64,
     since_look_s: f64,
     looks: u64,
-    levels: [Level; LEVELS],
+    levels: Box<[Level; LEVELS]>,
 }
 
 impl TargetMotion {
@@ -96,7 +96,7 @@ impl TargetMotion {
     }
 
     fn interrupt(&mut self) {
-        for level in &mut self.levels {
+        for level in self.levels.iter_mut() {
             (level.last_ns, level.before_ns) = (None, None);
         }
     }

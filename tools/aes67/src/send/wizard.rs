@@ -6,7 +6,7 @@ use super::channels::ChannelList;
 use super::locate::Language;
 use super::material::Material;
 use super::plan::{
-    Clock, Destination, Domain, Dscp, Format, Grandmaster, OneOrTwo, PacketTimeMs, PayloadTypeNumber, Plan, SourcePlan,
+    Clock, Destination, Dscp, Format, Grandmaster, OneOrTwo, PacketTimeMs, PayloadTypeNumber, Plan, SourcePlan,
     StdinFormat, StreamPlan, Ttl,
 };
 use super::ptp_plan::PtpPlan;
@@ -229,6 +229,7 @@ fn ask_streams<R: BufRead, W: Write>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Domain;
     use super::*;
 
     fn interface() -> Interface {
