@@ -2,8 +2,9 @@
 //! where it does not.
 //!
 //! Model: bytes are a [`Script`]: numbers of it choose a configuration, then what happens next. So
-//! that searching gets deep, what it makes is well-formed in all but what it is there for: packets of
-//! one stream with any sequence number and timestamp, timestamp pairs of one master with any error.
+//! that searching gets deep, what it makes is well-formed in all but what it is there for: packets
+//! of one stream with any sequence number and timestamp, timestamp pairs of one master with any
+//! error.
 //!
 //! Shared by the fuzz targets and by `engine/tests/properties.rs`.
 

@@ -1,6 +1,7 @@
 //! What must hold for any bytes whatsoever. Each function panics where it does not.
 //!
-//! Shared by the fuzz targets, which search for such bytes for as long as one likes, and by the engine's tests, which try some on every run.
+//! Shared by the fuzz targets, which search for such bytes for as long as one likes, and by the
+//! engine's tests, which try some on every run.
 
 use engine::announce::livewire::LivewireDirectory;
 use engine::announce::sap::{Directory, SapPacket};
@@ -85,8 +86,9 @@ pub(crate) fn sap_packet(datagram: &[u8]) {
     assert_eq!(SapPacket::parse(&emitted), Ok(packet));
 }
 
-/// Whatever a port receives, and whenever: it does not panic, what it sends are PTP messages, its queues are drained, and its timers do
-/// not fire for ever. The first byte configures it, the rest is a script of datagrams and pauses.
+/// Whatever a port receives, and whenever: it does not panic, what it sends are PTP messages, its
+/// queues are drained, and its timers do not fire for ever. The first byte configures it, the rest
+/// is a script of datagrams and pauses.
 pub(crate) fn ptp_port(script: &[u8]) {
     let Some((&options, script)) = script.split_first() else { return };
     let identity = PortIdentity { clock_identity: OUR_CLOCK, port_number: 1 };
@@ -171,7 +173,8 @@ macro_rules! endpoint {
 endpoint!(Port, |port: &Self, now| port.reading(now).map.map(|map| map.ptp_at(now)));
 endpoint!(YieldSession, |session: &Self, now| (session.receiver_time_ns(now), session.sync_outcome(now, now)));
 
-/// A script is a row of steps: what to do, an argument, and for datagrams a length and so many bytes.
+/// A script is a row of steps: what to do, an argument, and for datagrams a length and so many
+/// bytes.
 fn drive(endpoint: &mut impl Endpoint, script: &[u8], sdo_id: u8) {
     let mut now = LocalTime::ZERO;
     let mut rest = script;
@@ -229,7 +232,8 @@ fn is_due(endpoint: &impl Endpoint, now: LocalTime) -> bool {
     endpoint.next_timeout().is_some_and(|due| due <= now)
 }
 
-/// Overwrites what would get a message dropped at the door: type, version, length, domain, and sender; the rest is as random as it was.
+/// Overwrites what would get a message dropped at the door: type, version, length, domain, and
+/// sender; the rest is as random as it was.
 fn make_plausible(datagram: &mut Vec<u8>, argument: u8, sdo_id: u8) {
     datagram.resize(datagram.len().clamp(LONGEST_BODY, 255), 0);
     let length = datagram.len() as u8;

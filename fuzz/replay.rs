@@ -1,5 +1,5 @@
-//! Replaying a corpus: a file of one input a line, in hexadecimal digits, as `cargo xtask fuzz --keep`
-//! writes it.
+//! Replaying a corpus: a file of one input a line, in hexadecimal digits, as
+//! `cargo xtask fuzz --keep` writes it.
 
 /// Tries a property with each input of a corpus.
 pub(crate) fn replay(corpus: &str, property: fn(&[u8])) {

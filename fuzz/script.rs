@@ -34,7 +34,8 @@ impl<'a> Script<'a> {
         u32::from_be_bytes([(); 4].map(|()| self.byte()))
     }
 
-    /// A number of any size, of both signs: from 1 to 2^55, a little more or less than a power of two.
+    /// A number of any size, of both signs: from 1 to 2^55, a little more or less than a power of
+    /// two.
     pub(crate) fn exponent(&mut self) -> i64 {
         let (size, rest) = (self.byte(), i64::from(self.byte()));
         let shift = u32::from(size & 0x3F).min(47);

@@ -2,8 +2,8 @@
 //!
 //! Shared by the fuzz target and by `trace/tests/properties.rs`.
 
-/// A file of any bytes is refused with a sentence, or read; what was read is written and read again as
-/// the same rows.
+/// A file of any bytes is refused with a sentence, or read; what was read is written and read again
+/// as the same rows.
 pub(crate) fn trace_file(bytes: &[u8]) {
     let receivers = match trace::read(bytes) {
         Ok(receivers) => receivers,

@@ -1,10 +1,12 @@
-//! AES67 in, BASS, AES67 out: receives a stream and sends it to another group, both on the same PTP clock.
+//! AES67 in, BASS, AES67 out: receives a stream and sends it to another group, both on the same PTP
+//! clock.
 //!
 //! ```text
 //! BASS=/path/to/libbass.so cargo run -p bass-plugin --example aes67_loopback -- 'aes67://239.69.0.1?pace=ptp' 239.69.0.2 [interface] [domain] [seconds]
 //! ```
 //!
-//! With `pace=ptp` samples stay as they are; BASS may change them on the way, by effects or a mixer.
+//! With `pace=ptp` samples stay as they are; BASS may change them on the way, by effects or a
+//! mixer.
 
 mod bass;
 

@@ -1,7 +1,8 @@
 //! The add-on interface of BASS 2.4, as the library itself has it.
 //!
-//! Model: BASS hands out a table of functions ([`BassFunctions`]), and takes one for each stream ([`AddonFunctions`]). Layouts are checked when this is compiled. Names
-//! are those of BASS; `BOOL` is `i32`, `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
+//! Model: BASS hands out a table of functions ([`BassFunctions`]), and takes one for each stream
+//! ([`AddonFunctions`]). Layouts are checked when this is compiled. Names are those of BASS; `BOOL`
+//! is `i32`, `DWORD` is `u32`, `QWORD` is `u64`, and the calling convention is the system's.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::{offset_of, size_of};
@@ -45,7 +46,8 @@ pub(crate) type StreamProc = unsafe extern "system" fn(u32, *mut c_void, u32, *m
 pub(crate) type SyncProc = unsafe extern "system" fn(u32, u32, u32, *mut c_void);
 /// Options of an add-on: which, flags, value.
 pub(crate) type ConfigProc = unsafe extern "system" fn(u32, u32, *mut c_void) -> i32;
-/// Opens a URL: the text, offset, flags, the host's procedure for what is downloaded, and its pointer.
+/// Opens a URL: the text, offset, flags, the host's procedure for what is downloaded, and its
+/// pointer.
 pub(crate) type CreateUrlProc = unsafe extern "system" fn(*const c_char, u32, u32, *const c_void, *mut c_void) -> u32;
 
 /// Flags of [`ConfigProc`].
@@ -111,7 +113,8 @@ pub(crate) struct AddonFunctions {
     pub(crate) attribute_ex: Option<unsafe extern "system" fn(*mut c_void, u32, *mut c_void, u32, i32) -> u32>,
 }
 
-/// `BASS_FUNCTIONS`: what BASS does for add-ons. Those that we have no use for are only their places.
+/// `BASS_FUNCTIONS`: what BASS does for add-ons. Those that we have no use for are only their
+/// places.
 #[repr(C)]
 pub(crate) struct BassFunctions {
     pub(crate) set_error: unsafe extern "system" fn(c_int),

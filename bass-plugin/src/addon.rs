@@ -1,7 +1,9 @@
 //! What BASS calls for a stream of ours.
 //!
-//! Model: BASS has one pointer for each stream, to an [`Instance`]. It calls `free` once, after the last call of `stream_proc`, and never `stream_proc` twice at a time; the
-//! other functions may come from any thread in between. So the audio is reached by `stream_proc` alone, and all else through a shared [`Stream`].
+//! Model: BASS has one pointer for each stream, to an [`Instance`]. It calls `free` once, after the
+//! last call of `stream_proc`, and never `stream_proc` twice at a time; the other functions may
+//! come from any thread in between. So the audio is reached by `stream_proc` alone, and all else
+//! through a shared [`Stream`].
 
 use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TYPE, SyncProc, UNKNOWN_QWORD};
 use crate::audio::Audio;
@@ -47,7 +49,8 @@ unsafe fn stream_of<'a>(instance: *mut c_void) -> &'a Stream {
     unsafe { &(*instance.cast::<Instance>()).stream }
 }
 
-/// The functions for BASS; flags 0: positions are counted by BASS, and samples are in the channel's format.
+/// The functions for BASS; flags 0: positions are counted by BASS, and samples are in the channel's
+/// format.
 pub(crate) static ADDON: AddonFunctions = AddonFunctions {
     flags: 0,
     free,
@@ -77,7 +80,8 @@ pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, le
     // SAFETY: BASS gives a buffer of this length for the time of the call.
     let out = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length as usize) };
     let fill = || {
-        // SAFETY: BASS calls this for one stream from one thread at a time and not after `free`; nothing else reaches the audio.
+        // SAFETY: BASS calls this for one stream from one thread at a time and not after `free`;
+        // nothing else reaches the audio.
         let audio = unsafe { &mut *(*user.cast::<Instance>()).audio.get() };
         audio.fill(net::clock::now(), out);
         true
@@ -94,7 +98,8 @@ unsafe extern "system" fn free(instance: *mut c_void) {
         // SAFETY: BASS calls this once, and nothing else of the stream after it.
         let Instance { stream, audio } = *unsafe { Instance::from_raw(instance) };
         drop(audio);
-        // Waits for the threads that worked for it alone: our code may be unloaded right after this.
+        // Waits for the threads that worked for it alone: our code may be unloaded right after
+        // this.
         isolated(move || streams::remove(&stream));
     });
 }

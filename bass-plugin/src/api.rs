@@ -1,7 +1,8 @@
 //! The functions of `bass_aes67.h`, which says what they do.
 //!
-//! Model: every function takes its arguments from C, calls the safe core, and reports through BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so
-//! that a wrong one is an error and nothing worse.
+//! Model: every function takes its arguments from C, calls the safe core, and reports through
+//! BASS's error code and [`BASS_AES67_GetErrorText`]. Handles are numbers, so that a wrong one is
+//! an error and nothing worse.
 
 mod clock;
 mod discovery;
@@ -66,7 +67,8 @@ pub(crate) fn thousandths(ppm: f64) -> u32 {
 /// Writes a structure for a host that may know a shorter one: its first member says how long.
 ///
 /// # Safety
-/// `out` is null or to a structure whose first `u32` is its size in bytes, as many as may be written.
+/// `out` is null or to a structure whose first `u32` is its size in bytes, as many as may be
+/// written.
 unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     if out.is_null() {
         return Err(BassError::parameter("no structure to be filled"));
@@ -80,7 +82,8 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
         )));
     }
     let bytes = size.min(size_of::<T>());
-    // SAFETY: `value` has that many bytes, and so has the host's structure. Its first member is left as the host has set it.
+    // SAFETY: `value` has that many bytes, and so has the host's structure. Its first member is
+    // left as the host has set it.
     unsafe {
         let from = (&raw const value).cast::<u8>();
         std::ptr::copy_nonoverlapping(from.add(4), out.cast::<u8>().add(4), bytes - 4);

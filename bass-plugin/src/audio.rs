@@ -1,11 +1,14 @@
 //! What BASS calls for audio: the engine's [`Playout::pull`], in the format of the channel.
 //!
-//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is the card's callback. A playback channel is pulled by BASS's update thread,
-//! which asks, each update period or later, for what was played since it asked last. So there a pull of n frames is the callback of n frames before, which
-//! does not depend on when the thread woke up. When playback starts, BASS fills its buffer in several calls that each ask for more than was played, which
+//! Model: a decode channel is pulled by the host, at the pace of whatever it plays to: a pull is
+//! the card's callback. A playback channel is pulled by BASS's update thread, which asks, each
+//! update period or later, for what was played since it asked last. So there a pull of n frames is
+//! the callback of n frames before, which does not depend on when the thread woke up. When playback
+//! starts, BASS fills its buffer in several calls that each ask for more than was played, which
 //! says nothing of the card's pace: they get silence, and the engine is not told.
 //!
-//! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what it is given.
+//! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what
+//! it is given.
 
 use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
@@ -14,14 +17,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Most frames that are converted in one go.
 const SCRATCH_FRAMES: usize = 8192;
-/// A playback channel that was not called for this long has been stopped, and fills its buffer anew; unless it asks for what was played meanwhile, as it does if BASS's
-/// updates are that far apart.
+/// A playback channel that was not called for this long has been stopped, and fills its buffer
+/// anew; unless it asks for what was played meanwhile, as it does if BASS's updates are that far
+/// apart.
 const STOPPED: Nanos = Nanos::from_secs(1);
-/// A call that asks for more than this beyond the time since the last one fills a buffer anew: a channel was stopped and started.
+/// A call that asks for more than this beyond the time since the last one fills a buffer anew: a
+/// channel was stopped and started.
 const REFILL: Nanos = Nanos::from_millis(120);
-/// That much of the time since the last call, 4 of 5 parts, is asked for by a channel that was not stopped.
+/// That much of the time since the last call, 4 of 5 parts, is asked for by a channel that was not
+/// stopped.
 const PLAYED: (i64, i64) = (4, 5);
-/// A buffer that is being filled asks for more than was played by this share and more (by a half, as BASS 2.4.16 has it).
+/// A buffer that is being filled asks for more than was played by this share and more (by a half,
+/// as BASS 2.4.16 has it).
 const FILLING_SHARE: i64 = 5;
 /// Longer than any buffer takes to be filled by default, 0.7 s.
 const FILLING: Nanos = Nanos::from_secs(2);
@@ -30,7 +37,8 @@ const FILLING: Nanos = Nanos::from_secs(2);
 pub(crate) enum Law {
     /// From measured rates, for hosts that go by a sound card.
     Fused(FusedDrift),
-    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they are.
+    /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they
+    /// are.
     Paced,
 }
 
@@ -189,7 +197,8 @@ fn convert(audio: &[f32], samples: Samples, out: &mut [u8]) {
     }
 }
 
-/// Full scale is 32768, as BASS has it, so that samples of 16 bits come through as they are; what is beyond is clipped.
+/// Full scale is 32768, as BASS has it, so that samples of 16 bits come through as they are; what
+/// is beyond is clipped.
 fn to_int16(sample: f32) -> i16 {
     // A cast saturates, and makes 0 of what is no number.
     (sample * 32_768.0).round_ties_even() as i16

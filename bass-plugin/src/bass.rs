@@ -1,6 +1,7 @@
 //! The BASS that this process has loaded.
 //!
-//! Model: nothing is linked. The host has loaded a BASS from wherever it likes, and asks for [`crate::entry::BASSplugin`] then; that is when its functions are looked up.
+//! Model: nothing is linked. The host has loaded a BASS from wherever it likes, and asks for
+//! [`crate::entry::BASSplugin`] then; that is when its functions are looked up.
 
 use crate::abi::{self, BassFunctions};
 use crate::error::{BassError, code};
@@ -30,7 +31,8 @@ pub(crate) fn get() -> Option<Bass> {
     *BASS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks for BASS: each time that it loads us, because a host may have unloaded it meanwhile, and another one may be there.
+/// Looks for BASS: each time that it loads us, because a host may have unloaded it meanwhile, and
+/// another one may be there.
 pub(crate) fn find_again() -> Option<Bass> {
     let found = find();
     *BASS.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -44,7 +46,8 @@ pub(crate) fn find_again() -> Option<Bass> {
 unsafe fn function<F: Copy>(name: &CStr) -> Option<F> {
     const { assert!(size_of::<F>() == size_of::<*const c_void>()) };
     let found = platform::bass_symbol(name);
-    // SAFETY: a function's address that is not null is a value of the function's type, which the caller answers for.
+    // SAFETY: a function's address that is not null is a value of the function's type, which the
+    // caller answers for.
     (!found.is_null()).then(|| unsafe { std::mem::transmute_copy(&found) })
 }
 
@@ -57,9 +60,11 @@ fn find() -> Option<Bass> {
     }
     // SAFETY: `const void *BASS_GetConfigPtr(DWORD)`.
     let pointer: unsafe extern "system" fn(u32) -> *const c_void = unsafe { function(c"BASS_GetConfigPtr") }?;
-    // SAFETY: for this option BASS answers with its table of functions, which lives as long as BASS; its layout has not changed within 2.4.
+    // SAFETY: for this option BASS answers with its table of functions, which lives as long as
+    // BASS; its layout has not changed within 2.4.
     let functions = unsafe { pointer(abi::CONFIG_ADDON).cast::<BassFunctions>().as_ref() }?;
-    // SAFETY: the types are those of BASS 2.4: `DWORD (DWORD)`, `DWORD (DWORD, void*, DWORD)`, `BOOL (DWORD, BASS_CHANNELINFO*)`, `int (void)`.
+    // SAFETY: the types are those of BASS 2.4: `DWORD (DWORD)`, `DWORD (DWORD, void*, DWORD)`,
+    // `BOOL (DWORD, BASS_CHANNELINFO*)`, `int (void)`.
     unsafe {
         Some(Bass {
             place: place(),
@@ -97,7 +102,8 @@ impl Bass {
 
     /// Registers or removes the handler of our options.
     pub(crate) fn register(&self, handler: abi::ConfigProc, mode: u32) {
-        // SAFETY: the handler has the type that this mode is for, and is removed before it is unloaded.
+        // SAFETY: the handler has the type that this mode is for, and is removed before it is
+        // unloaded.
         unsafe { (self.functions.register_plugin)(handler as *const c_void, mode) };
     }
 

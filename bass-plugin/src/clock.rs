@@ -1,4 +1,5 @@
-//! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock; and what a host is told of the one that was asked for last.
+//! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock;
+//! and what a host is told of the one that was asked for last.
 
 use crate::error::BassError;
 use crate::settings::{self, ClockChoice, Settings};
@@ -11,7 +12,8 @@ use net::ptp::{PtpClient, PtpConfig};
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Clocks that were asked for, the newest last; and why the last PTP client that was asked for is not there.
+/// Clocks that were asked for, the newest last; and why the last PTP client that was asked for is
+/// not there.
 struct Known {
     clocks: Vec<Asked>,
     fault: Option<String>,
@@ -52,7 +54,8 @@ impl Known {
     }
 }
 
-/// The client of an interface and domain. One that runs with other settings is shared as it is: its ports cannot be opened twice, and two clocks would differ.
+/// The client of an interface and domain. One that runs with other settings is shared as it is: its
+/// ports cannot be opened twice, and two clocks would differ.
 ///
 /// # Errors
 /// If PTP's ports are refused.
@@ -71,7 +74,8 @@ pub(crate) fn client(config: PtpConfig) -> Result<Arc<PtpClient>, BassError> {
     Ok(client)
 }
 
-/// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs none of PTP's ports.
+/// What streams follow by these settings: nothing if they go by arrivals. The system's clock needs
+/// none of PTP's ports.
 pub(crate) fn timeline(settings: &Settings, interface: &Interface, domain: u8) -> Result<Option<Timeline>, BassError> {
     if !settings.ptp_enabled || settings.clock_mode.is_by_arrivals() {
         return Ok(None);

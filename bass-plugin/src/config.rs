@@ -1,7 +1,7 @@
 //! `BASS_CONFIG_AES67_*`.
 //!
-//! Model: one table of options. BASS shows every option to every add-on; what is not ours, or of another kind, is answered with 0, which a host sees as
-//! `BASS_ERROR_ILLPARAM`.
+//! Model: one table of options. BASS shows every option to every add-on; what is not ours, or of
+//! another kind, is answered with 0, which a host sees as `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
 use crate::api::thousandths;

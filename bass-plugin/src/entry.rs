@@ -37,7 +37,8 @@ fn load() -> Option<&'static PluginInfo> {
     if !REGISTERED.swap(true, Ordering::AcqRel) {
         settings::reset();
     }
-    // Each time, because a library that has stayed may meet another BASS; and once only in the same one.
+    // Each time, because a library that has stayed may meet another BASS; and once only in the same
+    // one.
     bass.register(config::handle, abi::PLUGIN_CONFIG_REMOVE);
     bass.register(config::handle, abi::PLUGIN_CONFIG_ADD);
     Some(&INFO)

@@ -74,7 +74,8 @@ impl From<net::interface::InterfaceError> for BassError {
     }
 }
 
-/// The words to the last error of any thread. A thread's own would be torn down by the thread's end, which keeps a library from being unloaded.
+/// The words to the last error of any thread. A thread's own would be torn down by the thread's
+/// end, which keeps a library from being unloaded.
 static TEXT: Mutex<String> = Mutex::new(String::new());
 
 /// The words to the last error.

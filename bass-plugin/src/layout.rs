@@ -1,4 +1,5 @@
-//! Structures of `bass_aes67.h`. Their layouts are checked here and, against the same numbers, by the header itself.
+//! Structures of `bass_aes67.h`. Their layouts are checked here and, against the same numbers, by
+//! the header itself.
 
 use std::ffi::c_char;
 use std::mem::{offset_of, size_of};
@@ -122,9 +123,10 @@ pub(crate) enum OutputForm {
 }
 
 impl OutputForm {
-    /// The form of a configuration by its first four bytes. The plain one begins with a group, whose
-    /// first byte is 224 to 239 (RFC 5771). The sized one begins with its size in the machine's
-    /// byte order, of which no byte is in that range: the forms cannot be confused in either order.
+    /// The form of a configuration by its first four bytes. The plain one begins with a group,
+    /// whose first byte is 224 to 239 (RFC 5771). The sized one begins with its size in the
+    /// machine's byte order, of which no byte is in that range: the forms cannot be confused in
+    /// either order.
     pub(crate) fn of(first: [u8; 4]) -> Option<Self> {
         match first {
             [224..=239, ..] => Some(Self::Plain),

@@ -1,8 +1,9 @@
 //! The BASS add-on `bass_aes67`: AES67 and Livewire streams in any program that plays by BASS.
 //!
-//! Model: BASS loads the library and asks `entry` for a procedure that opens `aes67://` URLs. A stream is a receiver of `net`, whose audio half BASS
-//! pulls as the channel's stream procedure; all streams of an interface and domain share one PTP client. What BASS and the host may call is in `addon`, `config`
-//! and `api`; behind these all is safe code.
+//! Model: BASS loads the library and asks `entry` for a procedure that opens `aes67://` URLs. A
+//! stream is a receiver of `net`, whose audio half BASS pulls as the channel's stream procedure;
+//! all streams of an interface and domain share one PTP client. What BASS and the host may call is
+//! in `addon`, `config` and `api`; behind these all is safe code.
 //!
 //! | module | what |
 //! |---|---|
@@ -16,7 +17,8 @@
 //!
 //! What `bass_ptp` needs as well (texts, threads, what is told of a clock) is in `bass_ffi`.
 //!
-//! Assumptions: BASS 2.4. Every thread of ours is joined by whoever ends the last thing that it works for, because the code may be unloaded right after.
+//! Assumptions: BASS 2.4. Every thread of ours is joined by whoever ends the last thing that it
+//! works for, because the code may be unloaded right after.
 
 mod abi;
 mod addon;

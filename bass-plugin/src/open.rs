@@ -170,7 +170,8 @@ fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result
     let (rate, channels) = (stream.format.sample_rate(), stream.format.channels());
     let instance = Instance::new(Arc::clone(stream), audio).into_raw();
     let functions = bass.functions();
-    // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives until BASS has called `free`, once, or until below.
+    // SAFETY: the instance is what `stream_proc` and the functions of `ADDON` expect, and lives
+    // until BASS has called `free`, once, or until below.
     let handle = unsafe {
         (functions.create_stream)(
             rate.as_hz(),
@@ -183,7 +184,8 @@ fn create(bass: &Bass, stream: &Arc<Stream>, audio: Audio, flags: u32) -> Result
     };
     if handle == 0 {
         let refused = BassError::new(bass.error(), "BASS made no channel of it");
-        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the pointer.
+        // SAFETY: a stream that was not made is not freed by BASS, so that nobody else has the
+        // pointer.
         drop(unsafe { Instance::from_raw(instance) });
         isolated(|| streams::remove(stream));
         return Err(refused);

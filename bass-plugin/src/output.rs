@@ -1,7 +1,8 @@
 //! Output streams: a channel of BASS as an AES67 stream.
 //!
-//! Model: the sender's thread decodes from the channel what each packet needs, when the packet is due by the clock, so that the channel is pulled at the pace of PTP and
-//! nothing is resampled. A second thread keeps the description up to date and announces it.
+//! Model: the sender's thread decodes from the channel what each packet needs, when the packet is
+//! due by the clock, so that the channel is pulled at the pace of PTP and nothing is resampled. A
+//! second thread keeps the description up to date and announces it.
 
 use crate::bass;
 use crate::clock;
@@ -126,7 +127,8 @@ impl Output {
     fn pace(&self) -> Result<SenderClock, BassError> {
         let interface = self.config.interfaces[0].clone();
         if self.config.pace == Pace::BySetting {
-            // Without PTP, as of a program that is refused its ports, this computer's clock will do.
+            // Without PTP, as of a program that is refused its ports, this computer's clock will
+            // do.
             let timeline = clock::timeline(&settings::get(), &interface, self.config.domain);
             return Ok(match timeline {
                 Ok(Some(Timeline::Ptp(client))) => SenderClock::Ptp(client),
@@ -139,7 +141,8 @@ impl Output {
             Pace::Ptp => settings::get().slave(interface, self.config.domain),
             Pace::Serve => settings::get().master(interface, self.config.domain),
         };
-        // Timestamps are PTP time or nothing is sent; a master that is lost later is held without end.
+        // Timestamps are PTP time or nothing is sent; a master that is lost later is held without
+        // end.
         config.reference.fallback_after = None;
         clock::client(config).map(SenderClock::Ptp)
     }
@@ -192,7 +195,8 @@ impl Output {
 /// Decodes what a packet needs; what the channel does not give is silence.
 fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &mut [f32]) + Send {
     move |_, out| {
-        // A host may stop the output in a call of its own that decoding leads to: whoever ends this thread then must be this thread, which does not wait for itself.
+        // A host may stop the output in a call of its own that decoding leads to: whoever ends this
+        // thread then must be this thread, which does not wait for itself.
         threads::mark_as_ours();
         let mut done = 0;
         for _ in 0..MOST_READS {
@@ -265,7 +269,8 @@ fn goes_on(stop: &(Mutex<bool>, Condvar)) -> bool {
     !*waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// What the description says of the timestamps: the grandmaster that they come from, or our own clock.
+/// What the description says of the timestamps: the grandmaster that they come from, or our own
+/// clock.
 fn reference_clock(ptp: Option<&PtpClient>, interface: &Interface) -> ReferenceClock {
     let status = ptp.map(PtpClient::status);
     let usable = status.filter(|status| status.reference.reading().map.is_some());

@@ -1,6 +1,8 @@
-//! Syncs: the host is called when the clock locks or unlocks, when the source changes, and when packets are lost.
+//! Syncs: the host is called when the clock locks or unlocks, when the source changes, and when
+//! packets are lost.
 //!
-//! Model: a stream that has such a sync has a thread, which compares what is known now with what was known 20 ms before.
+//! Model: a stream that has such a sync has a thread, which compares what is known now with what
+//! was known 20 ms before.
 
 use crate::abi::SyncProc;
 use crate::bass;
@@ -67,7 +69,8 @@ pub(crate) fn set(
     user: *mut c_void,
 ) -> u32 {
     let Some(bass) = bass::get() else { return 0 };
-    // SAFETY: the handle is that of a stream of ours that is not freed, the procedure and its pointer are the host's.
+    // SAFETY: the handle is that of a stream of ours that is not freed, the procedure and its
+    // pointer are the host's.
     let sync = unsafe { (bass.functions().new_sync)(stream.handle(), sync_type, procedure, user) };
     if sync == 0 {
         return 0;
@@ -90,7 +93,8 @@ impl Syncs {
         lock(&self.set).retain(|other| other.handle != sync);
     }
 
-    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync. Nobody waits for the thread then, so that its code must stay.
+    /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
+    /// Nobody waits for the thread then, so that its code must stay.
     pub(crate) fn end(&self) {
         *lock(&self.stopping) = true;
         self.stop.notify_all();

@@ -195,7 +195,8 @@ impl Options {
         Ok(())
     }
 
-    /// What a group's packets are, as far as it is told: L24 stereo at 48 kHz unless something else is asked for.
+    /// What a group's packets are, as far as it is told: L24 stereo at 48 kHz unless something else
+    /// is asked for.
     pub(crate) fn describe(&self, address: Ipv4Addr, port: u16) -> Result<StreamDescription, BassError> {
         let rate = SampleRate::from_hz(self.rate_hz.unwrap_or(48_000)).unwrap_or(SampleRate::HZ_48000);
         let encoding = self.encoding.unwrap_or(Encoding::L24);

@@ -1,5 +1,5 @@
-//! Programs as they were written for the public headers of `bass_aes67` and `bass_ptp`, in C, C# and
-//! Python: each calls every function of them once at least, in the real BASS.
+//! Programs as they were written for the public headers of `bass_aes67` and `bass_ptp`, in C, C#
+//! and Python: each calls every function of them once at least, in the real BASS.
 //!
 //! They find a PTP master and a stream on the loopback interface, which this is. What is missing
 //! here (BASS, a compiler, PTP's ports) is told, and the test counted as skipped.
@@ -117,8 +117,8 @@ fn a_program_in_python_runs_unchanged() {
     bench.run(&[Path::new("python3"), &source("python/public.py")]);
 }
 
-/// `cargo xtask windows --test` builds a folder with the program in C and the libraries for Windows,
-/// and names it.
+/// `cargo xtask windows --test` builds a folder with the program in C and the libraries for
+/// Windows, and names it.
 #[test]
 fn a_program_in_c_runs_unchanged_under_wine() {
     let Some(folder) = std::env::var_os("BASS_AES67_WINE").map(PathBuf::from) else {

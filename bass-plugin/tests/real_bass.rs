@@ -65,10 +65,12 @@ fn value(text: &str, name: &str) -> i64 {
 /// The shortest stretch of frames that counts as right.
 const STRETCH: usize = 480;
 
-/// How many frames are those of the stream as they were sent, in stretches of 10 ms and more: callbacks of a busy machine may come too late now and then, its sender leaves packets out, and audio is concealed
-/// there. Frame numbers are found by the samples themselves.
+/// How many frames are those of the stream as they were sent, in stretches of 10 ms and more:
+/// callbacks of a busy machine may come too late now and then, its sender leaves packets out, and
+/// audio is concealed there. Frame numbers are found by the samples themselves.
 fn exact_frames(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i32) -> usize {
-    // The number of a frame cannot be told from its samples, so it is looked for among all that may have been sent.
+    // The number of a frame cannot be told from its samples, so it is looked for among all that may
+    // have been sent.
     let newest = sent.newest.load(Ordering::Relaxed);
     let mut exact = 0;
     let mut start = 0;
@@ -87,7 +89,8 @@ fn exact_frames(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i
     exact
 }
 
-/// Fails unless most of what came, by the last line of the log, was played as it was sent: what a sender that stood still has left out did not come.
+/// Fails unless most of what came, by the last line of the log, was played as it was sent: what a
+/// sender that stood still has left out did not come.
 fn assert_mostly_exact(frames: &[[i32; 2]], sent: &Sent, sample: impl Fn(i64, i64) -> i32, log: &str) {
     let exact = exact_frames(frames, sent, sample);
     let received = value(log, "received") as usize * 48;
@@ -130,7 +133,8 @@ fn a_channel_of_16_bits_gives_the_samples_of_an_l16_stream() {
     assert_mostly_exact(&frames[begin + 960..], &sent, rounded, &log);
 }
 
-/// `cargo xtask windows --test` builds a folder with the host and both libraries for Windows, and names it.
+/// `cargo xtask windows --test` builds a folder with the host and both libraries for Windows, and
+/// names it.
 #[test]
 fn the_library_for_windows_works_under_wine() {
     let Some(folder) = std::env::var_os("BASS_AES67_WINE").map(PathBuf::from) else {

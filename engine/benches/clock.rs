@@ -1,4 +1,5 @@
-//! What a clock costs: time per Sync, with its Delay_Reqs, of the slave clock as it ships; and its size.
+//! What a clock costs: time per Sync, with its Delay_Reqs, of the slave clock as it ships; and its
+//! size.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engine::clock::{ClockLaw, Direction, SlaveClock, SlaveClockConfig, TimestampPair};

@@ -1,5 +1,6 @@
-//! What it costs to play a stream: time per frame of `Playout::pull` for 2 and 8 channels, time of a callback in which a gap begins and ends, and how many stereo streams of 1 ms packets one core can play, packets
-//! and all, as found by playing so many.
+//! What it costs to play a stream: time per frame of `Playout::pull` for 2 and 8 channels, time of
+//! a callback in which a gap begins and ends, and how many stereo streams of 1 ms packets one core
+//! can play, packets and all, as found by playing so many.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, WarmStart, stream};
@@ -16,7 +17,8 @@ const CALLBACK: usize = 480;
 /// Streams that are played at once.
 const STREAMS: usize = 64;
 
-/// A stream of noise from a sender whose clock is exact, on a card that is 100 ppm fast and that is known to be.
+/// A stream of noise from a sender whose clock is exact, on a card that is 100 ppm fast and that is
+/// known to be.
 struct Player {
     ingest: Ingest,
     playout: Playout<FusedDrift>,
@@ -112,7 +114,8 @@ fn pull(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What the worst callback costs: in each a packet is missing, so that a gap is predicted, filled and crossfaded.
+/// What the worst callback costs: in each a packet is missing, so that a gap is predicted, filled
+/// and crossfaded.
 fn conceal(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pull with a gap, per callback of 10 ms");
     for channels in [2, 8, 64] {

@@ -1,7 +1,8 @@
 //! Time per block of the resamplers, side by side: `cargo bench -p engine --bench resample`.
 //!
-//! Blocks of 480 frames at 100 ppm, as a sound card with a 10 ms period pulls them. Throughput counts frames, not samples. Each
-//! kernel that this machine has runs beside rubato's own default and [`SincResampler`], which converts between rates.
+//! Blocks of 480 frames at 100 ppm, as a sound card with a 10 ms period pulls them. Throughput
+//! counts frames, not samples. Each kernel that this machine has runs beside rubato's own default
+//! and [`SincResampler`], which converts between rates.
 
 use audioadapter_buffers::direct::InterleavedSlice;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

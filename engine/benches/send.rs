@@ -1,4 +1,5 @@
-//! What sending costs: time per packet, from a source that costs nothing to packets for the socket; and of a relay, from datagram to datagram.
+//! What sending costs: time per packet, from a source that costs nothing to packets for the socket;
+//! and of a relay, from datagram to datagram.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};

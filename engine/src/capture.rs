@@ -1,13 +1,18 @@
 //! A sound card as a source: from its crystal to the media timeline.
 //!
-//! Model: playout the other way round, with the same parts. The card's clock is estimated from the times of its callbacks, as that of a card that plays. A frame of the media
-//! timeline has a PTP time, that a host time (the reference's map), and that a place in what the card has captured (the card's map): that is where the stream should be.
-//! The step by which it moves is the ratio of the two measured rates, card over PTP, with a slow trim of what that leaves over; see [`crate::receive::DriftLaw`].
+//! Model: playout the other way round, with the same parts. The card's clock is estimated from the
+//! times of its callbacks, as that of a card that plays. A frame of the media timeline has a PTP
+//! time, that a host time (the reference's map), and that a place in what the card has captured
+//! (the card's map): that is where the stream should be. The step by which it moves is the ratio of
+//! the two measured rates, card over PTP, with a slow trim of what that leaves over; see
+//! [`crate::receive::DriftLaw`].
 //!
-//! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback, [`CaptureSource`] to the sender. They meet in lock-free rings.
+//! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback,
+//! [`CaptureSource`] to the sender. They meet in lock-free rings.
 //!
-//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks, the lateness of its callbacks and a millisecond of filter. What has not been
-//! captured when its packet leaves is concealed, and counted.
+//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks,
+//! the lateness of its callbacks and a millisecond of filter. What has not been captured when its
+//! packet leaves is concealed, and counted.
 
 use crate::clock::{MediaMap, PtpMap};
 use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
@@ -152,8 +157,9 @@ pub struct CaptureInput {
 }
 
 impl CaptureInput {
-    /// Takes a block of all the card's channels, interleaved, of which the last frame was captured at `now`, as far as the callback knows. Neither allocates nor waits; what
-    /// finds no room, because nobody sends, is lost.
+    /// Takes a block of all the card's channels, interleaved, of which the last frame was captured
+    /// at `now`, as far as the callback knows. Neither allocates nor waits; what finds no room,
+    /// because nobody sends, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
@@ -244,7 +250,8 @@ impl CaptureSource {
         self.erring_for = Nanos::ZERO;
     }
 
-    /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if there must be one.
+    /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if
+    /// there must be one.
     fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
         let follows = self.expected == Some(first);
         let Some(cursor) = self.cursor.filter(|_| follows) else {

@@ -1,16 +1,16 @@
 //! Units: times, durations, rates and media positions that cannot be mixed by mistake.
 //!
-//! Every clock has its own time type. Subtracting two times of the same clock gives [`Nanos`]; there is no way to
-//! subtract times of different clocks, because that difference means nothing without a map between the clocks
-//! (see [`crate::clock`]).
+//! Every clock has its own time type. Subtracting two times of the same clock gives [`Nanos`];
+//! there is no way to subtract times of different clocks, because that difference means nothing
+//! without a map between the clocks (see [`crate::clock`]).
 //!
 //! ```compile_fail
 //! use engine::{LocalTime, PtpTime};
 //! let nonsense = LocalTime::from_nanos(5) - PtpTime::from_nanos(3);
 //! ```
 //!
-//! Overflow: [`LocalTime`], [`PtpTime`] and [`Nanos`] saturate; [`RtpTimestamp`] wraps, as RFC 3550 says it must;
-//! [`Frames`] is plain `i64` arithmetic, which at 96 kHz lasts three million years.
+//! Overflow: [`LocalTime`], [`PtpTime`] and [`Nanos`] saturate; [`RtpTimestamp`] wraps, as RFC 3550
+//! says it must; [`Frames`] is plain `i64` arithmetic, which at 96 kHz lasts three million years.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
@@ -74,9 +74,9 @@ impl Sub for LocalTime {
     }
 }
 
-/// A time on the grandmaster's timescale, in ns since that timescale's epoch, whatever the epoch is (TAI from 1970,
-/// UTC, or the grandmaster's uptime). 128 bits, because the 48-bit seconds of IEEE 1588-2008 5.3.3 do not fit in 64
-/// bits of nanoseconds. Saturating.
+/// A time on the grandmaster's timescale, in ns since that timescale's epoch, whatever the epoch is
+/// (TAI from 1970, UTC, or the grandmaster's uptime). 128 bits, because the 48-bit seconds of IEEE
+/// 1588-2008 5.3.3 do not fit in 64 bits of nanoseconds. Saturating.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PtpTime(i128);
 
@@ -163,7 +163,8 @@ impl Nanos {
         Self(libm::round(s * NANOS_PER_SECOND as f64) as i64)
     }
 
-    /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped to those.
+    /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped
+    /// to those.
     ///
     /// ```
     /// use engine::Nanos;
@@ -302,8 +303,8 @@ impl SampleRate {
         self.0
     }
 
-    /// The duration of `frames` frames, rounded down to whole ns; exact over any length of time, because the product is
-    /// taken in 128 bits.
+    /// The duration of `frames` frames, rounded down to whole ns; exact over any length of time,
+    /// because the product is taken in 128 bits.
     ///
     /// ```
     /// use engine::{Frames, Nanos, SampleRate};
@@ -315,14 +316,15 @@ impl SampleRate {
         Nanos(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// The duration of `frames` frames with fraction, rounded to the nearest ns; for differences, not for positions of a long timeline.
+    /// The duration of `frames` frames with fraction, rounded to the nearest ns; for differences,
+    /// not for positions of a long timeline.
     #[must_use]
     pub fn duration_f64(self, frames: f64) -> Nanos {
         Nanos::from_secs_f64(frames / f64::from(self.0))
     }
 
-    /// The position that a media clock of exactly this rate has reached `elapsed_ns` ns after position 0; exact over any length of time, because the
-    /// product is taken in 128 bits.
+    /// The position that a media clock of exactly this rate has reached `elapsed_ns` ns after
+    /// position 0; exact over any length of time, because the product is taken in 128 bits.
     ///
     /// ```
     /// use engine::{Frames, SampleRate};
@@ -344,7 +346,8 @@ impl SampleRate {
     }
 }
 
-/// A count of audio frames (one sample of every channel), or a position on an unwrapped media timeline.
+/// A count of audio frames (one sample of every channel), or a position on an unwrapped media
+/// timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Frames(i64);
 
@@ -385,8 +388,8 @@ impl Sub for Frames {
     }
 }
 
-/// A position on an unwrapped media timeline with its fraction of a frame, exact over years: 64 bits of frames, and a
-/// fraction in [0, 1).
+/// A position on an unwrapped media timeline with its fraction of a frame, exact over years: 64
+/// bits of frames, and a fraction in [0, 1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct MediaPosition {
     frame: i64,
@@ -441,7 +444,8 @@ impl MediaPosition {
     }
 }
 
-/// The 32-bit media timestamp of an RTP packet, in frames (RFC 3550 5.1). Wraps: after 24 h 51 m at 48 kHz.
+/// The 32-bit media timestamp of an RTP packet, in frames (RFC 3550 5.1). Wraps: after 24 h 51 m at
+/// 48 kHz.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RtpTimestamp(u32);
 
@@ -464,7 +468,8 @@ impl RtpTimestamp {
         Self(position.0 as u32)
     }
 
-    /// The unwrapped position, among all that carry this timestamp, that lies nearest to `reference`.
+    /// The unwrapped position, among all that carry this timestamp, that lies nearest to
+    /// `reference`.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};
@@ -476,7 +481,8 @@ impl RtpTimestamp {
         Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
     }
 
-    /// Whether this one and a `suspect` of before, which jumped, belong together: they are at most `limit` apart, and the one is no copy of the other.
+    /// Whether this one and a `suspect` of before, which jumped, belong together: they are at most
+    /// `limit` apart, and the one is no copy of the other.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};

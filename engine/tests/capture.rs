@@ -24,12 +24,14 @@ fn config(channels: &[usize]) -> CaptureConfig {
     }
 }
 
-/// What a microphone hears at a host time, s: a tone, so slow that its phase tells the time to microseconds.
+/// What a microphone hears at a host time, s: a tone, so slow that its phase tells the time to
+/// microseconds.
 fn heard(at_s: f64) -> f32 {
     (0.5 * (std::f64::consts::TAU * TONE_HZ * at_s).sin()) as f32
 }
 
-/// Errors of the time at which the audio of packets was captured, us, and frames that were concealed. The card runs by `card_ppm` against the host, PTP by `ptp_ppm`.
+/// Errors of the time at which the audio of packets was captured, us, and frames that were
+/// concealed. The card runs by `card_ppm` against the host, PTP by `ptp_ppm`.
 fn run(seconds: i64, card_ppm: f64, ptp_ppm: f64) -> (Vec<(f64, f64)>, u64) {
     let (mut input, mut source) = capture(&config(&[1])).unwrap();
     let epoch = PtpTime::from_timestamp(1_790_000_000, 0);
@@ -67,7 +69,8 @@ fn run(seconds: i64, card_ppm: f64, ptp_ppm: f64) -> (Vec<(f64, f64)>, u64) {
     (errors, source.stats().concealed_frames)
 }
 
-/// How much later than `begin_s` the packet's audio was heard, us: that with the least difference, of those within 0.4 ms.
+/// How much later than `begin_s` the packet's audio was heard, us: that with the least difference,
+/// of those within 0.4 ms.
 fn time_error_us(packet: &[f32], begin_s: f64) -> f64 {
     let difference = |error_s: f64| {
         let frames = packet.iter().enumerate();
@@ -109,7 +112,8 @@ fn a_card_that_stops_and_goes_on_is_concealed_and_found_again() {
         concealed_at.push(source.stats().concealed_frames);
     }
     let lost = concealed_at[12_000] - concealed_at[9_000];
-    // What the card lost, the 250 ms after which its clock believes that, and the half second after which the stream goes there.
+    // What the card lost, the 250 ms after which its clock believes that, and the half second after
+    // which the stream goes there.
     assert!((14_000..52_800).contains(&lost), "{lost} frames were concealed");
     assert_eq!(concealed_at[29_999], concealed_at[12_000]);
     assert!(out.iter().all(|sample| (sample - 0.25).abs() < 1e-3), "{out:?}");

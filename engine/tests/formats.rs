@@ -1,4 +1,5 @@
-//! Encodings, numbers of channels, packet times and channel maps, through the ring and the jitter buffer.
+//! Encodings, numbers of channels, packet times and channel maps, through the ring and the jitter
+//! buffer.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(dead_code, reason = "the rig serves other tests, too")]
@@ -32,7 +33,8 @@ fn packets(config: &StreamConfig, lengths: impl IntoIterator<Item = usize>) -> V
     lengths.into_iter().enumerate().map(packet).collect()
 }
 
-/// Plays all packets with callbacks of some length. Returns the frames that were played and what the audio half says.
+/// Plays all packets with callbacks of some length. Returns the frames that were played and what
+/// the audio half says.
 fn play(config: StreamConfig, packets: &[Arrival], callback: usize) -> (Vec<Vec<f32>>, PlayoutStats) {
     let (mut ingest, mut playout) = stream(config).unwrap();
     let channels = config.channel_map.outputs();
@@ -60,7 +62,8 @@ fn assert_sine(played: &[Vec<f32>], levels: &[f64]) {
         let rms = (energy / tail.len() as f64).sqrt();
         let expected = level * LEVEL * std::f64::consts::FRAC_1_SQRT_2;
         assert!((rms - expected).abs() < 0.002 * level + 2e-5, "channel {channel}: {rms}, not {expected}");
-        // A sine is known by its second difference, sample by sample; so no click, loss or repetition goes unseen.
+        // A sine is known by its second difference, sample by sample; so no click, loss or
+        // repetition goes unseen.
         let turn = 2.0 - 2.0 * (sine(SENDER.frequency_hz, 12_000.0 / SENDER.frequency_hz - 1.0) / LEVEL);
         for three in tail.windows(3) {
             let [a, b, c] = [0, 1, 2].map(|i| f64::from(three[i][channel]));
@@ -91,7 +94,8 @@ fn every_packet_time_plays() {
     }
 }
 
-/// AES67 keeps packets within an Ethernet frame; there are senders that leave it to IP to split them, and networks with longer frames.
+/// AES67 keeps packets within an Ethernet frame; there are senders that leave it to IP to split
+/// them, and networks with longer frames.
 #[test]
 fn packets_longer_than_an_ethernet_frame_play() {
     for (channels, frames) in [(2, 384), (8, 384), (64, 48), (1, 9_600)] {

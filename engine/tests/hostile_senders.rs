@@ -1,8 +1,8 @@
-//! An adversary beside an honest sender, with its SSRC (and so, on a wire, with its forged address): what was true is
-//! heard during the attack, and a second after it nothing is left of it.
+//! An adversary beside an honest sender, with its SSRC (and so, on a wire, with its forged
+//! address): what was true is heard during the attack, and a second after it nothing is left of it.
 //!
-//! Measured against the same stream without the attack, sample by sample: a latency that an attack has raised, or a
-//! position that it has moved, is found out as well as a sound of its own.
+//! Measured against the same stream without the attack, sample by sample: a latency that an attack
+//! has raised, or a position that it has moved, is found out as well as a sound of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -29,7 +29,8 @@ const HONEST: Sender = Sender { ssrc: 0x1234, timestamp: 40_000, frequency_hz: 4
 /// It sounds otherwise.
 const FORGED: Sender = Sender { frequency_hz: 3_000.0, ..HONEST };
 
-/// A forged packet: its number and first frame, how long it is, and by how much after the honest one of that ms it comes.
+/// A forged packet: its number and first frame, how long it is, and by how much after the honest
+/// one of that ms it comes.
 #[derive(Clone, Copy)]
 struct Forged {
     sender: Sender,
@@ -40,7 +41,8 @@ struct Forged {
 }
 
 impl Forged {
-    /// The honest packet of this ms, as the others differ from it; it comes halfway to the next one.
+    /// The honest packet of this ms, as the others differ from it; it comes halfway to the next
+    /// one.
     fn copy(ms: i64) -> Self {
         let after = Nanos::from_micros(500);
         Self { sender: FORGED, sequence: ms, first: ms * PACKET as i64, frames: PACKET, after }
@@ -151,7 +153,8 @@ fn an_attack_with_the_streams_own_ssrc_is_not_heard() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The breakdown point: who knows the stream's next packet and is faster is heard, as long as the attack lasts.
+/// The breakdown point: who knows the stream's next packet and is faster is heard, as long as the
+/// attack lasts.
 #[test]
 fn who_sends_the_next_packet_first_is_heard_no_longer_than_the_attack() {
     for before_us in [100, 400] {
@@ -255,8 +258,9 @@ fn moves() -> impl Strategy<Value = Move> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Four attackers at once, each with a line of its own or none: the output is filled (the rig looks), what is heard is
-    /// the honest sender, and a second after the end nothing is left of it.
+    /// Four attackers at once, each with a line of its own or none: the output is filled (the rig
+    /// looks), what is heard is the honest sender, and a second after the end nothing is left of
+    /// it.
     #[test]
     fn whatever_is_forged_is_gone_a_second_later(attackers in proptest::collection::vec(moves(), 1..4)) {
         let forge = |ms: i64| {

@@ -1,4 +1,5 @@
-//! The audio half never allocates, whatever the network and PTP do, and fills every frame of its output. Nor does a sender, once it is made.
+//! The audio half never allocates, whatever the network and PTP do, and fills every frame of its
+//! output. Nor does a sender, once it is made.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

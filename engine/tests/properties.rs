@@ -1,5 +1,5 @@
-//! The properties that the fuzz targets search for violations of, tried on some inputs on every test run: random bytes, and valid messages of every
-//! type with a few bytes changed.
+//! The properties that the fuzz targets search for violations of, tried on some inputs on every
+//! test run: random bytes, and valid messages of every type with a few bytes changed.
 
 #[path = "../../fuzz/livewire_clock.rs"]
 mod livewire_clock;
@@ -47,7 +47,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A valid message in which a few bytes were changed, and which was perhaps cut short or padded.
+    /// A valid message in which a few bytes were changed, and which was perhaps cut short or
+    /// padded.
     fn mutated_message()(
         mut bytes in valid_message(),
         changes in vec((any::<Index>(), any::<u8>()), 0..4),
@@ -65,7 +66,8 @@ prop_compose! {
     }
 }
 
-/// A description with every kind of line that means something; each may go, come twice, or be elsewhere.
+/// A description with every kind of line that means something; each may go, come twice, or be
+/// elsewhere.
 const LINES: [&str; 22] = [
     "o=- 1 2 IN IP4 192.0.2.1",
     "s=Studio",

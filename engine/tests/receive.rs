@@ -1,4 +1,5 @@
-//! A stream from end to end, without the simulator: what is in the packets is what is played, when it was asked for.
+//! A stream from end to end, without the simulator: what is in the packets is what is played, when
+//! it was asked for.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -75,7 +76,8 @@ fn the_right_channel_is_not_the_left_one_later() {
 
 #[test]
 fn silence_before_the_first_packet_is_no_concealment() {
-    // PTP is known before the first packet comes, so playout begins at once, the whole depth before that packet's time.
+    // PTP is known before the first packet comes, so playout begins at once, the whole depth before
+    // that packet's time.
     let mut rig = Rig::new(MediaClock::Ptp { offset: 0 });
     let since_epoch_s = 100;
     let map =
@@ -152,7 +154,8 @@ fn packets_in_another_order_lose_nothing() {
     assert_eq!(stats.concealed_frames, expected_stats.concealed_frames, "{stats:?}");
     assert_eq!((stats.late_packets, stats.underruns, stats.jumps), (0, 0, expected_stats.jumps), "{stats:?}");
     assert!(roughness(&left(&played)[4_800..]) < roughness(&left(&expected)[4_800..]) + 1e-4);
-    // Not bit for bit: the media clock learns from arrivals one by one, so their order moves the ratio by parts per billion.
+    // Not bit for bit: the media clock learns from arrivals one by one, so their order moves the
+    // ratio by parts per billion.
     let worst = played.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-3, "differs by {worst}");
 }

@@ -1,4 +1,5 @@
-//! Whatever happens to a stream, in whatever order: nothing panics, nothing is left unwritten, and sound is back as soon as it can be.
+//! Whatever happens to a stream, in whatever order: nothing panics, nothing is left unwritten, and
+//! sound is back as soon as it can be.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(dead_code, reason = "the rig serves other tests, too")]
@@ -160,7 +161,8 @@ fn longest_silence(played: &[f32]) -> usize {
     longest
 }
 
-/// A new source is let in after 250 ms of silence of the old one; then come the estimate of its clock, the depth and the skew.
+/// A new source is let in after 250 ms of silence of the old one; then come the estimate of its
+/// clock, the depth and the skew.
 const SILENCE_RULE: Nanos = Nanos::from_millis(250);
 const BEGIN: Nanos = Nanos::from_millis(600);
 

@@ -1,4 +1,5 @@
-//! Two legs (SMPTE ST 2022-7) into one stream: whatever one of them loses, nothing is heard, and the media clock stays steady.
+//! Two legs (SMPTE ST 2022-7) into one stream: whatever one of them loses, nothing is heard, and
+//! the media clock stays steady.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(dead_code, reason = "the rig serves other tests, too")]
@@ -26,7 +27,8 @@ fn play(rig: &mut Rig, ms: Range<i64>, a: &[Arrival], b: &[Arrival]) -> Vec<f32>
     rig.run_legs(ms, [a, b], Playout::pull)
 }
 
-/// Where playout is against the sender's capture, in frames, after the callback at the end of a run.
+/// Where playout is against the sender's capture, in frames, after the callback at the end of a
+/// run.
 fn lag(rig: &Rig, to_ms: i64) -> f64 {
     let captured = (to_ms as f64) * 48.0 + f64::from(SENDER.timestamp);
     let position = rig.playout.stats().position;

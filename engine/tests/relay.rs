@@ -39,7 +39,8 @@ fn relay_config(input: StreamFormat, output: StreamFormat, packet_time: PacketTi
     RelayConfig { input: stream_config(input), output: sender_config(output, packet_time), latency: LATENCY }
 }
 
-/// PTP time that is 30 ppm faster than the host's, so that the day's frames do not fall on the host's nanoseconds.
+/// PTP time that is 30 ppm faster than the host's, so that the day's frames do not fall on the
+/// host's nanoseconds.
 fn reference(ahead: Nanos, epoch: u32) -> Reference {
     let mut reference = Reference::new(ReferenceConfig::default());
     step(&mut reference, ahead, epoch, START);
@@ -119,7 +120,8 @@ fn run(relay: &mut Relay, packets: &[(LocalTime, Vec<u8>)], end: LocalTime, mut 
     }
 }
 
-/// How many samples of what went out are not those that came in the latency before; `from` is the first frame that counts.
+/// How many samples of what went out are not those that came in the latency before; `from` is the
+/// first frame that counts.
 fn wrong_samples(encoding: Encoding, channels: usize, first: Frames, payload: &[u8], from: i64) -> usize {
     let frames = payload.chunks_exact(channels * encoding.bytes_per_sample());
     let frames = (first.get()..).zip(frames).filter(|(frame, _)| *frame >= from);
@@ -267,7 +269,8 @@ fn a_small_step_back_plays_nothing_of_the_old_timeline_again() {
     assert!(checked > 900, "{checked}");
 }
 
-/// Like [`run`], but the ingest may refuse packets: it wants a second one before it believes a jump.
+/// Like [`run`], but the ingest may refuse packets: it wants a second one before it believes a
+/// jump.
 fn run_tolerant(
     relay: &mut Relay,
     packets: &[(LocalTime, Vec<u8>)],

@@ -1,4 +1,5 @@
-//! What a listener hears when a sender starts anew or changes its name: a crossfade at most, never a click or more silence than there was.
+//! What a listener hears when a sender starts anew or changes its name: a crossfade at most, never
+//! a click or more silence than there was.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -30,7 +31,8 @@ fn longest_silence_ms(audio: &[f32]) -> usize {
     audio.chunk_by(|a, b| a.abs() < 1e-5 && b.abs() < 1e-5).map(<[f32]>::len).max().unwrap() / 48
 }
 
-/// The timestamps jump without a pause: what has come is played to its end, and what comes is faded in.
+/// The timestamps jump without a pause: what has come is played to its end, and what comes is faded
+/// in.
 #[test]
 fn a_jump_of_the_timestamps_is_a_crossfade() {
     let jumped = Sender { timestamp: 3_000_000_000, ..SENDER };
@@ -56,7 +58,8 @@ fn a_copy_confirms_no_jump() {
     assert_eq!((stats.generation, stats.refused), (1, 2));
 }
 
-/// While a source that has jumped is not known well enough yet, what cannot be played is concealed, not cut off.
+/// While a source that has jumped is not known well enough yet, what cannot be played is concealed,
+/// not cut off.
 #[test]
 fn a_source_that_stammers_is_not_cut_off() {
     let jumped = Sender { timestamp: 3_000_000_000, ..SENDER };
@@ -95,7 +98,8 @@ fn a_restart_keeps_the_rate() {
     }
 }
 
-/// Another sender's crystal is another one: what was known of the old one must not stand in the way.
+/// Another sender's crystal is another one: what was known of the old one must not stand in the
+/// way.
 #[test]
 fn another_sender_s_rate_is_learnt() {
     let other = Sender { ssrc: 0xB, timestamp: 3_000_000_000, ..SENDER };

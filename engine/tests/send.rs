@@ -1,4 +1,5 @@
-//! Sending, seen from the wire: what the packets hold, when they are due, and what becomes of both when clocks and callers misbehave.
+//! Sending, seen from the wire: what the packets hold, when they are due, and what becomes of both
+//! when clocks and callers misbehave.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -79,7 +80,8 @@ fn every_packet_time_and_format_has_its_frames_and_bytes() {
             }
         }
     }
-    // Sums of the standard's most channels, at most 64: L24 64 40 30 10 2 2, twice, and half of it at 96 kHz; L16 one and a half times as many.
+    // Sums of the standard's most channels, at most 64: L24 64 40 30 10 2 2, twice, and half of it
+    // at 96 kHz; L16 one and a half times as many.
     assert_eq!(
         made,
         2 * (64 + 40 + 30 + 10 + 2 + 2)
@@ -131,7 +133,8 @@ fn both_legs_send_the_same_packets() {
 
 #[test]
 fn timestamps_are_ptp_time_for_a_day_and_through_the_wrap() {
-    // Mono packets of 5 ms, so that the day passes quickly; a crystal that is off by 40 ppm. The wrap comes after half of the day.
+    // Mono packets of 5 ms, so that the day passes quickly; a crystal that is off by 40 ppm. The
+    // wrap comes after half of the day.
     let offset = 0x8000_0000u32.wrapping_sub((EPOCH_S * 48_000) as u32);
     let config =
         SenderConfig { media_clock_offset: offset, ..config(format(Encoding::L16, 48_000, 1), PacketTime::MS_5) };
@@ -162,7 +165,8 @@ fn timestamps_are_ptp_time_for_a_day_and_through_the_wrap() {
     assert!((packets as f64 - expected).abs() < 2.0, "{packets} against {expected}");
 }
 
-/// A host whose crystal wanders, a grandmaster that is heard 8 times a second with jitter, and the engine's own slave clock.
+/// A host whose crystal wanders, a grandmaster that is heard 8 times a second with jitter, and the
+/// engine's own slave clock.
 struct Host {
     clock: SlaveClock,
     random: ChaCha8Rng,
@@ -239,7 +243,8 @@ fn a_grandmaster_lost_for_ten_minutes_moves_the_stream_by_less_than_is_claimed_a
                 worst_locked = worst_locked.max(error);
             }
         }
-        // Everything up to the next step; departures follow each other like packets, but for the slew of 200 ppm.
+        // Everything up to the next step; departures follow each other like packets, but for the
+        // slew of 200 ppm.
         let until = now + Nanos::from_millis(125);
         while let Some(due) = sender.poll_timeout().filter(|&due| due < until) {
             if let Some((before, position)) = last {

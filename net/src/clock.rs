@@ -48,9 +48,11 @@ const TRIES: usize = 3;
 /// than a reading can err, were taken before somebody set the clock that stamps.
 const OLDEST: Nanos = Nanos::from_secs(1);
 const EARLIEST: Nanos = Nanos::from_micros(-100);
-/// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond, so the rate by 1 ppm, which is 10 ns in 10 ms.
+/// Between the two readings of a card's clock that give its rate: a reading errs by a microsecond,
+/// so the rate by 1 ppm, which is 10 ns in 10 ms.
 const RATE_INTERVAL: Nanos = Nanos::from_secs(1);
-/// Two measures of a card's rate that differ by more have a step of its clock between them, or a large change of its steering.
+/// Two measures of a card's rate that differ by more have a step of its clock between them, or a
+/// large change of its steering.
 const AGREEMENT_PPM: f64 = 100.0;
 
 /// What the host's clock is called by the system.
@@ -97,7 +99,8 @@ impl NonDecreasing {
     }
 }
 
-/// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted stamp.
+/// Both clocks at one moment: the host's, and the system's as it is (UTC). As exact as a converted
+/// stamp.
 #[must_use]
 pub fn now_with_system() -> (LocalTime, PtpTime) {
     let SystemRead { both, .. } = read_system(INTERRUPTED);
@@ -166,7 +169,8 @@ impl StampConverter {
         converted
     }
 
-    /// The host's time of a stamp in the time of a network card's clock that was just read; `None` if the stamp cannot be true, because that clock was set meanwhile.
+    /// The host's time of a stamp in the time of a network card's clock that was just read; `None`
+    /// if the stamp cannot be true, because that clock was set meanwhile.
     pub(crate) fn convert_hardware(
         &mut self,
         stamp: PtpTime,
@@ -271,7 +275,8 @@ impl SystemRead {
     }
 }
 
-/// A clock that was read between two moments of the system's clock, by that clock and the host's a little later: that reading's error comes on top.
+/// A clock that was read between two moments of the system's clock, by that clock and the host's a
+/// little later: that reading's error comes on top.
 fn beside_system(device: PtpTime, before: PtpTime, after: PtpTime, later: &Both) -> Both {
     Both { before: later.before - (later.other - before), other: device, after: later.after - (later.other - after) }
 }
@@ -300,7 +305,8 @@ fn age(both: &Both, stamp: PtpTime, waited: Nanos) -> Option<Nanos> {
     (EARLIEST..waited + OLDEST).contains(&age).then_some(age)
 }
 
-/// The system's clock as a source for [`engine::clock::Reference`]: reads it whenever it is asked to.
+/// The system's clock as a source for [`engine::clock::Reference`]: reads it whenever it is asked
+/// to.
 #[derive(Clone, Debug)]
 pub struct SystemReader {
     clock: SystemClock,
@@ -313,7 +319,8 @@ impl Default for SystemReader {
 }
 
 impl SystemReader {
-    /// A reader of the system's UTC, as PTP time: the kernel is asked for TAI - UTC, and 37 s (since 2017) are taken if nobody has told it.
+    /// A reader of the system's UTC, as PTP time: the kernel is asked for TAI - UTC, and 37 s
+    /// (since 2017) are taken if nobody has told it.
     #[must_use]
     pub fn new() -> Self {
         let tai_minus_utc_s = match platform::clock::discipline() {

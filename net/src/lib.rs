@@ -1,8 +1,10 @@
 //! The engine on a real machine: sockets, kernel timestamps, clocks and threads.
 //!
-//! Model: every thread here owns one control half of the engine and its sockets, waits for datagrams or for the half's next timeout, and publishes what it knows. Time
-//! is that of the host's raw crystal ([`clock`]); the kernel's timestamps of packets are converted to it. Nothing here plays audio: the audio half
-//! ([`engine::receive::Playout`]) is handed out, for a sound card's callback to pull.
+//! Model: every thread here owns one control half of the engine and its sockets, waits for
+//! datagrams or for the half's next timeout, and publishes what it knows. Time is that of the
+//! host's raw crystal ([`clock`]); the kernel's timestamps of packets are converted to it. Nothing
+//! here plays audio: the audio half ([`engine::receive::Playout`]) is handed out, for a sound
+//! card's callback to pull.
 //!
 //! | module | what |
 //! |---|---|
@@ -23,7 +25,8 @@
 //! | [`timer`] | calls at the pace of a clock |
 //! | [`interval_timer`] | calls at an interval, at the rate of a clock while there is one |
 //!
-//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and macOS. What they tell of a packet:
+//! Assumptions: IPv4. What depends on the operating system is in `platform`: Linux, Windows and
+//! macOS. What they tell of a packet:
 //!
 //! | system | when it came | when it left |
 //! |---|---|---|

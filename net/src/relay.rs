@@ -1,7 +1,8 @@
 //! Receiving a stream and sending it on.
 //!
-//! Model: one thread owns the engine's relay, the sockets of the input's legs, and those of the output's. It waits for datagrams or for the next packet that is due, by the
-//! reference of a PTP client.
+//! Model: one thread owns the engine's relay, the sockets of the input's legs, and those of the
+//! output's. It waits for datagrams or for the next packet that is due, by the reference of a PTP
+//! client.
 
 use crate::clock;
 use crate::error::{Error, Result};

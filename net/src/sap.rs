@@ -1,7 +1,8 @@
 //! Announcements: hearing those of others, and making our own.
 //!
-//! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an interface, and publishes its sessions whenever one has changed. Our own
-//! announcements need no thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
+//! Model: a thread keeps an [`engine::announce::sap::Directory`] of what is announced on an
+//! interface, and publishes its sessions whenever one has changed. Our own announcements need no
+//! thread: they are rare, and whoever sends a stream calls [`SapAnnouncer::advance`] now and then.
 
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -136,7 +137,8 @@ pub struct SapAnnouncer {
 }
 
 impl SapAnnouncer {
-    /// An announcer that has nothing to say yet; `interval` is the shortest base interval, 30 s by custom.
+    /// An announcer that has nothing to say yet; `interval` is the shortest base interval, 30 s by
+    /// custom.
     ///
     /// # Errors
     /// If a socket is refused.
@@ -175,7 +177,8 @@ impl SapAnnouncer {
         self.transmit();
     }
 
-    /// Announces anew, from the address that the interface has by now: what was said from another one cannot be taken back, and is forgotten.
+    /// Announces anew, from the address that the interface has by now: what was said from another
+    /// one cannot be taken back, and is forgotten.
     fn follow_interface(&mut self, now: LocalTime) {
         self.socket.attend(now);
         let address = IpAddr::V4(self.socket.interface().address);

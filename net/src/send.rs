@@ -1,10 +1,12 @@
 //! Sending streams.
 //!
-//! Model: one thread sends any number of streams. It sleeps until the next packet of any of them is due by the clock, writes all that are due, and hands them to the kernel in
-//! one call for each socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the reference of a PTP client, or one of its own that follows the
-//! system's clock.
+//! Model: one thread sends any number of streams. It sleeps until the next packet of any of them is
+//! due by the clock, writes all that are due, and hands them to the kernel in one call for each
+//! socket. Streams with the same interface, TTL and DSCP share a socket. The clock is the reference
+//! of a PTP client, or one of its own that follows the system's clock.
 //!
-//! Packets are late by what the thread is woken late and by the calls that hand them over; both are in [`StreamStatus::departures`].
+//! Packets are late by what the thread is woken late and by the calls that hand them over; both are
+//! in [`StreamStatus::departures`].
 
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
@@ -26,7 +28,8 @@ use std::sync::Arc;
 const INTERVAL: Nanos = Nanos::from_millis(50);
 /// How often the system's clock is read.
 const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(100);
-/// A system clock that nobody disciplines is given up after this long, and the stream goes by the host's crystal.
+/// A system clock that nobody disciplines is given up after this long, and the stream goes by the
+/// host's crystal.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);
 
 /// What senders are paced by.
@@ -71,7 +74,8 @@ pub struct StreamStatus {
     pub position: Frames,
     /// How late packets had been handed to the kernel.
     pub departures: Lateness,
-    /// Packets that were late by more than their own length: receivers with little latency miss those.
+    /// Packets that were late by more than their own length: receivers with little latency miss
+    /// those.
     pub late_packets: u64,
     /// Packets that left, by one leg at least.
     pub packets: u64,
@@ -108,7 +112,8 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    /// Starts to send, by the first interface and, what has a second leg, by the second one if there is one. Packets leave once the time is known.
+    /// Starts to send, by the first interface and, what has a second leg, by the second one if
+    /// there is one. Packets leave once the time is known.
     ///
     /// # Errors
     /// If a stream cannot be sent as configured, or a socket is refused.
@@ -429,7 +434,8 @@ struct Waiting<'a> {
     counts: (&'a mut u64, &'a mut u64),
 }
 
-/// Sends what waits for one socket, and tells when that begins to fail and when it works again. Returns why a datagram was refused, if one was.
+/// Sends what waits for one socket, and tells when that begins to fail and when it works again.
+/// Returns why a datagram was refused, if one was.
 fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [bool]) -> Option<String> {
     let number = group.first().map(|first| first.socket)?;
     let (socket, faulty) = (sockets.get_mut(number)?, faulty.get_mut(number)?);

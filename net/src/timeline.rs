@@ -1,5 +1,5 @@
-//! What the time of streams is taken from: our own PTP client, the Livewire clock, or a system clock
-//! that somebody else keeps.
+//! What the time of streams is taken from: our own PTP client, the Livewire clock, or a system
+//! clock that somebody else keeps.
 
 use crate::clock::{self, SystemReader};
 use crate::error::Result;
@@ -47,7 +47,8 @@ impl Timeline {
         }
     }
 
-    /// The time, and the number that changes when it is stepped; also of a clock that the client has fallen back to, which [`Self::reading`] does not tell.
+    /// The time, and the number that changes when it is stepped; also of a clock that the client
+    /// has fallen back to, which [`Self::reading`] does not tell.
     #[must_use]
     pub fn map_and_epoch(&self) -> Option<(PtpMap, u32)> {
         match self {
@@ -65,7 +66,8 @@ fn timeline_of(reference: &Reference) -> Option<(PtpMap, u32)> {
     reference.timeline().map(|map| (*map, reference.reading().epoch))
 }
 
-/// The system's clock as PTP time: somebody else (ptp4l with phc2sys, an NTP daemon) keeps it right. It is of no use while nobody does.
+/// The system's clock as PTP time: somebody else (ptp4l with phc2sys, an NTP daemon) keeps it
+/// right. It is of no use while nobody does.
 #[derive(Debug)]
 pub struct SystemTimeline {
     published: Arc<ArcSwap<(ClockReading, SystemReport)>>,

@@ -1,7 +1,8 @@
 //! Calls at the pace of a clock.
 //!
-//! Model: a thread waits for the moments at which the timeline is at a multiple of the period, and calls. What comes too late for a moment leaves it out, and
-//! the next call tells how many were left out.
+//! Model: a thread waits for the moments at which the timeline is at a multiple of the period, and
+//! calls. What comes too late for a moment leaves it out, and the next call tells how many were
+//! left out.
 
 use crate::clock;
 use crate::error::Result;
@@ -92,7 +93,8 @@ fn run(context: &Context, timeline: &Timeline, period: Nanos, mut call: impl FnM
 fn next(map: &PtpMap, now: LocalTime, period: Nanos, last: Option<i128>) -> (i128, u64) {
     let present = map.ptp_at(now).as_nanos().div_euclid(i128::from(period.as_nanos()));
     match last {
-        // The present moment's, or one that is a single period old, is called late; older ones are left out.
+        // The present moment's, or one that is a single period old, is called late; older ones are
+        // left out.
         Some(last) if present <= last + 2 && present >= last - 1 => (last + 1, 0),
         Some(last) if present > last => (present, u64::try_from(present - last - 1).unwrap_or(0)),
         // The beginning, or time was stepped back.

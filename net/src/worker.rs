@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 
 /// No thread waits longer than this, so that whatever it missed is seen to soon.
 const LONGEST_WAIT: Nanos = Nanos::from_millis(100);
-/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and more), above everything else. Of two threads that are equal neither holds up its
-/// work for the other's, so that one which may wait must be below.
+/// Priorities among real-time threads: below those of sound cards (JACK and PipeWire take 80 and
+/// more), above everything else. Of two threads that are equal neither holds up its work for the
+/// other's, so that one which may wait must be below.
 const PROMPT: i32 = 60;
 const PATIENT: i32 = 55;
 
@@ -153,7 +154,8 @@ impl Drop for Worker {
     }
 }
 
-/// Lets the calling thread run before all that are not real-time, if the system allows that; for threads that stand in for a sound card.
+/// Lets the calling thread run before all that are not real-time, if the system allows that; for
+/// threads that stand in for a sound card.
 pub fn ask_for_real_time() -> Scheduling {
     ask_for(PROMPT)
 }

@@ -1,6 +1,8 @@
-//! Time per block of all resamplers of `sim bench resamplers`: `cargo bench -p sim --features peers`.
+//! Time per block of all resamplers of `sim bench resamplers`:
+//! `cargo bench -p sim --features peers`.
 //!
-//! Blocks of 480 frames of two channels at 100 ppm, as a sound card with a 10 ms period pulls them. Throughput counts frames, not samples.
+//! Blocks of 480 frames of two channels at 100 ppm, as a sound card with a 10 ms period pulls them.
+//! Throughput counts frames, not samples.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sim::bench::contestants;

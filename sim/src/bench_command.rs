@@ -1,5 +1,5 @@
-//! `sim bench`: what its commands have in common, and `sim bench clocks`, which compares clock laws and writes and prints its tables. The other benches
-//! are modules below.
+//! `sim bench`: what its commands have in common, and `sim bench clocks`, which compares clock laws
+//! and writes and prints its tables. The other benches are modules below.
 
 mod detector;
 mod drift;
@@ -34,7 +34,8 @@ pub(crate) enum Bench {
     Detector(detector::Detector),
     /// Slips of senders and paths: packets that come later or earlier for good.
     Slips(slips::Slips),
-    /// Hours of clocks and streams with faults and attacks at random, and each glitch with its cause.
+    /// Hours of clocks and streams with faults and attacks at random, and each glitch with its
+    /// cause.
     Soak(soak::Soak),
     /// Compares resamplers: noise and distortion, flatness, latency, speed.
     Resamplers(resamplers::Resamplers),

@@ -1,8 +1,9 @@
 #![forbid(unsafe_code)]
-//! Discrete-event simulator of a whole network audio chain: grandmaster, network, host, the shipping engine, a sound card
-//! with its own crystal, and a listener who counts what crackles.
+//! Discrete-event simulator of a whole network audio chain: grandmaster, network, host, the
+//! shipping engine, a sound card with its own crystal, and a listener who counts what crackles.
 //!
-//! Same scenario and same seed give the same bytes on any machine: integer time, named ChaCha8 streams, `libm`, no hash tables, no wall clock.
+//! Same scenario and same seed give the same bytes on any machine: integer time, named ChaCha8
+//! streams, `libm`, no hash tables, no wall clock.
 
 pub mod baselines;
 pub mod bench;

@@ -1,6 +1,8 @@
-//! A trace that was written elsewhere, by `aes67 play --trace` or by an earlier run: shown as a run of the simulator is.
+//! A trace that was written elsewhere, by `aes67 play --trace` or by an earlier run: shown as a run
+//! of the simulator is.
 //!
-//! What nobody knows on a real network (truths, crackles) is left out of the pictures; glitches are what the receiver counted itself.
+//! What nobody knows on a real network (truths, crackles) is left out of the pictures; glitches are
+//! what the receiver counted itself.
 
 use crate::record::{ClockState, Incident, Occurrence, Recording, RunTrace, Subjects, TraceEvent, TraceRow};
 use crate::report::{self, Check, ReportError, Verdict};
@@ -64,7 +66,8 @@ pub fn load(path: &Path) -> Result<RunTrace, ReplayError> {
         let events = glitches(&rows);
         Recording { receiver, rows, events, ..Recording::default() }
     };
-    // A receiver is asked for one depth all along; its median is that, or what late packets made of it.
+    // A receiver is asked for one depth all along; its median is that, or what late packets made of
+    // it.
     let mut depths: Vec<f64> =
         rows().map(|row| row.depth_ms).filter(|depth| depth.is_finite() && *depth > 0.0).collect();
     depths.sort_by(f64::total_cmp);

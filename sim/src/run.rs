@@ -102,7 +102,8 @@ struct Played {
     heard: Option<Listening>,
 }
 
-/// Runs a scenario; with a folder, WAV files, pictures, `trace.csv` and `summary.json` are written into it.
+/// Runs a scenario; with a folder, WAV files, pictures, `trace.csv` and `summary.json` are written
+/// into it.
 ///
 /// # Errors
 /// If a file cannot be written, or an invariant was violated.
@@ -230,7 +231,8 @@ fn audible<'a>(loaded: &'a Loaded, surroundings: &Surroundings<'a>) -> Option<(A
     surroundings.chain.zip(loaded.stream.as_ref()).filter(|_| loaded.scenario.record.audio != Audio::None)
 }
 
-/// What a receiver's audio is held against: the scenario's reference, or its own where its surroundings make it another.
+/// What a receiver's audio is held against: the scenario's reference, or its own where its
+/// surroundings make it another.
 fn reference_name(receiver: &Receiver, surroundings: &Surroundings<'_>) -> String {
     // No receiver's name has a dot.
     if surroundings.has_own_reference() { format!("{}.{REFERENCE}", receiver.name.as_ref()) } else { REFERENCE.into() }
@@ -271,7 +273,8 @@ fn render_reference(
             break;
         }
         capture.push(&block)?;
-        // A run that was stopped is worth listening to only beside its reference: as far as the receivers came.
+        // A run that was stopped is worth listening to only beside its reference: as far as the
+        // receivers came.
         let reached = control.reached_ms.load(Ordering::Relaxed) as i64 * 1_000_000;
         if control.cancelled.load(Ordering::Relaxed) && at >= reached {
             break;
@@ -281,7 +284,8 @@ fn render_reference(
     Ok(())
 }
 
-/// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the run.
+/// Keeps the worst moment's waveform: the longest crackle's after the start, or the middle of the
+/// run.
 fn cut_excerpt(
     receiver: &Receiver,
     loaded: &Loaded,

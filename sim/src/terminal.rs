@@ -1,4 +1,5 @@
-//! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce a failure.
+//! What a person sees on the terminal: a progress bar, the table of verdicts, and how to reproduce
+//! a failure.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sim::check::Judgement;
@@ -53,7 +54,8 @@ impl Progress {
     }
 }
 
-/// A line for whoever reads along. If nobody does any more, as after `| head`, files and the exit code tell all the same.
+/// A line for whoever reads along. If nobody does any more, as after `| head`, files and the exit
+/// code tell all the same.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

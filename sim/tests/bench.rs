@@ -1,4 +1,5 @@
-//! The comparison of clock laws: its model against published figures, its result against itself, and its command line.
+//! The comparison of clock laws: its model against published figures, its result against itself,
+//! and its command line.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! The comparison of drift laws: its models against figures of an earlier model, and its result against itself.
+//! The comparison of drift laws: its models against figures of an earlier model, and its result
+//! against itself.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,7 +14,8 @@ fn bench(name: &str, overrides: &[&str], laws: &[DriftLawKind], seeds: u64) -> V
     compare_drift_laws(&plan, &Control::default()).unwrap().unwrap()
 }
 
-/// A law without memory shows the model as it is: level, jitter, stalls and beat, and what becomes of them.
+/// A law without memory shows the model as it is: level, jitter, stalls and beat, and what becomes
+/// of them.
 #[test]
 fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
     for (name, rms_ppm, phase_noise_dbc) in [("A", 6.25, -48.0), ("B", 15.4, -39.0)] {
@@ -21,12 +23,14 @@ fn the_proportional_law_wobbles_as_in_the_model_of_which_the_goals_come() {
         let rms = figures.ratio_rms_ppm.unwrap();
         assert!((rms / rms_ppm - 1.0).abs() < 0.05, "{figures:?}");
         assert!((figures.phase_noise_dbc.unwrap() - phase_noise_dbc).abs() < 1.5, "{figures:?}");
-        // Standing off by the card's 100 ppm over the gain, more than the level says by up to half a packet.
+        // Standing off by the card's 100 ppm over the gain, more than the level says by up to half
+        // a packet.
         assert!((9.0..13.0).contains(&figures.delay_max_ms), "{figures:?}");
     }
 }
 
-/// Other receivers' loops, with what their sources say they look at, against figures of an earlier model of them.
+/// Other receivers' loops, with what their sources say they look at, against figures of an earlier
+/// model of them.
 #[test]
 fn loops_on_the_level_wobble_as_in_the_model_of_which_the_goals_come() {
     let published = [

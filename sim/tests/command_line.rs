@@ -1,4 +1,5 @@
-//! The program as a person or a script meets it: exit codes, messages, and the files that it leaves behind.
+//! The program as a person or a script meets it: exit codes, messages, and the files that it leaves
+//! behind.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

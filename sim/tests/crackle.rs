@@ -1,4 +1,5 @@
-//! Is the judge honest? Renders without faults must have no crackles; planted faults must be found, once, and in place.
+//! Is the judge honest? Renders without faults must have no crackles; planted faults must be found,
+//! once, and in place.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
@@ -245,8 +246,9 @@ fn random_clicks_are_found() {
         let (mut played, mut expected) = (original.clone(), Vec::new());
         let mut at = 20_000;
         while at < original.len() / 2 - 150_000 {
-            // Some 30 ms from one another at the least, often a good deal more; only where the fault makes a jump.
-            // A dropped frame is a small step in most programmes, yet must be found.
+            // Some 30 ms from one another at the least, often a good deal more; only where the
+            // fault makes a jump. A dropped frame is a small step in most programmes, yet must be
+            // found.
             let limit = if matches!(fault, Fault::DroppedFrame) { 0.01 } else { 0.0316 };
             at += 12_000 + rng.next_u32() as usize % 9_000;
             if step(&played, fault, at) > limit {

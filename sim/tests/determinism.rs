@@ -55,7 +55,8 @@ fn weather(session: &Session) -> Vec<(u32, u64, u64)> {
         .collect()
 }
 
-/// Whoever plays, and however late, the packets on the wire are the same: the engine's Delay_Reqs do not depend on its card.
+/// Whoever plays, and however late, the packets on the wire are the same: the engine's Delay_Reqs
+/// do not depend on its card.
 #[test]
 fn the_card_does_not_change_the_weather() {
     let loss = "network.media.loss=0.01";

@@ -1,5 +1,5 @@
-//! The engine's audio half never asks the allocator for anything, in any scenario that ships: all of them are run until their faults are over, and every
-//! pull is watched.
+//! The engine's audio half never asks the allocator for anything, in any scenario that ships: all
+//! of them are run until their faults are over, and every pull is watched.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

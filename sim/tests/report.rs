@@ -1,5 +1,5 @@
-//! Draws every picture of runs of all sizes, down to none at all. What the pictures are made from is tested where it is computed;
-//! here it matters that nothing panics and every file appears.
+//! Draws every picture of runs of all sizes, down to none at all. What the pictures are made from
+//! is tested where it is computed; here it matters that nothing panics and every file appears.
 
 mod story;
 

@@ -1,4 +1,5 @@
-//! What a person is told of a scenario file that is wrong: file, line, column, and what would be right.
+//! What a person is told of a scenario file that is wrong: file, line, column, and what would be
+//! right.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +10,8 @@ use sim::run::Budget;
 use sim::scenario::{Loaded, ScenarioError};
 use std::path::Path;
 
-/// The message about a scenario text, after its place; the place must be the line that holds `at`, and its column that of `at`.
+/// The message about a scenario text, after its place; the place must be the line that holds `at`,
+/// and its column that of `at`.
 #[track_caller]
 fn message_at(at: &str, text: &str, overrides: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -506,7 +508,8 @@ fn an_override_changes_what_it_names() {
     assert_eq!(loaded.name, "short");
 }
 
-/// A check that needs the whole file points into the file, also when its values were changed from the command line.
+/// A check that needs the whole file points into the file, also when its values were changed from
+/// the command line.
 #[test]
 fn an_override_does_not_move_the_places_of_errors() {
     let said = message_at("15\n", short::SCENARIO, &["duration_s=10"]);

@@ -1,4 +1,5 @@
-//! Every scenario that ships holds: with somebody listening if it expects something of the sound and is short, else without the audio.
+//! Every scenario that ships holds: with somebody listening if it expects something of the sound
+//! and is short, else without the audio.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +10,8 @@ use sim::scenario::{Audio, Loaded, Metric, ReceiverKind};
 use sim::world::Control;
 use std::path::{Path, PathBuf};
 
-/// Seconds of all receivers together that are listened to here; longer ones are for whoever runs the scenario.
+/// Seconds of all receivers together that are listened to here; longer ones are for whoever runs
+/// the scenario.
 const LISTENED_S: f64 = 400.0;
 
 fn shipped() -> Vec<PathBuf> {

@@ -23,7 +23,8 @@ fn main() {
     }
 }
 
-/// Whether the preprocessor finds what the shim includes: asked first, because a failed compilation would print its errors.
+/// Whether the preprocessor finds what the shim includes: asked first, because a failed compilation
+/// would print its errors.
 fn has_headers(build: &cc::Build, source: &str) -> bool {
     let Ok(compiler) = build.try_get_compiler() else { return false };
     let mut command: Command = compiler.to_command();

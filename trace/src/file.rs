@@ -1,6 +1,7 @@
 //! Rows as CSV: one line per row of each receiver.
 //!
-//! Numbers have fixed decimals, a missing value is an empty field, and lines end in a line feed, so that the same run gives the same bytes on every platform.
+//! Numbers have fixed decimals, a missing value is an empty field, and lines end in a line feed, so
+//! that the same run gives the same bytes on every platform.
 
 use crate::{ClockState, TraceRow};
 use engine::text::TextError;
@@ -380,7 +381,8 @@ fn optional(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| fixed(value, decimals))
 }
 
-/// A number with that many decimals, nothing for one that is not known; a negative zero loses its sign, for it would differ where rounding differs.
+/// A number with that many decimals, nothing for one that is not known; a negative zero loses its
+/// sign, for it would differ where rounding differs.
 fn fixed(value: f64, decimals: usize) -> String {
     if value.is_nan() {
         return String::new();

@@ -1,5 +1,5 @@
-//! The property that the fuzz target searches for violations of, on what it found to reach code that
-//! nothing shorter reaches.
+//! The property that the fuzz target searches for violations of, on what it found to reach code
+//! that nothing shorter reaches.
 
 #[path = "../../fuzz/replay.rs"]
 mod replay;

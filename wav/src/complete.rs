@@ -10,8 +10,9 @@ const FIRST_CHUNK: u64 = 12;
 /// Name and length of a chunk.
 const CHUNK_HEADER: u64 = 8;
 
-/// Has a RIFF file that could not be written to its end, as on a full disk, tell the length that it has: that of the whole frames in it. What follows them is cut off. Returns
-/// how many frames there are. Where the header itself did not fit there are none, and the file stays as it is.
+/// Has a RIFF file that could not be written to its end, as on a full disk, tell the length that it
+/// has: that of the whole frames in it. What follows them is cut off. Returns how many frames there
+/// are. Where the header itself did not fit there are none, and the file stays as it is.
 ///
 /// # Errors
 /// If the file cannot be read or changed.

@@ -1,6 +1,7 @@
 //! BASS and the add-on, loaded at run time, for the examples.
 //!
-//! Where they are: `BASS` and `BASS_AES67` in the environment, or else beside the program or in the current folder.
+//! Where they are: `BASS` and `BASS_AES67` in the environment, or else beside the program or in the
+//! current folder.
 
 #![expect(dead_code, reason = "each example uses its part")]
 
@@ -57,7 +58,8 @@ pub(crate) struct Bass {
 /// A function of a library.
 macro_rules! call {
     ($library:expr, $name:literal, fn($($type:ty),*) -> $result:ty, $($argument:expr),*) => {{
-        // SAFETY: the type is that of the function in its header, and the arguments are as that asks for.
+        // SAFETY: the type is that of the function in its header, and the arguments are as that
+        // asks for.
         unsafe {
             let function: libloading::Symbol<'_, unsafe extern "system" fn($($type),*) -> $result> = $library.get($name)?;
             function($($argument),*)
@@ -94,7 +96,8 @@ impl Bass {
         Ok(bass)
     }
 
-    /// The same from what examples are called with: interface, PTP domain and seconds (60), as far as they are given.
+    /// The same from what examples are called with: interface, PTP domain and seconds (60), as far
+    /// as they are given.
     pub(crate) fn load_with(device: i32, arguments: &[String]) -> Result<(Self, u32)> {
         let bass = Self::load(device)?;
         if let Some(interface) = arguments.first() {
@@ -181,7 +184,8 @@ impl Bass {
 
     /// The function that decodes from a channel, to be called in a sound card's callback.
     pub(crate) fn get_data(&self) -> Result<GetData> {
-        // SAFETY: the type is that of the function in its header. The library stays loaded as long as this.
+        // SAFETY: the type is that of the function in its header. The library stays loaded as long
+        // as this.
         Ok(unsafe { *self.bass.get::<GetData>(b"BASS_ChannelGetData")? })
     }
 
@@ -199,7 +203,8 @@ impl Bass {
         Ok(stats)
     }
 
-    /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2 goes by the system's clock.
+    /// Sends a channel to a group; `clock` 0 waits for a PTP master, 1 is one if there is none, 2
+    /// goes by the system's clock.
     pub(crate) fn send(&self, channel: u32, group: &str, name: &str, clock: u32) -> Result<Output> {
         let (group, name) = (CString::new(group)?, CString::new(name)?);
         let null = std::ptr::null();

@@ -1,4 +1,5 @@
-//! Strings of hosts: bytes (UTF-8, or else Latin-1, which is what Windows' code page is in the west) or UTF-16.
+//! Strings of hosts: bytes (UTF-8, or else Latin-1, which is what Windows' code page is in the
+//! west) or UTF-16.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -12,7 +13,8 @@ const KEPT: usize = 64;
 /// A host's string; `None` for a null pointer, or one that does not end within 32 768 characters.
 ///
 /// # Safety
-/// The pointer is null or to a string that ends in a zero: of bytes, or of 16-bit units if it is `wide`.
+/// The pointer is null or to a string that ends in a zero: of bytes, or of 16-bit units if it is
+/// `wide`.
 pub unsafe fn from_host(text: *const c_void, wide: bool) -> Option<String> {
     if text.is_null() {
         return None;
@@ -21,7 +23,8 @@ pub unsafe fn from_host(text: *const c_void, wide: bool) -> Option<String> {
         let mut units = Vec::new();
         let text = text.cast::<u16>();
         loop {
-            // SAFETY: no zero came before this unit, so that it is part of the string. A host's pointer need not be aligned.
+            // SAFETY: no zero came before this unit, so that it is part of the string. A host's
+            // pointer need not be aligned.
             match unsafe { text.add(units.len()).read_unaligned() } {
                 0 => return Some(String::from_utf16_lossy(&units)),
                 _ if units.len() == LONGEST => return None,

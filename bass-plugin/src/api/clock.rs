@@ -67,7 +67,8 @@ fn start(interface: Option<&str>, domain: u32) -> Result<(), BassError> {
     }
     threads::stay_loaded();
     *started = Some(match settings.clock_mode {
-        // Whoever keeps the system's clock may hold PTP's ports; and it needs no network, but one that is named should be there.
+        // Whoever keeps the system's clock may hold PTP's ports; and it needs no network, but one
+        // that is named should be there.
         ClockChoice::System => {
             interface.map(|_| settings.interface(interface)).transpose()?;
             Timeline::System(clock::system()?)
@@ -194,7 +195,8 @@ extern "system" fn BASS_AES67_TimerStop(timer: u32) -> i32 {
     guarded(0, || {
         let stop = || {
             let timer = TIMERS.remove(timer)?;
-            // Taken out of its cell: the thread has ended when this returns, unless it is the caller.
+            // Taken out of its cell: the thread has ended when this returns, unless it is the
+            // caller.
             let taken = timer.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(taken);
             Ok(())

@@ -17,7 +17,8 @@ pub(crate) fn bass_symbol(name: &CStr) -> *const c_void {
     unsafe { GetProcAddress(library, name.as_ptr().cast()) }.map_or(null(), |found| found as *const c_void)
 }
 
-/// Called by the loader, whose lock is held. Streams have ended by then, and what would not have keeps the library loaded: there is nothing to wait for.
+/// Called by the loader, whose lock is held. Streams have ended by then, and what would not have
+/// keeps the library loaded: there is nothing to wait for.
 #[unsafe(no_mangle)]
 extern "system" fn DllMain(_: HINSTANCE, reason: u32, reserved: *mut c_void) -> i32 {
     // At the process's end (`reserved` is not null) BASS may be gone already.

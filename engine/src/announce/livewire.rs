@@ -1,11 +1,15 @@
 //! Livewire: channel numbers, and the advertisements of its nodes.
 //!
-//! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number. Nodes advertise their sources on 239.192.255.3, port 4001: all of them when
-//! something has changed and now and then, and in between a summary that only shows that the node lives. A datagram is a header of 16 bytes and *phrases*: four letters, a type, and
-//! an operand whose length the type tells.
+//! Model: a channel is a number from 1 to 32767, and its group is 239.192.0.0 plus that number.
+//! Nodes advertise their sources on 239.192.255.3, port 4001: all of them when something has
+//! changed and now and then, and in between a summary that only shows that the node lives. A
+//! datagram is a header of 16 bytes and *phrases*: four letters, a type, and an operand whose
+//! length the type tells.
 //!
-//! Assumptions: the format is not published. This is what is known of it from the wire (`read_lw_sources` by N. Prater, and others who followed); phrases that are not known are
-//! passed over, and a type that is not known ends the datagram with an error, because its length is not known either.
+//! Assumptions: the format is not published. This is what is known of it from the wire
+//! (`read_lw_sources` by N. Prater, and others who followed); phrases that are not known are passed
+//! over, and a type that is not known ends the datagram with an error, because its length is not
+//! known either.
 
 use crate::units::{LocalTime, Nanos};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,4 +1,5 @@
-//! Telling what streams there are: descriptions ([`sdp`]) and their announcement ([`sap`]), and the advertisements of [`livewire`].
+//! Telling what streams there are: descriptions ([`sdp`]) and their announcement ([`sap`]), and the
+//! advertisements of [`livewire`].
 
 pub mod livewire;
 pub mod sap;

@@ -1,8 +1,11 @@
-//! A bank of filters that assume different wander of the rate, all fed by the same reduction of the samples.
+//! A bank of filters that assume different wander of the rate, all fed by the same reduction of the
+//! samples.
 //!
-//! Model: a crystal at rest wanders little, one that warms up wanders a lot, and a filter that assumes the wrong one either lags or is noisy. Every filter of the
-//! bank is scored by how well it would have predicted the offset 30 s ahead, against the present estimate of an agile one, which hardly lags. The steadiest filter
-//! that is not beaten speaks. A steady filter that is beaten by far restarts from the speaker's state, so that it is right again when the crystal comes to rest.
+//! Model: a crystal at rest wanders little, one that warms up wanders a lot, and a filter that
+//! assumes the wrong one either lags or is noisy. Every filter of the bank is scored by how well it
+//! would have predicted the offset 30 s ahead, against the present estimate of an agile one, which
+//! hardly lags. The steadiest filter that is not beaten speaks. A steady filter that is beaten by
+//! far restarts from the speaker's state, so that it is right again when the crystal comes to rest.
 
 use super::block::{Block, Reduction};
 use super::estimator::{Direction, Sample};
@@ -10,8 +13,10 @@ use super::kalman::{Kalman, Prior, Wander};
 use super::wander::PhaseWander;
 use crate::units::{LocalTime, Nanos};
 
-/// What each filter takes the crystal to do, steadiest first: at rest it wanders by 1 ppb per square root of a second; one that warms up, or follows the
-/// sun, drifts by up to 20 ppb per second, and the drift itself changes over minutes; the last one believes hardly anything that is a minute old.
+/// What each filter takes the crystal to do, steadiest first: at rest it wanders by 1 ppb per
+/// square root of a second; one that warms up, or follows the sun, drifts by up to 20 ppb per
+/// second, and the drift itself changes over minutes; the last one believes hardly anything that is
+/// a minute old.
 const WANDERS: [Wander; 6] = [
     Wander::of_rate(1.0),
     Wander::of_rate(10.0),
@@ -21,7 +26,8 @@ const WANDERS: [Wander; 6] = [
     Wander { rate: 1000.0, drift: 10.0 },
 ];
 const MOST_AGILE: usize = WANDERS.len() - 1;
-/// The filter that the others are compared with: agile enough for any crystal, and still not as noisy as the last one.
+/// The filter that the others are compared with: agile enough for any crystal, and still not as
+/// noisy as the last one.
 const REFERENCE: usize = 4;
 /// The filter that speaks until predictions are scored.
 const FIRST_SPEAKER: usize = 1;
@@ -30,26 +36,31 @@ const HORIZON: Nanos = Nanos::from_secs(30);
 /// Predictions that wait for their time, and the time between them.
 const SNAPSHOTS: usize = 6;
 const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i64);
-/// Predictions over which the two scores forget: a quarter of an hour, to tell small differences apart; a minute, to notice a crystal that begins to warm up.
+/// Predictions over which the two scores forget: a quarter of an hour, to tell small differences
+/// apart; a minute, to notice a crystal that begins to warm up.
 const LONG_MEMORY: f64 = 180.0;
 const SHORT_MEMORY: f64 = 12.0;
 /// Predictions before any filter is chosen by them.
 const FIRST_CHOICE: f64 = 6.0;
-/// A more agile filter must be better by these factors (in mean square), because being steady is worth something.
+/// A more agile filter must be better by these factors (in mean square), because being steady is
+/// worth something.
 const BEATEN_LONG: f64 = 1.1;
 const BEATEN_SHORT: f64 = 2.5;
 /// Beaten by this factor, a filter is lost and starts again from the speaker.
 const LOST: f64 = 6.0;
 /// Share of the usual number of samples in a block that is forgotten with every shorter one: 1 / 8.
 const FORGET_COUNT: u32 = 8;
-/// A filter that is this many standard deviations of the reference away from that, in so many snapshots in a row, lags, whatever its score.
+/// A filter that is this many standard deviations of the reference away from that, in so many
+/// snapshots in a row, lags, whatever its score.
 const LAG_SIGMAS: f64 = 4.0;
 const LAG_SNAPSHOTS: u32 = 2;
-/// A block of least values may hold as many samples as leave this many blocks of the reverse ones so far.
+/// A block of least values may hold as many samples as leave this many blocks of the reverse ones
+/// so far.
 const REVERSE_BLOCKS: u32 = 2;
 /// From one reverse block to the next, forward blocks may grow by one sample, and by 1 / 4.
 const COUNT_GROWTH: u32 = 4;
-/// A drift that is this many standard deviations from nothing is one, and is one no more below the second.
+/// A drift that is this many standard deviations from nothing is one, and is one no more below the
+/// second.
 const DRIFT_FOUND: f64 = 2.0;
 const DRIFT_KEPT: f64 = 1.0;
 /// An error of prediction is excused that is up to so many variances of the other clock's wander:
@@ -117,8 +128,9 @@ impl Member {
         }
     }
 
-    /// Whether a block ends here. Blocks of least values must hold as many samples in both directions, so that their mean lateness cancels; what is sparse,
-    /// mostly the reverse one, decides how many that can be.
+    /// Whether a block ends here. Blocks of least values must hold as many samples in both
+    /// directions, so that their mean lateness cancels; what is sparse, mostly the reverse one,
+    /// decides how many that can be.
     fn is_full(&mut self, now: LocalTime, direction: Direction, count: u32, length: Nanos) -> bool {
         let worth = self.filter.is_worth(now, direction, count);
         if self.reduction == Reduction::Mean {
@@ -194,13 +206,15 @@ impl Bank {
         &self.members[self.speaker].filter
     }
 
-    /// Square of the distance between the speaker and the reference, ns^2: a speaker that begins to lag does not know it yet.
+    /// Square of the distance between the speaker and the reference, ns^2: a speaker that begins to
+    /// lag does not know it yet.
     pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
         let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.speaker().offset_ns(now);
         lag_ns * lag_ns
     }
 
-    /// Variance of the speaker's error that its covariance does not hold, ns^2: it may lag, and packets may be late by more in one direction.
+    /// Variance of the speaker's error that its covariance does not hold, ns^2: it may lag, and
+    /// packets may be late by more in one direction.
     pub(super) fn hidden_variance(&self, now: LocalTime) -> f64 {
         let asymmetry_ns = self.asymmetry_ns();
         self.lag_variance(now) + asymmetry_ns * asymmetry_ns
@@ -214,7 +228,8 @@ impl Bank {
         speaker.filter.covariance()[0][0] + hidden_ns * hidden_ns
     }
 
-    /// What the speaker's offset may be wrong by because packets are late; nothing if that belongs to it.
+    /// What the speaker's offset may be wrong by because packets are late; nothing if that belongs
+    /// to it.
     fn asymmetry_ns(&self) -> f64 {
         let speaker = &self.members[self.speaker];
         if speaker.two_way { speaker.filter.noise().asymmetry_ns() } else { 0.0 }

@@ -1,10 +1,12 @@
 //! Reducing a block of samples to one.
 //!
-//! Model: packets are late, never early. Of N packets with exponential jitter J the least late one errs by J / N, any average by J / sqrt(N); with normal
-//! jitter it is the other way round. So samples are reduced in both ways, and what follows finds out which is steadier.
+//! Model: packets are late, never early. Of N packets with exponential jitter J the least late one
+//! errs by J / N, any average by J / sqrt(N); with normal jitter it is the other way round. So
+//! samples are reduced in both ways, and what follows finds out which is steadier.
 //!
-//! Either way a block is late by some mean amount, J / N for the least of N. It cancels between the two directions of travel if their blocks hold
-//! the same number of samples, whatever the distribution, as long as that is the same both ways.
+//! Either way a block is late by some mean amount, J / N for the least of N. It cancels between the
+//! two directions of travel if their blocks hold the same number of samples, whatever the
+//! distribution, as long as that is the same both ways.
 
 use super::estimator::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
@@ -46,7 +48,8 @@ impl Block {
         Self { reduction, direction, count: 0, start: LocalTime::ZERO, base_ns: 0.0, time_s: 0.0, offset_ns: 0.0 }
     }
 
-    /// Adds a sample and returns how many there are. `rate_ppb` tells how the offset changes, so that samples of different times can be compared.
+    /// Adds a sample and returns how many there are. `rate_ppb` tells how the offset changes, so
+    /// that samples of different times can be compared.
     pub(super) fn add(&mut self, sample: &Sample, rate_ppb: f64) -> u32 {
         if self.count == 0 {
             (self.start, self.base_ns) = (sample.at, sample.offset_ns);

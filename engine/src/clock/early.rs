@@ -1,14 +1,18 @@
 //! Proof that the envelope of one-way timestamps is late.
 //!
-//! Model: packets and callbacks are late by any amount, never early. Single ones seem early while the envelope is learnt, and so do most of a burst. But when every sample of a quarter of a second comes before the envelope, that was moved beyond them: by a packet that began a new timeline late, or by a host that stood still so often
-//! that it was taken for the truth. A filter cannot see that, because it learns its own error as noise.
+//! Model: packets and callbacks are late by any amount, never early. Single ones seem early while
+//! the envelope is learnt, and so do most of a burst. But when every sample of a quarter of a
+//! second comes before the envelope, that was moved beyond them: by a packet that began a new
+//! timeline late, or by a host that stood still so often that it was taken for the truth. A filter
+//! cannot see that, because it learns its own error as noise.
 
 use super::estimator::Sample;
 use crate::units::{LocalTime, Nanos};
 
 /// An envelope that is late by less is left to the filters.
 const BEYOND_NS: f64 = 1e6;
-/// Samples in a row that prove it, and the time that they must take: longer than any sender's burst.
+/// Samples in a row that prove it, and the time that they must take: longer than any sender's
+/// burst.
 const PROOF: u32 = 5;
 const PROOF_TIME: Nanos = Nanos::from_millis(250);
 
@@ -28,7 +32,8 @@ pub(super) struct EarlyDetector {
 }
 
 impl EarlyDetector {
-    /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run that proves the envelope to be late.
+    /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run
+    /// that proves the envelope to be late.
     pub(super) fn judge(&mut self, sample: &Sample, lateness_ns: f64) -> Option<Sample> {
         if lateness_ns > -BEYOND_NS {
             self.run = None;
@@ -54,7 +59,8 @@ mod tests {
     use super::super::estimator::Direction;
     use super::*;
 
-    /// The first proof by samples that are late by some ms, one each so many ms: its place, and how early its earliest sample was.
+    /// The first proof by samples that are late by some ms, one each so many ms: its place, and how
+    /// early its earliest sample was.
     fn proof(every_ms: i64, late_ms: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
         let mut detector = EarlyDetector::default();
         late_ms.enumerate().find_map(|(i, late_ms)| {

@@ -36,21 +36,24 @@ use crate::units::{LocalTime, Nanos, Ppb};
 
 /// A challenger's variance must be smaller by this factor to take over.
 const SWITCH_FACTOR: f64 = 2.0;
-/// Age before the banks' variances are compared at all: earlier they hold the error of the starting point, most of which is the delay.
+/// Age before the banks' variances are compared at all: earlier they hold the error of the starting
+/// point, most of which is the delay.
 const ELECT_FROM: Nanos = Nanos::from_secs(30);
 const ELECT_FROM_ONE_WAY: Nanos = Nanos::from_secs(1);
-/// What is carried from one bank to the other is at most this many jitters, or becomes that in this time, s; the sooner, the more times the second figure it is too much, ns.
+/// What is carried from one bank to the other is at most this many jitters, or becomes that in this
+/// time, s; the sooner, the more times the second figure it is too much, ns.
 const CARRIED_JITTERS: f64 = 1.5;
 const PUT_DOWN_S: f64 = 30.0;
 const PUT_DOWN_SOON_NS: f64 = 1e6;
 /// Samples over which the jitter forgets.
 const JITTER_SAMPLES: f64 = 400.0;
 /// Lateness of a master's messages, which anybody can send, that is this many times the jitter is
-/// learnt from as if it were no more: of exponential jitter one sample in ten million is later. So no
-/// single one makes the jitter larger by more than 4 %, whatever it is late by, and a network that
-/// has become worse is known after some hundred.
+/// learnt from as if it were no more: of exponential jitter one sample in ten million is later. So
+/// no single one makes the jitter larger by more than 4 %, whatever it is late by, and a network
+/// that has become worse is known after some hundred.
 const LARGEST_LATENESS: f64 = 16.0;
-/// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up. And what it errs by at least, when it is needed again.
+/// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up.
+/// And what it errs by at least, when it is needed again.
 const AGEING_PPB_PER_S: f64 = 20.0;
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// A rate is well known that is this much more exact than what was known before the first sample.
@@ -62,7 +65,8 @@ const RATE_CHANGE_SHARE: f64 = 0.5;
 const WANDER_NOISE: f64 = 2.0;
 /// Standard deviations of a packet, or of the estimate, that are noise.
 const NOISES: f64 = 3.0;
-/// Index of the bank that follows the least late samples. The first to speak: queueing noise is the rule.
+/// Index of the bank that follows the least late samples. The first to speak: queueing noise is the
+/// rule.
 const LEAST: usize = 0;
 /// Index of the bank that follows the average.
 const MEAN: usize = 1;
@@ -77,7 +81,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction measures.
+    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction
+    /// measures.
     pub(super) fn sign(self) -> f64 {
         match self {
             Self::Forward => -1.0,
@@ -97,21 +102,25 @@ impl Direction {
 /// What is known of the path delay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DelayModel {
-    /// There is none, or it cannot be told from the offset and belongs to it (RTP arrivals, callbacks).
+    /// There is none, or it cannot be told from the offset and belongs to it (RTP arrivals,
+    /// callbacks).
     Absorbed,
-    /// Estimated from both directions; the standard deviation of what is known before the first sample.
+    /// Estimated from both directions; the standard deviation of what is known before the first
+    /// sample.
     Estimated {
         /// Standard deviation of the delay around 0 before the first sample.
         sigma: Nanos,
     },
 }
 
-/// What an estimator assumes before it has seen a sample. All are starting points that the samples correct.
+/// What an estimator assumes before it has seen a sample. All are starting points that the samples
+/// correct.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
     /// Rate of the other clock against the host's, as far as it is known.
     pub rate: Ppb,
-    /// Its standard deviation: crystals of which nothing is known are within +-100 ppm of each other.
+    /// Its standard deviation: crystals of which nothing is known are within +-100 ppm of each
+    /// other.
     pub rate_sigma: Ppb,
     /// First guess of the timestamps' jitter.
     pub jitter: Nanos,
@@ -181,7 +190,8 @@ pub struct Estimator {
     gathered: Option<(LocalTime, Sample, f64)>,
     /// The best that was known of the rate, as seen from now.
     steady: Option<SteadyRate>,
-    /// What is added to the offsets of the bank that speaks, so that they go on where another one's ended.
+    /// What is added to the offsets of the bank that speaks, so that they go on where another one's
+    /// ended.
     carried_ns: f64,
     /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what
     /// of that the banks were told.
@@ -236,7 +246,8 @@ impl Estimator {
         self.measure_wander(&sample);
         let lateness_ns = self.lateness(&sample);
         self.learn_jitter(lateness_ns);
-        // Of a path whose delay is measured, an early packet may tell of a shorter route; and nothing is carried.
+        // Of a path whose delay is measured, an early packet may tell of a shorter route; and
+        // nothing is carried.
         if self.is_one_way() {
             self.catch_up(&sample, lateness_ns);
             self.watch(&sample);
@@ -320,8 +331,9 @@ impl Estimator {
         }
     }
 
-    /// Forgets all but the rate, and that it forgets to what it was before the troubles: their noise is the error of the envelope, and so is what they made of the rate. The next sample
-    /// is where the offset begins.
+    /// Forgets all but the rate, and that it forgets to what it was before the troubles: their
+    /// noise is the error of the envelope, and so is what they made of the rate. The next sample is
+    /// where the offset begins.
     pub fn begin_anew(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
@@ -361,13 +373,15 @@ impl Estimator {
         self.banks.is_some().then_some(self.updated_at)
     }
 
-    /// Lateness of a sample against the envelope of the samples so far: positive is late. Zero before the first sample.
+    /// Lateness of a sample against the envelope of the samples so far: positive is late. Zero
+    /// before the first sample.
     #[must_use]
     pub fn lateness(&self, sample: &Sample) -> f64 {
         self.lateness_by(LEAST, sample)
     }
 
-    /// Lateness of a sample against the average of the samples so far. Zero before the first sample.
+    /// Lateness of a sample against the average of the samples so far. Zero before the first
+    /// sample.
     pub(super) fn lateness_beyond_average(&self, sample: &Sample) -> f64 {
         self.lateness_by(MEAN, sample)
     }
@@ -395,7 +409,8 @@ impl Estimator {
         if !grown_up || banks[challenger].variance() * SWITCH_FACTOR >= banks[speaker].variance() {
             return;
         }
-        // Of a delay that belongs to the offset, nobody can say whether its least or its mean is meant; but it must not jump.
+        // Of a delay that belongs to the offset, nobody can say whether its least or its mean is
+        // meant; but it must not jump.
         if self.is_one_way() {
             let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
             self.carried_ns += offset_ns(speaker) - offset_ns(challenger);
@@ -403,7 +418,8 @@ impl Estimator {
         self.speaker = challenger;
     }
 
-    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average is late by much more than a jitter.
+    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average
+    /// is late by much more than a jitter.
     fn put_down(&mut self, elapsed_s: f64) {
         let Some(banks) = &self.banks else { return };
         let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
@@ -441,8 +457,9 @@ impl Estimator {
         })
     }
 
-    /// Standard deviation at `now` of that part of the error that changes, ns: without what a constant difference between the two directions may hide and,
-    /// if the delay is not measured, without the delay's. Infinite before the first sample.
+    /// Standard deviation at `now` of that part of the error that changes, ns: without what a
+    /// constant difference between the two directions may hide and, if the delay is not measured,
+    /// without the delay's. Infinite before the first sample.
     #[must_use]
     pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
         let Some((bank, filter)) = self.spoken() else { return f64::INFINITY };
@@ -482,7 +499,8 @@ impl Estimator {
         libm::hypot(libm::sqrt(variance), WANDER_NOISE * self.told.rms_ns)
     }
 
-    /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`; keeps rate and delay.
+    /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`;
+    /// keeps rate and delay.
     pub fn step_offset(&mut self, step_ns: f64, count: u32) {
         // A few packets are late by their mean lateness, too.
         self.each(|bank| {

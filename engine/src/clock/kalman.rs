@@ -1,14 +1,20 @@
-//! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters of a [`super::bank::Bank`].
+//! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters
+//! of a [`super::bank::Bank`].
 //!
-//! Model: state x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]; the rate is a random walk, and so is the drift on top of it, in filters for
-//! crystals whose temperature changes. Each direction of travel updates it by itself, with no pairing
-//! of Syncs and Delay_Reqs (the idea of statime's filter): a forward block measures offset - delay, a reverse one offset + delay. What a block says
-//! holds for the time of its least late sample (or of its mean), so H has the age of that in it.
+//! Model: state x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]; the rate is a random
+//! walk, and so is the drift on top of it, in filters for crystals whose temperature changes. Each
+//! direction of travel updates it by itself, with no pairing of Syncs and Delay_Reqs (the idea of
+//! statime's filter): a forward block measures offset - delay, a reverse one offset + delay. What a
+//! block says holds for the time of its least late sample (or of its mean), so H has the age of
+//! that in it.
 //!
-//! How much a block errs is [learnt](super::noise) from how innovations differ. What is alike in them is a lag; when it is more than chance the filter
-//! forgets some of its past (a fading memory), until it keeps up. So a first guess that was too sure of itself costs time and not the lock.
+//! How much a block errs is [learnt](super::noise) from how innovations differ. What is alike in
+//! them is a lag; when it is more than chance the filter forgets some of its past (a fading
+//! memory), until it keeps up. So a first guess that was too sure of itself costs time and not the
+//! lock.
 //!
-//! A delay never measured again would be believed for ever. Its variance grows by a share of itself, which bounds its memory to [`DELAY_MEMORY_S`].
+//! A delay never measured again would be believed for ever. Its variance grows by a share of
+//! itself, which bounds its memory to [`DELAY_MEMORY_S`].
 
 use super::block::{Reduced, Reduction};
 use super::estimator::{Direction, Sample};
@@ -29,7 +35,8 @@ const SMALLEST: f64 = 1e-12;
 const DRIFT_SIGMA: f64 = 20.0;
 /// Innovations over which the lag forgets.
 const LAG_MEMORY: f64 = 24.0;
-/// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by this factor, and so much of the evidence is used up.
+/// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by
+/// this factor, and so much of the evidence is used up.
 const LAG_SIGMAS: f64 = 3.0;
 const FADING: f64 = 1.3;
 /// And beyond so many standard deviations of the other clock's wander, whose mean over some blocks
@@ -38,18 +45,22 @@ const WANDER_SIGMAS: f64 = 2.0;
 const EVIDENCE_LEFT: f64 = 0.7;
 /// Share of a squared lag of the reverse direction by which the variances of delay and offset grow.
 const DELAY_FADING: f64 = 0.1;
-/// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is this share of its age.
+/// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is
+/// this share of its age.
 const DELAY_MEMORY_S: f64 = 7200.0;
 const YOUNG_MEMORY: f64 = 0.25;
 const SHORTEST_MEMORY_S: f64 = 10.0;
-/// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise counts this many times.
+/// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise
+/// counts this many times.
 const SHORT_BLOCK: f64 = 4.0;
 /// Blocks of one direction that lie closer together are taken to be so far apart, s.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
-/// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not discarded.
+/// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not
+/// discarded.
 const HUBER_LIMIT: f64 = 5.0;
-/// A block ends when its noise variance is this many times what is known already: longer ones would be more exact, and answer later to a crystal
-/// that wanders. Means lose nothing by being short; of least values few and good ones are better.
+/// A block ends when its noise variance is this many times what is known already: longer ones would
+/// be more exact, and answer later to a crystal that wanders. Means lose nothing by being short; of
+/// least values few and good ones are better.
 const WORTH_LEAST: f64 = 1.0;
 const WORTH_MEAN: f64 = 20.0;
 
@@ -113,7 +124,8 @@ impl Kalman {
     pub(super) fn new(reduction: Reduction, wander: Wander, prior: Prior, sample: &Sample) -> Self {
         let delay_variance = prior.delay_sigma_ns * prior.delay_sigma_ns;
         let mut p = [[0.0; STATES]; STATES];
-        // The first offset is wrong by its own jitter and by the unknown delay, with which it is correlated.
+        // The first offset is wrong by its own jitter and by the unknown delay, with which it is
+        // correlated.
         p[0][0] = prior.jitter_ns * prior.jitter_ns + delay_variance;
         p[1][1] = prior.rate_sigma_ppb * prior.rate_sigma_ppb;
         p[2][2] = delay_variance;
@@ -156,7 +168,8 @@ impl Kalman {
         dot(&h, &self.times(&h)) + self.wander.offset_variance(dt)
     }
 
-    /// Variance of what a packet of this direction would measure at `now` without noise of its own, ns^2: of offset -+ delay.
+    /// Variance of what a packet of this direction would measure at `now` without noise of its own,
+    /// ns^2: of offset -+ delay.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
         let h = measured(dt, direction);
@@ -195,7 +208,8 @@ impl Kalman {
         self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
     }
 
-    /// Grows the covariance by what the clock may have done in `dt` seconds: white noise in the rate's and in the drift's derivative.
+    /// Grows the covariance by what the clock may have done in `dt` seconds: white noise in the
+    /// rate's and in the drift's derivative.
     fn wander(&mut self, dt: f64) {
         let Wander { rate, drift } = self.wander;
         let (dt2, dt3) = (dt * dt, dt * dt * dt);
@@ -266,7 +280,8 @@ impl Kalman {
         self.phase_wander = wander;
     }
 
-    /// Over years of updates, rounding must not make a variance negative; nor the covariance lopsided, because forgetting makes that grow without end.
+    /// Over years of updates, rounding must not make a variance negative; nor the covariance
+    /// lopsided, because forgetting makes that grow without end.
     fn mend_rounding(&mut self) {
         for i in 0..STATES {
             for j in 0..i {
@@ -299,9 +314,11 @@ impl Kalman {
         }
     }
 
-    /// Forgets a part of the past: every variance grows, but none beyond what is known of any clock.
+    /// Forgets a part of the past: every variance grows, but none beyond what is known of any
+    /// clock.
     fn forget(&mut self) {
-        // A delay that belongs to the offset has no variance of its own, and must not get one from rounding.
+        // A delay that belongs to the offset has no variance of its own, and must not get one from
+        // rounding.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
         let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
         // What lags where Syncs alone are measured is offset - delay, and tells nothing of the
@@ -340,7 +357,8 @@ impl Kalman {
         }
     }
 
-    /// After a proven step: moves the offset; what forward packets measure, offset - delay, is then known to `sigma_ns`. Rate and delay are kept.
+    /// After a proven step: moves the offset; what forward packets measure, offset - delay, is then
+    /// known to `sigma_ns`. Rate and delay are kept.
     pub(super) fn step(&mut self, step_ns: f64, sigma_ns: f64) {
         self.x[0] += step_ns;
         let delay = self.p[2][2];
@@ -443,7 +461,8 @@ impl Kalman {
         &self.p
     }
 
-    /// How many standard deviations the drift is from nothing; infinite for a rate that does not drift.
+    /// How many standard deviations the drift is from nothing; infinite for a rate that does not
+    /// drift.
     pub(super) fn drift_sigmas(&self) -> f64 {
         let variance = self.p[DRIFT][DRIFT];
         if variance > 0.0 { self.x[DRIFT].abs() / libm::sqrt(variance) } else { f64::INFINITY }

@@ -1,7 +1,7 @@
 //! The interface of a clock law: whatever turns PTP timestamps into an idea of PTP time.
 //!
-//! The engine's own law is [`super::SlaveClock`]; the simulator carries other receivers' laws behind the same trait, so that all are
-//! compared on the same packets.
+//! The engine's own law is [`super::SlaveClock`]; the simulator carries other receivers' laws
+//! behind the same trait, so that all are compared on the same packets.
 
 use super::estimator::Direction;
 use super::lock::{LockCause, LockState, LockTransition};
@@ -10,8 +10,8 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 
 /// The two timestamps of one event message, corrections already applied.
 ///
-/// Forward (Sync): `remote` is t1 plus the correction fields, `local` is t2. Reverse (Delay_Req): `local` is t3, `remote` is t4 minus the
-/// correction field (IEEE 1588-2019, 11.3).
+/// Forward (Sync): `remote` is t1 plus the correction fields, `local` is t2. Reverse (Delay_Req):
+/// `local` is t3, `remote` is t4 minus the correction field (IEEE 1588-2019, 11.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampPair {
     /// Which way the message travelled.
@@ -27,7 +27,8 @@ pub struct TimestampPair {
 pub struct ClockReading {
     /// Lock state.
     pub state: LockState,
-    /// The map from host time to PTP time, if there is one; use it for playout only while [`LockState::is_usable`].
+    /// The map from host time to PTP time, if there is one; use it for playout only while
+    /// [`LockState::is_usable`].
     pub map: Option<PtpMap>,
     /// Changes whenever PTP time was stepped: times of different epochs cannot be compared.
     pub epoch: u32,

@@ -20,9 +20,11 @@ use super::timescale::Difference;
 use crate::units::{LocalTime, Nanos, Ppb};
 use std::fmt;
 
-/// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a quarter of a frame at 48 kHz).
+/// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a
+/// quarter of a frame at 48 kHz).
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Share of the measured jitter that T grows by: a few samples of pure jitter average to less, so that a lock takes seconds on any network.
+/// Share of the measured jitter that T grows by: a few samples of pure jitter average to less, so
+/// that a lock takes seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
 /// Unlocking needs an uncertainty this many times larger than locking.
 const HYSTERESIS: f64 = 4.0;
@@ -378,7 +380,8 @@ impl LockMachine {
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {
         debug_assert!(TRANSITIONS.contains(&(self.state, to)), "no transition from {} to {to}", self.state);
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
-        // A lock needs evidence gathered since the last one was lost, and a holdover's end needs Syncs since it began.
+        // A lock needs evidence gathered since the last one was lost, and a holdover's end needs
+        // Syncs since it began.
         if !matches!(to, LockState::Locked | LockState::Acquiring) {
             self.forward = 0;
             self.reverse = 0;

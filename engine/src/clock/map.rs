@@ -1,12 +1,13 @@
 //! Maps from the host's monotonic clock to another clock.
 //!
-//! Model: since a common origin, the other clock has advanced by the host's elapsed time plus an *offset* that changes
-//! at a constant *rate*. Only the offset is a float, so the maps stay exact to a fraction of a nanosecond over years.
+//! Model: since a common origin, the other clock has advanced by the host's elapsed time plus an
+//! *offset* that changes at a constant *rate*. Only the offset is a float, so the maps stay exact
+//! to a fraction of a nanosecond over years.
 
 use crate::units::{Frames, LocalTime, MediaPosition, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, SampleRate};
 
-/// An estimated linear relation between the host's clock and another clock, both counted from a common origin, with its
-/// uncertainty.
+/// An estimated linear relation between the host's clock and another clock, both counted from a
+/// common origin, with its uncertainty.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ClockMap {
     /// When the offset was estimated.
@@ -58,8 +59,8 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
-    /// The host time at which the other clock has come to where the host's would be at `nominal`: solves t + offset(t) = nominal, the offset being
-    /// linear in t.
+    /// The host time at which the other clock has come to where the host's would be at `nominal`:
+    /// solves t + offset(t) = nominal, the offset being linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
         nominal - Nanos::new(libm::round(correction) as i64)
@@ -160,7 +161,8 @@ impl PtpMap {
     }
 }
 
-/// The host's clock to a media clock: the sender's (frames that have arrived) or the sound card's (frames played).
+/// The host's clock to a media clock: the sender's (frames that have arrived) or the sound card's
+/// (frames played).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MediaMap {
     origin_local: LocalTime,
@@ -170,7 +172,8 @@ pub struct MediaMap {
 }
 
 impl MediaMap {
-    /// A map whose two clocks are counted from the given origins, with the media clock's nominal rate.
+    /// A map whose two clocks are counted from the given origins, with the media clock's nominal
+    /// rate.
     #[must_use]
     pub fn new(origin_local: LocalTime, origin_frame: Frames, sample_rate: SampleRate, map: ClockMap) -> Self {
         Self { origin_local, origin_frame, sample_rate, map }

@@ -1,11 +1,13 @@
 //! Relating one clock to another from noisy timestamps.
 //!
-//! Purpose: PTP time, the sender's media clock and the sound card's clock are all described against one reference, the
-//! host's monotonic clock, as *(offset, rate, uncertainty)*: a [`ClockMap`]. One [`Estimator`] makes all of them.
-//! [`SlaveClock`] adds what only a clock with a master needs: lock, holdover and the proof of a step.
+//! Purpose: PTP time, the sender's media clock and the sound card's clock are all described against
+//! one reference, the host's monotonic clock, as *(offset, rate, uncertainty)*: a [`ClockMap`]. One
+//! [`Estimator`] makes all of them. [`SlaveClock`] adds what only a clock with a master needs:
+//! lock, holdover and the proof of a step.
 //!
-//! Model: the host's clock is never steered, so there is no control loop to keep stable, only an estimate to keep good.
-//! This module knows no PTP, no RTP and no sound card; it takes timestamps from whoever has them.
+//! Model: the host's clock is never steered, so there is no control loop to keep stable, only an
+//! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
+//! from whoever has them.
 
 mod bank;
 mod block;

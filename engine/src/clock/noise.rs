@@ -1,23 +1,28 @@
 //! The noise of the blocks that feed a [filter](super::kalman), learnt from them.
 //!
-//! Model: the noise of a direction is learnt from *differences of successive innovations* (von Neumann's estimator), half their mean square. A filter that lags
-//! behind a drift has innovations that are large and alike: their squares would be taken for noise, the filter would slow down, and lag more, until
-//! it is lost. Their differences are not.
+//! Model: the noise of a direction is learnt from *differences of successive innovations* (von
+//! Neumann's estimator), half their mean square. A filter that lags behind a drift has innovations
+//! that are large and alike: their squares would be taken for noise, the filter would slow down,
+//! and lag more, until it is lost. Their differences are not.
 //!
-//! Not quite: a filter that lags by a *rate* meets every block with another innovation. So noise is at most a few times what *second* differences of the blocks
-//! themselves say, in which no filter has a part, and no rate.
+//! Not quite: a filter that lags by a *rate* meets every block with another innovation. So noise is
+//! at most a few times what *second* differences of the blocks themselves say, in which no filter
+//! has a part, and no rate.
 //!
-//! Lateness is one-sided, so its mean is about as large as its standard deviation; where it does not cancel between the directions, it is an error of the offset.
+//! Lateness is one-sided, so its mean is about as large as its standard deviation; where it does
+//! not cancel between the directions, it is an error of the offset.
 
 use super::block::{Reduced, Reduction};
 use super::estimator::Direction;
 use crate::units::LocalTime;
 
-/// Innovations over which the noise forgets: few, because the first ones hold the error of the starting point.
+/// Innovations over which the noise forgets: few, because the first ones hold the error of the
+/// starting point.
 const NOISE_MEMORY: f64 = 10.0;
 /// Innovations over which the noise's slow figure forgets.
 const SLOW_MEMORY: f64 = 100.0;
-/// Difference between the noise of the two directions, in standard errors, that is chance; and the standard error of one innovation's worth of noise.
+/// Difference between the noise of the two directions, in standard errors, that is chance; and the
+/// standard error of one innovation's worth of noise.
 const CHANCE: f64 = 3.0;
 const STANDARD_ERROR: f64 = 0.87;
 /// Noise that is this many times that of second differences, in mean square, has a lag in it.
@@ -26,7 +31,8 @@ const TREND: f64 = 10.0;
 const PRIOR_WEIGHT: f64 = 0.02;
 /// Innovations that what is known of the last path's noise counts for on another path.
 const REOPENED: f64 = 3.0;
-/// One wild block must not make the filter deaf for the next ten: largest square that is learnt from, in variances.
+/// One wild block must not make the filter deaf for the next ten: largest square that is learnt
+/// from, in variances.
 const LARGEST_SQUARE: f64 = 100.0;
 /// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
@@ -34,8 +40,9 @@ const FLOOR_NS: f64 = 30.0;
 /// What is learnt of one direction's noise.
 #[derive(Clone, Copy, Debug)]
 struct OneWay {
-    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true distribution if that is exponential or normal, and in
-    /// any case right for blocks as long as the last ones.
+    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true
+    /// distribution if that is exponential or normal, and in any case right for blocks as long as
+    /// the last ones.
     variance: f64,
     /// Last innovation and the gain of its block.
     last: Option<(f64, f64)>,
@@ -45,7 +52,8 @@ struct OneWay {
     slow_count: f64,
 }
 
-/// What three blocks in a row say of the noise: the last one's distance from the line through the other two.
+/// What three blocks in a row say of the noise: the last one's distance from the line through the
+/// other two.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bends {
     /// Mean square for one sample, ns^2.
@@ -112,8 +120,9 @@ impl Noise {
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// In what a direction's noise is told: the reverse one's is relative to the forward one's. Until told otherwise both are alike, and when a network becomes
-    /// worse the sparser direction is not the last to know.
+    /// In what a direction's noise is told: the reverse one's is relative to the forward one's.
+    /// Until told otherwise both are alike, and when a network becomes worse the sparser direction
+    /// is not the last to know.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
@@ -121,8 +130,9 @@ impl Noise {
         }
     }
 
-    /// What the offset may be wrong by because packets are late by more in one direction than in the other, ns: the mean lateness, which only cancels
-    /// if it is the same, is about as large as the standard deviation. Only what is more than chance counts.
+    /// What the offset may be wrong by because packets are late by more in one direction than in
+    /// the other, ns: the mean lateness, which only cancels if it is the same, is about as large as
+    /// the standard deviation. Only what is more than chance counts.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let lateness = |direction: Direction| {
             let mean_ns = self.lateness_ns(direction);
@@ -133,12 +143,14 @@ impl Noise {
             [Direction::Forward, Direction::Reverse].map(lateness);
         let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
         let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
-        // Nor do least values cancel to less than a part of themselves while their blocks still grow.
+        // Nor do least values cancel to less than a part of themselves while their blocks still
+        // grow.
         let growing = if self.reduction == Reduction::Least { reverse } else { 0.0 };
         beyond_chance.max(growing) / 2.0
     }
 
-    /// What the offset may still move by while blocks grow, ns: the mean lateness of a block of least values.
+    /// What the offset may still move by while blocks grow, ns: the mean lateness of a block of
+    /// least values.
     pub(super) fn growing_ns(&self) -> f64 {
         match self.reduction {
             Reduction::Least => self.lateness_ns(Direction::Forward),
@@ -165,7 +177,8 @@ impl Noise {
         }
     }
 
-    /// Learns from the difference to the last innovation, as far as it is noise and not the state's own error, of which `predicted` is the variance.
+    /// Learns from the difference to the last innovation, as far as it is noise and not the state's
+    /// own error, of which `predicted` is the variance.
     pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
         let unit = self.unit(block.direction);
@@ -186,7 +199,8 @@ impl Noise {
         }
     }
 
-    /// The filter is found to lag: what its forward innovations say beyond the second differences is not noise. The reverse ones' stays what it is.
+    /// The filter is found to lag: what its forward innovations say beyond the second differences
+    /// is not noise. The reverse ones' stays what it is.
     pub(super) fn without_lag(&mut self) {
         let [forward, reverse] = &mut self.ways;
         let lagging = forward.variance;
@@ -194,8 +208,8 @@ impl Noise {
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// The packets come by another path, and of its noise is known only that some of them were apart
-    /// by `apart_ns`. The path may be quieter or noisier than the last one.
+    /// The packets come by another path, and of its noise is known only that some of them were
+    /// apart by `apart_ns`. The path may be quieter or noisier than the last one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
         let [forward, reverse] = &mut self.ways;
         let variance = forward.variance.max(apart_ns * apart_ns);

@@ -1,10 +1,15 @@
-//! The clock that the user asked for, its fallback and its return: one timeline for everything that plays or sends.
+//! The clock that the user asked for, its fallback and its return: one timeline for everything that
+//! plays or sends.
 //!
-//! Model: whatever the source, consumers see one [slewed](super::slew) timeline. When the source that was asked for has been of no use for the fallback time, the timeline goes
-//! on by another one's *rate*: that of the system clock if somebody disciplines it, else the last one that was known. Its phase is not touched, so nothing is heard. When the
-//! source returns, the difference is slewed; only one too large for that, or one that the source itself says is a step, is a step, with a new epoch.
+//! Model: whatever the source, consumers see one [slewed](super::slew) timeline. When the source
+//! that was asked for has been of no use for the fallback time, the timeline goes on by another
+//! one's *rate*: that of the system clock if somebody disciplines it, else the last one that was
+//! known. Its phase is not touched, so nothing is heard. When the source returns, the difference is
+//! slewed; only one too large for that, or one that the source itself says is a step, is a step,
+//! with a new epoch.
 //!
-//! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing of RTP timestamps; see [`Reference::reading`].
+//! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing
+//! of RTP timestamps; see [`Reference::reading`].
 
 use super::law::{ClockReading, PathDelay};
 use super::lock::{CEILING_NS, LockState};
@@ -14,11 +19,13 @@ use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// How long a source must be of use before the timeline returns to it: a flapping source is not followed.
+/// How long a source must be of use before the timeline returns to it: a flapping source is not
+/// followed.
 const RETURN_DWELL: Nanos = Nanos::from_secs(1);
 /// How often the timeline is looked at when nothing happens: a held slew must not overshoot.
 const INTERVAL: Nanos = Nanos::from_millis(250);
-/// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a few ms.
+/// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a
+/// few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
 /// A source that is this many of its standard deviations away from a timeline that goes on alone
 /// contradicts it: chance once in 370 looks.
@@ -190,7 +197,8 @@ impl Reference {
         }
     }
 
-    /// Takes what the sources say at `now`. To be called when they have something new to say, and when [`Reference::poll_timeout`] is due.
+    /// Takes what the sources say at `now`. To be called when they have something new to say, and
+    /// when [`Reference::poll_timeout`] is due.
     pub fn advance(&mut self, now: LocalTime, sources: &Sources) {
         self.advanced_at = Some(now);
         let asked = sources.get(self.config.mode);
@@ -261,8 +269,8 @@ impl Reference {
     }
 
     /// What is known of the source that was asked for: the map that was held, unless the source has
-    /// been found to wander since then by much more than that map knew of. Then the map had followed
-    /// the wander, and neither its rate nor its uncertainty is true.
+    /// been found to wander since then by much more than that map knew of. Then the map had
+    /// followed the wander, and neither its rate nor its uncertainty is true.
     fn known(&self, sources: &Sources) -> Option<ClockMap> {
         let held = self.last.map(|map| *map.clock());
         let misled = |clock: &ClockMap| {
@@ -271,8 +279,8 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// What the source that was asked for says, although its time is of no use. If that is of another
-    /// epoch, its rate is the same clock's all the same.
+    /// What the source that was asked for says, although its time is of no use. If that is of
+    /// another epoch, its rate is the same clock's all the same.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
         asked.and_then(|reading| reading.map).map(|map| *map.clock())
@@ -296,8 +304,9 @@ impl Reference {
         if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 
-    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP has been met,
-    /// or a system clock that tells PTP time, or the Livewire clock, whose own time it is then.
+    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP has been
+    /// met, or a system clock that tells PTP time, or the Livewire clock, whose own time it is
+    /// then.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);

@@ -101,8 +101,8 @@ impl RoundTrips {
         self.longest = Some(longest);
     }
 
-    /// Takes a sample; `rate_ppb` is that of the offset, if it is known. Returns whether it completes an
-    /// exchange.
+    /// Takes a sample; `rate_ppb` is that of the offset, if it is known. Returns whether it
+    /// completes an exchange.
     pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         if sample.direction == Direction::Forward {
             self.syncs[self.heard % SYNCS] = Some((sample.at, sample.offset_ns));
@@ -121,7 +121,8 @@ impl RoundTrips {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // A late Sync measures less. The least late one is damaged if it is alone with what it tells.
+        // A late Sync measures less. The least late one is damaged if it is alone with what it
+        // tells.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in carried {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));

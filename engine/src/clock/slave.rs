@@ -24,14 +24,16 @@ use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the estimate, and at least.
+/// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the
+/// estimate, and at least.
 const STEP_NOISES: f64 = 3.0;
 const STEP_SIGMAS: f64 = 6.0;
 /// Steps below this are followed by the filter itself.
 const STEP_FLOOR_NS: f64 = 20_000.0;
 /// Packets of another master that are compared with the held time.
 const CHANGE_PROOF: u32 = 4;
-/// What the delay of another path is uncertain by, at least, and how much of a difference may be one of time all the same.
+/// What the delay of another path is uncertain by, at least, and how much of a difference may be
+/// one of time all the same.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
 const TIME_SHARE: f64 = 0.125;
 /// A wander (standard deviation) makes as wide a lock as jitter (mean) that is so many times
@@ -190,7 +192,8 @@ impl SlaveClock {
         }
     }
 
-    /// A clock whose packets travel in one direction only, and whose delay, if it has one, belongs to its time.
+    /// A clock whose packets travel in one direction only, and whose delay, if it has one, belongs
+    /// to its time.
     #[must_use]
     pub(super) fn one_way(config: SlaveClockConfig) -> Self {
         Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
@@ -223,7 +226,8 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
     }
 
-    /// Standard deviation of that part of the time's error that packets show, ns; infinite before the first one.
+    /// Standard deviation of that part of the time's error that packets show, ns; infinite before
+    /// the first one.
     fn precision_ns(&self, now: LocalTime) -> f64 {
         self.estimator.precision_ns(now, self.is_two_way())
     }
@@ -273,7 +277,8 @@ impl SlaveClock {
             Judgement::Route(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
-                    // No answer will tell the route from the time, and what is known of the delay stays as little.
+                    // No answer will tell the route from the time, and what is known of the delay
+                    // stays as little.
                     (PathDelay::Assumed, _) => {
                         self.unsteady.forget();
                         self.estimator.step_offset(-late_ns, CHANGE_PROOF);
@@ -315,8 +320,8 @@ impl SlaveClock {
         true
     }
 
-    /// What the newest packets prove the time to be off by, beyond what the estimator knew when they
-    /// came, ns: that it knows less while it waits is no reason against a proof.
+    /// What the newest packets prove the time to be off by, beyond what the estimator knew when
+    /// they came, ns: that it knows less while it waits is no reason against a proof.
     fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
@@ -330,8 +335,8 @@ impl SlaveClock {
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// An exchange is complete while nothing is locked: what was learnt from times that did not agree
-    /// must not outlive them.
+    /// An exchange is complete while nothing is locked: what was learnt from times that did not
+    /// agree must not outlive them.
     fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         let ended = self.impossible > 0 && doubt.is_none();
@@ -385,7 +390,8 @@ impl SlaveClock {
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
     }
 
-    /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns` may be noise.
+    /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns`
+    /// may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
@@ -404,7 +410,8 @@ impl SlaveClock {
         }
     }
 
-    /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of that is time only Delay_Resps can tell.
+    /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of
+    /// that is time only Delay_Resps can tell.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();

@@ -1,8 +1,10 @@
 //! A timeline that never jumps unless it must.
 //!
-//! Model: the published timeline approaches its target exponentially, with a time constant of [`TIME_CONSTANT_S`] and at most [`LARGEST_SLEW_PPB`] faster or slower
-//! than it, so that a new estimate or another source is followed without a step in phase and with a change of rate that nobody hears (200 ppm are a third of a cent).
-//! What would take longer than a person waits is a step: the epoch changes, and consumers align anew.
+//! Model: the published timeline approaches its target exponentially, with a time constant of
+//! [`TIME_CONSTANT_S`] and at most [`LARGEST_SLEW_PPB`] faster or slower than it, so that a new
+//! estimate or another source is followed without a step in phase and with a change of rate that
+//! nobody hears (200 ppm are a third of a cent). What would take longer than a person waits is a
+//! step: the epoch changes, and consumers align anew.
 
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -26,7 +28,8 @@ pub(super) struct Slew {
 }
 
 impl Slew {
-    /// The timeline, good until the next call of [`Slew::follow`] or [`Slew::coast`] is due: within a second.
+    /// The timeline, good until the next call of [`Slew::follow`] or [`Slew::coast`] is due: within
+    /// a second.
     pub(super) fn published(&self) -> Option<&PtpMap> {
         self.published.as_ref()
     }
@@ -41,7 +44,8 @@ impl Slew {
         self.behind_ns.abs()
     }
 
-    /// Approaches `target`, or takes it at once if it is known to have stepped. Returns the step if there was one.
+    /// Approaches `target`, or takes it at once if it is known to have stepped. Returns the step if
+    /// there was one.
     pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap, stepped: bool) -> Option<Nanos> {
         let wanted = target.ptp_at(now);
         let clock = target.clock();
@@ -62,7 +66,8 @@ impl Slew {
         None
     }
 
-    /// Goes on by itself; the rate approaches `rate`. `clock` tells how uncertain the timeline has become. Begins with `start` if there is none.
+    /// Goes on by itself; the rate approaches `rate`. `clock` tells how uncertain the timeline has
+    /// become. Begins with `start` if there is none.
     pub(super) fn coast(&mut self, now: LocalTime, rate: Ppb, clock: &ClockMap, start: PtpTime) {
         let Some(published) = self.published else {
             self.publish(now, start, clock, rate, 0.0);

@@ -2,9 +2,9 @@
 //!
 //! Model: a packet may be late for many reasons, but early only if the clock has stepped forward or
 //! the route has become shorter; by more than any route could, it is a step. A step backward makes
-//! forward packets late, which may as well be a queue or a longer route; it is proven once a reverse
-//! packet is early by as much, or at once if no route could be that long. Forward packets that stay
-//! late together without that came by another route.
+//! forward packets late, which may as well be a queue or a longer route; it is proven once a
+//! reverse packet is early by as much, or at once if no route could be that long. Forward packets
+//! that stay late together without that came by another route.
 //!
 //! While a run of such packets lasts they are kept from the estimator, but not for ever: a network
 //! that has become worse must be learnt. Nor longer than a step is possible: where forward packets
@@ -102,8 +102,8 @@ impl Default for StepDetector {
 }
 
 impl StepDetector {
-    /// Judges a packet that is early by `early_ns` against the least late ones so far, and late by `late_ns` against their average; `limit_ns` of
-    /// that may be noise.
+    /// Judges a packet that is early by `early_ns` against the least late ones so far, and late by
+    /// `late_ns` against their average; `limit_ns` of that may be noise.
     pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limit_ns: f64) -> Judgement {
         match direction {
             Direction::Forward => {

@@ -1,8 +1,11 @@
-//! The system's clock as a reference, for hosts whose clock somebody else disciplines: ptp4l with phc2sys, PTPd, chrony.
+//! The system's clock as a reference, for hosts whose clock somebody else disciplines: ptp4l with
+//! phc2sys, PTPd, chrony.
 //!
-//! Model: whoever drives the engine reads the system's clock between two readings of the monotonic one, and asks the kernel how well the clock is disciplined. The pairs
-//! go through the same [`SlaveClock`] as Syncs do, without a path delay: so a step of the system's clock (somebody set it) is proven and is a new epoch, and a
-//! rate that does not settle shows. What the kernel says decides whether the clock is of use at all; our own figures say whether to believe it.
+//! Model: whoever drives the engine reads the system's clock between two readings of the monotonic
+//! one, and asks the kernel how well the clock is disciplined. The pairs go through the same
+//! [`SlaveClock`] as Syncs do, without a path delay: so a step of the system's clock (somebody set
+//! it) is proven and is a new epoch, and a rate that does not settle shows. What the kernel says
+//! decides whether the clock is of use at all; our own figures say whether to believe it.
 
 use super::estimator::{DelayModel, Direction};
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
@@ -13,7 +16,8 @@ use std::fmt;
 
 /// Estimated errors beyond this are of no use to audio: a packet time.
 const USABLE_ERROR: Nanos = Nanos::from_millis(1);
-/// Readings of the two clocks that lie further apart than this tell little: the program was interrupted in between.
+/// Readings of the two clocks that lie further apart than this tell little: the program was
+/// interrupted in between.
 const LONGEST_READING: Nanos = Nanos::from_micros(100);
 
 /// What the system's clock counts.

@@ -296,8 +296,8 @@ impl WanderMeter {
     }
 
     /// The rate or the time has changed at `now`, by what is proven to be no wander: blocks on both
-    /// sides of that are not compared. Not more often than every so often, because wander that is not yet
-    /// known may be taken for such changes again and again.
+    /// sides of that are not compared. Not more often than every so often, because wander that is
+    /// not yet known may be taken for such changes again and again.
     pub(super) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);
@@ -306,8 +306,8 @@ impl WanderMeter {
         }
     }
 
-    /// Offsets are less by so much from now on, because they are counted from another origin, or the
-    /// packets are those of another clock. One that is far away is of another time.
+    /// Offsets are less by so much from now on, because they are counted from another origin, or
+    /// the packets are those of another clock. One that is far away is of another time.
     pub(super) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();

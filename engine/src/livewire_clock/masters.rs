@@ -115,8 +115,8 @@ impl Masters {
         Some(told)
     }
 
-    /// The master that is to be followed, and what it told last; `agrees`: whether a time is the one
-    /// that is held.
+    /// The master that is to be followed, and what it told last; `agrees`: whether a time is the
+    /// one that is held.
     pub(super) fn best(&self, now: LocalTime, agrees: impl Fn(&Told) -> bool) -> Option<(Master, Told)> {
         let is_ready = |entry: &&Entry| {
             let enough = entry.count >= HEARD_OF_OTHER_TIME || entry.count >= HEARD && agrees(&entry.newest);

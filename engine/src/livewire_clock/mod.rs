@@ -16,8 +16,8 @@
 //! [several](HEARD) of its packets fit each other, and one whose time is not the one that is held
 //! only after two seconds; the number of masters remembered is bounded; packets in the name of the
 //! master that come from another address do not count, nor those that contradict the time that is
-//! held while others agree with it (`contest`). Livewire has no authentication: a stranger who keeps
-//! sending with the highest priority is the master.
+//! held while others agree with it (`contest`). Livewire has no authentication: a stranger who
+//! keeps sending with the highest priority is the master.
 
 mod contest;
 mod diagnosis;

@@ -22,15 +22,16 @@ pub enum DelayRequestMode {
     /// To everybody, as the media profile has it.
     #[default]
     Multicast,
-    /// To the master's own address ("hybrid mode"), so that the other slaves are spared; by multicast if it never answers there.
+    /// To the master's own address ("hybrid mode"), so that the other slaves are spared; by
+    /// multicast if it never answers there.
     Hybrid,
 }
 
 /// The time that a port serves as master.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Timeline {
-    /// Our clock's own: that of the last grandmaster, carried on, so that its slaves see no step; if there was none, the host's monotonic clock,
-    /// whose epoch is no date.
+    /// Our clock's own: that of the last grandmaster, carried on, so that its slaves see no step;
+    /// if there was none, the host's monotonic clock, whose epoch is no date.
     #[default]
     OwnClock,
     /// This one, always.
@@ -44,15 +45,18 @@ pub struct PortConfig {
     pub identity: PortIdentity,
     /// Messages of other domains are counted and ignored.
     pub domain_number: u8,
-    /// majorSdoId: messages of another one are counted and ignored. 0, or 1 for gPTP and AirPlay. Four bits.
+    /// majorSdoId: messages of another one are counted and ignored. 0, or 1 for gPTP and AirPlay.
+    /// Four bits.
     pub sdo_id: u8,
     /// Announce intervals of silence after which a master is given up.
     pub announce_receipt_timeout: u8,
-    /// Interval between our Announces, 2^n s; also how long to listen for others before the first one.
+    /// Interval between our Announces, 2^n s; also how long to listen for others before the first
+    /// one.
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s: ours until a Delay_Resp tells, and what our Delay_Resps tell.
+    /// Mean interval between Delay_Reqs, 2^n s: ours until a Delay_Resp tells, and what our
+    /// Delay_Resps tell.
     pub log_min_delay_req_interval: i8,
     /// First priority of our clock.
     pub priority_1: u8,
@@ -74,8 +78,8 @@ pub struct PortConfig {
     /// How messages are authenticated; without it, anybody's are taken. With it, only those of who
     /// holds a key of it.
     pub authentication: Option<Authentication>,
-    /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at which they were made, which is only as good as
-    /// the sending is quick.
+    /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at
+    /// which they were made, which is only as good as the sending is quick.
     pub two_step: bool,
     /// As master: the time to serve.
     pub timeline: Timeline,
@@ -84,7 +88,8 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
-    /// A clock that follows a better one, and serves if there is none, with the defaults of a profile.
+    /// A clock that follows a better one, and serves if there is none, with the defaults of a
+    /// profile.
     #[must_use]
     pub fn new(profile: &Profile, identity: PortIdentity) -> Self {
         Self {

@@ -54,6 +54,7 @@ pub struct PortCounters {
     pub unstamped_requests: u64,
     /// Delay_Reqs of others that we, as master, answered.
     pub answered_requests: u64,
-    /// Messages that were not sent, because nobody drained the queue or because the time to serve does not fit in a timestamp.
+    /// Messages that were not sent, because nobody drained the queue or because the time to serve
+    /// does not fit in a timestamp.
     pub unsent: u64,
 }

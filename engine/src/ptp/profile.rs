@@ -1,6 +1,7 @@
 //! PTP profiles as data: what they default to and what they allow.
 //!
-//! A profile only says what *we* send and where we listen. Intervals of others are taken from the wire, whatever the profile.
+//! A profile only says what *we* send and where we listen. Intervals of others are taken from the
+//! wire, whatever the profile.
 
 use super::config::PortConfig;
 use std::fmt;
@@ -61,7 +62,8 @@ impl Profile {
         ..Self::DEFAULT_E2E
     };
 
-    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval reaches from logSyncInterval to 5 above it.
+    /// Broadcast profile of SMPTE ST 2059-2:2021. Its logMinDelayReqInterval reaches from
+    /// logSyncInterval to 5 above it.
     pub const ST_2059_2: Self = Self {
         name: "SMPTE ST 2059-2",
         domain_number: parameter(127, 0, 127),

@@ -1,10 +1,12 @@
 //! States of a port, and what changes them (IEEE 1588-2019, 9.2.5 and 9.3.3).
 //!
-//! Model: an ordinary clock has one port, so the state decision compares our own data set D0 with the best foreign one, Erbest, and nothing
-//! else. Changes are rows of a table, one for clocks that may serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
+//! Model: an ordinary clock has one port, so the state decision compares our own data set D0 with
+//! the best foreign one, Erbest, and nothing else. Changes are rows of a table, one for clocks that
+//! may serve time (figure 30 of the standard) and one for clocks that never do (figure 31).
 //!
-//! Left out, because they would be passed through at once: INITIALIZING (a port that exists is initialised), FAULTY and DISABLED (sockets
-//! fail elsewhere), PRE_MASTER (9.2.6.11 makes an ordinary clock wait there for 0 intervals).
+//! Left out, because they would be passed through at once: INITIALIZING (a port that exists is
+//! initialised), FAULTY and DISABLED (sockets fail elsewhere), PRE_MASTER (9.2.6.11 makes an
+//! ordinary clock wait there for 0 intervals).
 
 use super::bmca::DataSet;
 use crate::units::LocalTime;
@@ -155,7 +157,8 @@ pub(super) enum Recommendation {
     Slave,
 }
 
-/// The state decision algorithm for our data set `own` (D0) and the best foreign one (Erbest, which is Ebest too, as there is one port only).
+/// The state decision algorithm for our data set `own` (D0) and the best foreign one (Erbest, which
+/// is Ebest too, as there is one port only).
 pub(super) fn recommend(slave_only: bool, own: &DataSet, best: Option<&DataSet>, state: PortState) -> Recommendation {
     let Some(best) = best else {
         let listens = slave_only || state == PortState::Listening;

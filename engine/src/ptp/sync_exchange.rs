@@ -26,7 +26,8 @@ use std::collections::VecDeque;
 /// The key of a Sync and its Follow_Up.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
-/// Syncs up to this many before the last one used are repetitions. Farther ones are those of a master that has started anew, which must not be ignored for long.
+/// Syncs up to this many before the last one used are repetitions. Farther ones are those of a
+/// master that has started anew, which must not be ignored for long.
 const REPETITIONS: u16 = 32;
 /// Syncs in a row without twoStepFlag and without a Follow_Up, after which the flag is believed
 /// again: more Follow_Ups are not lost in a row where one in twenty is.

@@ -7,7 +7,8 @@ const INTERNAL_OSCILLATOR: u8 = 0xA0;
 
 /// timePropertiesDS (IEEE 1588-2019, 8.2.4), as Announces carry it.
 ///
-/// For display. Nothing here may be applied to times: a media clock counts the grandmaster's timescale as it is, whatever its epoch.
+/// For display. Nothing here may be applied to times: a media clock counts the grandmaster's
+/// timescale as it is, whatever its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeProperties {
     /// TAI - UTC in seconds, where the grandmaster knows it.

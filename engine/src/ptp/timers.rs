@@ -5,7 +5,8 @@ use crate::units::LocalTime;
 /// What a port waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A foreign master falls silent, or nobody has announced for long enough to become master (IEEE 1588-2019, 9.2.6.12).
+    /// A foreign master falls silent, or nobody has announced for long enough to become master
+    /// (IEEE 1588-2019, 9.2.6.12).
     AnnounceReceipt,
     /// As slave: the next Delay_Req.
     DelayRequest,

@@ -98,7 +98,8 @@ pub struct Transmit {
     pub destination: Destination,
     /// To which of the two ports.
     pub class: MessageClass,
-    /// If set, the time at which the datagram leaves is wanted: it goes to `handle_transmitted` together with this token.
+    /// If set, the time at which the datagram leaves is wanted: it goes to `handle_transmitted`
+    /// together with this token.
     pub timestamp: Option<TransmitToken>,
     /// The datagram.
     pub datagram: Datagram,
@@ -128,7 +129,8 @@ impl Transmit {
         Ok(Self { destination, class, timestamp, datagram: Datagram { bytes, length } })
     }
 
-    /// A multicast Delay_Req from `port`; `None` if it could not be written, which its fixed size rules out.
+    /// A multicast Delay_Req from `port`; `None` if it could not be written, which its fixed size
+    /// rules out.
     #[must_use]
     pub fn delay_req(port: PortIdentity, domain_number: u8, sequence_id: u16) -> Option<Self> {
         let header = Header {
@@ -143,7 +145,8 @@ impl Transmit {
     }
 }
 
-/// Messages waiting to be polled. Bounded: a full one refuses, because whoever does not drain it must not make it grow.
+/// Messages waiting to be polled. Bounded: a full one refuses, because whoever does not drain it
+/// must not make it grow.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Transmit>,

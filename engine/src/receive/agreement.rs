@@ -1,12 +1,15 @@
 //! Whether the sender is on PTP, as its SDP says.
 //!
-//! Model: a sender on PTP has PTP's rate, whatever the network does to its packets. So the rate of its media clock, from arrivals, and PTP's are compared, both
-//! against the host's clock. What an SDP promises is believed until the two are known well enough to differ for longer than either takes to settle
-//! after a fault, and until the difference has moved the sender further from PTP than a slave wanders; from then on PTP says nothing of this sender, until the
-//! rates have been the same for as long.
+//! Model: a sender on PTP has PTP's rate, whatever the network does to its packets. So the rate of
+//! its media clock, from arrivals, and PTP's are compared, both against the host's clock. What an
+//! SDP promises is believed until the two are known well enough to differ for longer than either
+//! takes to settle after a fault, and until the difference has moved the sender further from PTP
+//! than a slave wanders; from then on PTP says nothing of this sender, until the rates have been
+//! the same for as long.
 //!
-//! A slave's phase is bounded, its rate need not be: GStreamer's PTP clock was seen 20 to 50 ppm off for 10 s after its start, and up to 9 ppm off for 20 s later, each time
-//! by less than 0.4 ms in all.
+//! A slave's phase is bounded, its rate need not be: GStreamer's PTP clock was seen 20 to 50 ppm
+//! off for 10 s after its start, and up to 9 ppm off for 20 s later, each time by less than 0.4 ms
+//! in all.
 //!
 //! Not found: a sender whose crystal is by chance within the limit of PTP's rate.
 
@@ -17,9 +20,11 @@ use crate::units::{LocalTime, Nanos, Ppb};
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
 /// Rates within this are the same clock's again.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must last. A timeline that is slewed after a fault of its master is beyond the limit for some seconds.
+/// How long the evidence must last. A timeline that is slewed after a fault of its master is beyond
+/// the limit for some seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this is not on PTP: twice what a poor slave wanders, and little beside most latencies.
+/// A sender that has moved by this is not on PTP: twice what a poor slave wanders, and little
+/// beside most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
 /// And so many standard deviations of what both clocks are seen to wander by.
 const MOVED_SIGMAS: f64 = 4.0;
@@ -57,7 +62,8 @@ impl Against {
 }
 
 impl Agreement {
-    /// Compares the sender's media clock with PTP; returns whether the sender is to be taken for one on PTP.
+    /// Compares the sender's media clock with PTP; returns whether the sender is to be taken for
+    /// one on PTP.
     pub(super) fn judge(&mut self, now: LocalTime, sender: &ClockMap, ptp: &ClockMap) -> bool {
         if sender.rate_sigma() >= KNOWN || ptp.rate_sigma() >= KNOWN {
             // What was seen before still counts, and this time does not.

@@ -18,7 +18,8 @@ use super::shift::{Judgement, Shift, ShiftDetector};
 use crate::clock::{Direction, Estimator, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
-/// A callback that is off by this, and this multiple of the usual lateness, is off by more than scheduling.
+/// A callback that is off by this, and this multiple of the usual lateness, is off by more than
+/// scheduling.
 const SHIFTED: Nanos = Nanos::from_millis(1);
 const USUAL_LATENESS: f64 = 4.0;
 /// What proves a shift: a scheduler under load is over with its troubles by then.
@@ -113,7 +114,8 @@ impl CardClock {
         away
     }
 
-    /// A callback came at `now` and will play `frames`. Returns when it would have come without jitter.
+    /// A callback came at `now` and will play `frames`. Returns when it would have come without
+    /// jitter.
     pub(super) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
@@ -152,8 +154,10 @@ impl CardClock {
         }
     }
 
-    /// Whether a sample, late by `spoken_ns` by the map, is of the course so far, or of a new one that it proves. It may be off by a callback's length at most, however large the jitter is: a course that is far off
-    /// makes jitter of its own error, and would be taken for the truth for minutes.
+    /// Whether a sample, late by `spoken_ns` by the map, is of the course so far, or of a new one
+    /// that it proves. It may be off by a callback's length at most, however large the jitter is: a
+    /// course that is far off makes jitter of its own error, and would be taken for the truth for
+    /// minutes.
     fn belongs(&mut self, sample: &Sample, spoken_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = spoken_ns.max(envelope_ns);
@@ -224,7 +228,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
-    /// Callbacks that are late by exponential jitter of 100 us; returns when the last would have come without.
+    /// Callbacks that are late by exponential jitter of 100 us; returns when the last would have
+    /// come without.
     fn run(clock: &mut CardClock, from: LocalTime, callbacks: i64, ppm: f64) -> LocalTime {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let period_ns = 20_000_000.0 / (1.0 + ppm * 1e-6);
@@ -244,7 +249,8 @@ mod tests {
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.2, "{}", clock.rate());
     }
 
-    /// When a callback would have come without jitter, after an xrun of some length and so many callbacks.
+    /// When a callback would have come without jitter, after an xrun of some length and so many
+    /// callbacks.
     fn error_after_xrun(xrun: Nanos, callbacks: i64) -> (Nanos, CardClock) {
         let mut clock = CardClock::new(SampleRate::HZ_48000, None);
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
@@ -352,8 +358,9 @@ mod tests {
         }
     }
 
-    /// A host that stands still at random, by `stall_ms` on average every `every_ms`, for 20 s, and a card with a queue of so many callbacks of 256 frames, which is starved by
-    /// that. Returns how far off the times of callbacks are in each of the seconds that follow.
+    /// A host that stands still at random, by `stall_ms` on average every `every_ms`, for 20 s, and
+    /// a card with a queue of so many callbacks of 256 frames, which is starved by that. Returns
+    /// how far off the times of callbacks are in each of the seconds that follow.
     fn errors_after_stalls(periods: i64, stall_ms: f64, every_ms: f64, seed: u64) -> Vec<Nanos> {
         const PERIOD: Nanos = Nanos::new(5_333_333);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -399,7 +406,8 @@ mod tests {
         }
     }
 
-    /// What was remembered from another day is not better than what was measured before the troubles.
+    /// What was remembered from another day is not better than what was measured before the
+    /// troubles.
     #[test]
     fn a_measured_rate_outlives_troubles_also_if_another_one_was_remembered() {
         let mut clock = CardClock::new(SampleRate::HZ_48000, Some(Ppb::from_ppm(115.0)));

@@ -1,7 +1,8 @@
 //! Which of a stream's channels go to which of the card's.
 //!
-//! Model: every output channel picks one input channel or silence. This happens where packets are decoded, so that all that follows
-//! (jitter buffer, concealment, resampler) only handles the channels that are heard: two of 64 cost as much as two of two.
+//! Model: every output channel picks one input channel or silence. This happens where packets are
+//! decoded, so that all that follows (jitter buffer, concealment, resampler) only handles the
+//! channels that are heard: two of 64 cost as much as two of two.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;

@@ -1,11 +1,14 @@
 //! Concealment of missing audio.
 //!
-//! Model: a gap begins as the audio would have gone on by [linear prediction](super::predict), so that there is no corner. That is crossfaded with the last
-//! pitch period, repeated without a seam, for up to 10 ms, then faded to silence; what follows a gap is crossfaded in. A jump of the read position is a gap of length zero: the same crossfade hides it. So no path from
-//! the network to the card holds a discontinuity of ours.
+//! Model: a gap begins as the audio would have gone on by [linear prediction](super::predict), so
+//! that there is no corner. That is crossfaded with the last pitch period, repeated without a seam,
+//! for up to 10 ms, then faded to silence; what follows a gap is crossfaded in. A jump of the read
+//! position is a gap of length zero: the same crossfade hides it. So no path from the network to
+//! the card holds a discontinuity of ours.
 //!
-//! Waveform substitution after Goodman et al., "Waveform substitution techniques for recovering missing speech segments",
-//! IEEE Trans. ASSP, 1986. All loops are bounded by the constants below; nothing is allocated after creation.
+//! Waveform substitution after Goodman et al., "Waveform substitution techniques for recovering
+//! missing speech segments", IEEE Trans. ASSP, 1986. All loops are bounded by the constants below;
+//! nothing is allocated after creation.
 
 use super::predict::Predictor;
 use crate::units::{Nanos, SampleRate};
@@ -161,7 +164,8 @@ impl Concealer {
         self.lengths.fade_in
     }
 
-    /// The same, when it is known what would have come: that is crossfaded with what comes next, unless it would have been part of a crossfade itself.
+    /// The same, when it is known what would have come: that is crossfaded with what comes next,
+    /// unless it would have been part of a crossfade itself.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
             self.splice();
@@ -182,7 +186,8 @@ impl Concealer {
             for i in 0..length {
                 self.period[i * self.channels + channel] = self.past(frames - length + i, channel);
             }
-            // The end of the period turns into what preceded its start, so that repeating it has no seam.
+            // The end of the period turns into what preceded its start, so that repeating it has no
+            // seam.
             for i in 0..self.lengths.seam {
                 let weight = raised_cosine((i + 1) as f32 / self.lengths.seam as f32);
                 let at = length - self.lengths.seam + i;
@@ -264,7 +269,8 @@ impl Concealer {
     }
 }
 
-/// From 0 at 0 to 1 at 1 without a corner: a cubic, because the audio thread needs no cosine for a fade.
+/// From 0 at 0 to 1 at 1 without a corner: a cubic, because the audio thread needs no cosine for a
+/// fade.
 fn raised_cosine(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }

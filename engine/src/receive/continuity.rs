@@ -383,8 +383,8 @@ impl Continuity {
 
     /// The host's clock has gone back or stood still, and what was known of times is void: the next
     /// packet has an earlier time than the one before it, or more of the stream's come early in one
-    /// burst than are held. To do the same, a stranger would have to send as many between two of the
-    /// sender's packets.
+    /// burst than are held. To do the same, a stranger would have to send as many between two of
+    /// the sender's packets.
     fn begin_anew(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;

@@ -11,8 +11,8 @@
 use super::stream::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is raised in steps, so that packets that are each a little later than the last cost few jumps. Steps of this size are
-/// jumped over anyway, rather than slewed.
+/// The target is raised in steps, so that packets that are each a little later than the last cost
+/// few jumps. Steps of this size are jumped over anyway, rather than slewed.
 const STEP: Nanos = Nanos::from_millis(2);
 /// Raises within this time are of one trouble: longer than it takes to prove that packets come
 /// later for good.
@@ -164,8 +164,9 @@ impl Depth {
         lowered
     }
 
-    /// A packet was `late` for its playout. Returns by how much the target is raised: nothing if the limit would not let it be played either,
-    /// because depth that saves nothing is only latency.
+    /// A packet was `late` for its playout. Returns by how much the target is raised: nothing if
+    /// the limit would not let it be played either, because depth that saves nothing is only
+    /// latency.
     pub(super) fn raise(&mut self, now: LocalTime, late: Nanos) -> Nanos {
         self.quiet.begin(now);
         let room = self.limit - self.target();

@@ -1,14 +1,17 @@
-//! Drift control: by which step to move through the sender's audio, so that the sound card neither starves nor lags.
+//! Drift control: by which step to move through the sender's audio, so that the sound card neither
+//! starves nor lags.
 //!
-//! Model: the step is the ratio of two *measured* rates, both against the host's clock: the sender's media clock (from arrivals) over
-//! the sound card's (from callbacks). A slow proportional trim on the phase error removes what the rates leave over. There is no
-//! integrator: the estimators are the integrators. The buffer's level is nowhere in the loop, because it is a saw-tooth that beats at
-//! ppm x packet rate, inside any bandwidth.
+//! Model: the step is the ratio of two *measured* rates, both against the host's clock: the
+//! sender's media clock (from arrivals) over the sound card's (from callbacks). A slow proportional
+//! trim on the phase error removes what the rates leave over. There is no integrator: the
+//! estimators are the integrators. The buffer's level is nowhere in the loop, because it is a
+//! saw-tooth that beats at ppm x packet rate, inside any bandwidth.
 
 use super::target_motion::TargetMotion;
 use crate::units::{Nanos, Ppb};
 
-/// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an error that is worth it.
+/// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an
+/// error that is worth it.
 const SLOW_TRIM_HZ: f64 = 0.0007;
 const FAST_TRIM_HZ: f64 = 0.01;
 /// What the target's uncertainty may make of the pitch, standard deviation: the slow trim is so
@@ -21,7 +24,8 @@ const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// seen to [move](super::target_motion): chance once in 16,000 looks, and half of all looks.
 const LARGE_SIGMAS: f64 = 4.0;
 const SMALL_SIGMAS: f64 = 0.7;
-/// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed from about 170 ppm).
+/// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed
+/// from about 170 ppm).
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
 /// How fast the trim comes and goes, ppb per second.
 const TRIM_SLEW: f64 = 1000.0;
@@ -41,7 +45,8 @@ pub struct DriftInput {
     pub media_rate: Ppb,
     /// Rate of the sound card against the host's clock, from callbacks.
     pub card_rate: Ppb,
-    /// How far playout is behind its target position, as far as that is to be trimmed; positive: it must speed up.
+    /// How far playout is behind its target position, as far as that is to be trimmed; positive: it
+    /// must speed up.
     pub behind: Nanos,
     /// Standard deviation of the target, as far as that moves: how well the reference is known.
     pub target_sigma: Nanos,

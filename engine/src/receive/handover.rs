@@ -4,8 +4,9 @@ use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
-/// One packet's audio (or a piece of one that is longer than AES67's), still encoded, with its place on the unwrapped media timeline. A plain value, so that it can be copied through a ring
-/// of fixed size.
+/// One packet's audio (or a piece of one that is longer than AES67's), still encoded, with its
+/// place on the unwrapped media timeline. A plain value, so that it can be copied through a ring of
+/// fixed size.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaPacket {
     pub(super) generation: u32,
@@ -31,7 +32,8 @@ impl MediaPacket {
 /// The control half's newest knowledge, for the audio half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ControlSnapshot {
-    /// Counts the restarts of the media timeline; positions of different generations cannot be compared.
+    /// Counts the restarts of the media timeline; positions of different generations cannot be
+    /// compared.
     pub generation: u32,
     /// Counts the times that arrivals have shifted for good: what is played by them follows at
     /// once.
@@ -40,9 +42,11 @@ pub struct ControlSnapshot {
     pub arrivals: Option<MediaMap>,
     /// Rate of the sender's media clock against the host's: as measured, or the best guess before.
     pub media_rate: Ppb,
-    /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is not usable.
+    /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is
+    /// not usable.
     pub reference: Option<MediaMap>,
-    /// Frames of the packet that began the timeline: by how much a packet is sent after the time of its first frame.
+    /// Frames of the packet that began the timeline: by how much a packet is sent after the time of
+    /// its first frame.
     pub packet_frames: u32,
     /// Whether the packets contradict the stream's description: what came of this generation is not
     /// to be played.
@@ -56,11 +60,13 @@ pub struct PlayoutStats {
     pub at: LocalTime,
     /// Whether audio (or concealment of it) is being played.
     pub started: bool,
-    /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the first one is played.
+    /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the
+    /// first one is played.
     pub generation: u32,
     /// Media position of the next frame to be played.
     pub position: MediaPosition,
-    /// Deviation from the nominal ratio of media frames per card frame at the end of the last block.
+    /// Deviation from the nominal ratio of media frames per card frame at the end of the last
+    /// block.
     pub ratio: Ppb,
     /// Rate of the sound card against the host's clock.
     pub card_rate: Ppb,
@@ -72,10 +78,11 @@ pub struct PlayoutStats {
     pub target: Nanos,
     /// By how much late packets have raised the target, as far as it has not been lowered again.
     pub raised_by: Nanos,
-    /// The depth achieved: how far playout is behind the arrivals at the last callback. The card's own latency comes on top.
+    /// The depth achieved: how far playout is behind the arrivals at the last callback. The card's
+    /// own latency comes on top.
     pub achieved: Nanos,
-    /// The link offset achieved (AES67-2018, 7.5): from the time that the sender stamped a frame with to the callback that plays it. `None` while the target is known by
-    /// arrivals only.
+    /// The link offset achieved (AES67-2018, 7.5): from the time that the sender stamped a frame
+    /// with to the callback that plays it. `None` while the target is known by arrivals only.
     pub link_offset: Option<Nanos>,
     /// Contiguous audio found by the last callback, from the position it played on.
     pub fill: Nanos,
@@ -83,9 +90,11 @@ pub struct PlayoutStats {
     pub underruns: u64,
     /// Frames that were concealed, for whichever reason.
     pub concealed_frames: u64,
-    /// Packets that arrived after their playout had begun and were not there for it. Those that a raised target still saved are among them.
+    /// Packets that arrived after their playout had begun and were not there for it. Those that a
+    /// raised target still saved are among them.
     pub late_packets: u64,
-    /// Packets that arrived after their playout and of which nothing could be played: a raised target did not save them.
+    /// Packets that arrived after their playout and of which nothing could be played: a raised
+    /// target did not save them.
     pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,

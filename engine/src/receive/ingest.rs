@@ -1,9 +1,10 @@
 //! The control half of a stream: from datagrams to placed packets and a media clock.
 //!
-//! Model: RTP timestamps are unwrapped onto one timeline of 64 bits per *generation*. A new source (SSRC) or a jump of the timestamps
-//! starts a new generation: the audio half then aligns itself anew. Of the old one the rate is kept, for most restarts are of the same device; a source that
-//! changes its SSRC and nothing else is the same stream. The media clock is estimated from arrivals, whatever the
-//! sender says of PTP, so that the rate never depends on a master.
+//! Model: RTP timestamps are unwrapped onto one timeline of 64 bits per *generation*. A new source
+//! (SSRC) or a jump of the timestamps starts a new generation: the audio half then aligns itself
+//! anew. Of the old one the rate is kept, for most restarts are of the same device; a source that
+//! changes its SSRC and nothing else is the same stream. The media clock is estimated from
+//! arrivals, whatever the sender says of PTP, so that the rate never depends on a master.
 
 mod admission;
 
@@ -23,7 +24,8 @@ use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 use thiserror::Error;
 
-/// A timestamp this far from where it is expected belongs to a new timeline, if the next packet agrees.
+/// A timestamp this far from where it is expected belongs to a new timeline, if the next packet
+/// agrees.
 const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 /// Media clocks known to this are of use as a reference.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
@@ -94,7 +96,8 @@ impl IngestError {
 /// What the control half has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct IngestStats {
-    /// Sequence numbers, of both legs together: lost is what came by neither, duplicates are the copies that came later.
+    /// Sequence numbers, of both legs together: lost is what came by neither, duplicates are the
+    /// copies that came later.
     pub sequence: SequenceCounts,
     /// Packets received of all sources since the start, without duplicates; the counts of
     /// [`IngestStats::sequence`] begin anew with each source.
@@ -126,7 +129,8 @@ pub struct IngestStats {
     pub shifted_by: Nanos,
     /// Rate of the sender's media clock against the host's.
     pub media_rate: Ppb,
-    /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an alarm. It is played by arrivals alone.
+    /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an
+    /// alarm. It is played by arrivals alone.
     pub sender_off_ptp: bool,
     /// The sender's rate against PTP's, if it is said to be on PTP and both are known.
     pub rate_against_ptp: Ppb,
@@ -175,11 +179,13 @@ impl Timeline {
     }
 }
 
-/// Network half of a stream. Feed it every datagram of the stream's sockets with its receive timestamp and its [`Leg`].
+/// Network half of a stream. Feed it every datagram of the stream's sockets with its receive
+/// timestamp and its [`Leg`].
 pub struct Ingest {
     config: StreamConfig,
     timeline: Option<Timeline>,
-    /// Timestamp of a packet that would have begun a new timeline, and was waited for to be confirmed.
+    /// Timestamp of a packet that would have begun a new timeline, and was waited for to be
+    /// confirmed.
     suspect: Option<RtpTimestamp>,
     conformance: Conformance,
     /// Of each leg.
@@ -253,8 +259,9 @@ impl Ingest {
         &self.stats.refusals
     }
 
-    /// The sender's media clock as a source of the [`crate::clock::Reference`]: its rate is the sender's, its origin the stream's first packet. Of use once the
-    /// rate is known to a part in a million.
+    /// The sender's media clock as a source of the [`crate::clock::Reference`]: its rate is the
+    /// sender's, its origin the stream's first packet. Of use once the rate is known to a part in a
+    /// million.
     #[must_use]
     pub fn arrivals(&self) -> Option<ClockReading> {
         let timeline = self.timeline.as_ref()?;
@@ -419,12 +426,14 @@ impl Ingest {
             && end <= playout.position.frame()
     }
 
-    /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be heard again: the sender went back by less than a
-    /// discontinuity, or the network has become slower by more than the depth.
+    /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be
+    /// heard again: the sender went back by less than a discontinuity, or the network has become
+    /// slower by more than the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause the late ones begin to count anew: a burst that was held back is over at once.
+        // After a pause the late ones begin to count anew: a burst that was held back is over at
+        // once.
         if !late || now.since(timeline.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
@@ -482,8 +491,8 @@ impl Ingest {
     }
 }
 
-/// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273, 5.2); of the timelines that
-/// this allows, the one nearest to the packets received is meant.
+/// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273,
+/// 5.2); of the timelines that this allows, the one nearest to the packets received is meant.
 fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline) -> MediaMap {
     let since_epoch = ptp.ptp_at(timeline.newest_at) - PtpTime::EPOCH;
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())

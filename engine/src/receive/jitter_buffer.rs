@@ -1,7 +1,8 @@
 //! The jitter buffer: a ring indexed by media position, not a queue.
 //!
-//! Model: every frame has its place, so reordering, duplicates and loss are positions and not cases. A frame is present when the tag
-//! of its place names it; nothing is ever cleared, because an old tag can never name a new position. Memory is fixed at creation.
+//! Model: every frame has its place, so reordering, duplicates and loss are positions and not
+//! cases. A frame is present when the tag of its place names it; nothing is ever cleared, because
+//! an old tag can never name a new position. Memory is fixed at creation.
 
 use crate::units::Frames;
 
@@ -33,7 +34,8 @@ pub struct JitterBuffer {
 }
 
 impl JitterBuffer {
-    /// A buffer for at least `capacity_frames` frames (rounded up to a power of two) of `channels` samples.
+    /// A buffer for at least `capacity_frames` frames (rounded up to a power of two) of `channels`
+    /// samples.
     #[must_use]
     pub fn new(channels: usize, capacity_frames: usize) -> Self {
         let capacity = capacity_frames.max(1).next_power_of_two();
@@ -52,8 +54,8 @@ impl JitterBuffer {
         self.tags.len()
     }
 
-    /// Stores interleaved `samples` that begin at `first`; `cursor` is the next position to be read, before which
-    /// everything is late.
+    /// Stores interleaved `samples` that begin at `first`; `cursor` is the next position to be
+    /// read, before which everything is late.
     pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
         let frames = (samples.len() / self.channels) as i64;
         if first.get() + frames <= cursor.get() {
@@ -88,7 +90,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing (`false`), at most `limit` frames.
+    /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing
+    /// (`false`), at most `limit` frames.
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
@@ -109,8 +112,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Whether anything at or after `position` has arrived: what is missing before that is lost or late, what is missing
-    /// after it has not been sent yet.
+    /// Whether anything at or after `position` has arrived: what is missing before that is lost or
+    /// late, what is missing after it has not been sent yet.
     #[must_use]
     pub fn has_arrived_beyond(&self, position: Frames) -> bool {
         self.end > position.get()
@@ -164,7 +167,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order, the frames that come out are those that went in, at their own positions.
+        /// Whatever the order, the frames that come out are those that went in, at their own
+        /// positions.
         #[test]
         fn order_does_not_matter(start in -(1i64 << 40)..(1i64 << 40), order in Just((0i64..16).collect::<Vec<_>>()).prop_shuffle()) {
             let mut buffer = JitterBuffer::new(2, 128);

@@ -1,7 +1,10 @@
-//! What is known of a clock's rate before its first timestamp, and when a measured one is worth following.
+//! What is known of a clock's rate before its first timestamp, and when a measured one is worth
+//! following.
 //!
-//! Model: crystals are within 100 ppm of each other; one that was measured before is within a few ppm of that, whatever its temperature. A stream whose
-//! rates are both known begins as steady as it will ever be; one that knows nothing begins at the nominal ratio and not at the first wild guess.
+//! Model: crystals are within 100 ppm of each other; one that was measured before is within a few
+//! ppm of that, whatever its temperature. A stream whose rates are both known begins as steady as
+//! it will ever be; one that knows nothing begins at the nominal ratio and not at the first wild
+//! guess.
 
 use crate::clock::{ClockMap, DelayModel, EstimatorConfig};
 use crate::units::{Nanos, Ppb};
@@ -43,7 +46,8 @@ impl KnownRate {
         self.updated(clock).rate
     }
 
-    /// Keeps a rate that was measured better than any other knowledge of it, for when an estimator must begin anew.
+    /// Keeps a rate that was measured better than any other knowledge of it, for when an estimator
+    /// must begin anew.
     pub(super) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
         if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {

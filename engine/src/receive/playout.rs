@@ -1,9 +1,11 @@
 //! The audio half of a stream: pulled by the sound card, fills its buffer, always.
 //!
-//! Model: the read position is a fractional media frame that moves by the resampling step, also through silence, so latency is restored by
-//! itself after an underrun. It is steered towards a [target position](super::target).
+//! Model: the read position is a fractional media frame that moves by the resampling step, also
+//! through silence, so latency is restored by itself after an underrun. It is steered towards a
+//! [target position](super::target).
 //!
-//! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded loop.
+//! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
+//! loop.
 
 use super::card_clock::CardClock;
 use super::channel_map::Decoder;
@@ -19,9 +21,11 @@ use crate::clock::MediaMap;
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation, so that its first position is nearly its last.
+/// Playout begins once the arrivals are known to this standard deviation, so that its first
+/// position is nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a stream for seconds otherwise.
+/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a
+/// stream for seconds otherwise.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// What is left of a shift of the arrivals is trimmed if it is less, because the card's clock has
 /// shifted as well: the host's clock was set.
@@ -40,12 +44,14 @@ pub struct Playout<D> {
     card: CardClock,
     buffer: JitterBuffer,
     concealer: Concealer,
-    /// Position of the next frame to be fed to the resampler; `None` until the first packets have come.
+    /// Position of the next frame to be fed to the resampler; `None` until the first packets have
+    /// come.
     cursor: Option<Frames>,
     target: Option<Target>,
     /// Since when the arrivals are known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing is missing there.
+    /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing
+    /// is missing there.
     opening: Option<Frames>,
     snapshot: ControlSnapshot,
     /// Arrivals have shifted, and playout has not followed yet.
@@ -102,8 +108,9 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
-    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what the card is to play next; `now` is the time of the
-    /// callback. Silence before the first packets.
+    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what
+    /// the card is to play next; `now` is the time of the callback. Silence before the first
+    /// packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
@@ -162,7 +169,8 @@ impl<D: DriftLaw> Playout<D> {
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // The new source's packets wait in the ring, where those of the old one do not pass them.
+            // The new source's packets wait in the ring, where those of the old one do not pass
+            // them.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
@@ -183,7 +191,8 @@ impl<D: DriftLaw> Playout<D> {
         for _ in 0..self.packets.buffer().capacity() {
             match self.packets.peek() {
                 Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
-                // Left over from an older timeline, or ahead of the snapshot that tells of a newer one.
+                // Left over from an older timeline, or ahead of the snapshot that tells of a newer
+                // one.
                 Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
                 Ok(_) => {
                     let _ = self.packets.pop();
@@ -238,7 +247,8 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
-    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it are played, if the limit allows.
+    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it
+    /// are played, if the limit allows.
     fn deepen(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let raise = self.depth.raise(now, self.rate.duration(late));
@@ -273,7 +283,8 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
-    /// Moves the read position, crossfading what would have come, if it is there, with what comes now.
+    /// Moves the read position, crossfading what would have come, if it is there, with what comes
+    /// now.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
         let wanted = self.concealer.splice_frames();
@@ -289,7 +300,8 @@ impl<D: DriftLaw> Playout<D> {
         self.stats.jumps += 1;
     }
 
-    /// The media position of the next frame to be played, beginning playout if the sender's timeline is known.
+    /// The media position of the next frame to be played, beginning playout if the sender's
+    /// timeline is known.
     fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
@@ -315,12 +327,14 @@ impl<D: DriftLaw> Playout<D> {
         sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
     }
 
-    /// The media position of the next frame to be played, when `cursor` is the next to be fed to the resampler.
+    /// The media position of the next frame to be played, when `cursor` is the next to be fed to
+    /// the resampler.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Compares playout with its target; returns how far it is behind as far as that is to be trimmed, after jumping there if it must.
+    /// Compares playout with its target; returns how far it is behind as far as that is to be
+    /// trimmed, after jumping there if it must.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
         let Some(target) = &mut self.target else { return Nanos::ZERO };
@@ -420,7 +434,8 @@ impl<D: DriftLaw> Playout<D> {
         self.stats.position = self.cursor.map_or(self.stats.position, |cursor| self.position_of(cursor));
     }
 
-    /// Reads the next frames, concealing what is missing. Returns whether audio was missing that had not arrived at all.
+    /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
+    /// had not arrived at all.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let channels = self.channels;
         let Some(mut cursor) = self.cursor else {

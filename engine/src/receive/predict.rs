@@ -1,14 +1,17 @@
 //! Linear prediction: how a signal goes on if nothing new happens.
 //!
-//! Model: the signal is an autoregressive process, whose coefficients are found from its past by Burg's method (J. P. Burg, "Maximum entropy spectral analysis",
-//! 1967): the reflection coefficients that predict a stretch best both forwards and backwards. They never exceed 1, so that the prediction does not grow
-//! without bound. The first predicted samples differ from what came by no more than the signal's own novelty: value, slope and curvature go on.
+//! Model: the signal is an autoregressive process, whose coefficients are found from its past by
+//! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967): the reflection
+//! coefficients that predict a stretch best both forwards and backwards. They never exceed 1, so
+//! that the prediction does not grow without bound. The first predicted samples differ from what
+//! came by no more than the signal's own novelty: value, slope and curvature go on.
 //!
 //! Cost: about 5 x order x frames multiplications per stretch; nothing is allocated after creation.
 
 /// Coefficients: room for eight resonances, and a slope.
 const ORDER: usize = 24;
-/// Each coefficient decays a little with its lag, so that the prediction fades within a few ms instead of ringing.
+/// Each coefficient decays a little with its lag, so that the prediction fades within a few ms
+/// instead of ringing.
 const DECAY: f64 = 0.998;
 
 /// Predicts one channel after the other, from stretches of the same length.

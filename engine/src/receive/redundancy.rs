@@ -1,19 +1,25 @@
-//! Seamless redundancy (SMPTE ST 2022-7): the same stream by two networks, of which either may fail.
+//! Seamless redundancy (SMPTE ST 2022-7): the same stream by two networks, of which either may
+//! fail.
 //!
-//! Model: both legs carry the same packets, with the same sequence numbers and timestamps, and may be skewed against each other. The first copy of
-//! a packet is played and the other one is dropped here, so that the ring to the audio half carries the stream once. A packet that is
-//! missing on one leg is simply the other leg's.
+//! Model: both legs carry the same packets, with the same sequence numbers and timestamps, and may
+//! be skewed against each other. The first copy of a packet is played and the other one is dropped
+//! here, so that the ring to the audio half carries the stream once. A packet that is missing on
+//! one leg is simply the other leg's.
 //!
-//! The media clock: each leg has an estimator of its own, which sees all the leg's packets, whether they were first or not. One leg is
-//! *followed*: its map is the one that the audio half gets. If that leg falls silent, the other leg's map is followed from there on, moved
-//! by the skew, so that the position does not step; the rate does not either, because the other estimator has measured the same sender
-//! for as long. A single estimator for the winners of both legs would see the lower envelope jump by the skew when the faster leg fails, and take it
-//! for a change of rate. The followed leg is kept after the other one returns: changing back gains nothing, because the latency stays anyway.
+//! The media clock: each leg has an estimator of its own, which sees all the leg's packets, whether
+//! they were first or not. One leg is *followed*: its map is the one that the audio half gets. If
+//! that leg falls silent, the other leg's map is followed from there on, moved by the skew, so that
+//! the position does not step; the rate does not either, because the other estimator has measured
+//! the same sender for as long. A single estimator for the winners of both legs would see the lower
+//! envelope jump by the skew when the faster leg fails, and take it for a change of rate. The
+//! followed leg is kept after the other one returns: changing back gains nothing, because the
+//! latency stays anyway.
 //!
-//! When the source starts anew, each leg's estimator goes on with its rate, and with its offset moved to where the leg's first new packet puts it.
+//! When the source starts anew, each leg's estimator goes on with its rate, and with its offset
+//! moved to where the leg's first new packet puts it.
 //!
-//! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical RTP packets), and a leg's delay does not change
-//! during an outage of less than a second.
+//! Assumptions: the legs agree in SSRC, sequence number and timestamp (ST 2022-7 demands identical
+//! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
 use super::known_rate::KnownRate;
@@ -27,9 +33,11 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb};
 const LEG_SILENCE: Nanos = Nanos::from_millis(100);
 /// A leg that returns after this long may have another delay than before.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
-/// A rate known to this standard deviation may be followed: wrong by it, playout moves by 1 us a second.
+/// A rate known to this standard deviation may be followed: wrong by it, playout moves by 1 us a
+/// second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Packets of which copies are recognised: a skew of 1 s at the shortest packet time (125 us). A power of two that divides 2^16.
+/// Packets of which copies are recognised: a skew of 1 s at the shortest packet time (125 us). A
+/// power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
 /// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
@@ -51,9 +59,11 @@ pub struct LegStats {
     pub sequence: SequenceCounts,
     /// Packets that came by this leg first.
     pub won: u64,
-    /// Packets, first or not, that came after their playout: what would have been missing without the other leg.
+    /// Packets, first or not, that came after their playout: what would have been missing without
+    /// the other leg.
     pub late: u64,
-    /// How much later than by the followed leg packets come by this one; negative if earlier. `None` until both have come.
+    /// How much later than by the followed leg packets come by this one; negative if earlier.
+    /// `None` until both have come.
     pub skew: Option<Nanos>,
     /// Running size of the packets' lateness.
     pub jitter: Nanos,
@@ -114,7 +124,8 @@ impl Path {
         if is_new { self.arrivals.take(&sample) } else { None }
     }
 
-    /// Counts a packet. By its number alone, a leg that returns after a long time would seem to have restarted; the other one knows better.
+    /// Counts a packet. By its number alone, a leg that returns after a long time would seem to
+    /// have restarted; the other one knows better.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
         self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));
@@ -150,7 +161,8 @@ pub(super) struct Legs {
 }
 
 impl Legs {
-    /// Legs of a timeline that begins with a packet of `leg`, from a sender of which so much is known.
+    /// Legs of a timeline that begins with a packet of `leg`, from a sender of which so much is
+    /// known.
     pub(super) fn new(leg: Leg, rate: KnownRate) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
@@ -161,7 +173,8 @@ impl Legs {
         }
     }
 
-    /// The legs of the timeline that follows, beginning with a packet of `leg`: only the rates are kept.
+    /// The legs of the timeline that follows, beginning with a packet of `leg`: only the rates are
+    /// kept.
     pub(super) fn restarted(self, leg: Leg) -> Self {
         let rate = self.known.updated(self.clock().map(|(map, _)| map));
         let paths = self.paths.map(|path| match path.arrivals.map() {
@@ -226,13 +239,14 @@ impl Legs {
         None
     }
 
-    /// Whether what `leg` says of the timeline counts. With two legs that are skewed, one of them still sends the old timeline when
-    /// the other one begins the new one.
+    /// Whether what `leg` says of the timeline counts. With two legs that are skewed, one of them
+    /// still sends the old timeline when the other one begins the new one.
     pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
         leg == self.followed || self.path(self.followed).is_silent(now)
     }
 
-    /// The followed leg's clock and how much earlier than by that leg its packets are to be taken to come.
+    /// The followed leg's clock and how much earlier than by that leg its packets are to be taken
+    /// to come.
     pub(super) fn clock(&self) -> Option<(ClockMap, Nanos)> {
         Some((self.path(self.followed).arrivals.map()?, self.carried))
     }
@@ -257,7 +271,8 @@ impl Legs {
         self.path(self.followed).arrivals.jitter()
     }
 
-    /// What both legs together made of the stream: lost is what came by neither; the other counts are sums.
+    /// What both legs together made of the stream: lost is what came by neither; the other counts
+    /// are sums.
     pub(super) fn merged(&self) -> SequenceCounts {
         let [a, b] = [0, 1].map(|i| self.paths[i].sequence.counts());
         SequenceCounts {
@@ -301,7 +316,8 @@ impl Legs {
             return;
         }
         let [Some(old), Some(new)] = [self.followed, other].map(|leg| self.path(leg).arrivals.map()) else { return };
-        // A leg that has only just come knows less than the old map still does: its uncertainty grows slowly while nobody feeds it.
+        // A leg that has only just come knows less than the old map still does: its uncertainty
+        // grows slowly while nobody feeds it.
         let settled = new.rate_sigma() <= SETTLED_RATE || new.sigma_ns(now) < old.sigma_ns(now);
         if let Some(lag) = self.lag(other, now).filter(|_| settled) {
             self.carried += lag;
@@ -316,7 +332,8 @@ struct Merge {
     /// Position of the newest packet with this sequence number, modulo the length.
     positions: Box<[i64]>,
     newest: Option<SequenceNumber>,
-    /// Index of the newest packet: how many were sent before it, by either leg's numbers, since the first one that came.
+    /// Index of the newest packet: how many were sent before it, by either leg's numbers, since the
+    /// first one that came.
     newest_index: i64,
     /// Packets from the first one to the newest.
     span: u64,
@@ -345,8 +362,9 @@ impl Merge {
         }
     }
 
-    /// Whether a packet is the first with its number and position. A copy that comes later than [`REMEMBERED`] packets passes for a first one;
-    /// the jitter buffer finds its place taken, or gone.
+    /// Whether a packet is the first with its number and position. A copy that comes later than
+    /// [`REMEMBERED`] packets passes for a first one; the jitter buffer finds its place taken, or
+    /// gone.
     fn insert(&mut self, sequence: SequenceNumber, position: Frames) -> bool {
         let slot = &mut self.positions[usize::from(sequence.get()) % REMEMBERED];
         if *slot == position.get() {

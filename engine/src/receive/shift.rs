@@ -241,9 +241,9 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes so much before it can have been sent that nothing the network has done
-    /// so far explains it. Twice the limit, because a single packet may be off by more than the least
-    /// late ones usually are.
+    /// Whether a packet comes so much before it can have been sent that nothing the network has
+    /// done so far explains it. Twice the limit, because a single packet may be off by more than
+    /// the least late ones usually are.
     pub(super) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()

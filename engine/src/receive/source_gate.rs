@@ -1,14 +1,14 @@
 //! The address that a stream comes from.
 //!
 //! Model: without a source filter anybody can send to a stream's group. The address of the first
-//! packets is the stream's; what another one sends is refused as long as the first is alive. When it
-//! has been silent for [`SILENCE`], another one may take over: the sender's address has changed, or a
-//! standby sends. The address that had the stream before gets it back when it has sent again for as
-//! long, so that a stranger who waited for an outage does not keep the stream. Of two addresses that
-//! never had it, the first one that sends gets it.
+//! packets is the stream's; what another one sends is refused as long as the first is alive. When
+//! it has been silent for [`SILENCE`], another one may take over: the sender's address has changed,
+//! or a standby sends. The address that had the stream before gets it back when it has sent again
+//! for as long, so that a stranger who waited for an outage does not keep the stream. Of two
+//! addresses that never had it, the first one that sends gets it.
 //!
-//! Only packets that were taken keep an address alive. Each leg of a redundant stream has an address
-//! of its own. A sender that starts anew at its old address is not held up.
+//! Only packets that were taken keep an address alive. Each leg of a redundant stream has an
+//! address of its own. A sender that starts anew at its old address is not held up.
 //!
 //! Breakdown point: addresses can be forged; what is sent with the stream's own one is for
 //! [`super::Continuity`] to judge.

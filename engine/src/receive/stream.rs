@@ -11,8 +11,9 @@ use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets (125 us). Nobody takes them between two
-/// callbacks, and of those the longest in use hold 8192 frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
+/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets
+/// (125 us). Nobody takes them between two callbacks, and of those the longest in use hold 8192
+/// frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
 const RING_PACKETS: usize = 2048;
 /// The jitter buffer holds this many times the deepest target, and at least [`SMALLEST_BUFFER`].
 const BUFFER_DEPTHS: i64 = 4;
@@ -55,19 +56,21 @@ pub struct StreamConfig {
     /// Frames of a packet, by the packet time that was described; packets may be of any other
     /// length, which is only told.
     pub packet_frames: Option<u32>,
-    /// The most frames that a packet may have (`a=maxptime`): longer ones are refused. `None` if that
-    /// was not described.
+    /// The most frames that a packet may have (`a=maxptime`): longer ones are refused. `None` if
+    /// that was not described.
     pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet that took no time waits until the callback that plays it; if the sender's timestamps are related to PTP, and PTP is
-    /// known, exactly that, and the link offset is one packet time more; else the network's least delay comes on top. A callback fetches a whole block at once, so
-    /// late packets have this minus one block.
+    /// How long the first frame of a packet that took no time waits until the callback that plays
+    /// it; if the sender's timestamps are related to PTP, and PTP is known, exactly that, and the
+    /// link offset is one packet time more; else the network's least delay comes on top. A callback
+    /// fetches a whole block at once, so late packets have this minus one block.
     pub target_depth: Nanos,
     /// What [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`] are measured from.
     pub depth_from: DepthFrom,
-    /// How far the depth may be raised when packets come after their playout; [`StreamConfig::target_depth`], or less, keeps the latency as it is
-    /// asked for (presentation-time playout).
+    /// How far the depth may be raised when packets come after their playout;
+    /// [`StreamConfig::target_depth`], or less, keeps the latency as it is asked for
+    /// (presentation-time playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
@@ -77,8 +80,10 @@ pub struct StreamConfig {
     pub warm_start: WarmStart,
 }
 
-/// Rates that were measured earlier on this host, so that a stream need not find them out again: [`PlayoutStats::card_rate`], kept for each device, and
-/// [`super::IngestStats::media_rate`], which is that of every sender on the network if they are on PTP. They are corrected by what is measured now.
+/// Rates that were measured earlier on this host, so that a stream need not find them out again:
+/// [`PlayoutStats::card_rate`], kept for each device, and [`super::IngestStats::media_rate`], which
+/// is that of every sender on the network if they are on PTP. They are corrected by what is
+/// measured now.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WarmStart {
     /// Rate of the sound card against the host's clock.
@@ -88,8 +93,9 @@ pub struct WarmStart {
 }
 
 impl StreamConfig {
-    /// The plainest way to receive a stream: all its channels as they are, of any payload type, by arrivals, at a constant depth, for a card of the stream's nominal
-    /// rate of which nothing is remembered.
+    /// The plainest way to receive a stream: all its channels as they are, of any payload type, by
+    /// arrivals, at a constant depth, for a card of the stream's nominal rate of which nothing is
+    /// remembered.
     ///
     /// ```
     /// use engine::rtp::format::{Encoding, StreamFormat};
@@ -172,7 +178,8 @@ pub fn stream_by<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest,
     stream_with(config, resampler(&config)?, drift)
 }
 
-/// The same with another resampler and drift law, which must be of the channel map's outputs and the configuration's block and rates.
+/// The same with another resampler and drift law, which must be of the channel map's outputs and
+/// the configuration's block and rates.
 ///
 /// # Errors
 /// If the configuration is out of range.
@@ -199,7 +206,8 @@ pub(crate) struct AudioEnds {
     stats: triple_buffer::Input<PlayoutStats>,
 }
 
-/// A control half, and what its audio half needs. The configuration is taken as it is: see [`StreamConfig::check`].
+/// A control half, and what its audio half needs. The configuration is taken as it is: see
+/// [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     let (packets_in, packets) = rtrb::RingBuffer::new(RING_PACKETS);
     let (snapshot_in, snapshot) = triple_buffer::triple_buffer(&ControlSnapshot::default());
@@ -212,7 +220,8 @@ fn nominal_step(config: &StreamConfig) -> f64 {
     f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz())
 }
 
-/// The one that only corrects drift where the nominal rates are the same, the one that converts where they differ.
+/// The one that only corrects drift where the nominal rates are the same, the one that converts
+/// where they differ.
 fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

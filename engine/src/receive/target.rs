@@ -25,7 +25,8 @@ use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// How long the clocks of a stream that has begun are left to settle.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// How long one that is not yet known by PTP is: a PTP client that was started with it locks within seconds, on a busy network within half a minute.
+/// How long one that is not yet known by PTP is: a PTP client that was started with it locks within
+/// seconds, on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
 /// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a
 /// stream has settled.
@@ -44,7 +45,8 @@ const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
 /// patiences, it is as it was.
 const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
 const FORGIVEN_AFTER: i64 = 32;
-/// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and stamps are late in some senders.
+/// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and
+/// stamps are late in some senders.
 const EARLY: Nanos = Nanos::from_millis(1);
 
 /// What is to be done about the distance to the target.
@@ -182,7 +184,8 @@ impl Target {
             return Correction::Jump;
         }
         if self.settled {
-            // What will be jumped over is not trimmed meanwhile: that would only be a change of pitch.
+            // What will be jumped over is not trimmed meanwhile: that would only be a change of
+            // pitch.
             return if behind.abs() > jump { Correction::Hold } else { Correction::Trim };
         }
         self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };

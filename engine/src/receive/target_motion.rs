@@ -4,13 +4,13 @@
 //! the target comes and goes, the target does: the reference wanders, and more than its clock says.
 //! That is nothing to hurry after.
 //!
-//! Model: the distance, without what was trimmed away of it, is looked at every 1 s, 2 s, ... 128 s,
-//! and of three looks in a row the middle one's distance from the line through the others is taken.
-//! In that neither an offset nor a rate has a part. Of white noise it is 1.22 standard deviations;
-//! of a process of Ornstein and Uhlenbeck with time constant T it is 0.8 where looks are T / 3
-//! apart, and more than 1 from T / 2 on. So the distance of looks that shows most is the one that
-//! tells. The host's clock has no part in it, and so no crystal's temperature is to be allowed for,
-//! as must be where a clock is measured against the host's.
+//! Model: the distance, without what was trimmed away of it, is looked at every 1 s, 2 s, ... 128
+//! s, and of three looks in a row the middle one's distance from the line through the others is
+//! taken. In that neither an offset nor a rate has a part. Of white noise it is 1.22 standard
+//! deviations; of a process of Ornstein and Uhlenbeck with time constant T it is 0.8 where looks
+//! are T / 3 apart, and more than 1 from T / 2 on. So the distance of looks that shows most is the
+//! one that tells. The host's clock has no part in it, and so no crystal's temperature is to be
+//! allowed for, as must be where a clock is measured against the host's.
 //!
 //! Robust: of each distance the median of the last values counts, so that fewer than half of them
 //! may be steps of the target and jumps of playout.

@@ -1,4 +1,5 @@
-//! The relay's audio between its two ends: a jitter buffer by media position, concealment, and gains.
+//! The relay's audio between its two ends: a jitter buffer by media position, concealment, and
+//! gains.
 
 use super::gain::Gain;
 use crate::receive::{Concealer, Insertion, JitterBuffer};

@@ -1,13 +1,18 @@
-//! A relay: a stream that comes in goes out again, with other gains, channels, packet times or encoding, and with constant latency.
+//! A relay: a stream that comes in goes out again, with other gains, channels, packet times or
+//! encoding, and with constant latency.
 //!
-//! Model: input and output are on the same PTP clock, so a frame's place on the media timeline is known from its timestamp alone, and the output's frame n is the
-//! input's frame n minus the latency. Nothing is resampled and no clock is estimated. At unity gain what goes out has the input's bits.
+//! Model: input and output are on the same PTP clock, so a frame's place on the media timeline is
+//! known from its timestamp alone, and the output's frame n is the input's frame n minus the
+//! latency. Nothing is resampled and no clock is estimated. At unity gain what goes out has the
+//! input's bits.
 //!
-//! The latency counts from media time to media time. It must hold the input's packet time (its first frame waits for the last one), the network's delay
-//! and its jitter. What has not come by then is concealed and counted; what comes later is counted as late.
+//! The latency counts from media time to media time. It must hold the input's packet time (its
+//! first frame waits for the last one), the network's delay and its jitter. What has not come by
+//! then is concealed and counted; what comes later is counted as late.
 //!
-//! Assumptions: the sender of the input is on PTP and tells the offset of its timestamps (`a=mediaclk:direct=`); others are received with
-//! [`crate::receive::stream`], which measures their clock.
+//! Assumptions: the sender of the input is on PTP and tells the offset of its timestamps
+//! (`a=mediaclk:direct=`); others are received with [`crate::receive::stream`], which measures
+//! their clock.
 
 mod feed;
 mod gain;
@@ -28,8 +33,9 @@ const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 /// What is to be relayed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map picks the output's channels. Its depths are those of [`crate::receive::stream`] and only tell here what a
-    /// discontinuity is; the sound card's fields are not used.
+    /// The input; its channel map picks the output's channels. Its depths are those of
+    /// [`crate::receive::stream`] and only tell here what a discontinuity is; the sound card's
+    /// fields are not used.
     pub input: StreamConfig,
     /// The output, of the input's sample rate.
     pub output: SenderConfig,
@@ -89,7 +95,8 @@ pub struct RelayStats {
     pub unplaced_packets: u64,
 }
 
-/// A relay. Feed it the input's datagrams and the clock, and use it like a [`Sender`] that has its own source.
+/// A relay. Feed it the input's datagrams and the clock, and use it like a [`Sender`] that has its
+/// own source.
 pub struct Relay {
     ingest: Ingest,
     packets: rtrb::Consumer<MediaPacket>,
@@ -150,7 +157,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step begins anew: audio that waits has its place on the old timeline.
+    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step begins anew: audio that
+    /// waits has its place on the old timeline.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let before = self.sender.stats().realignments;
         self.sender.set_clock(now, reference);
@@ -159,7 +167,8 @@ impl Relay {
         }
     }
 
-    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. False if there is no such channel, or if the gain is not finite.
+    /// Sets the gain of a channel of the output, as a factor; it is reached within 10 ms. False if
+    /// there is no such channel, or if the gain is not finite.
     pub fn set_gain(&mut self, channel: usize, gain: f32) -> bool {
         self.feed.set_gain(channel, gain)
     }
@@ -210,7 +219,8 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Of the places that the timestamp allows, the one near the present is meant: the others are a day away.
+        // Of the places that the timestamp allows, the one near the present is meant: the others
+        // are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(packet.payload());

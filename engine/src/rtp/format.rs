@@ -1,8 +1,8 @@
 //! Linear PCM payloads (RFC 3190 for L24, RFC 3551 4.5.11 for L16).
 //!
-//! A payload holds whole frames: one sample of every channel, interleaved, big-endian, two's complement. As `f32`,
-//! full scale is 2^15 or 2^23, so that the range is [-1, 1) and every sample of either encoding is represented exactly:
-//! decoding and encoding again gives the same bytes.
+//! A payload holds whole frames: one sample of every channel, interleaved, big-endian, two's
+//! complement. As `f32`, full scale is 2^15 or 2^23, so that the range is [-1, 1) and every sample
+//! of either encoding is represented exactly: decoding and encoding again gives the same bytes.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,10 +10,12 @@ use std::ops::RangeInclusive;
 pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 
-/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks receivers for 8.
+/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
+/// receivers for 8.
 pub const MAX_CHANNELS: usize = 64;
 
-/// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory is made by it.
+/// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory
+/// is made by it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// How a sample is written.
@@ -104,10 +106,12 @@ impl StreamFormat {
         self.encoding.bytes_per_sample() * self.channels
     }
 
-    /// Frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are fine: the limit is the sender's.
+    /// Frames in a payload of `length` bytes. Payloads longer than [`MAX_PAYLOAD`] are fine: the
+    /// limit is the sender's.
     ///
     /// # Errors
-    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload has another format than was announced.
+    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload has another format
+    /// than was announced.
     pub const fn frames_in_payload(self, length: usize) -> Result<usize, FormatError> {
         whole_frames(length, self.bytes_per_frame())
     }
@@ -115,7 +119,8 @@ impl StreamFormat {
     /// Decodes a payload to the start of `out`, interleaved, and returns the number of frames.
     ///
     /// # Errors
-    /// Those of [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`]; nothing is written then.
+    /// Those of [`StreamFormat::frames_in_payload`], and [`FormatError::OutputTooSmall`]; nothing
+    /// is written then.
     pub fn decode_into(self, payload: &[u8], out: &mut [f32]) -> Result<usize, FormatError> {
         let frames = self.frames_in_payload(payload.len())?;
         let needed = frames * self.channels;
@@ -128,8 +133,9 @@ impl StreamFormat {
         Ok(frames)
     }
 
-    /// Encodes interleaved samples to the start of `out`, and returns the number of bytes. Samples are rounded to the
-    /// nearest step, halves to even; what is outside of the range is clipped, and NaN is silence. No dither is added.
+    /// Encodes interleaved samples to the start of `out`, and returns the number of bytes. Samples
+    /// are rounded to the nearest step, halves to even; what is outside of the range is clipped,
+    /// and NaN is silence. No dither is added.
     ///
     /// # Errors
     /// [`FormatError::Empty`] or [`FormatError::PartialFrame`], which count samples here, and
@@ -157,11 +163,13 @@ const fn whole_frames(length: usize, frame_length: usize) -> Result<usize, Forma
     Ok(length / frame_length)
 }
 
-/// Full scale of L16 and L24. Powers of two, so that multiplying with them or their inverses is exact.
+/// Full scale of L16 and L24. Powers of two, so that multiplying with them or their inverses is
+/// exact.
 const FULL_SCALE_L16: f32 = 32_768.0;
 const FULL_SCALE_L24: f32 = 8_388_608.0;
-/// 1.5 x 2^52. A number of this size has no fraction: adding it rounds to the nearest integer, halves to even, which is then in the low bits. Unlike
-/// `round_ties_even` this is no call where the processor has no such instruction, and is done for several samples at once.
+/// 1.5 x 2^52. A number of this size has no fraction: adding it rounds to the nearest integer,
+/// halves to even, which is then in the low bits. Unlike `round_ties_even` this is no call where
+/// the processor has no such instruction, and is done for several samples at once.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 fn decode_l16(payload: &[u8], out: &mut [f32]) {

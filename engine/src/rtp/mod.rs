@@ -1,4 +1,5 @@
-//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads and the counting of sequence numbers.
+//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads and the counting of
+//! sequence numbers.
 
 pub mod format;
 pub mod leg;

@@ -1,13 +1,15 @@
 //! Sequence numbers, and counting what was lost, reordered or duplicated.
 //!
-//! The rules are those of RFC 3550 A.1, with three differences: a source is valid from its first packet, because AES67
-//! streams are configured and not discovered; duplicates are told from late packets by a bitmap of the last 128
-//! numbers, so that the number of lost packets is never negative; and the first of the two packets that confirm a
-//! restart is counted too. Memory is constant.
+//! The rules are those of RFC 3550 A.1, with three differences: a source is valid from its first
+//! packet, because AES67 streams are configured and not discovered; duplicates are told from late
+//! packets by a bitmap of the last 128 numbers, so that the number of lost packets is never
+//! negative; and the first of the two packets that confirm a restart is counted too. Memory is
+//! constant.
 
 use std::fmt;
 
-/// A packet that is this many or more ahead is not the next one after a loss (RFC 3550 A.1, MAX_DROPOUT).
+/// A packet that is this many or more ahead is not the next one after a loss (RFC 3550 A.1,
+/// MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
 /// A packet that is this many or more behind was not merely reordered (RFC 3550 A.1, MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
@@ -175,8 +177,8 @@ impl SequenceTracker {
         arrival
     }
 
-    /// Counts a packet of which it is known from elsewhere that the source has gone on, and that it is so many packets `ahead` of the newest one: a gap of
-    /// any length, and no restart.
+    /// Counts a packet of which it is known from elsewhere that the source has gone on, and that it
+    /// is so many packets `ahead` of the newest one: a gap of any length, and no restart.
     ///
     /// ```
     /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};
@@ -311,7 +313,8 @@ mod tests {
     }
 
     proptest! {
-        /// Every packet 0 to 3 times, displaced by less than the misorder limit: the totals are those of a set.
+        /// Every packet 0 to 3 times, displaced by less than the misorder limit: the totals are
+        /// those of a set.
         #[test]
         fn totals_match_a_set_of_numbers(start in any::<u16>(), packets in proptest::collection::vec((0u32..60, 0u8..4), 1..600)) {
             let mut order: Vec<(u32, u32)> = Vec::new();

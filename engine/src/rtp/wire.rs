@@ -1,7 +1,8 @@
 //! RTP packets as bytes (RFC 3550 5.1).
 //!
-//! [`RtpPacket::parse`] takes any bytes: it never panics, copies or allocates. Contributing sources and header
-//! extensions are skipped, because AES67 gives them no meaning. RTCP is not told apart here: it has its own port.
+//! [`RtpPacket::parse`] takes any bytes: it never panics, copies or allocates. Contributing sources
+//! and header extensions are skipped, because AES67 gives them no meaning. RTCP is not told apart
+//! here: it has its own port.
 
 use std::fmt;
 
@@ -98,8 +99,9 @@ impl RtpHeader {
         [VERSION << 6, marker | self.payload_type.0, q0, q1, t0, t1, t2, t3, s0, s1, s2, s3]
     }
 
-    /// Whether a packet of so many frames belongs to the stream whose newest one had the number `newest` and ended at `end`, although its SSRC may be another: number and
-    /// timestamp go on, after few lost packets. Another sender with timestamps of the same clock has other numbers.
+    /// Whether a packet of so many frames belongs to the stream whose newest one had the number
+    /// `newest` and ended at `end`, although its SSRC may be another: number and timestamp go on,
+    /// after few lost packets. Another sender with timestamps of the same clock has other numbers.
     #[must_use]
     pub fn goes_on_from(&self, newest: SequenceNumber, end: Frames, frames: Frames) -> bool {
         let ahead = self.sequence.get().wrapping_sub(newest.get());
@@ -176,7 +178,8 @@ fn without_extension(rest: &[u8], available: usize) -> Result<&[u8], RtpError> {
     skip(rest, 4 * words, available)
 }
 
-/// `rest` without the padding at its end, whose last byte counts it, itself included (RFC 3550 5.1).
+/// `rest` without the padding at its end, whose last byte counts it, itself included (RFC 3550
+/// 5.1).
 fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
     let padding = rest.last().copied().unwrap_or(0);
     let invalid = RtpError::InvalidPadding { padding, available: rest.len() };
@@ -219,7 +222,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Marker, payload type 97, two contributing sources, an extension of one word, three bytes of padding.
+    /// Marker, payload type 97, two contributing sources, an extension of one word, three bytes of
+    /// padding.
     const FULL: [u8; 34] = [
         0xB2, 0xE1, 0x12, 0x34, 0x89, 0xAB, 0xCD, 0xEF, 0xDE, 0xAD, 0xBE, 0xEF, //
         0, 0, 0, 1, 0, 0, 0, 2, // contributing sources

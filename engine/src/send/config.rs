@@ -10,14 +10,15 @@ use thiserror::Error;
 /// The longest [`SenderConfig::delay`]: what receivers hold at most is of this order.
 const MAX_DELAY: Nanos = Nanos::from_secs(1);
 
-/// What is added to samples before they are shortened to 16 bits. L24 is never dithered: its last bit is below any converter's noise.
+/// What is added to samples before they are shortened to 16 bits. L24 is never dithered: its last
+/// bit is below any converter's noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dither {
     /// Nothing: samples are rounded.
     #[default]
     Off,
-    /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet whose samples all have 16 bits already passes
-    /// unchanged.
+    /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet whose
+    /// samples all have 16 bits already passes unchanged.
     Tpdf {
         /// Where the noise starts.
         seed: u64,
@@ -33,17 +34,20 @@ pub struct SenderConfig {
     pub packet_time: PacketTime,
     /// The number that the SDP gives to the format; 96 to 127 as a rule.
     pub payload_type: PayloadType,
-    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. 0 unless there is a reason, because some receivers ignore it.
+    /// RTP timestamp at the PTP epoch: `a=mediaclk:direct=` of the SDP. 0 unless there is a reason,
+    /// because some receivers ignore it.
     pub media_clock_offset: u32,
     /// Where the primary leg's packets go.
     pub primary: SocketAddr,
     /// Where the same packets go once more (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
-    /// How much later than at their end packets leave: what a source needs that is late itself, like a sound card.
+    /// How much later than at their end packets leave: what a source needs that is late itself,
+    /// like a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,
-    /// From the system's entropy: SSRC and first sequence number are drawn from it (RFC 3550, 5.1 and 8.1).
+    /// From the system's entropy: SSRC and first sequence number are drawn from it (RFC 3550, 5.1
+    /// and 8.1).
     pub seed: u64,
 }
 

@@ -1,16 +1,17 @@
 //! TPDF dither for 16-bit streams.
 //!
-//! Model: two uniform numbers of one step's width are added to each sample before it is rounded. The mean of the rounded value is then the sample itself,
-//! and the error's power does not depend on it (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of neighbouring samples and channels is
-//! independent.
+//! Model: two uniform numbers of one step's width are added to each sample before it is rounded.
+//! The mean of the rounded value is then the sample itself, and the error's power does not depend
+//! on it (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of neighbouring
+//! samples and channels is independent.
 
 /// Steps of a 16-bit sample per unit.
 const STEPS: f32 = 32_768.0;
 /// Scale of a 32-bit draw.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
-/// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): a draw is three multiplications, and each is cut into the two uniform numbers of a
-/// sample.
+/// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): a draw is three
+/// multiplications, and each is cut into the two uniform numbers of a sample.
 #[derive(Clone, Debug)]
 pub(super) struct Tpdf {
     state: u64,
@@ -21,7 +22,8 @@ impl Tpdf {
         Self { state: seed }
     }
 
-    /// Adds noise to samples that are to be shortened to 16 bits, unless they all have 16 bits already.
+    /// Adds noise to samples that are to be shortened to 16 bits, unless they all have 16 bits
+    /// already.
     pub(super) fn apply(&mut self, samples: &mut [f32]) {
         if samples.iter().all(|&sample| is_whole(sample * STEPS)) {
             return;

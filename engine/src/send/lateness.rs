@@ -1,12 +1,14 @@
 //! How late packets left, counted.
 //!
-//! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most) from 1 us to a second. Constant memory, and no allocation.
+//! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most)
+//! from 1 us to a second. Constant memory, and no allocation.
 
 use crate::units::Nanos;
 
 /// Buckets per doubling.
 const PER_OCTAVE: usize = 4;
-/// From 1 us (2^10 ns, nearly) to 2^30 ns, about a second; and one bucket before, for what is earlier than that.
+/// From 1 us (2^10 ns, nearly) to 2^30 ns, about a second; and one bucket before, for what is
+/// earlier than that.
 const FIRST_OCTAVE: u32 = 10;
 const OCTAVES: usize = 20;
 const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
@@ -56,7 +58,8 @@ impl Lateness {
         self.max
     }
 
-    /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end; nothing before the first packet.
+    /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end;
+    /// nothing before the first packet.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Nanos {
         let wanted = libm::ceil(share.clamp(0.0, 1.0) * self.count as f64) as u64;

@@ -1,15 +1,19 @@
 //! When packets leave.
 //!
-//! Model: a packet's time of departure is computed from its media position and the clock map each time anew, never from the packet before. So errors do
-//! not add up, a better estimate of the clock is followed at once, and a slew of the timeline spreads over the packets by itself. Nothing here
-//! knows whether the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins these without a jump.
+//! Model: a packet's time of departure is computed from its media position and the clock map each
+//! time anew, never from the packet before. So errors do not add up, a better estimate of the clock
+//! is followed at once, and a slew of the timeline spreads over the packets by itself. Nothing here
+//! knows whether the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins
+//! these without a jump.
 
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// AES67 asks receivers to hold 20 ms: what leaves later than that is not played anywhere, and after a stall a burst of it would only harm others.
+/// AES67 asks receivers to hold 20 ms: what leaves later than that is not played anywhere, and
+/// after a stall a burst of it would only harm others.
 const LATEST: Nanos = Nanos::from_millis(20);
-/// Positions are kept within this, so that arithmetic on them cannot overflow, whatever seconds a master tells: 700 000 years at 96 kHz.
+/// Positions are kept within this, so that arithmetic on them cannot overflow, whatever seconds a
+/// master tells: 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
 /// The media timeline of a sample rate: frame n begins at PTP time n / rate.
@@ -61,8 +65,9 @@ struct Followed {
     epoch: u32,
 }
 
-/// Says when the packets of a stream leave. Packets begin at whole multiples of their length since PTP's epoch, so that a sender that is
-/// started anew, or a second one, cuts the timeline in the same places.
+/// Says when the packets of a stream leave. Packets begin at whole multiples of their length since
+/// PTP's epoch, so that a sender that is started anew, or a second one, cuts the timeline in the
+/// same places.
 #[derive(Clone, Debug)]
 pub struct Pacer {
     timeline: MediaTimeline,
@@ -89,8 +94,8 @@ impl Pacer {
         }
     }
 
-    /// Follows `map` from `now` on. Returns by how many frames the media position jumps, which it does only in a new epoch, and if the next packet
-    /// would be more than one packet off.
+    /// Follows `map` from `now` on. Returns by how many frames the media position jumps, which it
+    /// does only in a new epoch, and if the next packet would be more than one packet off.
     pub fn set_clock(&mut self, now: LocalTime, map: &PtpMap, epoch: u32) -> Option<Frames> {
         let before = self.followed.replace(Followed { map: *map, epoch });
         let wanted = self.boundary_after(now, map);
@@ -211,7 +216,8 @@ mod tests {
             prop_assert_eq!(timeline.frame_at(begin - Nanos::new(1)), frame - Frames::new(1));
         }
 
-        /// Nothing adds up: after any number of packets the next one is due when its own position says, to the rounding of the map.
+        /// Nothing adds up: after any number of packets the next one is due when its own position
+        /// says, to the rounding of the map.
         #[test]
         fn departures_are_absolute(packets in 0i64..200_000_000, ppm in -100.0f64..100.0, hz in prop::sample::select(&RATES_HZ[..])) {
             let mut pacer = Pacer::new(SampleRate::from_hz(hz).unwrap(), 48, Nanos::from_millis(3));

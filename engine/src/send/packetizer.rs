@@ -1,10 +1,12 @@
 //! From audio to RTP packets.
 //!
-//! Model: a packet is wholly determined by its media position: the timestamp is the position plus the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count
-//! the packets that were written and nothing else (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: a source that decodes L24 gets
-//! the same bytes out again.
+//! Model: a packet is wholly determined by its media position: the timestamp is the position plus
+//! the `mediaclk` offset (RFC 7273, 5.2). Sequence numbers count the packets that were written and
+//! nothing else (RFC 3550, 5.1). Samples are `f32`, which holds 24 bits exactly: a source that
+//! decodes L24 gets the same bytes out again.
 //!
-//! After creation nothing is allocated: the packet is written into memory of the packetizer's own, from where both legs are sent.
+//! After creation nothing is allocated: the packet is written into memory of the packetizer's own,
+//! from where both legs are sent.
 
 use super::config::{Dither, SenderConfig, SenderError};
 use super::dither::Tpdf;
@@ -18,11 +20,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Gives the audio of a stretch of the media timeline.
 pub trait Source {
-    /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n / rate. Full scale is [-1, 1). All of `out` is
-    /// to be written; it holds the last packet's audio before.
+    /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n /
+    /// rate. Full scale is [-1, 1). All of `out` is to be written; it holds the last packet's audio
+    /// before.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
-    /// Tells which host time media time is, whenever that is known better: a source with a clock of its own, like a sound card, is placed by it.
+    /// Tells which host time media time is, whenever that is known better: a source with a clock of
+    /// its own, like a sound card, is placed by it.
     fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 
@@ -73,7 +77,8 @@ impl Packetizer {
         })
     }
 
-    /// The packet whose first frame is `first`. `marker` says that it does not follow the one before on the media timeline.
+    /// The packet whose first frame is `first`. `marker` says that it does not follow the one
+    /// before on the media timeline.
     pub fn packetize(&mut self, first: Frames, marker: bool, source: &mut impl Source) -> &[u8] {
         source.read(first, &mut self.samples);
         if let Some(dither) = &mut self.dither {

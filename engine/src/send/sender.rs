@@ -1,8 +1,9 @@
 //! A sender: packets of a stream, when they are due.
 //!
-//! Contract (sans-IO): tell [`Sender::set_clock`] of the timeline whenever the reference was advanced. When [`Sender::poll_timeout`] is due, call
-//! [`Sender::handle_timeout`], which pulls the audio of one packet, and drain [`Sender::poll_transmit`]; repeat while the timeout is due, which it is
-//! when the caller is behind.
+//! Contract (sans-IO): tell [`Sender::set_clock`] of the timeline whenever the reference was
+//! advanced. When [`Sender::poll_timeout`] is due, call [`Sender::handle_timeout`], which pulls the
+//! audio of one packet, and drain [`Sender::poll_transmit`]; repeat while the timeout is due, which
+//! it is when the caller is behind.
 
 use super::config::{SenderConfig, SenderError};
 use super::lateness::Lateness;
@@ -100,13 +101,18 @@ impl Sender {
         })
     }
 
-    /// Follows the reference's timeline, whatever it comes from: while PTP is lost, that goes on without a jump, and so do we. It also paces us before PTP was
-    /// ever met, if the reference may fall back; timestamps are then those of a time of its own, and [`Reference::reading`] says so by having no map.
+    /// Follows the reference's timeline, whatever it comes from: while PTP is lost, that goes on
+    /// without a jump, and so do we. It also paces us before PTP was ever met, if the reference may
+    /// fall back; timestamps are then those of a time of its own, and [`Reference::reading`] says
+    /// so by having no map.
     ///
-    /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273, 5.2), so the stream jumps, once: to the packet that is due next,
-    /// unless that is the one we are at, give or take one. SSRC and sequence numbers go on, and the first packet at the new place has the marker bit, which for
-    /// audio says that the timestamps before it are no measure (RFC 3551, 4.1). A new SSRC would be the purer reading of RFC 3550 (3: one timing space each), but
-    /// receivers take it for a second sender on the group and keep it out until the first one has been silent; ours is one of them.
+    /// A new epoch means that PTP time itself was stepped. Timestamps must be PTP time (RFC 7273,
+    /// 5.2), so the stream jumps, once: to the packet that is due next, unless that is the one we
+    /// are at, give or take one. SSRC and sequence numbers go on, and the first packet at the new
+    /// place has the marker bit, which for audio says that the timestamps before it are no measure
+    /// (RFC 3551, 4.1). A new SSRC would be the purer reading of RFC 3550 (3: one timing space
+    /// each), but receivers take it for a second sender on the group and keep it out until the
+    /// first one has been silent; ours is one of them.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let Some(timeline) = reference.timeline() else { return };
         if let Some(jump) = self.pacer.set_clock(now, timeline, reference.reading().epoch) {
@@ -145,7 +151,8 @@ impl Sender {
         Some(Transmit { leg, destination, datagram: self.packetizer.datagram() })
     }
 
-    /// A packet of somebody else with our SSRC came from another address than ours: takes another one (RFC 3550, 8.2).
+    /// A packet of somebody else with our SSRC came from another address than ours: takes another
+    /// one (RFC 3550, 8.2).
     pub fn resolve_collision(&mut self) {
         self.packetizer.renew_ssrc();
     }

@@ -159,7 +159,8 @@ fn attacks_that_are_known_do_no_harm() {
     }
     for (name, plot) in cases {
         let outcome = check(name, plot);
-        // A clock that is to be followed by the standard's own rules may cost the time that is held.
+        // A clock that is to be followed by the standard's own rules may cost the time that is
+        // held.
         let follows = matches!(plot.attack, Attack::Better { syncs: Some(Lie::Random(_)), .. });
         let held = plot.from_start || follows || outcome.usable_share > 0.99;
         assert!(held, "{name}: the time was not held: {outcome:?}");

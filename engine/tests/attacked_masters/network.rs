@@ -191,7 +191,8 @@ impl Network {
         self.post(arrives, source, header, Body::Announce(say));
     }
 
-    /// A Sync of `from` that arrives now and tells `time` of now; the Follow_Up comes some time later.
+    /// A Sync of `from` that arrives now and tells `time` of now; the Follow_Up comes some time
+    /// later.
     pub(crate) fn sync_pair(&mut self, arrives: LocalTime, from: u8, source: u8, sequence_id: u16, time: PtpTime) {
         let header = Header {
             source_port_identity: port_identity(from),

@@ -1,5 +1,5 @@
-//! An allocator that counts what a thread asks of it while it is watched, freeing included: either may wait for a lock, and a sound card
-//! does not wait. Whoever declares this module runs on it.
+//! An allocator that counts what a thread asks of it while it is watched, freeing included: either
+//! may wait for a lock, and a sound card does not wait. Whoever declares this module runs on it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -17,8 +17,8 @@ fn count() {
     }
 }
 
-// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two thread-local cells, which are
-// initialised at compile time and so do not allocate themselves.
+// SAFETY: everything is passed on to the system's allocator unchanged; counting touches two
+// thread-local cells, which are initialised at compile time and so do not allocate themselves.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -28,7 +28,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count();
-        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything on.
+        // SAFETY: `pointer` came from `System` with this layout, as `alloc` above passes everything
+        // on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -1,4 +1,5 @@
-//! A stream without a network: packets of a sine with the times of their arrival, and a card that pulls every 10 ms.
+//! A stream without a network: packets of a sine with the times of their arrival, and a card that
+//! pulls every 10 ms.
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
@@ -27,8 +28,8 @@ pub(crate) fn at_ms(ms: i64) -> LocalTime {
     START + Nanos::from_millis(ms)
 }
 
-/// Packets of one sender with the times of their arrival: packet `i` holds the frames from 48 i on, and arrives when the last of
-/// them was captured.
+/// Packets of one sender with the times of their arrival: packet `i` holds the frames from 48 i on,
+/// and arrives when the last of them was captured.
 #[derive(Clone, Copy)]
 pub(crate) struct Sender {
     pub(crate) ssrc: u32,
@@ -117,8 +118,9 @@ impl Rig {
         self.run_legs(ms, [arrivals, &[]], pull)
     }
 
-    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after the packets that came until
-    /// then by both legs. `pull` calls the audio half. Returns what was played, interleaved.
+    /// Runs from one ms to another (multiples of 10): a callback at the start of every 10 ms, after
+    /// the packets that came until then by both legs. `pull` calls the audio half. Returns what was
+    /// played, interleaved.
     pub(crate) fn run_legs(
         &mut self,
         ms: Range<i64>,

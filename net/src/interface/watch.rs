@@ -1,7 +1,8 @@
 //! What interfaces there are, from now on.
 //!
-//! Model: a thread of its own asks the system twice a second, because that takes up to some ms, which a thread that sends cannot spare; all sockets of the process share
-//! it. Who looks compares the list with the one that it saw last: as long as nothing changes it is the same one.
+//! Model: a thread of its own asks the system twice a second, because that takes up to some ms,
+//! which a thread that sends cannot spare; all sockets of the process share it. Who looks compares
+//! the list with the one that it saw last: as long as nothing changes it is the same one.
 
 use super::{Interface, InterfaceError, same};
 use crate::clock;

@@ -2,9 +2,9 @@
 //!
 //! Model: one thread drives an [`engine::livewire_clock::LivewireClock`] on a socket of the clock's
 //! group, and an [`engine::clock::Reference`] from its readings, as a PTP client does
-//! ([`crate::ptp`]). What it knows is published as a [`LivewireStatus`], which any number of threads
-//! load without waiting; events go to whoever subscribes. Packets are stamped by the kernel if that
-//! can.
+//! ([`crate::ptp`]). What it knows is published as a [`LivewireStatus`], which any number of
+//! threads load without waiting; events go to whoever subscribes. Packets are stamped by the kernel
+//! if that can.
 //!
 //! A client that serves the clock goes on with the time that it followed last, and is silent while
 //! it hears a better master. Its packets tell the time that was read right before they were handed

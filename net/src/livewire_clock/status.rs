@@ -31,8 +31,8 @@ pub struct LivewireStatus {
     pub presumed_delay: Nanos,
     /// Running size of the timestamps' jitter.
     pub jitter: Nanos,
-    /// By how much the time turned out to be ahead of what was predicted a second ago; `None` in the
-    /// first second, and after a step.
+    /// By how much the time turned out to be ahead of what was predicted a second ago; `None` in
+    /// the first second, and after a step.
     pub prediction_error: Option<Nanos>,
     /// What was counted.
     pub counters: ClockCounters,

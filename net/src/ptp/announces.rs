@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 /// More than any network has; the rest is passed over.
 const MAX_MASTERS: usize = 256;
-/// A master that has not announced itself for this long is gone: three of the longest usual intervals, 2 s.
+/// A master that has not announced itself for this long is gone: three of the longest usual
+/// intervals, 2 s.
 const SILENCE: Nanos = Nanos::from_secs(6);
 
 /// A port that announces itself.

@@ -23,7 +23,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How often the system's clock is read, and how often the status is published when nothing happens.
+/// How often the system's clock is read, and how often the status is published when nothing
+/// happens.
 const INTERVAL: Nanos = Nanos::from_millis(125);
 /// PTP stays within its network segment, unless routers are boundary clocks.
 const TTL: u8 = 1;
@@ -258,8 +259,8 @@ impl Driver {
         self.transmit();
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be there already. All that had come by the time that is returned
-    /// has been taken.
+    /// Takes a round of what has come: first when our messages left, because the answers may be
+    /// there already. All that had come by the time that is returned has been taken.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.untold.take(number) {

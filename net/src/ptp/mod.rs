@@ -1,9 +1,12 @@
 //! The PTP client that all streams of an interface and domain share.
 //!
-//! Model: a thread drives [`engine::ptp::Port`] on UDP ports 319 and 320, and an [`engine::clock::Reference`] from its readings and from those of the system's
-//! clock. What it knows is published as a [`PtpStatus`], which any number of threads load without waiting; events go to whoever subscribes.
+//! Model: a thread drives [`engine::ptp::Port`] on UDP ports 319 and 320, and an
+//! [`engine::clock::Reference`] from its readings and from those of the system's clock. What it
+//! knows is published as a [`PtpStatus`], which any number of threads load without waiting; events
+//! go to whoever subscribes.
 //!
-//! Event messages are stamped at both ends by the network card if it has a clock, by the kernel if that can, else by this program; [`PtpStatus::timestamping`] tells.
+//! Event messages are stamped at both ends by the network card if it has a clock, by the kernel if
+//! that can, else by this program; [`PtpStatus::timestamping`] tells.
 
 mod announces;
 mod client;

@@ -20,7 +20,8 @@ pub struct PtpStatus {
     pub identity: ClockIdentity,
     /// Our own port.
     pub port_number: u16,
-    /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP timestamps refer to.
+    /// The timeline of all that plays or sends by this client; [`Reference::reading`] is what RTP
+    /// timestamps refer to.
     pub reference: Reference,
     /// PTP time as the clock knows it, without the reference's slew.
     pub clock: ClockReading,
@@ -38,7 +39,8 @@ pub struct PtpStatus {
     pub mean_path_delay: Nanos,
     /// Running size of the timestamps' jitter.
     pub jitter: Nanos,
-    /// By how much PTP time turned out to be ahead of what was predicted a second ago; `None` in the first seconds, and after a step.
+    /// By how much PTP time turned out to be ahead of what was predicted a second ago; `None` in
+    /// the first seconds, and after a step.
     pub prediction_error: Option<Nanos>,
     /// What the port has counted.
     pub counters: PortCounters,

@@ -206,8 +206,8 @@ impl Driver {
         }
     }
 
-    /// Takes a round of what has come: first when our messages left, because the answers may be there already. All that had come by the time that is returned
-    /// has been taken.
+    /// Takes a round of what has come: first when our messages left, because the answers may be
+    /// there already. All that had come by the time that is returned has been taken.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
             if let Some(token) = self.untold.take(number) {
@@ -216,7 +216,8 @@ impl Driver {
         }
         let mut until = clock::now();
         for socket in [&mut self.event, &mut self.general] {
-            // What the socket has to say passes; a message that is refused is counted by the session.
+            // What the socket has to say passes; a message that is refused is counted by the
+            // session.
             let round = socket.receive(buffer, ROUND, |received, datagram| {
                 let _ = self.session.handle_datagram(received.at, IpAddr::V4(*received.source.ip()), datagram);
             });

@@ -16,8 +16,8 @@ pub struct SocketConfig {
     pub interface: Interface,
     /// Where to listen; port 0 for one that only sends.
     pub bind: SocketAddrV4,
-    /// Whether `bind` is the interface's own address, whatever that is: where the interface gets another one, the socket is bound to that. Else it is an
-    /// address that others were told.
+    /// Whether `bind` is the interface's own address, whatever that is: where the interface gets
+    /// another one, the socket is bound to that. Else it is an address that others were told.
     pub follows_interface: bool,
     /// Whether other sockets may have the same port; those of groups share it in any case.
     pub share_port: bool,
@@ -31,7 +31,8 @@ pub struct SocketConfig {
     pub ttl: u8,
     /// Whether other programs of this host hear what is sent.
     pub multicast_loop: bool,
-    /// Whether to tell when datagrams left, if the kernel does: not all that stamp what is received also stamp what is sent.
+    /// Whether to tell when datagrams left, if the kernel does: not all that stamp what is received
+    /// also stamp what is sent.
     pub transmit_timestamps: bool,
     /// The best timestamps to ask for. Cards stamp PTP's event messages; media is the kernel's.
     pub timestamps: Timestamping,
@@ -70,8 +71,9 @@ impl SocketConfig {
 pub enum Timestamping {
     /// The network card, by its own clock: below a microsecond.
     Hardware,
-    /// The kernel's network stack, by software: a microsecond. The first ms of the host's first socket excepted: until the kernel has turned its stamps on, it
-    /// takes the time at which the datagram is read.
+    /// The kernel's network stack, by software: a microsecond. The first ms of the host's first
+    /// socket excepted: until the kernel has turned its stamps on, it takes the time at which the
+    /// datagram is read.
     Kernel,
     /// This program, when it came to read the datagram: some 10 us to ms.
     #[default]

@@ -1,19 +1,26 @@
 //! UDP sockets of audio networks.
 //!
-//! Model: a socket belongs to one interface. It takes only what comes for its own groups (`IP_MULTICAST_ALL` is off: otherwise a socket of Linux receives what any
-//! other program of the host has joined on any interface), and only from the source that it was told, if it was told one.
+//! Model: a socket belongs to one interface. It takes only what comes for its own groups
+//! (`IP_MULTICAST_ALL` is off: otherwise a socket of Linux receives what any other program of the
+//! host has joined on any interface), and only from the source that it was told, if it was told
+//! one.
 //!
-//! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to ask for it. So groups are left and joined again every 60 to 120 s. In
-//! between packets would be lost, if any came: the two calls follow each other within some 20 us, right after a datagram was read when no other one waits, which is most of a packet
-//! time before the next one. When nothing comes at all, they are renewed sooner, and then less and less often: an interface that was taken down and came back may have forgotten
-//! its groups.
+//! Switches forget a group that nobody renews, after some 260 s, if the network has no querier to
+//! ask for it. So groups are left and joined again every 60 to 120 s. In between packets would be
+//! lost, if any came: the two calls follow each other within some 20 us, right after a datagram was
+//! read when no other one waits, which is most of a packet time before the next one. When nothing
+//! comes at all, they are renewed sooner, and then less and less often: an interface that was taken
+//! down and came back may have forgotten its groups.
 //!
-//! An interface may get another address, or be taken away and made anew. A socket that was bound to the old address, or that sends by the old interface, would not work any more. So
-//! it is looked whether the interface is the one that it was (see `interface::watch`); if it is not, or if sending fails, the socket is set up anew, again and again until that
-//! succeeds. Time from which on that is tried: at once, then after 0.1 s, and twice as long each time up to 2 s.
+//! An interface may get another address, or be taken away and made anew. A socket that was bound to
+//! the old address, or that sends by the old interface, would not work any more. So it is looked
+//! whether the interface is the one that it was (see `interface::watch`); if it is not, or if
+//! sending fails, the socket is set up anew, again and again until that succeeds. Time from which
+//! on that is tried: at once, then after 0.1 s, and twice as long each time up to 2 s.
 //!
-//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on, each of these has the time at which it came, and `Round::until` tells up to when
-//! all has been taken: what has not come by then may still come.
+//! A process may stand still while the kernel keeps on taking datagrams for it. When it goes on,
+//! each of these has the time at which it came, and `Round::until` tells up to when all has been
+//! taken: what has not come by then may still come.
 
 mod config;
 mod recovery;
@@ -41,9 +48,11 @@ const REJOIN_SPREAD_MS: u32 = 60_000;
 const REJOIN_PATIENCE: Nanos = Nanos::from_secs(1);
 /// If there is no moment in which nothing waits, groups are renewed this much later all the same.
 const REJOIN_OVERDUE: Nanos = Nanos::from_secs(10);
-/// When nothing has come for this long, groups are renewed for that reason; the next time after twice as long, and so on.
+/// When nothing has come for this long, groups are renewed for that reason; the next time after
+/// twice as long, and so on.
 const SILENCE: Nanos = Nanos::from_secs(2);
-/// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the kernel counts as 2.3.
+/// Half a second of a stream of 64 channels at 96 kHz, which comes in packets of 1.5 KiB that the
+/// kernel counts as 2.3.
 const RECEIVE_BUFFER: usize = 16 << 20;
 /// A system that has less than this has a fault.
 const SMALLEST_BUFFER: usize = 64 << 10;
@@ -175,8 +184,9 @@ impl Socket {
         Ok(opened)
     }
 
-    /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its other duties; those of other sources are left out. Renews the groups
-    /// if that is due and nothing waits.
+    /// Takes what has come, `most` datagrams at most, so that a flood keeps no thread from its
+    /// other duties; those of other sources are left out. Renews the groups if that is due and
+    /// nothing waits.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], most: usize, mut handle: impl FnMut(Received, &[u8])) -> Round {
         let looked_at = clock::now();
         let mut round = Round { taken: 0, read: 0, more: true, until: self.taken_until, error: None };
@@ -281,7 +291,8 @@ impl Socket {
         Ok(self.stamping.tells_transmitted().then_some(number))
     }
 
-    /// Sends many datagrams in order, of which the times of leaving are not asked for; for each, why the system refused it, if it did.
+    /// Sends many datagrams in order, of which the times of leaving are not asked for; for each,
+    /// why the system refused it, if it did.
     pub(crate) fn send_all(&mut self, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
         let refused = batch::send(&self.socket, datagrams);
         let errors = refused.iter().flatten().count() as u64;
@@ -295,7 +306,8 @@ impl Socket {
         refused
     }
 
-    /// A refused datagram has a number of the kernel's or has none, according to who refused it: so the kernel begins at 0 again.
+    /// A refused datagram has a number of the kernel's or has none, according to who refused it: so
+    /// the kernel begins at 0 again.
     fn number_anew(&mut self) {
         while let Some(told) = self.next_transmitted() {
             self.left.push_back(told);
@@ -319,7 +331,8 @@ impl Socket {
                 self.told_until = looked_at;
                 return None;
             };
-            // One from before the kernel began at 0 again, that was held up in a queue on its way out.
+            // One from before the kernel began at 0 again, that was held up in a queue on its way
+            // out.
             if number >= self.sent.wrapping_sub(self.numbered_from) {
                 continue;
             }
@@ -445,8 +458,8 @@ fn set_up(socket: &socket2::Socket, config: &SocketConfig) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets a buffer's size. Linux cuts it to the system's limit (net.core.rmem_max) without an error; BSD refuses what is beyond its own (kern.ipc.maxsockbuf), and half as much is
-/// tried.
+/// Sets a buffer's size. Linux cuts it to the system's limit (net.core.rmem_max) without an error;
+/// BSD refuses what is beyond its own (kern.ipc.maxsockbuf), and half as much is tried.
 fn largest(size: usize, set: impl Fn(usize) -> io::Result<()>) -> io::Result<()> {
     match set(size) {
         Err(_) if size > SMALLEST_BUFFER => largest(size / 2, set),

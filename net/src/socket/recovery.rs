@@ -9,7 +9,8 @@ use engine::{LocalTime, Nanos};
 use socket2::SockRef;
 use std::sync::Arc;
 
-/// From the first failure to the first try, and the longest between two tries: a cable that is out for a night costs nothing, and one that is back is noticed at once.
+/// From the first failure to the first try, and the longest between two tries: a cable that is out
+/// for a night costs nothing, and one that is back is noticed at once.
 const FIRST_RETRY: Nanos = Nanos::from_millis(100);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(2);
 
@@ -59,7 +60,8 @@ impl Recovery {
 }
 
 impl Socket {
-    /// Sees to it that the socket goes on working when its interface has changed; called several times a second.
+    /// Sees to it that the socket goes on working when its interface has changed; called several
+    /// times a second.
     pub(crate) fn attend(&mut self, now: LocalTime) {
         let failed = self.recovery.retry_at.is_some();
         if !self.recovery.is_due(now) {
@@ -79,7 +81,8 @@ impl Socket {
         &self.config.interface
     }
 
-    /// Finds the interface again, and joins the groups again there. Between leaving and joining a packet may come, so nothing is done in between.
+    /// Finds the interface again, and joins the groups again there. Between leaving and joining a
+    /// packet may come, so nothing is done in between.
     pub(super) fn set_up_anew(&mut self) {
         let found = self.recovery.watch.again(&self.config.interface);
         self.leave();
@@ -110,7 +113,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes another socket in place of one that is bound to an address which is not the interface's any more; with the same port, by which others may know it.
+    /// Takes another socket in place of one that is bound to an address which is not the
+    /// interface's any more; with the same port, by which others may know it.
     fn bind_anew(&mut self) -> Result<()> {
         let port = self.local_address().map_or(self.config.bind.port(), |address| address.port());
         let mut config = self.config.clone();

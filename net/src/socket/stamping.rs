@@ -1,10 +1,14 @@
 //! When a socket's datagrams came and left, in the host's time.
 //!
-//! Model: stamps are the card's, the kernel's or this program's, and all of a socket's are of one kind: the path that a message takes between the places where two kinds are taken
-//! is tens of microseconds long, and an exchange with one stamp of each would have that in its result. So where the card stamps, an event message that it left unstamped has no
-//! time: one more message of PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this host, other interfaces, and what is not PTP.
+//! Model: stamps are the card's, the kernel's or this program's, and all of a socket's are of one
+//! kind: the path that a message takes between the places where two kinds are taken is tens of
+//! microseconds long, and an exchange with one stamp of each would have that in its result. So
+//! where the card stamps, an event message that it left unstamped has no time: one more message of
+//! PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this
+//! host, other interfaces, and what is not PTP.
 //!
-//! A card that leaves out too many is given up for the kernel, and tried again later: it may have been set otherwise by another program, or forget when its cable is out.
+//! A card that leaves out too many is given up for the kernel, and tried again later: it may have
+//! been set otherwise by another program, or forget when its cable is out.
 
 use super::Timestamping;
 use crate::clock::{self, StampConverter};
@@ -19,11 +23,13 @@ use std::sync::{Arc, Once};
 
 /// Messages that a card may leave out more than it stamps.
 const PATIENCE: u32 = 8;
-/// A card that was given up is tried again after this, and each time after twice as long, up to the longest.
+/// A card that was given up is tried again after this, and each time after twice as long, up to the
+/// longest.
 const RETRY: Nanos = Nanos::from_secs(60);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(3600);
 
-/// Whether a card does in one direction what it says: a leaky bucket, so that one that holds a single stamp at a time and misses every third message is still of use.
+/// Whether a card does in one direction what it says: a leaky bucket, so that one that holds a
+/// single stamp at a time and misses every third message is still of use.
 #[derive(Clone, Copy, Debug, Default)]
 struct Missing(u32);
 
@@ -61,7 +67,8 @@ pub(super) struct Stamping {
     /// Addresses of this host, whose own messages are looped back to it without passing the card.
     own: Vec<Ipv4Addr>,
     in_use: Timestamping,
-    /// Whether the times of leaving are wanted, and whether they are told: not every system that stamps what it receives also stamps what it sends.
+    /// Whether the times of leaving are wanted, and whether they are told: not every system that
+    /// stamps what it receives also stamps what it sends.
     transmit: bool,
     tells_transmitted: bool,
     card: Option<Card>,
@@ -102,7 +109,8 @@ impl Stamping {
         stamping
     }
 
-    /// The interface was looked for again, and may have become another one, with another card. Whether the kernel numbers what is sent from 0 again.
+    /// The interface was looked for again, and may have become another one, with another card.
+    /// Whether the kernel numbers what is sent from 0 again.
     pub(super) fn look_again(&mut self, socket: &UdpSocket, interface: &Interface, now: LocalTime) -> bool {
         let is_other = self.interface != *interface;
         let is_due = self.retry_at.is_some_and(|retry_at| now >= retry_at);
@@ -258,7 +266,8 @@ impl Stamping {
         }
     }
 
-    /// Has the kernel stamp instead of the card, unless the cable is out, so that nothing passes the card. Whether it does.
+    /// Has the kernel stamp instead of the card, unless the cable is out, so that nothing passes
+    /// the card. Whether it does.
     fn give_up(&mut self, socket: &UdpSocket, reason: &str) -> bool {
         if let (Some(card), Link::Down(_)) = (&mut self.card, self.interface.link()) {
             (card.received, card.sent) = (Missing::default(), Missing::default());
@@ -278,7 +287,8 @@ impl Stamping {
     }
 }
 
-/// Whether a card has to stamp it: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2 (IEEE 1588-2019, 13.3.2). Others of the port are not PTP, or version 1, which Dante speaks.
+/// Whether a card has to stamp it: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2 (IEEE
+/// 1588-2019, 13.3.2). Others of the port are not PTP, or version 1, which Dante speaks.
 fn is_event_message(bytes: &[u8]) -> bool {
     matches!(bytes, [kind, version, ..] if kind & 0x0F < 4 && version & 0x0F == 2)
 }

@@ -1,10 +1,14 @@
 //! Threads that hear streams, each of them several.
 //!
-//! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of
-//! up to [`STREAMS`] streams that can spare their packets equally long, and looks at all of them that often; the kernel's stamps tell all the same when each packet came. Threads look
-//! at multiples of that time, at which one interrupt wakes all of them. While nothing comes they wait for the sockets. There are as many threads as processors before any is shared.
+//! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams
+//! of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of up to
+//! [`STREAMS`] streams that can spare their packets equally long, and looks at all of them that
+//! often; the kernel's stamps tell all the same when each packet came. Threads look at multiples of
+//! that time, at which one interrupt wakes all of them. While nothing comes they wait for the
+//! sockets. There are as many threads as processors before any is shared.
 //!
-//! A packet without a stamp came when it is read: its stream has a thread of its own, which waits for each.
+//! A packet without a stamp came when it is read: its stream has a thread of its own, which waits
+//! for each.
 
 use super::LegConfig;
 use crate::clock;
@@ -26,19 +30,22 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
-/// Streams of one thread: two and a half packets of 1 ms of each take less than half a millisecond together.
+/// Streams of one thread: two and a half packets of 1 ms of each take less than half a millisecond
+/// together.
 const STREAMS: usize = 16;
 /// The longest that packets lie in the socket before somebody looks.
 pub(super) const MOST_PATIENCE: Nanos = Nanos::from_micros(2_500);
 
-/// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing that takes long: other streams are heard by the same thread. A listener is not dropped
-/// under a lock that any sink takes.
+/// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing
+/// that takes long: other streams are heard by the same thread. A listener is not dropped under a
+/// lock that any sink takes.
 pub trait MediaSink: Send + 'static {
     /// A datagram came.
     fn handle_datagram(&mut self, datagram: Datagram<'_>);
 
-    /// All that had come by `until` has been handled; at least ten times a second. A process that stood still has a lot to handle, and what has not come by then may still come.
-    /// `clock` is what the timeline says, if there is one.
+    /// All that had come by `until` has been handled; at least ten times a second. A process that
+    /// stood still has a lot to handle, and what has not come by then may still come. `clock` is
+    /// what the timeline says, if there is one.
     fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 
     /// How long datagrams may wait before they are handed over; asked once.
@@ -62,7 +69,8 @@ impl LegStatus {
     }
 }
 
-/// Hears the legs of a stream until it is dropped. The sink is dropped before that returns, but for a listener that a sink drops: it ends after the sink's call.
+/// Hears the legs of a stream until it is dropped. The sink is dropped before that returns, but for
+/// a listener that a sink drops: it ends after the sink's call.
 #[derive(Debug)]
 pub struct MediaListener {
     number: u64,
@@ -156,7 +164,8 @@ impl MediaThread {
     }
 
     fn tell(&self, command: Command) {
-        // Nobody listens after a fault of ours, which has been printed; what is told is dropped then.
+        // Nobody listens after a fault of ours, which has been printed; what is told is dropped
+        // then.
         let _ = self.commands.send(command);
         self.worker.wake();
     }
@@ -241,7 +250,8 @@ fn listen(context: &Context, commands: &Receiver<Command>, patience: Option<Nano
     }
 }
 
-/// A fault of ours in one stream, which is printed, is not to silence the others: the stream is left out.
+/// A fault of ours in one stream, which is printed, is not to silence the others: the stream is
+/// left out.
 fn look_at_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Look {
     let (mut all, mut at) = (Look::default(), 0);
     while let Some(stream) = streams.get_mut(at) {

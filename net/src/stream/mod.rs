@@ -1,7 +1,9 @@
 //! Receiving a stream.
 //!
-//! Model: a [thread](MediaListener) owns the control half of each of its streams and one socket per leg, and feeds it every datagram with the time at which the kernel had it. The audio half
-//! is handed to the caller, whose sound card pulls it; nothing lies between the two but the engine's ring.
+//! Model: a [thread](MediaListener) owns the control half of each of its streams and one socket per
+//! leg, and feeds it every datagram with the time at which the kernel had it. The audio half is
+//! handed to the caller, whose sound card pulls it; nothing lies between the two but the engine's
+//! ring.
 
 mod listener;
 
@@ -41,7 +43,8 @@ pub struct LegConfig {
 }
 
 impl LegConfig {
-    /// The legs of a stream that was described, the first on the first interface and so on; one interface does for both.
+    /// The legs of a stream that was described, the first on the first interface and so on; one
+    /// interface does for both.
     ///
     /// # Errors
     /// As [`LegConfig::check_description`].

@@ -1,9 +1,10 @@
 //! linuxptp's regression servo.
 //!
-//! Law: least-squares lines through the last 4, 8, 16, 32 and 64 points of raw local time and master time. Each line's error in predicting
-//! the next point is smoothed; the largest size is used whose error is the smallest, give or take 5 %. The frequency is that line's slope plus
-//! what takes its present distance away within one update (up to 16 points), or within 2 or 3 (32, 64). The clock is stepped once at the
-//! start if it is off by more than the threshold.
+//! Law: least-squares lines through the last 4, 8, 16, 32 and 64 points of raw local time and
+//! master time. Each line's error in predicting the next point is smoothed; the largest size is
+//! used whose error is the smallest, give or take 5 %. The frequency is that line's slope plus what
+//! takes its present distance away within one update (up to 16 points), or within 2 or 3 (32, 64).
+//! The clock is stepped once at the start if it is off by more than the threshold.
 
 use super::linuxptp::{FIRST_STEP_THRESHOLD_NS, MAX_FREQUENCY_PPB, Servo, ServoAnswer, ServoSample};
 use engine::{LocalTime, Ppb, PtpTime};
@@ -117,7 +118,8 @@ impl LinregServo {
 /// Least-squares line through the newest `n` points.
 fn fit(points: &VecDeque<(LocalTime, PtpTime)>, n: usize) -> Option<Line> {
     let &(at, remote) = points.front().filter(|_| points.len() >= n)?;
-    // Master time minus raw time, both counted from the newest point: small, so that nothing is lost in the sums.
+    // Master time minus raw time, both counted from the newest point: small, so that nothing is
+    // lost in the sums.
     let relative = |&(raw, master): &(LocalTime, PtpTime)| {
         let x = raw - at;
         (x.as_nanos() as f64, ((master - remote) - x).as_nanos() as f64)

@@ -1,8 +1,9 @@
 //! linuxptp's proportional-integral servo, with its defaults for software timestamps.
 //!
-//! Law: kp = 0.1 T^-0.3 and ki = 0.001 T^0.4 for a Sync interval T, limited to 0.7 / T and 0.3 / T. The frequency that holds the clock is
-//! first estimated from two offsets that are at least 0.016 / ki seconds apart; then the clock is stepped if it is off by more than
-//! the threshold. From then on, each offset x gives the frequency kp x + the sum of ki x.
+//! Law: kp = 0.1 T^-0.3 and ki = 0.001 T^0.4 for a Sync interval T, limited to 0.7 / T and 0.3 / T.
+//! The frequency that holds the clock is first estimated from two offsets that are at least 0.016 /
+//! ki seconds apart; then the clock is stepped if it is off by more than the threshold. From then
+//! on, each offset x gives the frequency kp x + the sum of ki x.
 
 use super::linuxptp::{FIRST_STEP_THRESHOLD_NS, MAX_FREQUENCY_PPB, Servo, ServoAnswer, ServoSample};
 use engine::{Nanos, Ppb, PtpTime};

@@ -1,4 +1,5 @@
-//! Other receivers' laws, written anew from their descriptions, to compare with on the same packets.
+//! Other receivers' laws, written anew from their descriptions, to compare with on the same
+//! packets.
 
 mod drift;
 mod linuxptp;

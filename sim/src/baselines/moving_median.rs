@@ -1,4 +1,5 @@
-//! The median of the last samples: linuxptp's default filter of path delays (`delay_filter = moving_median`).
+//! The median of the last samples: linuxptp's default filter of path delays
+//! (`delay_filter = moving_median`).
 
 use std::collections::VecDeque;
 

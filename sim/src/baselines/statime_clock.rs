@@ -1,8 +1,9 @@
 //! The clock of statime: its own Kalman filter, from its crate, with its defaults.
 //!
-//! As its port does it: every Sync is a measurement t2 - t1 and every Delay_Resp a measurement t3 - t4, both taken with the clock that
-//! the filter steers; a change of master makes a new filter. The filter asks to be woken when nothing came for its steering time.
-//! It knows no lock: here it counts as locked once it steers instead of stepping.
+//! As its port does it: every Sync is a measurement t2 - t1 and every Delay_Resp a measurement t3 -
+//! t4, both taken with the clock that the filter steers; a change of master makes a new filter. The
+//! filter asks to be woken when nothing came for its steering time. It knows no lock: here it
+//! counts as locked once it steers instead of stepping.
 
 use super::linuxptp::START_OFFSET;
 use super::virtual_clock::VirtualClock;

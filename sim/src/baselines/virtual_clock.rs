@@ -1,7 +1,7 @@
 //! A clock that other programs would steer: the operating system's, on top of the host's raw one.
 //!
-//! Model: piecewise linear in raw time. A change of frequency or a step begins a new piece; the last [`PIECES`] are kept, because a
-//! timestamp may be asked for that was taken before the change.
+//! Model: piecewise linear in raw time. A change of frequency or a step begins a new piece; the
+//! last [`PIECES`] are kept, because a timestamp may be asked for that was taken before the change.
 
 use engine::clock::{ClockMap, PtpMap};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};

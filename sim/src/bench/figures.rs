@@ -28,17 +28,20 @@ pub struct Figures {
     pub time_bias_us: Option<f64>,
     /// RMS of the error of the host's estimated rate.
     pub frequency_rms_ppb: Option<f64>,
-    /// Time from the start until the error stays below 10 us for 10 s, median of the seeds; `None` if it never does.
+    /// Time from the start until the error stays below 10 us for 10 s, median of the seeds; `None`
+    /// if it never does.
     pub lock_10us_s: Option<f64>,
     /// Likewise, 100 us.
     pub lock_100us_s: Option<f64>,
     /// Largest error at the end of an outage.
     pub outage_end_worst_us: Option<f64>,
-    /// Time until it is within twice its RMS before the outage and stays so for 10 s, worst of the seeds.
+    /// Time until it is within twice its RMS before the outage and stays so for 10 s, worst of the
+    /// seeds.
     pub recovery_s: Option<f64>,
     /// Transitions to Unlocked without a step.
     pub false_unlocks: u64,
-    /// Share of seconds in which the error was within three sigma; `None` for a law that claims no uncertainty.
+    /// Share of seconds in which the error was within three sigma; `None` for a law that claims no
+    /// uncertainty.
     pub coverage_3sigma: Option<f64>,
 }
 

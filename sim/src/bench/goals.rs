@@ -15,7 +15,8 @@ pub(super) struct Goal {
     pub(super) recovery_s: Option<f64>,
 }
 
-/// The goal of a condition: the best of the known slaves and of prototypes in this model; a loss of 10 % may cost 1.3 times.
+/// The goal of a condition: the best of the known slaves and of prototypes in this model; a loss of
+/// 10 % may cost 1.3 times.
 pub(super) fn goal(condition: &str, log_sync_interval: i8) -> Option<Goal> {
     let rms = |us: f64| Goal { time_rms_us: Some(us), ..Goal::default() };
     let outage = |us: f64| Goal { outage_end_worst_us: Some(us), recovery_s: Some(3.0), ..Goal::default() };

@@ -1,8 +1,10 @@
 //! The comparison of clock laws: laws x conditions x Sync intervals x seeds, in parallel.
 //!
-//! Model: every condition is a scenario without an audio chain; each run has one law in it. The trace is taken ten times a second; errors
-//! are sampled at integer seconds from 600 s on (from a sixth of a run that is shorter than an hour), lock times at every row. Runs are independent and their results are put
-//! together in the order of the plan, so that they do not depend on how many threads there are.
+//! Model: every condition is a scenario without an audio chain; each run has one law in it. The
+//! trace is taken ten times a second; errors are sampled at integer seconds from 600 s on (from a
+//! sixth of a run that is shorter than an hour), lock times at every row. Runs are independent and
+//! their results are put together in the order of the plan, so that they do not depend on how many
+//! threads there are.
 
 mod detector;
 mod drift;

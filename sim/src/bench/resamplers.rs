@@ -1,14 +1,18 @@
-//! The comparison of resamplers: what they add to a tone, how far up they are flat, how late and how fast they are.
+//! The comparison of resamplers: what they add to a tone, how far up they are flat, how late and
+//! how fast they are.
 //!
-//! Model: 48 kHz, a step of 100 ppm, blocks of 480 frames. Noise and distortion (THD+N) are the residual of a sine of free frequency,
-//! amplitude, phase and offset, fitted to 2^18 output samples of a tone of -1 dBFS, unweighted, with samples in single
-//! precision. Flat means a gain within 0.1 dB. Latency is the centre of an impulse's power at step 1. Speed is of two
-//! channels: resamplers take turns, and the best turn counts, because whatever else the machine does only adds to the time.
+//! Model: 48 kHz, a step of 100 ppm, blocks of 480 frames. Noise and distortion (THD+N) are the
+//! residual of a sine of free frequency, amplitude, phase and offset, fitted to 2^18 output samples
+//! of a tone of -1 dBFS, unweighted, with samples in single precision. Flat means a gain within 0.1
+//! dB. Latency is the centre of an impulse's power at step 1. Speed is of two channels: resamplers
+//! take turns, and the best turn counts, because whatever else the machine does only adds to the
+//! time.
 //!
-//! Only the speed differs between runs, and between machines. Development builds check themselves, which costs all of them time, but not alike:
-//! compare speeds in a release build.
+//! Only the speed differs between runs, and between machines. Development builds check themselves,
+//! which costs all of them time, but not alike: compare speeds in a release build.
 //!
-//! The feature `peers` adds libsamplerate, soxr, zita-resampler and speexdsp, those of them that the system has (see the crate `peers`).
+//! The feature `peers` adds libsamplerate, soxr, zita-resampler and speexdsp, those of them that
+//! the system has (see the crate `peers`).
 
 mod contestants;
 #[cfg(feature = "peers")]
@@ -47,7 +51,8 @@ pub struct ResamplerFigures {
     pub resampler: String,
     /// Time per frame of two channels.
     pub ns_per_frame: f64,
-    /// How many times faster that is than rubato with the parameters that its documentation proposes.
+    /// How many times faster that is than rubato with the parameters that its documentation
+    /// proposes.
     pub speed_vs_rubato_default: f64,
     /// Noise and distortion of a tone of 997 Hz.
     pub thdn_997_db: f64,
@@ -61,7 +66,8 @@ pub struct ResamplerFigures {
     pub latency_ms: f64,
 }
 
-/// Compares all resamplers, the first of [`contestants`] being what speed is relative to. `clock` reads a monotonic clock.
+/// Compares all resamplers, the first of [`contestants`] being what speed is relative to. `clock`
+/// reads a monotonic clock.
 ///
 /// # Errors
 /// If a resampler refuses.

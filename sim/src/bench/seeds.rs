@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-/// Runs each series with seeds 1 to `seeds`; the runs of each together, in order, so that they do not depend on how many threads there are. `None` if
-/// one was stopped before its end.
+/// Runs each series with seeds 1 to `seeds`; the runs of each together, in order, so that they do
+/// not depend on how many threads there are. `None` if one was stopped before its end.
 pub(super) fn run_seeds<S: Sync, R: Send, E: Send>(
     series: &[S],
     seeds: u64,

@@ -1,8 +1,10 @@
-//! Where in the programme the played audio is: search by correlation, fit by Gauss-Newton, track by a Kalman filter.
+//! Where in the programme the played audio is: search by correlation, fit by Gauss-Newton, track by
+//! a Kalman filter.
 //!
-//! Model: over one hop, played = (g + s t) (ref + o ref'), with gain `g`, gain slope `s` and position offset `o`; `t`
-//! runs from -1/2 to 1/2. The slope lets a hop of a fade fit. The offset and the rate then go through a two-state
-//! Kalman filter, which carries the path through silence and through hops that do not fit.
+//! Model: over one hop, played = (g + s t) (ref + o ref'), with gain `g`, gain slope `s` and
+//! position offset `o`; `t` runs from -1/2 to 1/2. The slope lets a hop of a fade fit. The offset
+//! and the rate then go through a two-state Kalman filter, which carries the path through silence
+//! and through hops that do not fit.
 
 use engine::MediaPosition;
 
@@ -10,10 +12,11 @@ use crate::models::Interpolator;
 
 /// Frames per block of sums; every hop is a whole number of blocks.
 pub(super) const BLOCK: usize = 16;
-/// Reference frames held beyond either end of a hop: the derivative and the second difference reach two frames out.
+/// Reference frames held beyond either end of a hop: the derivative and the second difference reach
+/// two frames out.
 pub(super) const MARGIN: usize = 2;
-/// Standard deviations of what a hop may add to position (frames) and rate, beyond steady motion: a servo that wobbles
-/// by 20 ppm at 1 Hz changes its rate by 1.3e-6 per 10 ms.
+/// Standard deviations of what a hop may add to position (frames) and rate, beyond steady motion: a
+/// servo that wobbles by 20 ppm at 1 Hz changes its rate by 1.3e-6 per 10 ms.
 const POSITION_NOISE: f64 = 1e-3;
 const RATE_NOISE: f64 = 5e-6;
 
@@ -175,8 +178,9 @@ impl Track {
     }
 }
 
-/// Positions of the first frame of `played` within `reach` frames of `around` that correlate best with it, over a
-/// weighted sum of the channels: the best peaks and the nearest, nearest first. Empty if nothing correlates.
+/// Positions of the first frame of `played` within `reach` frames of `around` that correlate best
+/// with it, over a weighted sum of the channels: the best peaks and the nearest, nearest first.
+/// Empty if nothing correlates.
 pub(super) fn search(
     played: &[&[f32]],
     reference: &Interpolator,

@@ -30,12 +30,13 @@ use super::residual::{Residual, Trust};
 use super::tally::{AUDIBLE, Crackle, CrackleKind, CrackleReport, Tally};
 use crate::models::{Interpolator, SourceSignal};
 
-/// Residual energy, as share of the played, above which a hop does not fit. White noise through linear interpolation
-/// half-way between samples has 0.19.
+/// Residual energy, as share of the played, above which a hop does not fit. White noise through
+/// linear interpolation half-way between samples has 0.19.
 const MISFIT_MAX: f64 = 0.25;
 /// A hop further off its path than this many frames has jumped.
 const JUMP_FRAMES: f64 = 0.3;
-/// Mean square of a residual that is taken as a fit whatever its share: -80 dBFS, for programmes that are nearly silent.
+/// Mean square of a residual that is taken as a fit whatever its share: -80 dBFS, for programmes
+/// that are nearly silent.
 const NEGLIGIBLE: f64 = 1e-8;
 /// Hops without a fit that are kept for the analysis of what happened.
 const MISSES_MAX: usize = 30;
@@ -90,8 +91,8 @@ struct Aligned {
 }
 
 impl CrackleDetector {
-    /// For audio whose first frame is expected at media frame `expected_start` of `source`, or up to `search_frames`
-    /// away from it.
+    /// For audio whose first frame is expected at media frame `expected_start` of `source`, or up
+    /// to `search_frames` away from it.
     #[must_use]
     pub fn new(source: Arc<SourceSignal>, expected_start: Frames, search_frames: u32) -> Self {
         let channels = usize::from(source.channels());
@@ -292,7 +293,8 @@ impl CrackleDetector {
         self.pending.push_back(hop);
     }
 
-    /// Where the audio from the next hop on is in the programme, judged by that hop and the one after.
+    /// Where the audio from the next hop on is in the programme, judged by that hop and the one
+    /// after.
     fn acquire(&mut self, around: i64, reach: usize, rate: Option<f64>) -> Option<Track> {
         let frames = 2 * self.hop;
         if self.available() < self.next + frames as i64 + 1 {
@@ -322,9 +324,11 @@ impl CrackleDetector {
         best.map(|(track, _)| track)
     }
 
-    /// A track from a guess within a frame for the middle of the next hop, and the sum of its misfits.
+    /// A track from a guess within a frame for the middle of the next hop, and the sum of its
+    /// misfits.
     fn refine_both(&mut self, guess: MediaPosition, known: Option<f64>) -> Option<(Track, f64)> {
-        // A deviation of 1000 ppm blurs the fit as much as a wrong place does: measure it first, then fit again.
+        // A deviation of 1000 ppm blurs the fit as much as a wrong place does: measure it first,
+        // then fit again.
         let mut rate = known.unwrap_or(1.0);
         let (mut first, mut misfit) = (guess, 0.0);
         for _ in 0..if known.is_some() { 1 } else { 2 } {
@@ -337,7 +341,8 @@ impl CrackleDetector {
         ((rate - 1.0).abs() < 2e-3).then(|| (Track::new(first, rate, deviation), misfit))
     }
 
-    /// The exact position of the middle of the hop `ahead` frames from the next one, from a guess within a frame.
+    /// The exact position of the middle of the hop `ahead` frames from the next one, from a guess
+    /// within a frame.
     fn refine(&mut self, ahead: usize, guess: MediaPosition, rate: f64) -> Option<(MediaPosition, f64)> {
         let (mut centre, mut misfit) = (guess, 1.0);
         for _ in 0..5 {

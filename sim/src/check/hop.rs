@@ -23,7 +23,8 @@ pub(super) struct Hop {
     /// First played frame.
     pub(super) start: u64,
     pub(super) kind: HopKind,
-    /// Position assumed for the first frame, and its step per frame: what `reference` was rendered with.
+    /// Position assumed for the first frame, and its step per frame: what `reference` was rendered
+    /// with.
     pub(super) position: MediaPosition,
     pub(super) step: f64,
     /// Correction of the position at the middle of the hop, in frames.

@@ -1,8 +1,9 @@
-//! What happened where hops did not fit: a mute, a jump, a loss that does not end; abrupt, or faded.
+//! What happened where hops did not fit: a mute, a jump, a loss that does not end; abrupt, or
+//! faded.
 //!
-//! A hop that fits ends the case: either the old path goes on, or there is a new one. Between two paths the audio is
-//! held against a blend of both; on one path against a blend with silence. What no blend explains is judged by how
-//! abruptly it left the old path.
+//! A hop that fits ends the case: either the old path goes on, or there is a new one. Between two
+//! paths the audio is held against a blend of both; on one path against a blend with silence. What
+//! no blend explains is judged by how abruptly it left the old path.
 
 use engine::MediaPosition;
 
@@ -56,7 +57,8 @@ impl CrackleDetector {
         }
     }
 
-    /// The programme on a path over a zone, times the gain, one plane per channel; and what was played there.
+    /// The programme on a path over a zone, times the gain, one plane per channel; and what was
+    /// played there.
     pub(super) fn zone_signals(
         &mut self,
         start: u64,
@@ -99,8 +101,8 @@ impl CrackleDetector {
         self.flags.len() - before
     }
 
-    /// Flags the instant at which the audio abruptly left a path, and that at which it came back, if it is the audio that was abrupt there and not the
-    /// programme alone.
+    /// Flags the instant at which the audio abruptly left a path, and that at which it came back,
+    /// if it is the audio that was abrupt there and not the programme alone.
     pub(super) fn lost_instants(&mut self, zone: &[Hop], returns: bool) {
         let Some(first) = zone.first() else { return };
         let (start, frames) = (first.start, zone.len() * self.hop);
@@ -121,14 +123,16 @@ impl CrackleDetector {
         }
     }
 
-    /// Whether a hop is so far from the path of an earlier one that the two are different signals, which can be joined without a corner.
-    /// After a jump of a few frames, there is next to no corner, and it is heard nevertheless.
+    /// Whether a hop is so far from the path of an earlier one that the two are different signals,
+    /// which can be joined without a corner. After a jump of a few frames, there is next to no
+    /// corner, and it is heard nevertheless.
     fn is_far(&self, first: &Hop, hop: &Hop) -> bool {
         let old = first.position.advanced((hop.start - first.start) as f64 * first.step);
         hop.position.frames_since(old).abs() * FAR_SHARE > self.hop as f64
     }
 
-    /// Flags a jump from the path of `zone` to that of `hop`, unless it was faded or, if it was `far`, joined without a corner.
+    /// Flags a jump from the path of `zone` to that of `hop`, unless it was faded or, if it was
+    /// `far`, joined without a corner.
     pub(super) fn jump(&mut self, zone: &[Hop], hop: &Hop, far: bool) {
         let Some(first) = zone.first() else { return };
         let (start, frames) = (first.start, (zone.len() + 1) * self.hop);

@@ -1,9 +1,10 @@
 //! Clicks within audio whose path is known: peaks of the second difference of the residual.
 //!
-//! A block of 16 frames is flagged where that peak exceeds all of: an absolute floor, what the programme masks, a share
-//! of the programme's own level (the kink where a fade starts is 1/T of it, and is not a click), and a multiple of what
-//! the residual does some milliseconds before and after. That last comparison takes medians, so that a neighbouring
-//! click does not hide one, and the louder side, so that the onset of a drum is not one.
+//! A block of 16 frames is flagged where that peak exceeds all of: an absolute floor, what the
+//! programme masks, a share of the programme's own level (the kink where a fade starts is 1/T of
+//! it, and is not a click), and a multiple of what the residual does some milliseconds before and
+//! after. That last comparison takes medians, so that a neighbouring click does not hide one, and
+//! the louder side, so that the onset of a drum is not one.
 
 use std::collections::VecDeque;
 
@@ -43,7 +44,8 @@ struct Stat {
     /// Mean square of the second difference of the residual; its peak.
     e2: f32,
     peak: f32,
-    /// Mean square and peak of the second difference of the reference; mean square of the reference.
+    /// Mean square and peak of the second difference of the reference; mean square of the
+    /// reference.
     d2: f32,
     d_peak: f32,
     r2: f32,
@@ -60,9 +62,9 @@ pub(super) struct Residual {
 pub(super) type Bend = [f32; 3];
 
 impl Residual {
-    /// Takes one hop: `played` has one frame more than the hop at either end, `reference` has [`MARGIN`]. Blocks in
-    /// `mute` are not judged. Flagged frames go to `flags`. Returns the energy
-    /// of the residual.
+    /// Takes one hop: `played` has one frame more than the hop at either end, `reference` has
+    /// [`MARGIN`]. Blocks in `mute` are not judged. Flagged frames go to `flags`. Returns the
+    /// energy of the residual.
     #[expect(clippy::too_many_arguments, reason = "the hop's parts come from different owners")]
     pub(super) fn push(
         &mut self,

@@ -43,8 +43,8 @@ pub struct CrackleReport {
     pub longest_gap_ms: f64,
     /// Largest deviation from nominal pitch, in cents.
     pub pitch_deviation_cents: f64,
-    /// Share of hops that followed the programme. A low value means that the count cannot be trusted: the audio is
-    /// something else, or the search for its start did not reach far enough.
+    /// Share of hops that followed the programme. A low value means that the count cannot be
+    /// trusted: the audio is something else, or the search for its start did not reach far enough.
     pub tracked_share: f64,
 }
 

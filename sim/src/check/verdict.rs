@@ -159,8 +159,8 @@ fn limit(min: Option<f64>, max: Option<f64>) -> String {
     }
 }
 
-/// A number as a person writes it: up to four significant decimals, no trailing zeros. A small one is never written as 0, which it
-/// may have to be.
+/// A number as a person writes it: up to four significant decimals, no trailing zeros. A small one
+/// is never written as 0, which it may have to be.
 fn number(value: f64) -> String {
     if !value.is_finite() {
         return "never".to_owned();

@@ -1,8 +1,10 @@
-//! A sound card: blocks of frames at its crystal's pace, callbacks that are late, and what goes wrong.
+//! A sound card: blocks of frames at its crystal's pace, callbacks that are late, and what goes
+//! wrong.
 //!
-//! Model: the card plays the blocks that callbacks hand over, one after the other; the callback for a block comes when the one before it ends, or later, and the
-//! card's buffer covers for that. Frames are counted from the start of the run, played or not: while the card has nothing it plays silence, and its
-//! crystal goes on. That is an xrun, and it leaves playout behind by its length.
+//! Model: the card plays the blocks that callbacks hand over, one after the other; the callback for
+//! a block comes when the one before it ends, or later, and the card's buffer covers for that.
+//! Frames are counted from the start of the run, played or not: while the card has nothing it plays
+//! silence, and its crystal goes on. That is an xrun, and it leaves playout behind by its length.
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::streams::RandomStream;
@@ -105,7 +107,8 @@ impl SoundCard {
         self.stopped = true;
     }
 
-    /// Callbacks come again; if one was waiting, it comes now. The time until then is made up for by the buffer, or else `lost`.
+    /// Callbacks come again; if one was waiting, it comes now. The time until then is made up for
+    /// by the buffer, or else `lost`.
     pub fn resume(&mut self, now: TrueTime, lost: bool) -> Option<TrueTime> {
         self.stopped = false;
         if lost {

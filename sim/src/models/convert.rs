@@ -1,8 +1,11 @@
-//! The programme at another sample rate, for the listener to a card that does not run at the stream's.
+//! The programme at another sample rate, for the listener to a card that does not run at the
+//! stream's.
 //!
-//! Model: a loop is resampled once, as a loop, by a Kaiser-windowed sinc of 2 x 128 zero crossings (beta 14, below -130 dB), which has as many phases as the rates' ratio has. Its
-//! cut-off is half the lower of the two rates, its transition band 6 % of that to either side. So what a receiver's resampler does between 20 kHz and
-//! half the lower rate shows up in the residual: programmes for such scenarios should have little there.
+//! Model: a loop is resampled once, as a loop, by a Kaiser-windowed sinc of 2 x 128 zero crossings
+//! (beta 14, below -130 dB), which has as many phases as the rates' ratio has. Its cut-off is half
+//! the lower of the two rates, its transition band 6 % of that to either side. So what a receiver's
+//! resampler does between 20 kHz and half the lower rate shows up in the residual: programmes for
+//! such scenarios should have little there.
 
 use engine::SampleRate;
 
@@ -10,7 +13,8 @@ use engine::SampleRate;
 const CROSSINGS: f64 = 128.0;
 const BETA: f64 = 14.0;
 
-/// Frames of a loop of `frames` at one rate that is whole at the other, and how often that repeats it: source frames and converted frames.
+/// Frames of a loop of `frames` at one rate that is whole at the other, and how often that repeats
+/// it: source frames and converted frames.
 pub(super) fn whole_loop(frames: usize, from: SampleRate, to: SampleRate) -> (usize, usize) {
     let (from, to) = (u64::from(from.as_hz()), u64::from(to.as_hz()));
     let divisor = gcd(frames as u64 * to, from);

@@ -1,8 +1,8 @@
 //! PTP messages that a stranger forges: of the grandmaster, of masters that do not exist, and old
 //! ones.
 //!
-//! Model: the stranger knows the grandmaster's time, sequenceIds and intervals, since all of that is
-//! multicast. Its messages are made by a copy of the grandmaster, so that nothing but what the
+//! Model: the stranger knows the grandmaster's time, sequenceIds and intervals, since all of that
+//! is multicast. Its messages are made by a copy of the grandmaster, so that nothing but what the
 //! attack is about tells them apart.
 
 use super::crystal::TrueTime;
@@ -59,8 +59,8 @@ pub struct ForgedPtp {
 }
 
 impl ForgedPtp {
-    /// An attack that begins at `now`; `None` if it sends nothing. `model` is the grandmaster, and `recorded` what it sent
-    /// lately.
+    /// An attack that begins at `now`; `None` if it sends nothing. `model` is the grandmaster, and
+    /// `recorded` what it sent lately.
     #[must_use]
     pub fn new(
         attack: &Attack,

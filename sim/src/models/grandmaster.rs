@@ -1,4 +1,5 @@
-//! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its intervals, answers to Delay_Reqs.
+//! A PTP master: perfect time, but for what the scenario says, Announce, Sync and Follow_Up at its
+//! intervals, answers to Delay_Reqs.
 
 use super::crystal::TrueTime;
 use super::lies::Lying;

@@ -1,4 +1,5 @@
-//! By what receivers tell one sender's packets from another's: SSRC, and where sequence numbers and timestamps begin.
+//! By what receivers tell one sender's packets from another's: SSRC, and where sequence numbers and
+//! timestamps begin.
 
 use super::streams::RandomStream;
 use engine::RtpTimestamp;

@@ -1,14 +1,17 @@
-//! The programme at fractional positions: what a perfect receiver with the same sound card would have played.
+//! The programme at fractional positions: what a perfect receiver with the same sound card would
+//! have played.
 //!
-//! Model: band-limited interpolation with a Kaiser-windowed sinc of 32 taps, tabulated at 512 phases and interpolated
-//! linearly between them. The cut-off is half the sample rate, so whole positions give the samples themselves, bit for
-//! bit.
+//! Model: band-limited interpolation with a Kaiser-windowed sinc of 32 taps, tabulated at 512
+//! phases and interpolated linearly between them. The cut-off is half the sample rate, so whole
+//! positions give the samples themselves, bit for bit.
 //!
-//! The window (beta 11.2, 110 dB) makes a transition band of 0.22 of the sample rate, half of it on either side of the
-//! cut-off: flat and free of images up to 18.7 kHz at 48 kHz. The phase interpolation errs by (w/512)^2/8, which is
-//! -113 dB at 16 kHz. Not meant for steps far from 1: there is no filter against aliasing.
+//! The window (beta 11.2, 110 dB) makes a transition band of 0.22 of the sample rate, half of it on
+//! either side of the cut-off: flat and free of images up to 18.7 kHz at 48 kHz. The phase
+//! interpolation errs by (w/512)^2/8, which is -113 dB at 16 kHz. Not meant for steps far from 1:
+//! there is no filter against aliasing.
 //!
-//! Sums run over eight partial sums in an order that the source fixes, so results are the same on every machine.
+//! Sums run over eight partial sums in an order that the source fixes, so results are the same on
+//! every machine.
 
 use std::sync::{Arc, LazyLock};
 
@@ -48,8 +51,8 @@ impl Interpolator {
         &self.source
     }
 
-    /// Writes interleaved frames: frame `n` of `out` is the programme at `start + n * step`. `step` is in media frames
-    /// per output frame and must lie in (0, 2]; it is clamped to that.
+    /// Writes interleaved frames: frame `n` of `out` is the programme at `start + n * step`. `step`
+    /// is in media frames per output frame and must lie in (0, 2]; it is clamped to that.
     pub fn render_at(&mut self, start: MediaPosition, step: f64, out: &mut [f32]) {
         let channels = usize::from(self.source.channels());
         let step = step.clamp(1e-6, 2.0);

@@ -1,4 +1,5 @@
-//! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a perfect receiver would play.
+//! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a
+//! perfect receiver would play.
 
 mod bottleneck;
 mod bursts;

@@ -1,11 +1,13 @@
 //! A short programme made from scratch: a voice over a small band, 8 s, 48 kHz, stereo, 16 bits.
 //!
-//! Model: the voice is glottal pulses through three moving formant resonators, syllable by syllable, with noise bursts
-//! as consonants; the band has plucked two-operator FM chords, a bass and soft percussion. Every sound is added at its
-//! place modulo the length, tails included, so the loop has no seam. The band plays through the voice's pauses, because
-//! a pause in the programme hides the faults that a listening test looks for.
+//! Model: the voice is glottal pulses through three moving formant resonators, syllable by
+//! syllable, with noise bursts as consonants; the band has plucked two-operator FM chords, a bass
+//! and soft percussion. Every sound is added at its place modulo the length, tails included, so the
+//! loop has no seam. The band plays through the voice's pauses, because a pause in the programme
+//! hides the faults that a listening test looks for.
 //!
-//! The same bytes come out on every machine: the maths is `libm`'s, and the noise is a seeded ChaCha8.
+//! The same bytes come out on every machine: the maths is `libm`'s, and the noise is a seeded
+//! ChaCha8.
 
 use std::f64::consts::{FRAC_PI_4, PI, TAU};
 use std::ffi::OsString;
@@ -75,7 +77,8 @@ struct Mix {
 }
 
 impl Mix {
-    /// Adds a mono sound at `start_s` (wrapping at the end of the loop), at `pan` from 0 (left) to 1 (right).
+    /// Adds a mono sound at `start_s` (wrapping at the end of the loop), at `pan` from 0 (left) to
+    /// 1 (right).
     fn add(&mut self, start_s: f64, pan: f64, sound: &[f64]) {
         let first = (start_s * RATE) as usize;
         let (left, right) = (libm::cos(pan * 2.0 * FRAC_PI_4), libm::sin(pan * 2.0 * FRAC_PI_4));
@@ -145,7 +148,8 @@ impl Mix {
             .collect()
     }
 
-    /// Glottal pulses with a little breath through formants that glide from one vowel to the next, 210 ms.
+    /// Glottal pulses with a little breath through formants that glide from one vowel to the next,
+    /// 210 ms.
     fn syllable(&mut self, pitch_hz: f64, from: [f64; 3], to: [f64; 3]) -> Vec<f64> {
         let mut filters = [Resonator::default(); 3];
         let frames = (0.21 * RATE) as usize;
@@ -212,7 +216,8 @@ fn glottal(phase: f64) -> f64 {
     }
 }
 
-/// Envelope of a sound of `frames` frames: raised cosines at both ends, one fifth of the length each.
+/// Envelope of a sound of `frames` frames: raised cosines at both ends, one fifth of the length
+/// each.
 fn swell(n: usize, frames: usize) -> f64 {
     let edge = (n.min(frames - n) as f64 / (frames as f64 / 5.0)).min(1.0);
     0.5 - 0.5 * libm::cos(PI * edge)

@@ -1,11 +1,13 @@
 //! The talker's programme: the samples that it sends, as a function of the media frame.
 //!
-//! Model: a [`SourceSignal`] is defined for every `i64` frame, negative ones too, because media time starts where the
-//! PTP epoch says and not where the simulation does. A file loops without a gap. Tones have the phase that their exact
-//! frequency gives at that frame: nothing accumulates, so there is no drift over days.
+//! Model: a [`SourceSignal`] is defined for every `i64` frame, negative ones too, because media
+//! time starts where the PTP epoch says and not where the simulation does. A file loops without a
+//! gap. Tones have the phase that their exact frequency gives at that frame: nothing accumulates,
+//! so there is no drift over days.
 //!
-//! Assumptions: what leaves the talker is integer PCM. [`SourceSignal::quantised`] puts every sample on that grid, so
-//! that the reference of a listening test holds exactly what was sent, and a bit-exact receiver nulls to zero.
+//! Assumptions: what leaves the talker is integer PCM. [`SourceSignal::quantised`] puts every
+//! sample on that grid, so that the reference of a listening test holds exactly what was sent, and
+//! a bit-exact receiver nulls to zero.
 
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -119,12 +121,12 @@ impl SourceSignal {
         Self::looping(sample_rate, channels, vec![vec![0.0]])
     }
 
-    /// The sum of `tones`, each starting with phase 0 at frame 0. The sum may exceed full scale; it is clipped when it
-    /// is quantised, as a talker would.
+    /// The sum of `tones`, each starting with phase 0 at frame 0. The sum may exceed full scale; it
+    /// is clipped when it is quantised, as a talker would.
     ///
     /// # Errors
-    /// [`SourceError::Tone`] for a tone outside (0, half the rate) or above 0 dBFS, [`SourceError::StreamChannels`]
-    /// unless there are 1 to 64 channels.
+    /// [`SourceError::Tone`] for a tone outside (0, half the rate) or above 0 dBFS,
+    /// [`SourceError::StreamChannels`] unless there are 1 to 64 channels.
     ///
     /// ```
     /// use engine::SampleRate;
@@ -162,7 +164,8 @@ impl SourceSignal {
     /// The contents of a WAV file, looped without a gap. A mono file is spread to all channels.
     ///
     /// # Errors
-    /// Any [`SourceError`] except that of tones: the file is missing, no WAV, empty, of another rate or channel count.
+    /// Any [`SourceError`] except that of tones: the file is missing, no WAV, empty, of another
+    /// rate or channel count.
     pub fn from_wav(path: &Path, sample_rate: SampleRate, channels: u16) -> Result<Self, SourceError> {
         let planes = source_wav::read(path, sample_rate, channels)?;
         Self::looping(sample_rate, channels, planes)
@@ -177,7 +180,8 @@ impl SourceSignal {
         Self::silence(sample_rate, channels)
     }
 
-    /// Rounds every sample to the grid of `bits`-bit PCM (16 for L16, 24 for L24) and clips at full scale.
+    /// Rounds every sample to the grid of `bits`-bit PCM (16 for L16, 24 for L24) and clips at full
+    /// scale.
     #[must_use]
     pub fn quantised(mut self, bits: u32) -> Self {
         let grid = f64::from(1u32 << (bits.clamp(2, 25) - 1));
@@ -188,7 +192,8 @@ impl SourceSignal {
         self
     }
 
-    /// The same programme at another rate: frame n of this one is heard when frame n x rate / this rate of that one is. It is not quantised anew.
+    /// The same programme at another rate: frame n of this one is heard when frame n x rate / this
+    /// rate of that one is. It is not quantised anew.
     #[must_use]
     pub fn at_rate(&self, rate: SampleRate) -> Self {
         let content = match &self.content {
@@ -213,7 +218,8 @@ impl SourceSignal {
         self.channels
     }
 
-    /// Writes the frames from `first_frame` on into `out`, interleaved; an incomplete last frame is left as it is.
+    /// Writes the frames from `first_frame` on into `out`, interleaved; an incomplete last frame is
+    /// left as it is.
     pub fn render(&self, first_frame: i64, out: &mut [f32]) {
         let channels = usize::from(self.channels);
         match &self.content {
@@ -253,8 +259,8 @@ impl SourceSignal {
     }
 }
 
-/// Frames after which a sum of tones repeats: known when all frequencies are whole Hz, because then it repeats every
-/// second or a divisor of that.
+/// Frames after which a sum of tones repeats: known when all frequencies are whole Hz, because then
+/// it repeats every second or a divisor of that.
 fn common_period(partials: &[(f64, f64)], sample_rate: SampleRate) -> Option<u32> {
     let mut divisor = sample_rate.as_hz();
     for &(frequency_hz, _) in partials {
@@ -270,8 +276,8 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Whole seconds are taken out before the phase is multiplied, so that only the fraction of the frequency grows with
-/// time, and the phase stays exact to 1e-9 of a cycle over years.
+/// Whole seconds are taken out before the phase is multiplied, so that only the fraction of the
+/// frequency grows with time, and the phase stays exact to 1e-9 of a cycle over years.
 fn tones_at(partials: &[(f64, f64)], sample_rate: SampleRate, index: i64) -> f64 {
     let rate = i64::from(sample_rate.as_hz());
     let (seconds, rest) = (index.div_euclid(rate) as f64, index.rem_euclid(rate) as f64);
@@ -323,7 +329,8 @@ mod tests {
 
     #[test]
     fn tones_keep_their_phase_for_days() {
-        // 997 Hz has a table, 997.5 Hz is computed: both must agree with themselves two weeks later.
+        // 997 Hz has a table, 997.5 Hz is computed: both must agree with themselves two weeks
+        // later.
         for frequency in [997.0, 997.5] {
             let source = SourceSignal::tones(SampleRate::HZ_48000, 2, &[tone(frequency)]).unwrap();
             let (mut now, mut later) = ([0.0; 64], [0.0; 64]);

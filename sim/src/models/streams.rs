@@ -1,8 +1,10 @@
 //! Named random streams.
 //!
-//! Model: every thing that is random draws from its own ChaCha8 stream, named after what it feeds (`network/media/jitter`). So one knob
-//! does not reshuffle the others, and all receivers of a scenario live through the same weather. Distributions are drawn by inversion
-//! through `libm`, one 64-bit word per value, so that a stream stays in step whatever its distribution, on every platform.
+//! Model: every thing that is random draws from its own ChaCha8 stream, named after what it feeds
+//! (`network/media/jitter`). So one knob does not reshuffle the others, and all receivers of a
+//! scenario live through the same weather. Distributions are drawn by inversion through `libm`, one
+//! 64-bit word per value, so that a stream stays in step whatever its distribution, on every
+//! platform.
 
 use crate::scenario::Jitter;
 use engine::Nanos;

@@ -1,7 +1,8 @@
 //! The talker: packets of the programme at its media clock's pace.
 //!
-//! Model: frame n of the programme is captured when the media clock shows frame `first + n`; a packet leaves when its last frame was captured. A
-//! talker on PTP stamps PTP time (RFC 7273, `mediaclk:direct=0`); another stamps from its own origin.
+//! Model: frame n of the programme is captured when the media clock shows frame `first + n`; a
+//! packet leaves when its last frame was captured. A talker on PTP stamps PTP time (RFC 7273,
+//! `mediaclk:direct=0`); another stamps from its own origin.
 
 use super::crystal::{CrystalClock, TrueTime};
 use super::identity::Identity;
@@ -259,7 +260,8 @@ impl TalkerModel {
         self.identities.push(self.identity);
     }
 
-    /// The frame of the programme that a media position of a receiver means: by that identity of the talker by which it is nearest to `expected`.
+    /// The frame of the programme that a media position of a receiver means: by that identity of
+    /// the talker by which it is nearest to `expected`.
     #[must_use]
     pub fn programme_frame(&self, position: Frames, expected: Frames) -> Frames {
         let expected = expected + self.timeline.first();

@@ -1,6 +1,7 @@
 //! The wander of a clock's time: a process of Ornstein and Uhlenbeck.
 //!
-//! Model: drawn on a grid of a fiftieth of its time constant, and linear between; so it does not depend on who asks when.
+//! Model: drawn on a grid of a fiftieth of its time constant, and linear between; so it does not
+//! depend on who asks when.
 
 use super::crystal::TrueTime;
 use super::streams::RandomStream;

@@ -1,4 +1,5 @@
-//! What a run writes down: the typed trace that plots, tables, CSV and expectations are all made from.
+//! What a run writes down: the typed trace that plots, tables, CSV and expectations are all made
+//! from.
 
 mod trace;
 

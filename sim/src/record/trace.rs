@@ -1,8 +1,9 @@
 //! The typed trace of a run.
 //!
-//! A [`Recording`] holds one [`TraceRow`] per trace interval (1 s unless the scenario says otherwise), so its size
-//! grows with simulated time divided by the interval and not with packets. Everything that a row calls a truth comes from the simulator's
-//! own clocks; everything else is what the receiver said of itself or what it played.
+//! A [`Recording`] holds one [`TraceRow`] per trace interval (1 s unless the scenario says
+//! otherwise), so its size grows with simulated time divided by the interval and not with packets.
+//! Everything that a row calls a truth comes from the simulator's own clocks; everything else is
+//! what the receiver said of itself or what it played.
 
 use serde::Serialize;
 pub use trace::{ClockState, TraceRow};
@@ -16,8 +17,8 @@ pub struct TraceEvent {
     pub text: String,
 }
 
-/// A few hundred milliseconds of what a receiver played, beside what it should have played, first channel only. The moment that it was cut for is in the
-/// middle.
+/// A few hundred milliseconds of what a receiver played, beside what it should have played, first
+/// channel only. The moment that it was cut for is in the middle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioExcerpt {
     /// Start, in true seconds since the start of the run.
@@ -75,7 +76,8 @@ pub struct Recording {
     pub events: Vec<TraceEvent>,
     /// Grandmasters that it followed, by their identity, each since when.
     pub grandmasters: Vec<TraceEvent>,
-    /// The receiver's worst moment (the start of its first crackle, or the middle of the run where there was none).
+    /// The receiver's worst moment (the start of its first crackle, or the middle of the run where
+    /// there was none).
     pub excerpt: Option<AudioExcerpt>,
 }
 
@@ -88,7 +90,8 @@ pub struct RunTrace {
     pub title: String,
     /// Length of the run in seconds.
     pub duration_s: f64,
-    /// The buffer depth that the receivers were asked for; `None` if only clocks were simulated, and nothing was played.
+    /// The buffer depth that the receivers were asked for; `None` if only clocks were simulated,
+    /// and nothing was played.
     pub target_depth_ms: Option<f64>,
     /// Whether what was played was listened to. If not, nothing is known of crackles.
     pub listened: bool,

@@ -14,7 +14,8 @@ pub enum Verdict {
     Fail,
     /// Beyond its limit, as the scenario says it must be: a baseline that shows the fault.
     ExpectedFailure,
-    /// Within its limit although the scenario says that it must fail: the baseline no longer shows the fault.
+    /// Within its limit although the scenario says that it must fail: the baseline no longer shows
+    /// the fault.
     UnexpectedPass,
     /// There was too little to judge it by: the run fails.
     NotJudged,
@@ -63,8 +64,8 @@ pub struct Check {
     pub verdict: Verdict,
 }
 
-/// The table as text of at most 100 columns, without a line feed at the end. A receiver is named on its first line
-/// only. Colours are for terminals: the caller knows whether there is one.
+/// The table as text of at most 100 columns, without a line feed at the end. A receiver is named on
+/// its first line only. Colours are for terminals: the caller knows whether there is one.
 ///
 /// ```
 /// use sim::report::{Check, Verdict, render_table};
@@ -103,7 +104,8 @@ pub fn render_table(checks: &[Check], colours: bool) -> String {
     if colours { paint(&plain, checks) } else { plain }
 }
 
-/// Colours the verdicts, which end their lines. It happens after the layout, which must not count the codes as columns.
+/// Colours the verdicts, which end their lines. It happens after the layout, which must not count
+/// the codes as columns.
 fn paint(plain: &str, checks: &[Check]) -> String {
     let mut waiting = checks.iter().map(|check| check.verdict).peekable();
     let paint_line = |line: &str| {

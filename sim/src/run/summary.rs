@@ -24,7 +24,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// What was set from the command line.
     pub overrides: Vec<String>,
-    /// Whether the run was stopped before its end. Then nothing was judged, and metrics are of what was simulated.
+    /// Whether the run was stopped before its end. Then nothing was judged, and metrics are of what
+    /// was simulated.
     pub interrupted: bool,
     /// Whether the run came to its end, and every expectation was judged and holds.
     pub passed: bool,
@@ -41,7 +42,8 @@ pub struct Summary {
 pub struct ReceiverSummary {
     /// Its name.
     pub name: String,
-    /// Every metric over the whole run; `null` where nothing could be measured, or nothing ever happened.
+    /// Every metric over the whole run; `null` where nothing could be measured, or nothing ever
+    /// happened.
     pub metrics: BTreeMap<Metric, Option<f64>>,
     /// Largest deviation from nominal pitch.
     pub pitch_deviation_cents: Option<f64>,

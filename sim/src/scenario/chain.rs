@@ -1,4 +1,5 @@
-//! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A scenario has all of it or none.
+//! The audio chain of a scenario: talker, media path, sound card, and what playout is asked for. A
+//! scenario has all of it or none.
 
 use super::clock::{Crystal, TalkerClock};
 use super::value::{
@@ -53,7 +54,8 @@ pub struct Talker {
     pub sdp_timestamp_offset: Option<u32>,
     /// What the media clock follows.
     pub clock: TalkerClock,
-    /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it follows a crystal of its own. One that follows PTP says so anyway.
+    /// Whether its SDP says that timestamps are PTP time (`a=mediaclk:direct=0`), although it
+    /// follows a crystal of its own. One that follows PTP says so anyway.
     #[serde(default)]
     pub claims_ptp: bool,
     /// What is sent.
@@ -131,7 +133,8 @@ pub struct Card {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlayoutWish {
-    /// How long the first frame of a packet that met no queue waits until the callback that plays it.
+    /// How long the first frame of a packet that met no queue waits until the callback that plays
+    /// it.
     pub target_depth_ms: DepthMillis,
     /// The card's rate against the host's clock, if the receiver remembers it.
     pub remembered_card_ppm: Option<PartsPerMillion>,

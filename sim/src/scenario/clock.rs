@@ -28,7 +28,8 @@ pub type HostClock = Crystal;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TalkerClock {
-    /// PTP: RTP timestamps are PTP time (`a=mediaclk:direct=0`). A talker keeps PTP time over an outage by a good oscillator of its own.
+    /// PTP: RTP timestamps are PTP time (`a=mediaclk:direct=0`). A talker keeps PTP time over an
+    /// outage by a good oscillator of its own.
     Grandmaster,
     /// PTP, but the time of another master: that rival, from 0. It says as well that its timestamps
     /// are PTP time.

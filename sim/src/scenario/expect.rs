@@ -22,7 +22,8 @@ pub struct Expectation {
     pub from_s: Seconds,
     /// End of the span; the end of the run if not given.
     pub to_s: Option<Seconds>,
-    /// The limit describes a failure that is known of a baseline and asserted as such: the receiver fails as reported.
+    /// The limit describes a failure that is known of a baseline and asserted as such: the receiver
+    /// fails as reported.
     #[serde(default)]
     pub known_failure: bool,
 }
@@ -70,7 +71,8 @@ pub enum Metric {
     LockedShare,
     /// Share of the span in which the clock was in holdover.
     HoldoverShare,
-    /// Time from the start of the span until the clock was locked and stayed so for 1 s; infinite if it never was.
+    /// Time from the start of the span until the clock was locked and stayed so for 1 s; infinite
+    /// if it never was.
     LockTimeS,
     /// Largest |playback ratio - truth| of the trace intervals.
     RatioErrorPpm,
@@ -78,29 +80,34 @@ pub enum Metric {
     DepthErrorMs,
     /// Largest |estimate of PTP time - truth|.
     ClockErrorUs,
-    /// Largest |estimate of PTP time - truth| while the clock said that it was locked, whenever that
-    /// was within the trace intervals of the span.
+    /// Largest |estimate of PTP time - truth| while the clock said that it was locked, whenever
+    /// that was within the trace intervals of the span.
     LockedErrorUs,
     /// Largest change of the clock's error from one trace interval to the next.
     ClockStepUs,
-    /// Share of the trace intervals at whose end the clock's error was within three times the sigma that it claims.
+    /// Share of the trace intervals at whose end the clock's error was within three times the sigma
+    /// that it claims.
     #[serde(rename = "coverage_3sigma")]
     Coverage3Sigma,
-    /// Time from the start of the span until the clock was locked for the rest of it; infinite if it was not at its end.
+    /// Time from the start of the span until the clock was locked for the rest of it; infinite if
+    /// it was not at its end.
     RelockTimeS,
     /// Times that another grandmaster than before was followed.
     GrandmasterChanges,
     /// Packets that came after their playout.
     PacketsLate,
-    /// Largest difference, at the ends of the trace intervals, between when this receiver and another play the same frame.
+    /// Largest difference, at the ends of the trace intervals, between when this receiver and
+    /// another play the same frame.
     SkewUs,
     /// Root of the mean square of that difference, of the receiver for which it is largest.
     SkewRmsUs,
-    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as its SDP says.
+    /// Share of the trace intervals at whose end the receiver said that the sender is not on PTP as
+    /// its SDP says.
     SenderOffPtpShare,
     /// Crackles heard per minute.
     CracklesPerMin,
-    /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by no leg.
+    /// Packets that the receiver missed: by their sequence numbers they were sent, and they came by
+    /// no leg.
     PacketsMissed,
     /// Packets that came and of which nothing was played.
     PacketsDropped,
@@ -108,7 +115,8 @@ pub enum Metric {
     PacketsRefused,
     /// Audio that the receiver made up, whether that is heard or not.
     ConcealedMs,
-    /// Time from the start of the span until the receiver played what was sent, and nothing else, for the rest of it; infinite if it did not at its end.
+    /// Time from the start of the span until the receiver played what was sent, and nothing else,
+    /// for the rest of it; infinite if it did not at its end.
     ReplayTimeS,
     /// Largest raise of the target depth because of late packets.
     DepthRaisedMs,

@@ -52,14 +52,16 @@ pub enum FaultKind {
     MediaDelayMs(Millis),
     /// The paths of the media delay packets like this instead of as they do.
     MediaJitter(Jitter),
-    /// The sender is silent, and then starts anew: with a random sequence number and a random offset of its RTP timestamps.
+    /// The sender is silent, and then starts anew: with a random sequence number and a random
+    /// offset of its RTP timestamps.
     TalkerRestart(TalkerRestart),
     /// The sender stands still for so long and goes on where it was, with contiguous timestamps; if
     /// negative, it catches up by so much: what it had left to send leaves at once.
     TalkerSlipMs(StepMillis),
     /// The sender's SSRC changes from one packet to the next, and nothing else.
     SsrcChange,
-    /// Another sender sends to the stream's group: the same format, timestamps of the same clock, another place of the programme.
+    /// Another sender sends to the stream's group: the same format, timestamps of the same clock,
+    /// another place of the programme.
     SecondSender,
     /// The host learns of packets by this lateness instead of its own.
     HostReceiveJitter(Jitter),
@@ -67,18 +69,22 @@ pub enum FaultKind {
     HostTransmitJitter(Jitter),
     /// The paths of the media stall like this instead of as they do.
     MediaStall(Stall),
-    /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it: a host that warms up.
+    /// The host's crystal changes its rate by so much, evenly over the fault's time, and keeps it:
+    /// a host that warms up.
     HostClockRampPpm(PartsPerMillion),
     /// Likewise the sound card's crystal.
     CardClockRampPpm(PartsPerMillion),
-    /// The sound card runs dry after the block that it plays: for so long it plays silence, and playout is behind by that from then on.
+    /// The sound card runs dry after the block that it plays: for so long it plays silence, and
+    /// playout is behind by that from then on.
     CardXrunMs(Millis),
-    /// No callback comes; those that were due come at once when it ends. The card's buffer covers for it.
+    /// No callback comes; those that were due come at once when it ends. The card's buffer covers
+    /// for it.
     CallbacksStalled,
     /// Callbacks ask for so many frames instead.
     CallbackFrames(CallbackFrames),
-    /// The host stands still now and then, as virtual machines and busy ones do: what comes meanwhile is read when it goes on, and so are timers. The sound card
-    /// plays out the block that it has, and is silent then.
+    /// The host stands still now and then, as virtual machines and busy ones do: what comes
+    /// meanwhile is read when it goes on, and so are timers. The sound card plays out the block
+    /// that it has, and is silent then.
     HostStalls(Stall),
     /// The program's thread that reads the stream is held up: what comes meanwhile is read at once
     /// when it goes on. All other threads run.

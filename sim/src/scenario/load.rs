@@ -198,7 +198,8 @@ impl File<'_> {
         }
     }
 
-    /// The place of a key's line in a section, or of the section's heading, or the start of the file.
+    /// The place of a key's line in a section, or of the section's heading, or the start of the
+    /// file.
     pub(super) fn find(&self, section: &str, key: &str) -> Range<usize> {
         let (mut at, mut inside, mut place) = (0, section.is_empty(), 0..0);
         for line in self.text.split_inclusive('\n') {
@@ -261,7 +262,8 @@ fn choices_at<T: DeserializeOwned>(text: &str, place: &Range<usize>) -> Vec<Stri
     error.map_or_else(Vec::new, |error| choices(error.message()))
 }
 
-/// Takes the places of values from the file: those of the changed copy are places in a text that nobody sees.
+/// Takes the places of values from the file: those of the changed copy are places in a text that
+/// nobody sees.
 fn point_into(changed: &mut Scenario, plain: &mut Scenario) {
     fn same_place<T: Clone>(changed: &mut Spanned<T>, plain: Option<&Spanned<T>>) {
         let span = plain.map_or(0..0, Spanned::span);

@@ -11,7 +11,8 @@ pub struct Grandmaster {
     pub identity: Identity,
     /// PTP domain.
     pub domain: u8,
-    /// Priority 1; of a master of the Livewire clock its priority, 0 to 15, of which the higher wins.
+    /// Priority 1; of a master of the Livewire clock its priority, 0 to 15, of which the higher
+    /// wins.
     pub priority_1: u8,
     /// Priority 2.
     #[serde(default = "middle_priority")]
@@ -64,12 +65,13 @@ pub enum Dialect {
     Ieee1588,
     /// That of AirPlay, to one peer: majorSdoId 1, unicastFlag.
     Airplay,
-    /// No PTP: the Livewire clock, a packet for each Sync, and no Announces. The identity is the MAC
-    /// address with FFFE in its middle.
+    /// No PTP: the Livewire clock, a packet for each Sync, and no Announces. The identity is the
+    /// MAC address with FFFE in its middle.
     Livewire,
 }
 
-/// A wander of time: normally distributed, and correlated over a time constant (Ornstein and Uhlenbeck).
+/// A wander of time: normally distributed, and correlated over a time constant (Ornstein and
+/// Uhlenbeck).
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wander {

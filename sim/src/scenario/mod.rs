@@ -1,6 +1,7 @@
 //! Scenario files: what lives in the simulated world, what happens to it, and what must come out.
 //!
-//! TOML with units in every key's name. Unknown keys are errors, numbers check their own range, and every error points at its line.
+//! TOML with units in every key's name. Unknown keys are errors, numbers check their own range, and
+//! every error points at its line.
 
 mod attack;
 mod chain;
@@ -64,8 +65,8 @@ pub struct Scenario {
     /// Other masters on the same network; the receivers are in the grandmaster's domain.
     #[serde(default, rename = "rival")]
     pub rivals: Vec<Grandmaster>,
-    /// The sender. It, the media path, the sound card and the playout are there together, or not at all: then only clocks are
-    /// simulated.
+    /// The sender. It, the media path, the sound card and the playout are there together, or not at
+    /// all: then only clocks are simulated.
     pub talker: Option<Talker>,
     /// The engine's sender in the talker's place.
     pub sender: Option<Sender>,
@@ -126,7 +127,8 @@ impl Default for Record {
 pub enum Audio {
     /// None is listened to: no WAV files, no crackle count. Receivers still play.
     None,
-    /// All is listened to and counted, and none is kept: for days, whose WAV files would be too long.
+    /// All is listened to and counted, and none is kept: for days, whose WAV files would be too
+    /// long.
     Heard,
     /// All.
     Full,
@@ -149,7 +151,8 @@ pub enum WavBits {
 pub struct Network {
     /// Talker to receiver.
     pub media: Option<Path>,
-    /// Talker to receiver by the other network, if the stream has two (SMPTE ST 2022-7): the same packets.
+    /// Talker to receiver by the other network, if the stream has two (SMPTE ST 2022-7): the same
+    /// packets.
     pub media_b: Option<Path>,
     /// Grandmaster to receiver, and back.
     pub ptp: Path,
@@ -175,7 +178,8 @@ pub struct Path {
     /// What queues add.
     #[serde(default)]
     pub jitter: Jitter,
-    /// Whether packets may overtake each other: each has a delay of its own, whatever the one before it met.
+    /// Whether packets may overtake each other: each has a delay of its own, whatever the one
+    /// before it met.
     #[serde(default)]
     pub may_reorder: bool,
     /// Independent loss per packet.
@@ -237,7 +241,8 @@ pub enum Jitter {
         /// The larger, the shorter the tail.
         tail_index: TailIndex,
     },
-    /// Exponential, and for a share of the packets later by a constant: two queues of different length.
+    /// Exponential, and for a share of the packets later by a constant: two queues of different
+    /// length.
     Bimodal {
         /// Mean of the exponential part.
         mean_us: Micros,

@@ -1,6 +1,8 @@
-//! A receiver of a scenario, and what surrounds it: the scenario's computer, network and sound card, or its own.
+//! A receiver of a scenario, and what surrounds it: the scenario's computer, network and sound
+//! card, or its own.
 //!
-//! What is its own has random streams of its own, named after the receiver; what it shares with the others, it lives through as they do.
+//! What is its own has random streams of its own, named after the receiver; what it shares with the
+//! others, it lives through as they do.
 
 use super::{AudioChain, Card, Host, Path, Period, ReceiverKind, Scenario};
 use engine::Nanos;
@@ -75,7 +77,8 @@ impl<'a> Surroundings<'a> {
         Self { name: name.to_owned(), own_card: true, own_media: true, own_host: true, own_ptp: true, ..self }
     }
 
-    /// Whether what a perfect receiver would play here differs from what it would play in the scenario's own surroundings.
+    /// Whether what a perfect receiver would play here differs from what it would play in the
+    /// scenario's own surroundings.
     #[must_use]
     pub fn has_own_reference(&self) -> bool {
         self.own_card || self.own_media

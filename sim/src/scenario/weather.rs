@@ -4,8 +4,8 @@ use super::Jitter;
 use super::value::Probability;
 use serde::Deserialize;
 
-/// Loss in bursts, after Gilbert (1960) and Elliott (1963): a path is good or bad, and may change with every packet. While it is good, the path's
-/// independent loss is all there is.
+/// Loss in bursts, after Gilbert (1960) and Elliott (1963): a path is good or bad, and may change
+/// with every packet. While it is good, the path's independent loss is all there is.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossBurst {

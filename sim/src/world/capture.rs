@@ -1,4 +1,5 @@
-//! Capturing what left the sound card: a WAV file, unless none is wanted, and a listener who compares it with the programme.
+//! Capturing what left the sound card: a WAV file, unless none is wanted, and a listener who
+//! compares it with the programme.
 
 use crate::check::{CrackleDetector, CrackleReport};
 use crate::models::{CrystalClock, Interpolator, MediaTimeline, SourceSignal, TrueTime};
@@ -77,7 +78,8 @@ impl CaptureFile {
 }
 
 impl Capture {
-    /// Creates the file, if there is to be one. With `listen`, the capture is compared with that programme, whose given position is expected first.
+    /// Creates the file, if there is to be one. With `listen`, the capture is compared with that
+    /// programme, whose given position is expected first.
     ///
     /// # Errors
     /// If the file cannot be created.
@@ -124,7 +126,8 @@ impl Capture {
     }
 }
 
-/// Renders what a perfect receiver with the same card and the target depth would have played, callback by callback.
+/// Renders what a perfect receiver with the same card and the target depth would have played,
+/// callback by callback.
 pub struct Reference {
     interpolator: Interpolator,
     timeline: MediaTimeline,
@@ -136,7 +139,8 @@ pub struct Reference {
     scale: f64,
 }
 
-/// A renderer of the reference: `latency` is the time from a frame's capture to its playout; `source` is the programme at the card's rate.
+/// A renderer of the reference: `latency` is the time from a frame's capture to its playout;
+/// `source` is the programme at the card's rate.
 #[must_use]
 pub fn reference(
     source: Arc<SourceSignal>,

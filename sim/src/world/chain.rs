@@ -1,4 +1,5 @@
-//! The audio chain around a receiver: the talker's packets, the sound card's callbacks, and what they show against the truth.
+//! The audio chain around a receiver: the talker's packets, the sound card's callbacks, and what
+//! they show against the truth.
 
 use super::capture::{Capture, CaptureError};
 use super::hash::TrajectoryHash;
@@ -37,7 +38,8 @@ pub(crate) fn card_clock(
     CrystalClock::new(chain.card.clock, ramps.collect(), walk)
 }
 
-/// The time from a frame's capture to its playout at exactly the target depth: its packet must be filled, and travel.
+/// The time from a frame's capture to its playout at exactly the target depth: its packet must be
+/// filled, and travel.
 pub(crate) fn target_latency(chain: &AudioChain<'_>) -> Nanos {
     let packet = chain.talker.sample_rate_hz.rate().duration(Frames::new(i64::from(chain.talker.packet_frames)));
     packet + chain.media.delay_us.nanos() + chain.playout.target_depth_ms.nanos()
@@ -159,7 +161,8 @@ impl<'a> ChainWorld<'a> {
         f64::from(self.chain.talker.sample_rate_hz.get()) / f64::from(self.chain.card.sample_rate_hz.get())
     }
 
-    /// The ratio that would have kept the buffer level constant between two times, as deviation from 1.
+    /// The ratio that would have kept the buffer level constant between two times, as deviation
+    /// from 1.
     pub(super) fn ratio_ppm(&mut self, from: TrueTime, to: TrueTime) -> f64 {
         let card_ppb = self.card_rate_ppb(from, to);
         let talker_ppb = self.timeline.mean_rate_ppb(from, to);
@@ -241,7 +244,8 @@ impl<'a> ChainWorld<'a> {
         std::mem::take(&mut self.gaps)
     }
 
-    /// How long the frame at `position` would have waited at `t`, had its packet begun with it and met no queue.
+    /// How long the frame at `position` would have waited at `t`, had its packet begun with it and
+    /// met no queue.
     fn depth_s(&mut self, t: TrueTime, position: MediaPosition) -> f64 {
         let packet = f64::from(self.chain.talker.packet_frames) / f64::from(self.chain.talker.sample_rate_hz.get());
         self.age_s(t - self.legs.min_delay().as_nanos(), position) - packet
@@ -261,7 +265,8 @@ impl<'a> ChainWorld<'a> {
         let rate = f64::from(self.chain.card.sample_rate_hz.get());
         let card = self.card.clock();
         let left_ns = (self.last_end - now) as f64 + card.error_ns(self.last_end) - card.error_ns(now);
-        // A callback that is late by less than a block is, on a real card, in time for the block after.
+        // A callback that is late by less than a block is, on a real card, in time for the block
+        // after.
         let block_ns = (self.buffer.len() / self.channels) as f64 / rate * 1e9;
         (left_ns > -block_ns).then(|| self.age_s(now, position.advanced(-left_ns * 1e-9 * rate * step)))
     }

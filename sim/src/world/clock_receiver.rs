@@ -1,6 +1,7 @@
 //! A receiver that is nothing but a clock: the engine's PTP port around any clock law.
 //!
-//! So all laws see the same timestamps of the same packets, and ask for delays at the same times; what differs is the law.
+//! So all laws see the same timestamps of the same packets, and ask for delays at the same times;
+//! what differs is the law.
 
 use super::addresses::GRANDMASTER_ADDRESS;
 use super::host::HostTime;
@@ -86,7 +87,8 @@ impl EngineClock {
         Self::with(ReferenceConfig::default(), domain_number)
     }
 
-    /// One that waits for PTP however long that takes, as senders do: what began on another timeline would jump.
+    /// One that waits for PTP however long that takes, as senders do: what began on another
+    /// timeline would jump.
     pub(super) fn waiting(domain_number: u8) -> Self {
         Self::with(ReferenceConfig { fallback_after: None, ..ReferenceConfig::default() }, domain_number)
     }
@@ -141,8 +143,8 @@ impl Receiver for EngineClock {
     }
 
     fn clock(&self, now: LocalTime) -> Clock {
-        // The state of PTP itself, for the timeline goes on without it; but a timeline that does not
-        // follow PTP yet, or is far from what it says, is not locked.
+        // The state of PTP itself, for the timeline goes on without it; but a timeline that does
+        // not follow PTP yet, or is far from what it says, is not locked.
         let (published, ptp) = (self.reference.reading(), self.clock.clock(now));
         let follows = published.state == LockState::Locked || ptp.state != ClockState::Locked;
         Clock { map: published.map, state: if follows { ptp.state } else { published.state.into() }, ..ptp }

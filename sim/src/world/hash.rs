@@ -1,4 +1,5 @@
-//! Running hashes of a trajectory: if two runs differ anywhere, these differ, and tell on which level.
+//! Running hashes of a trajectory: if two runs differ anywhere, these differ, and tell on which
+//! level.
 
 use engine::LocalTime;
 use std::fmt;

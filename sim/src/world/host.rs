@@ -13,7 +13,8 @@ use engine::{LocalTime, Nanos};
 const UPTIME: LocalTime = LocalTime::from_nanos(4_321_000_000_000);
 /// What its wall clock shows then, since 1970.
 const WALL: LocalTime = LocalTime::from_nanos(1_790_000_000_000_000_000);
-/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far future.
+/// Timers further ahead than this are looked at again then; a crystal cannot be asked about the far
+/// future.
 const TIMER_HORIZON: Nanos = Nanos::from_secs(60);
 
 /// What both of the host's clocks show at one time.
@@ -136,7 +137,8 @@ impl<'a> Host<'a> {
         self.receive[port as usize].lateness(&self.receive_jitter)
     }
 
-    /// Likewise of a copy, or of a stranger's datagram: the weather of the others does not depend on them.
+    /// Likewise of a copy, or of a stranger's datagram: the weather of the others does not depend
+    /// on them.
     pub(super) fn receive_lateness_of_other(&mut self) -> Nanos {
         self.receive[3].lateness(&self.receive_jitter)
     }

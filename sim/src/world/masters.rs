@@ -1,4 +1,5 @@
-//! The PTP masters of a run, each with its path to and from the receiver: who is there, who is best, and what happens to them.
+//! The PTP masters of a run, each with its path to and from the receiver: who is there, who is
+//! best, and what happens to them.
 
 use super::addresses::{GRANDMASTER_ADDRESS, rival_address};
 use super::snooping::Snooping;
@@ -65,7 +66,8 @@ pub(super) struct Master {
 }
 
 impl Master {
-    /// A master; its own random streams are named after `name`, whoever listens to it, and those of its path as a receiver has it.
+    /// A master; its own random streams are named after `name`, whoever listens to it, and those of
+    /// its path as a receiver has it.
     fn new(config: &Grandmaster, seed: u64, name: &str, address: Ipv4Addr, around: &Surroundings<'_>) -> Self {
         let path_name = around.ptp_stream(name);
         Self {

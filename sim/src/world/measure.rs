@@ -18,7 +18,8 @@ pub(super) struct CallbackSeen {
     pub(super) playback: Playback,
     /// What was counted of packets until then.
     pub(super) reception: Reception,
-    /// How long the first frame of a packet without jitter would have waited, had it arrived when the card ends this block, s.
+    /// How long the first frame of a packet without jitter would have waited, had it arrived when
+    /// the card ends this block, s.
     pub(super) depth_s: Option<f64>,
     /// When the card ends this block, true s.
     pub(super) time_s: f64,
@@ -33,7 +34,8 @@ pub(super) struct CallbackSeen {
 pub struct CallbackRow {
     /// When the card ends the block, true s.
     pub time_s: f64,
-    /// Deviation of the ratio that was played, mean over the block; `None` while nothing is played, and across a jump.
+    /// Deviation of the ratio that was played, mean over the block; `None` while nothing is played,
+    /// and across a jump.
     pub ratio_ppm: Option<f64>,
     /// The ratio that would have kept the depth.
     pub ratio_truth_ppm: f64,
@@ -145,7 +147,8 @@ impl Meter {
         }
     }
 
-    /// Counts of this interval; those of a timeline that is over are not compared with those of the new one.
+    /// Counts of this interval; those of a timeline that is over are not compared with those of the
+    /// new one.
     fn counts(&mut self) -> (Reception, Reception) {
         let now = self.reception;
         let before = std::mem::replace(&mut self.at_row, now);
@@ -219,7 +222,8 @@ impl Meter {
     }
 }
 
-/// The host's rate against PTP, from PTP's against the host: not just the sign changes, which at 100 ppm makes 10 ppb.
+/// The host's rate against PTP, from PTP's against the host: not just the sign changes, which at
+/// 100 ppm makes 10 ppb.
 fn host_rate_ppm(ptp_rate: Ppb) -> f64 {
     (1.0 / ptp_rate.ratio() - 1.0) * 1e6
 }

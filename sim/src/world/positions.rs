@@ -1,7 +1,8 @@
 //! A resampler that renders nothing.
 //!
-//! Model: it moves through the media as the real one does, by a step that changes linearly over a block, and asks for the frames that it passes. Its output
-//! is silence: for runs that look at where playout is and never at what it sounds like.
+//! Model: it moves through the media as the real one does, by a step that changes linearly over a
+//! block, and asks for the frames that it passes. Its output is silence: for runs that look at
+//! where playout is and never at what it sounds like.
 
 use engine::resample::Resampler;
 

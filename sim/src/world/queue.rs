@@ -1,4 +1,5 @@
-//! The event queue: integer time, then class, then order of scheduling. Nothing else decides what comes first.
+//! The event queue: integer time, then class, then order of scheduling. Nothing else decides what
+//! comes first.
 
 use super::sender::SenderEvent;
 use crate::models::TrueTime;
@@ -6,7 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::Ipv4Addr;
 
-/// What can happen. The order of the variants is the order at equal times: causes before those who look at them.
+/// What can happen. The order of the variants is the order at equal times: causes before those who
+/// look at them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
     /// A fault begins or ends: index into the scenario's faults.

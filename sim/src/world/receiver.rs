@@ -40,7 +40,8 @@ pub trait Receiver {
     }
     /// A datagram of the stream, stamped `now`. A receiver that is only a clock gets none.
     fn handle_media(&mut self, _now: LocalTime, _datagram: &[u8]) {}
-    /// A datagram of the stream by its second leg. A receiver without redundancy has not joined that.
+    /// A datagram of the stream by its second leg. A receiver without redundancy has not joined
+    /// that.
     fn handle_media_b(&mut self, _now: LocalTime, _datagram: &[u8]) {}
     /// A datagram of the stream by one of its legs, with the address that it comes from, for those
     /// who look at that.
@@ -95,7 +96,8 @@ pub trait Receiver {
 /// State of playback after a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Playback {
-    /// Media position (RTP timestamp, unwrapped somehow) of the next frame; `None` while nothing is played.
+    /// Media position (RTP timestamp, unwrapped somehow) of the next frame; `None` while nothing is
+    /// played.
     pub position: Option<MediaPosition>,
     /// Times that the position was moved other than by playing: jumps, mutes, restarts.
     pub discontinuities: u64,
@@ -237,7 +239,8 @@ impl<D: DriftLaw> Receiver for EngineReceiver<D> {
 
     fn playback(&self) -> Playback {
         let (stats, ingest) = (self.playout.stats(), self.ingest.stats());
-        // A new timeline's position cannot be compared with the old one's, and while it is waited for there is none.
+        // A new timeline's position cannot be compared with the old one's, and while it is waited
+        // for there is none.
         let there = stats.started && stats.generation == ingest.generation;
         Playback {
             position: there.then_some(stats.position),

@@ -21,7 +21,8 @@ pub struct LegReception {
     pub skew: Option<Nanos>,
 }
 
-/// What a receiver counted. All counts are of the present media timeline, which `generation` numbers, except `refused`, `dropped`, `altered` and `concealed`.
+/// What a receiver counted. All counts are of the present media timeline, which `generation`
+/// numbers, except `refused`, `dropped`, `altered` and `concealed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reception {
     /// Restarts of the media timeline so far.

@@ -1,8 +1,9 @@
 //! A computer that relays the stream, and somebody who listens to what it sends.
 //!
-//! Model: the engine's relay and its listener, an engine receiver of the outgoing stream, share the computer's clock; between them is no network. What goes out is
-//! compared with what came in, byte by byte, a constant number of frames earlier. Positions are told on the incoming timeline, so that whoever looks at this receiver
-//! sees the talker's audio with the latency of both.
+//! Model: the engine's relay and its listener, an engine receiver of the outgoing stream, share the
+//! computer's clock; between them is no network. What goes out is compared with what came in, byte
+//! by byte, a constant number of frames earlier. Positions are told on the incoming timeline, so
+//! that whoever looks at this receiver sees the talker's audio with the latency of both.
 //!
 //! Assumption: packets go out as long as they come in, so that each has one to be compared with.
 
@@ -39,7 +40,8 @@ pub(super) struct RelayReceiver {
 }
 
 impl RelayReceiver {
-    /// A relay with the latency that a receiver is asked for as depth, of packets of so many frames.
+    /// A relay with the latency that a receiver is asked for as depth, of packets of so many
+    /// frames.
     ///
     /// # Errors
     /// If the stream cannot be relayed as configured.
@@ -85,7 +87,8 @@ impl RelayReceiver {
     }
 }
 
-/// The packet time of packets of so many frames; 1 ms if no standard has it, and then nothing that goes out is like what came in.
+/// The packet time of packets of so many frames; 1 ms if no standard has it, and then nothing that
+/// goes out is like what came in.
 pub(super) fn packet_time(rate: SampleRate, frames: usize) -> PacketTime {
     let mut times = PacketTime::AES67.into_iter().chain([PacketTime::MS_5]);
     times.find(|time| time.frames(rate) == Some(frames)).unwrap_or(PacketTime::MS_1)

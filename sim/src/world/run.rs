@@ -1,7 +1,8 @@
 //! One run: the world around one receiver, event by event.
 //!
-//! Time: every model speaks of *true time*, integer ns since the start, which is also the grandmaster's. The receiver only ever sees its host's clock. All
-//! randomness comes from named streams, so two receivers in two worlds of the same seed meet the same weather.
+//! Time: every model speaks of *true time*, integer ns since the start, which is also the
+//! grandmaster's. The receiver only ever sees its host's clock. All randomness comes from named
+//! streams, so two receivers in two worlds of the same seed meet the same weather.
 
 use super::addresses::DISTURBER_ADDRESS;
 use super::adversary::{Adversary, Forged};
@@ -43,7 +44,8 @@ pub struct Control {
     pub cancelled: AtomicBool,
 }
 
-/// A run came to grief. All are either the machine's fault (disk) or a defect of the simulator or a receiver.
+/// A run came to grief. All are either the machine's fault (disk) or a defect of the simulator or a
+/// receiver.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// A file could not be written.
@@ -87,9 +89,11 @@ pub struct Outcome {
     pub grandmasters: Vec<(f64, ClockIdentity)>,
     /// Every change of the clock's state: when (true seconds), and to what.
     pub clock_states: Vec<(f64, ClockState)>,
-    /// Trace intervals in which the clock said that it was locked: when each ended (true seconds), and the largest |error of PTP time| while it said so, us.
+    /// Trace intervals in which the clock said that it was locked: when each ended (true seconds),
+    /// and the largest |error of PTP time| while it said so, us.
     pub locked_errors: Vec<(f64, f64)>,
-    /// Every change between playing what was sent and anything else: when (true seconds), and whether it was played from then on.
+    /// Every change between playing what was sent and anything else: when (true seconds), and
+    /// whether it was played from then on.
     pub playing: Vec<(f64, bool)>,
     /// What the receiver counted of its packets, at the end.
     pub reception: Reception,
@@ -533,13 +537,15 @@ impl<'a> World<'a> {
             self.timer = (self.timer.0 + 1, wish);
             if let Some(due) = wish {
                 let at = self.host.true_time_of(local, due);
-                // Never in the past, and never at once again: a receiver that always wants to be woken must not stop time.
+                // Never in the past, and never at once again: a receiver that always wants to be
+                // woken must not stop time.
                 self.queue.push(at.max(now + 1), Event::Timer(self.timer.0));
             }
         }
     }
 
-    /// What the receiver says of its clock, and how far that is off while it says that it is locked.
+    /// What the receiver says of its clock, and how far that is off while it says that it is
+    /// locked.
     fn look_at_clock(&mut self, now: TrueTime, local: LocalTime) -> ClockState {
         let clock = self.receiver.clock(local);
         if let (ClockState::Locked, Some(map)) = (clock.state, clock.map) {

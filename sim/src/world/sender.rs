@@ -1,9 +1,12 @@
-//! The engine's sender on a computer of its own: what it learns of PTP, the audio that it is given, and the packets that leave.
+//! The engine's sender on a computer of its own: what it learns of PTP, the audio that it is given,
+//! and the packets that leave.
 //!
-//! Model: a second host beside the receiver's, with its own crystal, its own path to the masters, and its own random streams. Every receiver's world has the same
-//! sender, because nothing that a receiver does reaches it.
+//! Model: a second host beside the receiver's, with its own crystal, its own path to the masters,
+//! and its own random streams. Every receiver's world has the same sender, because nothing that a
+//! receiver does reaches it.
 //!
-//! What is measured is told apart from the lateness of the thread: a packet's timestamp against true PTP time at the moment at which the packet was due.
+//! What is measured is told apart from the lateness of the thread: a packet's timestamp against
+//! true PTP time at the moment at which the packet was due.
 
 use super::clock_receiver::EngineClock;
 use super::host::Host;
@@ -29,7 +32,8 @@ const SYSTEM_INTERVAL: Nanos = Nanos::from_millis(125);
 const SYSTEM_READING: Nanos = Nanos::new(200);
 /// TAI - UTC.
 const TAI_MINUS_UTC_S: i16 = 37;
-/// The programme cannot be captured before it begins, nor its first frames, which the interpolation needs.
+/// The programme cannot be captured before it begins, nor its first frames, which the interpolation
+/// needs.
 const FIRST_CAPTURED: Frames = Frames::new(4800);
 /// A system clock that nobody disciplines is given up after this long.
 const SYSTEM_FALLBACK: Nanos = Nanos::from_secs(2);

@@ -10,7 +10,8 @@ use sim::record::{
 /// Names of up to six receivers.
 const NAMES: [&str; 6] = ["engine", "prototype", "level loop", "fixed ratio", "wide window", "a long receiver name"];
 
-/// A small generator of noise (an LCG with Knuth's constants), so that the story needs no seed and no crate.
+/// A small generator of noise (an LCG with Knuth's constants), so that the story needs no seed and
+/// no crate.
 struct Noise(u64);
 
 impl Noise {

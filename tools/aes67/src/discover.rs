@@ -26,7 +26,8 @@ Listed are announcements by SAP and the advertisements of Livewire nodes. A line
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DiscoverArguments {
-    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there
+    /// is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 
@@ -41,7 +42,8 @@ pub(crate) struct DiscoverArguments {
     #[arg(long)]
     json: bool,
 
-    /// Write the description of the stream of this name, as it is announced, and end; what is wrong with it goes to the error output
+    /// Write the description of the stream of this name, as it is announced, and end; what is wrong
+    /// with it goes to the error output
     #[arg(long, value_name = "NAME")]
     sdp: Option<String>,
 

@@ -1,7 +1,8 @@
 #![forbid(unsafe_code)]
 //! `aes67`: plays, sends, records and finds AES67 streams, and follows or serves PTP.
 //!
-//! Each command is a module: it reads its options, starts what `net` has for it, and tells a person (or, with `--json`, a script) what is going on.
+//! Each command is a module: it reads its options, starts what `net` has for it, and tells a person
+//! (or, with `--json`, a script) what is going on.
 
 mod clock_wait;
 mod completions;

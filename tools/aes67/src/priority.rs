@@ -10,7 +10,8 @@ pub(crate) struct Hint {
 }
 
 impl Hint {
-    /// Tells that real-time priority was refused, and what to grant, once `troubles` are more than none.
+    /// Tells that real-time priority was refused, and what to grant, once `troubles` are more than
+    /// none.
     pub(crate) fn look(&mut self, session: &mut Session, troubles: u64, scheduling: impl FnOnce() -> Scheduling) {
         if self.told || troubles == 0 {
             return;

@@ -51,7 +51,8 @@ const fn needs(system: System) -> &'static str {
 #[derive(Args)]
 #[command(after_help = format!("{EXAMPLES}{}", needs(System::HERE)))]
 pub(crate) struct PtpArguments {
-    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there
+    /// is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 
@@ -91,7 +92,8 @@ pub(crate) struct PtpArguments {
     )]
     priority: u8,
 
-    /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel or this program
+    /// The best timestamps to use, to see what others cost: by the network card's clock, the kernel
+    /// or this program
     #[arg(long, value_enum, value_name = "BY", default_value_t = Timestamps::Hardware)]
     timestamps: Timestamps,
 

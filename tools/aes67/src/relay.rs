@@ -1,6 +1,8 @@
-//! `aes67 loop`: a stream that comes in goes out again, on the same PTP clock, with constant latency.
+//! `aes67 loop`: a stream that comes in goes out again, on the same PTP clock, with constant
+//! latency.
 //!
-//! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out has the bits that came in.
+//! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out
+//! has the bits that came in.
 
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
@@ -48,11 +50,13 @@ pub(crate) struct LoopArguments {
     /// second stream of a description; it must be on PTP
     stream: String,
 
-    /// Where to send it: a group or one receiver, with a port if it is not 5004; twice for a second leg
+    /// Where to send it: a group or one receiver, with a port if it is not 5004; twice for a second
+    /// leg
     #[arg(long, visible_alias = "to", value_name = "ADDRESS[:PORT]", required = true)]
     group: Vec<String>,
 
-    /// Network interface of the input, by name, address or index (`aes67 interfaces`); twice for the two legs
+    /// Network interface of the input, by name, address or index (`aes67 interfaces`); twice for
+    /// the two legs
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 

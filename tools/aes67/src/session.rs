@@ -1,6 +1,7 @@
 //! The time of a command: until Ctrl-C, or for so many seconds; and what is shown meanwhile.
 //!
-//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Nothing that is written may panic.
+//! A command whose reader has gone (`aes67 ptp | head`) ends in order, as if by Ctrl-C. Nothing
+//! that is written may panic.
 
 use crate::failure::{Failure, Result};
 use engine::{LocalTime, Nanos};
@@ -49,7 +50,8 @@ impl Session {
         Ok(Self { stop, started, ends, next_line, live, shown: 0, _busy: None })
     }
 
-    /// Keeps the computer awake and this process at full speed as long as it lasts: audio or time depends on it.
+    /// Keeps the computer awake and this process at full speed as long as it lasts: audio or time
+    /// depends on it.
     pub(crate) fn kept_awake(self) -> Self {
         Self { _busy: Some(Busy::begin()), ..self }
     }
@@ -64,7 +66,8 @@ impl Session {
         self.goes_on_unread() && !UNREAD.load(Ordering::Relaxed)
     }
 
-    /// Likewise for what is done for its own sake: it does not end because nobody reads what it says.
+    /// Likewise for what is done for its own sake: it does not end because nobody reads what it
+    /// says.
     pub(crate) fn goes_on_unread(&self) -> bool {
         std::thread::sleep(STEP);
         !self.stop.load(Ordering::Relaxed) && self.ends.is_none_or(|ends| clock::now() < ends)
@@ -100,7 +103,8 @@ impl Session {
         }
         let (now, later) = lines.split_at(lines.len().min(MAX_LINES));
         let mut text = if self.shown > 0 { format!("\x1b[{}A", self.shown) } else { String::new() };
-        // A line that is too long for the terminal is cut, because a wrapped one would take more than its place.
+        // A line that is too long for the terminal is cut, because a wrapped one would take more
+        // than its place.
         text += "\x1b[?7l";
         now.iter().for_each(|line| text += &format!("\r\x1b[K{line}\n"));
         self.shown = now.len();

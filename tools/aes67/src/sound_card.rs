@@ -1,5 +1,5 @@
-//! What playing on a sound card and capturing from one have in common: finding it by its name, the samples that are known, the length of its callbacks, and which of
-//! those it accepts.
+//! What playing on a sound card and capturing from one have in common: finding it by its name, the
+//! samples that are known, the length of its callbacks, and which of those it accepts.
 
 use crate::failure::{Failure, Result};
 use cpal::{SampleFormat, SupportedBufferSize, SupportedStreamConfig};
@@ -38,10 +38,12 @@ impl Pulse {
     }
 }
 
-/// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own length is told to be fuller or emptier at each callback.
+/// Share of the newest callback in the mean of [`Delay`]: a queue that is read in steps of its own
+/// length is told to be fuller or emptier at each callback.
 const NEWEST: f64 = 1.0 / 64.0;
 
-/// How long what a callback writes still waits in the card's queue, as the card tells it, in the mean: told by its callback, looked at by who watches it.
+/// How long what a callback writes still waits in the card's queue, as the card tells it, in the
+/// mean: told by its callback, looked at by who watches it.
 #[derive(Clone)]
 pub(crate) struct Delay(Arc<AtomicI64>);
 
@@ -68,7 +70,8 @@ impl Delay {
     }
 }
 
-/// Looks for a card or opens it. What ALSA's library has to say then, line after line, goes to the log instead of the error output: an error follows that says it once.
+/// Looks for a card or opens it. What ALSA's library has to say then, line after line, goes to the
+/// log instead of the error output: an error follows that says it once.
 #[cfg(target_os = "linux")]
 pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     let words = alsa::Output::local_error_handler();
@@ -85,7 +88,8 @@ pub(crate) fn with_words_logged<T>(open: impl FnOnce() -> T) -> T {
     open()
 }
 
-/// The first of the devices whose name contains `wanted`. `that` goes on where the message says `there is no sound card X`.
+/// The first of the devices whose name contains `wanted`. `that` goes on where the message says
+/// `there is no sound card X`.
 pub(crate) fn find(
     devices: std::result::Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
     wanted: &str,
@@ -104,7 +108,8 @@ pub(crate) fn find(
     Err(Failure::input(format!("there is no sound card {wanted}{that}; there is {there}")))
 }
 
-/// Place of a format among those that are known, the widest samples first; `None` for one that is not.
+/// Place of a format among those that are known, the widest samples first; `None` for one that is
+/// not.
 pub(crate) fn rank(format: SampleFormat) -> Option<usize> {
     const KNOWN: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];
     KNOWN.iter().position(|known| *known == format)
@@ -116,8 +121,9 @@ pub(crate) fn unknown_format(format: SampleFormat) -> cpal::Error {
     cpal::Error::with_message(cpal::ErrorKind::UnsupportedConfig, unknown)
 }
 
-/// Frames of a callback to be tried in turn: as near to `wanted` as the card's range allows, then the powers of two around that. Some cards accept only certain lengths
-/// within their range and do not name them: ALSA's JACK has those of JACK's period, doubled any number of times.
+/// Frames of a callback to be tried in turn: as near to `wanted` as the card's range allows, then
+/// the powers of two around that. Some cards accept only certain lengths within their range and do
+/// not name them: ALSA's JACK has those of JACK's period, doubled any number of times.
 pub(crate) fn callback_frames(config: &SupportedStreamConfig, wanted: u32) -> [u32; 3] {
     sizes(config.buffer_size(), wanted)
 }
@@ -151,8 +157,8 @@ pub(crate) fn open_with<T, S: Copy>(
     Err(refusal)
 }
 
-/// What a callback works with. Opening a card takes the callback away even if it is refused, so that each attempt gets a clone of this, and the first callback takes
-/// what is in it.
+/// What a callback works with. Opening a card takes the callback away even if it is refused, so
+/// that each attempt gets a clone of this, and the first callback takes what is in it.
 pub(crate) struct Handover<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Handover<T> {

@@ -286,7 +286,8 @@ impl Source {
     }
 }
 
-/// A file in UTF-16, as PowerShell's `>` writes it, in UTF-8; others as they are, because descriptions need not be UTF-8.
+/// A file in UTF-16, as PowerShell's `>` writes it, in UTF-8; others as they are, because
+/// descriptions need not be UTF-8.
 fn in_utf8(bytes: Vec<u8>) -> std::result::Result<Vec<u8>, engine::text::TextError> {
     match bytes[..] {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => engine::text::decode(&bytes).map(|text| text.into_owned().into_bytes()),

@@ -1,4 +1,5 @@
-//! Every mistake that a user can make is one clear sentence and exit code 2; and what may happen to a pipe, a disk or a process loses nothing.
+//! Every mistake that a user can make is one clear sentence and exit code 2; and what may happen to
+//! a pipe, a disk or a process loses nothing.
 
 #[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
@@ -249,7 +250,8 @@ fn a_recording_outlives_its_process() {
     let kept = samples(&wire.path("take.wav"));
     // All but the second since the last update, and what waits in the buffer for late packets.
     assert!(kept.len() > 2 * 48_000 * 2, "{} samples", kept.len());
-    // What the sender left out on a machine that stood still is silent, and no more than the log tells of until its last line.
+    // What the sender left out on a machine that stood still is silent, and no more than the log
+    // tells of until its last line.
     let (seconds, missing) = (told::<f64>(&log, " s in take.wav"), told::<usize>(&log, " frames missing"));
     let blocks = kept.chunks(960).take((seconds * 100.0) as usize).skip(10);
     let silent = blocks.filter(|block| block.iter().all(|sample| *sample == 0)).count();

@@ -1,4 +1,5 @@
-//! What a machine does to programs that run for long: it gets another address, loses its interface, or stands still. See `rig` for what these tests need.
+//! What a machine does to programs that run for long: it gets another address, loses its interface,
+//! or stands still. See `rig` for what these tests need.
 
 #[expect(dead_code, reason = "the rig serves other tests, too")]
 mod rig;
@@ -101,7 +102,8 @@ fn a_process_that_stood_still_goes_on_as_if_it_had_not() {
         assert_eq!(code, Some(0), "{log}");
         assert!(!log.contains("started anew") && !log.contains("from now on"), "{log}");
         assert_eq!((&last["restarts"], &last["shifts"]), (&0.into(), &0.into()), "{last}");
-        // 40 ms, as asked for; a busy machine may have raised it by some, and standing still by 200.
+        // 40 ms, as asked for; a busy machine may have raised it by some, and standing still by
+        // 200.
         let latency_ms = last["achieved_us"].as_f64().expect("a latency") / 1e3;
         assert!((latency_ms - 40.0).abs() < 60.0, "{latency_ms} ms: {log}");
     }

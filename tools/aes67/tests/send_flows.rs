@@ -117,7 +117,8 @@ fn what_is_looped_at_unity_has_the_bits_that_came_in() {
     assert_eq!(code, Some(0), "{said}");
     let recorded = samples(&wire.path("out.wav"));
     assert!(recorded.len() > 2 * 48_000, "{record}");
-    // What does not come in time on a busy machine is concealed, and counted; so the first frames may be none of the file's.
+    // What does not come in time on a busy machine is concealed, and counted; so the first frames
+    // may be none of the file's.
     let place =
         |at: usize| noise.windows(8).position(|window| *window == recorded[at..at + 8]).map(|found| (at, found));
     let (at, found) = (0..recorded.len() - 8).step_by(2 * 480).find_map(place).expect("what came out was sent");
@@ -129,7 +130,8 @@ fn what_is_looped_at_unity_has_the_bits_that_came_in() {
         .copied()
         .collect();
     let differing = recorded.chunks_exact(2).zip(sent.chunks_exact(2)).filter(|(out, sent)| out != sent).count() as u64;
-    // Of what was left out or concealed, the loop and the recorder give account; what follows is faded in.
+    // Of what was left out or concealed, the loop and the recorder give account; what follows is
+    // faded in.
     let [concealed, concealments] = [" concealed", " gaps, "].map(|unit| told::<u64>(&said, unit));
     let [missing, holes] = [" frames missing", " gaps, "].map(|unit| told::<u64>(&record, unit));
     let accounted = concealed + missing + (concealments + holes) * FADE_IN_FRAMES;

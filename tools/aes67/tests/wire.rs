@@ -87,7 +87,8 @@ fn we_lock_to_ptp4l_and_are_right() {
     assert_eq!(last["local_clock"], net::clock::NAME, "{last}");
     assert_eq!((&last["local_clock_steps_back"], &last["system_clock_steps"]), (&0.into(), &0.into()), "{last}");
     assert!(last["transmit_stamps"].as_u64().unwrap() > 10, "{last}");
-    // ptp4l serves this machine's own system clock: the truth is known. 50 us are for busy machines; a quiet one is within 1 us.
+    // ptp4l serves this machine's own system clock: the truth is known. 50 us are for busy
+    // machines; a quiet one is within 1 us.
     let error_ns = last["system_minus_ptp_ns"].as_i64().unwrap();
     assert!(error_ns.abs() < 50_000, "{last}");
 }
@@ -169,7 +170,8 @@ fn a_stream_is_monitored_with_its_master() {
         (&"Tone".into(), &"239.69.1.8:5004".into(), &0.into()),
         "{last}"
     );
-    // It has listened for most of the time, and counts what was sent, however little that is on a machine that stands still.
+    // It has listened for most of the time, and counts what was sent, however little that is on a
+    // machine that stands still.
     let rows = lines.windows(2).filter_map(|pair| {
         let seconds = pair[1]["elapsed_s"].as_f64()? - pair[0]["elapsed_s"].as_f64()?;
         Some(seconds * pair[1]["streams"][0]["packets_per_s"].as_f64()?)

@@ -1,11 +1,15 @@
 #![forbid(unsafe_code)]
-//! Hosts on one wire, for tests and measurements: Linux network namespaces, and programs that run in them.
+//! Hosts on one wire, for tests and measurements: Linux network namespaces, and programs that run
+//! in them.
 //!
-//! Model: a [`Wire`] has hosts with the names that are asked for, single letters. Host `a` has the interface `va` and the address 10.67.0.1, `b` has `vb` and 10.67.0.2,
-//! and so on. Two hosts are joined by a virtual cable, more by a bridge that floods multicast. Programs are started on a host and end at the latest with the process that
-//! started them; the hosts go when the wire is dropped.
+//! Model: a [`Wire`] has hosts with the names that are asked for, single letters. Host `a` has the
+//! interface `va` and the address 10.67.0.1, `b` has `vb` and 10.67.0.2, and so on. Two hosts are
+//! joined by a virtual cable, more by a bridge that floods multicast. Programs are started on a
+//! host and end at the latest with the process that started them; the hosts go when the wire is
+//! dropped.
 //!
-//! Needs root, iproute2 and util-linux. Where something is missing, [`Wire::new`] says what: a developer's laptop is no test bench.
+//! Needs root, iproute2 and util-linux. Where something is missing, [`Wire::new`] says what: a
+//! developer's laptop is no test bench.
 
 mod running;
 mod tools;
@@ -19,7 +23,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
-/// Set in the environment, this lets the folders be, with all that was written in them, for whoever looks for the cause of a failure.
+/// Set in the environment, this lets the folders be, with all that was written in them, for whoever
+/// looks for the cause of a failure.
 pub const KEEP: &str = "INTEROP_KEEP";
 
 /// Why there is no wire on this machine.
@@ -61,7 +66,8 @@ impl Wire {
             .disable_cleanup(keep)
             .tempdir()
             .map_err(|error| Missing::Refused(format!("no folder for files: {error}")))?;
-        // The process alone tells wires apart where each test is one, as under nextest; elsewhere the count does.
+        // The process alone tells wires apart where each test is one, as under nextest; elsewhere
+        // the count does.
         let wire = Self { id: format!("{:x}{:x}", std::process::id(), next()), hosts: hosts.to_vec(), folder };
         for step in wire.steps() {
             let done = Command::new("ip").args(step.split(' ')).output();
@@ -114,7 +120,8 @@ impl Wire {
         format!("aes67-{}-{host}", self.id)
     }
 
-    /// Takes the interfaces of two hosts away, and makes others with the same names and addresses after a pause.
+    /// Takes the interfaces of two hosts away, and makes others with the same names and addresses
+    /// after a pause.
     ///
     /// # Panics
     /// If there are other hosts, or `ip` refuses.
@@ -146,7 +153,8 @@ impl Wire {
     #[must_use]
     pub fn command(&self, host: char, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
-        // Each of these becomes the next, so that the process is the program's; and it ends with us.
+        // Each of these becomes the next, so that the process is the program's; and it ends with
+        // us.
         command.args(["netns", "exec", &self.namespace(host), "setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
         command.stdin(Stdio::null()).current_dir(self.folder.path()).env("XDG_STATE_HOME", self.folder.path());
         command

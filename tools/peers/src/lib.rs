@@ -1,9 +1,11 @@
 //! Resamplers of other projects, from the system's libraries, to compare with.
 //!
-//! Model: frames go in, and what has become of them comes out, as many as there are. Only those libraries are known whose headers were found when
-//! this crate was built (Debian: libsamplerate0-dev, libsoxr-dev, libspeexdsp-dev, libzita-resampler-dev), so there may be none.
+//! Model: frames go in, and what has become of them comes out, as many as there are. Only those
+//! libraries are known whose headers were found when this crate was built (Debian:
+//! libsamplerate0-dev, libsoxr-dev, libspeexdsp-dev, libzita-resampler-dev), so there may be none.
 //!
-//! Development only: the libraries are under BSD, LGPL and GPL, and whatever is linked with them is under the strictest.
+//! Development only: the libraries are under BSD, LGPL and GPL, and whatever is linked with them is
+//! under the strictest.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr::NonNull;
@@ -43,15 +45,17 @@ pub struct Peer {
     functions: Functions,
 }
 
-// SAFETY: a state is a plain object of its library, without thread-local data, and used by one thread at a time (`&mut self`).
+// SAFETY: a state is a plain object of its library, without thread-local data, and used by one
+// thread at a time (`&mut self`).
 unsafe impl Send for Peer {}
 
 impl Peer {
-    /// Takes interleaved input at `step` input frames per output frame; returns how many frames came out, `None` if the library failed or `output` was
-    /// too short to take all that came.
+    /// Takes interleaved input at `step` input frames per output frame; returns how many frames
+    /// came out, `None` if the library failed or `output` was too short to take all that came.
     pub fn process(&mut self, step: f64, input: &[f32], output: &mut [f32]) -> Option<usize> {
         let (from, to) = (input.len() / self.channels, output.len() / self.channels);
-        // SAFETY: the state is alive until `drop`; both pointers are valid for so many frames of `channels` samples.
+        // SAFETY: the state is alive until `drop`; both pointers are valid for so many frames of
+        // `channels` samples.
         let made = unsafe {
             (self.functions.process)(self.state.as_ptr(), step, input.as_ptr(), from, output.as_mut_ptr(), to)
         };
@@ -61,7 +65,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // SAFETY: the state came from the constructor of the same shim, and nobody uses it after this.
+        // SAFETY: the state came from the constructor of the same shim, and nobody uses it after
+        // this.
         unsafe { (self.functions.delete)(self.state.as_ptr()) };
     }
 }

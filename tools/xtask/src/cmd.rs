@@ -1,6 +1,7 @@
 //! Commands: what is run, how it is shown to a person, and what its end means.
 //!
-//! A [`Cmd`] prints exactly the line that a person would type in the workspace's root to do the same.
+//! A [`Cmd`] prints exactly the line that a person would type in the workspace's root to do the
+//! same.
 
 use std::borrow::Cow;
 use std::env;
@@ -50,8 +51,8 @@ impl Cmd {
     /// Runs the command with this process's output.
     ///
     /// # Errors
-    /// [`Error::Start`] if there is no such program, [`Error::Failed`] if it ends with anything but success,
-    /// [`Error::Interrupted`] if Ctrl-C was pressed before or meanwhile.
+    /// [`Error::Start`] if there is no such program, [`Error::Failed`] if it ends with anything but
+    /// success, [`Error::Interrupted`] if Ctrl-C was pressed before or meanwhile.
     pub(crate) fn run(&self) -> Result<(), Error> {
         interrupt::check()?;
         let status = self.process().status().map_err(|source| Error::Start { command: self.to_string(), source })?;
@@ -90,14 +91,16 @@ impl Cmd {
 
     /// The command as a process that was not started yet.
     ///
-    /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave alike.
+    /// Nothing that is run here asks questions, so nothing gets an input: a terminal and CI behave
+    /// alike.
     pub(crate) fn process(&self) -> Command {
         let mut process = Command::new(self.executable());
         process.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         process
     }
 
-    /// The cargo that runs `xtask` runs its children too: it need not be the first one in the search path.
+    /// The cargo that runs `xtask` runs its children too: it need not be the first one in the
+    /// search path.
     fn executable(&self) -> OsString {
         let own_cargo = (self.program == "cargo").then(|| env::var_os("CARGO")).flatten();
         own_cargo.unwrap_or_else(|| self.program.clone())

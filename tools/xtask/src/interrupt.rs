@@ -1,6 +1,8 @@
-//! Ctrl-C: the running command gets it from the terminal and ends in its own way; `xtask` waits for that end.
+//! Ctrl-C: the running command gets it from the terminal and ends in its own way; `xtask` waits for
+//! that end.
 //!
-//! Without a handler `xtask` would be gone before its child, and the child would write over the next prompt.
+//! Without a handler `xtask` would be gone before its child, and the child would write over the
+//! next prompt.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +10,8 @@ use crate::error::Error;
 
 static SEEN: AtomicBool = AtomicBool::new(false);
 
-/// From here on Ctrl-C is remembered instead of ending this process. Children still start with the default action.
+/// From here on Ctrl-C is remembered instead of ending this process. Children still start with the
+/// default action.
 pub(crate) fn listen() -> Result<(), Error> {
     Ok(ctrlc::set_handler(|| SEEN.store(true, Ordering::Relaxed))?)
 }

@@ -1,8 +1,9 @@
 #![forbid(unsafe_code)]
 //! The developer's commands, called as `cargo xtask <command>`.
 //!
-//! `cargo xtask test` runs everything that CI runs, in the same order and with the same commands: what passes here
-//! passes there. Every command works from the workspace's root, wherever it was called from.
+//! `cargo xtask test` runs everything that CI runs, in the same order and with the same commands:
+//! what passes here passes there. Every command works from the workspace's root, wherever it was
+//! called from.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, then run everything that CI runs
     Test(test::TestArgs),
-    /// Fetch the BASS binaries that tests of the add-on load: free for non-commercial use only, and never part of this repository
+    /// Fetch the BASS binaries that tests of the add-on load: free for non-commercial use only, and
+    /// never part of this repository
     BassFetch,
     /// Fetch a Linux guest with network cards that stamp packets, for a case of `interop`
     GuestFetch,
@@ -121,9 +123,11 @@ fn end(result: Result<(), error::Error>) -> ExitCode {
     }
 }
 
-/// Makes the workspace's root the working directory, so that the commands printed by a step are the whole truth.
+/// Makes the workspace's root the working directory, so that the commands printed by a step are the
+/// whole truth.
 ///
-/// The root is asked for at run time, not at compile time: a checkout that was moved still finds itself.
+/// The root is asked for at run time, not at compile time: a checkout that was moved still finds
+/// itself.
 fn enter_workspace_root() -> Result<(), error::Error> {
     let own_folder = env::var_os("CARGO_MANIFEST_DIR").ok_or(error::Error::NotThroughCargo)?;
     let root = Path::new(&own_folder).ancestors().nth(2).ok_or(error::Error::NotThroughCargo)?;

@@ -11,7 +11,8 @@ fn case(name: &str) {
     case_in(&[], name);
 }
 
-/// The same on an emulated machine, on which a claim about time must hold; skipped where there is no guest.
+/// The same on an emulated machine, on which a claim about time must hold; skipped where there is
+/// no guest.
 fn case_undisturbed(name: &str) {
     case_in(&["--emulated"], name);
 }

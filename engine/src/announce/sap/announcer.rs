@@ -1,11 +1,14 @@
 //! What we announce.
 //!
-//! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our size in the group, the base interval is 8 n size / 4000 s, but not less than
-//! a minimum; each interval is drawn from 2/3 to 4/3 of it, so that announcers do not fall into step. The RFC's minimum is 300 s; in audio networks 30 s is the custom, because
-//! a person waits for the stream to appear.
+//! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our
+//! size in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
+//! interval is drawn from 2/3 to 4/3 of it, so that announcers do not fall into step. The RFC's
+//! minimum is 300 s; in audio networks 30 s is the custom, because a person waits for the stream to
+//! appear.
 //!
-//! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5): the session and its listeners stay. A deletion before it would make
-//! listeners let go of a stream that has only got another grandmaster.
+//! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5):
+//! the session and its listeners stay. A deletion before it would make listeners let go of a stream
+//! that has only got another grandmaster.
 
 use super::wire::SapPacket;
 use crate::units::{LocalTime, Nanos};
@@ -114,7 +117,8 @@ impl Announcer {
         }
     }
 
-    /// Tells how many announcements of others there are in the group, see [`super::Directory::len`].
+    /// Tells how many announcements of others there are in the group, see
+    /// [`super::Directory::len`].
     pub fn set_others(&mut self, count: usize) {
         self.others = count;
     }

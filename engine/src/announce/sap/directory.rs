@@ -16,8 +16,9 @@
 //! beside that of the host itself; it cannot change or withdraw that one, because nothing but the
 //! address of a datagram shows who sent it. Where both say the same, that is told as such.
 //!
-//! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but an hour at least; that leaves dead streams on display for an hour, so
-//! the hour counts only for sessions that were announced once: of others the interval is known.
+//! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but
+//! an hour at least; that leaves dead streams on display for an hour, so the hour counts only for
+//! sessions that were announced once: of others the interval is known.
 
 mod room;
 
@@ -34,7 +35,8 @@ use std::net::IpAddr;
 /// Sessions that are remembered: several large installations. With
 /// [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still tells the present state.
+/// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still
+/// tells the present state.
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is gone (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
@@ -100,7 +102,8 @@ impl Entry {
     /// It was announced again.
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
-        // A loss makes one interval long; the next ones forget it by and by. A second group doubles each announcement.
+        // A loss makes one interval long; the next ones forget it by and by. A second group doubles
+        // each announcement.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;

@@ -1,6 +1,7 @@
 //! Announcing sessions and hearing of them (SAP, RFC 2974).
 //!
-//! [`SapPacket`] is a datagram, [`Directory`] what others announce, [`Announcer`] what we do. All are sans-IO: time and datagrams are handed in, and memory is bounded.
+//! [`SapPacket`] is a datagram, [`Directory`] what others announce, [`Announcer`] what we do. All
+//! are sans-IO: time and datagrams are handed in, and memory is bounded.
 //!
 //! Where to: UDP port 9875 of the groups in [`GROUPS`]; AES67 and Dante announce on
 //! 239.255.255.255. IPv6 groups (`ff0x::2:7ffe`) are not listened to. Nor is 224.2.127.255, which

@@ -8,7 +8,8 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 impl Description {
-    /// The text, with the lines in the order of RFC 8866 and CRLF line ends. What would break a line (control characters) becomes a blank.
+    /// The text, with the lines in the order of RFC 8866 and CRLF line ends. What would break a
+    /// line (control characters) becomes a blank.
     #[must_use]
     pub fn to_sdp(&self) -> String {
         let mut text = Lines(String::new());

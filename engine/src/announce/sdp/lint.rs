@@ -9,7 +9,8 @@ use std::net::IpAddr;
 /// Something that is wrong with a description, though it can be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The line, from 1; for something that is missing, the line where the medium or the session begins.
+    /// The line, from 1; for something that is missing, the line where the medium or the session
+    /// begins.
     pub line: usize,
     /// What it is.
     pub lint: Lint,

@@ -1,14 +1,18 @@
 //! Session descriptions (SDP, RFC 8866) of AES67 streams.
 //!
-//! Reading is lenient: every form seen in the field gives a [`Description`], and what is wrong with it is told in plain words ([`Finding`]), with the line
-//! and with what would be right. Writing is strict: [`Description::to_sdp`] has everything that AES67 asks for, and nothing is found in it.
+//! Reading is lenient: every form seen in the field gives a [`Description`], and what is wrong with
+//! it is told in plain words ([`Finding`]), with the line and with what would be right. Writing is
+//! strict: [`Description::to_sdp`] has everything that AES67 asks for, and nothing is found in it.
 //!
-//! Model: a text is cut into lines, lines into a session and its media, and each medium is interpreted with the session's attributes as its
-//! defaults. Media that are the same stream by two networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`] with two legs.
-//! Reading is total: any bytes give a description or an error, in memory that is bounded by [`MAX_TEXT`].
+//! Model: a text is cut into lines, lines into a session and its media, and each medium is
+//! interpreted with the session's attributes as its defaults. Media that are the same stream by two
+//! networks (ST 2022-7: `a=group:DUP`, or `a=ssrc-group:DUP`) become one [`StreamDescription`] with
+//! two legs. Reading is total: any bytes give a description or an error, in memory that is bounded
+//! by [`MAX_TEXT`].
 //!
-//! The crate `sdp-types` reads and writes SDP well, and is maintained; it is not used here, because it forgets the line of each attribute once a text is read, and
-//! refuses texts that the field contains. It is what the tests read our own texts with.
+//! The crate `sdp-types` reads and writes SDP well, and is maintained; it is not used here, because
+//! it forgets the line of each attribute once a text is read, and refuses texts that the field
+//! contains. It is what the tests read our own texts with.
 
 mod address;
 mod clock;
@@ -65,7 +69,8 @@ pub struct Description {
     pub origin: Origin,
     /// What a person calls it.
     pub name: String,
-    /// What a person should know, of the session or else of its first medium; Dante lists the channels here.
+    /// What a person should know, of the session or else of its first medium; Dante lists the
+    /// channels here.
     pub information: Option<String>,
     /// The streams that are understood; at least one when it was read.
     pub streams: Vec<StreamDescription>,

@@ -1,14 +1,16 @@
 //! The description of a stream that we send.
 //!
-//! The grandmaster in it must be the one that the timestamps come from: a stale one is the most common fault of descriptions in the field, and receivers refuse such
-//! streams. So whoever drives the engine tells of every change, and announces again when something has changed.
+//! The grandmaster in it must be the one that the timestamps come from: a stale one is the most
+//! common fault of descriptions in the field, and receivers refuse such streams. So whoever drives
+//! the engine tells of every change, and announces again when something has changed.
 
 use super::{Description, LegDescription, MediaClockSource, Origin, ReferenceClock, StreamDescription};
 use crate::rtp::leg::Leg;
 use crate::send::{SenderConfig, SenderError};
 use std::net::IpAddr;
 
-/// A session of ours: one stream that is sent, and its description, whose version rises with every change.
+/// A session of ours: one stream that is sent, and its description, whose version rises with every
+/// change.
 ///
 /// ```
 /// use engine::SampleRate;
@@ -33,8 +35,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that does not know its clock yet. `started_s` is the time of its start in seconds, which names it and is its first version: so that both rise
-    /// when the sender is started anew (RFC 8866, 5.2).
+    /// A session that does not know its clock yet. `started_s` is the time of its start in seconds,
+    /// which names it and is its first version: so that both rise when the sender is started anew
+    /// (RFC 8866, 5.2).
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
@@ -72,9 +75,9 @@ impl Session {
         Ok(Self { description, media_clock_offset: config.media_clock_offset })
     }
 
-    /// The timestamps come from this clock, on both legs. Returns whether that is new: then the session is to be announced again. A clock that is not PTP makes the
-    /// stream one of the sender's own time; so does an unknown one, which is written `local` then
-    /// (RFC 7273, 4.8).
+    /// The timestamps come from this clock, on both legs. Returns whether that is new: then the
+    /// session is to be announced again. A clock that is not PTP makes the stream one of the
+    /// sender's own time; so does an unknown one, which is written `local` then (RFC 7273, 4.8).
     pub fn set_clock(&mut self, clock: &ReferenceClock) -> bool {
         let offset = self.media_clock_offset;
         let clock = &if *clock == ReferenceClock::Unknown { own_clock() } else { clock.clone() };
@@ -131,7 +134,8 @@ fn session_name(name: &str, stream: &StreamDescription) -> String {
     leg.map_or_else(|| name.to_owned(), |leg| format!("{}:{}", leg.destination, leg.port))
 }
 
-/// What is known of so many channels without being told: mono, stereo, else undefined ones (SMPTE ST 2110-30, 6.2.2).
+/// What is known of so many channels without being told: mono, stereo, else undefined ones (SMPTE
+/// ST 2110-30, 6.2.2).
 fn channel_order(channels: usize) -> String {
     match channels {
         1 => "SMPTE2110.(M)".to_owned(),

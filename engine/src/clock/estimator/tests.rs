@@ -5,7 +5,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 const DELAY_NS: f64 = 100_000.0;
 
-/// A link to a clock that is always 0 ns ahead of a host whose crystal runs at `rate_ppb`, changing by `ramp` ppb/s after 300 s.
+/// A link to a clock that is always 0 ns ahead of a host whose crystal runs at `rate_ppb`, changing
+/// by `ramp` ppb/s after 300 s.
 struct Link {
     random: ChaCha8Rng,
     rate_ppb: f64,
@@ -43,7 +44,8 @@ impl Link {
         Sample { at, offset_ns: self.offset_ns(t_s) + direction.sign() * late_ns, direction }
     }
 
-    /// 8 Syncs and one Delay_Req a second for `seconds`; returns the errors at whole seconds from `from_s` on, with the claimed sigma, ns.
+    /// 8 Syncs and one Delay_Req a second for `seconds`; returns the errors at whole seconds from
+    /// `from_s` on, with the claimed sigma, ns.
     fn run(&mut self, estimator: &mut Estimator, seconds: u32, from_s: u32) -> Vec<(f64, f64)> {
         let mut errors = Vec::new();
         for second in 0..seconds {
@@ -105,7 +107,8 @@ fn the_average_is_followed_when_noise_is_symmetric() {
 fn a_crystal_that_warms_up_is_followed_by_a_more_agile_filter() {
     let mut link = Link { ramp: 20.0, ..Link::new(exponential) };
     let errors = link.run(&mut estimator(), 600, 360);
-    // From 300 s on the rate changes by 20 ppb every second: the steadiest filter would be 1 ms behind.
+    // From 300 s on the rate changes by 20 ppb every second: the steadiest filter would be 1 ms
+    // behind.
     assert!(rms(&errors) < 20_000.0, "{}", rms(&errors));
 }
 
@@ -146,7 +149,8 @@ fn a_step_keeps_the_rate_and_the_delay() {
     assert!(after.sigma_ns(now) > before.sigma_ns(now));
 }
 
-/// A relay that paces itself until it has PTP: packets on the nanosecond, then another timeline, and another rate that is corrected every other second.
+/// A relay that paces itself until it has PTP: packets on the nanosecond, then another timeline,
+/// and another rate that is corrected every other second.
 #[test]
 fn a_lag_behind_a_source_without_jitter_is_not_taken_for_its_noise() {
     let jitter = Nanos::from_micros(300);
@@ -240,8 +244,9 @@ proptest! {
     }
 }
 
-/// A sender of a packet each millisecond, 20 ppm fast, whose host stands still at random from 20 to 24 s, by up to `longest_s`. In the middle of that a late packet is taken for the first
-/// of a new timeline. Returns the error in ns and in ppm 2 s and 10 s after the troubles.
+/// A sender of a packet each millisecond, 20 ppm fast, whose host stands still at random from 20 to
+/// 24 s, by up to `longest_s`. In the middle of that a late packet is taken for the first of a new
+/// timeline. Returns the error in ns and in ppm 2 s and 10 s after the troubles.
 fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 2] {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = || (f64::from(random.next_u32()) + 0.5) / 4_294_967_296.0;
@@ -273,7 +278,8 @@ fn errors_after_stalls(seed: u64, every_s: f64, longest_s: f64) -> [(f64, f64); 
     errors.try_into().unwrap()
 }
 
-/// Nothing is early: an envelope that was moved beyond the samples comes back, whatever was learnt from its own error.
+/// Nothing is early: an envelope that was moved beyond the samples comes back, whatever was learnt
+/// from its own error.
 #[test]
 fn what_a_host_that_stood_still_often_has_taught_is_forgotten() {
     for (every_s, longest_s) in [(0.1, 0.2), (0.02, 0.05), (0.02, 0.2), (0.005, 0.2)] {

@@ -6,7 +6,8 @@ fn at(ms: i64) -> LocalTime {
     LocalTime::ZERO + Nanos::from_millis(ms)
 }
 
-/// Runs Syncs from `from_ms` on, with a Delay_Resp every second, at a constant uncertainty; returns the transitions.
+/// Runs Syncs from `from_ms` on, with a Delay_Resp every second, at a constant uncertainty; returns
+/// the transitions.
 fn run(
     machine: &mut LockMachine,
     span_ms: std::ops::Range<i64>,

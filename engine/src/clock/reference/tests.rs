@@ -18,7 +18,8 @@ fn ptp(map: PtpMap) -> Sources {
     Sources { ptp: Some(reading(LockState::Locked, map)), ..Sources::default() }
 }
 
-/// Advances every 100 ms over a span of ms, and returns the least and the largest rate of the timeline (ppm) over any 100 ms of it, steps included.
+/// Advances every 100 ms over a span of ms, and returns the least and the largest rate of the
+/// timeline (ppm) over any 100 ms of it, steps included.
 fn run(reference: &mut Reference, span: std::ops::Range<i64>, sources: &Sources) -> (f64, f64) {
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut last: Option<PtpTime> = None;

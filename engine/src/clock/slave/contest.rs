@@ -6,8 +6,8 @@
 //! anchor itself may be off by as much. So whoever chooses timestamps freely moves the clock by no
 //! more than that, and with what the anchor is off by the clock stays within half of what a locked
 //! clock may be off by. When the master is not heard any more among the others, when what is heard
-//! makes the time less certain than the anchor's, and when the contest is over, the clock goes on by
-//! the anchor, not by what was learnt since.
+//! makes the time less certain than the anchor's, and when the contest is over, the clock goes on
+//! by the anchor, not by what was learnt since.
 
 use super::*;
 use crate::clock::LockState;

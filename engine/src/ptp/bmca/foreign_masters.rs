@@ -1,7 +1,9 @@
-//! The foreign masters of a port: who announces, and whose Announces count (IEEE 1588-2019, 9.3.2.4 and 9.3.2.5).
+//! The foreign masters of a port: who announces, and whose Announces count (IEEE 1588-2019, 9.3.2.4
+//! and 9.3.2.5).
 //!
-//! Model: a foreign master is *qualified* once two of its Announces came within four of its own announce intervals, and forgotten when it has
-//! been silent for the announce receipt timeout, so that nobody follows a grandmaster that is gone.
+//! Model: a foreign master is *qualified* once two of its Announces came within four of its own
+//! announce intervals, and forgotten when it has been silent for the announce receipt timeout, so
+//! that nobody follows a grandmaster that is gone.
 //!
 //! Anybody can announce what he likes, in any name and from any address. So the table is bounded,
 //! and so is what one address has of it; the first to be pushed out are masters that were never
@@ -26,7 +28,8 @@ const CAPACITY_OF_ADDRESS: usize = 8;
 const NOT_REPEATED: (i64, i64) = (3, 2);
 /// Masters that are passed over at a time.
 const PASSED_OVER: usize = 16;
-/// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces in 4 intervals.
+/// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
+/// in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
 /// From here on a master is too far away to be one (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;

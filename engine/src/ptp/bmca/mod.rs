@@ -1,7 +1,9 @@
-//! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3): which data set is better.
+//! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3): which data set is
+//! better.
 //!
-//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0. Two ways to the same grandmaster are told apart by
-//! topology, different grandmasters by their attributes. What follows for the port is decided in `state`, who is a candidate at all in
+//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0. Two
+//! ways to the same grandmaster are told apart by topology, different grandmasters by their
+//! attributes. What follows for the port is decided in `state`, who is a candidate at all in
 //! `foreign_masters`.
 
 mod foreign_masters;
@@ -74,7 +76,8 @@ impl DataSet {
         }
     }
 
-    /// The data set comparison algorithm (IEEE 1588-2019, 9.3.4, figures 34 and 35) of `self` as A with `other` as B.
+    /// The data set comparison algorithm (IEEE 1588-2019, 9.3.4, figures 34 and 35) of `self` as A
+    /// with `other` as B.
     ///
     /// ```
     /// use engine::ptp::wire::{Announce, ClockIdentity, PortIdentity};
@@ -126,8 +129,9 @@ impl DataSet {
         }
     }
 
-    /// Whether the receiver's identity is lower than the sender's. Equal ones (error-1 of the standard: a message that came back to its own port)
-    /// cannot get here, because our own messages are dropped on receipt.
+    /// Whether the receiver's identity is lower than the sender's. Equal ones (error-1 of the
+    /// standard: a message that came back to its own port) cannot get here, because our own
+    /// messages are dropped on receipt.
     fn came_down(&self) -> bool {
         self.receiver < self.sender
     }
@@ -172,7 +176,8 @@ pub(super) mod tests {
             |d| d.priority_2 = 127,
         ];
         for (i, improve) in better.iter().enumerate() {
-            // Identity 2 loses the tie, so the attribute alone decides; every earlier attribute outweighs it.
+            // Identity 2 loses the tie, so the attribute alone decides; every earlier attribute
+            // outweighs it.
             let mut candidate = data(2);
             improve(&mut candidate);
             assert_eq!(candidate.compare(&worse), Comparison::Better, "attribute {i}");
@@ -193,7 +198,8 @@ pub(super) mod tests {
     #[test]
     fn the_same_grandmaster_is_chosen_by_topology() {
         use Comparison::{Better, BetterByTopology, Same, Worse, WorseByTopology};
-        // Our identity is 5: from sender 9 messages come down to us, from senders 2 and 3 they come up.
+        // Our identity is 5: from sender 9 messages come down to us, from senders 2 and 3 they come
+        // up.
         let cases = [
             (way(9, 0), way(2, 2), Better, "two steps nearer, whoever sends"),
             (way(2, 7), way(9, 5), Worse, "two steps farther"),

@@ -1,8 +1,10 @@
-//! The messages of AirPlay's PTP: those of IEEE 1588 in a unicast dialect, with TLVs of IEEE 802.1AS and of Apple.
+//! The messages of AirPlay's PTP: those of IEEE 1588 in a unicast dialect, with TLVs of IEEE
+//! 802.1AS and of Apple.
 //!
-//! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of Apple's. Assumed: that a receiver looks at
-//! none of those fixed bytes, and that the interval 0x7F in the header of a Signaling message says that its sender's messages end. A receiver that
-//! does not know the latter sees them end anyway.
+//! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of
+//! Apple's. Assumed: that a receiver looks at none of those fixed bytes, and that the interval 0x7F
+//! in the header of a Signaling message says that its sender's messages end. A receiver that does
+//! not know the latter sees them end anyway.
 
 use super::super::transmit::{NO_INTERVAL, Outbox};
 use super::super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, PortIdentity, Tlvs};
@@ -93,7 +95,8 @@ impl Writer<'_> {
     pub(super) fn follow_up(self, sequence_id: u16, sent: PtpTime) -> bool {
         let ClockIdentity(clock) = self.config.identity.clock_identity;
         let body = Body::FollowUp { precise_origin_timestamp: sent };
-        // Rate offset, time base, phase and frequency change of IEEE 802.1AS-2020 11.4.4.3: we are the grandmaster, all are 0.
+        // Rate offset, time base, phase and frequency change of IEEE 802.1AS-2020 11.4.4.3: we are
+        // the grandmaster, all are 0.
         let tlvs = TlvBuffer::new().organization(IEEE_802_1, 1, &[0; 22]);
         let tlvs = tlvs.add(ORGANIZATION_EXTENSION, &[&APPLE, &[0, 0, 4], &clock, &[0, 0]]);
         self.send(Flags::default(), sequence_id, LOG_SYNC_INTERVAL, body, &tlvs)

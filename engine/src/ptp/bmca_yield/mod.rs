@@ -218,8 +218,8 @@ impl<L: ClockLaw> YieldSession<L> {
         &self.law
     }
 
-    /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first guess. How good it is says
-    /// [`YieldSession::sync_outcome`].
+    /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first
+    /// guess. How good it is says [`YieldSession::sync_outcome`].
     #[must_use]
     pub fn receiver_time_ns(&self, local: LocalTime) -> Option<i128> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
@@ -253,7 +253,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.pursuit.as_ref().map_or(self.config.identity.clock_identity, |pursuit| pursuit.data.grandmaster)
     }
 
-    /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and goes ahead then either way.
+    /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and
+    /// goes ahead then either way.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
         let reading = self.law.reading(now);
@@ -343,7 +344,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.push_event(YieldEvent::Yielded(data));
     }
 
-    /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that nothing steps.
+    /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that
+    /// nothing steps.
     fn keep_own_timeline(&mut self, now: LocalTime) {
         let reading = self.law.reading(now);
         self.state = YieldState::OwnTimeline;

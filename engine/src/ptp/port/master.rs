@@ -1,10 +1,13 @@
 //! The port as master: serving time.
 //!
-//! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells, what that map says of the moment at which the Sync left; a
-//! Delay_Resp what it says of the moment at which the Delay_Req came. A port that followed a grandmaster serves on where that one stopped,
-//! so that nobody sees a step; a port that never followed anybody serves the host's monotonic clock as it is.
+//! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells,
+//! what that map says of the moment at which the Sync left; a Delay_Resp what it says of the moment
+//! at which the Delay_Req came. A port that followed a grandmaster serves on where that one
+//! stopped, so that nobody sees a step; a port that never followed anybody serves the host's
+//! monotonic clock as it is.
 //!
-//! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a datagram's destination is not known here.
+//! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a
+//! datagram's destination is not known here.
 
 use super::*;
 use crate::clock::PtpMap;
@@ -21,7 +24,8 @@ pub(super) struct Service {
     open_sync: Option<u16>,
     map: PtpMap,
     properties: TimeProperties,
-    /// Whether the map served is the law's own, so that nothing steps when the law takes over again.
+    /// Whether the map served is the law's own, so that nothing steps when the law takes over
+    /// again.
     continues: bool,
     /// How often PTP time stepped because we began or ended to serve.
     steps: u32,
@@ -53,7 +57,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::Sync, now);
     }
 
-    /// P1 of the state decision: a better clock serves, but ours is a reference that does not follow.
+    /// P1 of the state decision: a better clock serves, but ours is a reference that does not
+    /// follow.
     pub(super) fn be_passive(&mut self, now: LocalTime) {
         if self.state == PortState::Passive {
             return;
@@ -162,7 +167,8 @@ impl<L: ClockLaw> Port<L> {
             receive_timestamp: self.service.map.ptp_at(received),
             requesting_port_identity: request.source_port_identity,
         };
-        // The slave subtracts the residence times of its request, which only we have seen (IEEE 1588-2019, 11.3.2).
+        // The slave subtracts the residence times of its request, which only we have seen (IEEE
+        // 1588-2019, 11.3.2).
         let header = Header {
             correction_field: request.correction_field,
             ..self.header(request.sequence_id, flags, self.config.log_min_delay_req_interval)
@@ -172,7 +178,8 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// One interval after it was due, so that lateness does not add up; one interval from now if that is past.
+/// One interval after it was due, so that lateness does not add up; one interval from now if that
+/// is past.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
     let next = due + interval;

@@ -1,14 +1,17 @@
-//! A PTP port of an ordinary clock, together with its clock: slave when there is a better clock, master when there is none.
+//! A PTP port of an ordinary clock, together with its clock: slave when there is a better clock,
+//! master when there is none.
 //!
-//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with its receive timestamp and its source; after
-//! that, and whenever [`Port::poll_timeout`] is due, call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and
-//! [`Port::poll_event`]. Where [`Transmit::timestamp`] asks for it, tell [`Port::handle_transmitted`] when the message left.
+//! Contract (sans-IO): feed every datagram of ports 319 and 320 to [`Port::handle_datagram`] with
+//! its receive timestamp and its source; after that, and whenever [`Port::poll_timeout`] is due,
+//! call [`Port::handle_timeout`], then drain [`Port::poll_transmit`] and [`Port::poll_event`].
+//! Where [`Transmit::timestamp`] asks for it, tell [`Port::handle_transmitted`] when the message
+//! left.
 //!
-//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals of others are taken from the wire.
-//! What the timestamps mean is the [`ClockLaw`]'s business.
+//! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
+//! of others are taken from the wire. What the timestamps mean is the [`ClockLaw`]'s business.
 //!
-//! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers are named by their address alone, because
-//! PTP's ports are fixed.
+//! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers
+//! are named by their address alone, because PTP's ports are fixed.
 
 mod choice;
 mod diagnose;
@@ -45,12 +48,14 @@ use std::ops::RangeInclusive;
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Events that nobody has polled; older ones are dropped first.
 const MAX_EVENTS: usize = 64;
-/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept for long.
+/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept
+/// for long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
 /// Where none is told: the default of AES67's media profile (AES67-2018, A.4) is twice that.
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
-/// A PTP port with its clock. The clock law is the engine's own unless another is given for comparison.
+/// A PTP port with its clock. The clock law is the engine's own unless another is given for
+/// comparison.
 ///
 /// ```
 /// use engine::LocalTime;
@@ -127,7 +132,8 @@ impl<L: ClockLaw> Port<L> {
         port
     }
 
-    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages that are not for us are counted and ignored.
+    /// Takes a datagram that was received at `now` (its receive timestamp) from `source`. Messages
+    /// that are not for us are counted and ignored.
     ///
     /// # Errors
     /// If it is not a PTP message; it is counted, and nothing else happens.
@@ -206,7 +212,8 @@ impl<L: ClockLaw> Port<L> {
         self.events.pop_front()
     }
 
-    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference that is outranked) the time that we serve.
+    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference
+    /// that is outranked) the time that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let law = self.law.reading(now);
@@ -309,8 +316,9 @@ impl<L: ClockLaw> Port<L> {
         self.decide(now);
     }
 
-    /// Begins to listen, for the announce receipt timeout and a random share of one more interval (IEEE 1588-2019, 9.2.6.12), so that the
-    /// clocks of a network do not all become master at once.
+    /// Begins to listen, for the announce receipt timeout and a random share of one more interval
+    /// (IEEE 1588-2019, 9.2.6.12), so that the clocks of a network do not all become master at
+    /// once.
     fn listen(&mut self, now: LocalTime) {
         if self.config.slave_only {
             return;
@@ -322,7 +330,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::AnnounceReceipt, self.listen_until);
     }
 
-    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of the others calls for.
+    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of
+    /// the others calls for.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
         self.judge_master(now);

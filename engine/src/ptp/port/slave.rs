@@ -144,7 +144,8 @@ impl<L: ClockLaw> Port<L> {
         self.pursuit.drop_parent()
     }
 
-    /// Nobody is left to be followed, and we do not serve. The clock goes on, into holdover and out of it.
+    /// Nobody is left to be followed, and we do not serve. The clock goes on, into holdover and out
+    /// of it.
     pub(super) fn give_up(&mut self, now: LocalTime) {
         if self.forsake(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
@@ -189,7 +190,8 @@ impl<L: ClockLaw> Port<L> {
         self.drain_law();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the law vouches for the time, and SLAVE becomes UNCALIBRATED when it no longer does.
+    /// UNCALIBRATED becomes SLAVE when the law vouches for the time, and SLAVE becomes UNCALIBRATED
+    /// when it no longer does.
     fn calibrate(&mut self, now: LocalTime) {
         let usable = self.law.reading(now).state.is_usable();
         match self.state {
@@ -254,7 +256,8 @@ impl<L: ClockLaw> Port<L> {
         self.push_event(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
     }
 
-    /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do not ask in chorus.
+    /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do
+    /// not ask in chorus.
     pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
         let wait = Nanos::from_secs_f64(2.0 * share * self.pursuit.delay_interval.as_secs_f64());

@@ -267,8 +267,8 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Learns how often Syncs come. A stranger can make it look more often, not more seldom; so
-    /// while the clock is locked, or somebody sends in the name of the master, it is no shorter than
-    /// before.
+    /// while the clock is locked, or somebody sends in the name of the master, it is no shorter
+    /// than before.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.pursuit.sync_interval,

@@ -1,4 +1,5 @@
-//! The common header of every message (IEEE 1588-2008 13.3), as IEEE 1588-2019 13.3 names its fields.
+//! The common header of every message (IEEE 1588-2008 13.3), as IEEE 1588-2019 13.3 names its
+//! fields.
 //!
 //! Reserved bytes are emitted as zero and ignored on receipt, and with them minorSdoId (byte 5) and
 //! messageTypeSpecific (bytes 16 to 19), which the 2008 edition reserves and no AES67 device sets.
@@ -30,7 +31,8 @@ const VERSION_PTP: u8 = 2;
 /// What every message carries, apart from its type, which [`super::Body`] implies, and its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    /// Who defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for IEEE 802.1AS. 4 bits.
+    /// Who defined the protocol: 0 for IEEE 1588 profiles and so for AES67, 1 for IEEE 802.1AS. 4
+    /// bits.
     pub major_sdo_id: u8,
     /// 0 in the 2008 edition, 1 in the 2019 edition. 4 bits.
     pub minor_version: u8,
@@ -65,7 +67,8 @@ impl Header {
         })
     }
 
-    /// Writes the header of a message of `message_type` that is exactly `message`, whose reserved bytes are zero.
+    /// Writes the header of a message of `message_type` that is exactly `message`, whose reserved
+    /// bytes are zero.
     pub(super) fn emit(&self, message_type: MessageType, message: &mut [u8]) -> Result<(), WireError> {
         let Ok(length) = u16::try_from(message.len()) else {
             return Err(WireError::MessageTooLong { length: message.len() });
@@ -87,7 +90,8 @@ impl Header {
 
 /// The message that `datagram` starts with, without the padding after it, and its type.
 pub(super) fn frame(datagram: &[u8]) -> Result<(MessageType, &[u8]), WireError> {
-    // The version comes first: PTPv1, which Dante speaks on the same ports, has other fields in these places.
+    // The version comes first: PTPv1, which Dante speaks on the same ports, has other fields in
+    // these places.
     let [versions] = MINOR_VERSION_AND_VERSION.read(datagram)?;
     let version = versions & 0x0F;
     if version != VERSION_PTP {
@@ -109,8 +113,8 @@ pub(super) fn four_bits(field: &'static str, value: u8) -> Result<u8, WireError>
     if value > 0x0F { Err(WireError::FieldOverflow { field, value }) } else { Ok(value) }
 }
 
-/// flagField (IEEE 1588-2008 table 20; IEEE 1588-2019 table 37): its first byte is the upper half. Unknown bits are
-/// kept.
+/// flagField (IEEE 1588-2008 table 20; IEEE 1588-2019 table 37): its first byte is the upper half.
+/// Unknown bits are kept.
 ///
 /// ```
 /// use engine::ptp::wire::Flags;
@@ -167,7 +171,8 @@ impl BitOr for Flags {
     }
 }
 
-/// correctionField: nanoseconds times 2^16 (IEEE 1588-2008 13.3.2.7). The largest value means "too big to say".
+/// correctionField: nanoseconds times 2^16 (IEEE 1588-2008 13.3.2.7). The largest value means "too
+/// big to say".
 ///
 /// ```
 /// use engine::{Nanos, ptp::wire::CorrectionField};
@@ -194,7 +199,8 @@ impl CorrectionField {
     /// Rounded to the nearest ns, halves up.
     #[must_use]
     pub const fn to_nanos(self) -> Nanos {
-        // The floor, plus the bit worth half a ns: unlike adding a half first, this cannot overflow.
+        // The floor, plus the bit worth half a ns: unlike adding a half first, this cannot
+        // overflow.
         Nanos::new((self.0 >> 16) + ((self.0 >> 15) & 1))
     }
 

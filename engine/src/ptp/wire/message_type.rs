@@ -48,8 +48,8 @@ impl MessageType {
         })
     }
 
-    /// Whether messages of this type are timestamped and go to UDP port 319; the others, general messages, go to 320
-    /// (IEEE 1588-2008 6.6.2.2 and annex D.2).
+    /// Whether messages of this type are timestamped and go to UDP port 319; the others, general
+    /// messages, go to 320 (IEEE 1588-2008 6.6.2.2 and annex D.2).
     #[must_use]
     pub const fn is_event(self) -> bool {
         (self as u8) < 0x8

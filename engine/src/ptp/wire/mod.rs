@@ -1,9 +1,11 @@
-//! Messages of PTP version 2 as bytes (IEEE 1588-2008 clause 13; the 2019 edition differs only in reserved fields).
+//! Messages of PTP version 2 as bytes (IEEE 1588-2008 clause 13; the 2019 edition differs only in
+//! reserved fields).
 //!
-//! [`Message::parse`] takes any bytes whatsoever: it never panics and never allocates, and what it returns can be
-//! emitted again. Received messages may be followed by padding, which is dropped, and may have any minor version.
-//! Transport is UDP, where the header starts the datagram. What a message means is decided elsewhere; here only what
-//! cannot be represented is refused, such as a timestamp with a whole second of nanoseconds.
+//! [`Message::parse`] takes any bytes whatsoever: it never panics and never allocates, and what it
+//! returns can be emitted again. Received messages may be followed by padding, which is dropped,
+//! and may have any minor version. Transport is UDP, where the header starts the datagram. What a
+//! message means is decided elsewhere; here only what cannot be represented is refused, such as a
+//! timestamp with a whole second of nanoseconds.
 
 mod body;
 mod field;
@@ -54,8 +56,8 @@ impl<'a> Message<'a> {
     /// Reads the message that a datagram starts with. The bytes after it are padding.
     ///
     /// # Errors
-    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than it says it has, or hold an
-    /// impossible timestamp.
+    /// [`WireError`] if the bytes are not a PTPv2 message of a known type, are fewer than it says
+    /// it has, or hold an impossible timestamp.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, WireError> {
         let (message_type, message) = header::frame(datagram)?;
         let header = Header::parse(message)?;
@@ -70,10 +72,12 @@ impl<'a> Message<'a> {
         self.body.message_type().fixed_length() + self.tlvs.as_bytes().len()
     }
 
-    /// Writes the message to the start of `buffer`, and returns its length. The rest of `buffer` is left as it is.
+    /// Writes the message to the start of `buffer`, and returns its length. The rest of `buffer` is
+    /// left as it is.
     ///
     /// # Errors
-    /// [`WireError`] if `buffer` is shorter than [`Message::wire_len`], or if a value does not fit in its field.
+    /// [`WireError`] if `buffer` is shorter than [`Message::wire_len`], or if a value does not fit
+    /// in its field.
     pub fn emit(&self, buffer: &mut [u8]) -> Result<usize, WireError> {
         let length = self.wire_len();
         let too_small = WireError::BufferTooSmall { needed: length, available: buffer.len() };
@@ -101,7 +105,8 @@ pub enum WireError {
         /// Bytes that are there.
         available: usize,
     },
-    /// Not version 2. PTPv1 is not understood: Dante devices speak it on the same ports unless AES67 is enabled.
+    /// Not version 2. PTPv1 is not understood: Dante devices speak it on the same ports unless
+    /// AES67 is enabled.
     #[error("PTP version {version}, only version 2 is understood")]
     UnsupportedVersion {
         /// versionPTP.

@@ -1,4 +1,5 @@
-//! The TLVs (type, length, value) that may follow the body of any message (IEEE 1588-2008 clause 14).
+//! The TLVs (type, length, value) that may follow the body of any message (IEEE 1588-2008 clause
+//! 14).
 
 use super::WireError;
 
@@ -14,8 +15,8 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
-/// The bytes after a message's body, as they are: they are only checked when they are iterated over, because a
-/// malformed TLV that nobody reads is no reason to drop a timestamp.
+/// The bytes after a message's body, as they are: they are only checked when they are iterated
+/// over, because a malformed TLV that nobody reads is no reason to drop a timestamp.
 ///
 /// ```
 /// use engine::ptp::wire::{Tlv, Tlvs, WireError};

@@ -11,9 +11,9 @@ impl Ingest {
     ///
     /// # Errors
     /// If it is not a packet of this stream with audio; it is counted by its reason
-    /// ([`Refusals`](crate::receive::Refusals)), and nothing else happens. A packet that may be another
-    /// sender's is held for a while ([`Continuity`](crate::receive::Continuity)), and is counted when
-    /// it is refused.
+    /// ([`Refusals`](crate::receive::Refusals)), and nothing else happens. A packet that may be
+    /// another sender's is held for a while ([`Continuity`](crate::receive::Continuity)), and is
+    /// counted when it is refused.
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let taken = self.admit(datagram);
         self.count(&taken);
@@ -75,8 +75,8 @@ impl Ingest {
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet goes on with the stream. One of another source is not asked about, unless it
-    /// may be the stream's next: that has a rule of its own.
+    /// Whether a packet goes on with the stream. One of another source is not asked about, unless
+    /// it may be the stream's next: that has a rule of its own.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);

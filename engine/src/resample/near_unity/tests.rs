@@ -13,7 +13,8 @@ const RATE: f64 = 48_000.0;
 /// Output frames before the filter is full of signal.
 const WARM_UP: usize = 256;
 
-/// Pulls one block of `source(frame, channel)` per `(frames, step)`. Returns the interleaved output and each block's media position.
+/// Pulls one block of `source(frame, channel)` per `(frames, step)`. Returns the interleaved output
+/// and each block's media position.
 pub(in super::super) fn pull(
     resampler: &mut dyn Resampler,
     blocks: impl IntoIterator<Item = (usize, f64)>,
@@ -51,13 +52,15 @@ fn tone(hz: f64) -> impl Fn(f64) -> f64 {
     move |frame| 0.891_250_938 * libm::sin(TAU * ((hz / RATE * frame) % 1.0))
 }
 
-/// Fits sine, cosine and offset of a known frequency (cycles per frame). Returns the amplitude and the residual's power relative to it, in dB.
+/// Fits sine, cosine and offset of a known frequency (cycles per frame). Returns the amplitude and
+/// the residual's power relative to it, in dB.
 pub(in super::super) fn fit_sine(samples: &[f32], frequency: f64) -> (f64, f64) {
     let basis = |n: usize| {
         let phase = TAU * ((frequency * n as f64) % 1.0);
         [libm::cos(phase), libm::sin(phase), 1.0]
     };
-    // Normal equations, by Gauss and Jordan: rows of the matrix and, in the last column, the right-hand side.
+    // Normal equations, by Gauss and Jordan: rows of the matrix and, in the last column, the
+    // right-hand side.
     let mut system = [[0.0; 4]; 3];
     for (n, &sample) in samples.iter().enumerate() {
         let [c, s, one] = basis(n);
@@ -116,7 +119,8 @@ fn every_output_is_the_ramp_at_its_position() {
         for k in 1..=frames {
             let sample = f64::from(*output.next().unwrap());
             if position > 100.0 {
-                // A few units in the last place, and what the filter's ripple makes of the ramp's height.
+                // A few units in the last place, and what the filter's ripple makes of the ramp's
+                // height.
                 assert!((sample - position).abs() < 2e-5 + 6e-7 * position, "{sample} at {position}");
             }
             position += step + (step_end - step) * k as f64 / frames as f64;
@@ -208,7 +212,8 @@ fn the_passband_is_flat() {
 #[test]
 fn an_impulse_comes_out_a_millisecond_later_and_symmetric() {
     for (_, mut resampler) in kernels(1, 256, Precision::Double) {
-        // Half a frame past whole ones: the impulse at frame 100 then lies between two output frames, which must be alike.
+        // Half a frame past whole ones: the impulse at frame 100 then lies between two output
+        // frames, which must be alike.
         resampler.walk.fraction = ONE / 2;
         let (output, _) = pull(&mut resampler, [(256, 1.0)], |frame, _| if frame == 100 { 1.0 } else { 0.0 });
         let power: f64 = output.iter().map(|y| f64::from(y * y)).sum();
@@ -340,8 +345,9 @@ fn it_agrees_with_rubato() {
     let blocks = core::iter::once((1, STEP)).chain(core::iter::repeat_n((479, STEP), 100));
     let (near, positions) = pull(&mut NearUnityResampler::new(1, 480).unwrap(), blocks, |n, _| signal(n as f64) as f32);
     let near = &near[WARM_UP..];
-    // The signal has values between frames, so rubato's input is sampled where its output falls on the same moments. Its first
-    // output frame lies one step after half a sinc before the first input frame, and one phase more: its table starts with phase 1.
+    // The signal has values between frames, so rubato's input is sampled where its output falls on
+    // the same moments. Its first output frame lies one step after half a sinc before the first
+    // input frame, and one phase more: its table starts with phase 1.
     let shift = positions[0] + ORACLE_TAPS as f64 / 2.0 - STEP - 1.0 / ORACLE_PHASES as f64;
     let expected = oracle(STEP, 479 * 100 + 1, |n| signal(n as f64 + shift));
     let expected = &expected[WARM_UP..];

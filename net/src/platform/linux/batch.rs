@@ -9,7 +9,8 @@ use std::ptr;
 /// Most datagrams of one call; the kernel takes 1024.
 const MOST: usize = 256;
 
-/// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if it did.
+/// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if
+/// it did.
 pub(crate) fn send(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Vec<Option<io::Error>> {
     let mut refused: Vec<Option<io::Error>> = datagrams.iter().map(|_| None).collect();
     let mut next = 0;
@@ -39,8 +40,8 @@ fn send_some(socket: &UdpSocket, datagrams: &[(&[u8], SocketAddrV4)]) -> Result<
     let mut headers: Vec<libc::mmsghdr> =
         addresses.iter_mut().zip(&mut parts).map(|(address, part)| header(address, part)).collect();
     let flags = libc::MSG_DONTWAIT;
-    // SAFETY: `headers` holds that many headers, and each points to an address and a part of `addresses` and `parts`, which live through the call as the bytes of
-    // `datagrams` do.
+    // SAFETY: `headers` holds that many headers, and each points to an address and a part of
+    // `addresses` and `parts`, which live through the call as the bytes of `datagrams` do.
     let count =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), headers.len() as libc::c_uint, flags) };
     Errno::result(count).map(|count| count as usize)
@@ -56,7 +57,8 @@ fn address(to: SocketAddrV4) -> libc::sockaddr_in {
 }
 
 fn header(address: &mut libc::sockaddr_in, part: &mut libc::iovec) -> libc::mmsghdr {
-    // SAFETY: `msghdr` is a C struct of pointers and integers, for which all zeros are a valid value: no control messages, no flags.
+    // SAFETY: `msghdr` is a C struct of pointers and integers, for which all zeros are a valid
+    // value: no control messages, no flags.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_name = ptr::from_mut(address).cast();
     header.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;

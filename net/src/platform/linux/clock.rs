@@ -9,7 +9,8 @@ use nix::time::{ClockId, clock_gettime};
 const FREQUENCY_UNITS_PER_PPM: f64 = 65_536.0;
 
 fn read(clock: ClockId) -> TimeSpec {
-    // Neither clock can fail on any kernel of the last ten years, and there is no other time to go on with.
+    // Neither clock can fail on any kernel of the last ten years, and there is no other time to go
+    // on with.
     clock_gettime(clock).unwrap_or_else(|error| panic!("clock {clock} cannot be read: {error}"))
 }
 
@@ -39,7 +40,8 @@ pub(super) fn system_time(time: &TimeSpec) -> PtpTime {
 
 /// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0 only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
+    // only reads.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a `timex` of ours that lives through the call.
     let state = unsafe { libc::adjtimex(&raw mut timex) };

@@ -1,11 +1,15 @@
-//! Clocks of network cards (PTP hardware clocks): whether a card has one, having it stamp packets, and reading it.
+//! Clocks of network cards (PTP hardware clocks): whether a card has one, having it stamp packets,
+//! and reading it.
 //!
-//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`, of which nothing is assumed: it may run freely, or be steered or stepped by another program
-//! such as ptp4l. It is read beside the host's clock whenever a stamp is converted. A card that nobody has set to stamp anything is set to stamp PTP, for all programs of the
-//! host; it is left so, because others may count on it by then. One that is set to something else is left alone.
+//! Model: a card stamps packets in the time of its own clock, `/dev/ptpN`, of which nothing is
+//! assumed: it may run freely, or be steered or stepped by another program such as ptp4l. It is
+//! read beside the host's clock whenever a stamp is converted. A card that nobody has set to stamp
+//! anything is set to stamp PTP, for all programs of the host; it is left so, because others may
+//! count on it by then. One that is set to something else is left alone.
 //!
-//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) bring sockets of their own, which can neither join a group from one source nor
-//! be read by a thread of ours.
+//! libc has most of the kernel's structures. The crates that wrap them (`timestamped-socket`) bring
+//! sockets of their own, which can neither join a group from one source nor be read by a thread of
+//! ours.
 
 use super::clock::system_time;
 use crate::platform::{Beside, HardwareReading};
@@ -30,7 +34,8 @@ const SIOCETHTOOL: libc::Ioctl = 0x8946;
 /// What a card has to be able to do.
 const STAMPS_BOTH_WAYS: u32 =
     libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
-/// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the card is one of several behind an interface, and may be another one at any time.
+/// `HWTSTAMP_FLAG_BONDED_PHC_INDEX` (linux/net_tstamp.h): the card is one of several behind an
+/// interface, and may be another one at any time.
 const OF_A_BOND: libc::c_int = 1;
 /// Filters that let the messages of PTP over UDP pass, the narrowest first.
 const FILTERS: [u32; 3] =
@@ -154,7 +159,8 @@ impl HardwareClock {
     }
 
     fn read_extended(&self) -> io::Result<HardwareReading> {
-        // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the system's.
+        // SAFETY: a C struct of integers, for which all zeros are a valid value: clock 0 is the
+        // system's.
         let mut offset: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
         offset.n_samples = self.samples as libc::c_uint;
         // SAFETY: the request takes that struct, which is ours and lives through the call.
@@ -219,14 +225,16 @@ impl<'a> Card<'a> {
             *to = from as libc::c_char;
         }
         asked.ifr_ifru.ifru_data = ptr::from_mut(data).cast();
-        // SAFETY: the caller says that the request takes what `data` is; both live through the call.
+        // SAFETY: the caller says that the request takes what `data` is; both live through the
+        // call.
         let code = unsafe { libc::ioctl(self.socket.as_raw_fd(), request, &raw mut asked) };
         Errno::result(code).map(drop).map_err(io::Error::from)
     }
 
     fn abilities(&self) -> io::Result<Abilities> {
         let mut abilities = Abilities { command: GET_TS_INFO, phc_index: -1, ..Abilities::default() };
-        // SAFETY: the request takes a struct that begins with the command, and this command's is `ethtool_ts_info`.
+        // SAFETY: the request takes a struct that begins with the command, and this command's is
+        // `ethtool_ts_info`.
         unsafe { self.ask(SIOCETHTOOL, &mut abilities) }?;
         let stamps = abilities.so_timestamping & STAMPS_BOTH_WAYS == STAMPS_BOTH_WAYS;
         let sends = abilities.tx_types & (1 << libc::HWTSTAMP_TX_ON) != 0;
@@ -276,7 +284,8 @@ fn unsupported(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
-/// The filter to be set on a card that is set like this, or none if it stamps what is needed already; `filters` has a bit for each that it knows.
+/// The filter to be set on a card that is set like this, or none if it stamps what is needed
+/// already; `filters` has a bit for each that it knows.
 fn choose((tx_type, filter): (u32, u32), filters: u32) -> Result<Option<u32>, String> {
     if tx_type == libc::HWTSTAMP_TX_ON && FILTERS.contains(&filter) {
         return Ok(None);

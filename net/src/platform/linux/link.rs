@@ -13,7 +13,8 @@ pub(crate) fn has_multicast(name: &str) -> Option<bool> {
     Some(flags & libc::IFF_MULTICAST as u32 != 0)
 }
 
-/// The name of the interface of an identifier that is neither name, address nor index: there is none here.
+/// The name of the interface of an identifier that is neither name, address nor index: there is
+/// none here.
 pub(crate) fn by_identifier(_: &str) -> Option<String> {
     None
 }

@@ -1,4 +1,5 @@
-//! Linux: `nix` where it has a safe call, `libc` for the two that it lacks (`adjtimex`, `pthread_setschedparam`).
+//! Linux: `nix` where it has a safe call, `libc` for the two that it lacks (`adjtimex`,
+//! `pthread_setschedparam`).
 
 pub(crate) mod batch;
 pub(crate) mod clock;

@@ -1,4 +1,5 @@
-//! Sleeping until a time, and not for a while: a thread that is interrupted between looking at the clock and going to sleep loses nothing.
+//! Sleeping until a time, and not for a while: a thread that is interrupted between looking at the
+//! clock and going to sleep loses nothing.
 
 use super::clock::now;
 use engine::LocalTime;
@@ -8,7 +9,8 @@ use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 
 /// Returns when `due` is over; wakers do not wake it.
 ///
-/// The kernel has no timer on the raw clock. Its steered one differs from that by 500 ppm at most, which in the ms between packets is less than a microsecond.
+/// The kernel has no timer on the raw clock. Its steered one differs from that by 500 ppm at most,
+/// which in the ms between packets is less than a microsecond.
 pub(crate) fn until(due: LocalTime) {
     let Ok(steered) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return };
     let ahead = (due - now()).as_nanos();

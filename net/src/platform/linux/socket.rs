@@ -17,7 +17,8 @@ pub(crate) fn waitable(socket: &UdpSocket) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// The kernel gives a socket its group by the interface alone by which it has joined that (`IP_MULTICAST_ALL` is off).
+/// The kernel gives a socket its group by the interface alone by which it has joined that
+/// (`IP_MULTICAST_ALL` is off).
 pub(crate) const HEARS_ALL_INTERFACES: bool = false;
 
 /// What to bind to in order to hear an address: itself, a group too.
@@ -41,7 +42,8 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the card beside the kernel's. Whether what is sent is stamped.
+/// Asks for timestamps of what is received and, if wanted, of what is sent; and for those of the
+/// card beside the kernel's. Whether what is sent is stamped.
 ///
 /// # Errors
 /// If the kernel has none.
@@ -108,13 +110,15 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Optio
     Ok(Some(Datagram { length: message.bytes, truncated, source, destination: None, interface, stamps, drops }))
 }
 
-/// The next timestamp of what was sent: the number of the datagram, counted from 0 since [`restart_numbers`] or timestamps were asked for, and when it left.
+/// The next timestamp of what was sent: the number of the datagram, counted from 0 since
+/// [`restart_numbers`] or timestamps were asked for, and when it left.
 pub(crate) fn transmitted(socket: &impl AsFd) -> Option<(u32, Stamps)> {
     let mut control = cmsg_space!(Timestamps, libc::sock_extended_err, libc::sockaddr_in);
     let mut nothing = [0; 64];
     let mut parts = [IoSliceMut::new(&mut nothing)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    // The queue also holds errors of the network; each is taken off it, and said elsewhere if it lasts.
+    // The queue also holds errors of the network; each is taken off it, and said elsewhere if it
+    // lasts.
     loop {
         let message = recvmsg::<SockaddrIn>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags).ok()?;
         let (mut number, mut stamps) = (None, None);

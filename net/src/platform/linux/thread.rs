@@ -3,7 +3,8 @@
 use nix::sys::prctl::set_timerslack;
 use std::io;
 
-/// How much later than asked for a thread may be woken, so that the processor can sleep longer; the system's default is 50 us. Real-time threads have none.
+/// How much later than asked for a thread may be woken, so that the processor can sleep longer; the
+/// system's default is 50 us. Real-time threads have none.
 const TIMER_SLACK_NS: u64 = 1;
 
 /// Lets the calling thread run before all that are not real-time (`SCHED_FIFO`).
@@ -14,7 +15,8 @@ pub(crate) fn make_real_time(priority: i32) -> io::Result<()> {
     // It never fails, and without it a refused thread is woken later, no more.
     let _ = set_timerslack(TIMER_SLACK_NS);
     let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: `pthread_self` is always valid, and the parameters are ours and live through the call.
+    // SAFETY: `pthread_self` is always valid, and the parameters are ours and live through the
+    // call.
     let code = unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const parameters) };
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }

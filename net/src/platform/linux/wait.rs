@@ -24,7 +24,8 @@ impl Waker {
         let _ = self.0.write(1);
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is over, whichever is first.
+    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
+    /// over, whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let waker = PollFd::new(self.0.as_fd(), PollFlags::POLLIN);
         let sockets = sockets.iter().map(|&socket| PollFd::new(socket, PollFlags::POLLIN));

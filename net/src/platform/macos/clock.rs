@@ -1,8 +1,10 @@
 //! Clocks of macOS.
 //!
-//! The host's clock is mach's absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: the crystal, which nobody steers, and which stands still while the machine sleeps, as
-//! Linux's `CLOCK_MONOTONIC_RAW` does. The kernel stamps packets, takes deadlines and schedules by that clock, so that nothing is converted. (`CLOCK_MONOTONIC_RAW` is the same
-//! crystal on macOS, but goes on during sleep.)
+//! The host's clock is mach's absolute time, which macOS also calls `CLOCK_UPTIME_RAW`: the
+//! crystal, which nobody steers, and which stands still while the machine sleeps, as Linux's
+//! `CLOCK_MONOTONIC_RAW` does. The kernel stamps packets, takes deadlines and schedules by that
+//! clock, so that nothing is converted. (`CLOCK_MONOTONIC_RAW` is the same crystal on macOS, but
+//! goes on during sleep.)
 
 use super::ticks::Timebase;
 use engine::clock::Discipline;
@@ -50,7 +52,8 @@ pub(crate) fn steady_now() -> Nanos {
 
 /// What the kernel says of its clock, and TAI - UTC in s; `None` if it does not.
 pub(crate) fn discipline() -> Option<(Discipline, i16)> {
-    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0 only reads.
+    // SAFETY: `timex` is a C struct of integers, for which all zeros are a valid value: `modes` 0
+    // only reads.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a `timex` of ours that lives through the call.
     let state = unsafe { libc::ntp_adjtime(&raw mut timex) };
@@ -66,8 +69,9 @@ pub(crate) fn discipline() -> Option<(Discipline, i16)> {
 fn tai_minus_utc_s() -> i16 {
     // SAFETY: `ntptimeval` is a C struct of integers, for which all zeros are a valid value.
     let mut time: libc::ntptimeval = unsafe { std::mem::zeroed() };
-    // Its answer is the state of the clock, which for one that nobody keeps is an error: what it has written is there all the same.
-    // SAFETY: the pointer is to an `ntptimeval` of ours that lives through the call.
+    // Its answer is the state of the clock, which for one that nobody keeps is an error: what it
+    // has written is there all the same. SAFETY: the pointer is to an `ntptimeval` of ours that
+    // lives through the call.
     unsafe { libc::ntp_gettime(&raw mut time) };
     time.tai.try_into().unwrap_or(0)
 }

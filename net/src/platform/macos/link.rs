@@ -22,7 +22,8 @@ const _: () = assert!(size_of::<MediaRequest>() as libc::c_ulong == libc::SIOCGI
 const VALID: libc::c_int = 1;
 const ACTIVE: libc::c_int = 2;
 
-/// Whether an interface has a carrier; `None` if the system does not tell, as of those without a cable.
+/// Whether an interface has a carrier; `None` if the system does not tell, as of those without a
+/// cable.
 pub(crate) fn has_carrier(name: &str) -> Option<bool> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
     let mut request = MediaRequest {
@@ -35,7 +36,8 @@ pub(crate) fn has_carrier(name: &str) -> Option<bool> {
         list: null_mut(),
     };
     request.name[..libc::IFNAMSIZ - 1].get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    // SAFETY: the socket is open, and the request is ours, of the size that its number says, and asks for no list.
+    // SAFETY: the socket is open, and the request is ours, of the size that its number says, and
+    // asks for no list.
     let failed = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMEDIA, &raw mut request) } != 0;
     let status = request.status;
     (!failed && status & VALID != 0).then_some(status & ACTIVE != 0)
@@ -46,7 +48,8 @@ pub(crate) fn has_multicast(_: &str) -> Option<bool> {
     None
 }
 
-/// The name of the interface of an identifier that is neither name, address nor index: there is none here.
+/// The name of the interface of an identifier that is neither name, address nor index: there is
+/// none here.
 pub(crate) fn by_identifier(_: &str) -> Option<String> {
     None
 }

@@ -1,7 +1,8 @@
 //! macOS 10.13 or later, by `nix` where it has a safe call; `libc` and `mach2` have the others.
 //!
-//! None of this has run on a Mac yet: it is type-checked for both of its processors (`cargo xtask test --only macos`), and [`ticks`], which is arithmetic, is tested everywhere. What
-//! is said here of the kernel is read from its sources (xnu).
+//! None of this has run on a Mac yet: it is type-checked for both of its processors
+//! (`cargo xtask test --only macos`), and [`ticks`], which is arithmetic, is tested everywhere.
+//! What is said here of the kernel is read from its sources (xnu).
 
 #[cfg(target_os = "macos")]
 pub(crate) mod clock;

@@ -1,8 +1,10 @@
 //! Sockets of macOS: stamps of what is received, and destinations.
 //!
-//! The kernel stamps a datagram when it puts it into the socket, by mach's absolute time (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, which
-//! may be some 10 us after it came, but before the scheduler has its say. The older `SO_TIMESTAMP` tells the same moment in whole microseconds of the system's clock, which is
-//! steered. What is sent is not stamped.
+//! The kernel stamps a datagram when it puts it into the socket, by mach's absolute time
+//! (`SO_TIMESTAMP_MONOTONIC`): after the network card's driver and the network stack, which may be
+//! some 10 us after it came, but before the scheduler has its say. The older `SO_TIMESTAMP` tells
+//! the same moment in whole microseconds of the system's clock, which is steered. What is sent is
+//! not stamped.
 
 use super::clock::{self, timebase};
 pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
@@ -40,7 +42,8 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
     Ok(setsockopt(socket, Ipv4RecvDstAddr, &true)?)
 }
 
-/// Lets several sockets hear the same group and port; where they are bound to every address of the host, BSD takes the second option for it.
+/// Lets several sockets hear the same group and port; where they are bound to every address of the
+/// host, BSD takes the second option for it.
 ///
 /// # Errors
 /// If the system does not know how.

@@ -8,16 +8,19 @@ use mach2::thread_policy::{
 };
 use std::io;
 
-/// How long the work of a thread takes when it is woken: what has come for several streams, or one packet of each that is sent; far above what is usual, because a thread that takes
-/// longer loses its priority.
+/// How long the work of a thread takes when it is woken: what has come for several streams, or one
+/// packet of each that is sent; far above what is usual, because a thread that takes longer loses
+/// its priority.
 const COMPUTATION_NS: i64 = 1_000_000;
-/// How long after it was woken that must be done: two packets of the usual time, while other threads run, too.
+/// How long after it was woken that must be done: two packets of the usual time, while other
+/// threads run, too.
 const CONSTRAINT_NS: i64 = 2_000_000;
 
-/// Lets the calling thread run before all that are not real-time, and be woken without delay. macOS has one such class, that of its own audio threads, whatever `_priority` says.
+/// Lets the calling thread run before all that are not real-time, and be woken without delay. macOS
+/// has one such class, that of its own audio threads, whatever `_priority` says.
 ///
-/// A quality of service (`QOS_CLASS_USER_INTERACTIVE`) would not do: its threads lose priority with what they compute, and their timers are delayed so that the processor can
-/// sleep longer.
+/// A quality of service (`QOS_CLASS_USER_INTERACTIVE`) would not do: its threads lose priority with
+/// what they compute, and their timers are delayed so that the processor can sleep longer.
 ///
 /// # Errors
 /// If the system does not allow it.
@@ -30,7 +33,8 @@ pub(crate) fn make_real_time(_priority: i32) -> io::Result<()> {
         constraint: ticks(CONSTRAINT_NS),
         preemptible: 1,
     };
-    // SAFETY: the thread's own port, which is not counted; the policy is ours, lives through the call, and is as long as is said.
+    // SAFETY: the thread's own port, which is not counted; the policy is ours, lives through the
+    // call, and is as long as is said.
     let code = unsafe {
         thread_policy_set(
             libc::pthread_mach_thread_np(libc::pthread_self()),

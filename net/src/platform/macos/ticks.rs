@@ -2,7 +2,8 @@
 
 use engine::{LocalTime, Nanos};
 
-/// Stamps older than this, or from the future, are not of this clock: an Intel program on one of Apple's processors is given a clock of 1 ns, but the stamps of the real one.
+/// Stamps older than this, or from the future, are not of this clock: an Intel program on one of
+/// Apple's processors is given a clock of 1 ns, but the stamps of the real one.
 const OLDEST: Nanos = Nanos::from_secs(1);
 
 /// How long a tick is: this many ns in that many ticks.
@@ -31,7 +32,8 @@ impl Timebase {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// The time in a control message of `SO_TIMESTAMP_MONOTONIC`; `None` if that is no stamp of this clock.
+    /// The time in a control message of `SO_TIMESTAMP_MONOTONIC`; `None` if that is no stamp of
+    /// this clock.
     pub(super) fn stamp(self, message: &[u8], now: LocalTime) -> Option<LocalTime> {
         let stamp = self.time(u64::from_ne_bytes(message.try_into().ok()?));
         (Nanos::ZERO..OLDEST).contains(&(now - stamp)).then_some(stamp)

@@ -1,7 +1,9 @@
 //! Waiting for sockets, a time, or to be woken.
 //!
-//! Model: a queue of the kernel's (`kqueue`) with three kinds of events: one of ours that wakes, a socket that can be read, and a timer in ns. The timeout of the wait itself would
-//! be delayed for threads that are not real-time, so that the processor can sleep longer; a timer that is critical is not.
+//! Model: a queue of the kernel's (`kqueue`) with three kinds of events: one of ours that wakes, a
+//! socket that can be read, and a timer in ns. The timeout of the wait itself would be delayed for
+//! threads that are not real-time, so that the processor can sleep longer; a timer that is critical
+//! is not.
 
 use engine::Nanos;
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
@@ -35,7 +37,8 @@ impl Waker {
         let _ = self.0.kevent(&[event], &mut [], None);
     }
 
-    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is over, whichever is first.
+    /// Waits until one of the sockets has something to be read, the waker wakes, or `timeout` is
+    /// over, whichever is first.
     pub(crate) fn wait(&self, sockets: &[BorrowedFd<'_>], timeout: Nanos) {
         let mut changes: Vec<KEvent> = sockets.iter().map(readable).collect();
         changes.push(timer(timeout));
@@ -45,7 +48,8 @@ impl Waker {
     }
 }
 
-/// It happens at once if something is there already. What was added for an earlier wait and has not happened is added anew: another socket among them wakes once at most.
+/// It happens at once if something is there already. What was added for an earlier wait and has not
+/// happened is added anew: another socket among them wakes once at most.
 fn readable(socket: &BorrowedFd<'_>) -> KEvent {
     let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
     KEvent::new(socket.as_raw_fd() as usize, EventFilter::EVFILT_READ, flags, FilterFlag::empty(), 0, 0)

@@ -1,11 +1,13 @@
 //! A plain receiver around a drift law that looks at the buffer's level.
 //!
-//! Model: packets extend the queue to the end of the newest, as in a ring that is indexed by timestamps, so a lost packet is a hole and not
-//! a shorter queue. Playback starts at the target level; each block moves by the law's ratio, which is constant over the block. A block that
-//! finds less than it needs, or a queue of more than twice the target, is counted; the queue then starts anew at the target. There is no
-//! audio, and no clock.
+//! Model: packets extend the queue to the end of the newest, as in a ring that is indexed by
+//! timestamps, so a lost packet is a hole and not a shorter queue. Playback starts at the target
+//! level; each block moves by the law's ratio, which is constant over the block. A block that finds
+//! less than it needs, or a queue of more than twice the target, is counted; the queue then starts
+//! anew at the target. There is no audio, and no clock.
 //!
-//! The level is sampled at the callback, before the block is taken; a law of shorter period sees it again after each part of the block.
+//! The level is sampled at the callback, before the block is taken; a law of shorter period sees it
+//! again after each part of the block.
 
 use super::queue::{Queue, QueueLaw};
 use crate::record::ClockState;

@@ -1,19 +1,24 @@
 //! PipeWire's two uses of the double loop.
 //!
-//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source takes for the level not only what has come, but also what must be in
-//! flight, frames for the time since the newest packet. That takes the saw-tooth out of the level, and with it the beat of packets with
-//! callbacks; left are the delay of the newest packet, and stalls. Versions without that term take the full beat: 5 and 169 ppm RMS in the conditions A and B
-//! of `bench drift`, where with it there are 2.4 and 11. Its loop is tuned for a period of 128 frames whatever the quantum, so the gain of the
-//! level (w1) does not fall with the quantum, and the integrator (w2) runs 480 / 128 times too slow in A.
+//! Read from its sources (`module-rtp/audio.c`, `alsa-pcm.c`, `dll.h`): the RTP source takes for
+//! the level not only what has come, but also what must be in flight, frames for the time since the
+//! newest packet. That takes the saw-tooth out of the level, and with it the beat of packets with
+//! callbacks; left are the delay of the newest packet, and stalls. Versions without that term take
+//! the full beat: 5 and 169 ppm RMS in the conditions A and B of `bench drift`, where with it there
+//! are 2.4 and 11. Its loop is tuned for a period of 128 frames whatever the quantum, so the gain
+//! of the level (w1) does not fall with the quantum, and the integrator (w2) runs 480 / 128 times
+//! too slow in A.
 //!
-//! Assumption: the ALSA node, which in PipeWire has a sound card's buffer to look at and not packets, sees the same level.
+//! Assumption: the ALSA node, which in PipeWire has a sound card's buffer to look at and not
+//! packets, sees the same level.
 
 use super::RATE_HZ;
 use super::double_loop::DoubleLoop;
 use super::queue::{Queue, QueueLaw};
 use engine::Ppb;
 
-/// PipeWire's RTP source: 0.016 Hz for a period of 128 frames, whatever the quantum, and errors of at most 2 ms.
+/// PipeWire's RTP source: 0.016 Hz for a period of 128 frames, whatever the quantum, and errors of
+/// at most 2 ms.
 #[derive(Clone, Copy, Debug)]
 pub struct PipewireRtp(DoubleLoop);
 
@@ -37,7 +42,8 @@ impl QueueLaw for PipewireRtp {
     }
 }
 
-/// PipeWire's ALSA node that follows another clock: its bandwidth adapts to the mean and spread of the error, every 3 s, between 0.001 and 0.128 Hz.
+/// PipeWire's ALSA node that follows another clock: its bandwidth adapts to the mean and spread of
+/// the error, every 3 s, between 0.001 and 0.128 Hz.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PipewireAlsa {
     dll: DoubleLoop,

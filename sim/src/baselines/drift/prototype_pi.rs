@@ -1,7 +1,8 @@
 //! The drift law of the plugin in the user's report.
 //!
-//! Law, as reported: ratio = 1 + ppm + trim, the ppm being PTP's against the host (not the sound card's), and trim = Kp e + Ki sum(e) per callback, clamped
-//! to +-20 ppm, with e = (fill - target) / target, Kp = 1e-4 and Ki = 5e-5. The sum is not limited.
+//! Law, as reported: ratio = 1 + ppm + trim, the ppm being PTP's against the host (not the sound
+//! card's), and trim = Kp e + Ki sum(e) per callback, clamped to +-20 ppm, with e = (fill - target)
+//! / target, Kp = 1e-4 and Ki = 5e-5. The sum is not limited.
 
 use super::queue::{Queue, QueueLaw};
 use engine::Ppb;
@@ -17,7 +18,8 @@ pub struct PrototypeDrift {
 }
 
 impl PrototypeDrift {
-    /// The ratio of the next block, from PTP's rate against the host, the level and its target, both in the same unit.
+    /// The ratio of the next block, from PTP's rate against the host, the level and its target,
+    /// both in the same unit.
     pub fn steer(&mut self, ptp_rate: Ppb, level: f64, target: f64) -> Ppb {
         let error = (level - target) / target;
         self.sum += error;

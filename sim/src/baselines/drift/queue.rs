@@ -25,7 +25,8 @@ impl Queue {
         self.target_frames - self.level_frames
     }
 
-    /// How many frames are missing, if those count that the sender must have made since the newest packet: the level without its saw-tooth.
+    /// How many frames are missing, if those count that the sender must have made since the newest
+    /// packet: the level without its saw-tooth.
     #[must_use]
     pub fn lack_with_in_flight(&self) -> f64 {
         self.lack() - self.since_arrival.as_secs_f64() * RATE_HZ

@@ -1,11 +1,13 @@
 //! Roc Toolkit's frequency estimator, gradual profile.
 //!
-//! Law: every 5 ms of audio played, the queue's length in frames enters a low-pass of 256 taps that is decimated by 10, and its output another like it; each
-//! output of the second moves the ratio to 1 + P (length - target) + I sum(length - target), at most 0.5 % from 1.
+//! Law: every 5 ms of audio played, the queue's length in frames enters a low-pass of 256 taps that
+//! is decimated by 10, and its output another like it; each output of the second moves the ratio to
+//! 1 + P (length - target) + I sum(length - target), at most 0.5 % from 1.
 //!
-//! Read from its sources (`freq_estimator.cpp`, `freq_estimator_decim.cpp`): the published coefficients are flat to 0.018 cycles per update, 6 dB down at
-//! 0.02 and 53 dB down from 0.025 on; a sinc filter in a Hamming window with the same corner stands for them. Newer versions use P alone until
-//! the error has stayed small for a while, and I alone from then on.
+//! Read from its sources (`freq_estimator.cpp`, `freq_estimator_decim.cpp`): the published
+//! coefficients are flat to 0.018 cycles per update, 6 dB down at 0.02 and 53 dB down from 0.025
+//! on; a sinc filter in a Hamming window with the same corner stands for them. Newer versions use P
+//! alone until the error has stayed small for a while, and I alone from then on.
 
 use super::queue::{Queue, QueueLaw};
 use engine::{Nanos, Ppb};

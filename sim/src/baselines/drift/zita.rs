@@ -1,11 +1,13 @@
 //! zita's double loop, as a network receiver uses it: zita-njbridge.
 //!
-//! Law, read from its sources (`netrx.cc`, `jackrx.cc`) and JACK's (`JackFrameTimer.cpp`): the times of packets go through a loop of 0.05 Hz, those
-//! of callbacks through JACK's of 0.125 Hz, and the level is what lies between the two lines at the callback. That error drives the
-//! double loop, of 0.5 Hz for 4 s, then of 0.05 Hz. A time more than a period off counts as one period off.
+//! Law, read from its sources (`netrx.cc`, `jackrx.cc`) and JACK's (`JackFrameTimer.cpp`): the
+//! times of packets go through a loop of 0.05 Hz, those of callbacks through JACK's of 0.125 Hz,
+//! and the level is what lies between the two lines at the callback. That error drives the double
+//! loop, of 0.5 Hz for 4 s, then of 0.05 Hz. A time more than a period off counts as one period
+//! off.
 //!
-//! The last loop alone, on the plain level, would err by 60 and 235 ppm RMS in the conditions A and B of `bench drift`, where with the two
-//! others there are 8 and 16.
+//! The last loop alone, on the plain level, would err by 60 and 235 ppm RMS in the conditions A and
+//! B of `bench drift`, where with the two others there are 8 and 16.
 
 use super::RATE_HZ;
 use super::double_loop::DoubleLoop;
@@ -25,13 +27,15 @@ struct TimeLoop {
 }
 
 impl TimeLoop {
-    /// Begins with an event at `start`; `damping` is the proportional gain over the angular bandwidth.
+    /// Begins with an event at `start`; `damping` is the proportional gain over the angular
+    /// bandwidth.
     fn new(start: LocalTime, period_s: f64, bandwidth_hz: f64, damping: f64) -> Self {
         let w = 2.0 * PI * bandwidth_hz * period_s;
         Self { start, expected_s: 0.0, period_s, proportional: damping * w, integral: w * w }
     }
 
-    /// An event at `now`, after a pause of so much more than the period; returns when it should have come.
+    /// An event at `now`, after a pause of so much more than the period; returns when it should
+    /// have come.
     fn update(&mut self, now: LocalTime, pause_s: f64) -> LocalTime {
         let expected_s = self.expected_s + pause_s;
         let error_s = ((now - self.start).as_secs_f64() - expected_s).clamp(-self.period_s, self.period_s);
@@ -51,7 +55,8 @@ pub struct Zita {
     /// When the newest packet should have come.
     arrival: Option<LocalTime>,
     age_s: f64,
-    /// What the level was when playback began: the target is kept, whatever the mean delay of packets.
+    /// What the level was when playback began: the target is kept, whatever the mean delay of
+    /// packets.
     offset: Option<f64>,
 }
 
@@ -61,7 +66,8 @@ impl Zita {
     const BANDWIDTH_HZ: (f64, f64) = (0.5, 0.05);
     const YOUNG_S: f64 = 4.0;
 
-    /// Frames between the smoothed arrival of the newest packet and the smoothed time of the callback.
+    /// Frames between the smoothed arrival of the newest packet and the smoothed time of the
+    /// callback.
     fn in_flight(&mut self, queue: &Queue) -> f64 {
         let (bandwidth_hz, damping) = Self::CALLBACKS;
         let new = || TimeLoop::new(queue.now, queue.block_s(), bandwidth_hz, damping);

@@ -1,4 +1,5 @@
-//! The receiver around a remedy: a queue of packets, a ring, and a callback that takes what there is.
+//! The receiver around a remedy: a queue of packets, a ring, and a callback that takes what there
+//! is.
 
 use super::laws::{Remedy, step};
 use super::ring::Ring;

@@ -1,4 +1,5 @@
-//! The remedies: how packets get from the network's queue to the card's ring, and by which step the card reads that.
+//! The remedies: how packets get from the network's queue to the card's ring, and by which step the
+//! card reads that.
 
 use super::ring::Ring;
 use engine::Ppb;
@@ -16,7 +17,8 @@ pub trait Remedy {
         1.0
     }
 
-    /// The timer's interval per packet time, by the host's clock, while the ring is filled to a share and PTP's rate against the host's clock is known, or not.
+    /// The timer's interval per packet time, by the host's clock, while the ring is filled to a
+    /// share and PTP's rate against the host's clock is known, or not.
     fn interval(&self, _share: f64, _ptp: Option<Ppb>) -> f64 {
         1.0
     }
@@ -27,8 +29,9 @@ pub trait Remedy {
     }
 }
 
-/// Nothing: the callback takes packets from a short queue, and when there is none it plays silence for the length of one. The card's crystal uses up a packet
-/// every packet / ppm: at 80 ppm and 48 frames one is missing, or too many, every 12.5 s.
+/// Nothing: the callback takes packets from a short queue, and when there is none it plays silence
+/// for the length of one. The card's crystal uses up a packet every packet / ppm: at 80 ppm and 48
+/// frames one is missing, or too many, every 12.5 s.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Uncorrected;
 
@@ -52,8 +55,9 @@ impl Remedy for OptionA {
     }
 }
 
-/// A timer paced by PTP fills the ring, and its interval follows the fill level. Packets come at the sender's pace and leave the queue before the timer at the
-/// card's: what was a drift of the ring is one of the queue.
+/// A timer paced by PTP fills the ring, and its interval follows the fill level. Packets come at
+/// the sender's pace and leave the queue before the timer at the card's: what was a drift of the
+/// ring is one of the queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptionB;
 

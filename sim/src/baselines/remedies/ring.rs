@@ -31,7 +31,8 @@ impl Ring {
         self.frames() as f64 / self.capacity as f64
     }
 
-    /// Appends frames of which the first is at `position`; returns false if they do not fit, and are dropped.
+    /// Appends frames of which the first is at `position`; returns false if they do not fit, and
+    /// are dropped.
     pub(super) fn push(&mut self, position: i64, samples: &[f32]) -> bool {
         let frames = samples.len() / self.channels;
         if self.frames() + frames > self.capacity {

@@ -14,14 +14,15 @@ pub struct DriftFigures {
     pub law: DriftLawKind,
     /// How many seeds.
     pub seeds: u64,
-    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; the mean is over 1 s for the engine and over
-    /// 60 s for the others. `None` if it still is at the end.
+    /// When the mean ratio was more than 1 ppm off for the last time, median of the seeds; the mean
+    /// is over 1 s for the engine and over 60 s for the others. `None` if it still is at the end.
     pub settle_s: Option<f64>,
     /// RMS of the error of each callback's ratio, pooled over the seeds.
     pub ratio_rms_ppm: Option<f64>,
     /// Its largest minus its smallest value, worst of the seeds.
     pub ratio_pp_ppm: f64,
-    /// Largest change of the ratio from one callback to the next, over the time of a block, worst of the seeds.
+    /// Largest change of the ratio from one callback to the next, over the time of a block, worst
+    /// of the seeds.
     pub slew_max_ppm_per_s: f64,
     /// Largest minus smallest true depth, means over 1 s, worst of the seeds.
     pub delay_pp_ms: f64,

@@ -41,7 +41,8 @@ impl DriftLawKind {
         Self::PrototypePi,
     ];
 
-    /// Over how long the ratio is averaged to see whether it has settled: loops on a level never would, over 1 s.
+    /// Over how long the ratio is averaged to see whether it has settled: loops on a level never
+    /// would, over 1 s.
     pub(super) fn settle_window_s(self) -> usize {
         if self == Self::Engine { 1 } else { 60 }
     }

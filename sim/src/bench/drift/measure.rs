@@ -1,9 +1,11 @@
 //! One run of one drift law, in numbers.
 //!
-//! Phase noise: the ratio's deviation from its mean, integrated to the phase of a tone of 10 kHz, beyond 5 Hz (Butterworth, 2nd order), RMS,
-//! both sidebands together. It is sampled once per callback, so it ends at half the callback rate. The order matters: what a law wanders by below 5 Hz
-//! is let through at -40 dB per decade, and most of the figure of a law whose ratio moves slowly is such wander. It is the order at which the figures
-//! of other receivers agree with those of the model that the goals come from; at the 8th, the slow ones would be 20 to 60 dB lower.
+//! Phase noise: the ratio's deviation from its mean, integrated to the phase of a tone of 10 kHz,
+//! beyond 5 Hz (Butterworth, 2nd order), RMS, both sidebands together. It is sampled once per
+//! callback, so it ends at half the callback rate. The order matters: what a law wanders by below 5
+//! Hz is let through at -40 dB per decade, and most of the figure of a law whose ratio moves slowly
+//! is such wander. It is the order at which the figures of other receivers agree with those of the
+//! model that the goals come from; at the 8th, the slow ones would be 20 to 60 dB lower.
 
 use crate::world::CallbackRow;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -294,7 +296,8 @@ mod tests {
     #[test]
     fn wobble_of_the_ratio_is_phase_noise_beyond_5_hz() {
         let wobble = |hz: f64| figures(&rows(|t| -100.0 + 3.0 * libm::sin(2.0 * PI * hz * t))).phase_square;
-        // Amplitude of the phase: 10 kHz x 3 ppm / 20 Hz; as a sum over blocks, larger by x / sin x with x = pi / 5.
+        // Amplitude of the phase: 10 kHz x 3 ppm / 20 Hz; as a sum over blocks, larger by x / sin x
+        // with x = pi / 5.
         let amplitude = 1e4 * 3e-6 / 20.0 * (PI / 5.0) / libm::sin(PI / 5.0);
         assert!((wobble(20.0) / (amplitude * amplitude / 2.0) - 1.0).abs() < 0.01, "{}", wobble(20.0));
         // 40 dB per decade below the corner, on the bilinear transform's scale of frequencies.

@@ -1,12 +1,15 @@
 //! The comparison of drift laws: laws x conditions x seeds, in parallel.
 //!
-//! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays silence. The engine is the whole
-//! receiver, with its own estimators and PTP. The others are loops on a plain queue, each on the level that its own receiver looks at: in the engine's
-//! playout, which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets and callbacks. Every callback
-//! is looked at; statistics begin after 900 s (after a quarter of a run that is shorter than an hour).
+//! Model: every condition is a scenario with an audio chain; each run has one law in it, and plays
+//! silence. The engine is the whole receiver, with its own estimators and PTP. The others are loops
+//! on a plain queue, each on the level that its own receiver looks at: in the engine's playout,
+//! which jumps when it is 2 ms off, they would be corrected from outside. All meet the same packets
+//! and callbacks. Every callback is looked at; statistics begin after 900 s (after a quarter of a
+//! run that is shorter than an hour).
 //!
-//! Validated: with the levels and constants of their sources, the others' RMS and phase noise in A and B are those of an earlier model, within 15 % and
-//! 1.5 dB, as are most times to settle and widths. What is not, is what the worst of the seeds makes larger with their number, and zita's
+//! Validated: with the levels and constants of their sources, the others' RMS and phase noise in A
+//! and B are those of an earlier model, within 15 % and 1.5 dB, as are most times to settle and
+//! widths. What is not, is what the worst of the seeds makes larger with their number, and zita's
 //! time to settle: its mean over a minute leaves 1 ppm again after some stalls.
 
 mod figures;

@@ -58,9 +58,9 @@ impl Contestant {
     }
 }
 
-/// All of them: rubato with the parameters that its documentation proposes and at its best, the engine's converter between
-/// different rates, with the feature `peers` those libraries that the system has, and the engine's own in either
-/// precision with every kernel that this machine has.
+/// All of them: rubato with the parameters that its documentation proposes and at its best, the
+/// engine's converter between different rates, with the feature `peers` those libraries that the
+/// system has, and the engine's own in either precision with every kernel that this machine has.
 #[must_use]
 pub fn contestants() -> Vec<Contestant> {
     let mut all = vec![

@@ -1,13 +1,15 @@
 //! The system's libraries behind the engine's trait.
 //!
-//! Model: a library takes all the input that is due, and what comes out waits in a queue. The queue begins with as many zeros as the library
-//! has been late in a rehearsal, so that a block is never short: a receiver would have to do the same. What it is late by is its latency.
+//! Model: a library takes all the input that is due, and what comes out waits in a queue. The queue
+//! begins with as many zeros as the library has been late in a rehearsal, so that a block is never
+//! short: a receiver would have to do the same. What it is late by is its latency.
 
 use super::contestants::{Contestant, ContestantError};
 use engine::resample::Resampler;
 use peers::{Library, Peer};
 
-/// Blocks of a rehearsal: by then, the longest filter has filled, and a variable rate has gone through its phases.
+/// Blocks of a rehearsal: by then, the longest filter has filled, and a variable rate has gone
+/// through its phases.
 const REHEARSAL_BLOCKS: usize = 200;
 /// Steps that are rehearsed: the bench's, and none.
 const REHEARSAL_STEPS: [f64; 2] = [super::STEP, 1.0];

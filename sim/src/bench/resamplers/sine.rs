@@ -1,9 +1,10 @@
-//! Least-squares fit of a sine with four parameters: frequency, amplitude, phase (as cosine and sine) and offset (IEEE 1057).
+//! Least-squares fit of a sine with four parameters: frequency, amplitude, phase (as cosine and
+//! sine) and offset (IEEE 1057).
 
 use core::f64::consts::TAU;
 
-/// Most corrections of the frequency, and the one that is small enough to be the last, in cycles over the whole record: the residual
-/// that it leaves is below -180 dB.
+/// Most corrections of the frequency, and the one that is small enough to be the last, in cycles
+/// over the whole record: the residual that it leaves is below -180 dB.
 const MAX_ITERATIONS: usize = 10;
 const LAST_CORRECTION: f64 = 1e-10;
 
@@ -38,7 +39,8 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
         let mut system = [[0.0; 5]; 4];
         for (n, &sample) in samples.iter().enumerate() {
             let (s, c) = at(frequency, n);
-            // The last: what the signal changes by per cycle of the whole record. Time runs from -1/2 to 1/2.
+            // The last: what the signal changes by per cycle of the whole record. Time runs from
+            // -1/2 to 1/2.
             let time = n as f64 / length - 0.5;
             let basis = [c, s, 1.0, TAU * time * (sine * c - cosine * s)];
             let terms = [basis[0], basis[1], basis[2], basis[3], f64::from(sample)];
@@ -54,7 +56,8 @@ pub(super) fn fit(samples: &[f32], frequency: f64) -> Sine {
         }
         parameters = solve(system);
         let correction = parameters[3] / length;
-        // The phase is that at sample 0, half a record before the time that the correction turns around.
+        // The phase is that at sample 0, half a record before the time that the correction turns
+        // around.
         let turned = TAU * correction * -0.5 * length;
         let (s, c) = libm::sincos(turned);
         let [a, b, ..] = parameters;

@@ -1,14 +1,14 @@
 //! The soak: many hours of clocks and streams, with faults and attacks at random, and each glitch
 //! with its cause.
 //!
-//! Model: each run is an hour of a scenario that is drawn by seed and number: a network, a computer,
-//! masters, and every one to three minutes something that happens, of the kinds of [`draw`]. So a run
-//! is reproduced by its seed and number alone, whatever else is run. Every so many runs have a
-//! stream, which is listened to; the others are clocks.
+//! Model: each run is an hour of a scenario that is drawn by seed and number: a network, a
+//! computer, masters, and every one to three minutes something that happens, of the kinds of
+//! [`draw`]. So a run is reproduced by its seed and number alone, whatever else is run. Every so
+//! many runs have a stream, which is listened to; the others are clocks.
 //!
 //! What happens is the cause of what goes wrong until it has ended, and for as long after that as a
-//! receiver may take to recover. A glitch later than that has no cause; a clock that says that it is
-//! locked while it is off by more than [`WRONG_US`] is wrong whatever the cause.
+//! receiver may take to recover. A glitch later than that has no cause; a clock that says that it
+//! is locked while it is off by more than [`WRONG_US`] is wrong whatever the cause.
 
 mod account;
 mod draw;

@@ -10,7 +10,8 @@ fn programme() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/audio/speech_and_music.wav")
 }
 
-/// Each kind comes up, each scenario can be run, and everything has time to be over before the next.
+/// Each kind comes up, each scenario can be run, and everything has time to be over before the
+/// next.
 #[test]
 fn what_is_drawn_can_be_run() {
     let mut causes = BTreeSet::new();

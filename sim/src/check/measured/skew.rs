@@ -1,7 +1,8 @@
 //! Skew: how far apart in time two receivers play the same frame.
 //!
-//! Model: at the end of every trace interval each receiver's latency is known from true clocks, so the difference of two latencies is what an
-//! observer with a microphone at each loudspeaker would measure at that moment.
+//! Model: at the end of every trace interval each receiver's latency is known from true clocks, so
+//! the difference of two latencies is what an observer with a microphone at each loudspeaker would
+//! measure at that moment.
 
 use crate::check::Listening;
 use crate::record::TraceRow;

@@ -155,7 +155,8 @@ fn a_row_counts_in_the_spans_that_hold_its_whole_interval() {
         // Half of the bad second is not the bad second; what else the span holds counts.
         assert_measures(&evidence, metric, span(4.5, 6.0), Some(without));
         assert_measures(&evidence, metric, span(3.0, 4.5), Some(without));
-        // A span without a whole interval has nothing to measure, which is not the same as nothing bad.
+        // A span without a whole interval has nothing to measure, which is not the same as nothing
+        // bad.
         assert_measures(&evidence, metric, span(4.2, 4.8), None);
     }
 }

@@ -164,7 +164,8 @@ fn waves(page: &mut Page<'_>, area: Rect, scale: Scale, colour: Colour, (name, e
     let panel = page.free_panel(area, (from, to), scale, &caption, &legend);
     let ticks = Scale::Linear { low: from, high: to }.ticks(10);
     page.grid(&panel, &ticks);
-    // The window holds a sample or two per pixel: few enough to draw them all. The reference is wide, to show behind a good copy.
+    // The window holds a sample or two per pixel: few enough to draw them all. The reference is
+    // wide, to show behind a good copy.
     for (samples, width, colour) in [(&excerpt.reference, 6.0, REFERENCE), (&excerpt.played, 2.6, colour)] {
         let window = samples.iter().enumerate().take(end).skip(first).filter(|(_, sample)| sample.is_finite());
         let points: Vec<_> = window.map(|(index, sample)| (panel.x(ms(index)), panel.y(f64::from(*sample)))).collect();

@@ -12,8 +12,9 @@ pub(super) struct Tick {
 pub(super) enum Scale {
     /// Proportional.
     Linear { low: f64, high: f64 },
-    /// Proportional up to `linear` on both sides of zero, one more `linear` of height for each decade beyond, up to `limit`.
-    /// Shows a band of 1 ppm and a wobble of 100 ppm in one picture, zero included.
+    /// Proportional up to `linear` on both sides of zero, one more `linear` of height for each
+    /// decade beyond, up to `limit`. Shows a band of 1 ppm and a wobble of 100 ppm in one picture,
+    /// zero included.
     SymLog { linear: f64, limit: f64 },
 }
 
@@ -29,7 +30,8 @@ impl Scale {
     /// Ticks for about `count` labels.
     pub(super) fn ticks(self, count: usize) -> Vec<Tick> {
         match self {
-            // Round steps may leave one label where there is room for more, and one label gives no scale.
+            // Round steps may leave one label where there is room for more, and one label gives no
+            // scale.
             Self::Linear { low, high } => (count..count + 4)
                 .map(|count| linear_ticks(low, high, count))
                 .find(|ticks| ticks.len() >= 3)
@@ -104,8 +106,9 @@ pub(super) fn decade_above(value: f64) -> f64 {
     libm::pow(10.0, libm::ceil(libm::log10(value.max(1e-9)) - 1e-9))
 }
 
-/// A range for a linear scale: quantiles with a margin, so that a single spike does not flatten everything else, but all of the values
-/// where they fit into half as much again. Never empty, never flat, never narrower than `least`.
+/// A range for a linear scale: quantiles with a margin, so that a single spike does not flatten
+/// everything else, but all of the values where they fit into half as much again. Never empty,
+/// never flat, never narrower than `least`.
 pub(super) fn robust_range(values: impl Iterator<Item = f64>, least: f64) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);

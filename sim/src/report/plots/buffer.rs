@@ -98,7 +98,8 @@ fn target(page: &mut Page<'_>, panel: &Panel) {
     panel.level(&mut page.canvas, target, GOAL.fade(0.7));
 }
 
-/// Triangles along the bottom, one row for each receiver that had underruns, at most one every few pixels.
+/// Triangles along the bottom, one row for each receiver that had underruns, at most one every few
+/// pixels.
 fn underruns(page: &mut Page<'_>, panel: &Panel) {
     const APART: f64 = 9.0;
     let mut bottom = panel.area.bottom - 4.0;

@@ -1,8 +1,9 @@
 //! An anti-aliased painter on an RGB buffer.
 //!
-//! Coordinates are pixels with the origin at the top left; a shape's coverage of a pixel is estimated from the distance of
-//! the pixel's centre to the shape's edge. Lines and text are painted here and not by plotters, because its thick lines are neither
-//! anti-aliased nor joined without spikes, and its glyphs lose their side bearings; plotters encodes the finished picture.
+//! Coordinates are pixels with the origin at the top left; a shape's coverage of a pixel is
+//! estimated from the distance of the pixel's centre to the shape's edge. Lines and text are
+//! painted here and not by plotters, because its thick lines are neither anti-aliased nor joined
+//! without spikes, and its glyphs lose their side bearings; plotters encodes the finished picture.
 
 use std::path::Path;
 
@@ -70,7 +71,8 @@ impl Canvas {
         Ok(Self { width, height, pixels, font })
     }
 
-    /// Fills a rectangle whose edges are rounded to whole pixels, so that grids and frames stay crisp.
+    /// Fills a rectangle whose edges are rounded to whole pixels, so that grids and frames stay
+    /// crisp.
     pub(super) fn fill(&mut self, rect: Rect, colour: Colour) {
         let (x0, x1) = span(rect.left.round(), rect.right.round(), self.width);
         let (y0, y1) = span(rect.top.round(), rect.bottom.round(), self.height);
@@ -154,7 +156,8 @@ impl Canvas {
             Anchor::Middle => self.text_width(text, style.size) / 2.0,
             Anchor::End => self.text_width(text, style.size),
         };
-        // The middle of digits and capitals lies about 0.29 of the size above the baseline in this font.
+        // The middle of digits and capitals lies about 0.29 of the size above the baseline in this
+        // font.
         let baseline = (at.1 + 0.29 * f64::from(style.size)).round() as f32;
         let mut pen = (at.0 - shift) as f32;
         let mut previous = None;
@@ -169,7 +172,8 @@ impl Canvas {
 
     fn glyph(&mut self, font: &FontRef<'static>, glyph: ab_glyph::Glyph, style: TextStyle) {
         let mut copies = vec![glyph];
-        // The light face is thin on screens: a second copy, slightly to the right, gives normal and bold weights.
+        // The light face is thin on screens: a second copy, slightly to the right, gives normal and
+        // bold weights.
         let mut second = copies[0].clone();
         second.position.x += if style.bold { 1.0 } else { 0.4 };
         copies.push(second);
@@ -231,7 +235,8 @@ impl Canvas {
     }
 }
 
-/// The whole pixels from `from` to `to` that lie on the canvas. Casts of negative numbers saturate at 0.
+/// The whole pixels from `from` to `to` that lie on the canvas. Casts of negative numbers saturate
+/// at 0.
 fn span(from: f64, to: f64, limit: usize) -> (usize, usize) {
     ((from as usize).min(limit), (to as usize).min(limit))
 }

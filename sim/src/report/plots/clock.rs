@@ -55,7 +55,8 @@ pub(super) fn strip_height(trace: &RunTrace, each: f64) -> f64 {
     each * trace.recordings.len().max(1) as f64 + 6.0
 }
 
-/// One bar of lock states for each receiver, named at its left in the receiver's colour, below a lane for labels.
+/// One bar of lock states for each receiver, named at its left in the receiver's colour, below a
+/// lane for labels.
 pub(super) fn strips(page: &mut Page<'_>, top: f64, bottom: f64, lane: f64) -> Panel {
     let trace = page.trace;
     let rows = || trace.recordings.iter().flat_map(|recording| &recording.rows);

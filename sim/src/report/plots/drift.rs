@@ -44,7 +44,8 @@ pub(super) fn ratio(page: &mut Page<'_>, top: f64, bottom: f64) -> Panel {
         let runs = panel.columns(&recording.rows, |row| Some(row.ratio_ppm));
         panel.series(&mut page.canvas, &runs, index);
     }
-    // Receivers with a card of their own have a truth of their own; equal truths lie on top of each other.
+    // Receivers with a card of their own have a truth of their own; equal truths lie on top of each
+    // other.
     for recording in &trace.recordings {
         panel.truth(&mut page.canvas, &panel.columns(&recording.rows, |row| Some(row.ratio_truth_ppm)));
     }

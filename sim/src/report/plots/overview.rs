@@ -172,9 +172,10 @@ fn label(incident: &Incident, duration_s: f64) -> String {
     text
 }
 
-/// Row and left edge for each label; `labels` are (line, width) from left to right. A label stands at the right of its line, or at the
-/// left where it would leave the picture. Lines run down, so a label may only take a row when its line finds all rows
-/// below free, and no line runs through it; a label that finds no such row is left out.
+/// Row and left edge for each label; `labels` are (line, width) from left to right. A label stands
+/// at the right of its line, or at the left where it would leave the picture. Lines run down, so a
+/// label may only take a row when its line finds all rows below free, and no line runs through it;
+/// a label that finds no such row is left out.
 fn place(labels: &[(f64, f64)], right: f64) -> Vec<Option<(usize, f64)>> {
     let mut ends = [f64::NEG_INFINITY; MOST_ROWS];
     // Lines, and the rows in which they begin.

@@ -48,7 +48,8 @@ impl Entry {
     }
 }
 
-/// More receivers than this have their legend in a row below the heading, where there is room for their names.
+/// More receivers than this have their legend in a row below the heading, where there is room for
+/// their names.
 const MOST_IN_PANEL: usize = 3;
 
 /// The receivers' part of a panel's legend, drawn as lines.
@@ -205,8 +206,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A row of entries that ends at the right edge; returns where it starts. Crowded ones get smaller letters, and the
-    /// longest are shortened where even that is too wide for `room`.
+    /// A row of entries that ends at the right edge; returns where it starts. Crowded ones get
+    /// smaller letters, and the longest are shortened where even that is too wide for `room`.
     fn legend(&mut self, y: f64, entries: &[Entry], room: f64) -> f64 {
         const SWATCH: f64 = 34.0;
         const SMALL: f32 = 19.0;

@@ -47,8 +47,8 @@ impl Panel {
         decimate(rows.iter().map(|row| (self.x(row.time_s), value(row))))
     }
 
-    /// A series: its mean as a line and, where a pixel holds many rows, their extremes as a translucent band. Values
-    /// beyond the scale get a small triangle at the edge.
+    /// A series: its mean as a line and, where a pixel holds many rows, their extremes as a
+    /// translucent band. Values beyond the scale get a small triangle at the edge.
     pub(super) fn series(&self, canvas: &mut Canvas, runs: &[Vec<Column>], receiver: usize) {
         self.series_in(canvas, runs, theme::receiver(receiver), theme::stroke(receiver));
     }

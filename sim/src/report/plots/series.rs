@@ -11,8 +11,8 @@ pub(super) struct Column {
     pub(super) high: f64,
 }
 
-/// Runs of columns without gaps: `None` and values that are not finite end a run. A picture then costs its width and not its rows,
-/// and the extremes of each pixel survive.
+/// Runs of columns without gaps: `None` and values that are not finite end a run. A picture then
+/// costs its width and not its rows, and the extremes of each pixel survive.
 pub(super) fn decimate(points: impl Iterator<Item = (f64, Option<f64>)>) -> Vec<Vec<Column>> {
     let mut runs = Vec::new();
     let mut run = Vec::new();
@@ -137,8 +137,9 @@ pub(super) fn fine_bin_width_s(trace: &RunTrace, duration_s: f64) -> f64 {
     steps.into_iter().find(|step| *step >= least).unwrap_or(least)
 }
 
-/// Where to look into an excerpt: its middle, where the moment lies that it was cut for. A receiver that has drifted away differs from the
-/// reference everywhere, so the difference cannot tell. Start and end are indices.
+/// Where to look into an excerpt: its middle, where the moment lies that it was cut for. A receiver
+/// that has drifted away differs from the reference everywhere, so the difference cannot tell.
+/// Start and end are indices.
 pub(super) fn excerpt_window(excerpt: &AudioExcerpt) -> (usize, usize) {
     const WINDOW_MS: usize = 40;
     let length = excerpt.played.len().max(excerpt.reference.len());

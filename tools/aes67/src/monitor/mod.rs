@@ -1,7 +1,10 @@
-//! `aes67 monitor`: what is on the network, on one screen: grandmasters, streams, and how well each flows.
+//! `aes67 monitor`: what is on the network, on one screen: grandmasters, streams, and how well each
+//! flows.
 //!
-//! Model: announcements are heard by SAP, masters by their Announces in any domain, and each announced stream is joined to count its packets. How late packets are is told against
-//! PTP where the stream is on it and our own client is locked: the time from the last frame of a packet to its arrival.
+//! Model: announcements are heard by SAP, masters by their Announces in any domain, and each
+//! announced stream is joined to count its packets. How late packets are is told against PTP where
+//! the stream is on it and our own client is locked: the time from the last frame of a packet to
+//! its arrival.
 
 mod masters;
 mod streams;
@@ -30,7 +33,8 @@ A stream's `late` is the time from a packet's last frame to its arrival, by PTP:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MonitorArguments {
-    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there is only one
+    /// Network interface, by name, address or index (`aes67 interfaces`); may be left out if there
+    /// is only one
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
 

@@ -18,7 +18,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Frames that the engine resamples in one go.
 pub(super) const BLOCK_FRAMES: usize = 1024;
-/// What a callback should ask for at most: what is left of the latency is for late packets. Cards' own defaults reach from 5 to 340 ms.
+/// What a callback should ask for at most: what is left of the latency is for late packets. Cards'
+/// own defaults reach from 5 to 340 ms.
 const CALLBACK: Nanos = Nanos::from_millis(10);
 /// Share of the latency that a callback should take at most.
 const CALLBACKS_OF_LATENCY: i64 = 4;
@@ -34,7 +35,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// The card whose name contains `wanted`, or the default one, at the streams' rate if it has that.
+    /// The card whose name contains `wanted`, or the default one, at the streams' rate if it has
+    /// that.
     pub(super) fn open(wanted: Option<&str>, rate: SampleRate, channels: usize) -> Result<Self> {
         with_words_logged(|| Self::look_for(wanted, rate, channels))
     }
@@ -103,7 +105,8 @@ impl Opened {
         let call_back = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
             let now = clock::now();
             if work.is_none() {
-                // The library's thread has the priority of any other: a busy computer would hold it up.
+                // The library's thread has the priority of any other: a busy computer would hold it
+                // up.
                 net::ask_for_real_time();
                 work = mixer.take();
             }
@@ -140,7 +143,8 @@ fn untold_latency(_: &cpal::Device, _: SampleRate, _: u32) -> Nanos {
     Nanos::ZERO
 }
 
-/// The stream's rate if the card has it, with the channels of the stream, or else the fewest that hold them; and the widest samples that are known.
+/// The stream's rate if the card has it, with the channels of the stream, or else the fewest that
+/// hold them; and the widest samples that are known.
 fn choose(
     device: &cpal::Device,
     rate: SampleRate,

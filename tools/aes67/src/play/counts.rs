@@ -77,7 +77,8 @@ impl Counts {
         }
     }
 
-    /// Adds what has come since `seen`. Packets that were missed may come late: that count may fall.
+    /// Adds what has come since `seen`. Packets that were missed may come late: that count may
+    /// fall.
     fn add(&mut self, now: &Self, seen: &Self) {
         self.received += now.received.saturating_sub(seen.received);
         self.lost += now.lost - seen.lost;

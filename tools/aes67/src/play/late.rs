@@ -1,4 +1,5 @@
-//! A latency that is too short for a stream: packets come too late not once, but again and again. A sender's bursts do that, for as long as it sends.
+//! A latency that is too short for a stream: packets come too late not once, but again and again. A
+//! sender's bursts do that, for as long as it sends.
 
 use engine::{LocalTime, Nanos};
 
@@ -17,7 +18,8 @@ pub(super) struct LatePackets {
 }
 
 impl LatePackets {
-    /// Takes the number of late packets so far; returns whether it is to be told now, which it is once.
+    /// Takes the number of late packets so far; returns whether it is to be told now, which it is
+    /// once.
     pub(super) fn look(&mut self, now: LocalTime, count: u64) -> bool {
         let more = count > self.count;
         self.count = count;

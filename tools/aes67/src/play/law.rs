@@ -8,7 +8,8 @@ use engine::receive::{DriftInput, DriftLaw, FusedDrift};
 pub(super) enum Law {
     /// As fast as it is sent, by measured rates.
     Measured(FusedDrift),
-    /// As fast as the card has it: nothing is resampled, and now and then the position jumps, crossfaded.
+    /// As fast as the card has it: nothing is resampled, and now and then the position jumps,
+    /// crossfaded.
     Free,
 }
 

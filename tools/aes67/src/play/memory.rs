@@ -1,6 +1,8 @@
-//! What is remembered of sound cards from one run to the next: their crystals' error, so that a stream starts with the right rate.
+//! What is remembered of sound cards from one run to the next: their crystals' error, so that a
+//! stream starts with the right rate.
 //!
-//! One small JSON file in the user's state folder (XDG). It is a help and no more: if it cannot be read or written, playing goes on without.
+//! One small JSON file in the user's state folder (XDG). It is a help and no more: if it cannot be
+//! read or written, playing goes on without.
 
 use crate::whole_file;
 use engine::Ppb;

@@ -1,7 +1,9 @@
 //! `aes67 play`: streams on a sound card, in a file, or nowhere.
 //!
-//! Model: the card's callback pulls the engine, and nothing is between but the sum of the streams. A file and `null` are a card without hardware: a thread calls back by the
-//! host's clock, with a crystal error of choice. A card that is lost is opened anew until it is back; a network that is lost needs nothing but patience. Both are said.
+//! Model: the card's callback pulls the engine, and nothing is between but the sum of the streams.
+//! A file and `null` are a card without hardware: a thread calls back by the host's clock, with a
+//! crystal error of choice. A card that is lost is opened anew until it is back; a network that is
+//! lost needs nothing but patience. Both are said.
 
 #[cfg(feature = "cpal")]
 mod card;
@@ -80,8 +82,8 @@ pub(crate) struct PlayArguments {
     #[arg(required = true, value_name = "STREAM")]
     streams: Vec<String>,
 
-    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of a redundant stream. A
-    /// stream's own ?interface=IF goes before it
+    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of
+    /// a redundant stream. A stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
@@ -100,7 +102,8 @@ pub(crate) struct PlayArguments {
     #[arg(long, value_name = "FILE|null", conflicts_with = "device")]
     output: Option<String>,
 
-    /// For each output, in order, the stream's channel that it plays, counted from 1, or `-`; once for each stream
+    /// For each output, in order, the stream's channel that it plays, counted from 1, or `-`; once
+    /// for each stream
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = parse_channels)]
     channels: Vec<Channels>,
 
@@ -113,7 +116,8 @@ pub(crate) struct PlayArguments {
     #[arg(long)]
     latency_strict: bool,
 
-    /// Give up, and say why, if the PTP, Livewire or system clock is not known after this many seconds
+    /// Give up, and say why, if the PTP, Livewire or system clock is not known after this many
+    /// seconds
     #[arg(long, value_name = "SECONDS")]
     wait: Option<f64>,
 
@@ -136,7 +140,8 @@ pub(crate) struct PlayArguments {
     #[arg(long, default_value_t = 480, requires = "output", value_parser = clap::value_parser!(u32).range(16..=8192))]
     block: u32,
 
-    /// Write a trace to this CSV file, a row a second, which the simulator shows (`sim replay FILE`)
+    /// Write a trace to this CSV file, a row a second, which the simulator shows
+    /// (`sim replay FILE`)
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 

@@ -19,7 +19,8 @@ use net::stream::{LegConfig, Receiver};
 use net::timeline::Timeline;
 use std::sync::Arc;
 
-/// How long the first frame of a packet waits, unless it is asked for; and how far late packets may raise that.
+/// How long the first frame of a packet waits, unless it is asked for; and how far late packets may
+/// raise that.
 const LATENCY: Nanos = Nanos::from_millis(40);
 const LATENCY_LIMIT: Nanos = Nanos::from_millis(250);
 /// The rate of a card is worth remembering once it was measured for so long.
@@ -123,7 +124,8 @@ fn remembered_name(arguments: &PlayArguments) -> Option<String> {
     arguments.output.is_none().then(|| arguments.device.clone().unwrap_or_else(|| "default".to_owned()))
 }
 
-/// What each stream plays on which output: as was said, or else one stream beside the other while they fit, or on top of each other.
+/// What each stream plays on which output: as was said, or else one stream beside the other while
+/// they fit, or on top of each other.
 fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     let inputs = |stream: &Stream| stream.target.stream.format.channels();
     let fit = streams.iter().map(inputs).sum::<usize>() <= MAX_CHANNELS;
@@ -137,7 +139,8 @@ fn layout(streams: &[Stream]) -> Vec<Vec<Option<usize>>> {
     maps
 }
 
-/// A map for all outputs. A single channel plays on all of them; what has no output of its own plays on those that there are.
+/// A map for all outputs. A single channel plays on all of them; what has no output of its own
+/// plays on those that there are.
 fn spread(map: &[Option<usize>], outputs: usize) -> Vec<Option<usize>> {
     match map {
         [Some(only)] => vec![Some(*only); outputs],

@@ -20,7 +20,8 @@ const WORST_PPM: f64 = 1000.0;
 const FULL_SCALE: f32 = 8_388_608.0;
 /// Samples of 3 bytes that a WAV file holds, with room for its header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 3;
-/// A card that was not served for so long has played silence, because no queue is that long (see `CardClock`): what was due meanwhile is left out.
+/// A card that was not served for so long has played silence, because no queue is that long (see
+/// `CardClock`): what was due meanwhile is left out.
 const LEFT_OUT: Nanos = Nanos::from_secs(1);
 /// Callbacks between two updates of the file's header.
 const FLUSH_CALLBACKS: u64 = 200;

@@ -1,6 +1,7 @@
 //! `--trace FILE`: the trace that the simulator writes, from a real network.
 //!
-//! What the simulator knows and we do not (the truth of clocks and rates, what a listener would have heard, what the network lost) stays empty.
+//! What the simulator knows and we do not (the truth of clocks and rates, what a listener would
+//! have heard, what the network lost) stays empty.
 
 use super::counts::Counts;
 use crate::failure::{Failure, Result};

@@ -73,7 +73,8 @@ impl View<'_> {
         }
     }
 
-    /// From the time that the sender stamped a frame with to its sound, as far as the card tells of itself. `None` while playback is by arrivals.
+    /// From the time that the sender stamped a frame with to its sound, as far as the card tells of
+    /// itself. `None` while playback is by arrivals.
     fn latency(&self) -> Option<Nanos> {
         Some(self.status.playout.link_offset? + self.card_latency.unwrap_or_default())
     }

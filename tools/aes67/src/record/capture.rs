@@ -1,9 +1,12 @@
 //! Packets to a continuous recording, by their place on the media timeline.
 //!
-//! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by either leg; then they are passed on, and those that never came are
-//! silence. A new source, or a jump of the timestamps that a second packet confirms, is a restart. A sender that was restarted on its media clock, such as PTP, goes on at the place
-//! that its timestamps say; another one, on a timeline of its own, after as much silence as nothing came for. While nothing comes, silence follows by a second or two. So
-//! the recording is as long as it takes. Sans-IO: time is an argument.
+//! Model: frames wait for [`DEPTH`] of media time, so that packets may come in any order and by
+//! either leg; then they are passed on, and those that never came are silence. A new source, or a
+//! jump of the timestamps that a second packet confirms, is a restart. A sender that was restarted
+//! on its media clock, such as PTP, goes on at the place that its timestamps say; another one, on a
+//! timeline of its own, after as much silence as nothing came for. While nothing comes, silence
+//! follows by a second or two. So the recording is as long as it takes. Sans-IO: time is an
+//! argument.
 
 use crate::intruders::Seen;
 use engine::receive::{
@@ -233,8 +236,8 @@ impl Capture {
         self.take(datagram)
     }
 
-    /// Whether a packet goes on with the stream. One of another source is not asked about, unless it
-    /// may be the stream's next.
+    /// Whether a packet goes on with the stream. One of another source is not asked about, unless
+    /// it may be the stream's next.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let header = packet.header;
         let frames = self.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
@@ -388,7 +391,8 @@ impl Capture {
         now.since(left.at) < LEGS_APART && away as f64 <= self.format.sample_rate().frames_in(LEGS_APART)
     }
 
-    /// Begins another timeline with a packet of so many frames, the first of which was there before it could be sent.
+    /// Begins another timeline with a packet of so many frames, the first of which was there before
+    /// it could be sent.
     fn restart(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Frames {
         let before = self.timeline.zip(self.expected(now));
         if let Some((timeline, (expected, _))) = before {
@@ -458,7 +462,8 @@ mod tests {
         }
     }
 
-    /// The packet number `index` of a stream in which frame n has the value n + 1, offset to a timestamp near its wrap.
+    /// The packet number `index` of a stream in which frame n has the value n + 1, offset to a
+    /// timestamp near its wrap.
     fn packet(index: u32, ssrc: u32, origin: u32) -> Vec<u8> {
         let header = RtpHeader {
             marker: false,

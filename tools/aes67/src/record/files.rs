@@ -1,4 +1,5 @@
-//! The files of one stream's recording: their names, where one ends and the next begins, and what time each begins at.
+//! The files of one stream's recording: their names, where one ends and the next begins, and what
+//! time each begins at.
 
 use super::capture::{Audio, Block};
 use super::stamp::Anchor;
@@ -87,7 +88,8 @@ impl Files {
         Ok(())
     }
 
-    /// Makes the file whole, so that a crash loses only what comes after; and tells it its time, if that is known by now.
+    /// Makes the file whole, so that a crash loses only what comes after; and tells it its time, if
+    /// that is known by now.
     pub(super) fn keep_valid(&mut self, anchor: Option<&Anchor>) -> Result<()> {
         if self.is_over {
             return Ok(());

@@ -1,8 +1,9 @@
 //! `aes67 record`: streams into WAV files, bit for bit.
 //!
-//! Model: the media timeline is what is recorded: every frame has its place by its RTP timestamp, so nothing is resampled, no clock is needed, and what is lost is silence of
-//! the right length. A network thread places packets and passes whole blocks on; files are written by another thread, because disks make one wait. PTP, where
-//! it can be followed, only tells when a file begins.
+//! Model: the media timeline is what is recorded: every frame has its place by its RTP timestamp,
+//! so nothing is resampled, no clock is needed, and what is lost is silence of the right length. A
+//! network thread places packets and passes whole blocks on; files are written by another thread,
+//! because disks make one wait. PTP, where it can be followed, only tells when a file begins.
 
 mod capture;
 mod files;
@@ -58,8 +59,8 @@ pub(crate) struct RecordArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of a redundant stream. A
-    /// stream's own ?interface=IF goes before it
+    /// Network interface, by name, address or index (`aes67 interfaces`); twice for the two legs of
+    /// a redundant stream. A stream's own ?interface=IF goes before it
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 

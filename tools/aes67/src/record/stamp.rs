@@ -1,4 +1,5 @@
-//! When a frame was captured: by PTP where the sender is on it, else by the system's clock and the packet's arrival.
+//! When a frame was captured: by PTP where the sender is on it, else by the system's clock and the
+//! packet's arrival.
 
 use engine::clock::ClockReading;
 use engine::receive::MediaClock;
@@ -7,7 +8,8 @@ use net::clock;
 use net::ptp::PtpStatus;
 
 const NANOS_PER_DAY: i128 = 86_400 * NANOS_PER_SECOND as i128;
-/// PTP's time of day is believed if it is this near to the system's. A grandmaster may count its uptime.
+/// PTP's time of day is believed if it is this near to the system's. A grandmaster may count its
+/// uptime.
 const PLAUSIBLE: Nanos = Nanos::from_secs(3600);
 /// A sender whose timestamps are further than this from PTP is not on it.
 const ON_PTP: Nanos = Nanos::from_secs(1);
@@ -41,7 +43,8 @@ impl Stamp {
     }
 }
 
-/// The Gregorian date of a day, counted from 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+/// The Gregorian date of a day, counted from 1970-01-01 (Hinnant, "chrono-compatible low-level date
+/// algorithms").
 fn civil(day: i128) -> (i128, i128, i128) {
     let day = day + 719_468;
     let era = day.div_euclid(146_097);

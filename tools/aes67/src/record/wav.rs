@@ -1,8 +1,10 @@
 //! WAV files that are whole at any time, of any length, and that know when they began.
 //!
-//! Model: the header has a fixed length, and is written anew, in its place, whenever that is asked for. So a crash loses what was written since, and a full disk, which
-//! lets a header be rewritten, nothing. A file that grows beyond 4 GiB becomes an RF64 one (EBU Tech 3306): the space for its 64-bit lengths is there from the beginning. The time of the
-//! first sample is in a `bext` chunk (EBU Tech 3285), in UTC.
+//! Model: the header has a fixed length, and is written anew, in its place, whenever that is asked
+//! for. So a crash loses what was written since, and a full disk, which lets a header be rewritten,
+//! nothing. A file that grows beyond 4 GiB becomes an RF64 one (EBU Tech 3306): the space for its
+//! 64-bit lengths is there from the beginning. The time of the first sample is in a `bext` chunk
+//! (EBU Tech 3285), in UTC.
 
 use super::stamp::Stamp;
 use engine::rtp::format::{Encoding, StreamFormat};
@@ -129,7 +131,8 @@ impl WavFile {
         if self.data_bytes % 2 == 1 { self.file.write_all(&[0]) } else { Ok(()) }
     }
 
-    /// Ends a file that cannot be written any more: it has the whole frames that fitted, and tells so.
+    /// Ends a file that cannot be written any more: it has the whole frames that fitted, and tells
+    /// so.
     pub(super) fn give_up(&mut self) {
         self.pending.clear();
         // What is already in the file is not lost by a length that cannot be told.

@@ -12,7 +12,8 @@ pub(crate) enum Language {
     Toml,
 }
 
-/// The line, from 1, of the value at a path such as `stream[1].channels`, or of as much of it as there is.
+/// The line, from 1, of the value at a path such as `stream[1].channels`, or of as much of it as
+/// there is.
 pub(crate) fn line_of(text: &str, language: Language, path: &str) -> usize {
     let steps: Vec<&str> = path.split(['.', '[', ']']).filter(|step| !step.is_empty() && *step != "?").collect();
     let offset = match language {

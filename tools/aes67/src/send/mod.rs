@@ -1,6 +1,8 @@
-//! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions and announcements.
+//! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions
+//! and announcements.
 //!
-//! Model: one source, any number of streams that pick channels of it, one clock. The command line says the same as a configuration file ([`plan`]).
+//! Model: one source, any number of streams that pick channels of it, one clock. The command line
+//! says the same as a configuration file ([`plan`]).
 
 mod channels;
 mod locate;
@@ -108,11 +110,13 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "SECONDS", conflicts_with = "no_wait")]
     wait: Option<f64>,
 
-    /// With --clock system: the grandmaster that disciplines the system's clock, for the description
+    /// With --clock system: the grandmaster that disciplines the system's clock, for the
+    /// description
     #[arg(long, value_name = "IDENTITY:DOMAIN")]
     grandmaster: Option<String>,
 
-    /// Do not wait for the clock: begin by this computer's crystal, and jump when the clock is known
+    /// Do not wait for the clock: begin by this computer's crystal, and jump when the clock is
+    /// known
     #[arg(long)]
     no_wait: bool,
 

@@ -1,6 +1,7 @@
 //! What is to be sent, as the command line or a configuration file says it.
 //!
-//! The file is TOML or JSON with the same keys. Whatever is wrong with it is told with file, line and key.
+//! The file is TOML or JSON with the same keys. Whatever is wrong with it is told with file, line
+//! and key.
 
 use super::channels::ChannelList;
 use super::locate::{Language, line_at, line_of};
@@ -35,7 +36,8 @@ pub(crate) struct Plan {
     pub(crate) ptp_domain: Option<Domain>,
     #[serde(default, skip_serializing_if = "PtpPlan::is_empty")]
     pub(crate) ptp: PtpPlan,
-    /// With `clock = "system"`: the grandmaster that disciplines the system's clock, for the description.
+    /// With `clock = "system"`: the grandmaster that disciplines the system's clock, for the
+    /// description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grandmaster: Option<Grandmaster>,
     /// Send nothing before the clock is known.
@@ -442,7 +444,8 @@ impl Origin {
 }
 
 impl Plan {
-    /// Reads a file: JSON if its name ends in `.json`, or if it begins with a brace, else TOML. Paths in it are as seen from its folder.
+    /// Reads a file: JSON if its name ends in `.json`, or if it begins with a brace, else TOML.
+    /// Paths in it are as seen from its folder.
     pub(crate) fn load(file: &Path) -> Result<(Self, Origin)> {
         let text = text_file::read(file)?;
         let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))

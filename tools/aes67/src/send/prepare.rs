@@ -1,4 +1,5 @@
-//! From a plan to streams that can be started: whatever does not fit is found here, before anything is sent.
+//! From a plan to streams that can be started: whatever does not fit is found here, before anything
+//! is sent.
 
 use super::channels::ChannelList;
 use super::material::Material;
@@ -95,7 +96,8 @@ pub(crate) fn streams(
     Ok(prepared)
 }
 
-/// Where both streams would go. The legs of one stream may have addresses of the other's on another network.
+/// Where both streams would go. The legs of one stream may have addresses of the other's on another
+/// network.
 fn common(one: &SenderConfig, other: &SenderConfig, one_network: bool) -> Option<SocketAddr> {
     let pairs = Leg::ALL.into_iter().flat_map(|leg| Leg::ALL.map(|other| (leg, other)));
     let mut on_one_network = pairs.filter(|(leg, other)| one_network || leg == other);

@@ -1,6 +1,8 @@
-//! `aes67 send --init`: asks what is needed, one thing after the other, and writes a configuration file.
+//! `aes67 send --init`: asks what is needed, one thing after the other, and writes a configuration
+//! file.
 //!
-//! An empty answer takes what is proposed; a wrong one is told what would be right, and asked for again.
+//! An empty answer takes what is proposed; a wrong one is told what would be right, and asked for
+//! again.
 
 use super::channels::ChannelList;
 use super::locate::Language;

@@ -1,4 +1,5 @@
-//! Whether what might be the name of a stream is a file or URL that was mistyped: nobody should wait for that to be announced.
+//! Whether what might be the name of a stream is a file or URL that was mistyped: nobody should
+//! wait for that to be announced.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -129,9 +129,11 @@ const PACKET_FRAMES: usize = 48;
 /// Frames by which a place in noise is known.
 const PROBE_FRAMES: usize = 4;
 
-/// Fails unless what was recorded is what was sent, from its first frame to its last, as far as the two programs give account: on a machine that stands still the sender leaves
-/// packets out and the kernel drops some, and their logs, `said` and `heard`, tell how many. There is silence instead, or nothing at the ends; what there is must be right. Of what
-/// `goes_on` behind a recording its end is not missed.
+/// Fails unless what was recorded is what was sent, from its first frame to its last, as far as the
+/// two programs give account: on a machine that stands still the sender leaves packets out and the
+/// kernel drops some, and their logs, `said` and `heard`, tell how many. There is silence instead,
+/// or nothing at the ends; what there is must be right. Of what `goes_on` behind a recording its
+/// end is not missed.
 pub(crate) fn assert_recorded(
     (heard, said): (&str, &str),
     (recorded, sent): (&[i32], &[i32]),

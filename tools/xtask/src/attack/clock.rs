@@ -1,7 +1,9 @@
-//! One attack on PTP: a grandmaster of linuxptp, clients of ours and one of linuxptp, and the attacker, on one wire.
+//! One attack on PTP: a grandmaster of linuxptp, clients of ours and one of linuxptp, and the
+//! attacker, on one wire.
 //!
-//! All hosts have one clock, the system's, which ptp4l serves and nobody steers: so the error of a client is what it says of the system's clock, and that of ptp4l its
-//! own `master offset`. The latter is what each Sync says, before any filter: the bare measurement is what is compared with.
+//! All hosts have one clock, the system's, which ptp4l serves and nobody steers: so the error of a
+//! client is what it says of the system's clock, and that of ptp4l its own `master offset`. The
+//! latter is what each Sync says, before any filter: the bare measurement is what is compared with.
 
 use super::forge::{BEGINS, COMMAND, ENDS};
 use super::judge::{Client, LOCKED, Sample, Times, faults, microseconds};
@@ -15,7 +17,8 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The grandmaster, linuxptp's client and the attacker; our clients have the letters from `d` on, without `f`, because `vf` is a word of `ip link`.
+/// The grandmaster, linuxptp's client and the attacker; our clients have the letters from `d` on,
+/// without `f`, because `vf` is a word of `ip link`.
 const GRANDMASTER: char = 'a';
 const PEER: char = 'b';
 pub(super) const ATTACKER: char = 'c';
@@ -24,7 +27,8 @@ const CLIENTS: [char; 4] = ['d', 'e', 'g', 'h'];
 const LOCK_S: u32 = 25;
 /// And so long before the attack begins.
 const SETTLING: Duration = Duration::from_secs(4);
-/// After the end of the attack clients are watched at least and at most so long: a clock may go wrong by what it learned meanwhile.
+/// After the end of the attack clients are watched at least and at most so long: a clock may go
+/// wrong by what it learned meanwhile.
 const WATCH: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(30));
 /// Clients that start during an attack do so this long after its begin.
 const START_AFTER: Duration = Duration::from_secs(1);
@@ -289,7 +293,8 @@ fn samples(start_s: f64, log: &str) -> Vec<Sample> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(sample).collect()
 }
 
-/// What ptp4l said: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at each Sync. It says 0 until it knows the path's delay.
+/// What ptp4l said: `ptp4l[12.345]: master offset -123 s0 freq +0 path delay 456` at each Sync. It
+/// says 0 until it knows the path's delay.
 fn offsets(zero_monotonic_s: f64, log: &str) -> Vec<Sample> {
     let sample = |line: &str| {
         let (head, rest) = line.split_once("]: master offset")?;

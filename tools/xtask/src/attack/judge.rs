@@ -3,14 +3,16 @@
 use super::rows::{Bar, Meets};
 use std::collections::BTreeMap;
 
-/// A clock that says it is locked, or that it holds the time of a master, is not further off than this. A crystal that is known to 1 ppm takes a quarter of an hour for it.
+/// A clock that says it is locked, or that it holds the time of a master, is not further off than
+/// this. A crystal that is known to 1 ppm takes a quarter of an hour for it.
 const USED_WITHIN_US: f64 = 1000.0;
 /// After an attack a clock is locked and this right within [`RECOVERY_S`].
 const RIGHT_WITHIN_US: f64 = 100.0;
 const RECOVERY_S: f64 = 10.0;
 /// A clock is right again when it is so for this long.
 const STAYS_S: f64 = 3.0;
-/// A client that starts while Announces are forged is locked within this. Without an attack it is in 3 s or so.
+/// A client that starts while Announces are forged is locked within this. Without an attack it is
+/// in 3 s or so.
 const START_S: f64 = 10.0;
 /// The states of a clock whose time is used: it is followed, or carried on without its master.
 pub(super) const LOCKED: &str = "LOCKED";

@@ -1,8 +1,9 @@
-//! `cargo xtask attack`: what a stranger on the network can do to our clocks, beside a client of linuxptp that has to bear the same, to
-//! streams, and to announcements.
+//! `cargo xtask attack`: what a stranger on the network can do to our clocks, beside a client of
+//! linuxptp that has to bear the same, to streams, and to announcements.
 //!
-//! Each row of the table is one attack, in hosts of its own: see [`clock`] and [`stream`] for how it is measured and what is held against it, and [`rows`] for the list, to
-//! which a new attack is added. Some rows run at once: their programs sleep most of the time.
+//! Each row of the table is one attack, in hosts of its own: see [`clock`] and [`stream`] for how
+//! it is measured and what is held against it, and [`rows`] for the list, to which a new attack is
+//! added. Some rows run at once: their programs sleep most of the time.
 
 mod clock;
 pub(crate) mod forge;
@@ -50,7 +51,8 @@ pub(crate) struct AttackArgs {
     #[arg(long)]
     list: bool,
 
-    /// Run only the attacks of this name, or whose names begin so; repeat the option or separate names with commas
+    /// Run only the attacks of this name, or whose names begin so; repeat the option or separate
+    /// names with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
@@ -196,7 +198,8 @@ pub(crate) fn forged_names() -> Vec<&'static str> {
     rows::all().filter(is_forged).map(|row| row.name).collect()
 }
 
-/// How busy the machine is: on one with less processors than that, figures of sound are also its own.
+/// How busy the machine is: on one with less processors than that, figures of sound are also its
+/// own.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let last_minutes = text.split(' ').nth(1).map(|load| format!("; load of the last 5 minutes: {load}"));

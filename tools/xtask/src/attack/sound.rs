@@ -12,7 +12,8 @@ pub(super) const WINDOW_S: f64 = WINDOW as f64 / RATE_HZ;
 /// The tone is right if its amplitude is within 1 dB, and what is not the tone is 40 dB below it.
 const AMPLITUDES: std::ops::Range<f64> = AMPLITUDE * 0.891..AMPLITUDE * 1.122;
 const RESIDUAL_RMS: f64 = AMPLITUDE / 100.0;
-/// More than the tone can make of itself, whatever is cut or turned: somebody else is heard. Noise of full scale reaches it in 1 ms of a window.
+/// More than the tone can make of itself, whatever is cut or turned: somebody else is heard. Noise
+/// of full scale reaches it in 1 ms of a window.
 const FOREIGN_RMS: f64 = 1.5 * AMPLITUDE;
 
 /// What a window holds.

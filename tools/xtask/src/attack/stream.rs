@@ -1,6 +1,8 @@
-//! One attack on a stream or its announcement: a sender of ours, a player and a recorder or a listener to announcements, and the attacker, on one wire.
+//! One attack on a stream or its announcement: a sender of ours, a player and a recorder or a
+//! listener to announcements, and the attacker, on one wire.
 //!
-//! The sender sends a tone, by its computer's crystal: no clock is there to be attacked. What the player and the recorder wrote is looked at in [`sound`](super::sound).
+//! The sender sends a tone, by its computer's crystal: no clock is there to be attacked. What the
+//! player and the recorder wrote is looked at in [`sound`](super::sound).
 
 use super::clock::begin;
 use super::judge::Times;
@@ -22,7 +24,8 @@ const OTHER: char = 'd';
 const HOSTS: [char; 4] = [SENDER, PLAYER, super::clock::ATTACKER, OTHER];
 const NAME: &str = "Studio";
 const DESCRIPTION: &str = "studio.sdp";
-/// A stream plays for so long before it is attacked, and is watched for so long afterwards: an announcement is repeated every 5 s here.
+/// A stream plays for so long before it is attacked, and is watched for so long afterwards: an
+/// announcement is repeated every 5 s here.
 const SETTLING: Duration = Duration::from_secs(3);
 const WATCH: Duration = Duration::from_secs(7);
 /// A sender that begins during an attack does so this long after its begin.
@@ -161,7 +164,8 @@ impl Scene<'_> {
         self.wire.start(command)
     }
 
-    /// Waits until the player plays, and a while longer. Whoever plays by a name waits for the next announcement first.
+    /// Waits until the player plays, and a while longer. Whoever plays by a name waits for the next
+    /// announcement first.
     fn wait_playing(&self, players: &[(&'static str, f64, Running)]) -> Result<()> {
         for (_, _, player) in players.iter().filter(|(name, ..)| *name == "play") {
             if !player.poll(20, |log| log.contains("PLAYING")) {
@@ -172,7 +176,8 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Ends a listener, and reads what it wrote: up to its end, or from when it created the file if it had ended by itself.
+    /// Ends a listener, and reads what it wrote: up to its end, or from when it created the file if
+    /// it had ended by itself.
     fn end(&self, (name, start_s, mut running): (&'static str, f64, Running)) -> Result<Listener> {
         let (is_over, stopped_s) = (running.is_over(), self.zero.elapsed().as_secs_f64());
         let said = running.stop();

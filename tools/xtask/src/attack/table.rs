@@ -16,8 +16,9 @@ pub(super) trait Outcome {
     fn json(&self) -> Value;
 }
 
-/// What is above each part. `LOCKED` and `HOLDOVER` are the largest errors in these states from the begin of the attack on; `right after` is the time from its end until a
-/// clock is locked and right, or until the stream alone is heard; of attacks that meet a start, from the start.
+/// What is above each part. `LOCKED` and `HOLDOVER` are the largest errors in these states from the
+/// begin of the attack on; `right after` is the time from its end until a clock is locked and
+/// right, or until the stream alone is heard; of attacks that meet a start, from the start.
 pub(super) fn head(target: Target) -> &'static str {
     match target {
         Target::Clock => {

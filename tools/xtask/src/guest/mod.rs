@@ -1,8 +1,11 @@
-//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on hosts that have none, and with a [time of its own](Time) if need be.
+//! `cargo xtask guest-fetch`: a Linux guest for QEMU with network cards that stamp packets, on
+//! hosts that have none, and with a [time of its own](Time) if need be.
 //!
-//! Model: the kernel is Debian's, with its modules; the cards are a module of ours (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
-//! host's, read-only but for `/run`; it runs one script, and ends. Nothing is installed: packages are unpacked in cargo's target folder. QEMU emulates the processor, so this takes
-//! no privileges of virtualisation.
+//! Model: the kernel is Debian's, with its modules; the cards are a module of ours
+//! (`stamping_nic.c`), built with Debian's headers of that kernel. The guest's files are the
+//! host's, read-only but for `/run`; it runs one script, and ends. Nothing is installed: packages
+//! are unpacked in cargo's target folder. QEMU emulates the processor, so this takes no privileges
+//! of virtualisation.
 
 use crate::cmd::Cmd;
 use crate::debian;
@@ -15,7 +18,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const PROGRAMS: [&str; 6] = ["qemu-system-x86_64", "busybox", "cpio", "cc", "make", "ptp4l"];
 /// The package that always depends on Debian's present kernel.
 const KERNEL: &str = "linux-image-amd64";
-/// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with other modules.
+/// Debian 12's kernel: the module of the cards is for its interfaces, and later ones come with
+/// other modules.
 const SERIES: &str = "6.1.";
 /// Modules of the kernel that a guest loads, each after those that it needs.
 const MODULES: [&str; 18] = [
@@ -48,7 +52,8 @@ const INIT: &str = include_str!("init");
 pub(crate) enum Time {
     /// The host's, on two processors.
     Hosts,
-    /// Its own: one processor takes a nanosecond for each instruction, and what nobody waits through is skipped. However long the host stands still, the guest does not.
+    /// Its own: one processor takes a nanosecond for each instruction, and what nobody waits
+    /// through is skipped. However long the host stands still, the guest does not.
     Counted,
 }
 
@@ -86,7 +91,8 @@ impl Guest {
         Err(format!("there is no guest in {} (cargo xtask guest-fetch)", folder.display()))
     }
 
-    /// The arguments of `qemu-system-x86_64` for a guest that runs `guest.sh` of the folder `shared`, with cards that have these `parameters`.
+    /// The arguments of `qemu-system-x86_64` for a guest that runs `guest.sh` of the folder
+    /// `shared`, with cards that have these `parameters`.
     pub(crate) fn arguments(&self, shared: &Path, time: Time, parameters: &[&str]) -> Vec<String> {
         let share = |path: &Path, tag: &str, more: &str| {
             format!("local,path={},mount_tag={tag},security_model=none{more}", path.display())

@@ -103,7 +103,8 @@ impl Bench {
         wire.start(self.aes67(wire, host, arguments))
     }
 
-    /// Another program or library of the workspace, built beside `aes67`; libraries that were built for tests are in `deps`.
+    /// Another program or library of the workspace, built beside `aes67`; libraries that were built
+    /// for tests are in `deps`.
     pub(super) fn beside(&self, name: &str) -> Result<PathBuf, Trouble> {
         let places = ["deps", ""].map(|folder| self.program.with_file_name(folder).join(name));
         let missing = || Trouble::Skipped(format!("{} is not built (cargo build)", places[1].display()));
@@ -127,12 +128,14 @@ impl Bench {
         if holds { Ok(()) } else { Err(Trouble::Failed(claim.to_string())) }
     }
 
-    /// When the machine stood still, as [`pauses::of`] has it. An emulated one never does: if a program waits there, it is one of the case that makes it wait.
+    /// When the machine stood still, as [`pauses::of`] has it. An emulated one never does: if a
+    /// program waits there, it is one of the case that makes it wait.
     pub(super) fn disturbances(&self, watch: &Watch) -> Vec<(f64, f64)> {
         if self.form.emulated { Vec::new() } else { pauses::of(watch) }
     }
 
-    /// Fails if a claim about time does not hold although the machine never stood still. A short form that runs beside other tests only says so.
+    /// Fails if a claim about time does not hold although the machine never stood still. A short
+    /// form that runs beside other tests only says so.
     pub(super) fn check_undisturbed(&self, watch: &Watch, holds: bool, claim: impl Display) -> Outcome {
         if holds {
             return Ok(());
@@ -149,8 +152,9 @@ impl Bench {
         Ok(())
     }
 
-    /// What the JSON lines of a program that began `began_s` after the watch count under `name`, with a line a second for each of so many streams, in the seconds in which the
-    /// machine did not stand still, and no other disturbance is known: nothing, or a case that is alone fails.
+    /// What the JSON lines of a program that began `began_s` after the watch count under `name`,
+    /// with a line a second for each of so many streams, in the seconds in which the machine did
+    /// not stand still, and no other disturbance is known: nothing, or a case that is alone fails.
     pub(super) fn check_quiet_seconds(
         &self,
         (watch, others): (&Watch, &[(f64, f64)]),

@@ -1,4 +1,5 @@
-//! Audio whose frames are numbered, two channels of 24 bits at 48 kHz: each is told from all others.
+//! Audio whose frames are numbered, two channels of 24 bits at 48 kHz: each is told from all
+//! others.
 
 use super::bench::{Bench, Outcome};
 use super::measure::{Stretches, identical_stretches, swapped};
@@ -35,8 +36,9 @@ pub(super) fn wav(audio: &[u8]) -> Vec<u8> {
     file
 }
 
-/// Checks that what was received in about so many seconds was sent, bit for bit. A machine that stands still has the sender leave packets out, and receivers go on behind
-/// them: half of it must be right in any case, in stretches.
+/// Checks that what was received in about so many seconds was sent, bit for bit. A machine that
+/// stands still has the sender leave packets out, and receivers go on behind them: half of it must
+/// be right in any case, in stretches.
 pub(super) fn check_stretch(
     bench: &Bench,
     watch: &Watch,

@@ -1,10 +1,13 @@
 //! `cargo xtask interop --emulated`: the cases on a machine that never stands still.
 //!
-//! Model: an emulated processor whose [time is counted](Time::Counted) runs the real kernel, the peers and `aes67`. What holds up this machine cannot be noticed there, so what is
-//! heard there is ours or a peer's. It is a slow machine with one processor: its figures of load are its own, and a second of it may take several of the host's.
+//! Model: an emulated processor whose [time is counted](Time::Counted) runs the real kernel, the
+//! peers and `aes67`. What holds up this machine cannot be noticed there, so what is heard there is
+//! ours or a peer's. It is a slow machine with one processor: its figures of load are its own, and
+//! a second of it may take several of the host's.
 //!
-//! Files are read from the host while the guest's time goes on. So that programs do not wait for their own pages in the middle of a case, each case is first run in its
-//! short form, whose result does not count.
+//! Files are read from the host while the guest's time goes on. So that programs do not wait for
+//! their own pages in the middle of a case, each case is first run in its short form, whose result
+//! does not count.
 
 use super::cases::Case;
 use super::{Count, EXIT_SKIPPED};
@@ -92,7 +95,8 @@ fn tell(console: impl Read) -> std::io::Result<String> {
     Ok(before)
 }
 
-/// What the guest runs: the `xtask` that was built with `aes67`, which finds the workspace where it is on the host.
+/// What the guest runs: the `xtask` that was built with `aes67`, which finds the workspace where it
+/// is on the host.
 fn script(program: &Path, cases: &[&Case], is_long: bool) -> Result<String, Error> {
     let told = |source| Error::File { path: PathBuf::from("."), source };
     let root = std::env::current_dir().map_err(told)?;

@@ -23,10 +23,12 @@ pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Res
     Ok(running)
 }
 
-/// Later than this a sender breaks into the latency of who receives it, as a [pause](super::pauses) of the machine does.
+/// Later than this a sender breaks into the latency of who receives it, as a [pause](super::pauses)
+/// of the machine does.
 const LATE_MS: f64 = 5.0;
 
-/// The seconds in which a sender was late by that, as [`pauses::of`](super::pauses::of) tells of the machine's: by its log, and by when it began.
+/// The seconds in which a sender was late by that, as [`pauses::of`](super::pauses::of) tells of
+/// the machine's: by its log, and by when it began.
 pub(super) fn late(log: &str, began_s: f64) -> Vec<(f64, f64)> {
     let second = |line: &str| {
         let (packets, rest) = line.split_once(" packets of each of ")?;

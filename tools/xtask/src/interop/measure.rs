@@ -54,7 +54,8 @@ pub(super) fn place_of(probe: &[u8], audio: &[u8], frame: usize) -> Option<usize
     audio.windows(probe.len()).step_by(frame).position(|window| window == probe)
 }
 
-/// How many bytes of `recorded` are what was sent from some place on: from its first frame that is not silent to the last. Silence at its end is left out.
+/// How many bytes of `recorded` are what was sent from some place on: from its first frame that is
+/// not silent to the last. Silence at its end is left out.
 pub(super) fn identical(recorded: &[u8], sent: &[u8], frame: usize) -> Result<usize, String> {
     let silent = |frame: &&[u8]| frame.iter().all(|byte| *byte == 0);
     let lead = recorded.chunks_exact(frame).take_while(silent).count() * frame;
@@ -81,7 +82,8 @@ pub(super) struct Stretches {
 
 /// The stretches of `recorded` that are some of what was sent.
 pub(super) fn identical_stretches(recorded: &[u8], sent: &[u8], frame: usize) -> Stretches {
-    /// Frames that are looked for; a step over what is not found, and the shortest stretch that counts.
+    /// Frames that are looked for; a step over what is not found, and the shortest stretch that
+    /// counts.
     const PROBE: usize = 16;
     const STEP: usize = 480;
     let (mut at, mut found_so_far) = (0, Stretches::default());

@@ -1,10 +1,14 @@
-//! `cargo xtask interop`: `aes67` against programs that nobody here wrote, on one wire of network namespaces.
+//! `cargo xtask interop`: `aes67` against programs that nobody here wrote, on one wire of network
+//! namespaces.
 //!
-//! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them, notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic.
-//! To add one, write it in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which the test suite runs too (`tests/interop.rs`,
-//! one test a case), and a long one, which `--long` asks for.
+//! A case is one function: it makes its hosts ([`Bench::wire`]), starts peers and `aes67` on them,
+//! notes [figures](Bench::figure), and fails by [`Bench::check`] or a panic. To add one, write it
+//! in a file of `cases/` and name it in [`cases::ALL`]. Each has a short form, of seconds, which
+//! the test suite runs too (`tests/interop.rs`, one test a case), and a long one, which `--long`
+//! asks for.
 //!
-//! On a machine that is shared with others a claim about time shows little: [emulated] has one on which it does.
+//! On a machine that is shared with others a claim about time shows little: [emulated] has one on
+//! which it does.
 //!
 //! A case that needs what this machine lacks is skipped, with the reason and Debian's package.
 
@@ -58,7 +62,8 @@ pub(crate) struct InteropArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// In an emulated machine, whose time stands still whenever this one does; `cargo xtask guest-fetch` gets it
+    /// In an emulated machine, whose time stands still whenever this one does;
+    /// `cargo xtask guest-fetch` gets it
     #[arg(long, conflicts_with = "list")]
     emulated: bool,
 

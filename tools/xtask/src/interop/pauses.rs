@@ -1,6 +1,8 @@
-//! Whether the machine itself stood still: on each processor a program of the highest priority in use that sleeps, and notes when it is woken late.
+//! Whether the machine itself stood still: on each processor a program of the highest priority in
+//! use that sleeps, and notes when it is woken late.
 //!
-//! A glitch of that moment is the machine's. On one that is shared with others it happens several times an hour, and to one processor at a time.
+//! A glitch of that moment is the machine's. On one that is shared with others it happens several
+//! times an hour, and to one processor at a time.
 
 use super::bench::{Bench, Trouble, read};
 use netns::{Running, Wire};
@@ -14,7 +16,8 @@ pub(crate) const COMMAND: &str = "interop-pauses";
 const WATCHING: &str = "watching";
 /// Sleeps of this length are watched.
 const STEP: Duration = Duration::from_millis(2);
-/// Later than this: a quarter of the shortest latency that is measured with, because sender and receiver may both be held up.
+/// Later than this: a quarter of the shortest latency that is measured with, because sender and
+/// receiver may both be held up.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Above all programs of a case.
 const PRIORITY: &str = "70";
@@ -90,7 +93,8 @@ pub(super) fn explain(pauses: &[(f64, f64)], at_s: f64) -> bool {
     pauses.iter().any(|(pause_s, _)| (at_s - HEARD_WITHIN_S..=at_s + HEARD_WITHIN_S).contains(pause_s))
 }
 
-/// Rows of a count that grows, `(time, count)` in seconds since the program began, which was `began_s` after the watch: what was counted between two rows without a pause.
+/// Rows of a count that grows, `(time, count)` in seconds since the program began, which was
+/// `began_s` after the watch: what was counted between two rows without a pause.
 pub(super) fn between(pauses: &[(f64, f64)], began_s: f64, rows: &[(f64, f64)]) -> Undisturbed {
     let mut undisturbed = Undisturbed::default();
     for pair in rows.windows(2) {

@@ -8,7 +8,8 @@ use std::process::Command;
 /// The domain of all cases.
 pub(crate) const DOMAIN: u8 = 10;
 
-/// A program with the priority of our own threads: on a busy machine one that has to wait would only tell of that.
+/// A program with the priority of our own threads: on a busy machine one that has to wait would
+/// only tell of that.
 pub(crate) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
     let mut command = wire.command(host, "chrt");
     command.args(["-f", "60", program]);
@@ -25,7 +26,8 @@ pub(crate) struct Ptp4l {
     is_asked: bool,
     /// `logMinDelayReqInterval`.
     log_delay_interval: i8,
-    /// `fault_reset_interval`: how long it does nothing after what it takes for a fault, such as bytes of no sense.
+    /// `fault_reset_interval`: how long it does nothing after what it takes for a fault, such as
+    /// bytes of no sense.
     fault_reset_interval: &'static str,
 }
 
@@ -55,7 +57,8 @@ impl Ptp4l {
         Self { is_asked: true, ..Self::master(priority_1) }
     }
 
-    /// Its clients may ask once a second, as media profiles have it, and not eight times; and it does not rest for 16 s after a fault.
+    /// Its clients may ask once a second, as media profiles have it, and not eight times; and it
+    /// does not rest for 16 s after a fault.
     pub(crate) fn attacked(self) -> Self {
         Self { log_delay_interval: 0, fault_reset_interval: "ASAP", ..self }
     }
@@ -85,7 +88,8 @@ impl Ptp4l {
     }
 }
 
-/// A GStreamer sender whose RTP timestamps are PTP time: noise of 24 bits that is the same in every run, written to a file beside the stream.
+/// A GStreamer sender whose RTP timestamps are PTP time: noise of 24 bits that is the same in every
+/// run, written to a file beside the stream.
 const GST_SENDER: &str = "\
 import sys, gi
 gi.require_version('Gst', '1.0'); gi.require_version('GstNet', '1.0')

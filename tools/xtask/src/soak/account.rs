@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A glitch has its cause in a fault that began before it, and ended less than this before: a clock is right again 10 s after, and is looked at once a second.
+/// A glitch has its cause in a fault that began before it, and ended less than this before: a clock
+/// is right again 10 s after, and is looked at once a second.
 const AFTER_S: f64 = 12.0;
 /// And in a pause of the machine this near: players tell of a second once it is over.
 const PAUSE_S: f64 = 2.5;

@@ -1,9 +1,10 @@
-//! `cargo xtask soak`: everything runs for hours, while attacks and faults come at random by a seed. Each glitch must have its cause among them; memory, threads and open
-//! files must stay flat.
+//! `cargo xtask soak`: everything runs for hours, while attacks and faults come at random by a
+//! seed. Each glitch must have its cause among them; memory, threads and open files must stay flat.
 //!
-//! Model: two grandmasters of linuxptp, a sender of ours on PTP, a player, a recorder and a PTP client of ours, a slave of linuxptp, and the attacker of
-//! [`attack`](crate::attack), on one wire. One fault at a time, with a quiet time after it in which all must be right again: what glitches then has no cause. A pause of
-//! the machine itself is a cause, too.
+//! Model: two grandmasters of linuxptp, a sender of ours on PTP, a player, a recorder and a PTP
+//! client of ours, a slave of linuxptp, and the attacker of [`attack`](crate::attack), on one wire.
+//! One fault at a time, with a quiet time after it in which all must be right again: what glitches
+//! then has no cause. A pause of the machine itself is a cause, too.
 
 mod account;
 mod faults;

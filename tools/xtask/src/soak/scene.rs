@@ -11,7 +11,8 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
 
-/// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the attacker. `vf` is a word of `ip link`.
+/// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the
+/// attacker. `vf` is a word of `ip link`.
 pub(super) const HOSTS: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i'];
 const ATTACKER: char = 'i';
 const HUB: char = '0';

@@ -402,7 +402,8 @@ fn our_own_announcer_keeps_a_session_alive_updates_and_ends_it() {
 }
 
 proptest! {
-    /// Whatever comes, and whenever: no panic, the events add up to what is there, and timers come to an end.
+    /// Whatever comes, and whenever: no panic, the events add up to what is there, and timers come
+    /// to an end.
     #[test]
     fn any_script_keeps_the_books(steps in proptest::collection::vec((0u8..6, 0u32..4, 0u32..3, 0i64..2000, any::<u8>()), 0..80)) {
         let mut directory = Directory::default();

@@ -112,7 +112,8 @@ proptest! {
         prop_assert_eq!(session.to_sdp().split(['\r', '\n']).filter(|line| !line.is_empty()).count() + 1, lines);
     }
 
-    /// Examples with bytes changed, lines moved about, cut off: whatever is read can be written and means the same.
+    /// Examples with bytes changed, lines moved about, cut off: whatever is read can be written and
+    /// means the same.
     #[test]
     fn changed_examples_are_read_without_panic(
         example in prop::sample::select(&EXAMPLES[..]),

@@ -3,7 +3,8 @@
 use super::*;
 use crate::clock::{ClockMap, PtpMap};
 
-/// What the port sends until `end`; every message that asks for it is told to have left `LATENCY` after it was polled.
+/// What the port sends until `end`; every message that asks for it is told to have left `LATENCY`
+/// after it was polled.
 fn messages(port: &mut Port, now: &mut LocalTime, time: Nanos) -> Vec<(LocalTime, Transmit)> {
     let end = *now + time;
     let mut sent = Vec::new();
@@ -211,7 +212,8 @@ fn a_reference_that_is_outranked_is_passive() {
     assert_eq!(names(&events), ["MASTER"]);
 }
 
-/// Two ports with nothing but each other: one serves, the other follows, and when the first one dies the second serves.
+/// Two ports with nothing but each other: one serves, the other follows, and when the first one
+/// dies the second serves.
 #[test]
 fn two_ports_agree_on_who_serves() {
     let mut ports = [3, 9].map(|identity| {

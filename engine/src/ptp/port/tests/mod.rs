@@ -115,7 +115,8 @@ impl Master {
     }
 }
 
-/// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and answer what they should.
+/// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and
+/// answer what they should.
 fn run<L: ClockLaw>(
     masters: &mut [&mut Master],
     port: &mut Port<L>,

@@ -42,8 +42,8 @@ fn a_port_is_slave_only_while_the_clock_vouches_for_its_time() {
     assert_eq!(events[0].to_string(), "UNCALIBRATED -> SLAVE: the master's time is known");
 }
 
-/// "Locked to a grandmaster that no longer exists": whatever it was that went on, without Announces nobody is followed, and without Syncs nothing is
-/// locked.
+/// "Locked to a grandmaster that no longer exists": whatever it was that went on, without Announces
+/// nobody is followed, and without Syncs nothing is locked.
 #[test]
 fn nothing_stays_locked_to_a_grandmaster_that_is_gone() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -247,7 +247,8 @@ fn another_sdo_and_minor_version_1_are_followed_where_wanted() {
     assert_eq!(Message::parse(&request.datagram).unwrap().header.major_sdo_id, 1);
 }
 
-/// An uptime is no date: a timescale that began a moment ago is followed as it is, and the properties are for display only.
+/// An uptime is no date: a timescale that began a moment ago is followed as it is, and the
+/// properties are for display only.
 #[test]
 fn any_timescale_is_followed_as_it_is() {
     let tai = Flags::PTP_TIMESCALE | Flags::CURRENT_UTC_OFFSET_VALID;

@@ -140,7 +140,8 @@ impl Opened {
     }
 }
 
-/// The rate and channels that are asked for, else 48 kHz and as many as the card has by itself; and the widest samples that are known.
+/// The rate and channels that are asked for, else 48 kHz and as many as the card has by itself; and
+/// the widest samples that are known.
 fn choose(
     device: &cpal::Device,
     rate_hz: Option<u32>,

@@ -1,8 +1,10 @@
 //! From the source to the streams: blocks of all channels, of which every stream picks its own.
 //!
-//! Model: the source is read by a thread of its own, a second ahead, because disks make one wait; every stream has a queue of the same blocks. Frame 0 of the source is put on
-//! the media timeline once, by the stream that asks first, so that all streams have the same audio at the same media time. A frame that is skipped is skipped in the source,
-//! too. If the timeline itself jumps, the source goes on where it was.
+//! Model: the source is read by a thread of its own, a second ahead, because disks make one wait;
+//! every stream has a queue of the same blocks. Frame 0 of the source is put on the media timeline
+//! once, by the stream that asks first, so that all streams have the same audio at the same media
+//! time. A frame that is skipped is skipped in the source, too. If the timeline itself jumps, the
+//! source goes on where it was.
 
 use super::Playlist;
 use super::signal::Signal;
@@ -115,7 +117,8 @@ impl Feed {
         let (channels, rate) = (usize::from(playlist.layout().channels), playlist.layout().sample_rate_hz);
         let anchor = Arc::<Mutex<Anchor>>::default();
         let (tell, blocks): (Vec<_>, Vec<_>) = maps.iter().map(|_| sync_channel(BLOCKS_AHEAD)).unzip();
-        // Files are there already, and the first second of them is read before it is needed; what comes by a pipe comes when it does.
+        // Files are there already, and the first second of them is read before it is needed; what
+        // comes by a pipe comes when it does.
         for _ in 0..if playlist.is_of_files() { BLOCKS_AHEAD } else { 0 } {
             tell_all(&mut playlist, &tell);
         }
@@ -235,7 +238,8 @@ impl Reading {
         true
     }
 
-    /// Silence takes the place of audio that had not come. The audio is sent when it has: what comes at its own pace, as from a pipe, would be late for ever otherwise.
+    /// Silence takes the place of audio that had not come. The audio is sent when it has: what
+    /// comes at its own pace, as from a pipe, would be late for ever otherwise.
     fn starve(&mut self, frames: usize) {
         if !self.over {
             self.jumps += 1;

@@ -217,7 +217,8 @@ impl Playlist {
         stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// The next frames, across the ends of files; fewer only at the very end. What cannot be read ends its file early, and is told.
+    /// The next frames, across the ends of files; fewer only at the very end. What cannot be read
+    /// ends its file early, and is told.
     pub(crate) fn read(&mut self, frames: usize) -> Vec<f32> {
         let channels = usize::from(self.layout.channels);
         let mut all = Vec::new();

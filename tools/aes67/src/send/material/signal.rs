@@ -1,6 +1,7 @@
 //! Signals that are computed: a tone, and channel idents.
 //!
-//! Both are functions of media time, so that two senders of one tone are in phase, and nothing is heard where packets were skipped.
+//! Both are functions of media time, so that two senders of one tone are in phase, and nothing is
+//! heard where packets were skipped.
 
 use engine::{Frames, SampleRate};
 

@@ -1,6 +1,8 @@
-//! The attacker: a process on a host of the wire that listens to who is there, and forges what a [`Forgery`] says.
+//! The attacker: a process on a host of the wire that listens to who is there, and forges what a
+//! [`Forgery`] says.
 //!
-//! It is this program, called as `xtask attack-forge NAME ADDRESS SECONDS`. It learns for as long as the forgery asks, says [`BEGINS`], forges for so many seconds, says [`ENDS`], and ends.
+//! It is this program, called as `xtask attack-forge NAME ADDRESS SECONDS`. It learns for as long
+//! as the forgery asks, says [`BEGINS`], forges for so many seconds, says [`ENDS`], and ends.
 
 pub(super) mod ptp;
 mod random;

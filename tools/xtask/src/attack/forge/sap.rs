@@ -26,7 +26,8 @@ impl Forger {
         self.send(SocketAddrV4::new(from, PORT), SocketAddrV4::new(GROUP, PORT), packet);
     }
 
-    /// The announcement that is attacked: its header up to the description, the description, and the address that it is from.
+    /// The announcement that is attacked: its header up to the description, the description, and
+    /// the address that it is from.
     fn attacked(&self) -> (Vec<u8>, String, Ipv4Addr) {
         let Some(heard) = &self.sap else { return (vec![0; 8], String::new(), self.own) };
         let start = heard.bytes.windows(4).position(|four| four == b"v=0\r").unwrap_or(heard.bytes.len());
@@ -67,7 +68,8 @@ pub(in crate::attack) fn deletions(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Announcements with the origin of the session that is announced, a higher version, and another group.
+/// Announcements with the origin of the session that is announced, a higher version, and another
+/// group.
 pub(in crate::attack) fn replacements(rate: u32, from: From) -> Forgery {
     beside_an_announcement().per_second(rate, move |forger, n| {
         let (mut bytes, text, address) = forger.attacked();
@@ -89,9 +91,11 @@ pub(in crate::attack) fn namesakes(rate: u32) -> Forgery {
     })
 }
 
-/// Compressed announcements of no sense, of too much, and cut off, and ones whose headers are wrong.
+/// Compressed announcements of no sense, of too much, and cut off, and ones whose headers are
+/// wrong.
 pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
-    /// Of zlib: header and a stored block that says it is longer than it is; a block of a type that does not exist.
+    /// Of zlib: header and a stored block that says it is longer than it is; a block of a type that
+    /// does not exist.
     const BROKEN: [&[u8]; 3] = [&[0x78, 0x9c, 1, 0xff, 0xff, 0, 0, 1, 2, 3], &[0x78, 0x9c, 7, 0, 0], &[0x78]];
     beside_an_announcement().per_second(rate, move |forger, n| {
         let (bytes, text, address) = forger.attacked();

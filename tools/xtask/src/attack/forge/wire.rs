@@ -1,4 +1,5 @@
-//! Packets whose source address is chosen: IPv4 and UDP headers are written here, so that a packet can claim to come from anybody.
+//! Packets whose source address is chosen: IPv4 and UDP headers are written here, so that a packet
+//! can claim to come from anybody.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -38,7 +39,8 @@ impl Wire {
     }
 }
 
-/// The kernel fills in what is 0: the header's checksum, its identification and, in host order or not, its length.
+/// The kernel fills in what is 0: the header's checksum, its identification and, in host order or
+/// not, its length.
 fn packet(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     let length = (IP_HEADER_BYTES + UDP_HEADER_BYTES + payload.len()) as u16;
     let mut packet = Vec::with_capacity(usize::from(length));

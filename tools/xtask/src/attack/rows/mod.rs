@@ -5,7 +5,8 @@ mod streams;
 
 use super::forge::Forgery;
 
-/// How the names of rows begin in which nothing is attacked: they show that the bench itself passes.
+/// How the names of rows begin in which nothing is attacked: they show that the bench itself
+/// passes.
 pub(in crate::attack) const CONTROL: &str = "control-";
 
 /// One attack.
@@ -68,8 +69,9 @@ pub(in crate::attack) enum Meets {
 pub(in crate::attack) enum Bar {
     /// Never wrong while locked, and right again soon after.
     Right,
-    /// Right again soon after. What is attacked with cannot be told from who is attacked: a better master by every rule of IEEE 1588, and consistent; packets of a stream by its own
-    /// address and SSRC. Only a list of acceptable masters, or authentication, does.
+    /// Right again soon after. What is attacked with cannot be told from who is attacked: a better
+    /// master by every rule of IEEE 1588, and consistent; packets of a stream by its own address
+    /// and SSRC. Only a list of acceptable masters, or authentication, does.
     Recovery,
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 
-/// Datagrams that are no announcements: cut short, of another version, encrypted, compressed, of the wrong length, and no SDP.
+/// Datagrams that are no announcements: cut short, of another version, encrypted, compressed, of
+/// the wrong length, and no SDP.
 const MALFORMED: &str = "\
 import socket, os
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

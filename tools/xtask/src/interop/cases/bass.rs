@@ -133,7 +133,8 @@ pub(super) fn receive(bench: &Bench) -> Outcome {
     let seconds_of = |frames: usize| frames as f64 / 48_000.0;
     let told = format!("{:.1} s in a row, {:.1} s in all", seconds_of(longest), seconds_of(all));
     bench.figure("decoded bit for bit", told);
-    // A machine that stands still for longer than the latency breaks it off, but alters nothing else.
+    // A machine that stands still for longer than the latency breaks it off, but alters nothing
+    // else.
     let enough = all >= seconds as usize * 48_000 / 2;
     bench.check(enough, format_args!("half of {seconds} s is decoded bit for bit"))?;
     let long_enough = longest >= seconds as usize * 48_000;
@@ -312,7 +313,8 @@ impl Take {
         Ok(Self { audio: swapped(&audio, 3), began: i64::from_le_bytes(reference) })
     }
 
-    /// How much later the same audio is in `other`, in frames. On a machine that stands still some of that is concealed, or missing; it is looked at from the middle on.
+    /// How much later the same audio is in `other`, in frames. On a machine that stands still some
+    /// of that is concealed, or missing; it is looked at from the middle on.
     fn delay_of(&self, other: &Self) -> Result<i64, Trouble> {
         const PROBE: usize = 8 * FRAME_BYTES;
         const STEP: usize = 480;

@@ -3,7 +3,8 @@
 //!
 //! As in [`super::latency`], the stream is a pulse four times a second, whose stamps `latency.py`
 //! reads from the wire, on ptp4l's time, which is this machine's own.
-//! `bass-plugin/tests/c/latency.c` tells at which moment of the same clock each pulse is in a block that the channel gives.
+//! `bass-plugin/tests/c/latency.c` tells at which moment of the same clock each pulse is in a block
+//! that the channel gives.
 
 use super::super::bench::{Bench, Outcome, write};
 use super::super::pauses;

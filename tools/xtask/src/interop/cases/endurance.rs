@@ -10,7 +10,8 @@ use std::fs;
 /// How long after a fault its traces may be heard.
 const AFTERMATH_S: f64 = 12.0;
 
-/// A recording of the run may be longer or shorter by this, which starting and stopping take; it has silence for what was not sent.
+/// A recording of the run may be longer or shorter by this, which starting and stopping take; it
+/// has silence for what was not sent.
 const TAKE_S: f64 = 4.0;
 
 /// A fault, begun at this share of the run.

@@ -28,8 +28,9 @@ const HELD_US: f64 = 500.0;
 /// By more than this a reading of two clocks of an emulated host does not err, but for one in many.
 const EXACT_US: f64 = 2.0;
 
-/// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's stamps beside; while another ptp4l steers the same clock; with the other
-/// ways to read a clock; and with a card that does not do what it says, and then does.
+/// Our client by the card's stamps on the time of a ptp4l that uses its card's; with the kernel's
+/// stamps beside; while another ptp4l steers the same clock; with the other ways to read a clock;
+/// and with a card that does not do what it says, and then does.
 pub(super) fn stamps(bench: &Bench) -> Outcome {
     if bench.is_emulated() {
         return Err(Trouble::Skipped("it has an emulated guest of its own".to_owned()));

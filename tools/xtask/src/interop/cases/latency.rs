@@ -29,7 +29,8 @@ const PERIOD: u32 = 256;
 const RATE_HZ: i128 = 48_000;
 /// Between pulses: longer than any latency that is expected here.
 const PULSE_FRAMES: usize = 12_000;
-/// Until PTP is locked, the playback position has slewed to its place, and JACK's own estimate of its cycles has settled.
+/// Until PTP is locked, the playback position has slewed to its place, and JACK's own estimate of
+/// its cycles has settled.
 const SETTLING_S: u32 = 8;
 
 /// What the script says.
@@ -60,7 +61,8 @@ impl Heard {
         heard
     }
 
-    /// From the stamp of each pulse that was heard after `from_ns` to its sound, ms, in order of size.
+    /// From the stamp of each pulse that was heard after `from_ns` to its sound, ms, in order of
+    /// size.
     pub(super) fn latencies_ms(&self, from_ns: i128) -> Vec<f64> {
         let of = |heard_ns: i128| {
             let age_ns = |sent: u32| {

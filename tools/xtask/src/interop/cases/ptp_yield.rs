@@ -1,7 +1,9 @@
-//! `aes67 ptp --yield` against a receiver that answers: ptp4l, which serves this machine's clock in the dialect of AirPlay (majorSdoId 1, domain 0, unicast).
+//! `aes67 ptp --yield` against a receiver that answers: ptp4l, which serves this machine's clock in
+//! the dialect of AirPlay (majorSdoId 1, domain 0, unicast).
 //!
-//! ptp4l sends unicast only to who negotiates it, which no sender of AirPlay does. So its kernel is told to write our address for the group's into what it sends, before it
-//! takes the transmit timestamp and without another program on the way. Our Delay_Reqs come to it as they are.
+//! ptp4l sends unicast only to who negotiates it, which no sender of AirPlay does. So its kernel is
+//! told to write our address for the group's into what it sends, before it takes the transmit
+//! timestamp and without another program on the way. Our Delay_Reqs come to it as they are.
 
 use super::super::bench::{Bench, Outcome, Trouble, output, write};
 use super::super::measure::{last, number, objects, rms};
@@ -15,7 +17,8 @@ const NOBODY: &str = "10.67.0.99";
 const SETTLING_S: f64 = 2.0;
 
 pub(super) fn run(bench: &Bench) -> Outcome {
-    // No more than two hosts: a third one needs a bridge, and there Linux 6.1 stamps what goes to one host a second time, which ptp4l takes for a fault.
+    // No more than two hosts: a third one needs a bridge, and there Linux 6.1 stamps what goes to
+    // one host a second time, which ptp4l takes for a fault.
     let wire = bench.wire(&['a', 'b'], &["ptp4l", "nft"])?;
     change(
         &wire,

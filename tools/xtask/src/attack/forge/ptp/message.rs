@@ -1,4 +1,5 @@
-//! PTP messages as an attacker writes them: with any content, so not by the engine's encoder, which refuses what is wrong.
+//! PTP messages as an attacker writes them: with any content, so not by the engine's encoder, which
+//! refuses what is wrong.
 
 use super::super::Forger;
 
@@ -56,7 +57,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// One of the given type by the master that is attacked: its identity, domain and interval are those of its Syncs.
+    /// One of the given type by the master that is attacked: its identity, domain and interval are
+    /// those of its Syncs.
     pub(super) fn of_master(forger: &Forger, kind: u8, sequence: u16, body: &[u8]) -> Self {
         let sync = forger.messages.get(&SYNC).map_or(&[0; HEADER_BYTES][..], |sync| &sync.bytes);
         Self {
@@ -113,7 +115,8 @@ pub(super) fn sequence(message: &[u8]) -> u16 {
     u16::from_be_bytes([message[30], message[31]])
 }
 
-/// What an Announce says of a grandmaster, with `grandmasterPriority1` and `stepsRemoved`: a clock of class 6, better than any that ptp4l serves with its default settings.
+/// What an Announce says of a grandmaster, with `grandmasterPriority1` and `stepsRemoved`: a clock
+/// of class 6, better than any that ptp4l serves with its default settings.
 pub(super) fn announce_body(utc_offset: i16, priority_1: u8, grandmaster: &[u8], steps: u16) -> Vec<u8> {
     let mut body = vec![0; 10];
     body.extend(utc_offset.to_be_bytes());

@@ -155,7 +155,8 @@ pub(in crate::attack) fn syncs(is_one_step: bool, lie: Lie, from: From) -> Forge
     })
 }
 
-/// Copies of each Sync and Follow_Up at once, so many of each: the content is right, the arrival is late.
+/// Copies of each Sync and Follow_Up at once, so many of each: the content is right, the arrival is
+/// late.
 pub(in crate::attack) fn copies(count: u32, from: From) -> Forgery {
     beside_a_master().on(move |forger, heard| {
         if forger.is_masters(heard, SYNC) || forger.is_masters(heard, FOLLOW_UP) {
@@ -318,7 +319,8 @@ pub(in crate::attack) fn malformed(rate: u32, from: From) -> Forgery {
     })
 }
 
-/// Syncs, Follow_Ups and Announces by unicast to each port that asks for delays, flagged so, with wrong times.
+/// Syncs, Follow_Ups and Announces by unicast to each port that asks for delays, flagged so, with
+/// wrong times.
 pub(in crate::attack) fn unicast(rate: u32, lie: Lie, from: From) -> Forgery {
     let mut clients = std::collections::BTreeSet::new();
     beside_a_master().per_second(rate, move |forger, n| {
