@@ -7,8 +7,9 @@
  *     aes67:///folder/stream.sdp                                          a description (Windows: aes67:///C:/folder/stream.sdp)
  *     aes67://sap/Studio%201                                              a stream that is announced by this name
  *
- * Of a description with several streams one is chosen by its number at the end, as in aes67://sap/Studio%201?latency=20#2; without it such a description is refused, and the
- * words to the error tell how many streams there are. A # that belongs to a name is written %23.
+ * Of a description with several streams one is chosen by its number at the end, as in
+ * aes67://sap/Studio%201?latency=20#2; without it such a description is refused, and the words to
+ * the error tell how many streams there are. A # that belongs to a name is written %23.
  *
  * with these options after `?`, separated by `&`:
  *
@@ -23,19 +24,22 @@
  *
  * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded
  * block from its pull on, a block of a playback channel until its pull, because BASS asks for what
- * it has played. It must be more than a packet takes to fill. Without PTP what the network takes comes
- * on top.
+ * it has played. It must be more than a packet takes to fill. Without PTP what the network takes
+ * comes on top.
  * (**) From the moment at which they are sent: the latency is one packet time more. What it was
  * raised by comes down again, crossfaded, after a minute in which no packet was late; each raise
  * after that doubles the minute, up to an hour.
  *
- * The channel is live: it always gives what is asked for (silence when nothing comes), has no length and no position to be set, and never ends. Give
- * BASS_SAMPLE_FLOAT for all 24 bits; without it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
- * (BASS_CONFIG_BUFFER, 500 ms) comes on top of the latency, and its first 0.7 s are silence, with which BASS fills that. One channel may be used by one thread at a time, as always with BASS; all else here
- * may be called from any thread.
+ * The channel is live: it always gives what is asked for (silence when nothing comes), has no
+ * length and no position to be set, and never ends. Give BASS_SAMPLE_FLOAT for all 24 bits; without
+ * it samples are rounded to 16. Pull decode channels in real time. In playback BASS's own buffer
+ * (BASS_CONFIG_BUFFER, 500 ms) comes on top of the latency, and its first 0.7 s are silence, with
+ * which BASS fills that. One channel may be used by one thread at a time, as always with BASS; all
+ * else here may be called from any thread.
  *
- * Functions return 0 (or NULL, or 0.0) if they fail; BASS_ErrorGetCode tells why by number and BASS_AES67_GetErrorText in words. They are found by dlsym or
- * GetProcAddress in the library itself, or by linking to it.
+ * Functions return 0 (or NULL, or 0.0) if they fail; BASS_ErrorGetCode tells why by number and
+ * BASS_AES67_GetErrorText in words. They are found by dlsym or GetProcAddress in the library
+ * itself, or by linking to it.
  * Texts are UTF-8, without BASS_UNICODE; with it, the texts of options are UTF-16.
  */
 #ifndef BASS_AES67_H
@@ -55,8 +59,9 @@ typedef long long BASS_AES67_INT64;
 
 /* ---- Options: BASS_SetConfig, BASS_GetConfig, and the Ptr forms for texts ----
  *
- * They are the process's, may be set before or after BASS_Init, and hold for streams opened afterwards. What is out of range is refused with BASS_ERROR_ILLPARAM.
- * BASS_AES67_GetErrorText says then what would be right.
+ * They are the process's, may be set before or after BASS_Init, and hold for streams opened
+ * afterwards. What is out of range is refused with BASS_ERROR_ILLPARAM. BASS_AES67_GetErrorText
+ * says then what would be right.
  */
 #define BASS_CONFIG_AES67_PT 0x20000               /* get/set: payload type 96..127, 10 or 11 to accept; any until it is set */
 #define BASS_CONFIG_AES67_INTERFACE 0x20001        /* text, get/set: name or address; "" is the only interface there is */
@@ -86,8 +91,8 @@ typedef long long BASS_AES67_INT64;
 #define BASS_CONFIG_AES67_CLOCK_MODE 0x20019       /* get/set: BASS_AES67_CLOCK_* */
 #define BASS_CONFIG_AES67_CLOCK_FALLBACK_TIMEOUT 0x2001A /* get/set: s without PTP until another clock is taken; 0 never; 5 */
 #define BASS_CONFIG_AES67_PTP_UNICAST_MASTERS 0x2001B /* text, get/set: addresses of masters that serve who asks, "10.0.0.1,10.0.0.2"; "" hears the domain */
-/* Who is believed. The lists have commas between up to 16 entries; "" is everybody. They hold for clocks
- * that are started afterwards: a clock that runs is shared as it is. */
+/* Who is believed. The lists have commas between up to 16 entries; "" is everybody. They hold for
+ * clocks that are started afterwards: a clock that runs is shared as it is. */
 #define BASS_CONFIG_AES67_PTP_ACCEPT_MASTERS 0x2001C /* text, get/set: identities of masters, "001b21fffe0a6701"; behind a boundary clock its own */
 #define BASS_CONFIG_AES67_PTP_ACCEPT_SOURCES 0x2001D /* text, get/set: addresses that PTP messages come from */
 #define BASS_CONFIG_AES67_PTP_SA_FILE 0x2001E        /* text, get/set: file of keys as linuxptp's sa_file, which is read now; "file#1" its association with spp 1, "file#1/2" its key 2 */
@@ -101,7 +106,8 @@ typedef long long BASS_AES67_INT64;
 #define BASS_AES67_PTP_SLAVE 3
 #define BASS_AES67_PTP_MASTER 4 /* only while an output serves PTP */
 
-/* BASS_CONFIG_AES67_PTP_PROFILE: intervals of what is sent; those of others are taken from the wire */
+/* BASS_CONFIG_AES67_PTP_PROFILE: intervals of what is sent; those of others are taken from the wire
+ */
 #define BASS_AES67_PROFILE_AES67 0
 #define BASS_AES67_PROFILE_ST2059_2 1
 #define BASS_AES67_PROFILE_DEFAULT 2 /* of IEEE 1588 */
@@ -114,11 +120,13 @@ typedef long long BASS_AES67_INT64;
 
 /* ---- Streams ---- */
 
-/* BASS_CHANNELINFO.ctype. BASS_ChannelGetAttribute knows BASS_ATTRIB_BITRATE; BASS_StreamGetFilePosition knows BASS_FILEPOS_BUFFER and _CONNECTED. */
+/* BASS_CHANNELINFO.ctype. BASS_ChannelGetAttribute knows BASS_ATTRIB_BITRATE;
+ * BASS_StreamGetFilePosition knows BASS_FILEPOS_BUFFER and _CONNECTED. */
 #define BASS_CTYPE_STREAM_AES67 0x1f200
 
-/* BASS_ChannelSetSync. SYNCPROCs are called in a thread of the add-on's, within some 20 ms. BASS_StreamFree waits for one that runs, unless it is called in it: a
- * SYNCPROC must not wait for the thread that frees the stream. */
+/* BASS_ChannelSetSync. SYNCPROCs are called in a thread of the add-on's, within some 20 ms.
+ * BASS_StreamFree waits for one that runs, unless it is called in it: a SYNCPROC must not wait for
+ * the thread that frees the stream. */
 #define BASS_SYNC_AES67_LOCK 0x1f201   /* the clock has locked, or is locked already when the sync is set */
 #define BASS_SYNC_AES67_UNLOCK 0x1f202 /* it has unlocked */
 #define BASS_SYNC_AES67_SOURCE 0x1f203 /* another source, or the same one started anew; data: how often so far */
@@ -181,8 +189,10 @@ BOOL BASS_AES67DEF(BASS_AES67_ClockGetOffset)(BASS_AES67_INT64 *ns);  /* by how 
 BOOL BASS_AES67DEF(BASS_AES67_ClockGetTime)(QWORD *ns);            /* PTP time */
 BOOL BASS_AES67DEF(BASS_AES67_ClockGetGrandmaster)(QWORD *identity); /* 0xdca600fffeff2eea */
 
-/* Calls at the multiples of a period of PTP time, 100 us to 10 s, in a thread of its own with high priority; `missed` calls were left out because they were due
- * too long ago. The clock must be started, or a stream open on PTP; the timer keeps it running. It may be stopped in the call itself. */
+/* Calls at the multiples of a period of PTP time, 100 us to 10 s, in a thread of its own with high
+ * priority; `missed` calls were left out because they were due too long ago. The clock must be
+ * started, or a stream open on PTP; the timer keeps it running. It may be stopped in the call
+ * itself. */
 typedef DWORD BASS_AES67_HTIMER;
 typedef void(CALLBACK AES67TIMERPROC)(void *user, QWORD ptp_ns, DWORD missed);
 BASS_AES67_HTIMER BASS_AES67DEF(BASS_AES67_TimerStart)(DWORD period_us, AES67TIMERPROC *proc, void *user);
@@ -257,8 +267,9 @@ typedef struct {
     double ppm;            /* of the clock against this computer's */
 } BASS_AES67_OUTPUT_STATS_EX;
 
-/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody else
- * may pull it; free the output before the channel. `config` is a BASS_AES67_OUTPUT_CONFIG or a BASS_AES67_OUTPUT_CONFIG_EX. */
+/* The channel must be a decode channel of 44100, 48000 or 96000 Hz. While the output runs, nobody
+ * else may pull it; free the output before the channel. `config` is a BASS_AES67_OUTPUT_CONFIG or a
+ * BASS_AES67_OUTPUT_CONFIG_EX. */
 BASS_AES67_HOUTPUT BASS_AES67DEF(BASS_AES67_OutputCreate)(DWORD channel, const void *config);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStart)(BASS_AES67_HOUTPUT output);
 BOOL BASS_AES67DEF(BASS_AES67_OutputStop)(BASS_AES67_HOUTPUT output);
@@ -266,8 +277,8 @@ BOOL BASS_AES67DEF(BASS_AES67_OutputIsRunning)(BASS_AES67_HOUTPUT output);
 /* The rate of its clock against this computer's: in ppm x 1000, signed, and in ppm. */
 DWORD BASS_AES67DEF(BASS_AES67_OutputGetPPM)(BASS_AES67_HOUTPUT output);
 double BASS_AES67DEF(BASS_AES67_OutputGetFrequencyPPM)(BASS_AES67_HOUTPUT output);
-/* `stats` is a BASS_AES67_OUTPUT_STATS or a BASS_AES67_OUTPUT_STATS_EX, as the output's configuration
- * was. They tell of the last run after it was stopped. */
+/* `stats` is a BASS_AES67_OUTPUT_STATS or a BASS_AES67_OUTPUT_STATS_EX, as the output's
+ * configuration was. They tell of the last run after it was stopped. */
 BOOL BASS_AES67DEF(BASS_AES67_OutputGetStats)(BASS_AES67_HOUTPUT output, void *stats);
 BOOL BASS_AES67DEF(BASS_AES67_OutputFree)(BASS_AES67_HOUTPUT output);
 

@@ -48,8 +48,8 @@ typedef long long BASS_PTP_INT64;
  * there is. Success as well if that runs already; a clock on another interface or in another domain
  * is ended for it. */
 int BASS_PTPDEF(BASS_PTP_Start)(const char *interface_name, BYTE domain);
-/* Ends it, and waits for its thread; the timer goes on at the rate of this computer's clock. Success
- * as well if nothing runs. */
+/* Ends it, and waits for its thread; the timer goes on at the rate of this computer's clock.
+ * Success as well if nothing runs. */
 int BASS_PTPDEF(BASS_PTP_Stop)(void);
 /* Ends the clock and the timer. No thread of the library runs after it, unless it is called in the
  * timer's callback, so that the library can be unloaded (on Windows it stays in memory until the
@@ -57,11 +57,11 @@ int BASS_PTPDEF(BASS_PTP_Stop)(void);
 int BASS_PTPDEF(BASS_PTP_ForceStop)(void);
 int BASS_PTPDEF(BASS_PTP_IsRunning)(void); /* 1 or 0 */
 
-/* "Slave to: PTP/dca600fffeff2eea:2, <delta> -270.9us, Freq: +100.00ppm [LOCKED]": the grandmaster, the
- * number of the port that is followed, by how much the last second's prediction was off, the rate
- * against this computer's clock, and the state; what keeps it from being locked comes last. Before a
- * master is followed it begins with another word than "Slave". Cut to `size` bytes with the zero at
- * its end; 256 are enough for most. */
+/* "Slave to: PTP/dca600fffeff2eea:2, <delta> -270.9us, Freq: +100.00ppm [LOCKED]": the grandmaster,
+ * the number of the port that is followed, by how much the last second's prediction was off, the
+ * rate against this computer's clock, and the state; what keeps it from being locked comes last.
+ * Before a master is followed it begins with another word than "Slave". Cut to `size` bytes with
+ * the zero at its end; 256 are enough for most. */
 int BASS_PTPDEF(BASS_PTP_GetStatsString)(char *buffer, int size);
 int BASS_PTPDEF(BASS_PTP_IsLocked)(void);           /* 1 or 0 */
 double BASS_PTPDEF(BASS_PTP_GetFrequencyPPM)(void); /* against this computer's clock */
@@ -74,7 +74,8 @@ BYTE BASS_PTPDEF(BASS_PTP_GetState)(void);          /* BASS_PTP_STATE_* */
  * at the rate of the clock while the PLL is on and the clock is locked or holds what it has learnt,
  * else at the rate of this computer's clock. Calls never step: a clock that comes or goes changes
  * the rate only. Calls that are late by up to a second are made up for; later ones, as after a
- * suspend, are left out. A timer that runs already is ended for it. It need not wait for a clock. */
+ * suspend, are left out. A timer that runs already is ended for it. It need not wait for a clock.
+ */
 int BASS_PTPDEF(BASS_PTP_TimerStart)(DWORD interval_ms, void(BASS_PTP_CALL *callback)(void *user), void *user);
 /* Ends it. The last call has returned by then, unless this is called in it. Success as well if no
  * timer runs. */

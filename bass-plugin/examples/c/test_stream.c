@@ -6,7 +6,8 @@
  *
  *     test_stream aes67://239.69.0.1:5004 [interface] [domain] [seconds] [null]
  *
- * <SDK> is the folder of BASS's bass.h and library. The add-on lies beside the program. With `null` it plays on BASS's device without sound.
+ * <SDK> is the folder of BASS's bass.h and library. The add-on lies beside the program. With `null`
+ * it plays on BASS's device without sound.
  */
 #include "bass_aes67.h"
 

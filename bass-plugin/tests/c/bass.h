@@ -1,5 +1,6 @@
 /*
- * What the tests and examples use of BASS 2.4, written from its documentation, so that they compile without the SDK. Hosts use the SDK's own bass.h.
+ * What the tests and examples use of BASS 2.4, written from its documentation, so that they compile
+ * without the SDK. Hosts use the SDK's own bass.h.
  */
 #ifndef BASS_H
 #define BASS_H
@@ -55,7 +56,8 @@ typedef struct {
     const char *filename;
 } BASS_CHANNELINFO;
 
-/* Result, name and parameters of each function: hosts that load BASS at run time make pointers of them. */
+/* Result, name and parameters of each function: hosts that load BASS at run time make pointers of
+ * them. */
 #define BASS_FUNCTIONS(F)                                                                    \
     F(BOOL, BASS_Init, (int device, DWORD freq, DWORD flags, void *window, const void *dsguid)) \
     F(BOOL, BASS_Free, (void))                                                               \

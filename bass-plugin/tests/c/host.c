@@ -1,5 +1,6 @@
 /*
- * A host of BASS, for the tests: loads BASS and the add-on at run time and does what it is told. Runs on Linux and on Windows.
+ * A host of BASS, for the tests: loads BASS and the add-on at run time and does what it is told.
+ * Runs on Linux and on Windows.
  *
  *     host play    BASS PLUGIN URL SECONDS FILE|- decode|decode16|ptp|nosound|card
  *     host many    BASS PLUGIN SECONDS URL... (one for each stream, decoded)
@@ -11,7 +12,8 @@
  *     host output  BASS PLUGIN FILE|URL GROUP INTERFACE CLOCK SECONDS
  *     host within  BASS PLUGIN GROUP INTERFACE
  *
- * Lines on the output are `what=value` pairs; exit code 1 and a line on the error output tell of the first thing that is wrong.
+ * Lines on the output are `what=value` pairs; exit code 1 and a line on the error output tell of
+ * the first thing that is wrong.
  */
 #include "load.h"
 
@@ -696,7 +698,8 @@ int main(int argc, char **argv) {
     CHECK(!p_BASS_PluginLoad(plugin_path, 0));
     CHECK_ERROR(14);
     void *own = load_aes67(plugin_path);
-    /* Set before BASS_Init; an interface of the environment's makes the tests independent of the machine. */
+    /* Set before BASS_Init; an interface of the environment's makes the tests independent of the
+     * machine. */
     if (getenv("HOST_INTERFACE")) CHECK(p_BASS_SetConfigPtr(BASS_CONFIG_AES67_INTERFACE, getenv("HOST_INTERFACE")));
     if (getenv("HOST_DOMAIN")) CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_PTP_DOMAIN, (DWORD)atoi(getenv("HOST_DOMAIN"))));
     if (getenv("HOST_NO_PTP")) CHECK(p_BASS_SetConfig(BASS_CONFIG_AES67_PTP_ENABLED, 0));

@@ -6,9 +6,10 @@
  * For each latency there is a decode channel and a playback channel of `URL?latency=MS`. For each
  * pulse a line `KIND MS heard NS`: the system's time at which its frame is played, were there
  * nothing behind the channel. A decoded block is played from its pull on, as a sound card's
- * callback does it; of a playback channel, on the device without sound, BASS takes what it has played since
- * it asked last, so that a block is played until its pull. Each second a line `KIND MS latency_ms=`
- * by BASS_AES67_GetStats. HOST_INTERFACE and HOST_DOMAIN in the environment are the options.
+ * callback does it; of a playback channel, on the device without sound, BASS takes what it has
+ * played since it asked last, so that a block is played until its pull. Each second a line
+ * `KIND MS latency_ms=` by BASS_AES67_GetStats. HOST_INTERFACE and HOST_DOMAIN in the environment
+ * are the options.
  */
 #include "load.h"
 

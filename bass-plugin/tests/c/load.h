@@ -69,7 +69,8 @@ static double now_s(void) {
 BASS_FUNCTIONS(POINTER)
 AES67_FUNCTIONS(POINTER)
 
-/* A pointer to a function cannot be cast from one to data in ISO C, but POSIX and Windows allow it to be copied. */
+/* A pointer to a function cannot be cast from one to data in ISO C, but POSIX and Windows allow it
+ * to be copied. */
 #define FIND(result, name, arguments)                               \
     do {                                                            \
         void *found = load_symbol(library, #name);                  \

@@ -1,6 +1,6 @@
 // A program as they were written for the public headers of bass_aes67 and bass_ptp: P/Invoke by the
-// libraries' names, and nothing of these libraries beyond those headers. It calls each function once
-// at least, and looks at what it gets; see tests/c/public.c.
+// libraries' names, and nothing of these libraries beyond those headers. It calls each function
+// once at least, and looks at what it gets; see tests/c/public.c.
 using System;
 using System.Runtime.InteropServices;
 using System.Text;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * Two network cards at the ends of one wire, each with a PTP hardware clock that stamps every packet: for hosts that have no such card.
+ * Two network cards at the ends of one wire, each with a PTP hardware clock that stamps every
+ * packet: for hosts that have no such card.
  *
- * Model: each card's clock counts the kernel's raw clock, faster by a crystal error in ppb (parameter `ppb`) and by what adjfine asks for. A packet leaves at the moment
- * that it is handed over and arrives `wire_ns` later. So all that a program can get wrong about the two clocks is its own. The cards stay until the host ends.
+ * Model: each card's clock counts the kernel's raw clock, faster by a crystal error in ppb
+ * (parameter `ppb`) and by what adjfine asks for. A packet leaves at the moment that it is handed
+ * over and arrives `wire_ns` later. So all that a program can get wrong about the two clocks is its
+ * own. The cards stay until the host ends.
  */
 #include <linux/ethtool.h>
 #include <linux/etherdevice.h>
