@@ -33,6 +33,9 @@ pub(crate) enum Error {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 
+    #[error("{0}")]
+    Text(String),
+
     #[error("{dll} needs {library}, which is not of Windows itself")]
     ForeignLibrary { dll: String, library: String },
 

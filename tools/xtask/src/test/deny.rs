@@ -1,7 +1,7 @@
 //! Step `deny`: the dependencies keep the rules of `deny.toml`.
 //!
-//! Two things may be missing, and neither is passed over in silence: cargo-deny itself, which takes minutes to
-//! compile, and the database of advisories, which is on the network.
+//! Two things may be missing, and neither is passed over in silence: cargo-deny itself, which takes
+//! minutes to compile, and the database of advisories, which is on the network.
 
 use super::note;
 use super::setting::Install;

@@ -23,6 +23,7 @@ mod setting;
 mod skips;
 mod step;
 mod tally;
+mod text;
 mod tools;
 mod windows;
 
@@ -110,6 +111,7 @@ impl Run {
         let start = Instant::now();
         match step {
             Step::Tools => tools::check(&self.setting)?,
+            Step::Text => text::check()?,
             Step::Peers => peers::check(&self.setting)?,
             Step::Deny => deny::check(self.setting.install, &mut self.count)?,
             Step::Macos => macos::check(&self.setting, &mut self.count)?,

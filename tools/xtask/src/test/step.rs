@@ -27,6 +27,9 @@ pub(super) enum Step {
     Tools,
     /// The sources are formatted
     Fmt,
+    /// Comments and documents are no wider than 100 columns, and constants of the loops have a
+    /// comment
+    Text,
     /// ALSA's headers are installed; programs, libraries and files that tests use are installed or
     /// named
     Peers,
@@ -61,9 +64,10 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 17] = [
+pub(super) const ALL: [Step; 18] = [
     Step::Tools,
     Step::Fmt,
+    Step::Text,
     Step::Peers,
     Step::Clippy,
     Step::Cardless,
@@ -112,7 +116,7 @@ impl Step {
     /// The step's command, or nothing if it has to look at the machine first.
     pub(super) fn command(self, setting: &Setting) -> Option<Cmd> {
         let cmd = match self {
-            Self::Tools | Self::Peers | Self::Deny => return None,
+            Self::Tools | Self::Text | Self::Peers | Self::Deny => return None,
             Self::Fmt => Cmd::cargo("fmt --all --check"),
             Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"),
             Self::Cardless => Cmd::cargo("clippy -p aes67 --no-default-features --all-targets --locked -- -D warnings"),
@@ -137,6 +141,7 @@ impl Step {
             Self::Tools => "this toolchain lacks something that the other steps need",
             Self::Peers => "a package is missing without which the workspace does not build",
             Self::Fmt => "some files are not formatted; `cargo fmt --all` repairs them",
+            Self::Text => "some lines are too wide to read beside others, or a constant says nothing of itself",
             Self::Clippy | Self::Cardless => "the compiler or clippy has complaints, listed above",
             Self::Macos => "what is built for macOS only has errors or warnings, listed above",
             Self::Deny => "a dependency breaks a rule of deny.toml, or cargo-deny did not run; see above",

@@ -1,7 +1,7 @@
 //! Step `tools`: the toolchain's parts that the other steps need.
 //!
-//! rustfmt and clippy are required, small, and added when rustup is there to do it. cargo-nextest and cargo-deny are
-//! compiled from source, so they are only named here.
+//! rustfmt and clippy are required, small, and added when rustup is there to do it. cargo-nextest
+//! and cargo-deny are compiled from source, so they are only named here.
 
 use super::setting::Setting;
 use super::{deny, note};
