@@ -19,7 +19,8 @@
  *     source     the only sender to be heard (address)         wait      ms to wait for the first packet; error 40 if none comes
  *     pace       host (default): resampled to the pace at which the channel is pulled;
  *                ptp: the channel is pulled at the pace of PTP, and samples stay as they are
- *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it themselves
+ *     channels, rate, format (L16, L24), ptime (ms): what a group carries; descriptions say it
+ *     themselves
  *     iface, payload, ch and samplerate are other names of interface, pt, channels and rate
  *
  * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded
