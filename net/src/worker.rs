@@ -116,6 +116,9 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(Error::io("cannot start a thread"))?;
+        // What a thread registers when it begins needs the lock that the loader holds while it
+        // unloads a library, and unloading ours waits for its threads.
+        shared.scheduling.wait();
         Ok(Self { shared, thread: Some(thread) })
     }
 
