@@ -347,7 +347,8 @@ impl Estimator {
         *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
-    /// Offsets are counted from another origin from now on: they are less by so much.
+    /// Offsets are counted from another origin from now on, or are another clock's, and less by so
+    /// much: that is no wander.
     pub(super) fn rebase_wander(&mut self, less_ns: f64) {
         self.wander.rebase(less_ns);
     }
@@ -508,12 +509,6 @@ impl Estimator {
                 filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
             });
         });
-    }
-
-    /// The offsets are another clock's from here on, which is ahead by `step_ns`: that is no wander
-    /// of either.
-    pub(super) fn change_clock(&mut self, step_ns: f64) {
-        self.wander.rebase(-step_ns);
     }
 
     /// After a proven change of the other clock's rate against the host's: moves offset and rate,

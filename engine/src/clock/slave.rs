@@ -405,7 +405,7 @@ impl SlaveClock {
         if let Some(former) = former {
             self.resume(former, packets);
         } else {
-            self.estimator.change_clock(-late_ns);
+            self.estimator.rebase_wander(late_ns);
             self.estimator.change_path(NEW_PATH_SIGMA, Nanos::ZERO, self.presumed.is_none());
         }
     }
