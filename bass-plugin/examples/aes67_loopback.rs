@@ -2,7 +2,8 @@
 //! clock.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example aes67_loopback -- 'aes67://239.69.0.1?pace=ptp' 239.69.0.2 [interface] [domain] [seconds]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example aes67_loopback -- \
+//!     'aes67://239.69.0.1?pace=ptp' 239.69.0.2 [interface] [domain] [seconds]
 //! ```
 //!
 //! With `pace=ptp` samples stay as they are; BASS may change them on the way, by effects or a

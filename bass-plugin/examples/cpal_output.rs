@@ -2,7 +2,8 @@
 //! nothing itself.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example cpal_output -- aes67://239.69.0.1:5004 [interface] [domain] [seconds] [frames|default]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example cpal_output -- \
+//!     aes67://239.69.0.1:5004 [interface] [domain] [seconds] [frames|default]
 //! ```
 //!
 //! A callback takes a whole buffer at once, so that the jitter buffer has to hold more than that.

@@ -1,7 +1,8 @@
 //! A file as an AES67 stream: whatever BASS decodes, at the pace of PTP, described and announced.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example file_to_aes67 -- music.mp3 239.69.0.1 [interface] [domain] [seconds] [ptp|serve|system]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example file_to_aes67 -- \
+//!     music.mp3 239.69.0.1 [interface] [domain] [seconds] [ptp|serve|system]
 //! ```
 
 mod bass;

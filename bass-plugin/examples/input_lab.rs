@@ -1,7 +1,8 @@
 //! Many streams at once: the level and the statistics of each, every second.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example input_lab -- interface domain seconds aes67://239.69.0.1 aes67://239.69.0.2 ...
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example input_lab -- \
+//!     interface domain seconds aes67://239.69.0.1 aes67://239.69.0.2 ...
 //! ```
 
 mod bass;

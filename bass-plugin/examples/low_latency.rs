@@ -1,7 +1,8 @@
 //! Low latency in playback by BASS: a short buffer of its own beside a short jitter buffer.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example low_latency -- aes67://239.69.0.1:5004 [interface] [domain] [seconds] [null]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example low_latency -- \
+//!     aes67://239.69.0.1:5004 [interface] [domain] [seconds] [null]
 //! ```
 //!
 //! With `null` it plays on BASS's device without sound. `cpal_output` leaves BASS's buffer out.

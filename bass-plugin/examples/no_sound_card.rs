@@ -2,7 +2,8 @@
 //! its level.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example no_sound_card -- aes67://239.69.0.1:5004 [interface] [domain] [seconds]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example no_sound_card -- \
+//!     aes67://239.69.0.1:5004 [interface] [domain] [seconds]
 //! ```
 
 mod bass;

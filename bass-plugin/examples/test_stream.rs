@@ -1,7 +1,8 @@
 //! Plays a stream for a minute, and shows its status every second.
 //!
 //! ```text
-//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example test_stream -- aes67://239.69.0.1:5004 [interface] [domain] [seconds] [null]
+//! BASS=/path/to/libbass.so cargo run -p bass-plugin --example test_stream -- \
+//!     aes67://239.69.0.1:5004 [interface] [domain] [seconds] [null]
 //! ```
 //!
 //! With `null` it plays on BASS's device without sound.
