@@ -1,7 +1,12 @@
-"""Forges packets of a stream that it hears: forger.py GROUP INTERFACE_ADDRESS SENDER_ADDRESS AFTER_PACKETS PACKETS
+"""Forges packets of a stream that it hears.
 
-For each packet that it hears it sends some with the stream's SSRC, louder, from the sender's forged address (which takes a raw socket): 500 ms back, 400 ms ahead, with a number that jumps,
-a copy, and at random. And one from its own address, that goes on with the stream.
+forger.py GROUP INTERFACE_ADDRESS SENDER_ADDRESS AFTER_PACKETS PACKETS
+
+For each packet that it hears it sends some with the stream's SSRC, louder, from the sender's
+forged address (which takes a raw socket): 500 ms back, 400 ms ahead, with a number that jumps, a
+copy, and at random. And one from its own address, that goes on with the stream. The copy is of a
+packet of 20 ms ago: that of the newest one may overtake it on the way to a receiver, and nobody
+can tell the two apart then.
 """
 import random, socket, struct, sys
 
@@ -44,6 +49,6 @@ while heard < after + count:
     forge(rtp(sequence + 1, timestamp - 24_000, ssrc))
     forge(rtp(sequence + 2, timestamp + 19_200, ssrc))
     forge(rtp(sequence + 1000, timestamp + 48, ssrc))
-    forge(rtp(sequence, timestamp, ssrc))
+    forge(rtp(sequence - 20, timestamp - 20 * 48, ssrc))
     forge(rtp(random.getrandbits(16), random.getrandbits(32), ssrc))
     own.sendto(rtp(sequence + 1, timestamp + 48, ssrc), (group, port))
