@@ -8,8 +8,8 @@
 //! far restarts from the speaker's state, so that it is right again when the crystal comes to rest.
 
 use super::block::{Block, Reduction};
-use super::estimator::{Direction, Sample};
 use super::kalman::{Kalman, Prior, Wander};
+use super::sample::{Direction, Sample};
 use super::wander::PhaseWander;
 use crate::units::{LocalTime, Nanos};
 

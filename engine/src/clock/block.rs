@@ -8,7 +8,7 @@
 //! two directions of travel if their blocks hold the same number of samples, whatever the
 //! distribution, as long as that is the same both ways.
 
-use super::estimator::{Direction, Sample};
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
 /// How a block becomes one sample.

@@ -6,7 +6,7 @@
 //! timeline late, or by a host that stood still so often that it was taken for the truth. A filter
 //! cannot see that, because it learns its own error as noise.
 
-use super::estimator::Sample;
+use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
 /// An envelope that is late by less is left to the filters.
@@ -56,7 +56,7 @@ impl EarlyDetector {
 
 #[cfg(test)]
 mod tests {
-    use super::super::estimator::Direction;
+    use super::super::sample::Direction;
     use super::*;
 
     /// The first proof by samples that are late by some ms, one each so many ms: its place, and how

@@ -30,6 +30,7 @@ use super::early::EarlyDetector;
 use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
+use super::sample::{Direction, Sample};
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use super::wander::{PhaseWander, WanderMeter};
 use crate::units::{LocalTime, Nanos, Ppb};
@@ -71,34 +72,6 @@ const LEAST: usize = 0;
 /// Index of the bank that follows the average.
 const MEAN: usize = 1;
 
-/// Which way a timestamped packet travelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the other clock to the host: PTP Sync, RTP arrival, sound-card callback.
-    Forward,
-    /// From the host to the other clock: PTP Delay_Req.
-    Reverse,
-}
-
-impl Direction {
-    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction
-    /// measures.
-    pub(super) fn sign(self) -> f64 {
-        match self {
-            Self::Forward => -1.0,
-            Self::Reverse => 1.0,
-        }
-    }
-
-    /// Place in a table of both directions.
-    pub(super) fn index(self) -> usize {
-        match self {
-            Self::Forward => 0,
-            Self::Reverse => 1,
-        }
-    }
-}
-
 /// What is known of the path delay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DelayModel {
@@ -126,17 +99,6 @@ pub struct EstimatorConfig {
     pub jitter: Nanos,
     /// The path delay.
     pub delay: DelayModel,
-}
-
-/// One timestamp pair.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// The host's timestamp.
-    pub at: LocalTime,
-    /// The other clock's timestamp minus the host's, both counted from the caller's origins, ns.
-    pub offset_ns: f64,
-    /// Which way the packet travelled.
-    pub direction: Direction,
 }
 
 /// A rate that was well known.

@@ -11,7 +11,7 @@
 //!
 //! Not seen is what never varies: a constant difference of the two paths.
 
-use super::estimator::Direction;
+use super::sample::Direction;
 
 /// Packets in a window: 16 s of Delay_Reqs at one a second, in which no crystal moves by its
 /// jitter.

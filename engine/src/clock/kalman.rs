@@ -17,8 +17,8 @@
 //! itself, which bounds its memory to [`DELAY_MEMORY_S`].
 
 use super::block::{Reduced, Reduction};
-use super::estimator::{Direction, Sample};
 use super::noise::Noise;
+use super::sample::{Direction, Sample};
 use super::wander::PhaseWander;
 use crate::units::LocalTime;
 

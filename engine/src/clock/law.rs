@@ -3,9 +3,9 @@
 //! The engine's own law is [`super::SlaveClock`]; the simulator carries other receivers' laws
 //! behind the same trait, so that all are compared on the same packets.
 
-use super::estimator::Direction;
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
+use super::sample::Direction;
 use crate::units::{LocalTime, Nanos, PtpTime};
 
 /// The two timestamps of one event message, corrections already applied.

@@ -13,7 +13,7 @@
 //! not cancel between the directions, it is an error of the offset.
 
 use super::block::{Reduced, Reduction};
-use super::estimator::Direction;
+use super::sample::Direction;
 use crate::units::LocalTime;
 
 /// Innovations over which the noise forgets: few, because the first ones hold the error of the

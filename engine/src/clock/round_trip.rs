@@ -12,8 +12,8 @@
 //!
 //! Breakdown: one exchange of five may be a stranger's or have damaged timestamps.
 
-use super::estimator::{Direction, Sample};
 use super::lock::{CEILING_NS, LockCause};
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
 /// Exchanges that are remembered, and how many of them must be impossible.

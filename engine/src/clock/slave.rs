@@ -14,12 +14,13 @@
 //! uncertainty that says so. A delay that was measured stands when the answers end; what is known
 //! of it becomes less with time.
 
-use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
+use super::estimator::{DelayModel, Estimator, EstimatorConfig};
 use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
+use super::sample::{Direction, Sample};
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};

@@ -10,7 +10,7 @@
 //! that has become worse must be learnt. Nor longer than a step is possible: where forward packets
 //! are not late meanwhile, reverse ones are early because those before them were late.
 
-use super::estimator::Direction;
+use super::sample::Direction;
 
 /// Consecutive packets that agree, as proof of a step.
 const PROOF: u32 = 4;

@@ -7,9 +7,10 @@
 //! it) is proven and is a new epoch, and a rate that does not settle shows. What the kernel says
 //! decides whether the clock is of use at all; our own figures say whether to believe it.
 
-use super::estimator::{DelayModel, Direction};
+use super::estimator::DelayModel;
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockState, LockTransition};
+use super::sample::Direction;
 use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;

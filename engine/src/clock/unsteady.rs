@@ -16,7 +16,7 @@
 //! Until it is proven, what packets were early by is told as a *displacement*, to be added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
 
-use super::estimator::{Direction, Sample};
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
 /// Forward and reverse packets that are kept: 8 s at the Sync interval of AES67's media profile

@@ -24,7 +24,7 @@
 //! Not seen: wander that is over within the shortest block, which is noise; and wander as slow as a
 //! crystal's own.
 
-use super::estimator::Sample;
+use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
 /// Length of the shortest blocks; if packets come less often, each is a block.
@@ -349,7 +349,7 @@ impl WanderMeter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::estimator::Direction;
+    use super::super::sample::Direction;
     use super::*;
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;

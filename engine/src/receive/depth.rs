@@ -8,7 +8,7 @@
 //! So the target is lowered only after a while in which every packet came early enough for the
 //! lower one, with some time to spare; and each raise after that doubles the while.
 
-use super::stream::{DepthFrom, StreamConfig};
+use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
 /// The target is raised in steps, so that packets that are each a little later than the last cost

@@ -9,20 +9,19 @@
 mod admission;
 
 use super::agreement::Agreement;
+use super::config::{MediaClock, StreamConfig};
 use super::conformance::{Conformance, Finding};
 use super::continuity::{Continuity, Datagram};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
-use super::refusals::{Companion, Refusals};
+use super::refusals::{IngestError, Refusals};
 use super::source_gate::{Intruder, SourceGate, Takeover};
-use super::stream::{MediaClock, StreamConfig};
 use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
-use crate::rtp::format::{FormatError, MAX_PAYLOAD};
+use crate::rtp::format::MAX_PAYLOAD;
 use crate::rtp::sequence::SequenceCounts;
-use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
+use crate::rtp::wire::{RtpPacket, Ssrc};
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
-use thiserror::Error;
 
 /// A timestamp this far from where it is expected belongs to a new timeline, if the next packet
 /// agrees.
@@ -33,65 +32,6 @@ const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// A timeline of which only packets after their playout have come for this long is given up.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
-
-/// A datagram was not a packet of this stream, or has no audio.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum IngestError {
-    /// Not RTP.
-    #[error(transparent)]
-    Rtp(#[from] RtpError),
-    /// Another payload type than configured.
-    #[error("payload type {found}, but the stream's is {expected}")]
-    PayloadType {
-        /// The packet's.
-        found: u8,
-        /// The stream's.
-        expected: u8,
-    },
-    /// The payload is not a whole number of frames.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// A second source on the same group, kept out while the first one lasts.
-    #[error("another source ({0}) sends to the same address")]
-    OtherSource(Ssrc),
-    /// The stream comes from another address, which is alive.
-    #[error("{0}")]
-    OtherAddress(Intruder),
-    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`Continuity`].
-    #[error(
-        "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
-    )]
-    NotContinuing,
-    /// It is longer than the description allows (`a=maxptime`).
-    #[error("a packet of {frames} frames, but the description allows {longest} at most")]
-    TooLong {
-        /// Its frames.
-        frames: i64,
-        /// The description's.
-        longest: u32,
-    },
-    /// A timestamp far from the stream's timeline; a second one like it starts a new timeline.
-    #[error("timestamp {0} frames away from the stream's timeline")]
-    Discontinuity(i64),
-    /// The packets contradict the description of the stream: their audio would be noise, or at the
-    /// wrong speed.
-    #[error("{0}")]
-    Contradiction(Finding),
-    /// An RTP packet without audio that keeps the way open; it is counted, and is not refused.
-    #[error("a keep-alive without audio")]
-    KeepAlive,
-    /// Something else that comes along with streams; it is counted, and is not refused.
-    #[error("no audio, but what comes along with it: {0:?}")]
-    Companion(Companion),
-}
-
-impl IngestError {
-    /// Whether something is wrong; else the datagram has no audio, and was not meant to.
-    #[must_use]
-    pub const fn is_refusal(&self) -> bool {
-        !matches!(self, Self::KeepAlive | Self::Companion(_))
-    }
-}
 
 /// What the control half has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

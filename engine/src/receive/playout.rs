@@ -10,12 +10,12 @@
 use super::card_clock::CardClock;
 use super::channel_map::Decoder;
 use super::conceal::Concealer;
+use super::config::StreamConfig;
 use super::depth::Depth;
 use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::jitter_buffer::{Insertion, JitterBuffer};
-use super::stream::StreamConfig;
 use super::target::{Correction, Target};
 use crate::clock::MediaMap;
 use crate::resample::Resampler;

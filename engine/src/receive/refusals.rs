@@ -1,8 +1,70 @@
 //! Why datagrams were refused, counted; and what comes along with a stream and is no audio.
 
-use super::ingest::IngestError;
-use crate::rtp::wire::RtpPacket;
+use super::conformance::Finding;
+use super::source_gate::Intruder;
+use crate::rtp::format::FormatError;
+use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
 use std::fmt;
+use thiserror::Error;
+
+/// A datagram was not a packet of this stream, or has no audio.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum IngestError {
+    /// Not RTP.
+    #[error(transparent)]
+    Rtp(#[from] RtpError),
+    /// Another payload type than configured.
+    #[error("payload type {found}, but the stream's is {expected}")]
+    PayloadType {
+        /// The packet's.
+        found: u8,
+        /// The stream's.
+        expected: u8,
+    },
+    /// The payload is not a whole number of frames.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A second source on the same group, kept out while the first one lasts.
+    #[error("another source ({0}) sends to the same address")]
+    OtherSource(Ssrc),
+    /// The stream comes from another address, which is alive.
+    #[error("{0}")]
+    OtherAddress(Intruder),
+    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`super::Continuity`].
+    #[error(
+        "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
+    )]
+    NotContinuing,
+    /// It is longer than the description allows (`a=maxptime`).
+    #[error("a packet of {frames} frames, but the description allows {longest} at most")]
+    TooLong {
+        /// Its frames.
+        frames: i64,
+        /// The description's.
+        longest: u32,
+    },
+    /// A timestamp far from the stream's timeline; a second one like it starts a new timeline.
+    #[error("timestamp {0} frames away from the stream's timeline")]
+    Discontinuity(i64),
+    /// The packets contradict the description of the stream: their audio would be noise, or at the
+    /// wrong speed.
+    #[error("{0}")]
+    Contradiction(Finding),
+    /// An RTP packet without audio that keeps the way open; it is counted, and is not refused.
+    #[error("a keep-alive without audio")]
+    KeepAlive,
+    /// Something else that comes along with streams; it is counted, and is not refused.
+    #[error("no audio, but what comes along with it: {0:?}")]
+    Companion(Companion),
+}
+
+impl IngestError {
+    /// Whether something is wrong; else the datagram has no audio, and was not meant to.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::KeepAlive | Self::Companion(_))
+    }
+}
 
 /// Datagrams on a stream's port that belong to it, or to its session, and carry no audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +260,7 @@ mod tests {
         assert_eq!(refusals.to_string(), "0 refused");
         let wrong_type = IngestError::PayloadType { found: 97, expected: 96 };
         (0..3).for_each(|_| refusals.count(&wrong_type));
-        refusals.count(&IngestError::OtherSource(crate::rtp::wire::Ssrc(1)));
+        refusals.count(&IngestError::OtherSource(Ssrc(1)));
         (0..2).for_each(|_| refusals.count(&IngestError::KeepAlive));
         assert_eq!(refusals.total(), 4);
         let line = "4 refused (3 of another payload type, 1 of another source), 2 keep-alives and control packets";

@@ -1,7 +1,8 @@
 //! Which datagrams are packets of the stream: by their address, their kind, and whether they go on
 //! with it.
 
-use super::{Companion, Datagram, Frames, Ingest, IngestError, RtpPacket};
+use super::super::refusals::Companion;
+use super::{Datagram, Frames, Ingest, IngestError, RtpPacket};
 use crate::receive::continuity::Verdict;
 use crate::receive::refusals::is_keep_alive;
 
