@@ -14,8 +14,8 @@
 //! the lateness of its callbacks and a millisecond of filter. What has not been captured when its
 //! packet leaves is concealed, and counted.
 
-use crate::clock::{MediaMap, PtpMap};
-use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
+use crate::clock::{CardClock, MediaMap, PtpMap};
+use crate::receive::{Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::MAX_CHANNELS;
 use crate::send::{MediaTimeline, Source};

@@ -6,29 +6,19 @@
 //! timeline late, or by a host that stood still so often that it was taken for the truth. A filter
 //! cannot see that, because it learns its own error as noise.
 
+use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
-use crate::units::{LocalTime, Nanos};
+use crate::units::Nanos;
 
 /// An envelope that is late by less is left to the filters.
 const BEYOND_NS: f64 = 1e6;
-/// Samples in a row that prove it, and the time that they must take: longer than any sender's
-/// burst.
-const PROOF: u32 = 5;
-const PROOF_TIME: Nanos = Nanos::from_millis(250);
+/// What proves it: more samples, over a longer time, than any sender's burst has.
+const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 
-/// Samples in a row that are all early.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    since: LocalTime,
-    last: LocalTime,
-    count: u32,
-    earliest: Sample,
-}
-
-/// Watches for early samples.
+/// Watches for samples that come before the envelope.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct EarlyDetector {
-    run: Option<Run>,
+    run: Option<OutlierRun>,
 }
 
 impl EarlyDetector {
@@ -40,17 +30,13 @@ impl EarlyDetector {
             return None;
         }
         // After a silence the rate counts again, and the path may be another.
-        let run = self.run.filter(|run| sample.at.since(run.last) < PROOF_TIME);
-        let new = Run { since: sample.at, last: sample.at, count: 0, earliest: *sample };
-        let run = self.run.insert(run.unwrap_or(new));
-        run.count += 1;
-        run.last = sample.at;
-        // The envelope moves meanwhile, and no clock's rate matters in so short a time.
-        if sample.offset_ns > run.earliest.offset_ns {
-            run.earliest = *sample;
-        }
-        let proven = run.count >= PROOF && sample.at.since(run.since) >= PROOF_TIME;
-        if proven { self.run.take().map(|run| run.earliest) } else { None }
+        let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
+        // By offset and not by lateness, because the envelope moves meanwhile; the rate of the
+        // clock does not matter over so short a time.
+        let run = OutlierRun::extended(run, sample, -sample.offset_ns);
+        let is_proven = run.proves(sample.at, PROOF);
+        self.run = Some(run).filter(|_| !is_proven);
+        is_proven.then_some(run.best)
     }
 }
 
@@ -58,6 +44,7 @@ impl EarlyDetector {
 mod tests {
     use super::super::sample::Direction;
     use super::*;
+    use crate::units::LocalTime;
 
     /// The first proof by samples that are late by some ms, one each so many ms: its place, and how
     /// early its earliest sample was.

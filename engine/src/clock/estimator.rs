@@ -30,6 +30,7 @@ use super::early::EarlyDetector;
 use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
+use super::rate_prior::{RatePrior, SteadyRate};
 use super::sample::{Direction, Sample};
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use super::wander::{PhaseWander, WanderMeter};
@@ -53,12 +54,6 @@ const JITTER_SAMPLES: f64 = 400.0;
 /// no single one makes the jitter larger by more than 4 %, whatever it is late by, and a network
 /// that has become worse is known after some hundred.
 const LARGEST_LATENESS: f64 = 16.0;
-/// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up.
-/// And what it errs by at least, when it is needed again.
-const AGEING_PPB_PER_S: f64 = 20.0;
-const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A rate is well known that is this much more exact than what was known before the first sample.
-const KNOWN_SHARE: f64 = 0.2;
 /// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the
 /// line that proves it may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
@@ -101,18 +96,10 @@ pub struct EstimatorConfig {
     pub delay: DelayModel,
 }
 
-/// A rate that was well known.
-#[derive(Clone, Copy, Debug)]
-struct SteadyRate {
-    at: LocalTime,
-    rate_ppb: f64,
-    sigma_ppb: f64,
-}
-
-impl SteadyRate {
-    /// What it errs by at `now`.
-    fn sigma_ppb(&self, now: LocalTime) -> f64 {
-        self.sigma_ppb + AGEING_PPB_PER_S * now.since(self.at).as_secs_f64()
+impl EstimatorConfig {
+    /// Starting point for one-way timestamps of about this jitter from a clock of this rate.
+    pub(crate) fn of_one_way(prior: RatePrior, jitter: Nanos) -> Self {
+        Self { rate: prior.rate, rate_sigma: prior.sigma, jitter, delay: DelayModel::Absorbed }
     }
 }
 
@@ -257,10 +244,7 @@ impl Estimator {
         let Some(banks) = &self.banks else { return };
         let filter = banks[self.speaker].speaker();
         let (at, rate_ppb, sigma_ppb) = (filter.at(), filter.state()[1], libm::sqrt(filter.covariance()[1][1]));
-        let known = sigma_ppb < KNOWN_SHARE * self.config.rate_sigma.as_ppb();
-        if known && self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
-            self.steady = Some(SteadyRate { at, rate_ppb, sigma_ppb });
-        }
+        self.steady = SteadyRate::better(self.steady, at, rate_ppb, sigma_ppb, self.config.rate_sigma);
     }
 
     /// Looks whether the rate has changed at once: of a clock that is seen one way only,
@@ -317,8 +301,7 @@ impl Estimator {
 
     fn begin(&self, sample: &Sample) -> [Bank; 2] {
         let told = (self.config.rate.as_ppb(), self.config.rate_sigma.as_ppb());
-        let measured = |steady: SteadyRate| (steady.rate_ppb, steady.sigma_ppb(sample.at).max(DISTURBED_RATE.as_ppb()));
-        let (rate_ppb, rate_sigma_ppb) = self.steady.map_or(told, measured);
+        let (rate_ppb, rate_sigma_ppb) = self.steady.map_or(told, |steady| steady.as_prior(sample.at));
         let prior = Prior {
             rate_ppb,
             rate_sigma_ppb,

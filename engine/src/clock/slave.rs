@@ -18,6 +18,7 @@ use super::estimator::{DelayModel, Estimator, EstimatorConfig};
 use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
+use super::newest::Newest;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
 use super::sample::{Direction, Sample};
@@ -99,9 +100,8 @@ impl Default for SlaveClockConfig {
 /// The first packets of another master, against the time held from the last one.
 #[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
-    count: u32,
-    /// The newest, and what they are late by, ns, in a ring.
-    newest: [Option<(Sample, f64)>; CHANGE_PROOF as usize],
+    /// The newest, and what they are late by, ns.
+    newest: Newest<(Sample, f64), { CHANGE_PROOF as usize }>,
 }
 
 impl NewMaster {
@@ -109,18 +109,17 @@ impl NewMaster {
     /// once they agree but for twice `limit_ns`, which each of them may be off by as noise. Of a
     /// master whose packets do not, the time is not known.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
-        self.newest[(self.count % CHANGE_PROOF) as usize] = Some((sample, late_ns));
-        self.count = self.count.saturating_add(1);
+        self.newest.push((sample, late_ns));
         let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
-        let newest = self.newest.iter().flatten().map(|(_, late_ns)| *late_ns);
+        let newest = self.newest.iter().map(|(_, late_ns)| *late_ns);
         let (least_ns, most_ns) = newest.fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
         let apart_ns = most_ns - least_ns;
-        let agree = self.count >= CHANGE_PROOF && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
+        let agree = self.newest.count() >= CHANGE_PROOF as usize && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
         agree.then(|| (least_ns, Nanos::new(apart_ns as i64)))
     }
 
     fn samples(&self) -> impl Iterator<Item = Sample> {
-        self.newest.iter().flatten().map(|(sample, _)| *sample)
+        self.newest.iter().map(|(sample, _)| *sample)
     }
 }
 

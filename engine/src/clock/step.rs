@@ -10,6 +10,7 @@
 //! that has become worse must be learnt. Nor longer than a step is possible: where forward packets
 //! are not late meanwhile, reverse ones are early because those before them were late.
 
+use super::newest::Newest;
 use super::sample::Direction;
 
 /// Consecutive packets that agree, as proof of a step.
@@ -46,23 +47,26 @@ struct Run {
     /// Of all of them.
     least_ns: f64,
     most_ns: f64,
-    /// What the newest are off by, in a ring.
-    newest_ns: [f64; PROOF as usize],
+    /// What the newest are off by.
+    newest_ns: Newest<f64, { PROOF as usize }>,
     /// What a packet of the run may be off by as noise.
     limit_ns: f64,
 }
 
-impl Run {
-    const NONE: Self =
-        Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0, newest_ns: [0.0; PROOF as usize], limit_ns: 0.0 };
+impl Default for Run {
+    fn default() -> Self {
+        Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0, newest_ns: Newest::default(), limit_ns: 0.0 }
+    }
+}
 
+impl Run {
     /// Adds a packet that is off by `by_ns`, or ends the run if that is within the limit.
     fn add(&mut self, by_ns: f64, limit_ns: f64) {
         if by_ns < limit_ns {
-            *self = Self::NONE;
+            *self = Self::default();
             return;
         }
-        self.newest_ns[(self.count % PROOF) as usize] = by_ns;
+        self.newest_ns.push(by_ns);
         self.limit_ns = limit_ns;
         self.count = self.count.saturating_add(1);
         self.least_ns = self.least_ns.min(by_ns);
@@ -85,7 +89,7 @@ impl Run {
 }
 
 /// The runs of both directions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StepDetector {
     early_forward: Run,
     late_forward: Run,
@@ -93,12 +97,6 @@ pub(super) struct StepDetector {
     /// Forward packets since the run of early reverse ones began that are not late: a step is no
     /// reason for that run.
     punctual_forward: u32,
-}
-
-impl Default for StepDetector {
-    fn default() -> Self {
-        Self { early_forward: Run::NONE, late_forward: Run::NONE, early_reverse: Run::NONE, punctual_forward: 0 }
-    }
 }
 
 impl StepDetector {

@@ -16,6 +16,7 @@
 //! Until it is proven, what packets were early by is told as a *displacement*, to be added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
 
+use super::newest::Newest;
 use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
@@ -48,30 +49,6 @@ const NOISE_MEMORY: f64 = 400.0;
 /// Packets that tell of a displacement, and how far it has gone: more than are damaged in a row
 /// where one in twenty is.
 const NEWEST: usize = 3;
-
-/// The newest packets of one direction.
-#[derive(Clone, Debug)]
-struct Ring<const N: usize> {
-    samples: [Sample; N],
-    /// Packets ever taken.
-    count: usize,
-}
-
-impl<const N: usize> Ring<N> {
-    fn new(direction: Direction) -> Self {
-        Self { samples: [Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction }; N], count: 0 }
-    }
-
-    fn push(&mut self, sample: Sample) {
-        self.samples[self.count % N] = sample;
-        self.count += 1;
-    }
-
-    /// Newest first.
-    fn newest(&self) -> impl Iterator<Item = &Sample> {
-        (0..self.count.min(N)).map(|back| &self.samples[(self.count - 1 - back) % N])
-    }
-}
 
 /// A change of rate that was proven.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,19 +122,12 @@ impl Line {
 }
 
 /// Watches the newest packets of a clock: `N` forward ones, and some reverse ones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnsteadyDetector<const N: usize> {
-    forward: Ring<N>,
-    reverse: Ring<REVERSE>,
+    forward: Newest<Sample, N>,
+    reverse: Newest<Sample, REVERSE>,
     /// Mean square of what packets are early by, ns^2.
     earliness: f64,
-}
-
-impl<const N: usize> Default for UnsteadyDetector<N> {
-    fn default() -> Self {
-        let (forward, reverse) = (Ring::new(Direction::Forward), Ring::new(Direction::Reverse));
-        Self { forward, reverse, earliness: 0.0 }
-    }
 }
 
 impl<const N: usize> UnsteadyDetector<N> {
@@ -177,7 +147,8 @@ impl<const N: usize> UnsteadyDetector<N> {
 
     /// Forgets the packets: what they say is in the estimate, or void.
     pub(super) fn forget(&mut self) {
-        (self.forward.count, self.reverse.count) = (0, 0);
+        self.forward.clear();
+        self.reverse.clear();
     }
 
     /// Earliness up to which is noise, ns.
@@ -191,18 +162,18 @@ impl<const N: usize> UnsteadyDetector<N> {
     /// all of them say; or an early reverse one while the forward ones are late, and is as much as
     /// all of those say.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
-        if self.forward.count < NEWEST {
+        if self.forward.count() < NEWEST {
             return 0.0;
         }
         let floor_ns = self.floor_ns(sigma_ns);
         let (mut least_ns, mut most_ns) = (f64::INFINITY, f64::NEG_INFINITY);
-        for by_ns in self.forward.newest().take(NEWEST).map(&late_ns) {
+        for by_ns in self.forward.iter().take(NEWEST).map(&late_ns) {
             (least_ns, most_ns) = (least_ns.min(by_ns), most_ns.max(by_ns));
         }
         if -most_ns > floor_ns {
             return -most_ns;
         }
-        let mirrored = self.reverse.newest().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
+        let mirrored = self.reverse.iter().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
         if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
     }
 
@@ -217,11 +188,11 @@ impl<const N: usize> UnsteadyDetector<N> {
         limit_ns: f64,
         is_one_way: bool,
     ) -> Option<RateChange> {
-        let newest = self.forward.newest().next()?.at;
+        let newest = self.forward.iter().next()?.at;
         let point = |sample: &Sample| ((sample.at - newest).as_secs_f64(), late_ns(sample));
         let mut points = [(0.0, 0.0); N];
         let mut count = 0;
-        for (slot, sample) in points.iter_mut().zip(self.forward.newest()) {
+        for (slot, sample) in points.iter_mut().zip(self.forward.iter()) {
             *slot = point(sample);
             count += 1;
         }
@@ -251,7 +222,7 @@ impl<const N: usize> UnsteadyDetector<N> {
         if line.level_ns < 0.0 {
             return line.level_ns < -limit_ns;
         }
-        self.reverse.newest().any(|sample| {
+        self.reverse.iter().any(|sample| {
             let ago_s = (sample.at - newest).as_secs_f64();
             let expected_ns = line.level_ns + line.least_ns + line.slope_ppb * ago_s;
             let early_ns = -late_ns(sample);

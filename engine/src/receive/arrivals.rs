@@ -1,13 +1,11 @@
 //! The sender's media clock, from the arrivals of its packets by one path.
 //!
-//! Model: an [`Estimator`] of one-way timestamps, and [proof](super::shift) of what it cannot tell
+//! Model: an [`Estimator`] of one-way timestamps, and [proof](ShiftDetector) of what it cannot tell
 //! from a change of rate: that packets come later or earlier for good. Then the offset is moved at
 //! once and the rate is kept. Where packets were all over the place before that, what the estimator
 //! made of them is void, but for the rate as it was well known.
 
-use super::known_rate::KnownRate;
-use super::shift::{Judgement, Shift, ShiftDetector};
-use crate::clock::{ClockMap, Estimator, Sample};
+use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
 
 /// First guess of how late packets are.
@@ -29,8 +27,8 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     /// Arrivals from a sender of which so much is known.
-    pub(super) fn new(rate: KnownRate) -> Self {
-        let estimator = Estimator::new(rate.estimator(JITTER));
+    pub(super) fn new(rate: RatePrior) -> Self {
+        let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
     }
 

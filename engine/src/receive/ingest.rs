@@ -13,11 +13,10 @@ use super::config::{MediaClock, StreamConfig};
 use super::conformance::{Conformance, Finding};
 use super::continuity::{Continuity, Datagram};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
-use super::known_rate::KnownRate;
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::refusals::{IngestError, Refusals};
 use super::source_gate::{Intruder, SourceGate, Takeover};
-use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
+use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, RatePrior, Sample};
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::rtp::sequence::SequenceCounts;
 use crate::rtp::wire::{RtpPacket, Ssrc};
@@ -332,7 +331,7 @@ impl Ingest {
         self.stats.packets = self.stats().packets;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
-            None => Legs::new(leg, self.known_rate()),
+            None => Legs::new(leg, self.rate_prior()),
         };
         self.timeline = Some(Timeline {
             ssrc: packet.header.ssrc,
@@ -348,12 +347,12 @@ impl Ingest {
     }
 
     /// What is known of the rate of the first sender.
-    fn known_rate(&self) -> KnownRate {
+    fn rate_prior(&self) -> RatePrior {
         let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
         let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
         match ptp.filter(|clock| clock.rate_sigma() < USABLE_RATE) {
-            Some(clock) => KnownRate::inferred(clock.rate()),
-            None => KnownRate::remembered(self.config.warm_start.media_rate),
+            Some(clock) => RatePrior::inferred(clock.rate()),
+            None => RatePrior::remembered(self.config.warm_start.media_rate),
         }
     }
 

@@ -8,7 +8,6 @@
 
 mod agreement;
 mod arrivals;
-mod card_clock;
 mod channel_map;
 mod conceal;
 mod config;
@@ -20,18 +19,15 @@ mod handover;
 mod held_ratio;
 mod ingest;
 mod jitter_buffer;
-mod known_rate;
 mod playout;
 mod predict;
 mod redundancy;
 mod refusals;
-mod shift;
 mod source_gate;
 mod stream;
 mod target;
 mod target_motion;
 
-pub(crate) use card_clock::CardClock;
 pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
 pub(crate) use conceal::Concealer;

@@ -7,7 +7,6 @@
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
 //! loop.
 
-use super::card_clock::CardClock;
 use super::channel_map::Decoder;
 use super::conceal::Concealer;
 use super::config::StreamConfig;
@@ -17,7 +16,7 @@ use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::jitter_buffer::{Insertion, JitterBuffer};
 use super::target::{Correction, Target};
-use crate::clock::MediaMap;
+use crate::clock::{CardClock, MediaMap};
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 

@@ -22,9 +22,7 @@
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
-use super::known_rate::KnownRate;
-use super::shift::Shift;
-use crate::clock::{ClockMap, Sample};
+use crate::clock::{ClockMap, RatePrior, Sample, Shift};
 pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
@@ -100,7 +98,7 @@ struct Path {
 }
 
 impl Path {
-    fn new(rate: KnownRate) -> Self {
+    fn new(rate: RatePrior) -> Self {
         Self::knowing(Arrivals::new(rate))
     }
 
@@ -154,7 +152,7 @@ pub(super) struct Candidate {
 pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
-    known: KnownRate,
+    known: RatePrior,
     /// How much earlier packets came by the leg followed first than by the one followed now.
     carried: Nanos,
     merge: Merge,
@@ -163,7 +161,7 @@ pub(super) struct Legs {
 impl Legs {
     /// Legs of a timeline that begins with a packet of `leg`, from a sender of which so much is
     /// known.
-    pub(super) fn new(leg: Leg, rate: KnownRate) -> Self {
+    pub(super) fn new(leg: Leg, rate: RatePrior) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
             followed: leg,
@@ -208,7 +206,7 @@ impl Legs {
         let last_arrival = self.path(packet.leg).last_arrival;
         let away = last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
         if away && !followed {
-            let rate = KnownRate::inferred(self.media_rate());
+            let rate = RatePrior::inferred(self.media_rate());
             self.paths[packet.leg as usize].arrivals = Arrivals::new(rate);
         }
         let path = &mut self.paths[packet.leg as usize];

@@ -12,7 +12,8 @@
 //! change of rate; but not for ever: a network that has become worse must be learnt. Single packets
 //! that are late are the rule, and are taken as long as others come in time.
 
-use crate::clock::Sample;
+use super::newest::Newest;
+use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
 /// The least late packet of so much time stands for all: longer than any sender's burst, so that
@@ -43,7 +44,7 @@ const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// What is to be done with a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// It is of the course so far.
     Take,
     /// It is kept from the estimator.
@@ -54,15 +55,15 @@ pub(super) enum Judgement {
 
 /// Packets come later for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shift {
+pub(crate) struct Shift {
     /// By so much; negative if earlier.
-    pub(super) later_ns: f64,
+    pub(crate) later_ns: f64,
     /// The packet that is late by that.
-    pub(super) least: Sample,
+    pub(crate) least: Sample,
     /// Packets that prove it.
-    pub(super) packets: u32,
+    pub(crate) packets: u32,
     /// Usual deviation of the least late packets before it.
-    pub(super) noise_ns: f64,
+    pub(crate) noise_ns: f64,
 }
 
 /// The least late of some packets.
@@ -90,32 +91,31 @@ impl Least {
 /// Windows in a row that are off to one side.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// The newest windows, in a ring.
-    newest: [Least; LATE_PROOF],
-    windows: usize,
+    is_late: bool,
+    windows: Newest<Least, LATE_PROOF>,
 }
 
 impl Run {
     fn extended(run: Option<Self>, window: Least) -> Self {
-        let same_side = |run: &Self| (run.newest[0].late_ns > 0.0) == (window.late_ns > 0.0);
-        let mut run = run.filter(same_side).unwrap_or(Self { newest: [window; LATE_PROOF], windows: 0 });
-        run.newest[run.windows % LATE_PROOF] = window;
-        run.windows += 1;
+        let is_late = window.late_ns > 0.0;
+        let new = Self { is_late, windows: Newest::default() };
+        let mut run = run.filter(|run| run.is_late == is_late).unwrap_or(new);
+        run.windows.push(window);
         run
     }
 
-    /// The newest `count` windows together, and by how much they are apart; `None` if there are not
-    /// so many.
+    /// The newest `count` windows as one, and the spread of their lateness, ns; `None` if the run
+    /// is shorter.
     fn newest(&self, count: usize) -> Option<(Least, f64)> {
-        if self.windows < count {
+        if self.windows.count() < count {
             return None;
         }
-        let mut windows = (1..=count).map(|back| self.newest[(self.windows - back) % LATE_PROOF]);
-        let mut all = windows.next()?;
+        let mut windows = self.windows.iter().take(count);
+        let mut all = *windows.next()?;
         let mut most_ns = all.late_ns;
         for window in windows {
             most_ns = most_ns.max(window.late_ns);
-            all.add(&window);
+            all.add(window);
         }
         Some((all, most_ns - all.late_ns))
     }
@@ -123,7 +123,7 @@ impl Run {
 
 /// Watches the packets of one path.
 #[derive(Clone, Debug)]
-pub(super) struct ShiftDetector {
+pub(crate) struct ShiftDetector {
     /// When the estimate began, and the newest packet since then.
     began: Option<LocalTime>,
     newest_at: LocalTime,
@@ -155,7 +155,7 @@ impl Default for ShiftDetector {
 
 impl ShiftDetector {
     /// Judges a sample that is late by so much against the least late ones so far.
-    pub(super) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
+    pub(crate) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
         if self.newest_at.since(sample.at) > WINDOW {
             // The host's clock was set back: times before that are no measure.
             self.begin_anew();
@@ -231,7 +231,7 @@ impl ShiftDetector {
 
     /// The shift that is assumed when nothing is lost by it: by the least late of the packets since
     /// one came in time; `None` if one just has, or all are early.
-    pub(super) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
+    pub(crate) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
         let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
         Some(self.shifted(&late))
     }
@@ -244,32 +244,32 @@ impl ShiftDetector {
     /// Whether a packet comes so much before it can have been sent that nothing the network has
     /// done so far explains it. Twice the limit, because a single packet may be off by more than
     /// the least late ones usually are.
-    pub(super) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
+    pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
     }
 
     /// Whether packets are off now, and may prove to have shifted.
-    pub(super) fn is_in_doubt(&self) -> bool {
+    pub(crate) fn is_in_doubt(&self) -> bool {
         self.run.is_some() || self.withholds_since.is_some()
     }
 
     /// The estimate was moved: what packets were off by before is void.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
         self.in_time_at = self.newest_at;
     }
 
     /// The estimate begins anew.
-    pub(super) fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         *self = Self { noise: self.noise, ..Self::default() };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Direction;
     use super::*;
-    use crate::clock::Direction;
 
     /// Packets of 1 ms from the first second on, each late by some ms; what is proven, and when, in
     /// ms, as far as the samples that were proven to be off are late by less from then on.

@@ -6,8 +6,8 @@
 //! it will ever be; one that knows nothing begins at the nominal ratio and not at the first wild
 //! guess.
 
-use crate::clock::{ClockMap, DelayModel, EstimatorConfig};
-use crate::units::{Nanos, Ppb};
+use super::map::ClockMap;
+use crate::units::{LocalTime, Ppb};
 
 /// A crystal of which nothing is known.
 const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
@@ -18,37 +18,40 @@ const INFERRED: Ppb = Ppb::from_ppm(10.0);
 /// A measured rate is followed once it is this much more exact than what was known.
 const FOLLOWED_SHARE: f64 = 0.2;
 
+/// Growth of the standard deviation of a rate with the time since it was measured, ppb per second:
+/// a crystal that warms up.
+const AGEING_PPB_PER_S: f64 = 20.0;
+/// Least standard deviation of a kept rate when an estimator starts again from it.
+const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
+/// A rate is kept once its standard deviation is below this share of the prior one.
+const KNOWN_SHARE: f64 = 0.2;
+
 /// A rate and its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct KnownRate {
-    rate: Ppb,
-    sigma: Ppb,
+pub(crate) struct RatePrior {
+    pub(super) rate: Ppb,
+    pub(super) sigma: Ppb,
 }
 
-impl KnownRate {
+impl RatePrior {
     /// One that was measured in an earlier session, if it was.
-    pub(super) fn remembered(rate: Option<Ppb>) -> Self {
+    pub(crate) fn remembered(rate: Option<Ppb>) -> Self {
         rate.map_or(Self { rate: Ppb::ZERO, sigma: UNKNOWN }, |rate| Self { rate, sigma: REMEMBERED })
     }
 
     /// That of another clock that is very likely the same.
-    pub(super) fn inferred(rate: Ppb) -> Self {
+    pub(crate) fn inferred(rate: Ppb) -> Self {
         Self { rate, sigma: INFERRED }
     }
 
-    /// Starting point of an estimator of it, for timestamps of about this jitter.
-    pub(super) fn estimator(self, jitter: Nanos) -> EstimatorConfig {
-        EstimatorConfig { rate: self.rate, rate_sigma: self.sigma, jitter, delay: DelayModel::Absorbed }
-    }
-
     /// The measured rate, or the known one while that is the better guess.
-    pub(super) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
+    pub(crate) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
         self.updated(clock).rate
     }
 
     /// Keeps a rate that was measured better than any other knowledge of it, for when an estimator
     /// must begin anew.
-    pub(super) fn learn(&mut self, clock: Option<ClockMap>) {
+    pub(crate) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
         if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {
             *self = Self::inferred(clock.rate());
@@ -56,24 +59,52 @@ impl KnownRate {
     }
 
     /// What is known of the clock that follows this one, of which so much was measured.
-    pub(super) fn updated(self, clock: Option<ClockMap>) -> Self {
+    pub(crate) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
         let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);
         measured.map_or(self, |clock| Self::inferred(clock.rate()))
     }
 }
 
+/// The most exact rate that an estimator has known, kept for when it must start again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SteadyRate {
+    at: LocalTime,
+    rate_ppb: f64,
+    sigma_ppb: f64,
+}
+
+impl SteadyRate {
+    /// The better of what is kept and of a new rate of standard deviation `sigma_ppb`, if that is
+    /// good enough to be kept at all: much more exact than `prior`, the standard deviation before
+    /// the first sample.
+    pub(super) fn better(kept: Option<Self>, at: LocalTime, rate_ppb: f64, sigma_ppb: f64, prior: Ppb) -> Option<Self> {
+        let is_known = sigma_ppb < KNOWN_SHARE * prior.as_ppb();
+        let is_better = is_known && kept.is_none_or(|kept| sigma_ppb <= kept.aged_sigma_ppb(at));
+        if is_better { Some(Self { at, rate_ppb, sigma_ppb }) } else { kept }
+    }
+
+    fn aged_sigma_ppb(&self, now: LocalTime) -> f64 {
+        self.sigma_ppb + AGEING_PPB_PER_S * now.since(self.at).as_secs_f64()
+    }
+
+    /// Rate and standard deviation with which an estimator starts again at `now`, ppb.
+    pub(super) fn as_prior(&self, now: LocalTime) -> (f64, f64) {
+        (self.rate_ppb, self.aged_sigma_ppb(now).max(DISTURBED_RATE.as_ppb()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Direction, Estimator, Sample};
-    use crate::units::LocalTime;
+    use crate::clock::{Direction, Estimator, EstimatorConfig, Sample};
+    use crate::units::Nanos;
 
     #[test]
     fn a_rate_is_followed_once_it_is_better_than_what_was_known() {
         for (remembered, first) in [(None, 0.0), (Some(Ppb::from_ppm(79.0)), 79.0)] {
-            let known = KnownRate::remembered(remembered);
-            let mut estimator = Estimator::new(known.estimator(Nanos::from_micros(10)));
+            let known = RatePrior::remembered(remembered);
+            let mut estimator = Estimator::new(EstimatorConfig::of_one_way(known, Nanos::from_micros(10)));
             assert!((known.or_measured(estimator.map()).as_ppm() - first).abs() < 1e-9);
             for i in 0..3000 {
                 let at = LocalTime::from_nanos(i * 10_000_000);

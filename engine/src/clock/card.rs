@@ -13,9 +13,12 @@
 //! card's time begins anew. It also does after a time without callbacks that no queue covers: a
 //! device that was lost, or a host that slept. Of what was before, the rate is kept.
 
-use super::known_rate::KnownRate;
+use super::estimator::{Estimator, EstimatorConfig};
+use super::map::MediaMap;
+use super::outlier_run::{OutlierRun, Proof};
+use super::rate_prior::RatePrior;
+use super::sample::{Direction, Sample};
 use super::shift::{Judgement, Shift, ShiftDetector};
-use crate::clock::{Direction, Estimator, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
 /// A callback that is off by this, and this multiple of the usual lateness, is off by more than
@@ -23,9 +26,9 @@ use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 const SHIFTED: Nanos = Nanos::from_millis(1);
 const USUAL_LATENESS: f64 = 4.0;
 /// What proves a shift: a scheduler under load is over with its troubles by then.
-const PROOF: Proof = Proof { callbacks: 5, time: Nanos::from_millis(250) };
+const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 /// What proves one that scheduling might explain for a while.
-const LONG_PROOF: Proof = Proof { callbacks: 64, time: Nanos::from_secs(2) };
+const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
 /// As long a card may fill its queue, and a host may be busy with what it starts.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
@@ -42,68 +45,31 @@ const JITTER: Nanos = Nanos::from_micros(100);
 #[derive(Debug)]
 pub(crate) struct CardClock {
     rate: SampleRate,
-    known: KnownRate,
+    known: RatePrior,
     origin: Option<LocalTime>,
     last: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
     /// Callbacks that are late by more than scheduling.
-    far: Option<Run>,
+    far: Option<OutlierRun>,
     /// Callbacks that may be late by that, or behind a card that has lost less.
-    near: Option<Run>,
+    near: Option<OutlierRun>,
     /// The least late callbacks.
     shifts: ShiftDetector,
-}
-
-/// So many callbacks in a row, and the time that they must take.
-#[derive(Clone, Copy, Debug)]
-struct Proof {
-    callbacks: u32,
-    time: Nanos,
-}
-
-/// Callbacks in a row that are all late.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    since: LocalTime,
-    callbacks: u32,
-    least: Sample,
-    least_ns: f64,
-}
-
-impl Run {
-    /// The run with another callback; `None` if that is late by less than the limit.
-    fn extended(run: Option<Self>, sample: &Sample, late_ns: f64, limit_ns: f64) -> Option<Self> {
-        if late_ns < limit_ns {
-            return None;
-        }
-        let new = Self { since: sample.at, callbacks: 0, least: *sample, least_ns: late_ns };
-        let mut run = run.unwrap_or(new);
-        run.callbacks += 1;
-        if late_ns < run.least_ns {
-            (run.least, run.least_ns) = (*sample, late_ns);
-        }
-        Some(run)
-    }
-
-    /// Whether they have been so many, and have taken so long until `now`.
-    fn proves(&self, now: LocalTime, proof: Proof) -> bool {
-        self.callbacks >= proof.callbacks && now.since(self.since) >= proof.time
-    }
 }
 
 impl CardClock {
     /// A card of a nominal rate, and of the true one as far as that is remembered.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
-        let known = KnownRate::remembered(remembered);
-        let estimator = Estimator::of_crystal(known.estimator(JITTER));
+        let known = RatePrior::remembered(remembered);
+        let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
         let shifts = ShiftDetector::default();
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
     /// Whether a callback that comes at `now` is the first of a card that was away; then its time
     /// begins with it.
-    pub(super) fn begins_anew(&mut self, now: LocalTime) -> bool {
+    pub(crate) fn begins_anew(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {
             (self.origin, self.played) = (None, Frames::ZERO);
@@ -116,7 +82,7 @@ impl CardClock {
 
     /// A callback came at `now` and will play `frames`. Returns when it would have come without
     /// jitter.
-    pub(super) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
+    pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
         self.played += Frames::new(frames as i64);
@@ -165,8 +131,8 @@ impl CardClock {
         let callback_ns = callback.as_nanos() as f64;
         let shifted_ns = SHIFTED.as_nanos() as f64;
         let limit_ns = shifted_ns + jitter_ns.min(callback_ns);
-        self.far = Run::extended(self.far, sample, late_ns, limit_ns);
-        self.near = Run::extended(self.near, sample, spoken_ns, shifted_ns);
+        self.far = (late_ns >= limit_ns).then(|| OutlierRun::extended(self.far, sample, late_ns));
+        self.near = (spoken_ns >= shifted_ns).then(|| OutlierRun::extended(self.near, sample, spoken_ns));
         let judgement = self.shifts.judge(sample, envelope_ns);
         let far = self.far.filter(|run| run.proves(sample.at, PROOF));
         let near = self.near.filter(|run| run.proves(sample.at, LONG_PROOF));
@@ -180,11 +146,11 @@ impl CardClock {
         (self.far, self.near) = (None, None);
         self.shifts.forget();
         if jitter_ns < callback_ns {
-            self.estimator.step_offset(-run.least_ns, run.callbacks);
+            self.estimator.step_offset(-run.best_rank_ns, run.samples);
         } else {
             // After troubles so long that the estimator has learnt them.
             self.estimator.begin_anew();
-            self.estimator.update(run.least);
+            self.estimator.update(run.best);
         }
         true
     }
@@ -202,8 +168,8 @@ impl CardClock {
 
     /// Whether callbacks are late as they are after an xrun, or early, which is not proven yet: the
     /// host's clock may have been set, and packets seem to be late or early by as much.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.far.is_some_and(|run| run.callbacks >= PROOF.callbacks) || self.shifts.is_in_doubt()
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.far.is_some_and(|run| run.samples >= PROOF.samples) || self.shifts.is_in_doubt()
     }
 
     /// Host time to frames that were played or captured.
@@ -212,7 +178,7 @@ impl CardClock {
     }
 
     /// Standard deviation of that, as measured.
-    pub(super) fn rate_sigma(&self) -> Ppb {
+    pub(crate) fn rate_sigma(&self) -> Ppb {
         self.estimator.map().map_or(UNMEASURED, |map| map.rate_sigma())
     }
 
