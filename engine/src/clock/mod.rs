@@ -48,3 +48,4 @@ pub(crate) use shift::{Judgement, Shift, ShiftDetector};
 pub use slave::{SlaveClock, SlaveClockConfig};
 pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};
 pub use timescale::{Difference, TimescaleMix};
+pub(crate) use wander::TargetMotion;

@@ -7,7 +7,7 @@
 //! estimators are the integrators. The buffer's level is nowhere in the loop, because it is a
 //! saw-tooth that beats at ppm x packet rate, inside any bandwidth.
 
-use super::target_motion::TargetMotion;
+use crate::clock::TargetMotion;
 use crate::units::{Nanos, Ppb};
 
 /// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an
@@ -21,7 +21,7 @@ const TRIM_NOISE: Ppb = Ppb::new(50.0);
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// ... and so many standard deviations of the target, by what the clock says of it or by how it is
-/// seen to [move](super::target_motion): chance once in 16,000 looks, and half of all looks.
+/// seen to [move](TargetMotion): chance once in 16,000 looks, and half of all looks.
 const LARGE_SIGMAS: f64 = 4.0;
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed

@@ -26,7 +26,6 @@ mod refusals;
 mod source_gate;
 mod stream;
 mod target;
-mod target_motion;
 
 pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};

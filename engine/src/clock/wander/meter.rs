@@ -24,7 +24,7 @@
 //! Not seen: wander that is over within the shortest block, which is noise; and wander as slow as a
 //! crystal's own.
 
-use super::sample::Sample;
+use super::super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
 /// Length of the shortest blocks; if packets come less often, each is a block.
@@ -71,24 +71,24 @@ const SILENCE: f64 = 2.5;
 
 /// How far a clock's time wanders around that of a crystal.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct PhaseWander {
+pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
-    pub(super) rms_ns: f64,
+    pub(in crate::clock) rms_ns: f64,
     /// Density of the white noise that is as bad for who averages for long, ns^2 s.
-    pub(super) density: f64,
+    pub(in crate::clock) density: f64,
     /// What the wander makes of the rate over the blocks in which that is most, ns/s.
-    pub(super) rate_ppb: f64,
+    pub(in crate::clock) rate_ppb: f64,
 }
 
 impl PhaseWander {
     /// Whether it is another figure than `other`, by more than such a figure is good for.
-    pub(super) fn differs_from(&self, other: &Self) -> bool {
+    pub(in crate::clock) fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: f64, b: f64| (a - b).abs() > SAME_SHARE * a.max(b);
         differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
     }
 
     /// Whether it is so much larger than `other` that what was learnt by that is void.
-    pub(super) fn exceeds(&self, other: &Self) -> bool {
+    pub(in crate::clock) fn exceeds(&self, other: &Self) -> bool {
         self.rms_ns > EXCEEDS * other.rms_ns
     }
 }
@@ -250,7 +250,7 @@ struct Filling {
 
 /// Measures the wander of a clock from its packets.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WanderMeter {
+pub(in crate::clock) struct WanderMeter {
     origin: Option<LocalTime>,
     /// What offsets are counted less by than the first ones were, ns.
     base_ns: f64,
@@ -262,7 +262,7 @@ pub(super) struct WanderMeter {
 impl WanderMeter {
     /// Takes a forward packet; `rate_ppb` tells which one of a block is least late, and need not be
     /// exact. Returns what is known of the wander whenever that may have changed.
-    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
+    pub(in crate::clock) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
         let origin = *self.origin.get_or_insert(sample.at);
         let offset_ns = sample.offset_ns + self.base_ns;
         let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns };
@@ -298,7 +298,7 @@ impl WanderMeter {
     /// The rate or the time has changed at `now`, by what is proven to be no wander: blocks on both
     /// sides of that are not compared. Not more often than every so often, because wander that is
     /// not yet known may be taken for such changes again and again.
-    pub(super) fn interrupt(&mut self, now: LocalTime) {
+    pub(in crate::clock) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);
             self.filling = None;
@@ -308,7 +308,7 @@ impl WanderMeter {
 
     /// Offsets are less by so much from now on, because they are counted from another origin, or
     /// the packets are those of another clock. One that is far away is of another time.
-    pub(super) fn rebase(&mut self, less_ns: f64) {
+    pub(in crate::clock) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();
         } else {
@@ -349,8 +349,8 @@ impl WanderMeter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::Direction;
     use super::*;
+    use crate::clock::Direction;
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};

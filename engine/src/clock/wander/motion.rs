@@ -64,7 +64,7 @@ impl Level {
 
 /// Measures how far a target moves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TargetMotion {
+pub(crate) struct TargetMotion {
     /// What was trimmed so far, ns.
     trimmed_ns: f64,
     since_look_s: f64,
@@ -75,7 +75,7 @@ pub(super) struct TargetMotion {
 impl TargetMotion {
     /// Playout is `behind_ns` behind, and was trimmed by `trim_ppb` over the last `block_s`; `None`
     /// while the distance is not to be trimmed, and tells nothing.
-    pub(super) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
+    pub(crate) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
         self.trimmed_ns += trim_ppb * block_s;
         self.since_look_s += block_s;
         if self.since_look_s < SHORTEST_S {
@@ -102,12 +102,12 @@ impl TargetMotion {
     }
 
     /// Standard deviation of the target by itself, ns, as far as it was seen: 0 before that.
-    pub(super) fn sigma_ns(&self) -> f64 {
+    pub(crate) fn sigma_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.sigma_ns).fold(0.0, f64::max)
     }
 
     /// The same, where too little would be a mistake.
-    pub(super) fn at_most_ns(&self) -> f64 {
+    pub(crate) fn at_most_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.at_most_ns).fold(0.0, f64::max)
     }
 }
