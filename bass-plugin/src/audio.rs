@@ -10,7 +10,8 @@
 //! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what
 //! it is given.
 
-use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
+use engine::audio::{FusedRateController, RateController, RateInput};
+use engine::receive::Playout;
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,14 +37,14 @@ const FILLING: Nanos = Nanos::from_secs(2);
 /// How the ratio comes about.
 pub(crate) enum Law {
     /// From measured rates, for hosts that go by a sound card.
-    Fused(FusedDrift),
+    Fused(FusedRateController),
     /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they
     /// are.
     Paced,
 }
 
-impl DriftLaw for Law {
-    fn ratio(&mut self, input: &DriftInput) -> Ppb {
+impl RateController for Law {
+    fn ratio(&mut self, input: &RateInput) -> Ppb {
         match self {
             Self::Fused(law) => law.ratio(input),
             Self::Paced => Ppb::ZERO,

@@ -16,11 +16,11 @@
 //! * the audio half ([`receive::Playout`]): `pull` fills the sound card's buffer, always, without
 //!   allocating or waiting.
 //!
-//! Floors, each using only those below: `announce capture relay` /
-//! `livewire_clock ptp receive send` / `clock resample rtp` / `text units`.
+//! Floors, each using only those below: `announce relay` / `livewire_clock ptp receive send` /
+//! `audio` / `clock resample rtp` / `text units`.
 
 pub mod announce;
-pub mod capture;
+pub mod audio;
 pub mod clock;
 pub mod livewire_clock;
 pub mod ptp;

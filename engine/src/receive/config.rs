@@ -1,7 +1,7 @@
 //! What is known of a stream before its first packet, and what its listener wants.
 
-use super::channel_map::{ChannelMap, ChannelMapError};
 use super::conformance::Described;
+use crate::audio::{ChannelMap, ChannelMapError};
 use crate::resample::{NearUnityError, SincResamplerError};
 use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, Ppb, SampleRate};

@@ -8,35 +8,25 @@
 
 mod agreement;
 mod arrivals;
-mod channel_map;
-mod conceal;
 mod config;
 mod conformance;
 mod continuity;
 mod depth;
-mod drift;
 mod handover;
 mod held_ratio;
 mod ingest;
-mod jitter_buffer;
 mod playout;
-mod predict;
 mod redundancy;
 mod refusals;
 mod source_gate;
 mod stream;
 mod target;
 
-pub(crate) use channel_map::Decoder;
-pub use channel_map::{ChannelMap, ChannelMapError};
-pub(crate) use conceal::Concealer;
 pub use config::{DepthFrom, MediaClock, StreamConfig, StreamError, WarmStart};
 pub use conformance::{Conformance, Described, Finding};
 pub use continuity::{Continuity, Datagram, Held, Verdict};
-pub use drift::{DriftInput, DriftLaw, FusedDrift};
 pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestStats};
-pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
 pub use refusals::{Companion, IngestError, Refusals, is_keep_alive};

@@ -7,15 +7,12 @@
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
 //! loop.
 
-use super::channel_map::Decoder;
-use super::conceal::Concealer;
 use super::config::StreamConfig;
 use super::depth::Depth;
-use super::drift::{DriftInput, DriftLaw};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
-use super::jitter_buffer::{Insertion, JitterBuffer};
-use super::target::{Correction, Target};
+use super::target::Target;
+use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
 use crate::clock::{CardClock, MediaMap};
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
@@ -41,8 +38,7 @@ pub struct Playout<D> {
     drift: D,
     held: HeldRatio,
     card: CardClock,
-    buffer: JitterBuffer,
-    concealer: Concealer,
+    reader: Reader,
     /// Position of the next frame to be fed to the resampler; `None` until the first packets have
     /// come.
     cursor: Option<Frames>,
@@ -65,7 +61,7 @@ pub struct Playout<D> {
     publisher: triple_buffer::Input<PlayoutStats>,
 }
 
-impl<D: DriftLaw> Playout<D> {
+impl<D: RateController> Playout<D> {
     #[expect(clippy::too_many_arguments, reason = "called from one place, which makes all the parts")]
     pub(super) fn new(
         config: &StreamConfig,
@@ -89,8 +85,7 @@ impl<D: DriftLaw> Playout<D> {
             drift,
             held: HeldRatio::default(),
             card: CardClock::new(config.card_rate, config.warm_start.card_rate),
-            buffer: JitterBuffer::new(channels, capacity_frames),
-            concealer: Concealer::new(channels, config.format.sample_rate()),
+            reader: Reader::new(channels, capacity_frames, config.format.sample_rate()),
             cursor: None,
             target: None,
             waiting_since: None,
@@ -173,14 +168,13 @@ impl<D: DriftLaw> Playout<D> {
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
-            self.buffer.clear();
+            self.reader.restart();
             self.cursor = None;
             self.target = None;
             self.waiting_since = None;
             self.opening = None;
             self.depth.begin(self.rate.duration(Frames::new(i64::from(snapshot.packet_frames))));
             self.held.reset();
-            self.concealer.splice();
             self.follows_shift = false;
         } else if snapshot.shifts != self.snapshot.shifts && self.cursor.is_some() {
             self.follows_shift = true;
@@ -209,7 +203,7 @@ impl<D: DriftLaw> Playout<D> {
     /// Whether there is audio of this generation left, and room for what comes meanwhile.
     fn has_more_to_play(&self) -> bool {
         let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
-        has_room && self.cursor.is_some_and(|cursor| self.buffer.has_arrived_beyond(cursor))
+        has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
     /// Plays on while the sender's timeline is not known: what was heard last, fading to silence.
@@ -227,7 +221,7 @@ impl<D: DriftLaw> Playout<D> {
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
         // Its first frame is there if this is a copy of one that came in time.
-        let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
+        let is_late = late > Frames::ZERO && !self.reader.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
             if self.resumed_at.is_none_or(|resumed_at| packet.at >= resumed_at) {
@@ -238,7 +232,7 @@ impl<D: DriftLaw> Playout<D> {
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
-        match self.buffer.insert(cursor, packet.position, samples) {
+        match self.reader.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
             Insertion::Late if is_late => self.stats.dropped_packets += 1,
             Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
@@ -277,7 +271,7 @@ impl<D: DriftLaw> Playout<D> {
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
-            self.concealer.splice();
+            self.reader.concealer.splice();
             self.stats.jumps += 1;
         }
     }
@@ -286,15 +280,7 @@ impl<D: DriftLaw> Playout<D> {
     /// now.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
-        let wanted = self.concealer.splice_frames();
-        match self.buffer.run(cursor, wanted) {
-            (true, frames) if frames == wanted && wanted * self.channels <= self.input.len() => {
-                let continuation = &mut self.input[..wanted * self.channels];
-                self.buffer.copy(cursor, continuation);
-                self.concealer.splice_from(continuation);
-            }
-            _ => self.concealer.splice(),
-        }
+        self.reader.splice_at(cursor, &mut self.input);
         self.cursor = Some(cursor + by);
         self.stats.jumps += 1;
     }
@@ -352,7 +338,7 @@ impl<D: DriftLaw> Playout<D> {
             }
         }
         match correction {
-            Correction::Hold => Nanos::ZERO,
+            Correction::Hold | Correction::Adopt => Nanos::ZERO,
             Correction::Trim => behind,
             Correction::Jump => self.jump_to_target(behind_frames),
         }
@@ -390,27 +376,25 @@ impl<D: DriftLaw> Playout<D> {
         let media_sigma = self.snapshot.arrivals.map_or(self.card.rate_sigma(), sigma);
         let media = MeasuredRate { rate: self.snapshot.media_rate, sigma: media_sigma };
         let card = MeasuredRate { rate: self.card.rate(), sigma: self.card.rate_sigma() };
-        let [media_rate, card_rate] = self.held.believe(media, card, block);
-        let input = DriftInput {
+        let [source_rate, sink_rate] = self.held.believe(media, card, block);
+        let input = RateInput {
             block,
-            media_rate,
-            card_rate,
-            behind,
-            target_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
-            fill: self.fill(),
-            target: self.depth.target(),
+            source_rate,
+            sink_rate,
+            phase_error: behind,
+            setpoint_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
         };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = card.rate;
-        self.stats.fill = input.fill;
+        self.stats.fill = self.fill();
         self.nominal_step * ratio.ratio()
     }
 
     /// Contiguous audio from the position being played on.
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
-        let frames = self.buffer.contiguous_frames(cursor) as f64;
+        let frames = self.reader.buffer.contiguous_frames(cursor) as f64;
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }
@@ -436,30 +420,22 @@ impl<D: DriftLaw> Playout<D> {
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
     /// had not arrived at all.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
-        let channels = self.channels;
-        let Some(mut cursor) = self.cursor else {
-            self.concealer.missing(samples);
-            self.stats.concealed_frames += (samples.len() / channels) as u64;
+        let Some(cursor) = self.cursor else {
+            self.reader.concealer.conceal(samples);
+            self.stats.concealed_frames += (samples.len() / self.channels) as u64;
             return false;
         };
+        let (opening, stats) = (self.opening, &mut self.stats);
         let mut starved = false;
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let (present, frames) = self.buffer.run(cursor, rest.len() / channels);
-            let (run, after) = rest.split_at_mut(frames * channels);
-            if present {
-                self.buffer.copy(cursor, run);
-                self.concealer.present(run);
-            } else {
-                starved |= !self.buffer.has_arrived_beyond(cursor);
-                self.concealer.missing(run);
-                let early = self.opening.map_or(0, |opening| (opening - cursor).get().clamp(0, frames as i64));
-                self.stats.concealed_frames += frames as u64 - early as u64;
+        let end = self.reader.read(cursor, samples, |run| {
+            starved |= run.is_starved;
+            if !run.is_present {
+                // Before its first packet nothing is missing.
+                let early = opening.map_or(0, |opening| (opening - run.first).get().clamp(0, run.frames as i64));
+                stats.concealed_frames += run.frames as u64 - early as u64;
             }
-            cursor += Frames::new(frames as i64);
-            rest = after;
-        }
-        self.cursor = Some(cursor);
+        });
+        self.cursor = Some(end);
         starved
     }
 

@@ -1,10 +1,10 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
 use super::config::{StreamConfig, StreamError};
-use super::drift::{DriftLaw, FusedDrift};
 use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
+use crate::audio::{FusedRateController, RateController};
 use crate::resample::{NearUnityResampler, Resampler, SincResampler};
 use crate::units::Nanos;
 
@@ -20,15 +20,15 @@ const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 ///
 /// # Errors
 /// If the configuration is out of range.
-pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
-    stream_by(config, FusedDrift::default())
+pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateController>), StreamError> {
+    stream_by(config, FusedRateController::default())
 }
 
 /// The same with another drift law.
 ///
 /// # Errors
 /// If the configuration is out of range.
-pub fn stream_by<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
+pub fn stream_by<D: RateController>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
     stream_with(config, resampler(&config)?, drift)
 }
 
@@ -37,7 +37,7 @@ pub fn stream_by<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest,
 ///
 /// # Errors
 /// If the configuration is out of range.
-pub fn stream_with<D: DriftLaw>(
+pub fn stream_with<D: RateController>(
     config: StreamConfig,
     resampler: Box<dyn Resampler>,
     drift: D,

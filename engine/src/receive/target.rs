@@ -20,6 +20,7 @@
 //! PTP, or on that of another grandmaster.
 
 use super::handover::ControlSnapshot;
+use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
@@ -28,37 +29,12 @@ const SETTLING: Nanos = Nanos::from_secs(5);
 /// How long one that is not yet known by PTP is: a PTP client that was started with it locks within
 /// seconds, on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a
-/// stream has settled.
-const ALIGNED: Nanos = Nanos::from_micros(100);
-const ALIGNED_SIGMAS: f64 = 1.0;
-/// Errors beyond this, and beyond so many standard deviations of the target (chance once in 16,000
-/// looks), are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
-const JUMP: Nanos = Nanos::from_millis(2);
-const JUMP_SIGMAS: f64 = 4.0;
 /// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant
 /// of a slow wander is known late, and long averages of it are better by less than they say.
 const WANDER_SHARE: f64 = 1.0;
-const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// By PTP, each such jump that takes the last one back doubles the patience with the next error, up
-/// to this: the reference wanders, and is not yet known to. After a while without, of so many
-/// patiences, it is as it was.
-const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-const FORGIVEN_AFTER: i64 = 32;
 /// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and
 /// stamps are late in some senders.
 const EARLY: Nanos = Nanos::from_millis(1);
-
-/// What is to be done about the distance to the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Correction {
-    /// Nothing yet.
-    Hold,
-    /// The ratio is trimmed.
-    Trim,
-    /// Playout goes to the target at once, crossfaded.
-    Jump,
-}
 
 /// The target position of a stream that is being played.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +48,7 @@ pub(super) struct Target {
     /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
     /// around it.
     sigma: Nanos,
-    age: Nanos,
-    settled: bool,
-    erring_for: Nanos,
-    /// How long an error that is to be jumped over must last, and for how long there was none.
-    patience: Nanos,
-    right_for: Nanos,
-    /// The last jump.
-    jumped: Nanos,
+    alignment: Alignment,
 }
 
 impl Target {
@@ -91,12 +60,7 @@ impl Target {
             by_ptp: false,
             left_ptp: false,
             sigma: Nanos::ZERO,
-            age: Nanos::ZERO,
-            settled: false,
-            erring_for: Nanos::ZERO,
-            patience: JUMP_PATIENCE,
-            right_for: Nanos::ZERO,
-            jumped: Nanos::ZERO,
+            alignment: Alignment::default(),
         }
     }
 
@@ -163,50 +127,18 @@ impl Target {
 
     /// What to do when playout is `behind` the target, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
-        self.age += block;
-        if self.left_ptp && self.settled && behind.abs() <= JUMP {
+        if self.left_ptp && self.alignment.may_adopt(behind) {
+            self.alignment.wait(block);
             self.stay(behind);
-            return Correction::Hold;
+            return Correction::Adopt;
         }
-        let jump = self.beyond(JUMP, JUMP_SIGMAS);
-        self.erring_for = if behind.abs() > jump { self.erring_for + block } else { Nanos::ZERO };
-        self.right_for = if self.erring_for > Nanos::ZERO { Nanos::ZERO } else { self.right_for + block };
-        if self.right_for > self.patience.times(FORGIVEN_AFTER) {
-            self.patience = JUMP_PATIENCE;
-        }
-        if self.erring_for >= self.patience {
-            self.erring_for = Nanos::ZERO;
-            let takes_back = behind.as_nanos().signum() == -self.jumped.as_nanos().signum();
-            if self.by_ptp && takes_back {
-                self.patience = self.patience.times(2).min(LONGEST_PATIENCE);
-            }
-            self.jumped = behind;
-            return Correction::Jump;
-        }
-        if self.settled {
-            // What will be jumped over is not trimmed meanwhile: that would only be a change of
-            // pitch.
-            return if behind.abs() > jump { Correction::Hold } else { Correction::Trim };
-        }
-        self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
-        if self.settled { self.settle(behind) } else { Correction::Hold }
-    }
-
-    /// A limit, or so many standard deviations of the target if that is more.
-    fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
-        limit.max(Nanos::new((sigmas * self.sigma.as_nanos() as f64) as i64))
-    }
-
-    /// The clocks have settled, and playout is `behind` what they say now.
-    fn settle(&mut self, behind: Nanos) -> Correction {
-        if self.by_ptp {
-            let aligned = self.beyond(ALIGNED, ALIGNED_SIGMAS);
-            return if behind.abs() > aligned { Correction::Jump } else { Correction::Trim };
-        }
-        if behind.abs() <= JUMP {
+        let settling = if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
+        let setpoint = Setpoint { sigma: self.sigma, settling, is_absolute: self.by_ptp };
+        let correction = self.alignment.correct(behind, block, &setpoint);
+        if correction == Correction::Adopt {
             self.stay(behind);
         }
-        Correction::Hold
+        correction
     }
 
     /// The target becomes where playout is, `behind` it.
@@ -291,7 +223,7 @@ mod tests {
         }
         assert_eq!(target.correct(error, BLOCK), Correction::Trim);
         aimed(&mut target, Nanos::ZERO, false);
-        assert_eq!(target.correct(error, BLOCK), Correction::Hold);
+        assert_eq!(target.correct(error, BLOCK), Correction::Adopt);
         let moved = by_ptp - aimed(&mut target, Nanos::ZERO, false);
         assert!((moved - RATE.frames_in(error)).abs() < 1e-3, "{moved}");
         assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
@@ -302,7 +234,7 @@ mod tests {
         for (ptp, error, settled, target_moves) in [
             (true, Nanos::from_micros(90), Correction::Trim, false),
             (true, Nanos::from_micros(110), Correction::Jump, false),
-            (false, Nanos::from_micros(-700), Correction::Hold, true),
+            (false, Nanos::from_micros(-700), Correction::Adopt, true),
         ] {
             let mut target = Target::new(RATE, DEPTH);
             let before = aimed(&mut target, Nanos::ZERO, ptp);

@@ -38,44 +38,42 @@ const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
 /// What a drift law sees at each callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DriftInput {
+pub struct RateInput {
     /// Length of the block to be played.
     pub block: Nanos,
-    /// Rate of the sender's media clock against the host's clock, from packet arrivals.
-    pub media_rate: Ppb,
-    /// Rate of the sound card against the host's clock, from callbacks.
-    pub card_rate: Ppb,
-    /// How far playout is behind its target position, as far as that is to be trimmed; positive: it
-    /// must speed up.
-    pub behind: Nanos,
-    /// Standard deviation of the target, as far as that moves: how well the reference is known.
-    pub target_sigma: Nanos,
-    /// Audio in the buffer at the callback, as a level feedback would see it.
-    pub fill: Nanos,
-    /// The depth that was asked for.
-    pub target: Nanos,
+    /// Rate of the clock that the audio comes from, against the host's clock: in a receiver the
+    /// sender's media clock, in a capture the sound card's.
+    pub source_rate: Ppb,
+    /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
+    /// card's, in a capture the media clock's.
+    pub sink_rate: Ppb,
+    /// How far the position lags its setpoint, as far as that is to be trimmed. If it is positive,
+    /// the ratio must rise.
+    pub phase_error: Nanos,
+    /// Standard deviation of the part of the setpoint's error that changes: how well the reference
+    /// is known.
+    pub setpoint_sigma: Nanos,
 }
 
 /// Decides the ratio of media frames consumed to card frames played.
-pub trait DriftLaw: Send {
+pub trait RateController: Send {
     /// The ratio to have reached at the end of the coming block, relative to the nominal one.
-    fn ratio(&mut self, input: &DriftInput) -> Ppb;
+    fn ratio(&mut self, input: &RateInput) -> Ppb;
 }
 
 /// The engine's law: fused rates, slow phase trim.
 ///
 /// ```
-/// use engine::receive::{DriftInput, DriftLaw, FusedDrift};
+/// use engine::audio::{RateInput, RateController, FusedRateController};
 /// use engine::{Nanos, Ppb};
-/// let mut law = FusedDrift::default();
-/// let input = DriftInput { block: Nanos::from_millis(20), media_rate: Ppb::ZERO, card_rate: Ppb::from_ppm(120.0),
-///     behind: Nanos::ZERO, target_sigma: Nanos::ZERO,
-///     fill: Nanos::from_millis(50), target: Nanos::from_millis(50) };
+/// let mut law = FusedRateController::default();
+/// let input = RateInput { block: Nanos::from_millis(20), source_rate: Ppb::ZERO, sink_rate: Ppb::from_ppm(120.0),
+///     phase_error: Nanos::ZERO, setpoint_sigma: Nanos::ZERO };
 /// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct FusedDrift {
+pub struct FusedRateController {
     age: Nanos,
     /// Whether a large error is being trimmed.
     catching_up: bool,
@@ -85,7 +83,7 @@ pub struct FusedDrift {
     poles: Option<[f64; 2]>,
 }
 
-impl FusedDrift {
+impl FusedRateController {
     /// The trim that is wanted for an error.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
         let behind_ns = behind.as_nanos() as f64;
@@ -100,20 +98,20 @@ impl FusedDrift {
         trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
     }
 
-    fn trim_ppb(&mut self, input: &DriftInput) -> f64 {
+    fn trim_ppb(&mut self, input: &RateInput) -> f64 {
         // Nothing at all is what is to be trimmed while a stream settles, or will jump.
-        let behind_ns = (input.behind != Nanos::ZERO).then_some(input.behind.as_nanos() as f64);
+        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos() as f64);
         self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
-        let change = self.wanted_trim_ppb(input.behind, input.target_sigma) - self.trim_ppb;
+        let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;
         let most = TRIM_SLEW * input.block.as_secs_f64();
         self.trim_ppb += change.clamp(-most, most);
         self.trim_ppb
     }
 }
 
-impl DriftLaw for FusedDrift {
-    fn ratio(&mut self, input: &DriftInput) -> Ppb {
-        let fused = Ppb::from_ratio(input.media_rate.ratio() / input.card_rate.ratio());
+impl RateController for FusedRateController {
+    fn ratio(&mut self, input: &RateInput) -> Ppb {
+        let fused = Ppb::from_ratio(input.source_rate.ratio() / input.sink_rate.ratio());
         let wanted = fused.as_ppb() + self.trim_ppb(input);
         let wanted = wanted.clamp(-AUTHORITY.as_ppb(), AUTHORITY.as_ppb());
         let block_s = input.block.as_secs_f64();
@@ -137,16 +135,14 @@ mod tests {
     /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
     /// begins off by so much.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
-        let (mut law, mut behind_ns, mut largest) = (FusedDrift::default(), behind.as_nanos() as f64, 0.0);
+        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos() as f64, 0.0);
         for _ in 0..seconds * 100 {
-            let input = DriftInput {
+            let input = RateInput {
                 block: BLOCK,
-                media_rate: Ppb::ZERO,
-                card_rate: Ppb::ZERO,
-                behind: Nanos::new(behind_ns as i64),
-                target_sigma,
-                fill: Nanos::ZERO,
-                target: Nanos::ZERO,
+                source_rate: Ppb::ZERO,
+                sink_rate: Ppb::ZERO,
+                phase_error: Nanos::new(behind_ns as i64),
+                setpoint_sigma: target_sigma,
             };
             let ratio = law.ratio(&input);
             largest = f64::max(largest, ratio.as_ppm().abs());

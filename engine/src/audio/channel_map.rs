@@ -87,7 +87,7 @@ impl ChannelMap {
 
     /// # Errors
     /// [`ChannelMapError::Input`] if a stream of this format lacks a channel that is picked.
-    pub(super) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
+    pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {
             if let Some(input) = self.input(output).filter(|&input| input >= channels) {

@@ -1,6 +1,6 @@
 //! Concealment of missing audio.
 //!
-//! Model: a gap begins as the audio would have gone on by [linear prediction](super::predict), so
+//! Model: a gap begins as the audio would have gone on by [linear prediction](super::linear_prediction), so
 //! that there is no corner. That is crossfaded with the last pitch period, repeated without a seam,
 //! for up to 10 ms, then faded to silence; what follows a gap is crossfaded in. A jump of the read
 //! position is a gap of length zero: the same crossfade hides it. So no path from the network to
@@ -10,7 +10,7 @@
 //! missing speech segments", IEEE Trans. ASSP, 1986. All loops are bounded by the constants below;
 //! nothing is allocated after creation.
 
-use super::predict::Predictor;
+use super::linear_prediction::Predictor;
 use crate::units::{Nanos, SampleRate};
 
 /// Full-level substitution; beyond it the repetition becomes audible as a tone.
@@ -115,13 +115,13 @@ impl Concealer {
     }
 
     /// Passes a run of real audio through, in place.
-    pub(crate) fn present(&mut self, audio: &mut [f32]) {
+    pub(crate) fn pass(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {
             self.state = State::Recovering { filled, faded: 0 };
         }
         if let State::Recovering { mut filled, mut faded } = self.state {
             for frame in audio.chunks_exact_mut(self.channels).take(self.lengths.fade_in - faded) {
-                let weight = raised_cosine((faded + 1) as f32 / self.lengths.fade_in as f32);
+                let weight = smoothstep((faded + 1) as f32 / self.lengths.fade_in as f32);
                 for (channel, sample) in frame.iter_mut().enumerate() {
                     let substitute = self.substitute(filled, channel);
                     *sample = substitute + weight * (*sample - substitute);
@@ -136,7 +136,7 @@ impl Concealer {
     }
 
     /// Fills a run of missing audio.
-    pub(crate) fn missing(&mut self, audio: &mut [f32]) {
+    pub(crate) fn conceal(&mut self, audio: &mut [f32]) {
         let mut filled = match self.state {
             State::Filling { filled } => filled,
             State::Playing | State::Recovering { .. } => self.begin(),
@@ -189,7 +189,7 @@ impl Concealer {
             // The end of the period turns into what preceded its start, so that repeating it has no
             // seam.
             for i in 0..self.lengths.seam {
-                let weight = raised_cosine((i + 1) as f32 / self.lengths.seam as f32);
+                let weight = smoothstep((i + 1) as f32 / self.lengths.seam as f32);
                 let at = length - self.lengths.seam + i;
                 let before = self.past(frames - length - self.lengths.seam + i, channel);
                 let sample = &mut self.period[at * self.channels + channel];
@@ -223,12 +223,12 @@ impl Concealer {
         let mut sample = self.period[filled % self.period_frames * self.channels + channel];
         if filled < self.lead_frames {
             let lead = self.lead[filled * self.channels + channel];
-            sample = lead + raised_cosine((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
+            sample = lead + smoothstep((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
         }
         if filled < substitute {
             return sample;
         }
-        sample * (1.0 - raised_cosine((filled - substitute + 1) as f32 / fade_out as f32))
+        sample * (1.0 - smoothstep((filled - substitute + 1) as f32 / fade_out as f32))
     }
 
     /// The lag at which the signal before the gap resembles itself most.
@@ -269,9 +269,9 @@ impl Concealer {
     }
 }
 
-/// From 0 at 0 to 1 at 1 without a corner: a cubic, because the audio thread needs no cosine for a
-/// fade.
-fn raised_cosine(x: f32) -> f32 {
+/// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread needs no
+/// cosine for a fade.
+fn smoothstep(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }
 
@@ -295,12 +295,12 @@ mod tests {
     fn run(gap: usize, frequency_hz: f64) -> Vec<f32> {
         let mut concealer = Concealer::new(1, RATE);
         let mut out = tone(frequency_hz, 0, 4800);
-        concealer.present(&mut out);
+        concealer.pass(&mut out);
         let mut lost = vec![0.0; gap];
-        concealer.missing(&mut lost);
+        concealer.conceal(&mut lost);
         out.extend(lost);
         let mut after = tone(frequency_hz, 4800 + gap, 4800);
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         out.extend(after);
         out
     }
@@ -335,9 +335,9 @@ mod tests {
         for begin in (4800..9600).step_by(97) {
             let mut concealer = Concealer::new(1, RATE);
             let mut out = inharmonic(0, begin);
-            concealer.present(&mut out);
+            concealer.pass(&mut out);
             let mut lost = vec![0.0; 240];
-            concealer.missing(&mut lost);
+            concealer.conceal(&mut lost);
             out.extend(lost);
             let clean = roughness(&inharmonic(0, begin));
             let rough = roughness(&out[begin - 240..]);
@@ -350,11 +350,11 @@ mod tests {
         for faded in [0, 1, 60, 120, 180, 239, 240] {
             let mut concealer = Concealer::new(1, RATE);
             let mut out = inharmonic(0, 4800);
-            concealer.present(&mut out);
+            concealer.pass(&mut out);
             concealer.splice();
             for (from, frames) in [(10_037, faded), (20_300, 4800)] {
                 let mut after = inharmonic(from, frames);
-                concealer.present(&mut after);
+                concealer.pass(&mut after);
                 out.extend(after);
                 let fade = concealer.splice_frames();
                 concealer.splice_from(&inharmonic(from + frames, fade));
@@ -382,10 +382,10 @@ mod tests {
     fn a_jump_is_crossfaded() {
         let mut concealer = Concealer::new(1, RATE);
         let mut out = tone(440.0, 0, 4800);
-        concealer.present(&mut out);
+        concealer.pass(&mut out);
         concealer.splice();
         let mut after = tone(440.0, 10_037, 4800);
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         out.extend(after);
         assert!(roughness(&out[300..]) < roughness(&tone(440.0, 0, 4800)) + 0.004);
     }
@@ -401,11 +401,11 @@ mod tests {
         })
         .take(10_000)
         .collect();
-        concealer.present(&mut noise[..4800].to_vec());
+        concealer.pass(&mut noise[..4800].to_vec());
         let fade = concealer.splice_frames();
         concealer.splice_from(&noise[4800..4800 + fade]);
         let mut after = noise[7000..8000].to_vec();
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         for (i, &sample) in after.iter().enumerate() {
             let (old, new) = (noise[4800 + i], noise[7000 + i]);
             let (low, high) = (old.min(new) - 1e-6, old.max(new) + 1e-6);
@@ -418,7 +418,7 @@ mod tests {
     fn the_first_audio_fades_in() {
         let mut concealer = Concealer::new(2, RATE);
         let mut audio = vec![1.0; 960];
-        concealer.present(&mut audio);
+        concealer.pass(&mut audio);
         assert!(audio[0] < 0.01 && audio[959] > 0.999);
     }
 }

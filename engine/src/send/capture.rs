@@ -5,20 +5,20 @@
 //! time, that a host time (the reference's map), and that a place in what the card has captured
 //! (the card's map): that is where the stream should be. The step by which it moves is the ratio of
 //! the two measured rates, card over PTP, with a slow trim of what that leaves over; see
-//! [`crate::receive::DriftLaw`].
+//! [`RateController`].
 //!
 //! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback,
 //! [`CaptureSource`] to the sender. They meet in lock-free rings.
 //!
-//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks,
+//! Assumption: the sender's [`delay`](super::SenderConfig::delay) holds the card's blocks,
 //! the lateness of its callbacks and a millisecond of filter. What has not been captured when its
 //! packet leaves is concealed, and counted.
 
+use super::{MediaTimeline, Source};
+use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
 use crate::clock::{CardClock, MediaMap, PtpMap};
-use crate::receive::{Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::MAX_CHANNELS;
-use crate::send::{MediaTimeline, Source};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
@@ -26,14 +26,8 @@ use thiserror::Error;
 const BUFFER: Nanos = Nanos::from_millis(500);
 /// Blocks that wait between the halves at most.
 const MOST_BLOCKS: usize = 1024;
-/// Distances beyond this are jumped over, crossfaded, if they last so long; the others are trimmed.
-const JUMP: Nanos = Nanos::from_millis(2);
-const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
 /// How long a card that has begun is left alone: its clock still settles.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// Distances beyond this are jumped over when it has settled.
-const ALIGNED: Nanos = Nanos::from_micros(100);
-
 /// What is captured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptureConfig {
@@ -116,16 +110,13 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
         channels,
         nominal_step,
         resampler,
-        drift: FusedDrift::default(),
-        buffer: JitterBuffer::new(channels, capacity),
-        concealer: Concealer::new(channels, config.card_rate),
+        drift: FusedRateController::default(),
+        reader: Reader::new(channels, capacity, config.card_rate),
         followed: None,
         card: None,
         cursor: None,
         expected: None,
-        age: Nanos::ZERO,
-        erring_for: Nanos::ZERO,
-        settled: false,
+        alignment: Alignment::default(),
         input: vec![0.0; input_frames * channels],
         block: Vec::with_capacity(capacity * channels),
         samples,
@@ -185,9 +176,8 @@ pub struct CaptureSource {
     channels: usize,
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
-    drift: FusedDrift,
-    buffer: JitterBuffer,
-    concealer: Concealer,
+    drift: FusedRateController,
+    reader: Reader,
     /// Host time to PTP time.
     followed: Option<PtpMap>,
     /// Host time to card frames.
@@ -196,9 +186,7 @@ pub struct CaptureSource {
     cursor: Option<Frames>,
     /// Media frame that should be asked for next.
     expected: Option<Frames>,
-    age: Nanos,
-    erring_for: Nanos,
-    settled: bool,
+    alignment: Alignment,
     input: Vec<f32>,
     block: Vec<f32>,
     samples: rtrb::Consumer<f32>,
@@ -227,7 +215,7 @@ impl CaptureSource {
             let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
             self.block.clear();
             self.block.extend(chunk);
-            self.buffer.insert(self.cursor.unwrap_or(block.first), block.first, &self.block);
+            self.reader.buffer.insert(self.cursor.unwrap_or(block.first), block.first, &self.block);
         }
     }
 
@@ -245,9 +233,9 @@ impl CaptureSource {
     /// Goes to `wanted` at once.
     fn jump(&mut self, wanted: MediaPosition) {
         self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
-        self.concealer.splice();
+        self.reader.concealer.splice();
         self.stats.jumps += 1;
-        self.erring_for = Nanos::ZERO;
+        self.alignment.moved();
     }
 
     /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if
@@ -261,26 +249,24 @@ impl CaptureSource {
         };
         let behind = self.card_rate.duration_f64(wanted.frames_since(self.position_of(cursor)));
         self.stats.behind = behind;
-        self.age += block;
-        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
-        let settles = !self.settled && self.age >= SETTLING;
-        self.settled |= settles;
-        if self.erring_for >= JUMP_PATIENCE || settles && behind.abs() > ALIGNED {
-            self.jump(wanted);
-            return Nanos::ZERO;
+        let setpoint = Setpoint { sigma: Nanos::ZERO, settling: SETTLING, is_absolute: true };
+        match self.alignment.correct(behind, block, &setpoint) {
+            Correction::Hold | Correction::Adopt => Nanos::ZERO,
+            Correction::Trim => behind,
+            Correction::Jump => {
+                self.jump(wanted);
+                Nanos::ZERO
+            }
         }
-        if self.settled { behind } else { Nanos::ZERO }
     }
 
     fn step(&mut self, timeline_rate: Ppb, behind: Nanos, block: Nanos) -> f64 {
-        let input = DriftInput {
-            target_sigma: Nanos::ZERO,
+        let input = RateInput {
             block,
-            media_rate: self.stats.card_rate,
-            card_rate: timeline_rate,
-            behind,
-            fill: Nanos::ZERO,
-            target: Nanos::ZERO,
+            source_rate: self.stats.card_rate,
+            sink_rate: timeline_rate,
+            phase_error: behind,
+            setpoint_sigma: Nanos::ZERO,
         };
         self.nominal_step * self.drift.ratio(&input).ratio()
     }
@@ -298,22 +284,12 @@ impl CaptureSource {
     }
 
     fn fetch(&mut self, samples: &mut [f32]) {
-        let Some(mut cursor) = self.cursor else { return samples.fill(0.0) };
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let (present, frames) = self.buffer.run(cursor, rest.len() / self.channels);
-            let (run, after) = rest.split_at_mut(frames * self.channels);
-            if present {
-                self.buffer.copy(cursor, run);
-                self.concealer.present(run);
-            } else {
-                self.concealer.missing(run);
-                self.stats.concealed_frames += frames as u64;
-            }
-            cursor += Frames::new(frames as i64);
-            rest = after;
-        }
-        self.cursor = Some(cursor);
+        let Some(cursor) = self.cursor else { return samples.fill(0.0) };
+        let stats = &mut self.stats;
+        let end = self.reader.read(cursor, samples, |run| {
+            stats.concealed_frames += if run.is_present { 0 } else { run.frames as u64 };
+        });
+        self.cursor = Some(end);
     }
 }
 
