@@ -239,7 +239,7 @@ pub(crate) fn relay(bytes: &[u8]) {
     let offset = u32::from(script.byte());
     let config = RelayConfig {
         input: StreamConfig {
-            channel_map: ChannelMap::straight(input),
+            channel_map: ChannelMap::identity(input),
             media_clock: MediaClock::Ptp { offset },
             ..StreamConfig::new(input, latency, 480)
         },

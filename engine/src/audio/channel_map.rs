@@ -68,7 +68,7 @@ impl ChannelMap {
 
     /// Every channel of a stream where it is.
     #[must_use]
-    pub fn straight(format: StreamFormat) -> Self {
+    pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
         Self { inputs: std::array::from_fn(|i| if i < outputs { i as u8 } else { SILENCE }), outputs }
     }
@@ -111,7 +111,7 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new(format: StreamFormat, map: ChannelMap) -> Self {
         let frames = MAX_PAYLOAD / format.bytes_per_frame();
-        let mapped = if map == ChannelMap::straight(format) { 0 } else { frames * map.outputs() };
+        let mapped = if map == ChannelMap::identity(format) { 0 } else { frames * map.outputs() };
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(ChannelMap::new(&[None, Some(64)]), Err(beyond));
         let third = ChannelMap::new(&[Some(2)]).unwrap();
         assert_eq!(third.check(stereo()), Err(ChannelMapError::Input { output: 0, input: 2, channels: 2 }));
-        assert_eq!(ChannelMap::straight(stereo()).check(stereo()), Ok(()));
+        assert_eq!(ChannelMap::identity(stereo()).check(stereo()), Ok(()));
     }
 }

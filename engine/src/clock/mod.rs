@@ -9,16 +9,16 @@
 //! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
 //! from whoever has them.
 
-mod bank;
 mod block;
 mod card;
-mod early;
+mod envelope;
 mod estimator;
 mod excess;
 mod kalman;
 mod law;
 mod lock;
 mod map;
+mod model_set;
 mod newest;
 mod noise;
 mod outlier_run;

@@ -1,7 +1,7 @@
-//! Consecutive samples that are all off to the same side.
+//! Consecutive samples that all deviate to the same side.
 //!
-//! Purpose: a single outlier proves nothing; a run of them proves that the estimate is wrong, once
-//! it is long enough in samples and in time.
+//! Purpose: one outlier proves nothing. A run of outliers that is long enough, in samples and in
+//! time, proves that the estimate is wrong.
 
 use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};

@@ -1,29 +1,36 @@
-//! What is known of a clock's rate before its first timestamp, and when a measured one is worth
-//! following.
+//! What is known of a clock's rate before its first timestamp, and when a measured rate replaces
+//! it.
 //!
-//! Model: crystals are within 100 ppm of each other; one that was measured before is within a few
-//! ppm of that, whatever its temperature. A stream whose rates are both known begins as steady as
-//! it will ever be; one that knows nothing begins at the nominal ratio and not at the first wild
-//! guess.
+//! Model: crystals differ by up to 100 ppm, but the rate of one crystal stays within a few ppm at
+//! any temperature. So a stream whose rates were measured in an earlier session starts with them,
+//! and a stream of which nothing is known starts at the nominal ratio instead of the first noisy
+//! estimate.
 
 use super::map::ClockMap;
 use crate::units::{LocalTime, Ppb};
 
-/// A crystal of which nothing is known.
+/// Standard deviation of the rate of an unknown crystal. Judgement: sound cards and PCs are
+/// specified for +-50 ppm or +-100 ppm.
 const UNKNOWN: Ppb = Ppb::from_ppm(100.0);
-/// A crystal that was measured before, at another temperature.
+/// Standard deviation of a rate that was measured in an earlier session. Judgement: AT-cut crystals
+/// change by some ppm between a cold and a warm room.
 const REMEMBERED: Ppb = Ppb::from_ppm(2.0);
-/// A sender that is said to be on PTP, or is the successor of another one on the same network.
+/// Standard deviation of the rate of a clock that is probably another one known here: a sender that
+/// is said to follow PTP, or the successor of a sender on the same network. Judgement: five times
+/// [`REMEMBERED`].
 const INFERRED: Ppb = Ppb::from_ppm(10.0);
-/// A measured rate is followed once it is this much more exact than what was known.
+/// A measured rate is used once its standard deviation is below this share of the prior's.
+/// Judgement: the change of pitch when it takes over is then small.
 const FOLLOWED_SHARE: f64 = 0.2;
 
-/// Growth of the standard deviation of a rate with the time since it was measured, ppb per second:
-/// a crystal that warms up.
+/// Growth of the standard deviation of a kept rate, ppb per second. Judgement: the drift of a
+/// crystal that warms up.
 const AGEING_PPB_PER_S: f64 = 20.0;
-/// Least standard deviation of a kept rate when an estimator starts again from it.
+/// Smallest standard deviation of a kept rate when an estimator starts again from it. Judgement:
+/// the trouble that made it start again may have disturbed the rate before it was noticed.
 const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A rate is kept once its standard deviation is below this share of the prior one.
+/// A rate is kept once its standard deviation is below this share of the prior's. Judgement: as
+/// [`FOLLOWED_SHARE`].
 const KNOWN_SHARE: f64 = 0.2;
 
 /// A rate and its standard deviation.
@@ -34,23 +41,23 @@ pub(crate) struct RatePrior {
 }
 
 impl RatePrior {
-    /// One that was measured in an earlier session, if it was.
+    /// The rate that was measured in an earlier session, or an unknown crystal.
     pub(crate) fn remembered(rate: Option<Ppb>) -> Self {
         rate.map_or(Self { rate: Ppb::ZERO, sigma: UNKNOWN }, |rate| Self { rate, sigma: REMEMBERED })
     }
 
-    /// That of another clock that is very likely the same.
+    /// The rate of another clock that is very probably the same.
     pub(crate) fn inferred(rate: Ppb) -> Self {
         Self { rate, sigma: INFERRED }
     }
 
-    /// The measured rate, or the known one while that is the better guess.
+    /// The measured rate, or the prior while that is the better estimate.
     pub(crate) fn or_measured(self, clock: Option<ClockMap>) -> Ppb {
         self.updated(clock).rate
     }
 
-    /// Keeps a rate that was measured better than any other knowledge of it, for when an estimator
-    /// must begin anew.
+    /// Replaces the prior by a measured rate that is exact enough, for when an estimator must start
+    /// again.
     pub(crate) fn learn(&mut self, clock: Option<ClockMap>) {
         let well = FOLLOWED_SHARE * REMEMBERED.as_ppb();
         if let Some(clock) = clock.filter(|clock| clock.rate_sigma().as_ppb() < well) {
@@ -58,7 +65,7 @@ impl RatePrior {
         }
     }
 
-    /// What is known of the clock that follows this one, of which so much was measured.
+    /// The prior for the clock that follows this one, given what was measured of this one.
     pub(crate) fn updated(self, clock: Option<ClockMap>) -> Self {
         let followed = FOLLOWED_SHARE * self.sigma.as_ppb();
         let measured = clock.filter(|clock| clock.rate_sigma().as_ppb() < followed);
@@ -75,9 +82,9 @@ pub(super) struct SteadyRate {
 }
 
 impl SteadyRate {
-    /// The better of what is kept and of a new rate of standard deviation `sigma_ppb`, if that is
-    /// good enough to be kept at all: much more exact than `prior`, the standard deviation before
-    /// the first sample.
+    /// The better one of the kept rate and a new rate of standard deviation `sigma_ppb`. A new rate
+    /// is kept only if it is much more exact than `prior`, the standard deviation before the first
+    /// sample.
     pub(super) fn better(kept: Option<Self>, at: LocalTime, rate_ppb: f64, sigma_ppb: f64, prior: Ppb) -> Option<Self> {
         let is_known = sigma_ppb < KNOWN_SHARE * prior.as_ppb();
         let is_better = is_known && kept.is_none_or(|kept| sigma_ppb <= kept.aged_sigma_ppb(at));

@@ -1,10 +1,8 @@
 //! One timestamp pair, and the direction in which its packet travelled.
-//!
-//! Every part of the estimator takes samples; none of them is needed to describe one.
 
 use crate::units::LocalTime;
 
-/// Which way a timestamped packet travelled.
+/// Direction in which a timestamped packet travelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the other clock to the host: PTP Sync, RTP arrival, sound-card callback.
@@ -14,7 +12,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction
+    /// Sign with which path delay and lateness enter the offset that a packet of this direction
     /// measures.
     pub(super) fn sign(self) -> f64 {
         match self {
@@ -23,7 +21,7 @@ impl Direction {
         }
     }
 
-    /// Place in a table of both directions.
+    /// Index into an array of both directions.
     pub(super) fn index(self) -> usize {
         match self {
             Self::Forward => 0,
@@ -35,10 +33,10 @@ impl Direction {
 /// One timestamp pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// The host's timestamp.
+    /// Timestamp of the host.
     pub at: LocalTime,
     /// The other clock's timestamp minus the host's, both counted from the caller's origins, ns.
     pub offset_ns: f64,
-    /// Which way the packet travelled.
+    /// Direction in which the packet travelled.
     pub direction: Direction,
 }

@@ -34,7 +34,7 @@ impl Arrivals {
 
     /// Arrivals of the timeline that follows, of which the rate is kept.
     pub(super) fn moved(mut self) -> Self {
-        self.shifts.begin_anew();
+        self.shifts.reacquire();
         Self { is_moved: true, ..self }
     }
 
@@ -68,7 +68,7 @@ impl Arrivals {
         if shift.noise_ns < DISTURBED_NS {
             self.estimator.step_offset(-shift.later_ns, shift.packets);
         } else {
-            self.estimator.begin_anew();
+            self.estimator.reacquire();
             self.estimator.update(shift.least);
         }
     }

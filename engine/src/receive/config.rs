@@ -38,7 +38,7 @@ pub enum DepthFrom {
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
-    /// What the sound card's channels play; [`ChannelMap::straight`] for the stream as it is.
+    /// What the sound card's channels play; [`ChannelMap::identity`] for the stream as it is.
     pub channel_map: ChannelMap,
     /// The only payload type to accept; `None` accepts any.
     pub payload_type: Option<u8>,
@@ -99,7 +99,7 @@ impl StreamConfig {
     pub fn new(format: StreamFormat, target_depth: Nanos, block_frames: usize) -> Self {
         Self {
             format,
-            channel_map: ChannelMap::straight(format),
+            channel_map: ChannelMap::identity(format),
             payload_type: None,
             packet_frames: None,
             longest_packet: None,

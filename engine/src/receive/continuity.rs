@@ -293,7 +293,7 @@ impl Continuity {
         };
         let place = line.place(packet);
         if place.is_some_and(|ahead| ahead > 0) && line.at.since(now) > SHORTEST_PATIENCE {
-            self.begin_anew(now, packet);
+            self.reacquire(now, packet);
             return Verdict::Take;
         }
         let is_ours = |ahead: &i64| {
@@ -316,7 +316,7 @@ impl Continuity {
                 self.early_in_a_row += 1;
             }
             if self.early_in_a_row > MOST_EARLY {
-                self.begin_anew(now, packet);
+                self.reacquire(now, packet);
                 return Verdict::Take;
             }
             self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
@@ -385,7 +385,7 @@ impl Continuity {
     /// packet has an earlier time than the one before it, or more of the stream's come early in one
     /// burst than are held. To do the same, a stranger would have to send as many between two of
     /// the sender's packets.
-    fn begin_anew(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
+    fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
         self.released.append(&mut self.held);

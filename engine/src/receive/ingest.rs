@@ -8,14 +8,14 @@
 
 mod admission;
 
-use super::agreement::Agreement;
 use super::config::{MediaClock, StreamConfig};
 use super::conformance::{Conformance, Finding};
 use super::continuity::{Continuity, Datagram};
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
 use super::refusals::{IngestError, Refusals};
 use super::source_gate::{Intruder, SourceGate, Takeover};
+use super::syntony::Syntony;
 use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, RatePrior, Sample};
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::rtp::sequence::SequenceCounts;
@@ -87,7 +87,7 @@ struct Timeline {
     newest_at: LocalTime,
     /// Since when no packet has come in time.
     late_since: Option<LocalTime>,
-    agreement: Agreement,
+    syntony: Syntony,
     legs: Legs,
 }
 
@@ -186,8 +186,8 @@ impl Ingest {
             stats.legs = timeline.legs.stats();
             stats.media_rate = timeline.legs.media_rate();
             stats.arrival_jitter = timeline.legs.jitter();
-            stats.sender_off_ptp = timeline.agreement.is_broken();
-            stats.rate_against_ptp = timeline.agreement.difference();
+            stats.sender_off_ptp = timeline.syntony.is_broken();
+            stats.rate_against_ptp = timeline.syntony.difference();
         }
         stats
     }
@@ -340,7 +340,7 @@ impl Ingest {
             newest: position,
             newest_at: now,
             late_since: None,
-            agreement: Agreement::default(),
+            syntony: Syntony::default(),
             legs,
         });
         position
@@ -407,7 +407,7 @@ impl Ingest {
         self.snapshot.media_rate = timeline.legs.rate_by(arrivals);
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)
-            && arrivals.is_none_or(|(sender, _)| timeline.agreement.judge(now, &sender, ptp.clock()))
+            && arrivals.is_none_or(|(sender, _)| timeline.syntony.judge(now, &sender, ptp.clock()))
         {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
         }

@@ -6,13 +6,12 @@
 //! is pulled: it never allocates, locks, logs or calls the system, and always fills its output. The
 //! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
 
-mod agreement;
 mod arrivals;
 mod config;
 mod conformance;
 mod continuity;
 mod depth;
-mod handover;
+mod exchange;
 mod held_ratio;
 mod ingest;
 mod playout;
@@ -20,12 +19,13 @@ mod redundancy;
 mod refusals;
 mod source_gate;
 mod stream;
+mod syntony;
 mod target;
 
 pub use config::{DepthFrom, MediaClock, StreamConfig, StreamError, WarmStart};
 pub use conformance::{Conformance, Described, Finding};
 pub use continuity::{Continuity, Datagram, Held, Verdict};
-pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+pub use exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 pub use ingest::{Ingest, IngestStats};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};

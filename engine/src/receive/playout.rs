@@ -9,7 +9,7 @@
 
 use super::config::StreamConfig;
 use super::depth::Depth;
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::target::Target;
 use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
@@ -47,7 +47,7 @@ pub struct Playout<D> {
     waiting_since: Option<LocalTime>,
     /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing
     /// is missing there.
-    opening: Option<Frames>,
+    first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
     /// Arrivals have shifted, and playout has not followed yet.
     follows_shift: bool,
@@ -89,7 +89,7 @@ impl<D: RateController> Playout<D> {
             cursor: None,
             target: None,
             waiting_since: None,
-            opening: None,
+            first_frame: None,
             snapshot: ControlSnapshot::default(),
             follows_shift: false,
             resumed_at: None,
@@ -124,7 +124,7 @@ impl<D: RateController> Playout<D> {
             return;
         }
         self.notice_standstill(now);
-        if self.card.begins_anew(now) {
+        if self.card.restarts_at(now) {
             self.return_to_target();
         }
         let played_at = self.card.callback(now, frames);
@@ -172,7 +172,7 @@ impl<D: RateController> Playout<D> {
             self.cursor = None;
             self.target = None;
             self.waiting_since = None;
-            self.opening = None;
+            self.first_frame = None;
             self.depth.begin(self.rate.duration(Frames::new(i64::from(snapshot.packet_frames))));
             self.held.reset();
             self.follows_shift = false;
@@ -197,7 +197,7 @@ impl<D: RateController> Playout<D> {
                 self.store(now, &packet);
             }
         }
-        self.lower(now);
+        self.decrease_delay(now);
     }
 
     /// Whether there is audio of this generation left, and room for what comes meanwhile.
@@ -217,7 +217,8 @@ impl<D: RateController> Playout<D> {
 
     fn store(&mut self, now: LocalTime, packet: &MediaPacket) {
         if !self.stats.started {
-            self.opening = Some(self.opening.map_or(packet.position, |opening| opening.min(packet.position)));
+            self.first_frame =
+                Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
         // Its first frame is there if this is a copy of one that came in time.
@@ -225,7 +226,7 @@ impl<D: RateController> Playout<D> {
         if is_late {
             self.stats.late_packets += 1;
             if self.resumed_at.is_none_or(|resumed_at| packet.at >= resumed_at) {
-                self.deepen(now, late);
+                self.increase_delay(now, late);
             }
         } else if late <= Frames::ZERO && self.cursor.is_some() {
             self.depth.came_with(now, self.rate.duration(Frames::ZERO - late));
@@ -242,27 +243,27 @@ impl<D: RateController> Playout<D> {
 
     /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it
     /// are played, if the limit allows.
-    fn deepen(&mut self, now: LocalTime, late: Frames) {
+    fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let raise = self.depth.raise(now, self.rate.duration(late));
         if raise == Nanos::ZERO {
             return;
         }
         let back = libm::ceil(self.rate.frames_in(raise));
-        target.deepen(back);
+        target.shift(back);
         self.jump(Frames::new(-(back as i64)));
     }
 
     /// Goes forward, crossfaded, by what late packets have raised the target by and do not need
     /// any more.
-    fn lower(&mut self, now: LocalTime) {
+    fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let lowered = self.depth.lower(now);
         if lowered == Nanos::ZERO {
             return;
         }
         let forward = libm::ceil(self.rate.frames_in(lowered));
-        target.deepen(-forward);
+        target.shift(-forward);
         self.jump(Frames::new(forward as i64));
     }
 
@@ -293,7 +294,7 @@ impl<D: RateController> Playout<D> {
         }
         let depth = self.depth.target();
         let mut target = Target::new(self.rate, depth);
-        let position = target.aim(now, &self.snapshot, depth, latest)?;
+        let position = target.position(now, &self.snapshot, depth, latest)?;
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
@@ -323,7 +324,7 @@ impl<D: RateController> Playout<D> {
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
+        let Some(wanted) = target.position(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);
@@ -359,11 +360,11 @@ impl<D: RateController> Playout<D> {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
         if is_deep_enough && self.depth.was_raised_lately(now) {
-            target.deepen(behind_frames);
+            target.shift(behind_frames);
             return Nanos::ZERO;
         }
         let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
-        target.deepen(-lowered_frames);
+        target.shift(-lowered_frames);
         let behind_frames = behind_frames + lowered_frames;
         if behind_frames.abs() < self.rate.frames_in(WORTH_A_JUMP) {
             return self.rate.duration_f64(behind_frames);
@@ -425,13 +426,14 @@ impl<D: RateController> Playout<D> {
             self.stats.concealed_frames += (samples.len() / self.channels) as u64;
             return false;
         };
-        let (opening, stats) = (self.opening, &mut self.stats);
+        let (first_frame, stats) = (self.first_frame, &mut self.stats);
         let mut starved = false;
         let end = self.reader.read(cursor, samples, |run| {
             starved |= run.is_starved;
             if !run.is_present {
                 // Before its first packet nothing is missing.
-                let early = opening.map_or(0, |opening| (opening - run.first).get().clamp(0, run.frames as i64));
+                let early =
+                    first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, run.frames as i64));
                 stats.concealed_frames += run.frames as u64 - early as u64;
             }
         });

@@ -1,7 +1,7 @@
 //! Making a receiver: one call gives the two halves of a stream, already connected.
 
 use super::config::{StreamConfig, StreamError};
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
 use crate::audio::{FusedRateController, RateController};

@@ -19,7 +19,7 @@
 //! moment at which it can still be played, as far as arrivals show; one that does not is not on
 //! PTP, or on that of another grandmaster.
 
-use super::handover::ControlSnapshot;
+use super::exchange::ControlSnapshot;
 use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
@@ -80,14 +80,14 @@ impl Target {
     }
 
     /// The depth was raised, or lowered.
-    pub(super) fn deepen(&mut self, frames: f64) {
+    pub(super) fn shift(&mut self, frames: f64) {
         self.behind_arrivals_frames += frames;
     }
 
     /// The media position to be played at `now`; `None` while nothing is known of the sender.
     /// Packets that have been on their way for longer than `latest` cannot be played in their place
     /// by PTP.
-    pub(super) fn aim(
+    pub(super) fn position(
         &mut self,
         now: LocalTime,
         snapshot: &ControlSnapshot,
@@ -104,9 +104,9 @@ impl Target {
         };
         let sigma_ns = snapshot.reference.filter(|_| self.by_ptp).map_or(0.0, sigma_ns);
         self.sigma = Nanos::new(sigma_ns as i64);
-        let aimed = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
-        self.behind_arrivals_frames = arrivals.frames_since(aimed);
-        Some(aimed)
+        let position = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
+        self.behind_arrivals_frames = arrivals.frames_since(position);
+        Some(position)
     }
 
     /// The target by way of PTP; `None` if packets that arrive now cannot have been sent by it.
@@ -177,19 +177,19 @@ mod tests {
         }
     }
 
-    fn aimed(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
-        let aimed = target.aim(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH, LATEST).unwrap();
-        aimed.frames_since(MediaPosition::at_frame(Frames::ZERO))
+    fn position(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
+        let position = target.position(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH, LATEST).unwrap();
+        position.frames_since(MediaPosition::at_frame(Frames::ZERO))
     }
 
     #[test]
     fn by_ptp_the_network_does_not_matter_and_by_arrivals_it_does() {
         for transit in [Nanos::from_micros(-5900), Nanos::ZERO, Nanos::from_millis(3), Nanos::from_millis(10)] {
             let mut target = Target::new(RATE, DEPTH);
-            let by_ptp = aimed(&mut target, transit, true);
+            let by_ptp = position(&mut target, transit, true);
             assert!(target.is_by_ptp() && (by_ptp - (10_000.0 - 240.0 - 960.0)).abs() < 1e-3, "{transit}: {by_ptp}");
             let mut target = Target::new(RATE, DEPTH);
-            let by_arrivals = aimed(&mut target, transit, false);
+            let by_arrivals = position(&mut target, transit, false);
             assert!((by_ptp - by_arrivals - RATE.frames_in(transit)).abs() < 1.0, "{transit}: {by_arrivals}");
         }
     }
@@ -198,9 +198,9 @@ mod tests {
     fn timestamps_that_cannot_be_ptps_are_not_followed() {
         for transit in [Nanos::from_millis(-7), Nanos::from_millis(11), Nanos::from_secs(3600)] {
             let mut target = Target::new(RATE, DEPTH);
-            let with = aimed(&mut target, transit, true);
+            let with = position(&mut target, transit, true);
             assert!(!target.is_by_ptp(), "{transit}");
-            let without = aimed(&mut Target::new(RATE, DEPTH), transit, false);
+            let without = position(&mut Target::new(RATE, DEPTH), transit, false);
             assert!((with - without).abs() < 1e-3, "{transit}");
         }
     }
@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn the_target_stays_where_it_is_when_ptp_goes() {
         let mut target = Target::new(RATE, DEPTH);
-        let by_ptp = aimed(&mut target, Nanos::from_millis(3), true);
-        let after = aimed(&mut target, Nanos::from_millis(3), false);
+        let by_ptp = position(&mut target, Nanos::from_millis(3), true);
+        let after = position(&mut target, Nanos::from_millis(3), false);
         assert!(!target.is_by_ptp() && (by_ptp - after).abs() < 1e-3, "{by_ptp} {after}");
     }
 
@@ -217,14 +217,14 @@ mod tests {
     fn what_was_left_to_be_trimmed_by_ptp_is_left_when_ptp_goes() {
         let error = Nanos::from_micros(900);
         let mut target = Target::new(RATE, DEPTH);
-        let by_ptp = aimed(&mut target, Nanos::ZERO, true);
+        let by_ptp = position(&mut target, Nanos::ZERO, true);
         for _ in 0..600 {
             target.correct(Nanos::ZERO, BLOCK);
         }
         assert_eq!(target.correct(error, BLOCK), Correction::Trim);
-        aimed(&mut target, Nanos::ZERO, false);
+        position(&mut target, Nanos::ZERO, false);
         assert_eq!(target.correct(error, BLOCK), Correction::Adopt);
-        let moved = by_ptp - aimed(&mut target, Nanos::ZERO, false);
+        let moved = by_ptp - position(&mut target, Nanos::ZERO, false);
         assert!((moved - RATE.frames_in(error)).abs() < 1e-3, "{moved}");
         assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
     }
@@ -237,14 +237,14 @@ mod tests {
             (false, Nanos::from_micros(-700), Correction::Adopt, true),
         ] {
             let mut target = Target::new(RATE, DEPTH);
-            let before = aimed(&mut target, Nanos::ZERO, ptp);
+            let before = position(&mut target, Nanos::ZERO, ptp);
             let settling = if ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
             let blocks = settling.as_nanos() / BLOCK.as_nanos();
             for _ in 1..blocks {
                 assert_eq!(target.correct(error, BLOCK), Correction::Hold);
             }
             assert_eq!(target.correct(error, BLOCK), settled, "{error}");
-            let moved = before - aimed(&mut target, Nanos::ZERO, ptp);
+            let moved = before - position(&mut target, Nanos::ZERO, ptp);
             let expected = if target_moves { RATE.frames_in(error) } else { 0.0 };
             assert!((moved - expected).abs() < 1e-3, "{error}: {moved}");
             assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
@@ -255,7 +255,7 @@ mod tests {
     /// the same.
     fn jumps_in_a_minute(alternating: bool) -> usize {
         let mut target = Target::new(RATE, DEPTH);
-        aimed(&mut target, Nanos::ZERO, true);
+        position(&mut target, Nanos::ZERO, true);
         let mut error = Nanos::from_millis(3);
         let jumps = (0..6000).filter(|_| {
             let jumps = target.correct(error, BLOCK) == Correction::Jump;
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_reference_that_wanders_moves_playout_by_more_before_it_is_jumped_after() {
         let mut target = Target::new(RATE, DEPTH);
-        aimed(&mut target, Nanos::ZERO, true);
+        position(&mut target, Nanos::ZERO, true);
         target.sigma = Nanos::from_millis(1);
         assert!((0..100).all(|_| target.correct(Nanos::from_millis(3), BLOCK) != Correction::Jump));
         assert!((0..100).any(|_| target.correct(Nanos::from_millis(5), BLOCK) == Correction::Jump));

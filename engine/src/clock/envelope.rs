@@ -1,27 +1,29 @@
 //! Proof that the envelope of one-way timestamps is late.
 //!
-//! Model: packets and callbacks are late by any amount, never early. Single ones seem early while
-//! the envelope is learnt, and so do most of a burst. But when every sample of a quarter of a
-//! second comes before the envelope, that was moved beyond them: by a packet that began a new
-//! timeline late, or by a host that stood still so often that it was taken for the truth. A filter
-//! cannot see that, because it learns its own error as noise.
+//! Model: packets and callbacks are late by any amount, never early. Single samples come before the
+//! envelope while the envelope is being learnt, and so do most samples of a burst. But if every
+//! sample of a quarter of a second comes before the envelope, the envelope is wrong: the first
+//! packet of a timeline was late, or a host stood still so often that the estimate followed its
+//! pauses. A filter cannot see this, because it learns its own error as noise.
 
 use super::outlier_run::{OutlierRun, Proof};
 use super::sample::Sample;
 use crate::units::Nanos;
 
-/// An envelope that is late by less is left to the filters.
+/// An envelope that is late by less is left to the filters, ns. Judgement: below the latency of any
+/// playout.
 const BEYOND_NS: f64 = 1e6;
-/// What proves it: more samples, over a longer time, than any sender's burst has.
+/// What proves that the envelope is late. Judgement: longer than the bursts of senders that send
+/// once per audio block of 4096 frames at 48 kHz.
 const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
 
-/// Watches for samples that come before the envelope.
+/// Detects runs of samples that come before the envelope.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct EarlyDetector {
+pub(super) struct LateEnvelopeDetector {
     run: Option<OutlierRun>,
 }
 
-impl EarlyDetector {
+impl LateEnvelopeDetector {
     /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run
     /// that proves the envelope to be late.
     pub(super) fn judge(&mut self, sample: &Sample, lateness_ns: f64) -> Option<Sample> {
@@ -29,7 +31,7 @@ impl EarlyDetector {
             self.run = None;
             return None;
         }
-        // After a silence the rate counts again, and the path may be another.
+        // After a silence the error of the rate counts again, and the path may be another one.
         let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
         // By offset and not by lateness, because the envelope moves meanwhile; the rate of the
         // clock does not matter over so short a time.
@@ -49,7 +51,7 @@ mod tests {
     /// The first proof by samples that are late by some ms, one each so many ms: its place, and how
     /// early its earliest sample was.
     fn proof(every_ms: i64, late_ms: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
-        let mut detector = EarlyDetector::default();
+        let mut detector = LateEnvelopeDetector::default();
         late_ms.enumerate().find_map(|(i, late_ms)| {
             let at = LocalTime::ZERO + Nanos::from_millis(every_ms * i as i64);
             let sample = Sample { at, offset_ns: -1e6 * late_ms, direction: Direction::Forward };

@@ -33,7 +33,7 @@ const KNOWN: Ppb = Ppb::from_ppm(1.0);
 
 /// The verdict on one sender.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Agreement {
+pub(super) struct Syntony {
     broken: bool,
     difference: Ppb,
     against: Option<Against>,
@@ -61,7 +61,7 @@ impl Against {
     }
 }
 
-impl Agreement {
+impl Syntony {
     /// Compares the sender's media clock with PTP; returns whether the sender is to be taken for
     /// one on PTP.
     pub(super) fn judge(&mut self, now: LocalTime, sender: &ClockMap, ptp: &ClockMap) -> bool {
@@ -125,11 +125,11 @@ mod tests {
 
     /// Verdicts after every second of a course of differences, each held for some seconds.
     fn course(stretches: &[(f64, i64)]) -> Vec<bool> {
-        let mut agreement = Agreement::default();
+        let mut syntony = Syntony::default();
         let course = stretches.iter().flat_map(|&(ppm, seconds)| (0..seconds).map(move |_| ppm));
         let judge = |(second, ppm): (i64, f64)| {
             let now = LocalTime::ZERO + Nanos::from_secs(second);
-            agreement.judge(now, &rate(20.0 + ppm), &rate(20.0))
+            syntony.judge(now, &rate(20.0 + ppm), &rate(20.0))
         };
         (0..).zip(course).map(judge).collect()
     }
@@ -171,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_not_known_is_no_evidence() {
-        let mut agreement = Agreement::default();
+        let mut syntony = Syntony::default();
         let vague = first_sample();
         for second in 0..60 {
             let now = LocalTime::ZERO + Nanos::from_secs(second);
-            assert!(agreement.judge(now, &vague, &rate(60.0)) && agreement.judge(now, &rate(60.0), &vague));
+            assert!(syntony.judge(now, &vague, &rate(60.0)) && syntony.judge(now, &rate(60.0), &vague));
         }
     }
 }
