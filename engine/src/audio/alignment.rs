@@ -16,8 +16,8 @@ const ALIGNED_SIGMAS: f64 = 1.0;
 /// A phase error beyond this is jumped over at any time, if it lasts. Judgement: the trim, limited
 /// to 20 ppm, would take 100 s to remove it.
 const JUMP: Nanos = Nanos::from_millis(2);
-/// The same in standard deviations of the setpoint, if that is more: exceeded by chance once in
-/// 16 000 (normal distribution).
+/// The same in standard deviations of the setpoint, if that is more. Judgement: exceeded by chance
+/// once in 16 000 (normal distribution).
 const JUMP_SIGMAS: f64 = 4.0;
 /// How long such an error must last. Judgement: longer than a host stands still as a rule.
 const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);

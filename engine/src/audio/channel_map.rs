@@ -1,17 +1,17 @@
-//! Which of a stream's channels go to which of the card's.
+//! Which channels of a stream the channels of the card play.
 //!
-//! Model: every output channel picks one input channel or silence. This happens where packets are
-//! decoded, so that all that follows (jitter buffer, concealment, resampler) only handles the
-//! channels that are heard: two of 64 cost as much as two of two.
+//! Model: every output channel plays one input channel or silence. Packets are mapped when they are
+//! decoded, so that all that follows (jitter buffer, concealment, resampler) handles only channels
+//! that are heard: two of 64 cost as much as two of two.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;
 
-/// Not an input channel.
+/// Input of a silent output. Definition: no channel has this index.
 const SILENCE: u8 = u8::MAX;
 const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
 
-/// A map of channels is not one.
+/// A channel map is out of range.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ChannelMapError {
     /// No output channels, or too many.
@@ -66,7 +66,7 @@ impl ChannelMap {
         Ok(map)
     }
 
-    /// Every channel of a stream where it is.
+    /// Every channel of a stream at its own place.
     #[must_use]
     pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
@@ -79,7 +79,7 @@ impl ChannelMap {
         self.outputs
     }
 
-    /// What an output channel plays; `None` for silence.
+    /// Input channel of an output; `None` for silence.
     #[must_use]
     pub fn input(&self, output: usize) -> Option<usize> {
         self.inputs.get(output).filter(|&&input| input != SILENCE).map(|&input| usize::from(input))
@@ -104,7 +104,7 @@ pub(crate) struct Decoder {
     format: StreamFormat,
     map: ChannelMap,
     decoded: Vec<f32>,
-    /// Empty if there is nothing to map.
+    /// Empty if the map is the identity.
     mapped: Vec<f32>,
 }
 

@@ -1,28 +1,29 @@
 //! The jitter buffer: a ring indexed by media position, not a queue.
 //!
-//! Model: every frame has its place, so reordering, duplicates and loss are positions and not
-//! cases. A frame is present when the tag of its place names it; nothing is ever cleared, because
-//! an old tag can never name a new position. Memory is fixed at creation.
+//! Model: every frame has its place, so that reordering, duplicates and loss are positions instead
+//! of special cases. A frame is present if the tag of its place is its position. Places need not be
+//! cleared, because an old tag never equals a new position. Memory is fixed at creation.
 
 use crate::units::Frames;
 
-/// Never a media position: positions start near 0 and move by 48 000 a second.
+/// Tag of an empty place. Judgement: positions start near 0 and increase by 48 000 per second, so
+/// they never reach it.
 const NO_FRAME: i64 = i64::MIN;
 
-/// What became of a packet.
+/// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insertion {
-    /// At least one frame was new and still of use.
+    /// At least one frame was new and not yet played.
     Stored,
     /// All frames were there already.
     Duplicate,
-    /// All frames had been played or given up before.
+    /// All frames had been played or given up.
     Late,
     /// The packet lies further ahead than the buffer is long.
     TooEarly,
 }
 
-/// Decoded audio on its way to the sound card, interleaved.
+/// Decoded audio for the sound card, interleaved.
 #[derive(Debug)]
 pub struct JitterBuffer {
     samples: Vec<f32>,
@@ -48,14 +49,14 @@ impl JitterBuffer {
         }
     }
 
-    /// How many frames fit.
+    /// Number of frames that fit.
     #[must_use]
     pub fn capacity_frames(&self) -> usize {
         self.tags.len()
     }
 
-    /// Stores interleaved `samples` that begin at `first`; `cursor` is the next position to be
-    /// read, before which everything is late.
+    /// Stores interleaved `samples` that begin at `first`. `cursor` is the next position to be
+    /// read; everything before it is late.
     pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
         let frames = (samples.len() / self.channels) as i64;
         if first.get() + frames <= cursor.get() {
@@ -78,7 +79,8 @@ impl JitterBuffer {
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Keeps late frames, where nothing is that is still to be played: playout may go back to them.
+    /// Keeps late frames where no frame is that has still to be played, because playout may go back
+    /// to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
         let oldest = cursor.get() - self.tags.len() as i64 / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
@@ -90,8 +92,8 @@ impl JitterBuffer {
         }
     }
 
-    /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing
-    /// (`false`), at most `limit` frames.
+    /// Length of the run of present (`true`) or missing (`false`) frames that begins at `first`, at
+    /// most `limit`.
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
@@ -112,14 +114,14 @@ impl JitterBuffer {
         }
     }
 
-    /// Whether anything at or after `position` has arrived: what is missing before that is lost or
-    /// late, what is missing after it has not been sent yet.
+    /// Whether a frame at or after `position` has arrived. What is missing before such a frame is
+    /// lost or late; what is missing after the last one has not been sent yet.
     #[must_use]
     pub fn has_arrived_beyond(&self, position: Frames) -> bool {
         self.end > position.get()
     }
 
-    /// Frames present in one run from `first` on.
+    /// Number of present frames in the run that begins at `first`.
     #[must_use]
     pub fn contiguous_frames(&self, first: Frames) -> usize {
         match self.run(first, self.tags.len()) {
@@ -128,7 +130,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Forgets all audio.
+    /// Discards all audio.
     pub fn clear(&mut self) {
         self.tags.fill(NO_FRAME);
         self.end = NO_FRAME;

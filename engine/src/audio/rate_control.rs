@@ -1,45 +1,52 @@
-//! Drift control: by which step to move through the sender's audio, so that the sound card neither
-//! starves nor lags.
+//! Rate control: the step by which audio is read from the source, so that the sink neither starves
+//! nor lags.
 //!
-//! Model: the step is the ratio of two *measured* rates, both against the host's clock: the
-//! sender's media clock (from arrivals) over the sound card's (from callbacks). A slow proportional
-//! trim on the phase error removes what the rates leave over. There is no integrator: the
-//! estimators are the integrators. The buffer's level is nowhere in the loop, because it is a
-//! saw-tooth that beats at ppm x packet rate, inside any bandwidth.
+//! Model: the step is the ratio of two *measured* rates, both against the host's clock. In a
+//! receiver these are the sender's media clock (from arrivals) and the sound card (from callbacks).
+//! A slow proportional trim removes the phase error that the rates leave. There is no integrator,
+//! because the clock estimators are the integrators. The level of the buffer has no part in the
+//! control loop: it is a saw-tooth with beats at ppm x packet rate, which are inside any bandwidth.
 
 use crate::clock::TargetMotion;
 use crate::units::{Nanos, Ppb};
 
-/// Phase trim bandwidths, Hz: the slow one keeps PTP's noise out of the pitch, the fast one ends an
-/// error that is worth it.
+/// Bandwidth of the phase trim for small errors, Hz. Judgement: it keeps PTP's noise out of the
+/// pitch.
 const SLOW_TRIM_HZ: f64 = 0.0007;
+/// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error ends within a minute.
 const FAST_TRIM_HZ: f64 = 0.01;
-/// What the target's uncertainty may make of the pitch, standard deviation: the slow trim is so
-/// much slower where that is large.
+/// Largest standard deviation of the pitch by the uncertainty of the setpoint; where that is large,
+/// the slow trim is slower. Judgement: far below what is audible.
 const TRIM_NOISE: Ppb = Ppb::new(50.0);
-/// Phase errors beyond the first one are trimmed fast, until they are below the second...
+/// Phase errors beyond this are trimmed fast. Judgement: 12 frames at 48 kHz.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
+/// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
 const SMALL_ERROR: Nanos = Nanos::from_micros(20);
-/// ... and so many standard deviations of the target, by what the clock says of it or by how it is
-/// seen to [move](TargetMotion): chance once in 16,000 looks, and half of all looks.
+/// Fast trimming also needs an error of this many standard deviations of the setpoint, as its clock
+/// states them or as it is seen to [move](TargetMotion). Judgement: exceeded by chance once in 16
+/// 000 (normal distribution).
 const LARGE_SIGMAS: f64 = 4.0;
+/// Fast trimming also ends below this many. Judgement: as probable as not (normal distribution).
 const SMALL_SIGMAS: f64 = 0.7;
-/// Largest phase trim: inaudible as pitch even when it comes and goes (abrupt steps are noticed
-/// from about 170 ppm).
+/// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
+/// steps are noticed from about 170 ppm on.
 const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
-/// How fast the trim comes and goes, ppb per second.
+/// Largest change of the trim, ppb per second. Judgement: the limit is reached in 20 s.
 const TRIM_SLEW: f64 = 1000.0;
-/// Corner of the two-pole low-pass on the ratio, Hz: keeps callback noise out of the pitch.
+/// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: it keeps the noise of
+/// callbacks out of the pitch.
 const SMOOTHING_HZ: f64 = 0.3;
-/// A young ratio is smoothed over this share of its age only: the first measured rates are far off.
+/// The low-pass of a young stream averages over at most this share of its age. Judgement: the first
+/// measured rates are far off.
 const YOUNG_SHARE: f64 = 0.25;
-/// Authority: beyond it the sample rate is wrong, not the crystal.
+/// Largest deviation of the ratio. Judgement: beyond it the nominal sample rate is wrong, and not
+/// the crystal.
 const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
 
-/// What a drift law sees at each callback.
+/// Input of a rate controller at each block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateInput {
-    /// Length of the block to be played.
+    /// Length of the coming block.
     pub block: Nanos,
     /// Rate of the clock that the audio comes from, against the host's clock: in a receiver the
     /// sender's media clock, in a capture the sound card's.
@@ -55,13 +62,13 @@ pub struct RateInput {
     pub setpoint_sigma: Nanos,
 }
 
-/// Decides the ratio of media frames consumed to card frames played.
+/// Decides the ratio between frames read from the source and frames written to the sink.
 pub trait RateController: Send {
-    /// The ratio to have reached at the end of the coming block, relative to the nominal one.
+    /// The ratio at the end of the coming block, relative to the nominal one.
     fn ratio(&mut self, input: &RateInput) -> Ppb;
 }
 
-/// The engine's law: fused rates, slow phase trim.
+/// The engine's rate controller: the ratio of measured rates, with a slow phase trim.
 ///
 /// ```
 /// use engine::audio::{RateInput, RateController, FusedRateController};
@@ -79,12 +86,12 @@ pub struct FusedRateController {
     catching_up: bool,
     trim_ppb: f64,
     motion: TargetMotion,
-    /// The two poles of the low-pass, ppb; `None` before the first block.
+    /// State of the low-pass, ppb; `None` before the first block.
     poles: Option<[f64; 2]>,
 }
 
 impl FusedRateController {
-    /// The trim that is wanted for an error.
+    /// The trim for an error, before its slew is limited.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
         let behind_ns = behind.as_nanos() as f64;
         let told_ns = sigma.as_nanos() as f64;
@@ -99,7 +106,8 @@ impl FusedRateController {
     }
 
     fn trim_ppb(&mut self, input: &RateInput) -> f64 {
-        // Nothing at all is what is to be trimmed while a stream settles, or will jump.
+        // A phase error of exactly zero means that none is to be trimmed, while a stream settles or
+        // will jump.
         let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos() as f64);
         self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
         let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;

@@ -39,9 +39,11 @@ const SHORTENED_NS: f64 = CEILING_NS * 2.0 / 5.0;
 /// Largest allowance for jitter on top of that, ns. Judgement: jitter must not relax the bound
 /// without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
-/// How far an estimated delay may be below zero or above half a round trip, ns. Judgement: after a
-/// program has timestamped a message, it often takes a while to leave, and is hardly ever earlier.
+/// How far an estimated delay may be below zero, ns. Judgement: after a program has timestamped a
+/// message, it often takes a while to leave, and is hardly ever earlier.
 const BELOW_NS: f64 = CEILING_NS / 4.0;
+/// How far an estimated delay may exceed half a round trip, ns. Judgement: as [`BELOW_NS`], and
+/// smaller because the round trip is an upper limit.
 const BEYOND_NS: f64 = CEILING_NS / 3.0;
 
 /// The path delay that a master's messages yield.

@@ -7,13 +7,13 @@ use crate::rtp::format::StreamFormat;
 use crate::units::{Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Depths that can be asked for.
+/// Largest depth that can be configured. Judgement: far beyond any use, and little memory.
 const MAX_TARGET_DEPTH: Nanos = Nanos::from_secs(10);
 
-/// How the stream's RTP timestamps relate to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
+/// Relation of the stream's RTP timestamps to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaClock {
-    /// Not at all, or unknown: classic Livewire, FFmpeg.
+    /// None, or unknown: classic Livewire, FFmpeg.
     Unrelated,
     /// `direct=offset` with `a=ts-refclk:ptp`: timestamp = PTP time x rate + offset, modulo 2^32.
     Ptp {
@@ -22,57 +22,57 @@ pub enum MediaClock {
     },
 }
 
-/// What a depth is measured from.
+/// Reference point of a depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DepthFrom {
-    /// The time at which a packet is sent, if its sender is ideal: how long its first frame waits.
+    /// The time at which an ideal sender sends the packet. The depth is how long the packet's first
+    /// frame waits.
     #[default]
     Sending,
-    /// The time that its first frame is stamped with, one packet time earlier: the depth is the
-    /// link offset of AES67-2018, 7.5.
+    /// The time that the timestamp of the packet's first frame denotes, one packet time earlier.
+    /// The depth is the link offset of AES67-2018, 7.5.
     Stamp,
 }
 
-/// What is known of a stream before its first packet, and what its listener wants.
+/// Description of a stream, and what its listener wants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamConfig {
     /// Encoding, rate and channels, from the SDP.
     pub format: StreamFormat,
-    /// What the sound card's channels play; [`ChannelMap::identity`] for the stream as it is.
+    /// Channels that the sound card plays; [`ChannelMap::identity`] for the stream as it is.
     pub channel_map: ChannelMap,
-    /// The only payload type to accept; `None` accepts any.
+    /// The only payload type that is accepted; `None` accepts any.
     pub payload_type: Option<u8>,
-    /// Frames of a packet, by the packet time that was described; packets may be of any other
-    /// length, which is only told.
+    /// Frames per packet, from the described packet time. Packets may have any other length, which
+    /// is only reported.
     pub packet_frames: Option<u32>,
-    /// The most frames that a packet may have (`a=maxptime`): longer ones are refused. `None` if
-    /// that was not described.
+    /// Most frames of a packet (`a=maxptime`): longer packets are refused. `None` if it was not
+    /// described.
     pub longest_packet: Option<u32>,
     /// Relation of the timestamps to PTP.
     pub media_clock: MediaClock,
-    /// How long the first frame of a packet that took no time waits until the callback that plays
-    /// it; if the sender's timestamps are related to PTP, and PTP is known, exactly that, and the
-    /// link offset is one packet time more; else the network's least delay comes on top. A callback
-    /// fetches a whole block at once, so late packets have this minus one block.
+    /// How long the first frame of a packet with no network delay waits until the callback that
+    /// plays it. If the timestamps are related to PTP and PTP is known, it is exactly that, and the
+    /// link offset is one packet time longer. Otherwise the smallest delay of the network is added.
+    /// A callback fetches a whole block at once, so late packets have this less one block.
     pub target_depth: Nanos,
-    /// What [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`] are measured from.
+    /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
     pub depth_from: DepthFrom,
-    /// How far the depth may be raised when packets come after their playout;
-    /// [`StreamConfig::target_depth`], or less, keeps the latency as it is asked for
-    /// (presentation-time playout).
+    /// Up to which depth late packets may increase it. [`StreamConfig::target_depth`] or less keeps
+    /// the latency constant (presentation-time playout).
     pub depth_limit: Nanos,
     /// Nominal rate of the sound card.
     pub card_rate: SampleRate,
-    /// Most frames that are resampled in one go; larger callbacks are served in several.
+    /// Most frames that are resampled at once; larger callbacks are served in several parts.
     pub block_frames: usize,
-    /// What is remembered from earlier; the default is nothing.
+    /// Rates from an earlier session; none by default.
     pub warm_start: WarmStart,
 }
 
-/// Rates that were measured earlier on this host, so that a stream need not find them out again:
-/// [`PlayoutStats::card_rate`], kept for each device, and [`super::IngestStats::media_rate`], which
-/// is that of every sender on the network if they are on PTP. They are corrected by what is
-/// measured now.
+/// Rates that were measured on this host in an earlier session, so that a stream need not measure
+/// them first: [`PlayoutStats::card_rate`](super::PlayoutStats::card_rate), kept for each device,
+/// and [`IngestStats::media_rate`](super::IngestStats::media_rate), which is the same for all
+/// senders of a network if they follow PTP. New measurements correct them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WarmStart {
     /// Rate of the sound card against the host's clock.
@@ -82,8 +82,8 @@ pub struct WarmStart {
 }
 
 impl StreamConfig {
-    /// The plainest way to receive a stream: all its channels as they are, of any payload type, by
-    /// arrivals, at a constant depth, for a card of the stream's nominal rate of which nothing is
+    /// The simplest way to receive a stream: all its channels as they are, any payload type, timing
+    /// by arrivals, a constant depth, and a card of the stream's nominal rate of which nothing is
     /// remembered.
     ///
     /// ```
@@ -113,7 +113,7 @@ impl StreamConfig {
         }
     }
 
-    /// What packets are compared with.
+    /// The description that packets are compared with.
     pub(super) const fn described(&self) -> Described {
         Described { format: self.format, payload_type: self.payload_type, packet_frames: self.packet_frames }
     }
@@ -122,8 +122,9 @@ impl StreamConfig {
         self.target_depth.max(self.depth_limit)
     }
 
-    /// # Errors
-    /// If a depth or the channel map is out of range.
+    /// Checks the ranges.
+    ///
+    /// # Errors If a depth or the channel map is out of range.
     pub(crate) fn check(&self) -> Result<(), StreamError> {
         for depth in [self.target_depth, self.deepest()] {
             if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
@@ -142,7 +143,7 @@ impl StreamConfig {
 /// A stream cannot be received as configured.
 #[derive(Debug, Error)]
 pub enum StreamError {
-    /// The depth is nothing, or too much.
+    /// A depth is zero, or too large.
     #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
     TargetDepth(Nanos),
     /// The map of channels does not fit the stream.

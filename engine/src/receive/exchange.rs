@@ -1,17 +1,17 @@
-//! What the two halves of a stream hand to each other.
+//! Data that the two halves of a stream exchange.
 
 use crate::clock::MediaMap;
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
 
-/// One packet's audio (or a piece of one that is longer than AES67's), still encoded, with its
-/// place on the unwrapped media timeline. A plain value, so that it can be copied through a ring of
-/// fixed size.
+/// The audio of one packet (or a part of a packet that is longer than AES67's), still encoded, with
+/// its position on the unwrapped media timeline. It is a plain value, so that it can be copied
+/// through a ring of fixed size.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaPacket {
     pub(super) generation: u32,
     pub(super) position: Frames,
-    /// When it came.
+    /// Host time of its arrival.
     pub(super) at: LocalTime,
     pub(super) length: usize,
     pub(super) payload: [u8; MAX_PAYLOAD],
@@ -32,69 +32,68 @@ impl MediaPacket {
 /// The control half's newest knowledge, for the audio half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ControlSnapshot {
-    /// Counts the restarts of the media timeline; positions of different generations cannot be
+    /// Number of restarts of the media timeline. Positions of different generations cannot be
     /// compared.
     pub generation: u32,
-    /// Counts the times that arrivals have shifted for good: what is played by them follows at
-    /// once.
+    /// How often arrivals have shifted for good; playout by arrivals follows at once.
     pub shifts: u32,
-    /// Host time to the media position whose packet arrives then without queueing.
+    /// Map from host time to the media position whose packet arrives then without queueing.
     pub arrivals: Option<MediaMap>,
-    /// Rate of the sender's media clock against the host's: as measured, or the best guess before.
+    /// Rate of the sender's media clock against the host's clock: the measured one, or the best
+    /// prior.
     pub media_rate: Ppb,
-    /// Host time to media position by way of PTP; `None` while the sender is not on PTP or PTP is
-    /// not usable.
+    /// Map from host time to media position by PTP; `None` while the sender does not follow PTP or
+    /// PTP is unusable.
     pub reference: Option<MediaMap>,
-    /// Frames of the packet that began the timeline: by how much a packet is sent after the time of
+    /// Frames of the packet that began the timeline: a packet is sent this much after the time of
     /// its first frame.
     pub packet_frames: u32,
-    /// Whether the packets contradict the stream's description: what came of this generation is not
-    /// to be played.
+    /// Whether the packets contradict the stream's description, so that this generation must not be
+    /// played.
     pub silenced: bool,
 }
 
-/// What the audio half tells of itself after every callback.
+/// Statistics that the audio half publishes after every callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlayoutStats {
     /// When the last callback came.
     pub at: LocalTime,
-    /// Whether audio (or concealment of it) is being played.
+    /// Whether audio, or its concealment, is being played.
     pub started: bool,
-    /// Which restart of the media timeline [`PlayoutStats::position`] belongs to; 0 before the
-    /// first one is played.
+    /// The restart of the media timeline that [`PlayoutStats::position`] belongs to; 0 before
+    /// playout.
     pub generation: u32,
     /// Media position of the next frame to be played.
     pub position: MediaPosition,
-    /// Deviation from the nominal ratio of media frames per card frame at the end of the last
-    /// block.
+    /// Deviation of the ratio of media frames to card frames from the nominal one, at the end of
+    /// the last block.
     pub ratio: Ppb,
     /// Rate of the sound card against the host's clock.
     pub card_rate: Ppb,
-    /// How far playout is behind its target position.
+    /// Phase error: how far playout lags its setpoint.
     pub behind: Nanos,
-    /// The depth that was asked for: how long a packet that met no queue waits until its playout.
+    /// The requested depth: how long a packet that met no queue waits until its playout.
     pub asked: Nanos,
-    /// The depth aimed at now: what was asked for, and [`PlayoutStats::raised_by`].
+    /// The present target depth: the requested one, and [`PlayoutStats::raised_by`].
     pub target: Nanos,
-    /// By how much late packets have raised the target, as far as it has not been lowered again.
+    /// How much late packets have increased the target, as far as it was not decreased again.
     pub raised_by: Nanos,
-    /// The depth achieved: how far playout is behind the arrivals at the last callback. The card's
-    /// own latency comes on top.
+    /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
+    /// own latency is added to it.
     pub achieved: Nanos,
-    /// The link offset achieved (AES67-2018, 7.5): from the time that the sender stamped a frame
-    /// with to the callback that plays it. `None` while the target is known by arrivals only.
+    /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
+    /// the callback that plays it. `None` while the target is known by arrivals only.
     pub link_offset: Option<Nanos>,
-    /// Contiguous audio found by the last callback, from the position it played on.
+    /// Contiguous audio that the last callback found from its read position on.
     pub fill: Nanos,
     /// Callbacks that needed audio which had not arrived.
     pub underruns: u64,
-    /// Frames that were concealed, for whichever reason.
+    /// Frames that were concealed, for any reason.
     pub concealed_frames: u64,
-    /// Packets that arrived after their playout had begun and were not there for it. Those that a
-    /// raised target still saved are among them.
+    /// Packets that arrived after their playout had begun and were missing in it, including those
+    /// that an increased depth still saved.
     pub late_packets: u64,
-    /// Packets that arrived after their playout and of which nothing could be played: a raised
-    /// target did not save them.
+    /// Packets that arrived after their playout, and that no increased depth saved.
     pub dropped_packets: u64,
     /// Packets that arrived twice.
     pub duplicate_packets: u64,

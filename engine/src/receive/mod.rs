@@ -1,10 +1,11 @@
 //! Receiving a stream: from packets on the wire to samples for a sound card.
 //!
-//! Two halves, because there are two threads. The control half ([`Ingest`], network thread) parses
-//! packets, estimates the sender's media clock from their arrivals, and hands packets and clock
-//! maps over. The audio half ([`Playout`], sound-card thread) owns the jitter buffer outright and
-//! is pulled: it never allocates, locks, logs or calls the system, and always fills its output. The
-//! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
+//! There are two halves, because there are two threads. The control half ([`Ingest`], network
+//! thread) parses packets, estimates the sender's media clock from their arrivals, and passes
+//! packets and clock maps on. The audio half ([`Playout`], sound card's thread) owns the jitter
+//! buffer exclusively and is pulled: it never allocates, locks, logs or calls the system, and
+//! always fills its output. The halves share a lock-free ring of packets and two wait-free
+//! snapshots. [`stream`] makes a connected pair.
 
 mod arrivals;
 mod config;

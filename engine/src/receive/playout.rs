@@ -1,8 +1,8 @@
-//! The audio half of a stream: pulled by the sound card, fills its buffer, always.
+//! The audio half of a stream: the sound card pulls it, and it always fills the card's buffer.
 //!
 //! Model: the read position is a fractional media frame that moves by the resampling step, also
-//! through silence, so latency is restored by itself after an underrun. It is steered towards a
-//! [target position](super::target).
+//! through silence, so that the latency is the same after an underrun. It is controlled towards a
+//! [setpoint](super::target).
 //!
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
 //! loop.
@@ -17,20 +17,20 @@ use crate::clock::{CardClock, MediaMap};
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation, so that its first
-/// position is nearly its last.
+/// Playout begins once the arrivals are known to this standard deviation. Judgement: its first
+/// position is then nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a
-/// stream for seconds otherwise.
+/// Playout begins after about this time anyway. Judgement: a first packet that was delayed would
+/// otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// What is left of a shift of the arrivals is trimmed if it is less, because the card's clock has
-/// shifted as well: the host's clock was set.
+/// After a shift of the arrivals, a smaller remaining error is trimmed. Judgement: the card's clock
+/// has shifted as well, because the host's clock was set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
-/// Sound-card half of a stream.
+/// Audio half of a stream.
 pub struct Playout<D> {
     rate: SampleRate,
-    /// Of the output.
+    /// Channels of the output.
     channels: usize,
     depth: Depth,
     nominal_step: f64,
@@ -39,19 +39,18 @@ pub struct Playout<D> {
     held: HeldRatio,
     card: CardClock,
     reader: Reader,
-    /// Position of the next frame to be fed to the resampler; `None` until the first packets have
-    /// come.
+    /// Position of the next frame for the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
     /// Since when the arrivals are known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing
-    /// is missing there.
+    /// Begin of the first timeline's audio. By PTP playout begins earlier, and nothing is missing
+    /// there.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
-    /// Arrivals have shifted, and playout has not followed yet.
+    /// Whether arrivals have shifted and playout has not followed yet.
     follows_shift: bool,
-    /// When callbacks came again after the host had stood still.
+    /// When callbacks returned after the host had stood still.
     resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -74,7 +73,7 @@ impl<D: RateController> Playout<D> {
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
         let channels = config.channel_map.outputs();
-        // Twice the nominal need: room for the filter's length and any step in range.
+        // Twice the nominal need leaves room for the filter's length and for any step in range.
         let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
         Self {
             rate: config.format.sample_rate(),
@@ -103,19 +102,18 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what
-    /// the card is to play next; `now` is the time of the callback. Silence before the first
-    /// packets.
+    /// the card plays next. `now` is the time of the callback. Silence before the first packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// The same for an output that asks for what it has played since it asked last: `now` is when
-    /// the first frame was played, and packets that have come until this call are of use.
+    /// The same for an output that requests what it has played since its last request. `now` is
+    /// when the first frame was played; packets that have come until this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
 
-    /// A block that `is_ahead` is fetched before it is played.
+    /// `is_ahead` says whether a block is fetched before it is played.
     fn pull_fetched(&mut self, now: LocalTime, out: &mut [f32], is_ahead: bool) {
         let channels = self.channels;
         let frames = out.len() / channels;
@@ -142,14 +140,14 @@ impl<D: RateController> Playout<D> {
         self.publish();
     }
 
-    /// What this half last told of itself.
+    /// Statistics after the last callback.
     #[must_use]
     pub fn stats(&self) -> &PlayoutStats {
         &self.stats
     }
 
-    /// Callbacks that did not come for longer than any depth would have lasted: what came meanwhile
-    /// tells nothing of the network.
+    /// Notices that no callbacks came for longer than any depth lasts: the packets of that time say
+    /// nothing of the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
         if self.stats.started && now.since(last) > self.depth.deepest() {
@@ -163,8 +161,7 @@ impl<D: RateController> Playout<D> {
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // The new source's packets wait in the ring, where those of the old one do not pass
-            // them.
+            // The new source's packets wait in the ring, behind those of the old one.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
@@ -184,8 +181,8 @@ impl<D: RateController> Playout<D> {
         for _ in 0..self.packets.buffer().capacity() {
             match self.packets.peek() {
                 Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
-                // Left over from an older timeline, or ahead of the snapshot that tells of a newer
-                // one.
+                // Packets of a newer timeline wait for its snapshot; those of an older one are
+                // discarded below.
                 Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
                 Ok(_) => {
                     let _ = self.packets.pop();
@@ -200,13 +197,14 @@ impl<D: RateController> Playout<D> {
         self.decrease_delay(now);
     }
 
-    /// Whether there is audio of this generation left, and room for what comes meanwhile.
+    /// Whether audio of this generation is left, and the ring has room for what comes meanwhile.
     fn has_more_to_play(&self) -> bool {
         let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
         has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Plays on while the sender's timeline is not known: what was heard last, fading to silence.
+    /// Continues while the sender's timeline is unknown: with the concealment of what was heard
+    /// last.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -221,7 +219,7 @@ impl<D: RateController> Playout<D> {
                 Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
-        // Its first frame is there if this is a copy of one that came in time.
+        // Its first frame is present if this is a copy of a packet that came in time.
         let is_late = late > Frames::ZERO && !self.reader.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
@@ -241,8 +239,8 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it
-    /// are played, if the limit allows.
+    /// Moves back, crossfaded, because a packet was `late`, as far as the limit permits, so that
+    /// this packet and similar ones are played.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let raise = self.depth.raise(now, self.rate.duration(late));
@@ -254,8 +252,7 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::new(-(back as i64)));
     }
 
-    /// Goes forward, crossfaded, by what late packets have raised the target by and do not need
-    /// any more.
+    /// Moves forward, crossfaded, by the increase that late packets do not need any more.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let lowered = self.depth.lower(now);
@@ -267,8 +264,8 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::new(forward as i64));
     }
 
-    /// Gives up the read position: nothing was played for so long that what comes next is no part
-    /// of what is heard now.
+    /// Gives up the read position: nothing was played for so long that the audio need not be
+    /// continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
@@ -277,8 +274,7 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Moves the read position, crossfading what would have come, if it is there, with what comes
-    /// now.
+    /// Moves the read position, with a crossfade.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
         self.reader.splice_at(cursor, &mut self.input);
@@ -286,8 +282,8 @@ impl<D: RateController> Playout<D> {
         self.stats.jumps += 1;
     }
 
-    /// The media position of the next frame to be played, beginning playout if the sender's
-    /// timeline is known.
+    /// Media position of the next frame to be played. Begins playout if the sender's timeline is
+    /// known.
     fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
@@ -306,21 +302,20 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether arrivals are known well enough to begin, or will not be soon.
+    /// Whether arrivals are known well enough to begin, or have not become so in time.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
         sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
     }
 
-    /// The media position of the next frame to be played, when `cursor` is the next to be fed to
-    /// the resampler.
+    /// Media position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Compares playout with its target; returns how far it is behind as far as that is to be
-    /// trimmed, after jumping there if it must.
+    /// Compares playout with its setpoint. Returns the phase error that is to be trimmed, after a
+    /// jump if necessary.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
         let Some(target) = &mut self.target else { return Nanos::ZERO };
@@ -345,17 +340,16 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Jumps to the target; returns what is left of the distance.
+    /// Jumps to the setpoint. Returns the phase error that remains.
     fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
         let jump = libm::round(behind_frames);
         self.jump(Frames::new(jump as i64));
         self.rate.duration_f64(behind_frames - jump)
     }
 
-    /// Arrivals have shifted, and playout by them, which is `behind_frames` behind its target,
-    /// follows. Where late packets have raised the depth meanwhile and so made up for most of the
-    /// shift, it stays where that has brought it; else the raise is void, because the shift is why
-    /// they were late. Returns how far playout is behind then.
+    /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
+    /// made up for most of the shift, playout stays there. Otherwise the increase is undone,
+    /// because the shift was the reason for it. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
@@ -419,7 +413,7 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
-    /// had not arrived at all.
+    /// had not arrived.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let Some(cursor) = self.cursor else {
             self.reader.concealer.conceal(samples);

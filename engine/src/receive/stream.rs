@@ -1,4 +1,4 @@
-//! Making a receiver: one call gives the two halves of a stream, already connected.
+//! Makes the two connected halves of a receiver.
 
 use super::config::{StreamConfig, StreamError};
 use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
@@ -8,35 +8,33 @@ use crate::audio::{FusedRateController, RateController};
 use crate::resample::{NearUnityResampler, Resampler, SincResampler};
 use crate::units::Nanos;
 
-/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets
-/// (125 us). Nobody takes them between two callbacks, and of those the longest in use hold 8192
-/// frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
+/// Packets that wait for the audio thread. Judgement: 256 ms of the shortest packets (125 us).
+/// Nobody takes them between two callbacks, of which the longest in use have 8192 frames, 171 ms at
+/// 48 kHz. Copies by a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// The jitter buffer holds this many times the deepest target, and at least [`SMALLEST_BUFFER`].
+/// Length of the jitter buffer, in largest depths. Judgement: room for bursts after a stall.
 const BUFFER_DEPTHS: i64 = 4;
+/// Smallest length of the jitter buffer. Judgement: the longest callbacks in use, three times.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 
-/// The two halves of a receiver for one stream, with the engine's own drift law.
+/// The two halves of a receiver for one stream, with the engine's own rate controller.
 ///
-/// # Errors
-/// If the configuration is out of range.
+/// # Errors If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateController>), StreamError> {
     stream_by(config, FusedRateController::default())
 }
 
-/// The same with another drift law.
+/// The same with another rate controller.
 ///
-/// # Errors
-/// If the configuration is out of range.
+/// # Errors If the configuration is out of range.
 pub fn stream_by<D: RateController>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
     stream_with(config, resampler(&config)?, drift)
 }
 
-/// The same with another resampler and drift law, which must be of the channel map's outputs and
-/// the configuration's block and rates.
+/// The same with another resampler and rate controller. The resampler must fit the channel map's
+/// outputs and the configured block and rates.
 ///
-/// # Errors
-/// If the configuration is out of range.
+/// # Errors If the configuration is out of range.
 pub fn stream_with<D: RateController>(
     config: StreamConfig,
     resampler: Box<dyn Resampler>,
@@ -53,14 +51,14 @@ pub fn stream_with<D: RateController>(
     Ok((ingest, playout))
 }
 
-/// What an audio half holds of the connections to its control half.
+/// The audio half's ends of the connections to its control half.
 pub(crate) struct AudioEnds {
     pub(crate) packets: rtrb::Consumer<MediaPacket>,
     snapshot: triple_buffer::Output<ControlSnapshot>,
     stats: triple_buffer::Input<PlayoutStats>,
 }
 
-/// A control half, and what its audio half needs. The configuration is taken as it is: see
+/// A control half, and the ends for its audio half. Does not check the configuration: see
 /// [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     let (packets_in, packets) = rtrb::RingBuffer::new(RING_PACKETS);
@@ -69,8 +67,7 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
-/// The one that only corrects drift where the nominal rates are the same, the one that converts
-/// where they differ.
+/// A resampler that only corrects drift if the nominal rates are equal, else one that converts.
 fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {

@@ -1,58 +1,58 @@
-//! Where playout should be, and what is to be done if it is somewhere else.
+//! The setpoint of playout.
 //!
 //! Model: the depth is how far playout is behind the *first frame of the packet that the sender
-//! sends now*. By way of PTP that frame is known absolutely, from the sender's own timestamps, so
-//! that every receiver of the stream that is asked for the same depth plays the same frame at the
-//! same time, whatever its card and its network: the link offset of AES67 (AES67-2018, 7.5) is the
-//! depth plus one packet time. By way of arrivals the network's least delay comes on top.
+//! sends now*. By PTP that frame is known absolutely, from the sender's own timestamps, so that all
+//! receivers of the stream with the same depth play the same frame at the same time, whatever their
+//! cards and networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet
+//! time. By arrivals the smallest delay of the network is added.
 //!
-//! When PTP goes, the target goes on by arrivals from where playout is, so nothing is heard: what
-//! was left to be trimmed away was known by PTP alone. When PTP comes, the difference is trimmed
-//! away, slowly.
+//! When PTP is lost, the setpoint continues by arrivals from where playout is, so that nothing is
+//! heard: the error that was left to be trimmed was known by PTP alone. When PTP returns, the
+//! difference is trimmed, slowly.
 //!
 //! A stream that has just begun is left alone for a while, because its clocks still settle, and a
-//! trim that chases them would be heard as pitch. Then playout is where it shall be: by PTP after
-//! one crossfade, if it must; by arrivals without, because nobody can say that a depth should not
-//! be some µs more.
+//! trim that follows them would be heard as a change of pitch. Then playout moves to the setpoint:
+//! by PTP with one crossfade, if necessary; by arrivals the setpoint moves instead, because a depth
+//! need not be exact to some us.
 //!
-//! Assumptions: a sender on PTP sends a packet between the time of its first frame and the last
-//! moment at which it can still be played, as far as arrivals show; one that does not is not on
-//! PTP, or on that of another grandmaster.
+//! Assumption: a sender that follows PTP sends a packet between the time of its first frame and the
+//! last moment at which it can still be played, as far as arrivals show. One that does not follows
+//! another grandmaster or none.
 
 use super::exchange::ControlSnapshot;
 use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// How long the clocks of a stream that has begun are left to settle.
+/// How long the clocks of a new stream are left to settle. Judgement: rates are known to a ppm by
+/// then.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// How long one that is not yet known by PTP is: a PTP client that was started with it locks within
-/// seconds, on a busy network within half a minute.
+/// The same while PTP is not known. Judgement: a PTP client that was started with the stream locks
+/// within seconds, or on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant
-/// of a slow wander is known late, and long averages of it are better by less than they say.
+/// Smallest uncertainty of a wandering reference, as a share of its wander. Judgement: the time
+/// constant of a slow wander is known late, and long averages of it err by more than they say.
 const WANDER_SHARE: f64 = 1.0;
-/// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and
-/// stamps are late in some senders.
+/// How much before its first frame's time a packet may seem to come. Judgement: PTP is not exact,
+/// and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
-/// The target position of a stream that is being played.
+/// The setpoint of a stream that is being played.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     rate: SampleRate,
-    /// How far the target is behind the packet that arrives now, as of the last callback.
+    /// How far the setpoint is behind the packet that arrives now, at the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Whether it was until this callback.
+    /// Whether PTP was lost with this callback.
     left_ptp: bool,
-    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
-    /// around it.
+    /// Standard deviation of the setpoint by PTP: that of the estimate, and a share of the wander.
     sigma: Nanos,
     alignment: Alignment,
 }
 
 impl Target {
-    /// The target of a stream that begins at a depth.
+    /// The setpoint of a stream that begins at a depth.
     pub(super) fn new(rate: SampleRate, depth: Nanos) -> Self {
         Self {
             rate,
@@ -64,29 +64,28 @@ impl Target {
         }
     }
 
-    /// Whether it is known by way of PTP.
+    /// Whether the setpoint is known by PTP.
     pub(super) fn is_by_ptp(&self) -> bool {
         self.by_ptp
     }
 
-    /// Standard deviation of the target, as far as that moves.
+    /// Standard deviation of the part of the setpoint's error that changes.
     pub(super) fn sigma(&self) -> Nanos {
         self.sigma
     }
 
-    /// How long a packet that met no queue waits at the target.
+    /// How long a packet that met no queue waits at the setpoint.
     pub(super) fn depth(&self) -> Nanos {
         self.rate.duration_f64(self.behind_arrivals_frames)
     }
 
-    /// The depth was raised, or lowered.
+    /// Moves the setpoint back by `frames`, because the depth has changed.
     pub(super) fn shift(&mut self, frames: f64) {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known of the sender.
-    /// Packets that have been on their way for longer than `latest` cannot be played in their place
-    /// by PTP.
+    /// The media position to be played at `now`; `None` while nothing is known of the sender. By
+    /// PTP, packets that were on their way for longer than `latest` cannot be played.
     pub(super) fn position(
         &mut self,
         now: LocalTime,
@@ -109,7 +108,7 @@ impl Target {
         Some(position)
     }
 
-    /// The target by way of PTP; `None` if packets that arrive now cannot have been sent by it.
+    /// The setpoint by PTP; `None` if the packets that arrive now cannot have been sent by it.
     fn by_ptp(
         &self,
         now: LocalTime,
@@ -125,7 +124,7 @@ impl Target {
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// What to do when playout is `behind` the target, after another block.
+    /// What to do when playout lags the setpoint by `behind`, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
         if self.left_ptp && self.alignment.may_adopt(behind) {
             self.alignment.wait(block);
@@ -141,7 +140,7 @@ impl Target {
         correction
     }
 
-    /// The target becomes where playout is, `behind` it.
+    /// Moves the setpoint to where playout is, `behind` it.
     fn stay(&mut self, behind: Nanos) {
         self.behind_arrivals_frames += self.rate.frames_in(behind);
     }

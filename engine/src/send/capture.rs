@@ -1,18 +1,17 @@
 //! A sound card as a source: from its crystal to the media timeline.
 //!
-//! Model: playout the other way round, with the same parts. The card's clock is estimated from the
-//! times of its callbacks, as that of a card that plays. A frame of the media timeline has a PTP
-//! time, that a host time (the reference's map), and that a place in what the card has captured
-//! (the card's map): that is where the stream should be. The step by which it moves is the ratio of
-//! the two measured rates, card over PTP, with a slow trim of what that leaves over; see
-//! [`RateController`].
+//! Model: playout in reverse, with the same parts. The card's clock is estimated from the times of
+//! its callbacks, as for a card that plays. A frame of the media timeline has a PTP time, which has
+//! a host time (the reference's map), which has a position in the captured audio (the card's map).
+//! The stream should be at that position. It moves by the ratio of the two measured rates, card
+//! over PTP, with a slow trim of the phase error that remains; see [`RateController`].
 //!
-//! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback,
-//! [`CaptureSource`] to the sender. They meet in lock-free rings.
+//! There are two halves, because there are two threads: [`CaptureInput`] belongs to the card's
+//! callback, [`CaptureSource`] to the sender. They share lock-free rings.
 //!
-//! Assumption: the sender's [`delay`](super::SenderConfig::delay) holds the card's blocks,
-//! the lateness of its callbacks and a millisecond of filter. What has not been captured when its
-//! packet leaves is concealed, and counted.
+//! Assumption: the sender's [`delay`](super::SenderConfig::delay) covers the blocks of the card,
+//! the lateness of its callbacks, and a millisecond of filter delay. What has not been captured
+//! when its packet leaves is concealed, and counted.
 
 use super::{MediaTimeline, Source};
 use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
@@ -22,33 +21,36 @@ use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// What waits between the halves, and what is kept, at most.
+/// Audio that waits between the halves, and that is kept, at most. Judgement: longer than the
+/// blocks of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Blocks that wait between the halves at most.
+/// Blocks that wait between the halves at most. Judgement: that time in blocks of 24 frames at 48
+/// kHz.
 const MOST_BLOCKS: usize = 1024;
-/// How long a card that has begun is left alone: its clock still settles.
+/// How long a card that has begun is left alone while its clock settles. Judgement: as long as
+/// playout.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// What is captured.
+/// Configuration of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptureConfig {
     /// Nominal rate of the card.
     pub card_rate: SampleRate,
     /// Channels of the card's blocks.
     pub card_channels: usize,
-    /// For each channel of the stream, that of the card, counted from 0.
+    /// The card's channel, counted from 0, for each channel of the stream.
     pub channels: Vec<usize>,
     /// Rate of the stream.
     pub stream_rate: SampleRate,
-    /// Frames of a packet.
+    /// Frames per packet.
     pub packet_frames: usize,
-    /// The card's rate as it was measured before, if it was.
+    /// The card's rate from an earlier session, if known.
     pub remembered: Option<Ppb>,
 }
 
 /// A card cannot be captured as configured.
 #[derive(Debug, Error)]
 pub enum CaptureError {
-    /// No channels, or too many, or one that the card has not.
+    /// No channels, too many, or one that the card does not have.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
     Channels(Vec<usize>, usize),
     /// The near-unity resampler refused.
@@ -59,25 +61,24 @@ pub enum CaptureError {
     Sinc(#[from] SincResamplerError),
 }
 
-/// What a capture has counted.
+/// Statistics of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CaptureStats {
     /// Rate of the card against the host's clock.
     pub card_rate: Ppb,
-    /// How far the stream is behind the place where it should be.
+    /// How far the stream lags its setpoint.
     pub behind: Nanos,
-    /// Frames that were concealed, because they had not been captured in time.
+    /// Frames that were concealed because they were not captured in time.
     pub concealed_frames: u64,
-    /// Times that the stream went to another place at once.
+    /// Jumps of the stream's position.
     pub jumps: u64,
-    /// Frames that were captured and not taken.
+    /// Frames that were captured but not used.
     pub lost_frames: u64,
 }
 
-/// The halves of a capture.
+/// Makes the two halves of a capture.
 ///
-/// # Errors
-/// If the configuration is out of range.
+/// # Errors If the configuration is out of range.
 pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), CaptureError> {
     let channels = config.channels.len();
     if !(1..=MAX_CHANNELS).contains(&channels) || config.channels.iter().any(|&channel| channel >= config.card_channels)
@@ -127,12 +128,12 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
     Ok((input, source))
 }
 
-/// A block on its way.
+/// A captured block on its way to the sender.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     first: Frames,
     frames: usize,
-    /// The card's clock as of then.
+    /// The card's clock at that time.
     card: Option<MediaMap>,
     rate: Ppb,
 }
@@ -148,8 +149,8 @@ pub struct CaptureInput {
 }
 
 impl CaptureInput {
-    /// Takes a block of all the card's channels, interleaved, of which the last frame was captured
-    /// at `now`, as far as the callback knows. Neither allocates nor waits; what finds no room,
+    /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
+    /// captured, as far as the callback knows. Neither allocates nor waits. What does not fit,
     /// because nobody sends, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
@@ -163,7 +164,7 @@ impl CaptureInput {
         let picked = samples.chunks_exact(self.card_channels);
         chunk.fill_from_iter(picked.flat_map(|frame| self.channels.iter().map(|&channel| frame[channel])));
         let block = Block { first, frames, card: self.clock.map(), rate: self.clock.rate() };
-        // There is room.
+        // It fits: this is the only producer, and the ring was not full.
         let _ = self.blocks.push(block);
     }
 }
@@ -178,13 +179,13 @@ pub struct CaptureSource {
     resampler: Box<dyn Resampler>,
     drift: FusedRateController,
     reader: Reader,
-    /// Host time to PTP time.
+    /// Map from host time to PTP time.
     followed: Option<PtpMap>,
-    /// Host time to card frames.
+    /// Map from host time to the card's frames.
     card: Option<MediaMap>,
-    /// Card frame that the resampler is fed next.
+    /// Card frame that is fed to the resampler next.
     cursor: Option<Frames>,
-    /// Media frame that should be asked for next.
+    /// Media frame that should be requested next.
     expected: Option<Frames>,
     alignment: Alignment,
     input: Vec<f32>,
@@ -197,13 +198,13 @@ pub struct CaptureSource {
 }
 
 impl CaptureSource {
-    /// What was counted.
+    /// Statistics so far.
     #[must_use]
     pub fn stats(&self) -> &CaptureStats {
         &self.stats
     }
 
-    /// Takes what the card has captured meanwhile.
+    /// Takes the blocks that the card has captured.
     fn receive(&mut self) {
         // The ring is bounded, and so is this loop, even if blocks keep coming.
         for _ in 0..MOST_BLOCKS {
@@ -219,18 +220,18 @@ impl CaptureSource {
         }
     }
 
-    /// Where in the card's audio the media frame `first` lies.
+    /// Position of the media frame `first` in the card's audio.
     fn place(&self, first: Frames) -> Option<MediaPosition> {
         let captured_at = self.followed?.local_at(self.timeline.begin_of(first));
         Some(self.card?.position_at(captured_at))
     }
 
-    /// The place of the next frame that goes out, when `cursor` is fed next.
+    /// Position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Goes to `wanted` at once.
+    /// Moves to `wanted` at once.
     fn jump(&mut self, wanted: MediaPosition) {
         self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
         self.reader.concealer.splice();
@@ -238,8 +239,7 @@ impl CaptureSource {
         self.alignment.moved();
     }
 
-    /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if
-    /// there must be one.
+    /// The phase error that is to be trimmed, after a jump to `wanted` if necessary.
     fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
         let follows = self.expected == Some(first);
         let Some(cursor) = self.cursor.filter(|_| follows) else {
