@@ -13,6 +13,7 @@ const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
 
 /// A channel map is out of range.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChannelMapError {
     /// No output channels, or too many.
     #[error("{0} output channels: give 1 to {MAX_CHANNELS}")]

@@ -380,8 +380,8 @@ mod tests {
         }
     }
 
-    /// What was remembered from another day is not better than what was measured before the
-    /// troubles.
+    /// The rate measured before a disturbance is better than one remembered from an earlier
+    /// session.
     #[test]
     fn a_measured_rate_outlives_troubles_also_if_another_one_was_remembered() {
         let mut clock = CardClock::new(SampleRate::HZ_48000, Some(Ppb::from_ppm(115.0)));

@@ -244,7 +244,7 @@ impl Estimator {
 
     /// Standard deviation of the other clock's wander around the estimate, ns.
     #[must_use]
-    pub fn wander_ns(&self) -> f64 {
+    pub(crate) fn wander_ns(&self) -> f64 {
         self.known_wander.rms_ns
     }
 
@@ -293,7 +293,7 @@ impl Estimator {
     /// Discards everything but the best known rate and the measured wander. The next sample is the
     /// new offset. The rate is the one from before the trouble, because the noise of the trouble is
     /// in the present one.
-    pub fn reacquire(&mut self) {
+    pub(crate) fn reacquire(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
@@ -335,7 +335,7 @@ impl Estimator {
     /// Lateness of a sample against the envelope of the samples so far, ns; positive is late. Zero
     /// before the first sample.
     #[must_use]
-    pub fn lateness(&self, sample: &Sample) -> f64 {
+    pub(crate) fn lateness(&self, sample: &Sample) -> f64 {
         self.lateness_by(MINIMUM, sample)
     }
 
@@ -419,7 +419,7 @@ impl Estimator {
     /// first sample. It excludes the constant error that unequal lateness of the two directions
     /// makes and, unless the delay is measured (`two_way`), the uncertainty of the delay.
     #[must_use]
-    pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
+    pub(crate) fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
         let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
         let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
         let variance = variance + set.lag_variance(now);
@@ -435,7 +435,7 @@ impl Estimator {
 
     /// Standard deviation of [`Estimator::mean_path_delay`].
     #[must_use]
-    pub fn path_delay_sigma(&self) -> Nanos {
+    pub(crate) fn path_delay_sigma(&self) -> Nanos {
         let variance = self.active_estimate().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
         Nanos::new(libm::sqrt(variance.max(0.0)) as i64)
     }
@@ -459,7 +459,7 @@ impl Estimator {
 
     /// Moves the offset by `step_ns` after a step of the other clock that `count` packets prove.
     /// Rate and delay are kept.
-    pub fn step_offset(&mut self, step_ns: f64, count: u32) {
+    pub(crate) fn step_offset(&mut self, step_ns: f64, count: u32) {
         // The mean lateness of a few packets is part of what they measure.
         self.each(|set| {
             set.change(|filter| {
@@ -485,7 +485,7 @@ impl Estimator {
     /// Prepares for packets that come by another path, perhaps from another source of the same
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
     /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
-    pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
+    pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
@@ -500,14 +500,14 @@ impl Estimator {
     /// Assumes a delay of `mean` with standard deviation `sigma`, because the reverse direction is
     /// not measured. The offset inherits that uncertainty. As nothing renews this knowledge, the
     /// standard deviation grows with time, up to `most`.
-    pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
+    pub(crate) fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
         let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
         self.each(|set| set.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
     }
 
     /// Keeps the delay as it is known, because the reverse direction is not measured any more. Its
     /// standard deviation grows with time, up to `most`.
-    pub fn hold_delay(&mut self, most: Nanos) {
+    pub(crate) fn hold_delay(&mut self, most: Nanos) {
         for set in self.model_sets.iter_mut().flatten() {
             set.bound_delay(most.as_nanos() as f64);
         }

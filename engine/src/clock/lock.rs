@@ -101,6 +101,7 @@ impl fmt::Display for LockState {
 
 /// Reason for a change of state.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum LockCause {
     /// The first timestamps of a master arrived.
     MasterHeard,
@@ -155,8 +156,8 @@ pub enum LockCause {
         /// Rate against the host's clock.
         rate: Ppb,
     },
-    /// A receiver's own rule, other than the engine's, in the words of that receiver.
-    Foreign(&'static str),
+    /// A rule of another [`ClockLaw`](super::ClockLaw) than the engine's, in its own words.
+    OtherLaw(&'static str),
 }
 
 impl fmt::Display for LockCause {
@@ -181,7 +182,7 @@ impl fmt::Display for LockCause {
                 }
             }
             Self::ImpossibleRate { rate } => write!(f, "the master's time runs by {rate} against this host's clock"),
-            Self::Foreign(reason) => f.write_str(reason),
+            Self::OtherLaw(reason) => f.write_str(reason),
         }
     }
 }

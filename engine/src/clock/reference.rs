@@ -116,6 +116,7 @@ impl Sources {
 
 /// A change that a user would want to know of.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ReferenceEvent {
     /// The selected clock is unusable, and another one is used.
     FellBack {
@@ -318,8 +319,7 @@ impl Reference {
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
-        // A timeline that is still on its way to the time that its source says is not that time
-        // yet.
+        // While the timeline is still being slewed, it is not the time of its source.
         let apart = self.slew.distance_ns() > CEILING_NS;
         let is_in_vain = |now: LocalTime| self.in_vain_since.is_some_and(|since| now.since(since) >= HEARD_IN_VAIN);
         let in_vain = self.advanced_at.is_some_and(is_in_vain);

@@ -97,9 +97,9 @@ impl Default for SlaveClockConfig {
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
-            // A wired path of some switches: 1 us for each at 1 Gbit/s, 10 us at 100 Mbit/s, and up
-            // to 120 us behind a full frame there; and tens of us in the two hosts. A wireless one
-            // takes ms, and jitters by as much.
+            // Judgement: a wired path of some switches takes 1 us for each at 1 Gbit/s, and 10 us
+            // at 100 Mbit/s, or up to 120 us there behind a full frame; the two hosts take tens of
+            // us. A wireless path takes ms, and its jitter is as large.
             assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }

@@ -68,6 +68,7 @@ pub struct SystemReading {
 
 /// How far the system's clock can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SystemReport {
     /// State according to the kernel, at the last reading.
     pub discipline: Discipline,

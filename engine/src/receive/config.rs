@@ -142,6 +142,7 @@ impl StreamConfig {
 
 /// A stream cannot be received as configured.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StreamError {
     /// A depth is zero, or too large.
     #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]

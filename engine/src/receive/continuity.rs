@@ -439,7 +439,7 @@ impl Continuity {
         if packet.payload.len() <= line.length {
             return place.is_none();
         }
-        // By the frames of the line's packets, whatever the description says.
+        // The description may be wrong, so the line's own packets tell the length of a frame.
         let frames = line.frames.unwrap_or(0) * packet.payload.len() as i64 / line.length.max(1) as i64;
         let length = self.rate.duration(crate::units::Frames::new(frames));
         now.since(tail.at) >= Nanos::new(length.as_nanos() / 4 * 3)

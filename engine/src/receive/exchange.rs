@@ -55,6 +55,7 @@ pub struct ControlSnapshot {
 
 /// Statistics that the audio half publishes after every callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct PlayoutStats {
     /// When the last callback came.
     pub at: LocalTime,

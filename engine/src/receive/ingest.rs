@@ -39,6 +39,7 @@ const ONLY_LATE: Nanos = Nanos::from_millis(250);
 /// Network half of a stream. Pass it every datagram of the stream's sockets, with its receive
 /// timestamp and its [`Leg`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct IngestStats {
     /// Sequence counts of both legs together: lost packets came by neither leg, duplicates are
     /// copies that came later.

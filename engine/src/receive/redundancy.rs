@@ -57,6 +57,7 @@ const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 
 /// Statistics of one leg since the timeline began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct LegStats {
     /// Sequence numbers of this leg alone: received, lost, reordered, duplicates.
     pub sequence: SequenceCounts,
@@ -80,7 +81,8 @@ impl LegStats {
     /// ```
     /// use engine::receive::LegStats;
     /// use engine::{LocalTime, Nanos};
-    /// let leg = LegStats { last_arrival: Some(LocalTime::ZERO), ..LegStats::default() };
+    /// let mut leg = LegStats::default();
+    /// leg.last_arrival = Some(LocalTime::ZERO);
     /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_millis(10)), None);
     /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_secs(1)), Some(LocalTime::ZERO));
     /// ```
@@ -158,7 +160,7 @@ pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
     known: RatePrior,
-    /// How much earlier packets came by the leg followed first than by the one followed now.
+    /// How much earlier packets came by the leg that was followed first than by the present one.
     carried: Nanos,
     merge: Merge,
 }

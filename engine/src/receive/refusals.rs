@@ -10,6 +10,7 @@ use thiserror::Error;
 
 /// A datagram was not a packet of this stream, or has no audio.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IngestError {
     /// Not RTP.
     #[error(transparent)]
@@ -69,6 +70,7 @@ impl IngestError {
 
 /// A datagram on a stream's port that belongs to the stream or its session, and carries no audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Companion {
     /// No bytes, or too few for a packet: keeps a path through address translators open (RFC 6263,
     /// 4.1 and 4.2).
@@ -122,6 +124,7 @@ impl Companion {
 
 /// Number of refused datagrams for each reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusals {
     /// Not RTP.
     pub not_rtp: u64,

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn rates_that_stay_apart_are_two_clocks() {
-        // 10 s at least, and a millisecond.
+        // A difference must last for 10 s, and move the sender by 1 ms.
         for (ppm, after_s) in [(4.0, 250), (-40.0, 25), (500.0, 10)] {
             let verdicts = course(&[(0.1, 5), (ppm, 300)]);
             assert_eq!(verdicts.iter().position(|&agrees| !agrees), Some(5 + after_s), "{ppm}");

@@ -49,6 +49,7 @@ pub struct CaptureConfig {
 
 /// A card cannot be captured as configured.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CaptureError {
     /// No channels, too many, or one that the card does not have.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
@@ -63,6 +64,7 @@ pub enum CaptureError {
 
 /// Statistics of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct CaptureStats {
     /// Rate of the card against the host's clock.
     pub card_rate: Ppb,

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// A difference between packets and description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Finding {
     /// The timestamps advance by another number of frames than packets have by their length.
     FrameSize {
