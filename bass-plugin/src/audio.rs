@@ -208,8 +208,7 @@ fn to_int16(sample: f32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::receive::{Datagram, Ingest, Leg, StreamConfig, stream_with};
-    use engine::resample::NearUnityResampler;
+    use engine::receive::{Datagram, Ingest, Leg, StreamBuilder, StreamConfig};
     use engine::rtp::format::{Encoding, StreamFormat};
 
     fn audio(samples: Samples, playback: bool) -> Audio {
@@ -220,8 +219,7 @@ mod tests {
     fn stream(samples: Samples, playback: bool) -> (Ingest, Audio) {
         let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
         let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
-        let resampler = Box::new(NearUnityResampler::new(2, 1024).unwrap());
-        let (ingest, playout) = stream_with(config, resampler, Law::Paced).unwrap();
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Law::Paced).build().unwrap();
         (ingest, Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback))
     }
 

@@ -33,4 +33,4 @@ pub use redundancy::{Leg, LegStats};
 pub use refusals::{Companion, IngestError, Refusals, is_keep_alive};
 pub use source_gate::{Intruder, SourceGate, Takeover};
 pub(crate) use stream::connect;
-pub use stream::{stream, stream_by, stream_with};
+pub use stream::{StreamBuilder, stream};

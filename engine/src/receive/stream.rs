@@ -17,38 +17,78 @@ const BUFFER_DEPTHS: i64 = 4;
 /// Smallest length of the jitter buffer. Judgement: the longest callbacks in use, three times.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
 
-/// The two halves of a receiver for one stream, with the engine's own rate controller.
+/// The two halves of a receiver for one stream, with the engine's own rate controller and
+/// resampler.
 ///
-/// # Errors If the configuration is out of range.
+/// # Errors
+/// If the configuration is out of range.
 pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateController>), StreamError> {
-    stream_by(config, FusedRateController::default())
+    StreamBuilder::new(config).build()
 }
 
-/// The same with another rate controller.
+/// Makes the two halves of a receiver with other parts than [`stream`].
 ///
-/// # Errors If the configuration is out of range.
-pub fn stream_by<D: RateController>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
-    stream_with(config, resampler(&config)?, drift)
-}
-
-/// The same with another resampler and rate controller. The resampler must fit the channel map's
-/// outputs and the configured block and rates.
-///
-/// # Errors If the configuration is out of range.
-pub fn stream_with<D: RateController>(
+/// ```
+/// use engine::audio::{RateController, RateInput};
+/// use engine::receive::{StreamBuilder, StreamConfig};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::{Nanos, Ppb, SampleRate};
+/// /// Plays at the card's rate.
+/// struct Nominal;
+/// impl RateController for Nominal {
+///     fn ratio(&mut self, _input: &RateInput) -> Ppb {
+///         Ppb::ZERO
+///     }
+/// }
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+/// let config = StreamConfig::new(format, Nanos::from_millis(20), 480);
+/// let (ingest, playout) = StreamBuilder::new(config).rate_controller(Nominal).build().unwrap();
+/// # let _ = (ingest, playout);
+/// ```
+pub struct StreamBuilder<D> {
     config: StreamConfig,
-    resampler: Box<dyn Resampler>,
-    drift: D,
-) -> Result<(Ingest, Playout<D>), StreamError> {
-    config.check()?;
-    let rate = config.format.sample_rate();
-    let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
-    let (ingest, ends) = connect(&config);
-    let capacity_frames = rate.frames_in(buffer) as usize;
-    let nominal_step = config.nominal_step();
-    let AudioEnds { packets, snapshot, stats } = ends;
-    let playout = Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets, snapshot, stats);
-    Ok((ingest, playout))
+    rate_controller: D,
+    resampler: Option<Box<dyn Resampler>>,
+}
+
+impl StreamBuilder<FusedRateController> {
+    /// The parts of [`stream`].
+    #[must_use]
+    pub fn new(config: StreamConfig) -> Self {
+        Self { config, rate_controller: FusedRateController::default(), resampler: None }
+    }
+}
+
+impl<D: RateController> StreamBuilder<D> {
+    /// Takes another rate controller.
+    #[must_use]
+    pub fn rate_controller<E: RateController>(self, rate_controller: E) -> StreamBuilder<E> {
+        StreamBuilder { config: self.config, rate_controller, resampler: self.resampler }
+    }
+
+    /// Takes another resampler, which must fit the channel map's outputs and the configured block
+    /// and rates.
+    #[must_use]
+    pub fn resampler(self, resampler: Box<dyn Resampler>) -> Self {
+        Self { resampler: Some(resampler), ..self }
+    }
+
+    /// Makes the two halves, connected.
+    ///
+    /// # Errors
+    /// If the configuration is out of range.
+    pub fn build(self) -> Result<(Ingest, Playout<D>), StreamError> {
+        let Self { config, rate_controller, resampler } = self;
+        config.check()?;
+        let resampler = resampler.map_or_else(|| default_resampler(&config), Ok)?;
+        let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+        let capacity_frames = config.format.sample_rate().frames_in(buffer) as usize;
+        let nominal_step = config.nominal_step();
+        let (ingest, AudioEnds { packets, snapshot, stats }) = connect(&config);
+        let playout =
+            Playout::new(&config, nominal_step, capacity_frames, resampler, rate_controller, packets, snapshot, stats);
+        Ok((ingest, playout))
+    }
 }
 
 /// The audio half's ends of the connections to its control half.
@@ -68,7 +108,7 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
 }
 
 /// A resampler that only corrects drift if the nominal rates are equal, else one that converts.
-fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
+fn default_resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));

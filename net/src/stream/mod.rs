@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use engine::announce::sdp::{LegDescription, Obstacle, StreamDescription};
 use engine::audio::{FusedRateController, RateController};
 use engine::clock::ClockReading;
-use engine::receive::{Datagram, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamConfig, stream_by};
+use engine::receive::{Datagram, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamBuilder, StreamConfig};
 use engine::{LocalTime, Nanos};
 use listener::MOST_PATIENCE;
 pub use listener::{LegStatus, MediaListener, MediaSink};
@@ -144,7 +144,7 @@ impl Receiver {
         timeline: Option<Timeline>,
         drift: D,
     ) -> Result<(Self, Playout<D>)> {
-        let (ingest, playout) = stream_by(config, drift)?;
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(drift).build()?;
         let depth = config.target_depth.as_nanos();
         let mut feed = Feed {
             ingest,

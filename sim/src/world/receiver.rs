@@ -9,7 +9,7 @@ use engine::audio::{FusedRateController, RateController};
 use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{Datagram, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with};
+use engine::receive::{Datagram, Ingest, Leg, Playout, StreamBuilder, StreamConfig, StreamError, stream};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
 
@@ -159,7 +159,7 @@ impl EngineReceiver {
     pub fn silent(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
         let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
-        let halves = stream_with(config, Box::new(resampler), FusedRateController::default())?;
+        let halves = StreamBuilder::new(config).resampler(Box::new(resampler)).build()?;
         Ok(Self::around(&config, domain_number, halves))
     }
 }
@@ -170,7 +170,7 @@ impl<D: RateController> EngineReceiver<D> {
     /// # Errors
     /// If the stream cannot be received as configured.
     pub fn by(config: StreamConfig, domain_number: u8, drift: D) -> Result<Self, StreamError> {
-        Ok(Self::around(&config, domain_number, stream_by(config, drift)?))
+        Ok(Self::around(&config, domain_number, StreamBuilder::new(config).rate_controller(drift).build()?))
     }
 
     fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<D>)) -> Self {
