@@ -163,6 +163,12 @@ impl Nanos {
         Self(libm::round(s * NANOS_PER_SECOND as f64) as i64)
     }
 
+    /// From nanoseconds, without their fraction; NaN counts as 0, infinities saturate.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
+    pub(crate) const fn from_nanos_f64(ns: f64) -> Self {
+        Self(ns as i64)
+    }
+
     /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped
     /// to those.
     ///
@@ -359,6 +365,12 @@ impl Frames {
     #[must_use]
     pub const fn new(frames: i64) -> Self {
         Self(frames)
+    }
+
+    /// From a length.
+    #[expect(clippy::cast_possible_wrap, reason = "no memory holds 2^63 frames")]
+    pub(crate) const fn of(frames: usize) -> Self {
+        Self(frames as i64)
     }
 
     /// The count.

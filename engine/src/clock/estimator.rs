@@ -159,6 +159,8 @@ pub struct Estimator {
     wander: WanderMeter,
     /// The wander that the filters were last configured with.
     known_wander: PhaseWander,
+    /// Upper limit of the wander, ns.
+    most_wander_ns: f64,
 }
 
 impl Estimator {
@@ -182,6 +184,7 @@ impl Estimator {
             is_crystal: false,
             wander: WanderMeter::default(),
             known_wander: PhaseWander::default(),
+            most_wander_ns: 0.0,
         }
     }
 
@@ -232,6 +235,7 @@ impl Estimator {
         let Some(model_sets) = &mut self.model_sets else { return };
         let rate_ppb = model_sets[MINIMUM].active().state()[1];
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
+        self.most_wander_ns = wander.most_ns;
         if wander.differs_from(&self.known_wander) {
             if wander.exceeds(&self.known_wander) {
                 // The rate was measured while the filters followed the wander.
@@ -246,6 +250,11 @@ impl Estimator {
     #[must_use]
     pub(crate) fn wander_ns(&self) -> f64 {
         self.known_wander.rms_ns
+    }
+
+    /// Upper limit of [`Estimator::wander_ns`], ns.
+    pub(super) fn most_wander_ns(&self) -> f64 {
+        self.most_wander_ns
     }
 
     fn is_one_way(&self) -> bool {
@@ -430,20 +439,20 @@ impl Estimator {
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {
         let delay_ns = self.model_sets.as_ref().map_or(0.0, |model_sets| model_sets[self.active].active().state()[2]);
-        Nanos::new(libm::round(delay_ns) as i64)
+        Nanos::from_nanos_f64(libm::round(delay_ns))
     }
 
     /// Standard deviation of [`Estimator::mean_path_delay`].
     #[must_use]
     pub(crate) fn path_delay_sigma(&self) -> Nanos {
         let variance = self.active_estimate().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
-        Nanos::new(libm::sqrt(variance.max(0.0)) as i64)
+        Nanos::from_nanos_f64(libm::sqrt(variance.max(0.0)))
     }
 
     /// Jitter of the timestamps: running mean of the lateness against the envelope.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
-        Nanos::new(self.jitter_ns as i64)
+        Nanos::from_nanos_f64(self.jitter_ns)
     }
 
     /// Standard deviation of a single forward packet, ns. It includes [`WANDER_NOISE`] times the

@@ -40,11 +40,11 @@ const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// a few ms, and the timeline places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Largest wander (standard deviation) of the time of a master that is locked to, ns. Derived: the
-/// time is off by more than the ceiling for one second in twenty (two standard deviations).
-const LARGEST_WANDER_NS: f64 = CEILING_NS / 2.0;
-/// Share of that which the wander must not exceed for the clock to lock again. Judgement:
-/// hysteresis of a factor of two.
-const STEADY_SHARE: f64 = 0.5;
+/// time is off by more than the ceiling for three seconds in a thousand (three standard deviations).
+const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
+/// Share of that which the wander must not exceed for a lock; to lock again, its upper limit must
+/// not. Judgement: hysteresis.
+const STEADY_SHARE: f64 = 0.75;
 /// Share of the ceiling below which the published uncertainty must be for a lock. Judgement:
 /// hysteresis of a factor of two.
 const CEILING_SHARE: f64 = 0.5;
@@ -224,8 +224,9 @@ pub(super) struct LockInputs {
     pub(super) doubt: Option<LockCause>,
     /// Proven error of the time, beyond the uncertainty.
     pub(super) displacement_ns: f64,
-    /// Standard deviation of the master's wander.
+    /// Standard deviation of the master's wander, and its upper limit.
     pub(super) wander_ns: f64,
+    pub(super) most_wander_ns: f64,
     pub(super) jitter: Nanos,
     pub(super) sync_interval: Nanos,
     /// Whether Delay_Resps can be expected.
@@ -243,6 +244,8 @@ pub(super) struct LockMachine {
     reverse: u32,
     /// Syncs and Delay_Resps needed for a lock.
     needed: (u32, u32),
+    /// Whether a lock was ever lost by anything but silence.
+    was_wrong: bool,
     /// The last transition, until it is polled. Without polling, the machine goes on.
     pending: Option<LockTransition>,
 }
@@ -257,6 +260,7 @@ impl LockMachine {
             forward: 0,
             reverse: 0,
             needed: (MIN_FORWARD, MIN_REVERSE),
+            was_wrong: false,
             pending: None,
         }
     }
@@ -324,15 +328,15 @@ impl LockMachine {
         let silent = silent_for > inputs.sync_interval.times(SILENT_INTERVALS);
         let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
         let threshold_ns = Self::threshold_ns(inputs.jitter);
-        let sigma = Nanos::new(inputs.sigma_ns as i64);
+        let sigma = Nanos::from_nanos_f64(inputs.sigma_ns);
         let displaced = inputs.displacement_ns > CEILING_NS || inputs.published_ns > CEILING_NS;
         let locked_limit_ns = HYSTERESIS * threshold_ns;
         let held = self.state == LockState::Holdover;
         let limit_ns = if held { locked_limit_ns.max(HOLDOVER_NS) } else { locked_limit_ns };
         let uncertain = displaced || dwelt && inputs.sigma_ns > limit_ns;
         let too_uncertain = LockCause::TooUncertain {
-            sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns) as i64),
-            limit: Nanos::new(if displaced { CEILING_NS } else { limit_ns } as i64),
+            sigma: Nanos::from_nanos_f64(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns)),
+            limit: Nanos::from_nanos_f64(if displaced { CEILING_NS } else { limit_ns }),
         };
         match self.state {
             LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
@@ -340,14 +344,14 @@ impl LockMachine {
                 self.enter(LockState::Listening, inputs.now, LockCause::MasterSilent { silent_for });
             }
             LockState::Acquiring if dwelt && self.has_converged(inputs, threshold_ns) => {
-                let cause = LockCause::Converged { sigma, threshold: Nanos::new(threshold_ns as i64) };
+                let cause = LockCause::Converged { sigma, threshold: Nanos::from_nanos_f64(threshold_ns) };
                 self.enter(LockState::Locked, inputs.now, cause);
             }
             LockState::Locked if silent => {
                 self.enter(LockState::Holdover, inputs.now, LockCause::MasterSilent { silent_for });
             }
             LockState::Locked | LockState::Holdover if inputs.wander_ns > LARGEST_WANDER_NS => {
-                let rms = Nanos::new(inputs.wander_ns as i64);
+                let rms = Nanos::from_nanos_f64(inputs.wander_ns);
                 self.enter(LockState::Unlocked, inputs.now, LockCause::MasterWanders { rms });
             }
             LockState::Locked | LockState::Holdover if uncertain => {
@@ -376,7 +380,8 @@ impl LockMachine {
     fn has_converged(&self, inputs: &LockInputs, threshold_ns: f64) -> bool {
         let (forward, reverse) = self.needed;
         let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
-        let steady = inputs.wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
+        let wander_ns = if self.was_wrong { inputs.most_wander_ns } else { inputs.wander_ns };
+        let steady = wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
         heard
             && steady
             && inputs.doubt.is_none()
@@ -394,6 +399,7 @@ impl LockMachine {
             self.forward = 0;
             self.reverse = 0;
         }
+        self.was_wrong |= to == LockState::Unlocked;
         self.state = to;
         self.entered_at = now;
     }

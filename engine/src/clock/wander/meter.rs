@@ -56,6 +56,9 @@ const GREATEST: f64 = 1.97;
 /// V L / S at that maximum, with the density S = 2 s^2 T. Derived: as above. For blocks much longer
 /// than T it is 6, and S is then overestimated.
 const GREATEST_PER_DENSITY: f64 = 2.4;
+/// V is greatest in blocks of this many time constants, and grows until then at least in proportion
+/// to their length. Derived: for an Ornstein-Uhlenbeck process.
+const GREATEST_AT: f64 = 2.4;
 /// V grows by less than this from one length to the next near its maximum. Judgement: far below the
 /// maximum it grows by a factor of two or more.
 const GROWTH: f64 = 1.3;
@@ -87,6 +90,9 @@ pub(in crate::clock) struct PhaseWander {
     pub(in crate::clock) density: f64,
     /// Largest effect of the wander on the rate over any of the block lengths, ns/s.
     pub(in crate::clock) rate_ppb: f64,
+    /// Upper limit of the standard deviation, ns: the figure may be too small by chance, and a
+    /// wander that grows to the longest blocks so far may continue to grow.
+    pub(in crate::clock) most_ns: f64,
 }
 
 impl PhaseWander {
@@ -333,6 +339,8 @@ impl WanderMeter {
         // Largest excess so far, the figure of its level, and whether the following levels have
         // shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
+        // Upper limit of the excess of all levels, and that of the last level if it continues to grow.
+        let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {
                 break;
@@ -346,10 +354,14 @@ impl WanderMeter {
                 (greatest, of_greatest, is_over) = (excess, figure.variance(), false);
             }
             wander.rms_ns = wander.rms_ns.max(libm::sqrt(excess / GREATEST));
+            let most = if excess > 0.0 { (figure.variance() * figure.chance() - allowed).max(0.0) } else { 0.0 };
+            let growth = GREATEST_AT * LONGEST_S / length_s.max(1e-3);
+            most_by_level = (most_by_level.0.max(most), most * growth.max(1.0));
             wander.density = wander.density.max(excess * length_s / GREATEST_PER_DENSITY);
             wander.rate_ppb = wander.rate_ppb.max(libm::sqrt(excess) / length_s.max(1e-3));
             noise_share /= 2.0;
         }
+        wander.most_ns = libm::sqrt(if is_over { most_by_level.0 } else { most_by_level.1 } / GREATEST);
         if !is_over {
             wander.density = wander.density.max(2.0 * wander.rms_ns * wander.rms_ns * LONGEST_S);
         }
