@@ -51,7 +51,7 @@ impl Reader {
                 self.concealer.conceal(run);
             }
             on_run(Run { first: cursor, frames, is_present, is_starved });
-            cursor += Frames::new(frames as i64);
+            cursor += Frames::of(frames);
             rest = after;
         }
         cursor

@@ -93,18 +93,18 @@ impl CardClock {
     pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
-        self.played += Frames::new(frames as i64);
+        self.played += Frames::of(frames);
         smoothed
     }
 
     /// Takes a callback at `now` with `frames` that were captured before it.
     pub(crate) fn captured(&mut self, now: LocalTime, frames: usize) {
         if self.origin.is_some() {
-            self.played += Frames::new(frames as i64);
+            self.played += Frames::of(frames);
         } else {
             // The clock's frame 0 is the first that was captured.
-            self.origin = Some(now - self.rate.duration(Frames::new(frames as i64)));
-            self.played = Frames::new(frames as i64);
+            self.origin = Some(now - self.rate.duration(Frames::of(frames)));
+            self.played = Frames::of(frames);
         }
         self.observe(now, frames);
     }
@@ -117,7 +117,7 @@ impl CardClock {
             self.estimator.reacquire();
             self.shifts.reacquire();
         }
-        let callback = self.rate.duration(Frames::new(frames as i64));
+        let callback = self.rate.duration(Frames::of(frames));
         let map = self.estimator.map();
         self.known.learn(map);
         let estimated_ns = map.map_or(0.0, |map| map.offset_ns(now) - sample.offset_ns);

@@ -63,7 +63,7 @@ impl ClockMap {
     /// Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
-        nominal - Nanos::new(libm::round(correction) as i64)
+        nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
     /// How much faster the other clock runs than the host's.
@@ -142,7 +142,7 @@ impl PtpMap {
     /// ```
     #[must_use]
     pub fn ptp_at(&self, t: LocalTime) -> PtpTime {
-        let offset = Nanos::new(libm::round(self.map.offset_ns(t)) as i64);
+        let offset = Nanos::from_nanos_f64(libm::round(self.map.offset_ns(t)));
         self.origin_ptp + (t - self.origin_local) + offset
     }
 

@@ -40,6 +40,7 @@ const HORIZON: Nanos = Nanos::from_secs(30);
 /// Number of predictions that wait to be scored. Judgement: one each 5 s.
 const SNAPSHOTS: usize = 6;
 /// Time between predictions. Derived: [`HORIZON`] holds [`SNAPSHOTS`] of them.
+#[expect(clippy::cast_possible_wrap, reason = "a small number")]
 const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i64);
 /// Memory of the long score, in predictions. Judgement: a quarter of an hour tells small
 /// differences apart.

@@ -22,7 +22,7 @@ pub(super) struct PresumedDelay {
 
 /// Difference between the delays to two masters of one link, as a standard deviation. Derived: half
 /// of the difference that the proof of steps accepts as another path.
-const OTHER_PATH: Nanos = Nanos::new(super::step::ROUTE_DIFFERENCE_NS as i64 / 2);
+const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
 /// A shorter round trip, or another uncertainty, counts if it differs by 1 / this. Judgement:
 /// smaller changes are not worth a change of the estimate.
 const NEWS_SHARE: i64 = 8;

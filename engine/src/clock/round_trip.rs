@@ -178,7 +178,7 @@ impl RoundTrips {
             return None;
         }
         let worst = impossible().max_by(|a, b| a.told_ns.abs().total_cmp(&b.told_ns.abs()))?;
-        Some(PathDelayClaim { delay: Nanos::new((worst.told_ns / 2.0) as i64), round_trip: worst.longest })
+        Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.told_ns / 2.0), round_trip: worst.longest })
     }
 
     pub(super) fn clear(&mut self) {

@@ -123,7 +123,7 @@ impl NewMaster {
         let (least_ns, most_ns) = newest.fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
         let apart_ns = most_ns - least_ns;
         let agree = self.newest.count() >= CHANGE_PROOF as usize && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
-        agree.then(|| (least_ns, Nanos::new(apart_ns as i64)))
+        agree.then(|| (least_ns, Nanos::from_nanos_f64(apart_ns)))
     }
 
     fn samples(&self) -> impl Iterator<Item = Sample> {
@@ -300,7 +300,7 @@ impl SlaveClock {
                 return false;
             }
             Judgement::Step(step_ns) => {
-                self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
+                self.lock.on_step(sample.at, Nanos::from_nanos_f64(step_ns));
                 self.step(step_ns);
                 self.estimator.update(sample);
             }
@@ -318,7 +318,7 @@ impl SlaveClock {
             return false;
         };
         if change.moved_ns.abs() > MOVED_NS {
-            self.lock.on_step(sample.at, Nanos::new(change.moved_ns as i64));
+            self.lock.on_step(sample.at, Nanos::from_nanos_f64(change.moved_ns));
         }
         self.known = contest::Known::default();
         self.estimator.change_rate(&change);
@@ -406,7 +406,7 @@ impl SlaveClock {
             return;
         }
         let now = packets.samples().map(|sample| sample.at).max().unwrap_or(LocalTime::ZERO);
-        self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
+        self.lock.on_master_changed(now, Nanos::from_nanos_f64(-late_ns));
         let former = self.former_that_told(packets);
         self.step(-late_ns);
         if let Some(former) = former {
@@ -424,8 +424,8 @@ impl SlaveClock {
         self.unsteady.forget();
         self.round_trips.clear();
         let time_ns = TIME_SHARE * late_ns.abs();
-        let path = Nanos::new((late_ns.abs() - time_ns) as i64);
-        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64), self.presumed.is_none());
+        let path = Nanos::from_nanos_f64(late_ns.abs() - time_ns);
+        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::from_nanos_f64(time_ns), self.presumed.is_none());
     }
 
     /// Assumes the best that is known of a delay that is not measured.
@@ -566,7 +566,7 @@ impl ClockLaw for SlaveClock {
             displacement_ns,
             wander_ns: self.estimator.wander_ns(),
             most_wander_ns: self.estimator.most_wander_ns(),
-            jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
+            jitter: self.estimator.jitter() + Nanos::from_nanos_f64(WANDER_AS_JITTER * self.estimator.wander_ns()),
             sync_interval: self.sync_interval,
             two_way,
         };

@@ -456,7 +456,7 @@ impl Continuity {
         line.extend(now, ahead, packet);
         self.early_in_a_row = 0;
         let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
-        self.gap = gap.max(self.gap - Nanos::new(forgotten as i64));
+        self.gap = gap.max(self.gap - Nanos::from_nanos_f64(forgotten));
         if !self.held.is_empty() {
             self.settle(index, now, packet);
         }

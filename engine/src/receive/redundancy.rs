@@ -228,13 +228,13 @@ impl Legs {
     /// `None` if they are not late by what is known of that leg.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Nanos> {
         let shift = self.paths[self.followed as usize].arrivals.assume_shift(now)?;
-        Some(Nanos::new(libm::round(shift.later_ns) as i64))
+        Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
     /// The followed leg has shifted. Returns the shift of the stream, which is none while the other
     /// leg brings packets as before.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
-        let later = Nanos::new(libm::round(shift.later_ns) as i64);
+        let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
         let other = self.path(self.followed.other());
         if other.is_silent(now) || other.arrivals.is_unsteady(now, BOTH_SHIFT) {
             return Some(later);
@@ -309,7 +309,7 @@ impl Legs {
     /// How much later packets come by `leg` than by the followed leg.
     fn lag(&self, leg: Leg, now: LocalTime) -> Option<Nanos> {
         let [followed, other] = [self.followed, leg].map(|leg| self.path(leg).arrivals.map());
-        Some(Nanos::new(libm::round(followed?.offset_ns(now) - other?.offset_ns(now)) as i64))
+        Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
     }
 
     /// Follows the other leg if the followed one has failed and the other one is known well enough.

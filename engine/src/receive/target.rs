@@ -102,7 +102,7 @@ impl Target {
             clock.mean_sigma_ns(now).max(WANDER_SHARE * clock.phase_wander_ns())
         };
         let sigma_ns = snapshot.reference.filter(|_| self.by_ptp).map_or(0.0, sigma_ns);
-        self.sigma = Nanos::new(sigma_ns as i64);
+        self.sigma = Nanos::from_nanos_f64(sigma_ns);
         let position = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
         self.behind_arrivals_frames = arrivals.frames_since(position);
         Some(position)

@@ -158,7 +158,7 @@ impl CaptureInput {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
         self.clock.captured(now, frames);
-        self.captured += Frames::new(frames as i64);
+        self.captured += Frames::of(frames);
         let Ok(chunk) = self.samples.write_chunk_uninit(frames * self.channels.len()) else { return };
         if self.blocks.is_full() {
             return;
@@ -214,7 +214,7 @@ impl CaptureSource {
             self.card = block.card.or(self.card);
             self.stats.card_rate = block.rate;
             self.stats.lost_frames += (block.first - self.taken).get().max(0) as u64;
-            self.taken = block.first + Frames::new(block.frames as i64);
+            self.taken = block.first + Frames::of(block.frames);
             let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
             self.block.clear();
             self.block.extend(chunk);
@@ -302,7 +302,7 @@ impl Source for CaptureSource {
         let (Some(wanted), Some(followed)) = (self.place(first), self.followed) else { return out.fill(0.0) };
         let block = self.stream_rate.duration_f64(frames as f64);
         let behind = self.steer(first, wanted, block);
-        self.expected = Some(first + Frames::new(frames as i64));
+        self.expected = Some(first + Frames::of(frames));
         let step = self.step(followed.clock().rate(), behind, block);
         self.render(out, step);
     }

@@ -53,10 +53,10 @@ impl SlaveClock {
         let limit_ns = self.noise_limit_of_ns(estimator, sample.at);
         let adrift = self.anchor.is_some() && self.is_adrift(estimator, sample.at);
         Some(match off_ns {
-            _ if adrift => Agreement::Contradicts(Nanos::new(off_ns as i64)),
-            off_ns if off_ns <= limit_ns.min(PULL_NS) => Agreement::Agrees(Nanos::new(off_ns as i64)),
+            _ if adrift => Agreement::Contradicts(Nanos::from_nanos_f64(off_ns)),
+            off_ns if off_ns <= limit_ns.min(PULL_NS) => Agreement::Agrees(Nanos::from_nanos_f64(off_ns)),
             off_ns if off_ns <= limit_ns.max(PULL_NS) => Agreement::Unclear,
-            _ => Agreement::Contradicts(Nanos::new(off_ns as i64)),
+            _ => Agreement::Contradicts(Nanos::from_nanos_f64(off_ns)),
         })
     }
 

@@ -83,7 +83,7 @@ impl Ingest {
         let mut is_early = false;
         if let Some(timeline) = &self.timeline {
             let is_own = timeline.ssrc == ssrc;
-            let goes_on = || timeline.goes_on_with(packet, Frames::new(frames as i64));
+            let goes_on = || timeline.goes_on_with(packet, Frames::of(frames));
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
