@@ -345,6 +345,12 @@ impl SampleRate {
         MediaPosition { frame: ticks.div_euclid(second) as i64, fraction }
     }
 
+    /// The number of whole frames in `duration`, for lengths of buffers; 0 for a negative one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    pub(crate) fn whole_frames_in(self, duration: Nanos) -> usize {
+        self.frames_in(duration) as usize
+    }
+
     /// The number of frames, with a fraction, in `duration`.
     #[must_use]
     pub fn frames_in(self, duration: Nanos) -> f64 {

@@ -11,6 +11,12 @@ use thiserror::Error;
 const SILENCE: u8 = u8::MAX;
 const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
 
+/// Index of an input channel.
+#[expect(clippy::cast_possible_truncation, reason = "below MAX_CHANNELS, see above")]
+const fn index(input: usize) -> u8 {
+    input as u8
+}
+
 /// A channel map is out of range.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,7 +68,7 @@ impl ChannelMap {
             if input >= MAX_CHANNELS {
                 return Err(ChannelMapError::Input { output, input, channels: MAX_CHANNELS });
             }
-            map.inputs[output] = input as u8;
+            map.inputs[output] = index(input);
         }
         Ok(map)
     }
@@ -71,7 +77,7 @@ impl ChannelMap {
     #[must_use]
     pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
-        Self { inputs: std::array::from_fn(|i| if i < outputs { i as u8 } else { SILENCE }), outputs }
+        Self { inputs: std::array::from_fn(|i| if i < outputs { index(i) } else { SILENCE }), outputs }
     }
 
     /// Number of output channels, 1 to [`MAX_CHANNELS`].

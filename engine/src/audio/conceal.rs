@@ -80,7 +80,7 @@ struct Lengths {
 
 impl Lengths {
     fn new(rate: SampleRate) -> Self {
-        let frames = |time| (rate.frames_in(time) as usize).max(1);
+        let frames = |time| rate.whole_frames_in(time).max(1);
         Self {
             substitute: frames(SUBSTITUTE),
             fade_out: frames(FADE_OUT),

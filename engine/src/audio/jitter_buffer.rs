@@ -29,7 +29,8 @@ pub struct JitterBuffer {
     samples: Vec<f32>,
     tags: Vec<i64>,
     channels: usize,
-    mask: i64,
+    /// Number of places, a power of two.
+    capacity: i64,
     /// End of the newest packet seen.
     end: i64,
 }
@@ -44,7 +45,7 @@ impl JitterBuffer {
             samples: vec![0.0; capacity * channels],
             tags: vec![NO_FRAME; capacity],
             channels,
-            mask: capacity as i64 - 1,
+            capacity: Frames::of(capacity).get(),
             end: NO_FRAME,
         }
     }
@@ -58,17 +59,17 @@ impl JitterBuffer {
     /// Stores interleaved `samples` that begin at `first`. `cursor` is the next position to be
     /// read; everything before it is late.
     pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
-        let frames = (samples.len() / self.channels) as i64;
+        let frames = Frames::of(samples.len() / self.channels).get();
         if first.get() + frames <= cursor.get() {
             self.keep(cursor, first, samples);
             return Insertion::Late;
         }
-        if first.get() + frames > cursor.get() + self.tags.len() as i64 {
+        if first.get() + frames > cursor.get() + self.capacity {
             return Insertion::TooEarly;
         }
         let mut stored = false;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             if position >= cursor.get() && self.tags[slot] != position {
                 self.tags[slot] = position;
                 self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
@@ -82,9 +83,9 @@ impl JitterBuffer {
     /// Keeps late frames where no frame is that has still to be played, because playout may go back
     /// to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
-        let oldest = cursor.get() - self.tags.len() as i64 / 2;
+        let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             if position >= oldest && self.tags[slot] < position {
                 self.tags[slot] = position;
                 self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
@@ -97,19 +98,30 @@ impl JitterBuffer {
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
-        let length = (1..limit as i64).find(|&i| self.is_present(first.get() + i) != present);
-        (present, length.map_or(limit, |i| i as usize))
+        let differs = |&(_, position): &(usize, i64)| self.is_present(position) != present;
+        let end = (0..limit).zip(first.get()..).skip(1).find(differs);
+        (present, end.map_or(limit, |(length, _)| length))
+    }
+
+    /// Place of a position.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the capacity, which is a usize"
+    )]
+    fn slot(&self, position: i64) -> usize {
+        (position & (self.capacity - 1)) as usize
     }
 
     fn is_present(&self, position: i64) -> bool {
-        self.tags[(position & self.mask) as usize] == position
+        self.tags[self.slot(position)] == position
     }
 
     /// Copies the frames from `first` on, which must be present, into `out` (interleaved).
     pub fn copy(&self, first: Frames, out: &mut [f32]) {
         for (position, frame) in (first.get()..).zip(out.chunks_exact_mut(self.channels)) {
             debug_assert!(self.is_present(position));
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             frame.copy_from_slice(&self.samples[slot * self.channels..][..self.channels]);
         }
     }

@@ -72,6 +72,7 @@ impl Predictor {
     }
 
     /// The next sample, which then is part of the past.
+    #[expect(clippy::cast_possible_truncation, reason = "audio is f32")]
     pub(super) fn next(&mut self) -> f32 {
         let sample: f64 =
             self.past.iter().rev().zip(&self.coefficients).map(|(past, coefficient)| past * coefficient).sum();

@@ -82,7 +82,7 @@ impl<D: RateController> StreamBuilder<D> {
         config.check()?;
         let resampler = resampler.map_or_else(|| default_resampler(&config), Ok)?;
         let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
-        let capacity_frames = config.format.sample_rate().frames_in(buffer) as usize;
+        let capacity_frames = config.format.sample_rate().whole_frames_in(buffer);
         let nominal_step = config.nominal_step();
         let (ingest, AudioEnds { packets, snapshot, stats }) = connect(&config);
         let playout =

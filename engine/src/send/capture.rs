@@ -87,7 +87,7 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
     {
         return Err(CaptureError::Channels(config.channels.clone(), config.card_channels));
     }
-    let capacity = config.card_rate.frames_in(BUFFER) as usize;
+    let capacity = config.card_rate.whole_frames_in(BUFFER);
     let (samples_in, samples) = rtrb::RingBuffer::new(capacity * channels);
     let (blocks_in, blocks) = rtrb::RingBuffer::new(MOST_BLOCKS);
     let nominal_step = f64::from(config.card_rate.as_hz()) / f64::from(config.stream_rate.as_hz());
