@@ -40,7 +40,8 @@ const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// a few ms, and the timeline places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// Largest wander (standard deviation) of the time of a master that is locked to, ns. Derived: the
-/// time is off by more than the ceiling for three seconds in a thousand (three standard deviations).
+/// time is off by more than the ceiling for three seconds in a thousand (three standard
+/// deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
 /// Share of that which the wander must not exceed for a lock; to lock again, its upper limit must
 /// not. Judgement: hysteresis.

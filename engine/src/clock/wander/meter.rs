@@ -339,7 +339,8 @@ impl WanderMeter {
         // Largest excess so far, the figure of its level, and whether the following levels have
         // shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
-        // Upper limit of the excess of all levels, and that of the last level if it continues to grow.
+        // Upper limit of the excess of all levels, and that of the last level if it continues to
+        // grow.
         let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {
