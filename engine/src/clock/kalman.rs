@@ -205,7 +205,10 @@ impl Kalman {
             row[1] += dt * row[3];
         }
         self.wander(dt);
-        self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        // What was never measured of this path cannot be forgotten.
+        if self.presumed || self.taken_at[Direction::Reverse.index()] > self.path_since {
+            self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        }
     }
 
     /// Grows the covariance by what the clock may have done in `dt` seconds: white noise in the
