@@ -62,4 +62,4 @@ pub mod timer;
 mod worker;
 
 pub use error::{Error, Result};
-pub use worker::{Scheduling, ask_for_real_time};
+pub use worker::{Context, Scheduling, Urgency, Worker, ask_for_real_time};
