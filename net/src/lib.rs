@@ -32,7 +32,7 @@
 //! |---|---|---|
 //! | Linux | stamp of the kernel | stamp of the kernel |
 //! | macOS | stamp of the kernel | the middle of the call that sends it |
-//! | Windows | when it was read | the middle of the call that sends it |
+//! | Windows | stamp of the driver (build 20348 on), or when it was read | the middle of the call that sends it |
 //!
 //! macOS is type-checked, and has not been tried on a Mac.
 
