@@ -7,8 +7,8 @@
 //! PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this
 //! host, other interfaces, and what is not PTP.
 //!
-//! A system may say that it stamps and leave it to the card's driver, which does not (Windows). Then
-//! this program's stamps are all that there is.
+//! A system may say that it stamps and leave it to the card's driver, which does not (Windows).
+//! Then this program's stamps are all that there is.
 //!
 //! A card that leaves out too many is given up for the kernel, and tried again later: it may have
 //! been set otherwise by another program, or forget when its cable is out.

@@ -31,8 +31,8 @@ impl Bench {
         self.wire.start_program('b', "wine", &format!("{} {arguments}", self.exe))
     }
 
-    /// Ends the program that runs on `b` as Windows does; what it wrote. The exit code tells that it
-    /// ended by itself.
+    /// Ends the program that runs on `b` as Windows does; what it wrote. The exit code tells that
+    /// it ended by itself.
     fn end(&self, program: Program) -> String {
         let asked = self.wire.command('b', "wine", "taskkill /im aes67.exe").output().expect("wine runs");
         assert!(asked.status.success(), "taskkill: {}", String::from_utf8_lossy(&asked.stderr));

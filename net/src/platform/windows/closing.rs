@@ -69,8 +69,8 @@ unsafe extern "system" fn answer(window: HWND, message: u32, wparam: WPARAM, lpa
     }
 }
 
-/// Makes the window, and answers its messages for ever. Messages of a session's end go to windows of
-/// the desktop only, so that it must be one.
+/// Makes the window, and answers its messages for ever. Messages of a session's end go to windows
+/// of the desktop only, so that it must be one.
 fn hear_messages() {
     // SAFETY: a structure of numbers and pointers, for which all zeros are valid.
     let unset: WNDCLASSW = unsafe { std::mem::zeroed() };
@@ -93,8 +93,8 @@ fn hear_messages() {
     }
 }
 
-/// Sets `stop` when the process is to end; Windows then gives it some seconds for that. It is set up
-/// once.
+/// Sets `flag` when the process is to end; Windows then gives it some seconds for that. It is set
+/// up once.
 pub(crate) fn on_closing(flag: &Arc<AtomicBool>) {
     if STOP.set(Arc::clone(flag)).is_err() {
         return;
