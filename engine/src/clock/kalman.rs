@@ -215,7 +215,10 @@ impl Kalman {
             row[1] += dt * row[3];
         }
         self.add_process_noise(dt);
-        self.inflate_delay_variance((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        // A delay that was never measured on this path cannot be forgotten.
+        if self.presumed || self.taken_at[Direction::Reverse.index()] > self.path_since {
+            self.inflate_delay_variance((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        }
     }
 
     /// Adds the process noise of `dt` seconds: white noise in the derivatives of rate and drift.
