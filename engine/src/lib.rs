@@ -33,8 +33,10 @@
 //! lock-free ring of packets and two wait-free snapshots; [`receive::stream`] makes both.
 //! [`send::CaptureInput::push`] is its counterpart for a sound card that is a source.
 //!
-//! Floors, each using only those below: `announce relay` / `livewire_clock ptp receive send` /
-//! `audio` / `clock resample rtp` / `text units`.
+//! # Floors
+//!
+//! Each uses only those below it: `announce relay` / `livewire_clock ptp receive send` / `audio` /
+//! `clock resample rtp` / `text units`.
 
 pub mod announce;
 pub mod audio;
