@@ -503,3 +503,34 @@ fn dot(a: &[f64; STATES], b: &[f64; STATES]) -> f64 {
 fn drift_variance(process_noise: ProcessNoise) -> f64 {
     if process_noise.drift > 0.0 { DRIFT_SIGMA * DRIFT_SIGMA } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Nanos;
+
+    /// A filter that has measured a path of 50 us in both directions for 60 s.
+    fn settled() -> Kalman {
+        let first = Sample { at: LocalTime::ZERO, offset_ns: -50e3, direction: Direction::Forward };
+        let prior = Prior { rate_ppb: 0.0, rate_sigma_ppb: 100e3, delay_sigma_ns: 5e6, jitter_ns: 1e3 };
+        let mut filter = Kalman::new(Reduction::Minimum, ProcessNoise::of_rate(1.0), prior, &first);
+        for i in 1..480 {
+            let at = LocalTime::ZERO + Nanos::from_millis(125 * i);
+            for direction in [Direction::Forward, Direction::Reverse] {
+                let offset_ns = direction.sign() * 50e3;
+                filter.update(&Reduced { at, offset_ns, direction, count: 1 }, false, at);
+            }
+        }
+        filter
+    }
+
+    #[test]
+    fn the_delay_of_a_path_that_was_not_measured_yet_does_not_widen_the_offset() {
+        let mut filter = settled();
+        let (at, before) = (filter.at(), libm::sqrt(filter.covariance()[0][0]));
+        filter.change_path(100e3, 0.0);
+        filter.predict(at + Nanos::from_secs(2));
+        let after = libm::sqrt(filter.covariance()[0][0]);
+        assert!(after < before + 1e3, "{before} ns became {after} ns");
+    }
+}
