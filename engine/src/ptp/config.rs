@@ -3,7 +3,7 @@
 use super::acceptable::Acceptable;
 use super::authentication::Authentication;
 use super::bmca::DataSet;
-use super::profile::Profile;
+use super::profile::{Parameter, Profile, ProfileError};
 use super::time_properties::TimeProperties;
 use super::transmit::PeerAddress;
 use super::unicast::UnicastConfig;
@@ -140,6 +140,47 @@ impl PortConfig {
     }
 }
 
+impl Profile {
+    /// Whether the profile allows what is configured.
+    ///
+    /// ```
+    /// use engine::ptp::{PortConfig, Profile};
+    /// use engine::ptp::wire::PortIdentity;
+    /// let profile = Profile::ST_2059_2;
+    /// let mut config = PortConfig::new(&profile, PortIdentity::default());
+    /// assert_eq!(profile.check(&config), Ok(()));
+    /// config.log_sync_interval = 0;
+    /// let error = profile.check(&config).unwrap_err();
+    /// assert_eq!(error.to_string(), "logSyncInterval is 0, SMPTE ST 2059-2 allows -7 to -1");
+    /// ```
+    ///
+    /// # Errors
+    /// For the first parameter that is out of range.
+    pub fn check(&self, config: &PortConfig) -> Result<(), ProfileError> {
+        self.check_one("domainNumber", config.domain_number, &self.domain_number)?;
+        self.check_one("logAnnounceInterval", config.log_announce_interval, &self.log_announce_interval)?;
+        self.check_one("logSyncInterval", config.log_sync_interval, &self.log_sync_interval)?;
+        let log_min_delay_req = config.log_min_delay_req_interval;
+        self.check_one("logMinDelayReqInterval", log_min_delay_req, &self.log_min_delay_req_interval)?;
+        self.check_one("announceReceiptTimeout", config.announce_receipt_timeout, &self.announce_receipt_timeout)?;
+        self.check_one("priority1", config.priority_1, &self.priority_1)?;
+        self.check_one("priority2", config.priority_2, &self.priority_2)
+    }
+
+    fn check_one<T: Copy + Ord + Into<i16>>(
+        &self,
+        parameter: &'static str,
+        value: T,
+        allowed: &Parameter<T>,
+    ) -> Result<(), ProfileError> {
+        if allowed.range.contains(&value) {
+            return Ok(());
+        }
+        let (least, most) = ((*allowed.range.start()).into(), (*allowed.range.end()).into());
+        Err(ProfileError { profile: self.name, parameter, value: value.into(), least, most })
+    }
+}
+
 /// D0 of a clock (IEEE 1588-2019, table 12).
 pub(super) fn own_data_set(identity: PortIdentity, priority_1: u8, quality: ClockQuality, priority_2: u8) -> DataSet {
     let own = PortIdentity { port_number: 0, ..identity };
@@ -151,5 +192,50 @@ pub(super) fn own_data_set(identity: PortIdentity, priority_1: u8, quality: Cloc
         steps_removed: 0,
         sender: own,
         receiver: own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_allows_its_own_defaults() {
+        for profile in Profile::ALL {
+            for config in [PortConfig::new, PortConfig::slave_only].map(|new| new(&profile, PortIdentity::default())) {
+                assert_eq!(profile.check(&config), Ok(()), "{profile}");
+            }
+        }
+    }
+
+    /// The intervals at which gear of both worlds meets (AES-R16).
+    #[test]
+    fn aes67_and_st_2059_2_overlap() {
+        let both = PortConfig {
+            domain_number: 0,
+            log_announce_interval: 0,
+            log_sync_interval: -3,
+            ..PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default())
+        };
+        assert_eq!(Profile::AES67_MEDIA.check(&both), Ok(()));
+        assert_eq!(Profile::ST_2059_2.check(&both), Ok(()));
+    }
+
+    #[test]
+    fn every_parameter_is_checked() {
+        let profile = Profile::AES67_MEDIA;
+        type Spoil = fn(&mut PortConfig);
+        let cases: [(&str, Spoil); 5] = [
+            ("domainNumber is 128, AES67 media allows 0 to 127", |c| c.domain_number = 128),
+            ("logAnnounceInterval is 5, AES67 media allows 0 to 4", |c| c.log_announce_interval = 5),
+            ("logSyncInterval is -5, AES67 media allows -4 to 1", |c| c.log_sync_interval = -5),
+            ("logMinDelayReqInterval is 6, AES67 media allows -4 to 5", |c| c.log_min_delay_req_interval = 6),
+            ("announceReceiptTimeout is 1, AES67 media allows 2 to 10", |c| c.announce_receipt_timeout = 1),
+        ];
+        for (message, spoil) in cases {
+            let mut config = PortConfig::new(&profile, PortIdentity::default());
+            spoil(&mut config);
+            assert_eq!(profile.check(&config).map_err(|error| error.to_string()), Err(message.to_owned()));
+        }
     }
 }

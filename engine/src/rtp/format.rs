@@ -4,9 +4,9 @@
 //! complement. As `f32`, full scale is 2^15 or 2^23, so that the range is [-1, 1) and every sample
 //! of either encoding is represented exactly: decoding and encoding again gives the same bytes.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
+pub use super::encoding::Encoding;
 pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 
@@ -17,36 +17,6 @@ pub const MAX_CHANNELS: usize = 64;
 /// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory
 /// is made by it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
-
-/// How a sample is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// 16-bit linear PCM (RFC 3551 4.5.11).
-    L16,
-    /// 24-bit linear PCM (RFC 3190).
-    L24,
-}
-
-impl Encoding {
-    /// Bytes of one sample.
-    #[must_use]
-    pub const fn bytes_per_sample(self) -> usize {
-        match self {
-            Self::L16 => 2,
-            Self::L24 => 3,
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    /// The encoding name of SDP's `a=rtpmap`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::L16 => "L16",
-            Self::L24 => "L24",
-        })
-    }
-}
 
 /// The format of a stream: `a=rtpmap` of its SDP.
 ///

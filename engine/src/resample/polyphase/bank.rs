@@ -2,7 +2,8 @@
 //! frames around the kernel.
 
 use super::filter::Row;
-use super::kernel::{Kernel, Real, convolve};
+use super::kernel::{Kernel, convolve};
+use super::real::Real;
 use super::walk::Walk;
 use fearless_simd::dispatch;
 use fearless_simd::prelude::*;

@@ -9,7 +9,7 @@
 //! Sources: J. O. Smith, "Digital Audio Resampling"; J. F. Kaiser, "Nonrecursive digital filter
 //! design using the I0-sinh window function" (1974).
 
-use super::kernel::Real;
+use super::real::Real;
 use core::f64::consts::PI;
 
 /// Phases in the table per frame.
