@@ -29,7 +29,7 @@ pub enum DelayRequestMode {
 
 /// The time that a port serves as master.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Timeline {
+pub enum ServedTime {
     /// Our clock's own: that of the last grandmaster, carried on, so that its slaves see no step;
     /// if there was none, the host's monotonic clock, whose epoch is no date.
     #[default]
@@ -82,8 +82,8 @@ pub struct PortConfig {
     /// which they were made, which is only as good as the sending is quick.
     pub two_step: bool,
     /// As master: the time to serve.
-    pub timeline: Timeline,
-    /// As master: what to say of [`Timeline::Given`] and of the host's clock.
+    pub served_time: ServedTime,
+    /// As master: what to say of [`ServedTime::Given`] and of the host's clock.
     pub time_properties: TimeProperties,
 }
 
@@ -110,7 +110,7 @@ impl PortConfig {
             accept_sources: Acceptable::default(),
             authentication: None,
             two_step: true,
-            timeline: Timeline::OwnClock,
+            served_time: ServedTime::OwnClock,
             time_properties: TimeProperties::default(),
         }
     }

@@ -20,13 +20,14 @@
 //! an hour at least; that leaves dead streams on display for an hour, so the hour counts only for
 //! sessions that were announced once: of others the interval is known.
 
+mod heard_once;
 mod room;
 
 use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
 use crate::announce::sdp::{Description, Finding};
 use crate::units::{LocalTime, Nanos};
-use room::HeardOnce;
+use heard_once::{CONFIRMED_AFTER, HeardOnce};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -40,8 +41,6 @@ const MAX_SESSIONS: usize = 1024;
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is gone (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
-/// What is announced again after this long is no copy of the same announcement on another group.
-const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
 /// Limits of that: PipeWire's 90 s, because multicast loses packets in rows; and the RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);

@@ -121,9 +121,9 @@ impl DataSet {
         match (self.steps_removed, other.steps_removed) {
             (a, b) if a > b.saturating_add(1) => Comparison::Worse,
             (a, b) if b > a.saturating_add(1) => Comparison::Better,
-            (a, b) if a > b && self.came_down() => Comparison::Worse,
+            (a, b) if a > b && self.receiver_below_sender() => Comparison::Worse,
             (a, b) if a > b => Comparison::WorseByTopology,
-            (a, b) if a < b && other.came_down() => Comparison::Better,
+            (a, b) if a < b && other.receiver_below_sender() => Comparison::Better,
             (a, b) if a < b => Comparison::BetterByTopology,
             _ => self.compare_senders(other),
         }
@@ -132,7 +132,7 @@ impl DataSet {
     /// Whether the receiver's identity is lower than the sender's. Equal ones (error-1 of the
     /// standard: a message that came back to its own port) cannot get here, because our own
     /// messages are dropped on receipt.
-    fn came_down(&self) -> bool {
+    fn receiver_below_sender(&self) -> bool {
         self.receiver < self.sender
     }
 

@@ -21,6 +21,7 @@
 mod config;
 mod messages;
 mod offer;
+mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -55,7 +56,7 @@ const MAX_STEPS_REMOVED: u16 = 255;
 const MAX_EVENTS: usize = 64;
 
 /// A peer that is followed.
-struct Pursuit {
+struct Parent {
     data: DataSet,
     sync: SyncExchange,
 }
@@ -89,7 +90,7 @@ pub struct YieldSession<L = SlaveClock> {
     law: L,
     state: YieldState,
     offer: Offer,
-    pursuit: Option<Pursuit>,
+    parent: Option<Parent>,
     /// Port and grandmaster of the last peer that was followed.
     last_master: Option<(PortIdentity, ClockIdentity)>,
     delay: DelayExchange,
@@ -123,7 +124,7 @@ impl<L: ClockLaw> YieldSession<L> {
             law,
             state: YieldState::Offering,
             offer: Offer::new(),
-            pursuit: None,
+            parent: None,
             last_master: None,
             delay: DelayExchange::default(),
             last_sync: None,
@@ -250,7 +251,7 @@ impl<L: ClockLaw> YieldSession<L> {
     /// Whose clock the timeline is: the peer's grandmaster, or we.
     #[must_use]
     pub fn clock_identity(&self) -> ClockIdentity {
-        self.pursuit.as_ref().map_or(self.config.identity.clock_identity, |pursuit| pursuit.data.grandmaster)
+        self.parent.as_ref().map_or(self.config.identity.clock_identity, |parent| parent.data.grandmaster)
     }
 
     /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and
@@ -316,15 +317,15 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     fn is_master(&self, sender: PortIdentity) -> bool {
-        self.pursuit.as_ref().is_some_and(|pursuit| pursuit.data.sender == sender)
+        self.parent.as_ref().is_some_and(|parent| parent.data.sender == sender)
     }
 
     /// Yields to the peer's clock.
     fn follow(&mut self, now: LocalTime, data: DataSet) {
         self.timers.set(Timer::AnnounceReceipt, now + ANNOUNCE_TIMEOUT);
         let key = |data: &DataSet| (data.sender, data.grandmaster);
-        if let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| key(&pursuit.data) == key(&data)) {
-            pursuit.data = data;
+        if let Some(parent) = self.parent.as_mut().filter(|parent| key(&parent.data) == key(&data)) {
+            parent.data = data;
             return;
         }
         let last = self.last_master.replace(key(&data));
@@ -333,12 +334,12 @@ impl<L: ClockLaw> YieldSession<L> {
             // The address is the same.
             self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
         }
-        if self.pursuit.is_none() {
+        if self.parent.is_none() {
             self.stop_offering();
         }
         self.delay.abandon();
         self.last_sync = None;
-        self.pursuit = Some(Pursuit { data, sync: SyncExchange::default() });
+        self.parent = Some(Parent { data, sync: SyncExchange::default() });
         self.state = YieldState::Following;
         self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
         self.push_event(YieldEvent::Yielded(data));
@@ -352,7 +353,7 @@ impl<L: ClockLaw> YieldSession<L> {
         self.timers.stop(Timer::AnnounceReceipt);
         self.timers.stop(Timer::Clock);
         self.delay.abandon();
-        match self.pursuit.take() {
+        match self.parent.take() {
             Some(lost) => {
                 let held = reading.map.filter(|_| reading.state.is_usable());
                 self.offer.map = held.unwrap_or_default();
@@ -367,7 +368,7 @@ impl<L: ClockLaw> YieldSession<L> {
     fn handle_master_message(&mut self, now: LocalTime, header: &Header, body: &Body) {
         let sender = header.source_port_identity;
         let counters = &mut self.counters;
-        let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| pursuit.data.sender == sender) else {
+        let Some(parent) = self.parent.as_mut().filter(|parent| parent.data.sender == sender) else {
             let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
             counters.not_the_master += u64::from(timing);
             return;
@@ -378,11 +379,11 @@ impl<L: ClockLaw> YieldSession<L> {
                 if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
                     self.law.set_sync_interval(Nanos::from_log2_secs(log2));
                 }
-                pursuit.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
+                parent.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 counters.follow_ups += 1;
-                pursuit.sync.follow_up(now, self.config.peer, header, precise_origin_timestamp, counters)
+                parent.sync.follow_up(now, self.config.peer, header, precise_origin_timestamp, counters)
             }
             Body::DelayResp { receive_timestamp, requesting_port_identity }
                 if requesting_port_identity == self.config.identity =>
@@ -396,7 +397,7 @@ impl<L: ClockLaw> YieldSession<L> {
             }
             _ => None,
         };
-        while pursuit.sync.poll_alternative().is_some() {}
+        while parent.sync.poll_alternative().is_some() {}
         if let Some(pair) = forward {
             self.observe(&pair);
             self.request_delay(now);

@@ -19,10 +19,10 @@ impl<L: ClockLaw> Port<L> {
         if serves || self.law.reading(now).state == LockState::Locked {
             return None;
         }
-        match self.pursuit.parent() {
+        match self.slave.parent() {
             Some(parent) => {
-                let trouble = self.pursuit.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
-                let trouble = trouble.or_else(|| self.pursuit.slowness());
+                let trouble = self.slave.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
+                let trouble = trouble.or_else(|| self.slave.slowness());
                 trouble.map(|trouble| Diagnosis::Master { grandmaster: parent.data.grandmaster, trouble })
             }
             None => {
@@ -84,7 +84,7 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-impl Pursuit {
+impl SlaveState {
     /// What is wrong with the master that is followed.
     fn trouble(&self, now: LocalTime) -> Option<Trouble> {
         let heard = self.sync_heard.unwrap_or(self.since);

@@ -16,31 +16,31 @@
 mod choice;
 mod diagnose;
 mod master;
+mod master_state;
 mod slave;
+mod slave_state;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod unicast;
 
 use super::bmca::{Candidate, DataSet, Evidence, ForeignMasters, MAX_STEPS_REMOVED, SyncSenders};
-use super::config::{PortConfig, Timeline};
+use super::config::{PortConfig, ServedTime};
 use super::counters::PortCounters;
-use super::delay_exchange::DelayExchange;
 use super::diagnosis::{Unusable, What};
 use super::event::PortEvent;
 use super::state::{self, PortState, Recommendation, StateCause, StateChange};
-use super::sync_exchange::SyncExchange;
 use super::time_properties::TimeProperties;
 use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
 use super::unicast::Negotiation;
-use super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
+use super::wire::{Announce, Body, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
 use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos};
-use master::Service;
+use master_state::MasterState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use slave::Pursuit;
+use slave_state::SlaveState;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
@@ -84,8 +84,8 @@ pub struct Port<L = SlaveClock> {
     senders: SyncSenders,
     /// Become master at this time if nobody announces.
     listen_until: Option<LocalTime>,
-    pursuit: Pursuit,
-    service: Service,
+    slave: SlaveState,
+    master: MasterState,
     negotiation: Option<Negotiation>,
     signaling_id: u16,
     timers: Timers,
@@ -116,8 +116,8 @@ impl<L: ClockLaw> Port<L> {
             masters: ForeignMasters::default(),
             senders: SyncSenders::default(),
             listen_until: None,
-            pursuit: Pursuit::new(&config),
-            service: Service::default(),
+            slave: SlaveState::new(&config),
+            master: MasterState::default(),
             negotiation: Self::negotiation(&config, now),
             signaling_id: 0,
             timers: Timers::default(),
@@ -217,11 +217,11 @@ impl<L: ClockLaw> Port<L> {
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let law = self.law.reading(now);
-        let epoch = law.epoch.wrapping_add(self.service.steps());
+        let epoch = law.epoch.wrapping_add(self.master.steps());
         match self.state {
             PortState::Master | PortState::Passive => ClockReading {
                 state: LockState::Locked,
-                map: Some(*self.service.map()),
+                map: Some(*self.master.map()),
                 epoch,
                 path_delay: PathDelay::Measured,
             },
@@ -238,15 +238,15 @@ impl<L: ClockLaw> Port<L> {
     /// The master that is followed.
     #[must_use]
     pub fn master(&self) -> Option<&DataSet> {
-        self.pursuit.parent().map(|parent| &parent.data)
+        self.slave.parent().map(|parent| &parent.data)
     }
 
     /// What is known of the timescale of [`Port::reading`]: the master says it, or as master we do.
     #[must_use]
     pub fn time_properties(&self) -> Option<&TimeProperties> {
         match self.state {
-            PortState::Master | PortState::Passive => Some(self.service.properties()),
-            _ => self.pursuit.parent().map(|parent| &parent.properties),
+            PortState::Master | PortState::Passive => Some(self.master.properties()),
+            _ => self.slave.parent().map(|parent| &parent.properties),
         }
     }
 
@@ -340,13 +340,13 @@ impl<L: ClockLaw> Port<L> {
         let data = best.as_ref().map(|best| &best.data);
         match (state::recommend(self.config.slave_only, &own, data, self.state), best) {
             (Recommendation::Slave, Some(best)) => self.follow(now, best),
-            (Recommendation::Passive, _) => self.be_passive(now),
-            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BestOfAll),
+            (Recommendation::Passive, _) => self.enter_passive(now),
+            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BmcMaster),
             (Recommendation::Master, None) => self.serve(now, StateCause::AnnounceReceiptTimeout),
             _ if self.listen_until.is_some_and(|end| end <= now) => {
                 self.serve(now, StateCause::AnnounceReceiptTimeout);
             }
-            _ => self.give_up(now),
+            _ => self.lose_master(now),
         }
         let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
         let others = [self.listen_until, self.next_judgement(now)].into_iter().flatten();

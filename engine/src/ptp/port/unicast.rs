@@ -51,7 +51,7 @@ impl<L: ClockLaw> Port<L> {
         tlvs: Tlvs<'_>,
     ) {
         let for_us = target == self.config.identity || target == PortIdentity::EVERYBODY;
-        let parent = self.pursuit.parent().map(|parent| parent.address);
+        let parent = self.slave.parent().map(|parent| parent.address);
         for tlv in tlvs.iter().map_while(Result::ok).filter_map(|tlv| UnicastTlv::parse(&tlv)) {
             let Some(negotiation) = self.negotiation.as_mut().filter(|_| for_us) else { return };
             let granted = negotiation.handle_tlv(now, source, header.source_port_identity, &tlv);
@@ -78,7 +78,7 @@ impl<L: ClockLaw> Port<L> {
 
     /// Asks the masters for what is wanted of them now.
     pub(super) fn negotiate(&mut self, now: LocalTime) {
-        let parent = self.pursuit.parent().map(|parent| parent.address);
+        let parent = self.slave.parent().map(|parent| parent.address);
         let Some(negotiation) = &mut self.negotiation else { return };
         negotiation.select(now, parent);
         negotiation.handle_timeout(now);

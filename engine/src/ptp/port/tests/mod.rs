@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::{LockTransition, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::profile::Profile;
-use crate::ptp::wire::ClockQuality;
+use crate::ptp::wire::{ClockIdentity, ClockQuality};
 use crate::units::PtpTime;
 
 const SYNC: Nanos = Nanos::from_millis(125);
