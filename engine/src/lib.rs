@@ -22,6 +22,7 @@
 pub mod announce;
 pub mod capture;
 pub mod clock;
+mod event_queue;
 pub mod livewire_clock;
 pub mod ptp;
 pub mod receive;

@@ -11,8 +11,9 @@
 //! over, and a type that is not known ends the datagram with an error, because its length is not
 //! known either.
 
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use thiserror::Error;
@@ -33,7 +34,7 @@ const MAX_NODES: usize = 1024;
 const MAX_SOURCES: usize = 4096;
 /// Nodes tell of themselves every 20 to 25 s; one that has not for this long is gone.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 1024;
 /// Longer names are cut.
 const MAX_NAME: usize = 64;
@@ -241,7 +242,7 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct LivewireDirectory {
     nodes: BTreeMap<Ipv4Addr, Node>,
-    events: VecDeque<LivewireEvent>,
+    events: EventQueue<LivewireEvent, MAX_EVENTS>,
 }
 
 impl LivewireDirectory {
@@ -277,7 +278,7 @@ impl LivewireDirectory {
         let changed = new.iter().filter(|(channel, name)| old.get(channel) != Some(name));
         let events: Vec<_> =
             removed.chain(changed.map(|(channel, name)| LivewireEvent::Added(entry(channel, name)))).collect();
-        events.into_iter().for_each(|event| self.push(event));
+        events.into_iter().for_each(|event| self.events.push(event));
         Ok(())
     }
 
@@ -289,7 +290,7 @@ impl LivewireDirectory {
             let Some(node) = self.nodes.remove(&address) else { continue };
             for (channel, name) in node.sources {
                 let source = LivewireSource { channel, name };
-                self.push(LivewireEvent::Removed(LivewireEntry {
+                self.events.push(LivewireEvent::Removed(LivewireEntry {
                     source,
                     node_name: node.name.clone(),
                     node: address,
@@ -306,7 +307,7 @@ impl LivewireDirectory {
 
     /// The next change that was not yet told.
     pub fn poll_event(&mut self) -> Option<LivewireEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// All sources.
@@ -318,13 +319,6 @@ impl LivewireDirectory {
                 node: *address,
             })
         })
-    }
-
-    fn push(&mut self, event: LivewireEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

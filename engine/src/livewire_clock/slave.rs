@@ -7,8 +7,8 @@ use super::masters::{Master, Masters, Told};
 use super::wire::{ClockPacket, ClockPacketError, MacAddress};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
 use crate::clock::{ClockLaw, ClockReading, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, PtpTime};
-use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ use thiserror::Error;
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often the law is told that time passes.
 const ADVANCE: Nanos = Nanos::from_millis(100);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
 /// Another master's time is the one that is held if it is off by no more: what a locked clock may
 /// be off by.
@@ -93,7 +93,7 @@ pub struct LivewireClock {
     counters: ClockCounters,
     newest_error: Option<ClockPacketError>,
     advanced_at: Option<LocalTime>,
-    events: VecDeque<ClockEvent>,
+    events: EventQueue<ClockEvent, MAX_EVENTS>,
 }
 
 impl Default for LivewireClock {
@@ -117,7 +117,7 @@ impl LivewireClock {
             counters: ClockCounters::default(),
             newest_error: None,
             advanced_at: None,
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
         }
     }
 
@@ -155,7 +155,7 @@ impl LivewireClock {
         self.advanced_at = Some(now);
         if self.contest.settle(now) {
             self.clock.contest(now, false);
-            self.push(ClockEvent::Settled);
+            self.events.push(ClockEvent::Settled);
         }
         self.select(now);
         self.clock.advance(now);
@@ -232,7 +232,7 @@ impl LivewireClock {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<ClockEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// The time that is to be expected at `at`: the one that is held, also if it is of no use.
@@ -271,13 +271,13 @@ impl LivewireClock {
         if is_another && !goes_on {
             self.clock.change_master(now);
         }
-        self.push(ClockEvent::Followed(master));
+        self.events.push(ClockEvent::Followed(master));
     }
 
     fn lose(&mut self) {
         let Some(parent) = self.parent.filter(|_| !self.silent) else { return };
         self.silent = true;
-        self.push(ClockEvent::Silent(parent));
+        self.events.push(ClockEvent::Silent(parent));
     }
 
     /// A packet of the master that is followed.
@@ -289,7 +289,7 @@ impl LivewireClock {
         if verdict.begins {
             self.clock.contest(told.at, true);
             let contested = self.parent.map(|parent| ClockEvent::Contested(parent.identity));
-            contested.into_iter().for_each(|event| self.push(event));
+            contested.into_iter().for_each(|event| self.events.push(event));
         }
         if !verdict.counts {
             self.counters.contested += 1;
@@ -303,15 +303,8 @@ impl LivewireClock {
 
     fn tell_transition(&mut self) {
         while let Some(transition) = self.clock.poll_transition() {
-            self.push(ClockEvent::Lock(transition));
+            self.events.push(ClockEvent::Lock(transition));
         }
-    }
-
-    fn push(&mut self, event: ClockEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

@@ -26,7 +26,7 @@ use super::known_rate::KnownRate;
 use super::shift::Shift;
 use crate::clock::{ClockMap, Sample};
 pub use crate::rtp::leg::Leg;
-use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
+use crate::rtp::sequence::{Arrival, MAX_DROPOUT, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
 /// A leg that is silent for this long has failed: longer than a stall of a network that works.
@@ -39,8 +39,6 @@ const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Packets of which copies are recognised: a skew of 1 s at the shortest packet time (125 us). A
 /// power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
-const MAX_DROPOUT: u16 = 3000;
 /// Copies of packets of the same leg that are this many or more behind its newest were not merely
 /// reordered (RFC 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;

@@ -25,6 +25,7 @@ use super::polyphase::bank::Bank;
 use super::polyphase::filter::{Row, centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::walk::{ONE, Walk};
+use crate::units::MAX_CHANNELS;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use thiserror::Error;
@@ -37,8 +38,6 @@ const CUTOFF: f64 = 1.0;
 /// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of
 /// virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
-/// Most channels.
-const MAX_CHANNELS: usize = 64;
 /// Most frames of a block: keeps what positions deviate by inside of an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 

@@ -9,10 +9,7 @@ use std::ops::RangeInclusive;
 pub use super::encoding::Encoding;
 pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
-
-/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
-/// receivers for 8.
-pub const MAX_CHANNELS: usize = 64;
+pub use crate::units::MAX_CHANNELS;
 
 /// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory
 /// is made by it.

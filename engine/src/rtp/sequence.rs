@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A packet that is this many or more ahead is not the next one after a loss (RFC 3550 A.1,
 /// MAX_DROPOUT).
-const MAX_DROPOUT: u16 = 3000;
+pub(crate) const MAX_DROPOUT: u16 = 3000;
 /// A packet that is this many or more behind was not merely reordered (RFC 3550 A.1, MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
 // Every packet that may count as reordered is in the bitmap.

@@ -26,17 +26,18 @@ mod room;
 use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
 use crate::announce::sdp::{Description, Finding};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use heard_once::{CONFIRMED_AFTER, HeardOnce};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
 /// Sessions that are remembered: several large installations. With
 /// [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still
+/// Events that wait to be polled; where some were dropped, [`Directory::sessions`] still
 /// tells the present state.
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is gone (RFC 2974, 4).
@@ -234,7 +235,7 @@ pub struct DirectoryStats {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     sessions: BTreeMap<SessionKey, Entry>,
-    events: VecDeque<SapEvent>,
+    events: EventQueue<SapEvent, MAX_EVENTS>,
     /// Refusals that were told, as text.
     refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
@@ -263,7 +264,7 @@ impl Directory {
         let of_host = self.refusals.iter().filter(|(host, _)| *host == from).count();
         let has_room = self.refusals.len() < MAX_REFUSALS && of_host < MAX_REFUSALS_OF_HOST;
         if has_room && self.refusals.insert((from, reason.to_string())) {
-            self.push(SapEvent::Refused { from, reason: reason.clone() });
+            self.events.push(SapEvent::Refused { from, reason: reason.clone() });
         }
     }
 
@@ -284,7 +285,7 @@ impl Directory {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<SapEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// All sessions, in the order of their names.
@@ -332,7 +333,7 @@ impl Directory {
             if entry.text != *packet.payload {
                 entry.text = packet.payload.to_vec();
                 (entry.description, entry.findings) = (parsed.description, parsed.findings);
-                self.push(SapEvent::Updated(key));
+                self.events.push(SapEvent::Updated(key));
             }
             return Ok(());
         }
@@ -356,7 +357,7 @@ impl Directory {
         let number = (0..=u16::MAX).find(|number| !taken.contains(number)).unwrap_or(0);
         let key = SessionKey::new(host, session, number);
         self.sessions.insert(key.clone(), entry);
-        self.push(SapEvent::Added(key));
+        self.events.push(SapEvent::Added(key));
         Ok(())
     }
 
@@ -405,15 +406,8 @@ impl Directory {
     fn remove(&mut self, key: SessionKey, reason: Removal) {
         if let Some(entry) = self.sessions.remove(&key) {
             self.is_crowded &= reason == Removal::Crowded;
-            self.push(SapEvent::Removed { key, name: entry.description.name, reason });
+            self.events.push(SapEvent::Removed { key, name: entry.description.name, reason });
         }
-    }
-
-    fn push(&mut self, event: SapEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

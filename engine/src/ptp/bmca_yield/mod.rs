@@ -27,7 +27,7 @@ mod tests;
 
 pub use config::{Convergence, SyncOutcome, YieldConfig, YieldEvent, YieldState};
 
-use super::bmca::DataSet;
+use super::bmca::{DataSet, MAX_STEPS_REMOVED};
 use super::counters::PortCounters;
 use super::delay_exchange::DelayExchange;
 use super::sync_exchange::SyncExchange;
@@ -35,11 +35,11 @@ use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
 use crate::clock::{ClockLaw, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use messages::Writer;
 use offer::Offer;
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 /// How long to wait for the peer's Announce.
 const LISTEN: Nanos = Nanos::from_secs(3);
@@ -50,9 +50,7 @@ const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 const SHORTEST_SYNC_INTERVAL: i8 = -7;
 const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
-/// A data set from here on is too far away (IEEE 1588-2019, 9.3.2.5).
-const MAX_STEPS_REMOVED: u16 = 255;
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
 
 /// A peer that is followed.
@@ -100,7 +98,7 @@ pub struct YieldSession<L = SlaveClock> {
     round_trip: Option<Nanos>,
     timers: Timers,
     outbox: Outbox,
-    events: VecDeque<YieldEvent>,
+    events: EventQueue<YieldEvent, MAX_EVENTS>,
     counters: PortCounters,
 }
 
@@ -131,7 +129,7 @@ impl<L: ClockLaw> YieldSession<L> {
             round_trip: None,
             timers,
             outbox: Outbox::new(None),
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
             counters: PortCounters::default(),
         }
     }
@@ -198,7 +196,7 @@ impl<L: ClockLaw> YieldSession<L> {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<YieldEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// Whose timeline counts.
@@ -342,7 +340,7 @@ impl<L: ClockLaw> YieldSession<L> {
         self.parent = Some(Parent { data, sync: SyncExchange::default() });
         self.state = YieldState::Following;
         self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
-        self.push_event(YieldEvent::Yielded(data));
+        self.events.push(YieldEvent::Yielded(data));
     }
 
     /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that
@@ -357,10 +355,10 @@ impl<L: ClockLaw> YieldSession<L> {
             Some(lost) => {
                 let held = reading.map.filter(|_| reading.state.is_usable());
                 self.offer.map = held.unwrap_or_default();
-                self.push_event(YieldEvent::PeerLost(lost.data.sender));
+                self.events.push(YieldEvent::PeerLost(lost.data.sender));
                 self.timers.set(Timer::Announce, now);
             }
-            None => self.push_event(YieldEvent::KeptOwnTimeline),
+            None => self.events.push(YieldEvent::KeptOwnTimeline),
         }
         self.timers.set(Timer::Sync, now);
     }
@@ -444,14 +442,7 @@ impl<L: ClockLaw> YieldSession<L> {
 
     fn drain_law(&mut self) {
         while let Some(transition) = self.law.poll_transition() {
-            self.push_event(YieldEvent::Lock(transition));
+            self.events.push(YieldEvent::Lock(transition));
         }
-    }
-
-    fn push_event(&mut self, event: YieldEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }

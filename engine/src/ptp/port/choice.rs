@@ -34,7 +34,7 @@ impl<L: ClockLaw> Port<L> {
         let other = self.masters.has_other(followed, |of| evidence(senders, asks, now, of));
         if other && self.lock_deadline().is_some_and(|end| end <= now) {
             self.masters.pass_over(followed, now + PASSED_OVER);
-            self.push_event(PortEvent::PassedOver { master: followed, lasts: PASSED_OVER });
+            self.events.push(PortEvent::PassedOver { master: followed, lasts: PASSED_OVER });
         }
     }
 

@@ -36,17 +36,17 @@ use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, T
 use super::unicast::Negotiation;
 use super::wire::{Announce, Body, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
 use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use master_state::MasterState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use slave_state::SlaveState;
-use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 /// Scale of a 32-bit draw.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
 /// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept
 /// for long.
@@ -91,7 +91,7 @@ pub struct Port<L = SlaveClock> {
     timers: Timers,
     spacing: ChaCha8Rng,
     outbox: Outbox,
-    events: VecDeque<PortEvent>,
+    events: EventQueue<PortEvent, MAX_EVENTS>,
     counters: PortCounters,
     unusable: Unusable,
 }
@@ -123,7 +123,7 @@ impl<L: ClockLaw> Port<L> {
             timers: Timers::default(),
             spacing: ChaCha8Rng::seed_from_u64(seed),
             outbox: Outbox::new(config.authentication),
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
             counters: PortCounters::default(),
             unusable: Unusable::default(),
         };
@@ -209,7 +209,7 @@ impl<L: ClockLaw> Port<L> {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<PortEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference
@@ -361,7 +361,7 @@ impl<L: ClockLaw> Port<L> {
         let Some(to) = next else { return };
         let from = std::mem::replace(&mut self.state, to);
         self.listen_until = None;
-        self.push_event(PortEvent::State(StateChange { at: now, from, to, cause }));
+        self.events.push(PortEvent::State(StateChange { at: now, from, to, cause }));
     }
 
     /// Uniform over [0, 1).
@@ -385,13 +385,6 @@ impl<L: ClockLaw> Port<L> {
     fn send(&mut self, header: Header, body: Body, destination: Destination) {
         let sent = self.outbox.push(&Message { header, body, tlvs: Tlvs::default() }, destination);
         self.counters.unsent += u64::from(!sent);
-    }
-
-    fn push_event(&mut self, event: PortEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

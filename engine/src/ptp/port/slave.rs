@@ -31,7 +31,7 @@ impl<L: ClockLaw> Port<L> {
             self.law.change_master(now);
         }
         self.stop_serving();
-        self.push_event(PortEvent::MasterSelected(best.data));
+        self.events.push(PortEvent::MasterSelected(best.data));
         match self.state {
             PortState::Slave => self.transition(now, StateCause::AnotherMaster),
             PortState::Uncalibrated => {}
@@ -62,7 +62,7 @@ impl<L: ClockLaw> Port<L> {
         let Some(lost) = self.drop_parent(now) else { return false };
         self.timers.stop(Timer::DelayRequest);
         if self.best_master(now).is_none() {
-            self.push_event(PortEvent::MasterLost(lost.data.sender));
+            self.events.push(PortEvent::MasterLost(lost.data.sender));
         }
         true
     }
@@ -71,18 +71,18 @@ impl<L: ClockLaw> Port<L> {
     pub(super) fn tell_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.slave.parent else { return };
         if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
-            self.push_event(PortEvent::FlagContradicted(parent.data.sender));
+            self.events.push(PortEvent::FlagContradicted(parent.data.sender));
         }
         let kind = |fault: Fault| std::mem::discriminant(&fault);
         let fault = self.slave.plausibility.fault();
         let before = std::mem::replace(&mut self.slave.fault, fault);
         match fault {
-            Some(fault) if before.map(kind) != Some(kind(fault)) => self.push_event(PortEvent::Doubted(fault)),
+            Some(fault) if before.map(kind) != Some(kind(fault)) => self.events.push(PortEvent::Doubted(fault)),
             None if before.is_some() => {
                 if !matches!(before, Some(Fault::Correction { .. })) {
                     self.law.begin_anew(now);
                 }
-                self.push_event(PortEvent::Trusted);
+                self.events.push(PortEvent::Trusted);
             }
             _ => {}
         }
@@ -101,7 +101,7 @@ impl<L: ClockLaw> Port<L> {
         let usable = self.law.reading(now).state.is_usable();
         match self.state {
             PortState::Uncalibrated if usable && self.slave.heard => {
-                self.transition(now, StateCause::MasterClockSelected)
+                self.transition(now, StateCause::MasterClockSelected);
             }
             PortState::Slave if !usable => self.transition(now, StateCause::SynchronizationFault),
             _ => {}
@@ -160,7 +160,7 @@ impl<L: ClockLaw> Port<L> {
             (self.slave.fell_back, self.slave.unanswered) = (true, 0);
         }
         let (master, requests) = (parent.data.sender, UNANSWERED_LIMIT);
-        self.push_event(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
+        self.events.push(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
     }
 
     /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do
@@ -185,7 +185,7 @@ impl<L: ClockLaw> Port<L> {
             if matches!(transition.cause, LockCause::MasterStepped { .. } | LockCause::MasterChanged { .. }) {
                 self.hasten_delay_request(transition.at);
             }
-            self.push_event(PortEvent::Lock(transition));
+            self.events.push(PortEvent::Lock(transition));
         }
     }
 }

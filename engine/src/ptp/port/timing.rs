@@ -94,7 +94,7 @@ impl<L: ClockLaw> Port<L> {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
             self.law.contest(now, true);
-            self.push_event(PortEvent::Contested(master));
+            self.events.push(PortEvent::Contested(master));
         }
         self.set_claims_timer();
     }
@@ -112,7 +112,7 @@ impl<L: ClockLaw> Port<L> {
             // What was told meanwhile may have been a stranger's.
             self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
-            self.push_event(PortEvent::Settled);
+            self.events.push(PortEvent::Settled);
         }
         self.set_claims_timer();
         self.tell_findings(now);

@@ -84,7 +84,7 @@ impl<L: ClockLaw> Port<L> {
         negotiation.handle_timeout(now);
         self.timers.set(Timer::Unicast, negotiation.poll_timeout());
         while let Some(event) = self.negotiation.as_mut().and_then(Negotiation::poll_event) {
-            self.push_event(PortEvent::Unicast(event));
+            self.events.push(PortEvent::Unicast(event));
         }
         self.send_signals();
     }

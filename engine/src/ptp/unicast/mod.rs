@@ -21,6 +21,7 @@ pub use tlv::{LONGEST_TLV, Service, UnicastTlv};
 
 use super::transmit::PeerAddress;
 use super::wire::PortIdentity;
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
@@ -40,7 +41,7 @@ const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
 /// Intervals that are believed, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 32;
 
 /// Something that a user would want to know.
@@ -160,7 +161,7 @@ pub(super) struct Negotiation {
     log_intervals: [i8; 3],
     masters: Vec<Master>,
     signals: VecDeque<Signal>,
-    events: VecDeque<UnicastEvent>,
+    events: EventQueue<UnicastEvent, MAX_EVENTS>,
 }
 
 impl Negotiation {
@@ -180,7 +181,7 @@ impl Negotiation {
             log_intervals,
             masters: config.masters.iter().map(master).collect(),
             signals: VecDeque::new(),
-            events: VecDeque::new(),
+            events: EventQueue::default(),
         }
     }
 
@@ -260,7 +261,7 @@ impl Negotiation {
                     Granted::Anew => UnicastOutcome::Granted { log_interval, duration_s },
                     Granted::Renewed => return Some((service, log_interval)),
                 };
-                self.push_event(UnicastEvent { master: address, service, what });
+                self.events.push(UnicastEvent { master: address, service, what });
                 (what != UnicastOutcome::Denied).then_some((service, log_interval))
             }
             UnicastTlv::Cancel(service) => {
@@ -272,7 +273,7 @@ impl Negotiation {
                 let acknowledged = UnicastTlv::AcknowledgeCancel(service).emit();
                 push_signal(&mut self.signals, master, acknowledged);
                 if had {
-                    self.push_event(UnicastEvent { master: address, service, what: UnicastOutcome::Cancelled });
+                    self.events.push(UnicastEvent { master: address, service, what: UnicastOutcome::Cancelled });
                 }
                 None
             }
@@ -289,7 +290,7 @@ impl Negotiation {
             let mut requests = Vec::new();
             for contract in &mut master.contracts {
                 let mut tell =
-                    |what| push_event(events, UnicastEvent { master: master.address, service: contract.service, what });
+                    |what| events.push(UnicastEvent { master: master.address, service: contract.service, what });
                 if let Some((_, why)) = contract.end().filter(|&(at, _)| at <= now) {
                     contract.grant = None;
                     if why == UnicastOutcome::Silent {
@@ -324,16 +325,12 @@ impl Negotiation {
 
     /// The next event that was not yet told.
     pub(super) fn poll_event(&mut self) -> Option<UnicastEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     fn contract(&mut self, address: PeerAddress, service: Service) -> Option<&mut Contract> {
         let master = self.masters.iter_mut().find(|master| master.address == address)?;
         master.contracts.get_mut(service as usize)
-    }
-
-    fn push_event(&mut self, event: UnicastEvent) {
-        push_event(&mut self.events, event);
     }
 }
 
@@ -362,13 +359,6 @@ impl Contract {
         self.next = now + Nanos::new(duration.as_nanos() / RENEWAL.1 * RENEWAL.0);
         if before.is_some() { Granted::Renewed } else { Granted::Anew }
     }
-}
-
-fn push_event(events: &mut VecDeque<UnicastEvent>, event: UnicastEvent) {
-    if events.len() == MAX_EVENTS {
-        events.pop_front();
-    }
-    events.push_back(event);
 }
 
 /// Bounded by who drains: every call queues one message for each master, at most.

@@ -58,7 +58,7 @@ impl Directory {
         let Some(most) = most else { return };
         let unconfirmed = self.sessions.values().filter(|entry| !entry.confirmed).count();
         let crowd = Crowd { sessions: self.sessions.len(), unconfirmed, addresses: of_each.len(), most };
-        self.push(SapEvent::Crowded(crowd));
+        self.events.push(SapEvent::Crowded(crowd));
     }
 
     /// How many sessions there are of each address.
