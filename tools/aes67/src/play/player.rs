@@ -3,12 +3,12 @@
 use super::floor;
 use super::law::Law;
 use super::memory::Memory;
-use super::meter::Meter;
 use super::mix::Mixer;
 use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
 use crate::failure::{Failure, Result};
-use crate::record::duration_ms;
+use crate::meter::Meter;
+use crate::options::duration_ms;
 use crate::session::warn;
 use crate::target::Target;
 use engine::receive::{ChannelMap, FusedDrift, MediaClock, StreamConfig, WarmStart};
