@@ -19,6 +19,11 @@
 //! Floors, each using only those below: `announce capture relay` /
 //! `livewire_clock ptp receive send` / `clock resample rtp` / `text units`.
 
+/// The examples of the package's README run with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod announce;
 pub mod capture;
 pub mod clock;
