@@ -60,6 +60,8 @@ impl From<net::Error> for BassError {
             net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } | net::Error::LivewireInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
             net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
+            // Its text tells more than any number of BASS's.
+            _ => code::UNKNOWN,
         };
         Self::new(code, error.to_string())
     }

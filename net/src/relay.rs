@@ -45,6 +45,7 @@ pub struct RelayStreams {
 
 /// What a relay has done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RelayStatus {
     /// When it was published.
     pub at: LocalTime,

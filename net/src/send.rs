@@ -67,6 +67,7 @@ impl<S> Outgoing<S> {
 
 /// What has been done for one stream.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct StreamStatus {
     /// The engine's counts.
     pub sender: SenderStats,
@@ -89,6 +90,7 @@ pub struct StreamStatus {
 
 /// What senders have done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SenderStatus {
     /// When it was published.
     pub at: LocalTime,

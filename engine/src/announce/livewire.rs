@@ -85,6 +85,7 @@ impl fmt::Display for Channel {
 
 /// A datagram is no advertisement.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LivewireError {
     /// It does not begin like one.
     #[error("this is no message of Livewire's")]
@@ -213,6 +214,7 @@ fn name(text: &[u8]) -> String {
 
 /// A change of what is advertised.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LivewireEvent {
     /// A source is new, or has another name.
     Added(LivewireEntry),

@@ -32,6 +32,7 @@ const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,

@@ -2,6 +2,7 @@
 
 /// Counts since the port was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PortCounters {
     /// Datagrams that are no PTP message.
     pub malformed: u64,

@@ -11,6 +11,7 @@ use std::fmt;
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum PortEvent {
     /// The port's state has changed.
     State(StateChange),

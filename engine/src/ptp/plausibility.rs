@@ -38,6 +38,7 @@ const CORRECTIONS_IN_ORDER: u32 = 64;
 
 /// What is wrong with the messages of a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Its Syncs tell the same time again and again.
     StandsStill {

@@ -85,6 +85,7 @@ impl fmt::Display for Profile {
 /// A configuration that a profile does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{parameter} is {value}, {profile} allows {least} to {most}")]
+#[non_exhaustive]
 pub struct ProfileError {
     /// Name of the profile.
     pub profile: &'static str,

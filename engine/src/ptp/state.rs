@@ -45,6 +45,7 @@ impl fmt::Display for PortState {
 
 /// Why a port changed its state (the events of IEEE 1588-2019, 9.2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum StateCause {
     /// BMC_MASTER: our data set is the best.
     BmcMaster,

@@ -45,6 +45,7 @@ pub struct RelayConfig {
 
 /// A stream cannot be relayed as configured.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RelayError {
     /// The input cannot be received.
     #[error(transparent)]
@@ -80,6 +81,7 @@ pub enum RelayError {
 
 /// What a relay has counted, beside its two ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RelayStats {
     /// Frames that went out as they came in.
     pub relayed_frames: u64,

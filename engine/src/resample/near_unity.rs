@@ -59,6 +59,7 @@ pub enum Precision {
 /// A [`NearUnityResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a near-unity resampler needs 1 to 64 channels and 1 to 2^20 frames, not {channels} and {max_frames}")]
+#[non_exhaustive]
 pub struct NearUnityError {
     /// Channels asked for.
     pub channels: usize,

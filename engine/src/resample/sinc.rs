@@ -37,6 +37,7 @@ const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 #[error(
     "a resampler needs at least 1 channel, 1 frame and a step of 1/64 to 64, not {channels}, {max_frames} and {step}"
 )]
+#[non_exhaustive]
 pub struct SincResamplerError {
     /// Channels asked for.
     pub channels: usize,

@@ -178,6 +178,7 @@ fn quantize(sample: f32, full_scale: f32) -> i32 {
 
 /// Why audio does not fit a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormatError {
     /// A number of channels that no stream has.
     #[error("{channels} channels, a stream has 1 to {MAX_CHANNELS}")]

@@ -192,6 +192,7 @@ fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
 
 /// Why a datagram is not an RTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RtpError {
     /// It ends within the header, the contributing sources or the extension.
     #[error("RTP header of {needed} bytes or more in a datagram of {available}")]

@@ -53,6 +53,7 @@ pub struct SenderConfig {
 
 /// A stream cannot be sent as configured.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SenderError {
     /// Not a sample rate of AES67.
     #[error("{0} Hz: AES67 has 44100, 48000 and 96000 Hz")]

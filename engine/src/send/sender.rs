@@ -28,6 +28,7 @@ pub struct Transmit<'a> {
 
 /// What a sender has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SenderStats {
     /// Packets written; with two legs each is sent twice.
     pub packets: u64,

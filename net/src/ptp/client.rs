@@ -95,6 +95,7 @@ impl PtpConfig {
 
 /// Something that a user would want to know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum PtpEvent {
     /// Of the port or its clock.
     Port(PortEvent),

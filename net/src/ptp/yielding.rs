@@ -29,6 +29,7 @@ const TTL: u8 = 64;
 
 /// What a session knows.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct YieldStatus {
     /// When it was published.
     pub at: LocalTime,

@@ -56,6 +56,7 @@ pub trait MediaSink: Send + 'static {
 
 /// What a leg's socket has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LegStatus {
     /// Counts.
     pub socket: SocketStats,

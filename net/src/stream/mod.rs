@@ -96,6 +96,7 @@ fn check_address(address: Ipv4Addr) -> Result<()> {
 
 /// What a receiver knows.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ReceiverStatus {
     /// All that had come by then has been handled.
     pub at: LocalTime,

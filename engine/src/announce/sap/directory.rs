@@ -136,6 +136,7 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
 
 /// Why a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Removal {
     /// Its host has said so.
     Deleted,
@@ -157,6 +158,7 @@ impl fmt::Display for Removal {
 
 /// Something has changed. The session itself is at [`Directory::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SapEvent {
     /// A session is announced for the first time.
     Added(SessionKey),
@@ -208,6 +210,7 @@ impl fmt::Display for Crowd {
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectoryStats {
     /// Announcements and deletions that were understood.
     pub understood: u64,

@@ -129,6 +129,7 @@ fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
 
 /// Why a datagram is not read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SapError {
     /// It ends within its header.
     #[error("SAP header of {needed} bytes or more in a datagram of {available}")]

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 /// Something that is wrong with a description, though it can be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The line, from 1; for something that is missing, the line where the medium or the session
     /// begins.

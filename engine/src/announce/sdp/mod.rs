@@ -210,6 +210,7 @@ impl Description {
 
 /// A text describes no stream that can be received.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SdpError {
     /// Far longer than a description.
     #[error("{bytes} bytes: a description has at most {MAX_TEXT}")]
@@ -238,6 +239,7 @@ pub enum SdpError {
 
 /// Why one medium of a description cannot be received.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Video, data.
     #[error("the medium is {0}, not audio")]

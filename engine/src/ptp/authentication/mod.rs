@@ -255,6 +255,7 @@ impl Authentication {
 
 /// Why a file of security associations does not tell which key is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChoiceError {
     /// It is no such file.
     #[error(transparent)]

@@ -24,6 +24,7 @@ const MOST_ASSOCIATIONS: usize = 256;
 /// What is wrong with a text of security associations, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
+#[non_exhaustive]
 pub struct SaFileError {
     /// The line, from 1.
     pub line: usize,

@@ -49,6 +49,7 @@ pub enum YieldState {
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum YieldEvent {
     /// The peer's clock is better: it is followed.
     Yielded(DataSet),
@@ -86,6 +87,7 @@ pub enum Convergence {
 
 /// Whether to go ahead with the stream, and on what ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SyncOutcome {
     /// Neither known nor given up: wait on.
     Pending,

@@ -18,6 +18,7 @@ use std::fmt;
 
 /// Why a port has no clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Diagnosis {
     /// Nobody announces a clock in our domain.
     NoMaster {
@@ -94,6 +95,7 @@ pub enum Instead {
 
 /// What is wrong with a master that is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Trouble {
     /// It sends no Sync.
     NoSync,

@@ -46,6 +46,7 @@ const MAX_EVENTS: usize = 32;
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnicastEvent {
     /// The master's address.
     pub master: PeerAddress,
@@ -57,6 +58,7 @@ pub struct UnicastEvent {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnicastOutcome {
     /// It was granted for the first time, or again after it was lost.
     Granted {
