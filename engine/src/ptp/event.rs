@@ -2,7 +2,7 @@
 
 use super::bmca::DataSet;
 use super::plausibility::Fault;
-use super::state::StateChange;
+use super::state::{PortState, StateCause, StateChange};
 use super::unicast::UnicastEvent;
 use super::wire::PortIdentity;
 use crate::clock::LockTransition;
@@ -51,6 +51,14 @@ pub enum PortEvent {
     },
     /// The clock's lock state has changed.
     Lock(LockTransition),
+    /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
+    /// transition for this cause: a fault of this engine, worth a report.
+    IllegalTransition {
+        /// The state in which it stays.
+        state: PortState,
+        /// What should have changed it.
+        cause: StateCause,
+    },
 }
 
 impl fmt::Display for PortEvent {
@@ -83,6 +91,9 @@ impl fmt::Display for PortEvent {
             Self::Settled => f.write_str("the messages in the master's name no longer contradict each other"),
             Self::Trusted => f.write_str("the master's messages agree again"),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
+            Self::IllegalTransition { state, cause } => {
+                write!(f, "a fault of this program: a port that is {state} has no transition for \"{cause}\"")
+            }
         }
     }
 }

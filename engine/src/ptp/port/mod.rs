@@ -357,8 +357,10 @@ impl<L: ClockLaw> Port<L> {
     /// Changes the state as the table has it.
     fn transition(&mut self, now: LocalTime, cause: StateCause) {
         let next = state::next(self.config.slave_only, self.state, cause);
-        debug_assert!(next.is_some(), "no transition from {} by: {cause}", self.state);
-        let Some(to) = next else { return };
+        let Some(to) = next else {
+            self.events.push(PortEvent::IllegalTransition { state: self.state, cause });
+            return;
+        };
         let from = std::mem::replace(&mut self.state, to);
         self.listen_until = None;
         self.events.push(PortEvent::State(StateChange { at: now, from, to, cause }));

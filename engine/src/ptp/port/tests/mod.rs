@@ -188,6 +188,7 @@ fn names(events: &[PortEvent]) -> Vec<String> {
         PortEvent::Doubted(_) => "doubted".to_owned(),
         PortEvent::Contested(_) => "contested".to_owned(),
         PortEvent::Settled => "settled".to_owned(),
+        PortEvent::IllegalTransition { .. } => panic!("{event}"),
         PortEvent::PassedOver { master, .. } => format!("passed over {}", master.clock_identity.0[0]),
         PortEvent::Trusted => "trusted".to_owned(),
         PortEvent::Lock(transition) => format!("lock {}", transition.to),
