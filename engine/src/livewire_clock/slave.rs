@@ -12,25 +12,26 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the law judges silence: it takes three for a holdover, so that seven or eight
-/// packets in a row must be lost.
+/// Interval by which the law detects silence: holdover begins after three of them, so that seven or
+/// eight packets in a row must be lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
-/// How often the law is told that time passes.
+/// How often the law is told that time has passed.
 const ADVANCE: Nanos = Nanos::from_millis(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
-/// Another master's time is the one that is held if it is off by no more: what a locked clock may
-/// be off by.
+/// Another master's time counts as the one that is held if it differs by no more than this, the
+/// error that a locked clock may have.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
-/// It goes on as if it were the last one's if it is off by no more than what two paths of a local
-/// network differ by: some switches. Such a difference the law takes for another route.
+/// Another master's time counts as a continuation of the last one's if it differs by no more than
+/// two paths of a local network do, some switches. The law treats such a difference as another
+/// route.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
-/// A time that is more uncertain is not called locked, ns. The law judges what packets can tell;
-/// what the path's delay is presumed to be is as uncertain as packets jitter, and comes on top.
+/// The largest standard deviation of a locked clock, ns. The law knows the uncertainty of the
+/// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
 
-/// What was counted.
+/// Counts of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClockCounters {
@@ -53,7 +54,7 @@ pub enum Refusal {
     /// It is no packet of the clock.
     #[error(transparent)]
     Malformed(#[from] ClockPacketError),
-    /// It claims to be a master's whose packets come from elsewhere.
+    /// It is in the name of a master whose packets come from another address.
     #[error("{0} sends its clock from another address")]
     OtherSource(MacAddress),
 }
@@ -85,7 +86,7 @@ pub enum Refusal {
 pub struct LivewireClock {
     clock: SlaveClock,
     masters: Masters,
-    /// The one that is followed, or was last.
+    /// The master that is followed, or the last one.
     parent: Option<Master>,
     /// Whether it is silent, and since when it was last heard.
     silent: bool,
@@ -131,7 +132,7 @@ impl LivewireClock {
             self.counters.malformed += 1;
             self.newest_error = Some(error);
         })?;
-        // What passed until then is judged before it counts.
+        // Timeouts up to `now` come before the packet.
         self.handle_timeout(now);
         let mac = packet.master.mac;
         let followed = self.parent.map(|parent| parent.identity.mac);
@@ -151,7 +152,7 @@ impl LivewireClock {
         Ok(())
     }
 
-    /// Time passes.
+    /// Does whatever is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         self.advanced_at = Some(now);
         if self.contest.settle(now) {
@@ -199,7 +200,7 @@ impl LivewireClock {
         self.clock.jitter()
     }
 
-    /// What was counted.
+    /// Counts of a clock.
     #[must_use]
     pub const fn counters(&self) -> &ClockCounters {
         &self.counters
@@ -236,12 +237,12 @@ impl LivewireClock {
         self.events.pop()
     }
 
-    /// The time that is to be expected at `at`: the one that is held, also if it is of no use.
+    /// The expected time at `at`: the one that is held, even if it is not usable any more.
     fn expected(&self, at: LocalTime) -> Option<PtpTime> {
         self.clock.reading(at).map.map(|map| map.ptp_at(at))
     }
 
-    /// Looks who is to be followed.
+    /// Selects the master to be followed.
     fn select(&mut self, now: LocalTime) {
         let held = self.reading(now);
         let held = held.map.filter(|_| held.state.is_usable());
@@ -297,7 +298,8 @@ impl LivewireClock {
             return;
         }
         self.clock.observe(&pair);
-        // Nobody can ask for the delay, which is what a request without an answer tells.
+        // The delay cannot be requested: to the law that is the same as a request without an
+        // answer.
         self.clock.request_unanswered(told.at);
         self.tell_transition();
     }

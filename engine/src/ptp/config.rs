@@ -1,4 +1,4 @@
-//! What a port is told.
+//! Configuration of a port.
 
 use super::acceptable::Acceptable;
 use super::authentication::Authentication;
@@ -34,11 +34,11 @@ pub enum ServedTime {
     /// if there was none, the host's monotonic clock, whose epoch is no date.
     #[default]
     OwnClock,
-    /// This one, always.
+    /// The time of this map, always.
     Given(PtpMap),
 }
 
-/// What a port is told.
+/// Configuration of a port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PortConfig {
     /// Our own port; also seeds the random spacing of Delay_Reqs.
@@ -55,8 +55,8 @@ pub struct PortConfig {
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s: ours until a Delay_Resp tells, and what our
-    /// Delay_Resps tell.
+    /// Mean interval between Delay_Reqs, 2^n s: as slave until a Delay_Resp of the master gives
+    /// another one, as master the one that our Delay_Resps give.
     pub log_min_delay_req_interval: i8,
     /// First priority of our clock.
     pub priority_1: u8,
@@ -69,21 +69,22 @@ pub struct PortConfig {
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
     /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
-    /// without it, they serve everybody.
+    /// without it, masters are heard by multicast.
     pub unicast: Option<UnicastConfig>,
     /// Clocks that are accepted as master; messages of others are counted and ignored.
     pub accept_masters: Acceptable<ClockIdentity>,
     /// Addresses from which messages are accepted at all.
     pub accept_sources: Acceptable<PeerAddress>,
-    /// How messages are authenticated; without it, anybody's are taken. With it, only those of who
-    /// holds a key of it.
+    /// How messages are authenticated; without it, all messages are accepted, with it only those
+    /// that are signed with one of its keys.
     pub authentication: Option<Authentication>,
     /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at
-    /// which they were made, which is only as good as the sending is quick.
+    /// which they were made, which is wrong by the time that sending takes.
     pub two_step: bool,
     /// As master: the time to serve.
     pub served_time: ServedTime,
-    /// As master: what to say of [`ServedTime::Given`] and of the host's clock.
+    /// As master: the properties that are announced of [`ServedTime::Given`] and of the host's
+    /// clock.
     pub time_properties: TimeProperties,
 }
 
@@ -122,13 +123,13 @@ impl PortConfig {
         Self { quality, slave_only: true, ..Self::new(profile, identity) }
     }
 
-    /// The same in another domain.
+    /// The same configuration in another domain.
     #[must_use]
     pub fn in_domain(self, domain_number: u8) -> Self {
         Self { domain_number, ..self }
     }
 
-    /// The same, served by unicast.
+    /// The same configuration, with masters that serve by unicast.
     #[must_use]
     pub fn served_by(self, unicast: UnicastConfig) -> Self {
         Self { unicast: Some(unicast), ..self }

@@ -1,4 +1,4 @@
-//! What a port tells its user.
+//! Events of a port.
 
 use super::bmca::DataSet;
 use super::plausibility::Fault;
@@ -35,12 +35,12 @@ pub enum PortEvent {
     FlagContradicted(PortIdentity),
     /// The selected master's messages do not agree with each other, and are left out.
     Doubted(Fault),
-    /// They agree again.
+    /// The selected master's messages agree with each other again.
     Trusted,
     /// Messages in the name of the selected master contradict each other: while that lasts, only
     /// those are used that agree with the time that is held.
     Contested(PortIdentity),
-    /// They do so no more.
+    /// No more contradicting messages come in the name of the selected master.
     Settled,
     /// The clock does not lock to the master's time, and another one is preferred for a while.
     PassedOver {

@@ -1,7 +1,7 @@
 //! PTP profiles as data: what they default to and what they allow.
 //!
-//! A profile only says what *we* send and where we listen. Intervals of others are taken from the
-//! wire, whatever the profile.
+//! A profile only governs what this port sends and which domain it belongs to. Intervals of other
+//! clocks are taken from their messages, whatever the profile.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -18,7 +18,7 @@ pub struct Parameter<T> {
 /// A PTP profile (IEEE 1588-2019, clause 20.3): attributes of the port and of its clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// What people call it.
+    /// Its usual name.
     pub name: &'static str,
     /// domainNumber.
     pub domain_number: Parameter<u8>,

@@ -13,7 +13,7 @@ pub struct Finding {
     /// The line, from 1; for something that is missing, the line where the medium or the session
     /// begins.
     pub line: usize,
-    /// What it is.
+    /// The finding itself.
     pub lint: Lint,
 }
 
@@ -24,7 +24,8 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether something of the description is not received for it, which a receiver is to tell.
+    /// Whether part of the description is not received because of it, which a receiver should
+    /// report.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
         matches!(
@@ -41,7 +42,7 @@ impl Lint {
     }
 }
 
-/// The things that are found.
+/// The kinds of findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
     /// A byte order mark in front of the text.
@@ -66,7 +67,7 @@ pub enum Lint {
     Blanks,
     /// Written in another form than the standard's, and understood.
     Spelling {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// As it is understood.
         right: String,
@@ -99,7 +100,7 @@ pub enum Lint {
     Address(String),
     /// An address whose numbers have leading zeros.
     LeadingZeros {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// As it is understood.
         right: String,
@@ -163,7 +164,7 @@ pub enum Lint {
     BareTraceable,
     /// The grandmaster in lower case or with other separators.
     GrandmasterSpelling {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// The clock.
         right: ClockIdentity,
@@ -184,14 +185,14 @@ pub enum Lint {
     NoOffset,
     /// The rate of `a=mediaclk` is not the stream's.
     MediaClockRate {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// The stream's, Hz.
         rate_hz: u32,
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
-    /// `a=source-filter` of the other kind, which names senders that are not to be heard.
+    /// An exclusive `a=source-filter`, which names senders that are not to be heard.
     Exclusion,
     /// The sender that a filter names cannot send, and the filter is left out.
     NoSender(IpAddr),

@@ -1,5 +1,5 @@
-//! What no receiver can receive, whatever its host: receivers refuse it by the same function that
-//! finds it in a description.
+//! Addresses that no receiver can receive from. Receivers refuse them by the same function that
+//! reports them in a description.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};

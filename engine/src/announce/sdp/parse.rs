@@ -1,4 +1,4 @@
-//! What the lines of a description mean.
+//! Interpreting the lines of a description.
 
 use super::address::{Connection, ConnectionLine, parse_connection, parse_filter};
 use super::clock::{self, MediaClockSource, ReferenceClock};
@@ -59,7 +59,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
             None => SdpError::NoMedia { line: text.lines },
         });
     }
-    // Dante tells of the channels in the medium.
+    // Dante lists the channels in the information of the medium.
     let sections = std::iter::once(&text.session).chain(&text.media);
     let information = sections.flat_map(|section| &section.information).map(|line| line.value.to_string()).next();
     let streams = reader.join(media);
@@ -254,7 +254,7 @@ impl<'t> Reader<'t> {
         Err(refusal)
     }
 
-    /// Frames in a packet, and the most.
+    /// Frames in a packet, and the most frames in one.
     fn packet_time(&mut self, section: &Section<'t>, format: StreamFormat) -> (Option<usize>, Option<usize>) {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));

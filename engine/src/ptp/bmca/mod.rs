@@ -1,10 +1,10 @@
 //! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3): which data set is
 //! better.
 //!
-//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0. Two
-//! ways to the same grandmaster are told apart by topology, different grandmasters by their
-//! attributes. What follows for the port is decided in `state`, who is a candidate at all in
-//! `foreign_masters`.
+//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0.
+//! Different grandmasters are compared by their attributes, two paths to the same grandmaster by
+//! topology. `foreign_masters` decides which Announces are candidates, `state` what the result
+//! means for the port.
 
 mod foreign_masters;
 mod sync_senders;
@@ -26,7 +26,7 @@ pub struct DataSet {
     pub priority_2: u8,
     /// The grandmaster.
     pub grandmaster: ClockIdentity,
-    /// Boundary clocks on the way.
+    /// stepsRemoved: the number of boundary clocks on the path.
     pub steps_removed: u16,
     /// The port that announces.
     pub sender: PortIdentity,
@@ -50,7 +50,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// `Less` is better, by quality or by topology.
+    /// The outcome as an ordering: `Less` is better, by quality or by topology.
     #[must_use]
     pub const fn ordering(self) -> Ordering {
         match self {

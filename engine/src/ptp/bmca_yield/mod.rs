@@ -9,8 +9,9 @@
 //! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
 //! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
 //! are timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. The law hears of that, and presumes a path delay; if an answer ever comes, it measures.
-//! Between the two is a round trip of anything else, an echo for instance, which bounds the delay.
+//! answer. The law is told of each request without an answer, and presumes a path delay; if answers
+//! come, it measures the delay. A round trip of other packets, such as an echo, bounds the delay
+//! that is presumed.
 //!
 //! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
 //! from any other.
@@ -199,7 +200,7 @@ impl<L: ClockLaw> YieldSession<L> {
         self.events.pop()
     }
 
-    /// Whose timeline counts.
+    /// Whose time the session uses.
     #[must_use]
     pub fn state(&self) -> YieldState {
         self.state
@@ -218,20 +219,20 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first
-    /// guess. How good it is says [`YieldSession::sync_outcome`].
+    /// guess. [`YieldSession::sync_outcome`] tells how good it is.
     #[must_use]
     pub fn receiver_time_ns(&self, local: LocalTime) -> Option<i128> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
     }
 
-    /// What [`YieldSession::receiver_time_ns`] may be off by, one standard deviation: nothing where
-    /// our own clock is the timeline from the start.
+    /// Standard deviation of [`YieldSession::receiver_time_ns`]; zero if our own clock has been the
+    /// timeline from the start.
     #[must_use]
     pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
         self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
     }
 
-    /// Something went to the peer and came back within `round_trip`.
+    /// Tells of a packet that went to the peer and came back within `round_trip`.
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
@@ -239,14 +240,14 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    /// The shortest round trip to the peer that was seen: of a Sync and a Delay_Req, or one that
-    /// was told.
+    /// The shortest round trip to the peer: that of a Sync and a Delay_Req, or one of
+    /// [`YieldSession::handle_round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
     }
 
-    /// Whose clock the timeline is: the peer's grandmaster, or we.
+    /// The clock whose time is the timeline: the peer's grandmaster, or our own clock.
     #[must_use]
     pub fn clock_identity(&self) -> ClockIdentity {
         self.parent.as_ref().map_or(self.config.identity.clock_identity, |parent| parent.data.grandmaster)
@@ -329,7 +330,7 @@ impl<L: ClockLaw> YieldSession<L> {
         let last = self.last_master.replace(key(&data));
         if last.is_some_and(|last| last != key(&data)) {
             self.law.change_master(now);
-            // The address is the same.
+            // The path is the same as before: its round trip still holds.
             self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
         }
         if self.parent.is_none() {
@@ -402,7 +403,7 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    /// HomePods do not answer, but others might.
+    /// Requests are sent although HomePods do not answer, because other receivers may.
     fn request_delay(&mut self, now: LocalTime) {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
@@ -432,7 +433,7 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
-    /// the clocks are apart.
+    /// the offset of the clocks.
     fn learn_round_trip(&mut self, request: &TimestampPair) {
         let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
             return;

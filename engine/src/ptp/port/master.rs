@@ -2,8 +2,8 @@
 //!
 //! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells,
 //! what that map says of the moment at which the Sync left; a Delay_Resp what it says of the moment
-//! at which the Delay_Req came. A port that followed a grandmaster serves on where that one
-//! stopped, so that nobody sees a step; a port that never followed anybody serves the host's
+//! at which the Delay_Req came. A port that followed a grandmaster continues that grandmaster's
+//! time, so that its slaves see no step; a port that never followed anybody serves the host's
 //! monotonic clock as it is.
 //!
 //! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a
@@ -12,7 +12,8 @@
 use super::*;
 use crate::clock::PtpMap;
 
-/// No profile has shorter ones; a timer must not be due all the time, whatever is configured.
+/// The shortest interval, 2^n s, that any profile has: whatever is configured, a timer must not be
+/// due all the time.
 const SHORTEST_INTERVAL: i8 = -7;
 
 impl<L: ClockLaw> Port<L> {
@@ -38,7 +39,7 @@ impl<L: ClockLaw> Port<L> {
         self.transition(now, StateCause::BmcPassive);
     }
 
-    /// Another clock's time counts from now on.
+    /// Stops serving: from now on another clock's time is followed.
     pub(super) fn stop_serving(&mut self) {
         if !matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -55,7 +56,7 @@ impl<L: ClockLaw> Port<L> {
         self.master.open_sync = None;
     }
 
-    /// Our own time counts from now on; nothing to do when it did before.
+    /// Begins to serve our own time, unless we do so already.
     fn use_own_time(&mut self, now: LocalTime) {
         if matches!(self.state, PortState::Master | PortState::Passive) {
             return;
@@ -112,7 +113,7 @@ impl<L: ClockLaw> Port<L> {
         self.send(header, Body::Sync { origin_timestamp }, Destination::Multicast);
     }
 
-    /// Our Sync left.
+    /// Our Sync left the host: sends its Follow_Up.
     pub(super) fn sync_left(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.master.open_sync != Some(sequence_id) {
             return;
@@ -137,7 +138,7 @@ impl<L: ClockLaw> Port<L> {
             receive_timestamp: self.master.map.ptp_at(received),
             requesting_port_identity: request.source_port_identity,
         };
-        // The slave subtracts the residence times of its request, which only we have seen (IEEE
+        // The slave subtracts the residence time of its request, which only we know (IEEE
         // 1588-2019, 11.3.2).
         let header = Header {
             correction_field: request.correction_field,
@@ -148,8 +149,8 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// One interval after it was due, so that lateness does not add up; one interval from now if that
-/// is past.
+/// The next due time: one interval after the last one, so that lateness does not add up, or one
+/// interval from now if that has passed.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
     let next = due + interval;

@@ -8,7 +8,7 @@
 //! left.
 //!
 //! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
-//! of others are taken from the wire. What the timestamps mean is the [`ClockLaw`]'s business.
+//! of other clocks are taken from their messages. The [`ClockLaw`] turns timestamps into time.
 //!
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers
 //! are named by their address alone, because PTP's ports are fixed.
@@ -44,14 +44,15 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slave_state::SlaveState;
 use std::ops::RangeInclusive;
 
-/// Scale of a 32-bit draw.
+/// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
-/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept
-/// for long.
+/// Announce intervals that are accepted, 2^n s. With one beyond AES67's longest (2^4 s), a dead
+/// master would be kept for long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
-/// Where none is told: the default of AES67's media profile (AES67-2018, A.4) is twice that.
+/// Announce interval where a message has none: half the default of AES67's media profile
+/// (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
 /// A PTP port with its clock. The clock law is the engine's own unless another is given for
@@ -212,8 +213,8 @@ impl<L: ClockLaw> Port<L> {
         self.events.pop()
     }
 
-    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference
-    /// that is outranked) the time that we serve.
+    /// The clock's reading at `now`: as slave that of the clock law, as MASTER or PASSIVE the time
+    /// that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let law = self.law.reading(now);
@@ -241,7 +242,8 @@ impl<L: ClockLaw> Port<L> {
         self.slave.parent().map(|parent| &parent.data)
     }
 
-    /// What is known of the timescale of [`Port::reading`]: the master says it, or as master we do.
+    /// Properties of the timescale of [`Port::reading`]: those that the master announces, or as
+    /// master our own.
     #[must_use]
     pub fn time_properties(&self) -> Option<&TimeProperties> {
         match self.state {
@@ -280,7 +282,7 @@ impl<L: ClockLaw> Port<L> {
         false
     }
 
-    /// Whether the message comes from a holder of a key, if one is asked for.
+    /// Whether the message is signed with one of our keys, or authentication is off.
     fn is_authentic(&mut self, now: LocalTime, datagram: &[u8], message: &Message<'_>) -> bool {
         let Some(authentication) = &self.config.authentication else { return true };
         let Err(reason) = authentication.verify(datagram, message) else { return true };
@@ -292,7 +294,7 @@ impl<L: ClockLaw> Port<L> {
 
     fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // A boundary clock tells us of ourselves, or somebody pretends to.
+            // A boundary clock announces our own clock to us, or somebody forges its Announces.
             self.counters.own += 1;
             return;
         }
@@ -330,8 +332,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::AnnounceReceipt, self.listen_until);
     }
 
-    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of
-    /// the others calls for.
+    /// The state decision (IEEE 1588-2019, 9.3.3): forgets masters that are silent, and changes the
+    /// state by the best of the others.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
         self.judge_master(now);
@@ -390,12 +392,13 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// What is known of a master's Syncs. Where masters are asked, they send none before.
+/// What is known of a master's Syncs. A unicast master sends none before it is asked, so that none
+/// are demanded of it.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }
 
-/// The interval that an Announce tells, if that is one to believe.
+/// The announce interval of the header, if it is accepted.
 fn announce_interval(header: &Header) -> Option<Nanos> {
     let log2 = header.log_message_interval;
     ANNOUNCE_INTERVALS.contains(&log2).then(|| Nanos::from_log2_secs(log2))

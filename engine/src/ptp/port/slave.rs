@@ -1,8 +1,8 @@
 //! The port as slave: following a master.
 //!
 //! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law.
-//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. The law hears of another
-//! master and of requests that were in vain, and nothing else of what happens here.
+//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. Apart from the pairs, the
+//! law is told of changes of the master and of requests without an answer.
 
 use super::slave_state::key;
 use super::*;
@@ -10,7 +10,8 @@ use crate::clock::{LockCause, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::plausibility::Fault;
 
-/// Delay_Reqs without an answer, after which the user is told, and hybrid mode is given up.
+/// Unanswered Delay_Reqs in a row after which an event is told, and hybrid mode falls back to
+/// multicast.
 const UNANSWERED_LIMIT: u32 = 4;
 /// Sync intervals that are believed, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
@@ -49,8 +50,7 @@ impl<L: ClockLaw> Port<L> {
         self.slave.drop_parent()
     }
 
-    /// Nobody is left to be followed, and we do not serve. The clock goes on, into holdover and out
-    /// of it.
+    /// Leaves the slave states because no master is left. The clock goes on, in holdover at first.
     pub(super) fn lose_master(&mut self, now: LocalTime) {
         if self.stop_following(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
@@ -67,7 +67,7 @@ impl<L: ClockLaw> Port<L> {
         true
     }
 
-    /// Tells what is odd with the master, once.
+    /// Tells each finding about the master once.
     pub(super) fn tell_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.slave.parent else { return };
         if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
@@ -95,8 +95,8 @@ impl<L: ClockLaw> Port<L> {
         self.drain_law();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the law vouches for the time, and SLAVE becomes UNCALIBRATED
-    /// when it no longer does.
+    /// UNCALIBRATED becomes SLAVE when the law calls the time usable, and SLAVE becomes
+    /// UNCALIBRATED when it no longer does.
     fn calibrate(&mut self, now: LocalTime) {
         let usable = self.law.reading(now).state.is_usable();
         match self.state {
@@ -125,7 +125,7 @@ impl<L: ClockLaw> Port<L> {
             self.law.request_unanswered(now);
             self.count_unanswered(now);
         } else if self.slave.delay.is_unstamped() {
-            // To the law it is the same: the delay cannot be measured.
+            // To the law this is the same as no answer: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
             self.slave.unstamped = self.slave.unstamped.saturating_add(1);
             self.law.request_unanswered(now);
@@ -164,15 +164,15 @@ impl<L: ClockLaw> Port<L> {
     }
 
     /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do
-    /// not ask in chorus.
+    /// not all ask at the same time.
     pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
         let wait = Nanos::from_secs_f64(2.0 * share * self.slave.delay_interval.as_secs_f64());
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Whether a step was one, an answer tells: so it is asked for within a Sync interval,
-    /// uniformly for the same reason.
+    /// Asks for the delay within a Sync interval, because the answer shows whether an apparent step
+    /// was real; the time is uniformly distributed, as in [`Port::schedule_delay_request`].
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {
             let wait = Nanos::from_secs_f64(self.draw() * self.slave.sync_interval.as_secs_f64());

@@ -15,7 +15,7 @@ use crate::units::{LocalTime, Nanos};
 /// Delay_Req intervals that are believed, 2^n s.
 const DELAY_REQ_INTERVALS: (i8, i8) = (-7, 5);
 
-/// A master is another one if its port or its grandmaster is.
+/// What identifies a master: its port and its grandmaster.
 pub(super) type MasterKey = (PortIdentity, ClockIdentity);
 
 pub(super) fn key(master: &Candidate) -> MasterKey {
@@ -31,34 +31,35 @@ pub(super) struct SlaveState {
     pub(super) heard: bool,
     /// When it was selected.
     pub(super) since: LocalTime,
-    /// When the clock was locked last, to whomever.
+    /// When the clock was locked last, to any master.
     pub(super) locked_at: Option<LocalTime>,
     pub(super) sync: SyncExchange,
     pub(super) delay: DelayExchange,
     pub(super) claims: Claims,
-    /// When the request left whose answer was used last.
+    /// When the last request left whose answer was used.
     pub(super) answer_used: Option<LocalTime>,
-    /// How long the exchange took that is observed next.
+    /// Round trip of the exchange that the law is given next.
     pub(super) longest: Option<Nanos>,
-    /// When its last Sync was received, whatever it told.
+    /// When its last Sync was received, usable or not.
     pub(super) sync_heard: Option<LocalTime>,
     pub(super) plausibility: Plausibility,
-    /// The fault that the user knows of.
+    /// The fault that was told last, while it lasts.
     pub(super) fault: Option<Fault>,
-    /// Whether the user knows of Follow_Ups that contradict their flag.
+    /// Whether Follow_Ups that contradict the twoStepFlag were told of.
     pub(super) contradiction: bool,
     pub(super) intervals: SyncIntervals,
     pub(super) delay_interval: Nanos,
     pub(super) sync_interval: Nanos,
-    /// As [`SlaveState::sync_interval`], by the wire alone.
+    /// The Sync interval as measured, without the one that the messages give.
     pub(super) claim_interval: Nanos,
-    /// Both, when the clock was not locked last.
+    /// Lower bounds of `sync_interval` and `claim_interval`: their values when the clock was last
+    /// not locked.
     pub(super) shortest: (Nanos, Nanos),
     /// Delay_Reqs in a row that the parent did not answer.
     pub(super) unanswered: u32,
-    /// Delay_Reqs in a row that it answered, and of which nobody told when they left.
+    /// Delay_Reqs in a row that it answered, but whose time of sending is not known.
     pub(super) unstamped: u32,
-    /// Whether the parent's address was given up for multicast.
+    /// Whether Delay_Reqs go by multicast because the parent did not answer by unicast.
     pub(super) fell_back: bool,
 }
 
@@ -94,7 +95,7 @@ impl SlaveState {
         self.parent.as_ref()
     }
 
-    /// Forgets what was open with the parent; false if there was none.
+    /// Forgets the parent, and all that is open with it; returns it.
     pub(super) fn drop_parent(&mut self) -> Option<Candidate> {
         self.sync = SyncExchange::default();
         self.delay.abandon();

@@ -1,8 +1,8 @@
 //! The port as slave: from the messages of the master to the timestamps that the law gets.
 //!
 //! Model: while a time is held, timestamps that agree with it are used at once. Those that
-//! contradict it are held back for an interval: if others claim the same [place](super::claims),
-//! they are a stranger's, or nobody's; else they are the master's, whose time may have stepped.
+//! contradict it are held back for an interval: if others [compete](super::claims) with them, they
+//! are not used; otherwise they are the master's, whose time may have stepped.
 
 use super::slave::SYNC_INTERVALS;
 use super::*;
@@ -11,7 +11,7 @@ use crate::ptp::claims;
 use crate::ptp::delay_exchange::Answered;
 
 impl<L: ClockLaw> Port<L> {
-    /// Sync, Follow_Up and Delay_Resp count only from the selected master.
+    /// Takes Sync, Follow_Up and Delay_Resp, which count only if the selected master sent them.
     pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
         if !timing {
@@ -27,8 +27,8 @@ impl<L: ClockLaw> Port<L> {
             }
             return;
         }
-        // Two addresses claim one identity: the one counts where the master announces itself and
-        // sends its time.
+        // Two addresses use one clock identity: the address counts from which the master's
+        // Announces and Syncs come.
         let pursued = self.slave.parent().filter(|parent| parent.address != source);
         if pursued.is_some_and(|of| evidence(&self.senders, false, now, of) == Evidence::Sends) {
             self.counters.other_source += 1;
@@ -36,7 +36,7 @@ impl<L: ClockLaw> Port<L> {
         }
         let admitted = self.slave.plausibility.admits_correction(header.correction_field);
         self.counters.implausible += u64::from(!admitted);
-        // An answer is one, also if it is of no use.
+        // Any Delay_Resp counts as an answer, even an implausible one.
         if admitted || matches!(body, Body::DelayResp { .. }) {
             self.take_timestamps(now, source, header, body, admitted);
         }
@@ -89,7 +89,7 @@ impl<L: ClockLaw> Port<L> {
         self.law.reading(now).state.is_usable()
     }
 
-    /// There is a sign that somebody else sends in the master's name.
+    /// Notes a sign that somebody else sends in the master's name.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
@@ -103,13 +103,13 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::Claims, self.slave.claims.due());
     }
 
-    /// What was held back is judged now.
+    /// Judges the timestamps that were held back.
     pub(super) fn judge_claims(&mut self, now: LocalTime) {
         self.judge_syncs(now);
         self.judge_answers(now);
         if self.slave.claims.settle(now) {
             self.law.contest(now, false);
-            // What was told meanwhile may have been a stranger's.
+            // An interval that was given meanwhile may have been forged.
             self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
             self.events.push(PortEvent::Settled);
@@ -118,7 +118,7 @@ impl<L: ClockLaw> Port<L> {
         self.tell_findings(now);
     }
 
-    /// A Sync has come, or its Follow_Up: what they make, and what else they may make.
+    /// Takes the expected timestamps of a Sync (`pair`), and then the alternatives.
     fn take_syncs(&mut self, now: LocalTime, pair: Option<TimestampPair>) {
         if self.slave.claims.due().is_some_and(|due| due <= now) {
             self.judge_claims(now);
@@ -138,8 +138,8 @@ impl<L: ClockLaw> Port<L> {
         let agreement = self.law.agreement(&pair);
         let is_contested = self.slave.claims.is_contested();
         let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
-        // Those that contradict the held time by more are held back anyway, and may be the master's
-        // own that have waited while this host stood still.
+        // Larger contradictions are held back in any case. They may be the master's own, received
+        // late because this host stood still.
         let counts = match agreement {
             Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
             Some(_) => true,
@@ -151,14 +151,14 @@ impl<L: ClockLaw> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // Less than that the law has to hear at once, so that it is not locked to a time that
-            // runs away.
+            // The law is given smaller contradictions at once, so that it does not stay locked to a
+            // time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
 
-    /// What is not to be expected is used if it agrees, and nothing else does.
+    /// An alternative is used if it agrees with the held time and nothing else does.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
         let interval = self.slave.claim_interval;
         if self.slave.claims.is_contested() {
@@ -203,8 +203,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Without a time to compare with, nobody can say whose the Syncs are, unless all tell one
-    /// time.
+    /// Without a held time the Syncs are used only if they agree with each other, because nothing
+    /// else tells which are the master's.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -214,7 +214,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Answers have come, or it is known when the request left.
+    /// Takes the answers that are complete: they have come, and the time at which the request left
+    /// is known.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
@@ -222,7 +223,7 @@ impl<L: ClockLaw> Port<L> {
             }
             match self.law.agreement(&answer.pair) {
                 _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
-                // As for Syncs.
+                // As for Syncs in `take_syncs`.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -266,15 +267,14 @@ impl<L: ClockLaw> Port<L> {
         self.slave.learn_delay_interval(log2);
     }
 
-    /// Learns how often Syncs come. A stranger can make it look more often, not more seldom; so
-    /// while the clock is locked, or somebody sends in the name of the master, it is no shorter
-    /// than before.
+    /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
+    /// shorter while the clock is locked or somebody sends in the master's name.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,
             log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
         };
-        // A host's clock that stands still measures nothing.
+        // The measured interval is bounded, because a host clock that stands still measures zero.
         let (least, most) = (Nanos::from_log2_secs(SYNC_INTERVALS.0), Nanos::from_log2_secs(SYNC_INTERVALS.1));
         let slave = &mut self.slave;
         let interval = slave.intervals.interval(told).clamp(least, most);
@@ -287,7 +287,7 @@ impl<L: ClockLaw> Port<L> {
         self.law.set_sync_interval(self.slave.sync_interval);
     }
 
-    /// The law gets what agrees with the rest.
+    /// Gives the law timestamps that are plausible.
     fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
         let agreement = self.law.agreement(pair);
         if matches!(agreement, Some(Agreement::Agrees(_))) {
@@ -316,7 +316,7 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// That pair which agrees best with the time that is held.
+/// The pair that agrees best with the time that is held.
 fn nearest<L: ClockLaw>(law: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
     let off = |pair: TimestampPair| match law.agreement(&pair) {
         Some(Agreement::Agrees(off)) => Some((off, pair)),

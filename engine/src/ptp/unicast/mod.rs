@@ -1,12 +1,12 @@
-//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): what masters send only to those who ask,
-//! for as long as they have granted.
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): asking masters for messages that they
+//! grant for a limited time.
 //!
 //! Model: a table of masters. All of them are asked for Announces, so that the best master clock
 //! algorithm can choose; the chosen one is asked for Syncs and Delay_Resps, too. A grant is renewed
 //! when three quarters of its duration are over. A request without an answer is repeated after 1 s,
-//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. What was
-//! granted and does not come is asked for anew: the master has started anew, and knows nothing of
-//! its grants.
+//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. If
+//! granted messages stop, they are requested again: the master has restarted, and does not know its
+//! grants any more.
 //!
 //! Contract (sans-IO): the port asks `Negotiation::poll_signal` for what is to be sent after
 //! every call, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
@@ -26,20 +26,21 @@ use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is repeated the first time, and the longest, 2^n times that, where no
-/// answer comes and where the answer is no.
+/// Time until a request is first repeated. It doubles each time, up to 2^n times, with one limit
+/// for requests without an answer and one for those that were denied.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
-/// Requests without an answer that are worth a word.
+/// Unanswered requests after which an event is told.
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
 const RENEWAL: (i64, i64) = (3, 4);
-/// Intervals of silence after which a grant is void, and a second more. For Announces it is the
-/// announce receipt timeout. Delay_Reqs are spaced at random, and lost now and then.
+/// Intervals of silence, plus one second, after which a grant counts as lost; by service. For
+/// Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and lost now and
+/// then.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// Intervals that are believed, 2^n s.
+/// Intervals that are accepted, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 32;
@@ -120,11 +121,11 @@ struct Grant {
 struct Contract {
     service: Service,
     wanted: bool,
-    /// When to ask, or ask again.
+    /// When to send the next request.
     next: LocalTime,
     /// Requests since the last answer.
     requests: u32,
-    /// Answers in a row that were no.
+    /// Denials in a row.
     denials: u32,
     grant: Option<Grant>,
 }
@@ -159,7 +160,7 @@ struct Master {
 #[derive(Clone, Debug)]
 pub(super) struct Negotiation {
     duration_s: u32,
-    /// 2^n s, by service.
+    /// Intervals that are requested, 2^n s, by service.
     log_intervals: [i8; 3],
     masters: Vec<Master>,
     signals: VecDeque<Signal>,
@@ -279,12 +280,12 @@ impl Negotiation {
                 }
                 None
             }
-            // What others ask of masters, and the answer to what we have cancelled.
+            // A request of another slave, or the answer to our cancellation: nothing to do.
             UnicastTlv::Request { .. } | UnicastTlv::AcknowledgeCancel(_) => None,
         }
     }
 
-    /// Ends what is over, and asks for what is wanted.
+    /// Ends grants that are over, and sends the requests that are due.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) {
         let (duration_s, log_intervals) = (self.duration_s, self.log_intervals);
         let Self { masters, signals, events, .. } = self;
@@ -336,7 +337,7 @@ impl Negotiation {
     }
 }
 
-/// What a grant is to a contract.
+/// What a grant means for the negotiation of its service.
 enum Granted {
     Anew,
     Renewed,
@@ -363,7 +364,8 @@ impl Contract {
     }
 }
 
-/// Bounded by who drains: every call queues one message for each master, at most.
+/// The queue is bounded: each call queues at most one message for each master, and none if nobody
+/// drains it.
 fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
     if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
         signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });

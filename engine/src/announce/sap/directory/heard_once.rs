@@ -1,32 +1,32 @@
-//! Announcements that were heard once, known by their fingerprints: whoever was pushed out before
-//! its second announcement is confirmed when that comes.
+//! Announcements that were heard once, known by their fingerprints: a session that was pushed out
+//! before its second announcement is confirmed when that comes.
 
 use crate::units::{LocalTime, Nanos};
 use std::net::IpAddr;
 use std::ops::Range;
 
-/// What is announced again after this long is no copy of the same announcement on another group.
+/// An announcement that is repeated after this time is no copy of the first one on another group.
 pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
 /// Announcements that are known to have been heard once: 384 KiB; a flood of a thousand a second
 /// takes a quarter of a minute to fill it.
 const FINGERPRINTS: usize = 1 << 14;
-/// Places that a fingerprint may have, of which the one that was heard first gives way: with 3000
-/// newer ones, one is lost in a hundred million.
+/// Number of slots that a fingerprint may be stored in; the oldest entry of these is replaced. With
+/// 3000 newer fingerprints, one in a hundred million is lost.
 const PLACES: usize = 16;
-/// What was heard longer ago is not confirmed by being heard again: the longest interval of those
-/// in use, ten minutes by VLC.
+/// A second announcement confirms a session only within this time: the longest interval in use, ten
+/// minutes by VLC.
 const REMEMBERED: Nanos = Nanos::from_secs(600);
 
 /// Announcements that were heard once, whether there was room for them or not.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeardOnce {
-    /// By their fingerprints, each in one of its own places; empty until there is need.
+    /// Fingerprints, each in one of its slots; empty until the first one is stored.
     heard: Vec<Option<(u64, LocalTime)>>,
 }
 
 impl HeardOnce {
-    /// FNV-1a of the announcer and its text. It need not withstand forgery: who forges an
-    /// announcement can send it twice as well.
+    /// FNV-1a of the announcer and its text. It need not resist forgery: whoever can forge an
+    /// announcement can send it twice.
     pub(super) fn fingerprint(from: IpAddr, text: &[u8]) -> u64 {
         let octets = match from {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -36,10 +36,10 @@ impl HeardOnce {
         bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
     }
 
-    /// It was heard at that time, and there was no room for it, or is none any more.
+    /// Notes an announcement that was heard at `at`, but for which there is no room.
     pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
         self.heard.resize(FINGERPRINTS, None);
-        // A copy of the same announcement is not heard later for that.
+        // A copy of the same announcement does not count as a later one.
         let at = self.find(fingerprint).filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at);
         let places = self.heard.get_mut(places(fingerprint)).unwrap_or_default();
         let is_its = |slot: &Option<(u64, LocalTime)>| slot.is_some_and(|(other, _)| other == fingerprint);

@@ -1,20 +1,21 @@
-//! Who makes room for a new session when there is none.
+//! Which session is removed for a new one when the directory is full.
 //!
 //! In this order:
-//! 1. a session that was announced only once, the oldest of the address that has most of them; up
-//!    to [`FEW`] of an address count as few, so that a device with some streams is not the one
-//!    that has most where a flood comes from ever other addresses;
-//! 2. if all are confirmed, the newest of the address that has most, if those are more than
+//! 1. a session that was announced only once: the oldest one of the address that has most of these.
+//!    Addresses with up to [`FEW`] count as equal, so that a device with several streams is not the
+//!    one with most when a flood comes from ever-changing addresses;
+//! 2. if all are confirmed, the newest session of the address that has most, if it has more than
 //!    [`GUARANTEED`];
-//! 3. nobody: the new one is refused.
+//! 3. otherwise none: the new session is refused.
 //!
-//! So one address pushes out nothing of another but what was heard once, and, with a flood of its
-//! own, its own before that. What was pushed out before it was heard again is known by its
-//! fingerprint, and is confirmed when it comes again.
+//! So one address can only push out sessions of another that were heard once, and a flood pushes
+//! out its own first. A session that was pushed out before its second announcement is known by its
+//! fingerprint, and is confirmed when that comes.
 //!
-//! Breakdown point: whoever forges ever new source addresses, announces each session twice, and has
-//! [`MAX_SESSIONS`] of them confirmed before an honest one is, keeps that one out; accepted source
-//! addresses keep such a flood out. One that was confirmed before stays.
+//! Breakdown point: an attacker who forges ever-changing source addresses, announces each session
+//! twice, and has [`MAX_SESSIONS`] of them confirmed before an honest session is, keeps that
+//! session out. A list of accepted source addresses keeps such a flood out. Sessions that were
+//! confirmed before it stay.
 
 use super::heard_once::HeardOnce;
 use super::{Crowd, Directory, Entry, MAX_SESSIONS, Removal, SapError, SapEvent, SessionKey};
@@ -22,18 +23,18 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Confirmed sessions of one address that nobody pushes out: more than a device of the field has,
-/// and as many as four such addresses fill the room with.
+/// Confirmed sessions of one address that are never pushed out: more than any device in use has,
+/// and a quarter of the directory.
 pub(super) const GUARANTEED: usize = MAX_SESSIONS / 4;
-/// Sessions of an address that are few: a device of 64 channels in streams of 8 has 8, and may
-/// announce each by two groups of its own.
+/// Up to this many unconfirmed sessions, addresses count as equal: a device of 64 channels in
+/// streams of 8 has 8, and may announce each on two groups.
 const FEW: usize = 16;
 
 impl Directory {
     /// Makes room for a session.
     ///
     /// # Errors
-    /// If nobody makes room.
+    /// If no session may be removed.
     pub(super) fn make_room(&mut self) -> Result<(), SapError> {
         if self.sessions.len() < MAX_SESSIONS {
             return Ok(());
