@@ -39,6 +39,19 @@ pub enum ServedTime {
 }
 
 /// Configuration of a port.
+///
+/// ```
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+/// use engine::ptp::{Acceptable, PortConfig, Profile};
+/// let identity = PortIdentity { clock_identity: ClockIdentity([2; 8]), port_number: 1 };
+/// let master = ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1]);
+/// // Follows one master of domain 4, and never serves time.
+/// let config = PortConfig {
+///     accept_masters: Acceptable::new(&[master]).unwrap(),
+///     ..PortConfig::slave_only(&Profile::AES67_MEDIA, identity).in_domain(4)
+/// };
+/// assert_eq!((config.domain_number, config.quality.clock_class), (4, 255));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PortConfig {
     /// Our own port; also seeds the random spacing of Delay_Reqs.

@@ -14,10 +14,10 @@
 //! Assumptions: finite samples.
 
 use super::Resampler;
-use super::polyphase::bank::Bank;
+use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{centre, table};
 use super::polyphase::kernel::Kernel;
-use super::polyphase::walk::{ONE, Walk};
+use super::polyphase::phase::{ONE, PhaseAccumulator};
 use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
@@ -29,7 +29,7 @@ const LONG_FROM: f64 = 1.5;
 /// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
 /// level II, which are 1000 ppm off.
 const MAX_RELATIVE_STEP: f64 = 1.002;
-/// Nominal steps that are served: no two rates of audio are further apart.
+/// Range of nominal steps: no two audio rates differ by more.
 const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 
 /// A [`SincResampler`] could not be made.
@@ -48,21 +48,33 @@ pub struct SincResamplerError {
 }
 
 /// Windowed-sinc resampler for any step near a nominal one.
+///
+/// ```
+/// use engine::resample::{Resampler, SincResampler};
+/// // A stream of 48 kHz on a card of 44.1 kHz.
+/// let step = 48_000.0 / 44_100.0;
+/// let mut resampler = SincResampler::new(2, 441, step)?;
+/// let needed = resampler.prepare(441, step);
+/// let (input, mut output) = (vec![0.0; needed * 2], vec![1.0; 441 * 2]);
+/// resampler.process(&input, &mut output);
+/// assert!(output.iter().all(|sample| *sample == 0.0));
+/// # Ok::<(), engine::resample::SincResamplerError>(())
+/// ```
 pub struct SincResampler {
-    bank: Taps,
+    convolver: Taps,
     kernel: Kernel,
     channels: usize,
     max_frames: usize,
     nominal_step: f64,
-    walk: Walk,
+    phase: PhaseAccumulator,
     next_deviation: i64,
     frames: usize,
     needed: usize,
 }
 
 enum Taps {
-    Short(Bank<f32, TAPS>),
-    Long(Bank<f32, LONG_TAPS>),
+    Short(Convolver<f32, TAPS>),
+    Long(Convolver<f32, LONG_TAPS>),
 }
 
 impl SincResampler {
@@ -90,21 +102,21 @@ impl SincResampler {
         }
         let max_needed = (max_frames as f64 * nominal_step * MAX_RELATIVE_STEP) as usize + 2;
         let cutoff = (1.0 / nominal_step).min(1.0);
-        let bank = if nominal_step > LONG_FROM {
-            Taps::Long(Bank::new(channels, max_needed, table(cutoff).into()))
+        let convolver = if nominal_step > LONG_FROM {
+            Taps::Long(Convolver::new(channels, max_needed, table(cutoff).into()))
         } else {
-            Taps::Short(Bank::new(channels, max_needed, table(cutoff).into()))
+            Taps::Short(Convolver::new(channels, max_needed, table(cutoff).into()))
         };
         let deviation = deviation(nominal_step);
         // The history's second frame: the first output frame then needs exactly one input frame.
-        let walk = Walk { window: 1, fraction: 0, deviation, increment: 0 };
+        let phase = PhaseAccumulator { window: 1, fraction: 0, deviation, increment: 0 };
         Ok(Self {
-            bank,
+            convolver,
             kernel,
             channels,
             max_frames,
             nominal_step,
-            walk,
+            phase,
             next_deviation: deviation,
             frames: 0,
             needed: 0,
@@ -112,7 +124,7 @@ impl SincResampler {
     }
 
     fn taps(&self) -> usize {
-        match self.bank {
+        match self.convolver {
             Taps::Short(_) => TAPS,
             Taps::Long(_) => LONG_TAPS,
         }
@@ -139,12 +151,12 @@ impl Resampler for SincResampler {
             let (least, most) = (self.nominal_step / MAX_RELATIVE_STEP, self.nominal_step * MAX_RELATIVE_STEP);
             deviation(step_end.clamp(least, most))
         } else {
-            self.walk.deviation
+            self.phase.deviation
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.walk.increment = (self.next_deviation - self.walk.deviation) / self.frames as i64;
-        self.needed = self.walk.last_window(self.frames);
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.needed = self.phase.last_window(self.frames);
         self.needed
     }
 
@@ -156,11 +168,11 @@ impl Resampler for SincResampler {
             output.fill(0.0);
             return;
         }
-        let walk = match &mut self.bank {
-            Taps::Short(bank) => bank.process(self.kernel, self.walk, input, output),
-            Taps::Long(bank) => bank.process(self.kernel, self.walk, input, output),
+        let phase = match &mut self.convolver {
+            Taps::Short(convolver) => convolver.process(self.kernel, self.phase, input, output),
+            Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
-        self.walk = Walk { window: walk.window - self.needed, deviation: self.next_deviation, ..walk };
+        self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
         // A second block unannounced is a mistake of the caller's too.
         (self.frames, self.needed) = (0, 0);
     }
@@ -168,8 +180,8 @@ impl Resampler for SincResampler {
     fn lead_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.
-        let whole = self.taps() as f64 - (self.walk.window + centre(self.taps())) as f64;
-        whole - self.walk.fraction as f64 / ONE as f64
+        let whole = self.taps() as f64 - (self.phase.window + centre(self.taps())) as f64;
+        whole - self.phase.fraction as f64 / ONE as f64
     }
 }
 

@@ -11,8 +11,8 @@ pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 pub use crate::units::MAX_CHANNELS;
 
-/// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory
-/// is made by it.
+/// The sample rates that anybody sends, Hz. A rate that is read from a text must be within these,
+/// because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// The format of a stream: `a=rtpmap` of its SDP.

@@ -152,14 +152,14 @@ impl Run {
             return Arrival::Duplicate;
         }
         self.received |= bit;
-        // May be older than the first one that came.
+        // The packet may be older than the first one that was received.
         self.span = self.span.max(u64::from(behind) + 1);
         Arrival::Reordered
     }
 }
 
 impl SequenceTracker {
-    /// Counts a packet, and says what it is.
+    /// Counts a packet, and returns what its number says about it.
     pub fn insert(&mut self, sequence: SequenceNumber) -> Arrival {
         let Some(run) = &mut self.run else {
             self.run = Some(Run::starting_at(sequence));
@@ -177,8 +177,8 @@ impl SequenceTracker {
         arrival
     }
 
-    /// Counts a packet of which it is known from elsewhere that the source has gone on, and that it
-    /// is so many packets `ahead` of the newest one: a gap of any length, and no restart.
+    /// Counts a packet that is known from other evidence to continue the source, `ahead` packets
+    /// after the newest one: a gap of any length, and no restart.
     ///
     /// ```
     /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};

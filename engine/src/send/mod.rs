@@ -20,7 +20,7 @@ mod packetizer;
 mod sender;
 
 pub use config::{Dither, SenderConfig, SenderError};
-pub use lateness::Lateness;
+pub use lateness::LatenessHistogram;
 pub use pacing::{MediaTimeline, Pacer};
 pub use packetizer::{Packetizer, Source};
 pub use sender::{Sender, SenderStats, Transmit};

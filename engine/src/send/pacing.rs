@@ -68,6 +68,20 @@ struct Followed {
 /// Says when the packets of a stream leave. Packets begin at whole multiples of their length since
 /// PTP's epoch, so that a sender that is started anew, or a second one, cuts the timeline in the
 /// same places.
+///
+/// ```
+/// use engine::clock::{ClockMap, PtpMap};
+/// use engine::send::Pacer;
+/// use engine::{Frames, LocalTime, Nanos, PtpTime, SampleRate};
+/// let mut pacer = Pacer::new(SampleRate::HZ_48000, 48, Nanos::ZERO);
+/// assert_eq!(pacer.due(), None, "it knows no time yet");
+/// // PTP time is 10.0 s when the host's clock shows 5 s.
+/// let now = LocalTime::from_nanos(5_000_000_000);
+/// let map = PtpMap::new(now, PtpTime::from_timestamp(10, 0), ClockMap::default());
+/// pacer.set_clock(now, &map, 0);
+/// assert_eq!(pacer.next(), Frames::new(480_000));
+/// assert_eq!(pacer.due(), Some(now + Nanos::from_millis(1)), "when its last frame is over");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pacer {
     timeline: MediaTimeline,

@@ -37,6 +37,20 @@ impl<F: FnMut(Frames, &mut [f32])> Source for F {
 }
 
 /// Writes the packets of one stream.
+///
+/// ```
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::rtp::wire::RtpPacket;
+/// use engine::send::{Packetizer, SenderConfig};
+/// use engine::{Frames, SampleRate};
+/// let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 1)?;
+/// let mut packetizer = Packetizer::new(&SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 1))?;
+/// let datagram = packetizer.packetize(Frames::new(4800), false, &mut |_: Frames, out: &mut [f32]| out.fill(0.5));
+/// let packet = RtpPacket::parse(datagram)?;
+/// assert_eq!(packet.header.timestamp.get(), 4800);
+/// assert_eq!(packet.payload[..2], [0x40, 0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Packetizer {
     format: StreamFormat,

@@ -6,7 +6,7 @@
 //! it is when the caller is behind.
 
 use super::config::{SenderConfig, SenderError};
-use super::lateness::Lateness;
+use super::lateness::LatenessHistogram;
 use super::pacing::Pacer;
 use super::packetizer::{Packetizer, Source};
 use crate::clock::Reference;
@@ -41,7 +41,7 @@ pub struct SenderStats {
     /// Copies that nobody has polled before the next packet was written.
     pub unsent: u64,
     /// How late packets were written.
-    pub lateness: Lateness,
+    pub lateness: LatenessHistogram,
 }
 
 /// Sends one stream.

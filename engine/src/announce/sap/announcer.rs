@@ -27,6 +27,15 @@ const FNV: (u32, u32) = (0x811C_9DC5, 0x0100_0193);
 const MAX_QUEUED: usize = 16;
 
 /// Configuration of an announcer.
+///
+/// ```
+/// use engine::Nanos;
+/// use engine::announce::sap::{AnnouncerConfig, GROUPS, PORT};
+/// let plain = AnnouncerConfig::new([192, 0, 2, 1].into(), 7);
+/// assert_eq!(plain.destinations, [(GROUPS[0], PORT).into()]);
+/// let often = AnnouncerConfig { minimum_interval: Nanos::from_secs(10), ..plain };
+/// # let _ = often;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncerConfig {
     /// Our own address.

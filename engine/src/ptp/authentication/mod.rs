@@ -60,6 +60,13 @@ impl IntegrityAlgorithm {
 /// A key that ports share.
 ///
 /// Its `Debug` form does not show the secret.
+///
+/// ```
+/// use engine::ptp::authentication::{IntegrityAlgorithm, Key};
+/// let key = Key::new(7, IntegrityAlgorithm::HmacSha256, b"between us").unwrap();
+/// assert_eq!(key.id(), 7);
+/// assert!(Key::new(0, IntegrityAlgorithm::HmacSha256, b"between us").is_none(), "0 names no key");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     id: u32,
@@ -110,6 +117,14 @@ impl fmt::Debug for Key {
 }
 
 /// A security association: the keys and the coverage that ports have agreed on.
+///
+/// ```
+/// use engine::ptp::authentication::{IntegrityAlgorithm, Key, SecurityAssociation};
+/// let key = |id| Key::new(id, IntegrityAlgorithm::HmacSha256Truncated, b"between us").unwrap();
+/// let association = SecurityAssociation::new(1, true, &[key(7), key(8)]).unwrap();
+/// assert_eq!(association.keys().count(), 2);
+/// assert!(SecurityAssociation::new(1, true, &[key(7), key(7)]).is_none(), "two keys with one id");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecurityAssociation {
     spp: u8,

@@ -8,6 +8,15 @@ use crate::ptp::wire::{ClockQuality, PortIdentity};
 use std::fmt;
 
 /// Configuration of a session.
+///
+/// ```
+/// use engine::ptp::bmca_yield::YieldConfig;
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+/// let identity = PortIdentity { clock_identity: ClockIdentity([2; 8]), port_number: 1 };
+/// let config = YieldConfig::new(identity, [192, 0, 2, 9].into());
+/// // A HomePod's priority1 is 248, and the lower one is better.
+/// assert_eq!((config.priority_1, config.quality.clock_class), (250, 248));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct YieldConfig {
     /// Our own port.

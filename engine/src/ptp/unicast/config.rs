@@ -42,6 +42,13 @@ impl UnicastMasters {
 }
 
 /// Configuration of unicast negotiation. The intervals that are asked for are those of the port.
+///
+/// ```
+/// use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
+/// let masters = UnicastMasters::new(&[[192, 0, 2, 1].into(), [192, 0, 2, 2].into()]).unwrap();
+/// let config = UnicastConfig { duration_s: 60, ..UnicastConfig::new(masters) };
+/// assert!(UnicastConfig::DURATIONS_S.contains(&config.duration_s));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnicastConfig {
     /// The masters that are asked; messages of others are counted and ignored.

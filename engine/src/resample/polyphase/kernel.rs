@@ -23,7 +23,7 @@ use super::real::Real;
 use fearless_simd::Level;
 use fearless_simd::prelude::*;
 
-/// Parts in which the accumulators of a sum are added up.
+/// Number of blocks that the accumulators of a sum are divided into.
 const QUARTERS: usize = 4;
 
 /// The instruction set that samples are computed with. In single precision it changes the speed,
@@ -131,7 +131,7 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     results
 }
 
-/// Adds up the accumulators of all channels of a frame: halves onto each other.
+/// Sums the accumulators of all channels of a frame, pairwise in a fixed order.
 #[inline(always)]
 fn add_up<S: Simd, T: Real, const CHANNELS: usize>(
     simd: S,

@@ -5,11 +5,11 @@ use fearless_simd::{f32x4, f64x2};
 
 /// A precision to compute in.
 pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
-    /// A register full.
+    /// A vector register.
     type Register<S: Simd>: SimdBase<S, Element = Self>;
-    /// A quarter of a sum's accumulators: 16 bytes.
+    /// A quarter of the accumulators of a sum: 16 bytes.
     type Block<S: Simd>: SimdBase<S, Element = Self>;
-    /// Accumulators of a sum: 64 bytes full, the largest register.
+    /// Number of accumulators of a sum: those in 64 bytes, the largest register.
     const LANES: usize;
     const ZERO: Self;
     const NEGATIVE_ZERO: Self;
@@ -18,7 +18,7 @@ pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + '
     fn to_sample(self) -> f32;
     /// `a * b + c`.
     fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
-    /// Adds up the lanes of two: halves onto each other.
+    /// Sums the lanes of each of two blocks, pairwise in a fixed order.
     fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
 }
 

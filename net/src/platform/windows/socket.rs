@@ -1,7 +1,7 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a
 //! group.
 
-pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
+pub(crate) use crate::platform::unsupported::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted};
 use std::io;
 use std::mem::{offset_of, size_of};

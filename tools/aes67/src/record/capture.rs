@@ -177,7 +177,7 @@ impl Capture {
     }
 
     /// All that had come by `until` has been handled: what cannot come any more is silence.
-    pub(crate) fn handle_pause(&mut self, until: LocalTime) {
+    pub(crate) fn handle_idle(&mut self, until: LocalTime) {
         if let Some((expected, limit)) = self.expected(until) {
             self.pass_on_until(expected - limit);
         }
@@ -564,7 +564,7 @@ mod tests {
             let waiting = if index.is_multiple_of(2) { behind.len() } else { 100 };
             let copies: Vec<_> = behind.drain(..behind.len().saturating_sub(waiting)).collect();
             copies.iter().flatten().for_each(|packet| capture.handle_datagram(at(index), packet));
-            capture.handle_pause(at(index));
+            capture.handle_idle(at(index));
         };
         (0..500).for_each(|index| send(&mut capture, index, Some(packet(index, 1, 7))));
         // It jumps, and jumps again after a pause.
@@ -597,7 +597,7 @@ mod tests {
             let night_ms = 10 * 3600 * 1000i64;
             let mut recorded = 0;
             for second in 0..night_ms / 1000 {
-                capture.handle_pause(at(1000 + 1000 * second as u32));
+                capture.handle_idle(at(1000 + 1000 * second as u32));
                 while let Some(Block { audio, .. }) = capture.poll_block() {
                     recorded += match audio {
                         Audio::Samples(samples) => samples.len(),
@@ -655,7 +655,7 @@ mod tests {
         for index in 0..1000 {
             let datagram = if (400..600).contains(&index) { twice(index) } else { packet(index, 1, 7) };
             capture.handle_datagram(at(index), &datagram);
-            capture.handle_pause(at(index));
+            capture.handle_idle(at(index));
             for keep_alive in [&datagram[..12], b"", b"\x80\xC8\0\x06abcdabcdabcd"] {
                 capture.handle_datagram(at(index), keep_alive);
             }

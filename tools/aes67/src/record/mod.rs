@@ -324,8 +324,8 @@ impl MediaSink for Sink {
         self.pass_on();
     }
 
-    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
-        self.capture.handle_pause(until);
+    fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.capture.handle_idle(until);
         self.pass_on();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.stats = *self.capture.stats();

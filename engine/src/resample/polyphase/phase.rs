@@ -15,7 +15,7 @@ const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 
 /// Where the next output frame lies, and how that moves.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Walk {
+pub(in super::super) struct PhaseAccumulator {
     /// First frame of the filter's window in the history.
     pub(in super::super) window: usize,
     /// What is left of the position past the frame under the filter's centre, within `0..ONE`.
@@ -26,7 +26,7 @@ pub(in super::super) struct Walk {
     pub(in super::super) increment: i64,
 }
 
-impl Walk {
+impl PhaseAccumulator {
     #[inline(always)]
     pub(in super::super) fn advance(&mut self) {
         self.deviation += self.increment;
