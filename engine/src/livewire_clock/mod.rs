@@ -43,7 +43,7 @@ use std::net::Ipv4Addr;
 
 /// The group of the clock of low rate.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 2);
-/// Its port.
+/// The UDP port of the clock.
 pub const PORT: u16 = 7000;
 
 /// Packets come every 30 to 40 ms.

@@ -126,7 +126,7 @@ impl LivewireClock {
     /// Takes a datagram that came at `now` from `source`.
     ///
     /// # Errors
-    /// If it does not count; it is counted, and nothing need be done.
+    /// [`Refusal`] if the datagram is ignored. It is counted, and the caller need do nothing.
     pub fn handle_datagram(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) -> Result<(), Refusal> {
         let packet = ClockPacket::parse(datagram).inspect_err(|&error| {
             self.counters.malformed += 1;

@@ -19,7 +19,7 @@ const SLAVE_ONLY_CLASS: u8 = 255;
 /// How Delay_Reqs reach the master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DelayRequestMode {
-    /// To everybody, as the media profile has it.
+    /// By multicast, as in the media profile.
     #[default]
     Multicast,
     /// To the master's own address ("hybrid mode"), so that the other slaves are spared; by

@@ -22,8 +22,8 @@ const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
 /// The most by which a Sync may be later than the one before it. The timestamp of a thread that was
 /// held up is 150 ms late at worst.
 const LATEST: Nanos = Nanos::from_millis(200);
-/// Syncs that are remembered, as bits; how many of them are implausible when a fault begins; and
-/// how many plausible ones in a row end it.
+/// Number of Syncs that are remembered, as bits. The next two constants say how many implausible
+/// ones of them begin a fault, and how many plausible ones in a row end it.
 const SYNCS: u32 = 8;
 const SYNCS_AT_FAULT: u32 = 3;
 const SYNCS_IN_ORDER: u32 = 4;

@@ -17,7 +17,7 @@ const MAX_QUEUED: usize = 64;
 /// Where a peer is; its port follows from the message.
 pub type PeerAddress = std::net::IpAddr;
 
-/// To whom a datagram goes.
+/// The destination of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// Everybody: 224.0.1.129, or FF0x::181 (IEEE 1588-2019, C.3 and D.3).
@@ -94,7 +94,7 @@ impl Deref for Datagram {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// To whom.
+    /// Its destination.
     pub destination: Destination,
     /// To which of the two ports.
     pub class: MessageClass,

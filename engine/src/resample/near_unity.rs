@@ -1,15 +1,15 @@
 //! Resampler for a stream and a sound card of the same nominal rate.
 //!
 //! Purpose: the everyday case, in which the step differs from 1 by what two crystals differ by.
-//! General resamplers pay for freedom that is not needed here.
+//! General resamplers are slower because they allow any step.
 //!
 //! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
 //! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
 //! the step being within 1000 ppm of 1:
 //!
-//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to where it was, above 20
-//!   kHz, unheard. So the transition band may be 20 to 28 kHz, *around* the Nyquist frequency: a
-//!   short filter does, 1 ms of latency.
+//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to their origin, above 20
+//!   kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
+//!   frequency: a short filter does, 1 ms of latency.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
 //! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the

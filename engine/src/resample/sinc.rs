@@ -1,11 +1,11 @@
 //! Resampler for a stream and a sound card of different nominal rates.
 //!
-//! Purpose: 44.1, 48 and 96 kHz meet each other, and the step follows two crystals besides.
+//! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows two crystals.
 //!
 //! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
 //! two Nyquist frequencies, *around* which the transition band lies, so that a short filter does:
-//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and what it folds back lies above 20 kHz, unheard. Where
-//! the input's rate is the higher one, the band is narrower as a share of it, and takes more taps.
+//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and its aliases lie above 20 kHz, inaudible. Where the
+//! input's rate is the higher one, the band is a smaller share of it, and takes more taps.
 //!
 //! The table is computed by `libm` and summed in a fixed order, so the simulator's promise of the
 //! same bytes on any machine holds here, too. (rubato takes its table from the platform's `sin` and
@@ -131,7 +131,7 @@ impl SincResampler {
     }
 }
 
-/// A step as the position counts it: what it is above 1.
+/// The deviation of a step from 1, in the units of a position.
 fn deviation(step: f64) -> i64 {
     libm::round((step - 1.0) * ONE as f64) as i64
 }
@@ -164,7 +164,7 @@ impl Resampler for SincResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // A mistake of the caller's; the card still gets defined samples.
+            // The caller has made a mistake; the output still has defined samples.
             output.fill(0.0);
             return;
         }
@@ -173,7 +173,7 @@ impl Resampler for SincResampler {
             Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
         self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
-        // A second block unannounced is a mistake of the caller's too.
+        // A second block without `prepare` is a mistake of the caller, too.
         (self.frames, self.needed) = (0, 0);
     }
 

@@ -1,8 +1,8 @@
-//! How a sample of linear PCM is written.
+//! Encodings of linear PCM.
 
 use std::fmt;
 
-/// How a sample is written.
+/// The encoding of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// 16-bit linear PCM (RFC 3551 4.5.11).

@@ -11,8 +11,8 @@ pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 pub use crate::units::MAX_CHANNELS;
 
-/// The sample rates that anybody sends, Hz. A rate that is read from a text must be within these,
-/// because memory is allocated in proportion to it.
+/// The sample rates that are accepted, Hz: those of devices in use. A rate that is read from a text
+/// must be within these, because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// The format of a stream: `a=rtpmap` of its SDP.
@@ -49,7 +49,7 @@ impl StreamFormat {
         Ok(Self { encoding, sample_rate, channels })
     }
 
-    /// How samples are written.
+    /// The encoding of samples.
     #[must_use]
     pub const fn encoding(self) -> Encoding {
         self.encoding
@@ -149,7 +149,7 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // At the top of an i32 the sign bit is where it should be; the scale takes the 8 bits back.
+        // At the top of an i32 the sign bit is in its place; the scale divides by the 8 bits.
         *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
     }
 }
@@ -186,7 +186,7 @@ pub enum FormatError {
         /// The number.
         channels: usize,
     },
-    /// No audio at all.
+    /// The payload is empty.
     #[error("no audio in the packet")]
     Empty,
     /// Not a whole number of frames.

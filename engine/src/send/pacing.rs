@@ -1,19 +1,19 @@
-//! When packets leave.
+//! The times at which packets leave.
 //!
-//! Model: a packet's time of departure is computed from its media position and the clock map each
-//! time anew, never from the packet before. So errors do not add up, a better estimate of the clock
-//! is followed at once, and a slew of the timeline spreads over the packets by itself. Nothing here
-//! knows whether the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins
-//! these without a jump.
+//! Model: each packet's time of departure is computed from its media position and the clock map,
+//! never from the previous packet. So errors do not add up, a better estimate of the clock takes
+//! effect at once, and a slew of the timeline spreads over the packets. Nothing here knows whether
+//! the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins these without a
+//! jump.
 
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// AES67 asks receivers to hold 20 ms: what leaves later than that is not played anywhere, and
-/// after a stall a burst of it would only harm others.
+/// AES67 asks receivers to hold 20 ms: later packets are too late for every receiver, and a burst
+/// of them after a stall would only disturb other streams.
 const LATEST: Nanos = Nanos::from_millis(20);
-/// Positions are kept within this, so that arithmetic on them cannot overflow, whatever seconds a
-/// master tells: 700 000 years at 96 kHz.
+/// Positions are clamped to this, so that arithmetic on them cannot overflow, whatever time a
+/// master sends: 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
 /// The media timeline of a sample rate: frame n begins at PTP time n / rate.
@@ -66,8 +66,8 @@ struct Followed {
 }
 
 /// Says when the packets of a stream leave. Packets begin at whole multiples of their length since
-/// PTP's epoch, so that a sender that is started anew, or a second one, cuts the timeline in the
-/// same places.
+/// PTP's epoch, so that a restarted sender, or a second one, divides the timeline at the same
+/// positions.
 ///
 /// ```
 /// use engine::clock::{ClockMap, PtpMap};
@@ -94,7 +94,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// For packets of a length that leave `delay` after their end. It knows no time yet.
+    /// A pacer of packets of `packet_frames` frames that leave `delay` after their end. It knows no
+    /// time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = (packet_frames as i64).max(1);

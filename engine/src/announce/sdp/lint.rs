@@ -49,7 +49,7 @@ pub enum Lint {
     ByteOrderMark,
     /// UTF-16.
     Utf16,
-    /// In one line, as a string of a program.
+    /// The whole text is one line, escaped as a string of a program.
     Escaped,
     /// A line is not UTF-8.
     NotUtf8,
@@ -65,7 +65,7 @@ pub enum Lint {
     Quoted,
     /// Blanks where none belong, several of them, or tabs.
     Blanks,
-    /// Written in another form than the standard's, and understood.
+    /// A value in another spelling than the standard's, which is understood.
     Spelling {
         /// As it is written.
         written: String,
@@ -78,11 +78,11 @@ pub enum Lint {
     NotFirst,
     /// Another description begins, and is not read.
     SecondDescription,
-    /// A line that a description or a medium has once.
+    /// A line that may occur once in a description or a medium, and occurs again.
     Doubled(String),
-    /// An attribute of media that the session has.
+    /// A media-level attribute at session level.
     SessionLevel(String),
-    /// Not `x=...`.
+    /// A line that is not of the form `x=...`.
     NoLine,
     /// `o=` is missing or not of six fields.
     Origin,
@@ -169,7 +169,7 @@ pub enum Lint {
         /// The clock.
         right: ClockIdentity,
     },
-    /// A grandmaster that cannot be: all zeros or all ones.
+    /// An impossible grandmaster identity: all zeros or all ones.
     NoGrandmaster(ClockIdentity),
     /// A grandmaster without the edition of PTP.
     NoEdition,
@@ -202,7 +202,7 @@ pub enum Lint {
     OtherDestination(IpAddr),
     /// A filter that names several senders of one leg: all are heard.
     SeveralSenders,
-    /// Legs that `a=group:DUP` names are not there, or differ.
+    /// Legs that `a=group:DUP` names are missing, or differ.
     Duplication,
     /// `a=sendonly` or `a=inactive`.
     Direction(String),

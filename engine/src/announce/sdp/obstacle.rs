@@ -38,7 +38,7 @@ impl LegDescription {
     /// Whether this leg can be received on a host that has its address or can join its group.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it cannot.
     pub fn check(&self) -> Result<(), Obstacle> {
         if self.destination.is_unspecified() || self.destination == BROADCAST {
             return Err(Obstacle::NoDestination(self.destination));

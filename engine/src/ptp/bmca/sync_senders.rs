@@ -27,9 +27,9 @@ const FORGOTTEN: Nanos = Nanos::from_secs(60);
 pub(in crate::ptp) enum Evidence {
     /// No Sync of it was ever heard.
     None,
-    /// It has sent some.
+    /// It has sent Syncs, but is silent now.
     HasSent,
-    /// It sends them.
+    /// It sends Syncs.
     Sends,
 }
 

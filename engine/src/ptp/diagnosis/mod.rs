@@ -1,8 +1,8 @@
 //! Why there is no clock, in a sentence.
 //!
 //! Purpose: a port that follows nobody, or whose clock does not lock, has usually received the
-//! reason: masters of another domain, another protocol on the same ports, half of the messages. A
-//! [`Diagnosis`] is the reason that the user can do most about, as a sentence.
+//! reason: masters of another domain, another protocol on the same ports, or only some of the
+//! messages. A [`Diagnosis`] is the reason that the user can do most about, as a sentence.
 
 mod unusable;
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
     channels: usize,
-    /// One row per phase, and that of phase 1 for what rounds up to it.
+    /// One row per phase, and one of phase 1 for positions that round up to it.
     table: Cow<'static, [Row<T, TAPS>]>,
     /// Per channel the last `TAPS` input frames, then room for a block's input.
     history: Vec<T>,
@@ -90,8 +90,8 @@ impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
             let accumulators: [PhaseAccumulator; GROUP] = accumulator.next_frames();
             let phase = accumulators[0].phase();
             let (group, after) = rest.split_at_mut(GROUP * self.channels);
-            // Neighbours of one phase share the loads of its row. That is all they share, so
-            // grouping changes no bit.
+            // Neighbours of one phase share the loads of its row. Nothing else is shared, so
+            // grouping changes no bit of the result.
             if accumulators.iter().all(|accumulator| accumulator.phase() == phase) {
                 self.render_frames::<S, CHANNELS, GROUP>(simd, accumulators, first_channel, group);
             } else {
