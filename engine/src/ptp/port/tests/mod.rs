@@ -116,7 +116,7 @@ impl Master {
 }
 
 /// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and
-/// answer what they should.
+/// answers its requests where the test has it do so.
 fn run<L: ClockLaw>(
     masters: &mut [&mut Master],
     port: &mut Port<L>,
@@ -147,7 +147,7 @@ fn run<L: ClockLaw>(
     events
 }
 
-/// Nobody is there for `time`; the port does what is due.
+/// No master sends anything for `time`; the port does what is due.
 fn silence<L: ClockLaw>(port: &mut Port<L>, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
