@@ -214,7 +214,6 @@ fn name(text: &[u8]) -> String {
 
 /// A change of what is advertised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum LivewireEvent {
     /// A source is new, or has another name.
     Added(LivewireEntry),

@@ -96,7 +96,6 @@ pub enum Convergence {
 
 /// Whether to go ahead with the stream, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum SyncOutcome {
     /// The timeline is not known yet, and the deadline is not over: wait.
     Pending,
