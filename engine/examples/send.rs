@@ -40,8 +40,8 @@ impl HostClock {
     }
 }
 
-/// What the system's clock says at `now`. Its rate is not measured here, so it is told as unknown
-/// to 100 ppm by the default map.
+/// What the system's clock says at `now`. It is read once, so that from then on its rate is taken
+/// to be that of the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "a program reads its clock; the engine is told the time")]
 fn system_clock(now: LocalTime) -> Result<ClockReading, Box<dyn Error>> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
@@ -71,12 +71,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seed = system.map.map_or(0, |map| (map.ptp_at(host.now()) - PtpTime::EPOCH).as_nanos() as u64);
     let mut sender = Sender::new(SenderConfig::new(format, destination, seed))?;
 
-    let socket = UdpSocket::bind(("0.0.0.0", 0))?;
-    socket.connect(destination)?;
+    // Connecting sends nothing, but tells which of our addresses packets leave from.
+    let probe = UdpSocket::bind(("0.0.0.0", 0))?;
+    probe.connect(destination)?;
     let started_s = seed / 1_000_000_000;
-    let session = Session::new(sender.config(), socket.local_addr()?.ip(), started_s, "Tone", TTL)?;
+    let session = Session::new(sender.config(), probe.local_addr()?.ip(), started_s, "Tone", TTL)?;
     print!("{}", session.to_sdp());
 
+    let socket = UdpSocket::bind(("0.0.0.0", 0))?;
     let mut reference = Reference::new(ReferenceConfig { mode: ClockMode::System, ..ReferenceConfig::default() });
     let end = host.now() + Nanos::from_secs(seconds);
     while host.now() < end {
@@ -87,7 +89,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         host.sleep_until(due);
         sender.handle_timeout(host.now(), &mut |first: Frames, out: &mut [f32]| tone(first, out));
         while let Some(packet) = sender.poll_transmit() {
-            socket.send(packet.datagram)?;
+            // By a socket that is not connected: nobody need listen yet.
+            socket.send_to(packet.datagram, packet.destination)?;
         }
     }
     let stats = sender.stats();
