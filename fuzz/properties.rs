@@ -161,7 +161,9 @@ macro_rules! endpoint {
                 self.handle_transmitted(token, sent);
             }
             fn event(&mut self) -> bool {
-                self.poll_event().map(|event| event.to_string()).is_some()
+                let told = self.poll_event().map(|event| event.to_string());
+                assert!(!told.iter().any(|told| told.starts_with("a fault of this program")), "{told:?}");
+                told.is_some()
             }
             fn look(&self, now: LocalTime) {
                 $look(self, now);

@@ -8,7 +8,8 @@
 use crate::abi::{AddonFunctions, CTYPE_AES67, ChannelInfo, SYNC_BY_BASS, SYNC_TYPE, SyncProc, UNKNOWN_QWORD};
 use crate::audio::Audio;
 use crate::bass::set_error;
-use crate::error::{code, guarded, guarded_quietly};
+use crate::boundary::{guarded, guarded_quietly};
+use crate::error::code;
 use crate::streams::{self, SILENCE, Stream};
 use bass_ffi::threads::isolated;
 use engine::rtp::format::Encoding;
@@ -162,7 +163,7 @@ unsafe extern "system" fn set_sync(
         // SAFETY: BASS calls this for streams that are not freed. The reference is counted.
         let stream = unsafe { Arc::clone(&(*instance.cast::<Instance>()).stream) };
         match crate::syncs::kind_of(sync_type & SYNC_TYPE) {
-            Some(kind) => crate::syncs::set(&stream, kind, sync_type, procedure, user),
+            Some(kind) => crate::sync_watch::set(&stream, kind, sync_type, procedure, user),
             None => SYNC_BY_BASS,
         }
     })

@@ -9,8 +9,12 @@ mod discovery;
 mod output;
 mod stream;
 
-use crate::error::{BassError, code, guarded, last_text};
+use crate::boundary::{guarded, last_text};
+use crate::error::{BassError, code};
+use crate::streams;
+use bass_ffi::clock_view::ClockView;
 use bass_ffi::text;
+use bass_ffi::threads::isolated;
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +25,11 @@ pub(crate) fn end_all() {
     clock::end();
     output::end();
     crate::discovery::stop();
+}
+
+/// What a host is told of the clock.
+pub(crate) fn clock_view() -> ClockView {
+    isolated(|| crate::clock::view(streams::newest_status().as_deref()))
 }
 
 /// Things of one kind by their numbers, which are not used again.

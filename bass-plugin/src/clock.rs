@@ -3,12 +3,12 @@
 
 use crate::error::BassError;
 use crate::settings::{self, ClockChoice, Settings};
-use crate::streams;
 use bass_ffi::clock_view::{ClockView, state};
 use engine::clock::LockState;
 use net::interface::Interface;
 use net::livewire_clock::{LivewireClient, LivewireConfig};
 use net::ptp::{PtpClient, PtpConfig};
+use net::stream::ReceiverStatus;
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -152,11 +152,12 @@ pub(crate) fn newest() -> Option<Timeline> {
     known.clocks.iter().rev().find_map(Asked::upgrade)
 }
 
-/// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows.
-pub(crate) fn view() -> ClockView {
+/// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows. `newest_stream` is
+/// the status of that stream's receiver, whose arrivals are told of where no clock is followed.
+pub(crate) fn view(newest_stream: Option<&ReceiverStatus>) -> ClockView {
     let settings = settings::get();
     let mut view = match newest() {
-        Some(Timeline::System(_)) | None if settings.clock_mode.is_by_arrivals() => by_arrivals(),
+        Some(Timeline::System(_)) | None if settings.clock_mode.is_by_arrivals() => by_arrivals(newest_stream),
         Some(timeline) => ClockView::of(&timeline),
         None => without_clock(settings.domain),
     };
@@ -176,9 +177,9 @@ fn without_clock(domain: u8) -> ClockView {
     ClockView { text, ..ClockView::empty(state::LISTENING, domain) }
 }
 
-fn by_arrivals() -> ClockView {
-    let rate = streams::newest().and_then(|stream| stream.status()).filter(|status| status.playout.started);
-    let frequency_ppm = rate.as_ref().map_or(0.0, |status| status.ingest.media_rate.as_ppm());
+fn by_arrivals(stream: Option<&ReceiverStatus>) -> ClockView {
+    let rate = stream.filter(|status| status.playout.started);
+    let frequency_ppm = rate.map_or(0.0, |status| status.ingest.media_rate.as_ppm());
     let lock = if rate.is_some() { LockState::Locked } else { LockState::Listening };
     let text = format!("Packet arrivals, Freq: {frequency_ppm:+.2}ppm [{lock}]");
     ClockView { locked: rate.is_some(), frequency_ppm, text, ..ClockView::empty(state::LISTENING, 0) }

@@ -4,9 +4,8 @@
 //! another kind, is answered with 0, which a host sees as `BASS_ERROR_ILLPARAM`.
 
 use crate::abi::{UNICODE, config};
-use crate::api::thousandths;
-use crate::clock;
-use crate::error::{guarded, remember};
+use crate::api::{clock_view, thousandths};
+use crate::boundary::{guarded, remember};
 use crate::settings::{self, ClockChoice, Settings};
 use crate::streams;
 use crate::trust::{self, Keys, PROFILES};
@@ -246,14 +245,14 @@ fn text_of(number: u32, wide: bool) -> Option<*const c_void> {
             Some(ACCEPTED[2].hand_out(&named, wide))
         }
         option::SAP_SOURCES => Some(ACCEPTED[3].hand_out(&trust::text(&settings::get().trust.announcers), wide)),
-        option::PTP_STATS => Some(STATUS.hand_out(&isolated(clock::view).text, wide)),
+        option::PTP_STATS => Some(STATUS.hand_out(&clock_view().text, wide)),
         _ => None,
     }
 }
 
 fn number_of(number: u32) -> Option<u32> {
     let settings = settings::get();
-    let view = || isolated(clock::view);
+    let view = clock_view;
     let payload_type = u32::from(settings.payload_type.unwrap_or(PAYLOAD_TYPE));
     Some(match number {
         option::PT => payload_type,
@@ -311,7 +310,7 @@ fn ratio(value: Nanos, unit: Nanos) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::last_text;
+    use crate::boundary::last_text;
     use std::ptr::null_mut;
 
     fn set(option: u32, mut value: u32) -> i32 {

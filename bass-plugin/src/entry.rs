@@ -2,8 +2,8 @@
 
 use crate::abi::{self, PluginForm, PluginInfo, face};
 use crate::bass;
+use crate::boundary::{guarded, report};
 use crate::config;
-use crate::error::{guarded, report};
 use crate::open::open;
 use crate::{settings, url};
 use bass_ffi::text;
@@ -44,15 +44,34 @@ fn load() -> Option<&'static PluginInfo> {
     Some(&INFO)
 }
 
-/// The library goes, or the process ends.
+/// Called when the library is unloaded, or at the process's end.
 #[cfg(unix)]
-pub(crate) fn unload() {
+extern "C" fn unload() {
     guarded((), || bass_ffi::threads::isolated(crate::api::end_all));
     unregister();
 }
 
+#[cfg(unix)]
+#[used]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_term_func"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".fini_array"))]
+static UNLOAD: extern "C" fn() = unload;
+
+/// Called by the loader, whose lock is held. Streams have ended by then, and what would not have
+/// keeps the library loaded: there is nothing to wait for.
+#[cfg(windows)]
+#[unsafe(no_mangle)]
+extern "system" fn DllMain(_: windows_sys::Win32::Foundation::HINSTANCE, reason: u32, reserved: *mut c_void) -> i32 {
+    use windows_sys::Win32::System::SystemServices::DLL_PROCESS_DETACH;
+    // At the process's end (`reserved` is not null) BASS may be gone already.
+    if reason == DLL_PROCESS_DETACH && reserved.is_null() {
+        unregister();
+    }
+    1
+}
+
 /// BASS forgets the handler of our options, unless it is gone itself.
-pub(crate) fn unregister() {
+fn unregister() {
     guarded((), || {
         let registered = REGISTERED.swap(false, Ordering::AcqRel);
         if let Some(bass) = bass::get().filter(|bass| registered && bass.is_loaded()) {

@@ -1,9 +1,6 @@
-//! Errors by the numbers of BASS, with words for a person.
+//! Errors: the numbers of BASS, each with a text for a person.
 
-use crate::bass;
-use bass_ffi::boundary::guarded_or;
 use std::ffi::c_int;
-use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 
 /// `BASS_ERROR_*`.
@@ -63,6 +60,8 @@ impl From<net::Error> for BassError {
             net::Error::PortBusy { .. } | net::Error::PtpInUse { .. } | net::Error::LivewireInUse { .. } => code::BUSY,
             net::Error::Stream(_) => code::FORMAT,
             net::Error::Io { .. } | net::Error::Rtsp(_) => code::FILEOPEN,
+            // Its text tells more than any number of BASS's.
+            _ => code::UNKNOWN,
         };
         Self::new(code, error.to_string())
     }
@@ -74,66 +73,9 @@ impl From<net::interface::InterfaceError> for BassError {
     }
 }
 
-/// The words to the last error of any thread. A thread's own would be torn down by the thread's
-/// end, which keeps a library from being unloaded.
-static TEXT: Mutex<String> = Mutex::new(String::new());
-
-/// The words to the last error.
-pub(crate) fn last_text() -> String {
-    TEXT.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// Keeps words for the host whose number BASS tells by itself.
-pub(crate) fn remember(text: String) {
-    *TEXT.lock().unwrap_or_else(PoisonError::into_inner) = text;
-}
-
-/// Tells the host of an error, or that there is none.
-pub(crate) fn report<T>(result: Result<T, BassError>) -> Option<T> {
-    match result {
-        Ok(value) => {
-            bass::set_error(code::OK);
-            Some(value)
-        }
-        Err(error) => {
-            bass::set_error(error.code);
-            remember(error.text);
-            None
-        }
-    }
-}
-
-/// The same for what is done [apart](bass_ffi::threads::isolated) from the host's thread.
-pub(crate) fn report_isolated<T: Send>(body: impl FnOnce() -> Result<T, BassError> + Send) -> Option<T> {
-    report(bass_ffi::threads::isolated(body))
-}
-
-/// Runs the body of an entry point. A panic is a fault of ours: the host gets
-/// `BASS_ERROR_UNKNOWN` and `otherwise`.
-pub(crate) fn guarded<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    let tell = || {
-        let fault = BassError::new(code::UNKNOWN, "a fault of bass_aes67; its reason is on the error output");
-        report::<()>(Err(fault));
-        otherwise
-    };
-    guarded_or(tell, body)
-}
-
-/// The same for what is called by the sound card's thread, where nothing may be set or said.
-pub(crate) fn guarded_quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    guarded_or(|| otherwise, body)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_stays_inside() {
-        assert_eq!(guarded(7, || panic!("on purpose")), 7);
-        assert!(last_text().starts_with("a fault of bass_aes67"));
-        assert_eq!(guarded(7, || 8), 8);
-    }
 
     #[test]
     fn errors_of_the_network_have_numbers() {

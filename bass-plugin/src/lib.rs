@@ -8,9 +8,10 @@
 //! | module | what |
 //! |---|---|
 //! | `abi`, `bass` | the interface of BASS, and the BASS that is there |
+//! | `error`, `boundary` | errors by BASS's numbers, and how the host is told of them |
 //! | `entry` | what BASS asks the library |
 //! | `url`, `open` | from a URL to a channel |
-//! | `addon`, `audio`, `syncs` | what BASS asks of a channel |
+//! | `addon`, `audio`, `syncs`, `sync_watch` | what BASS asks of a channel |
 //! | `config`, `settings` | options |
 //! | `api`, `layout` | the functions and structures of `bass_aes67.h` |
 //! | `streams`, `clock`, `output`, `discovery` | what is open, the clock, what is sent, what is announced |
@@ -25,6 +26,7 @@ mod addon;
 mod api;
 mod audio;
 mod bass;
+mod boundary;
 mod clock;
 mod config;
 mod discovery;
@@ -36,6 +38,7 @@ mod output;
 mod platform;
 mod settings;
 mod streams;
+mod sync_watch;
 mod syncs;
 mod trust;
 mod url;

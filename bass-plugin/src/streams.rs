@@ -176,3 +176,8 @@ pub(crate) fn find(handle: u32) -> Result<Arc<Stream>, BassError> {
 pub(crate) fn newest() -> Option<Arc<Stream>> {
     all().open.last().cloned()
 }
+
+/// What the receiver of the stream that was opened last knows; `None` without such a stream.
+pub(crate) fn newest_status() -> Option<Arc<ReceiverStatus>> {
+    newest()?.status()
+}

@@ -1,4 +1,4 @@
-//! Time per block of the resamplers, side by side: `cargo bench -p engine --bench resample`.
+//! Time per block of the resamplers, side by side: `cargo bench -p aes67-engine --bench resample`.
 //!
 //! Blocks of 480 frames at 100 ppm, as a sound card with a 10 ms period pulls them. Throughput
 //! counts frames, not samples. Each kernel that this machine has runs beside rubato's own default

@@ -38,9 +38,15 @@
 //! Each uses only those below it: `announce relay` / `livewire_clock ptp receive send` / `audio` /
 //! `clock resample rtp` / `text units`.
 
+/// The examples of the package's README run with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod announce;
 pub mod audio;
 pub mod clock;
+mod event_queue;
 pub mod livewire_clock;
 pub mod ptp;
 pub mod receive;

@@ -15,6 +15,10 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
+/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
+/// receivers for 8.
+pub const MAX_CHANNELS: usize = 64;
+
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 

@@ -35,7 +35,7 @@
 
 mod steps;
 
-use crate::platform::{self, Beside, HardwareReading};
+use crate::platform::{self, Bracket, HardwareReading};
 use engine::clock::{Discipline, SystemClock, SystemEpoch, SystemReading};
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -112,7 +112,7 @@ pub fn now_with_system() -> (LocalTime, PtpTime) {
 pub struct StampConverter {
     worst: Nanos,
     refused: u64,
-    card: CardRate,
+    card: PhcRate,
     steps: Steps,
 }
 
@@ -128,12 +128,12 @@ impl StampConverter {
     pub fn new() -> Self {
         let mut steps = Steps::default();
         steps.observe(&read_system(INTERRUPTED).reading);
-        Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps }
+        Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps }
     }
 
     /// The card may be another one from now on, and errors are counted anew.
     pub(crate) fn restart(&mut self) {
-        *self = Self { worst: Nanos::ZERO, refused: 0, card: CardRate::default(), steps: self.steps };
+        *self = Self { worst: Nanos::ZERO, refused: 0, card: PhcRate::default(), steps: self.steps };
     }
 
     /// The host's time of a stamp in the system's time, which has `waited` so long to be read at
@@ -177,9 +177,9 @@ impl StampConverter {
         reading: &HardwareReading,
         waited: Nanos,
     ) -> Option<LocalTime> {
-        let both = match reading.beside {
-            Beside::Host { before, after } => Both { before, other: reading.device, after },
-            Beside::System { before, after } => {
+        let both = match reading.bracket {
+            Bracket::Host { before, after } => Both { before, other: reading.device, after },
+            Bracket::System { before, after } => {
                 let later = read_system(Nanos::ZERO);
                 // Perhaps between the two readings.
                 if self.watch(&later) {
@@ -221,14 +221,14 @@ impl StampConverter {
 
 /// How much faster a card's clock runs than the host's.
 #[derive(Clone, Copy, Debug, Default)]
-struct CardRate {
+struct PhcRate {
     since: Option<(LocalTime, PtpTime)>,
     measured: Option<Ppb>,
     /// What the last two measures agree on; none else.
     rate: Ppb,
 }
 
-impl CardRate {
+impl PhcRate {
     /// Takes a reading of both clocks.
     fn observe(&mut self, local: LocalTime, card: PtpTime) {
         let Some((local_then, card_then)) = self.since else {
@@ -458,18 +458,18 @@ mod tests {
         let age = Nanos::from_micros(300);
         let local = now();
         let half = Nanos::from_micros(1);
-        let beside = Beside::Host { before: local - half, after: local + half };
-        let at = converter.convert_hardware(card - age, &HardwareReading { device: card, beside }, Nanos::ZERO);
+        let bracket = Bracket::Host { before: local - half, after: local + half };
+        let at = converter.convert_hardware(card - age, &HardwareReading { device: card, bracket }, Nanos::ZERO);
         assert_eq!(at, Some(local - age));
         assert_eq!(converter.worst(), half);
         // By the system's clock it is as exact as that is known.
         let (local, system) = now_with_system();
-        let beside = Beside::System { before: system - half, after: system + half };
+        let bracket = Bracket::System { before: system - half, after: system + half };
         let at =
-            converter.convert_hardware(card - age, &HardwareReading { device: card, beside }, Nanos::ZERO).unwrap();
+            converter.convert_hardware(card - age, &HardwareReading { device: card, bracket }, Nanos::ZERO).unwrap();
         assert!((at - (local - age)).abs() < Nanos::from_micros(5), "{at:?} {local:?}");
         // Set meanwhile.
-        let reading = HardwareReading { device: card + Nanos::from_secs(37), beside };
+        let reading = HardwareReading { device: card + Nanos::from_secs(37), bracket };
         assert_eq!(converter.convert_hardware(card, &reading, Nanos::ZERO), None);
     }
 
@@ -479,9 +479,9 @@ mod tests {
         let (local, card) = (now(), PtpTime::from_timestamp(1_000_000, 0));
         let mut at = |local_s: f64, card: PtpTime, age_ms: i64| {
             let local = local + Nanos::new((local_s * 1e9) as i64);
-            let beside = Beside::Host { before: local, after: local };
+            let bracket = Bracket::Host { before: local, after: local };
             let stamp = card - Nanos::from_micros(age_ms * 1_000);
-            local - converter.convert_hardware(stamp, &HardwareReading { device: card, beside }, Nanos::ZERO).unwrap()
+            local - converter.convert_hardware(stamp, &HardwareReading { device: card, bracket }, Nanos::ZERO).unwrap()
         };
         // The card's clock runs 100 ppm fast.
         let card_at = |s: f64| card + Nanos::new((s * (1e9 + 100e3)) as i64);

@@ -11,6 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why something on the network does not work.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No interface like that.
     #[error(transparent)]

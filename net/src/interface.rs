@@ -59,6 +59,7 @@ impl fmt::Display for Link {
 
 /// No interface could be chosen.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum InterfaceError {
     /// None has that name or address.
     #[error("there is no network interface {wanted} with an IPv4 address; there is {}", Enumerated(.there))]

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use engine::clock::ClockReading;
 use engine::receive::{Datagram, IngestError, IngestStats, Leg};
 use engine::relay::{Relay, RelayConfig, RelayStats};
-use engine::send::{Lateness, SenderStats};
+use engine::send::{LatenessHistogram, SenderStats};
 use engine::{Frames, LocalTime, Nanos};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub struct RelayStreams {
 
 /// What a relay has done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RelayStatus {
     /// When it was published.
     pub at: LocalTime,
@@ -61,7 +62,7 @@ pub struct RelayStatus {
     /// Why the last datagram that was not sent was not.
     pub last_failure: Option<String>,
     /// How late packets had been handed to the kernel.
-    pub departures: Lateness,
+    pub departures: LatenessHistogram,
     /// Media time of the output minus that of the input.
     pub latency: Frames,
     /// What timestamps refer to.
@@ -109,7 +110,7 @@ impl StreamRelay {
             outputs,
             pace: Pace::new(SenderClock::Ptp(ptp)),
             changes,
-            departures: Lateness::default(),
+            departures: LatenessHistogram::default(),
             packets: 0,
             failed_packets: 0,
             last_failure: None,
@@ -149,7 +150,7 @@ struct Driver {
     outputs: Vec<Socket>,
     pace: Pace,
     changes: Receiver<(usize, f32)>,
-    departures: Lateness,
+    departures: LatenessHistogram,
     packets: u64,
     failed_packets: u64,
     last_failure: Option<String>,

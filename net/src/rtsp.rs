@@ -27,6 +27,7 @@ const MAX_REDIRECTS: usize = 3;
 
 /// Why there is no description.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RtspError {
     /// It is no URL of RTSP.
     #[error("{0} is no address of a description; right would be rtsp://HOST/by-name/NAME or rtsp://HOST:554/by-id/1")]

@@ -19,7 +19,7 @@ use crate::worker::{Context, Scheduling, Urgency, Worker};
 use arc_swap::ArcSwap;
 use engine::clock::{ClockMode, ClockReading, Reference, ReferenceConfig, Sources, SystemReport};
 use engine::receive::Leg;
-use engine::send::{Lateness, Sender, SenderConfig, SenderStats, Source};
+use engine::send::{LatenessHistogram, Sender, SenderConfig, SenderStats, Source};
 use engine::{Frames, LocalTime, Nanos};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -67,13 +67,14 @@ impl<S> Outgoing<S> {
 
 /// What has been done for one stream.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct StreamStatus {
     /// The engine's counts.
     pub sender: SenderStats,
     /// Media position of the next packet.
     pub position: Frames,
     /// How late packets had been handed to the kernel.
-    pub departures: Lateness,
+    pub departures: LatenessHistogram,
     /// Packets that were late by more than their own length: receivers with little latency miss
     /// those.
     pub late_packets: u64,
@@ -89,6 +90,7 @@ pub struct StreamStatus {
 
 /// What senders have done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SenderStatus {
     /// When it was published.
     pub at: LocalTime,
@@ -204,7 +206,7 @@ struct Stream<S> {
     packet: Nanos,
     /// When the packet that is being sent was due.
     due: Option<LocalTime>,
-    departures: Lateness,
+    departures: LatenessHistogram,
     late_packets: u64,
     packets: u64,
     failed_packets: u64,
@@ -233,7 +235,7 @@ impl<S: Source> Stream<S> {
             sockets,
             packet,
             due: None,
-            departures: Lateness::default(),
+            departures: LatenessHistogram::default(),
             late_packets: 0,
             packets: 0,
             failed_packets: 0,

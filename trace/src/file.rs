@@ -71,6 +71,7 @@ const LONGEST_PIECE: usize = 60;
 
 /// A file is no trace.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TraceError {
     /// It cannot be read.
     #[error(transparent)]

@@ -1,8 +1,10 @@
 //! The clock, without a stream.
 
+use super::clock_view;
 use super::{Handles, text_from};
+use crate::boundary::{guarded, report, report_isolated};
 use crate::clock;
-use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::error::{BassError, code};
 use crate::settings::{self, ClockChoice};
 use bass_ffi::boundary::HostPointer;
 use bass_ffi::clock_view::ClockView;
@@ -97,22 +99,22 @@ fn view() -> Result<ClockView, BassError> {
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockGetState() -> u32 {
-    guarded(0, || isolated(clock::view).state)
+    guarded(0, || clock_view().state)
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockIsLocked() -> i32 {
-    guarded(0, || i32::from(isolated(clock::view).locked))
+    guarded(0, || i32::from(clock_view().locked))
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_ClockGetPPM() -> f64 {
-    guarded(0.0, || isolated(clock::view).frequency_ppm)
+    guarded(0.0, || clock_view().frequency_ppm)
 }
 
 #[unsafe(no_mangle)]
 extern "system" fn BASS_AES67_GetClockStats() -> *const c_char {
-    guarded(std::ptr::null(), || STATUS.hand_out(&isolated(clock::view).text, false).cast())
+    guarded(std::ptr::null(), || STATUS.hand_out(&clock_view().text, false).cast())
 }
 
 /// Fills a host's number.

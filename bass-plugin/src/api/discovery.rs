@@ -1,8 +1,9 @@
 //! The list of announced streams.
 
 use super::{text_from, write_sized};
+use crate::boundary::{guarded, report, report_isolated};
 use crate::discovery;
-use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::error::{BassError, code};
 use crate::layout::SourceInfo;
 use crate::settings;
 use bass_ffi::text::copy_into;

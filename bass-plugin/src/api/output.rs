@@ -1,7 +1,8 @@
 //! Output streams.
 
 use super::{Handles, text_from, thousandths, write_sized};
-use crate::error::{BassError, code, guarded, report, report_isolated};
+use crate::boundary::{guarded, report, report_isolated};
+use crate::error::{BassError, code};
 use crate::layout::{OutputForm, OutputSettings, OutputStats, PlainOutputSettings, PlainOutputStats};
 use crate::output::{Output, OutputConfig, Pace, format_of};
 use crate::settings;

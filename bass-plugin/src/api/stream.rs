@@ -1,7 +1,7 @@
 //! Statistics of a stream.
 
 use super::write_sized;
-use crate::error::{guarded, report};
+use crate::boundary::{guarded, report};
 use crate::layout::Stats;
 use crate::streams::{self, SILENCE, Stream};
 use bass_ffi::clock_view::ClockView;

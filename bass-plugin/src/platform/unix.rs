@@ -8,13 +8,3 @@ pub(crate) fn bass_symbol(name: &CStr) -> *const c_void {
     // SAFETY: the name ends in a zero byte, and RTLD_DEFAULT is always valid.
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
 }
-
-/// Called when the library is unloaded, or at the process's end.
-extern "C" fn unload() {
-    crate::entry::unload();
-}
-
-#[used]
-#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_term_func"))]
-#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".fini_array"))]
-static UNLOAD: extern "C" fn() = unload;

@@ -11,13 +11,14 @@
 //! over, and a type that is not known ends the datagram with an error, because its length is not
 //! known either.
 
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Where nodes advertise.
+/// The group on which nodes advertise.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 3);
 /// The UDP port of advertisements.
 pub const PORT: u16 = 4001;
@@ -31,9 +32,9 @@ const MAGIC: [u8; 4] = [3, 0, 2, 7];
 const MAX_NODES: usize = 1024;
 /// Sources that are remembered: as many as there are channels in a large house.
 const MAX_SOURCES: usize = 4096;
-/// Nodes tell of themselves every 20 to 25 s; one that has not for this long is gone.
+/// A node that has not advertised for this long is gone: nodes do so every 20 to 25 s.
 const TIMEOUT: Nanos = Nanos::from_secs(100);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 1024;
 /// Longer names are cut.
 const MAX_NAME: usize = 64;
@@ -69,7 +70,7 @@ impl Channel {
         self.0
     }
 
-    /// Where its packets go.
+    /// The group of its packets.
     #[must_use]
     pub fn group(self) -> Ipv4Addr {
         Ipv4Addr::from(FIRST_GROUP + u32::from(self.0))
@@ -84,8 +85,9 @@ impl fmt::Display for Channel {
 
 /// A datagram is no advertisement.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LivewireError {
-    /// It does not begin like one.
+    /// It does not begin with the header of one.
     #[error("this is no message of Livewire's")]
     Header,
     /// It ends within a phrase.
@@ -108,7 +110,7 @@ pub struct LivewireSource {
     pub name: String,
 }
 
-/// What a node tells.
+/// An advertisement of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertisement {
     /// The node's name, if it is told.
@@ -204,7 +206,7 @@ fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], Livewire
     Ok(taken)
 }
 
-/// Up to the first zero.
+/// The text up to the first zero byte.
 fn name(text: &[u8]) -> String {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(&text[..text.len().min(MAX_NAME)]).trim().to_owned()
@@ -219,7 +221,7 @@ pub enum LivewireEvent {
     Removed(LivewireEntry),
 }
 
-/// A source, and whose it is.
+/// A source and its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LivewireEntry {
     /// The source.
@@ -241,7 +243,7 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct LivewireDirectory {
     nodes: BTreeMap<Ipv4Addr, Node>,
-    events: VecDeque<LivewireEvent>,
+    events: EventQueue<LivewireEvent, MAX_EVENTS>,
 }
 
 impl LivewireDirectory {
@@ -277,11 +279,11 @@ impl LivewireDirectory {
         let changed = new.iter().filter(|(channel, name)| old.get(channel) != Some(name));
         let events: Vec<_> =
             removed.chain(changed.map(|(channel, name)| LivewireEvent::Added(entry(channel, name)))).collect();
-        events.into_iter().for_each(|event| self.push(event));
+        events.into_iter().for_each(|event| self.events.push(event));
         Ok(())
     }
 
-    /// Lets go of nodes that are silent.
+    /// Removes nodes that are silent.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         let silent: Vec<Ipv4Addr> =
             self.nodes.iter().filter(|(_, node)| now - node.heard_at >= TIMEOUT).map(|(address, _)| *address).collect();
@@ -289,7 +291,7 @@ impl LivewireDirectory {
             let Some(node) = self.nodes.remove(&address) else { continue };
             for (channel, name) in node.sources {
                 let source = LivewireSource { channel, name };
-                self.push(LivewireEvent::Removed(LivewireEntry {
+                self.events.push(LivewireEvent::Removed(LivewireEntry {
                     source,
                     node_name: node.name.clone(),
                     node: address,
@@ -306,7 +308,7 @@ impl LivewireDirectory {
 
     /// The next change that was not yet told.
     pub fn poll_event(&mut self) -> Option<LivewireEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// All sources.
@@ -318,13 +320,6 @@ impl LivewireDirectory {
                 node: *address,
             })
         })
-    }
-
-    fn push(&mut self, event: LivewireEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Telling what streams there are: descriptions ([`sdp`]) and their announcement ([`sap`]), and the
-//! advertisements of [`livewire`].
+//! Describing and announcing streams: descriptions ([`sdp`]) and their announcement ([`sap`]), and
+//! the advertisements of [`livewire`].
 
 pub mod livewire;
 pub mod sap;

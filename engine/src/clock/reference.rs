@@ -15,8 +15,8 @@ use super::law::{ClockReading, PathDelay};
 use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
 use super::slew::Slew;
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
-use std::collections::VecDeque;
 use std::fmt;
 
 /// How long a source must be usable before the timeline returns to it. Judgement: a source that
@@ -179,7 +179,7 @@ pub struct Reference {
     /// Since when it has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
-    events: VecDeque<ReferenceEvent>,
+    events: EventQueue<ReferenceEvent, MAX_EVENTS>,
 }
 
 impl Reference {
@@ -198,7 +198,7 @@ impl Reference {
             useful_since: None,
             in_vain_since: None,
             advanced_at: None,
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
         }
     }
 
@@ -220,7 +220,7 @@ impl Reference {
                 self.source_epoch = epoch;
                 self.last = Some(map);
                 if let Some(step) = self.slew.follow(now, &map, stepped) {
-                    self.push(ReferenceEvent::Stepped(step));
+                    self.events.push(ReferenceEvent::Stepped(step));
                 }
             }
             None => self.coast(now, sources),
@@ -240,7 +240,7 @@ impl Reference {
             let first = self.last.is_none() && self.source == self.config.mode;
             if first || self.source != self.config.mode && now.since(since) >= RETURN_DWELL {
                 self.source = self.config.mode;
-                self.push(ReferenceEvent::Followed(self.source));
+                self.events.push(ReferenceEvent::Followed(self.source));
             }
             return;
         }
@@ -254,7 +254,7 @@ impl Reference {
         let to = if disciplined { ClockMode::System } else { ClockMode::FreeRunning };
         if to != self.source {
             self.source = to;
-            self.push(ReferenceEvent::FellBack { from: self.config.mode, to, after });
+            self.events.push(ReferenceEvent::FellBack { from: self.config.mode, to, after });
         }
     }
 
@@ -351,14 +351,7 @@ impl Reference {
 
     /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<ReferenceEvent> {
-        self.events.pop_front()
-    }
-
-    fn push(&mut self, event: ReferenceEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
+        self.events.pop()
     }
 }
 

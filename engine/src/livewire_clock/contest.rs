@@ -1,56 +1,57 @@
-//! Packets in the name of the master that is followed, when somebody else sends some, too.
+//! Telling the master's packets from forged ones in its name.
 //!
-//! Model: the master's own packets come all the same, and agree with the time that is held. So
-//! what contradicts that by more than a locked clock may be off is left out while others agree,
-//! and counts only when so many in a row contradict that none of the master's can be among them:
-//! then its time has changed. Packets that are early beside others that agree, and more packets
-//! than a master sends, are signs that somebody else sends. Late ones are none: any may be late.
-//! Until two seconds after the last sign the law holds the time by what was
-//! [known before](crate::clock::ClockLaw::contest), and only what agrees with that counts.
+//! Model: nobody can stop the master's own packets, and these agree with the time that is held. So
+//! packets that contradict it by more than a locked clock may be wrong are left out while others
+//! agree. They count only after so many contradicting ones in a row that the master's must be among
+//! them: then its time has changed. Early packets beside others that agree, and more packets than a
+//! master sends, are signs of another sender. Late packets are no sign, because any packet may be
+//! late. Until two seconds after the last sign the law holds the time by what was [known
+//! before](crate::clock::ClockLaw::contest), and only what agrees with that counts.
 //!
-//! Breakdown: a stranger who sends in the master's name and from its address moves the clock by no
-//! more than that anchor allows. He keeps a clock that has not locked yet from locking.
+//! Breakdown point: an attacker who sends in the master's name and from its address moves the clock
+//! by no more than that anchor allows. He keeps a clock that was never locked from locking.
 
 use super::PACKET_INTERVAL;
 use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
-/// Timestamps that contradict the held time by more are left out at first: what a locked clock may
-/// be off by. The law must hear at once of less, so that it is not locked to a time that runs away.
+/// Timestamps that contradict the held time by more than a locked clock may be wrong are left out
+/// at first. The law is given smaller contradictions at once, so that it does not stay locked to a
+/// time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Contradicting packets in a row that prove that the master's time has changed.
 const PROOF: u32 = 8;
 /// How long a contest lasts after the last sign of it.
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Packets of which so many came within that many intervals when others send, too: half as many
-/// more than the master's.
+/// Number of the last packets by which their rate is measured: others send, too, if these came
+/// within two thirds of as many intervals.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
 
-/// The contest for the place of the master.
+/// What is known of competing packets in the master's name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contest {
     until: Option<LocalTime>,
     /// Contradicting packets in a row, and those of them that were early.
     contradicting: u32,
     early: u32,
-    /// When the last packets came, in a ring.
+    /// Arrival times of the last packets, in a ring.
     at: [Option<LocalTime>; RATE],
     count: usize,
 }
 
-/// What is to be done with a packet.
+/// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether the law gets it.
+    /// Whether the packet is given to the law.
     pub(super) counts: bool,
     /// Whether a contest has begun.
     pub(super) begins: bool,
 }
 
 impl Contest {
-    /// Judges a packet that came at `at` and is off by `early` from the time that is held, if one
-    /// is.
+    /// Judges a packet that came at `at`, by its agreement with the time that is held, if there is
+    /// one.
     pub(super) fn judge(&mut self, at: LocalTime, agreement: Option<Agreement>, early: Nanos) -> Verdict {
         let oldest = self.at[self.count % RATE].replace(at);
         self.count = self.count.wrapping_add(1);
@@ -77,7 +78,7 @@ impl Contest {
         Verdict { counts, begins }
     }
 
-    /// There is a sign that somebody else sends. Returns whether it is the first.
+    /// Notes a sign of another sender. Returns whether a contest begins with it.
     fn sign(&mut self, at: LocalTime) -> bool {
         self.until.replace(at + QUIET).is_none()
     }

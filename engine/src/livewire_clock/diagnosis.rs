@@ -13,13 +13,13 @@ use std::fmt;
 pub enum ClockDiagnosis {
     /// Nothing was heard.
     Nothing,
-    /// What is heard is something else.
+    /// Only other packets are heard.
     NoClock(ClockPacketError),
-    /// A master is heard, and not enough of it.
+    /// Too few packets of a master were heard so far.
     Few {
         /// The master.
         master: Master,
-        /// Packets that fit each other.
+        /// Packets that agree with each other.
         packets: u32,
     },
     /// The master that was followed is silent.
@@ -29,15 +29,15 @@ pub enum ClockDiagnosis {
         /// For how long.
         silent_for: Nanos,
     },
-    /// Its packets jitter so much that the delay of their path may be more than a locked clock may
-    /// be off by.
+    /// Its packets jitter so much that their path delay may exceed the error that a locked clock
+    /// may have.
     Jitter {
         /// The master.
         master: Master,
         /// How late packets are on average.
         jitter: Nanos,
     },
-    /// The law does not believe its time.
+    /// The clock law rejects its time.
     Law {
         /// The master.
         master: Master,

@@ -1,4 +1,4 @@
-//! What a user would want to know.
+//! Events of a Livewire clock.
 
 use super::masters::Master;
 use super::wire::MasterIdentity;
@@ -15,10 +15,10 @@ pub enum ClockEvent {
     Silent(Master),
     /// The clock's state changed.
     Lock(LockTransition),
-    /// Somebody else sends in the name of the master that is followed: only what agrees with the
-    /// time that is held counts.
+    /// Somebody else sends in the name of the master that is followed: only packets that agree with
+    /// the time that is held count.
     Contested(MasterIdentity),
-    /// He does so no more.
+    /// Nobody else sends in the master's name any more.
     Settled,
 }
 

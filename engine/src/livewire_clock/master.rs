@@ -4,18 +4,18 @@ use super::wire::{ClockPacket, MasterIdentity, PACKET_LEN};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// The middle of what is usual.
+/// The middle of the usual range of packet intervals.
 const INTERVAL: Nanos = Nanos::new((PACKET_INTERVAL.0.as_nanos() + PACKET_INTERVAL.1.as_nanos()) / 2);
 
-/// How long it listens before it sends: long enough for a clock to lock to whoever sends, so that
-/// it goes on with that time, and for a better master to be heard.
+/// How long the master listens before it sends: long enough to lock to another master, whose time
+/// it then continues, and to hear a better one.
 const LISTEN: Nanos = Nanos::from_secs(3);
 
 /// Serves a Livewire clock, and is silent while a better master is heard.
 ///
-/// Contract: [`LivewireMaster::handle_datagram`] with what comes to the group; and when
-/// [`LivewireMaster::poll_timeout`] is due, [`LivewireMaster::poll_transmit`] with the time that
-/// is to be told, read as late as possible before the packet is sent.
+/// Contract: [`LivewireMaster::handle_datagram`] with what comes to the group; and, when
+/// [`LivewireMaster::poll_timeout`] is due, [`LivewireMaster::poll_transmit`] with the time to be
+/// sent, which is read as late as possible before the packet leaves.
 ///
 /// ```
 /// use engine::livewire_clock::{ClockPacket, LivewireMaster, MacAddress, MasterIdentity};
@@ -33,7 +33,7 @@ pub struct LivewireMaster {
     identity: MasterIdentity,
     due: LocalTime,
     sequence: u16,
-    /// The better master, and until when it counts.
+    /// A better master that was heard, and until when it counts.
     better: Option<(MasterIdentity, LocalTime)>,
 }
 
@@ -44,13 +44,13 @@ impl LivewireMaster {
         Self { identity, due: now + LISTEN, sequence: 0, better: None }
     }
 
-    /// What it says of itself.
+    /// The identity that it sends.
     #[must_use]
     pub const fn identity(&self) -> &MasterIdentity {
         &self.identity
     }
 
-    /// Takes what came to the group: of a better master, this one is silent.
+    /// Takes a datagram that came to the group. While a better master sends, this one is silent.
     pub fn handle_datagram(&mut self, now: LocalTime, datagram: &[u8]) {
         let Ok(ClockPacket { master, .. }) = ClockPacket::parse(datagram) else { return };
         if master.mac != self.identity.mac && master.outranks(&self.identity) {
@@ -76,7 +76,7 @@ impl LivewireMaster {
             return None;
         }
         self.better = None;
-        // On a grid, but for pauses.
+        // Due times lie on a grid, except after pauses.
         let next = self.due + INTERVAL;
         self.due = if next > now { next } else { now + INTERVAL };
         self.sequence = self.sequence.wrapping_add(1);

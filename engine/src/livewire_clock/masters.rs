@@ -1,8 +1,8 @@
-//! Who sends the clock.
+//! The masters that send a Livewire clock.
 //!
-//! Model: a table of the masters that were heard lately, by MAC address. It is bounded, and so is
-//! what one IP address has of it; the first to be pushed out are those of which the fewest packets
-//! fit each other, then those heard least recently; never the one that is followed.
+//! Model: a table of the masters that were heard lately, by MAC address. It is bounded, and so are
+//! the entries of one IP address. Masters with the fewest packets that agree with each other are
+//! removed first, then those heard least recently. The master that is followed is never removed.
 
 use super::MASTER_TIMEOUT;
 use super::wire::{CLOCK_FRAME, ClockPacket, MacAddress, MasterIdentity};
@@ -10,22 +10,23 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Packets of a master that fit each other before it is followed: a quarter of a second.
+/// Packets that agree with each other after which a master is followed: those of a quarter of a
+/// second.
 pub const HEARD: u32 = 8;
-/// Packets that it takes if its time is not the one that is held: two seconds.
+/// The same number for a master whose time is not the one that is held: the packets of two seconds.
 const HEARD_OF_OTHER_TIME: u32 = 64;
-/// Masters remembered.
+/// The most masters that are remembered.
 const CAPACITY: usize = 16;
-/// Of one address; a device has one clock, and perhaps several network interfaces.
+/// The most masters of one address; a device has one clock, and perhaps several network interfaces.
 const CAPACITY_OF_ADDRESS: usize = 4;
-/// Packets fit each other whose times advance by what passes here, but for this. Threads that are
-/// held up stamp 150 ms late at worst.
+/// Two packets agree with each other if their times advance by the local time between them, within
+/// this tolerance. The timestamp of a thread that was held up is 150 ms late at worst.
 const LATEST: Nanos = Nanos::from_millis(200);
 
 /// A master, and where its packets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Master {
-    /// What it says of itself.
+    /// The identity that it sends.
     pub identity: MasterIdentity,
     /// Where its packets come from.
     pub source: Ipv4Addr,
@@ -45,7 +46,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// The time when this host's clock shows `at`, by the host's clock alone.
+    /// The time at host time `at`, extrapolated at the rate of the host's clock.
     pub(super) fn time_at(&self, at: LocalTime) -> PtpTime {
         self.time + (at - self.at)
     }
@@ -69,7 +70,7 @@ impl Told {
 struct Entry {
     master: Master,
     newest: Told,
-    /// Packets that fit each other, up to the newest.
+    /// Number of the last packets that agree with each other.
     count: u32,
 }
 
@@ -87,7 +88,7 @@ pub(super) struct Masters {
 
 impl Masters {
     /// Takes a packet that came at `at`, when the time that is held was `held`. Returns the time
-    /// that it tells; nothing if it comes from elsewhere than its master's other packets.
+    /// that it tells; `None` if it comes from another address than the other packets of its master.
     pub(super) fn hear(
         &mut self,
         packet: &ClockPacket,
@@ -128,13 +129,13 @@ impl Masters {
         Some((best.master, best.newest))
     }
 
-    /// A master as it was heard last, if that was lately.
+    /// A master's last packet, if it was heard lately.
     pub(super) fn get(&self, now: LocalTime, mac: MacAddress) -> Option<Master> {
         let entry = self.entries.iter().find(|entry| entry.master.identity.mac == mac);
         entry.filter(|entry| entry.is_heard(now)).map(|entry| entry.master)
     }
 
-    /// The one of which the most packets fit each other, and how many.
+    /// The master with the most packets that agree with each other, and how many these are.
     pub(super) fn nearest(&self, now: LocalTime) -> Option<(Master, u32)> {
         let heard = self.entries.iter().filter(|entry| entry.is_heard(now));
         heard.max_by_key(|entry| entry.count).map(|entry| (entry.master, entry.count))
@@ -146,7 +147,7 @@ impl Masters {
         self.entries.len()
     }
 
-    /// Forgets one if there is no room for another one of `source`.
+    /// Removes a master if there is no room for another one of `source`.
     fn make_room(&mut self, source: Ipv4Addr, followed: Option<MacAddress>) {
         let of_source = |entry: &Entry| entry.master.source == source;
         if self.entries.iter().filter(|entry| of_source(entry)).count() >= CAPACITY_OF_ADDRESS {

@@ -1,4 +1,4 @@
-//! The Livewire clock: the time by which devices of Livewire sample, beside PTP.
+//! The Livewire clock: the time that Livewire devices sample by, apart from PTP.
 //!
 //! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
 //! every 30 to 40 ms to [`GROUP`]. Nobody answers, so only the time of arrival is known: the
@@ -7,17 +7,17 @@
 //!
 //! The time is a count of clock frames of 250 us from some moment in the life of the first master,
 //! and is neither TAI nor UTC nor any time of day. It is given as a [`PtpTime`](crate::PtpTime) of
-//! which only differences mean anything, and the number of the frame of audio: at 48 kHz a clock
-//! frame has 12 frames of audio, so the RTP timestamp that belongs to a time is that time in
-//! frames of audio, modulo 2^32, through all wraps of the count.
+//! which only differences mean anything, and from which the number of the audio frame follows: at
+//! 48 kHz a clock frame has 12 audio frames, so the RTP timestamp of a time is that time in audio
+//! frames, modulo 2^32, through all wraps of the count.
 //!
 //! Masters: the one with the highest priority is followed, of several the one with the lowest MAC
-//! address. Anybody can send what he likes in any name. So a master is followed when
-//! [several](HEARD) of its packets fit each other, and one whose time is not the one that is held
-//! only after two seconds; the number of masters remembered is bounded; packets in the name of the
-//! master that come from another address do not count, nor those that contradict the time that is
-//! held while others agree with it (`contest`). Livewire has no authentication: a stranger who
-//! keeps sending with the highest priority is the master.
+//! address. Anybody can send packets in any name. So a master is followed when [several](HEARD) of
+//! its packets agree with each other, and only after two seconds if its time is not the one that is
+//! held; the number of masters remembered is bounded; packets in the name of the master that come
+//! from another address do not count, nor those that contradict the time that is held while others
+//! agree with it (`contest`). Livewire has no authentication: a stranger who keeps sending with the
+//! highest priority is the master.
 
 mod contest;
 mod diagnosis;
@@ -43,7 +43,7 @@ use std::net::Ipv4Addr;
 
 /// The group of the clock of low rate.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 255, 2);
-/// Its port.
+/// The UDP port of the clock.
 pub const PORT: u16 = 7000;
 
 /// Packets come every 30 to 40 ms.

@@ -7,31 +7,33 @@ use super::masters::{Master, Masters, Told};
 use super::wire::{ClockPacket, ClockPacketError, MacAddress};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
 use crate::clock::{ClockLaw, ClockReading, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, PtpTime};
-use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the law judges silence: it takes three for a holdover, so that seven or eight
-/// packets in a row must be lost.
+/// Interval by which the law detects silence: holdover begins after three of them, so that seven or
+/// eight packets in a row must be lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
-/// How often the law is told that time passes.
+/// How often the law is told that time has passed.
 const ADVANCE: Nanos = Nanos::from_millis(100);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
-/// Another master's time is the one that is held if it is off by no more: what a locked clock may
-/// be off by.
+/// Another master's time counts as the one that is held if it differs by no more than this, the
+/// error that a locked clock may have.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
-/// It goes on as if it were the last one's if it is off by no more than what two paths of a local
-/// network differ by: some switches. Such a difference the law takes for another route.
+/// Another master's time counts as a continuation of the last one's if it differs by no more than
+/// two paths of a local network do, some switches. The law treats such a difference as another
+/// route.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
-/// A time that is more uncertain is not called locked, ns. The law judges what packets can tell;
-/// what the path's delay is presumed to be is as uncertain as packets jitter, and comes on top.
+/// The largest standard deviation of a locked clock, ns. The law knows the uncertainty of the
+/// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
 
-/// What was counted.
+/// Counts of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClockCounters {
     /// Packets of the master that is followed.
     pub packets: u64,
@@ -52,7 +54,7 @@ pub enum Refusal {
     /// It is no packet of the clock.
     #[error(transparent)]
     Malformed(#[from] ClockPacketError),
-    /// It claims to be a master's whose packets come from elsewhere.
+    /// It is in the name of a master whose packets come from another address.
     #[error("{0} sends its clock from another address")]
     OtherSource(MacAddress),
 }
@@ -84,7 +86,7 @@ pub enum Refusal {
 pub struct LivewireClock {
     clock: SlaveClock,
     masters: Masters,
-    /// The one that is followed, or was last.
+    /// The master that is followed, or the last one.
     parent: Option<Master>,
     /// Whether it is silent, and since when it was last heard.
     silent: bool,
@@ -93,7 +95,7 @@ pub struct LivewireClock {
     counters: ClockCounters,
     newest_error: Option<ClockPacketError>,
     advanced_at: Option<LocalTime>,
-    events: VecDeque<ClockEvent>,
+    events: EventQueue<ClockEvent, MAX_EVENTS>,
 }
 
 impl Default for LivewireClock {
@@ -117,20 +119,20 @@ impl LivewireClock {
             counters: ClockCounters::default(),
             newest_error: None,
             advanced_at: None,
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
         }
     }
 
     /// Takes a datagram that came at `now` from `source`.
     ///
     /// # Errors
-    /// If it does not count; it is counted, and nothing need be done.
+    /// [`Refusal`] if the datagram is ignored. It is counted, and the caller need do nothing.
     pub fn handle_datagram(&mut self, now: LocalTime, source: Ipv4Addr, datagram: &[u8]) -> Result<(), Refusal> {
         let packet = ClockPacket::parse(datagram).inspect_err(|&error| {
             self.counters.malformed += 1;
             self.newest_error = Some(error);
         })?;
-        // What passed until then is judged before it counts.
+        // Timeouts up to `now` come before the packet.
         self.handle_timeout(now);
         let mac = packet.master.mac;
         let followed = self.parent.map(|parent| parent.identity.mac);
@@ -150,12 +152,12 @@ impl LivewireClock {
         Ok(())
     }
 
-    /// Time passes.
+    /// Does whatever is due at `now`.
     pub fn handle_timeout(&mut self, now: LocalTime) {
         self.advanced_at = Some(now);
         if self.contest.settle(now) {
             self.clock.contest(now, false);
-            self.push(ClockEvent::Settled);
+            self.events.push(ClockEvent::Settled);
         }
         self.select(now);
         self.clock.advance(now);
@@ -198,7 +200,7 @@ impl LivewireClock {
         self.clock.jitter()
     }
 
-    /// What was counted.
+    /// Counts of a clock.
     #[must_use]
     pub const fn counters(&self) -> &ClockCounters {
         &self.counters
@@ -232,15 +234,15 @@ impl LivewireClock {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<ClockEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
-    /// The time that is to be expected at `at`: the one that is held, also if it is of no use.
+    /// The expected time at `at`: the one that is held, even if it is not usable any more.
     fn expected(&self, at: LocalTime) -> Option<PtpTime> {
         self.clock.reading(at).map.map(|map| map.ptp_at(at))
     }
 
-    /// Looks who is to be followed.
+    /// Selects the master to be followed.
     fn select(&mut self, now: LocalTime) {
         let held = self.reading(now);
         let held = held.map.filter(|_| held.state.is_usable());
@@ -271,13 +273,13 @@ impl LivewireClock {
         if is_another && !goes_on {
             self.clock.change_master(now);
         }
-        self.push(ClockEvent::Followed(master));
+        self.events.push(ClockEvent::Followed(master));
     }
 
     fn lose(&mut self) {
         let Some(parent) = self.parent.filter(|_| !self.silent) else { return };
         self.silent = true;
-        self.push(ClockEvent::Silent(parent));
+        self.events.push(ClockEvent::Silent(parent));
     }
 
     /// A packet of the master that is followed.
@@ -289,29 +291,23 @@ impl LivewireClock {
         if verdict.begins {
             self.clock.contest(told.at, true);
             let contested = self.parent.map(|parent| ClockEvent::Contested(parent.identity));
-            contested.into_iter().for_each(|event| self.push(event));
+            contested.into_iter().for_each(|event| self.events.push(event));
         }
         if !verdict.counts {
             self.counters.contested += 1;
             return;
         }
         self.clock.observe(&pair);
-        // Nobody can ask for the delay, which is what a request without an answer tells.
+        // The delay cannot be requested: to the law that is the same as a request without an
+        // answer.
         self.clock.request_unanswered(told.at);
         self.tell_transition();
     }
 
     fn tell_transition(&mut self) {
         while let Some(transition) = self.clock.poll_transition() {
-            self.push(ClockEvent::Lock(transition));
+            self.events.push(ClockEvent::Lock(transition));
         }
-    }
-
-    fn push(&mut self, event: ClockEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

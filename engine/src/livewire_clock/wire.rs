@@ -8,7 +8,7 @@
 //! | 0-1 | version 2 with extension (0x90), marker and payload type 127 (0xFF) |
 //! | 2-11 | sequence number, timestamp in frames of audio at 48 kHz, SSRC |
 //! | 12-13 | profile of the extension: 0xFA1A |
-//! | 14-15 | its length: in words or, as is reported of some, bytes; it is not looked at |
+//! | 14-15 | its length: in words or, as is reported of some, bytes; it is ignored |
 //! | 16-19 | clock frame: counts 250 us |
 //! | 20-23 | kind of packet: 0x0C00CABA; 0x0A and 0x0B begin those of the fast clock |
 //! | 24-25 | microticks within the clock frame: 0 to 3071 |
@@ -31,7 +31,7 @@ pub const MICROTICKS: u16 = 3072;
 /// The highest priority.
 pub const HIGHEST_PRIORITY: u8 = 15;
 
-/// RTP's version and extension bit, and what else may be set in the first byte.
+/// RTP's version and extension bit in the first byte.
 const VERSION_AND_EXTENSION: u8 = 0x90;
 const VERSION_AND_EXTENSION_MASK: u8 = 0xD0;
 /// Marker and payload type 127.
@@ -55,7 +55,7 @@ impl fmt::Display for MacAddress {
     }
 }
 
-/// Who sends a clock, and how much it wants to be followed.
+/// Identity and priority of a master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MasterIdentity {
     /// 0 to [`HIGHEST_PRIORITY`], the higher wins. Devices have 3 by default and 7 for "always
@@ -83,7 +83,7 @@ impl MasterIdentity {
         Self { priority: priority.min(HIGHEST_PRIORITY), hardware_id, mac }
     }
 
-    /// Whether it is to be followed rather than `other`: by its priority, else by its MAC address.
+    /// Whether it is preferred to `other`: by its priority, then by its MAC address.
     #[must_use]
     pub fn outranks(&self, other: &Self) -> bool {
         (other.priority, self.mac) < (self.priority, other.mac)
@@ -142,7 +142,7 @@ impl ClockPacket {
         Nanos::new((ticks * CLOCK_FRAME.as_nanos() + per_frame / 2) / per_frame)
     }
 
-    /// Reads a datagram. What follows a packet is left alone.
+    /// Reads a datagram. Bytes after the packet are ignored.
     ///
     /// # Errors
     /// [`ClockPacketError`] if it is no packet of the clock of low rate.
@@ -233,7 +233,7 @@ pub enum ClockPacketError {
     /// It is not RTP with a header extension.
     #[error("no RTP packet with a header extension: it begins with {first_byte:#04x}")]
     NoExtension {
-        /// What it begins with.
+        /// Its first byte.
         first_byte: u8,
     },
     /// The extension is another one.

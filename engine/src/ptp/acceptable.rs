@@ -1,6 +1,7 @@
-//! Whom a port takes messages from, where the user says so.
+//! Lists of the clocks and addresses that a port accepts messages from.
 
-/// Entries of a list: networks have two grandmasters or four, and some boundary clocks.
+/// The most entries of a list. Judgement: networks have two grandmasters or four, and some boundary
+/// clocks.
 const MOST: usize = 16;
 
 /// A list of what is accepted; an empty one accepts everything.
@@ -8,7 +9,7 @@ const MOST: usize = 16;
 /// Identities of masters are those of the clocks that send Announce, Sync, Follow_Up and
 /// Delay_Resp, as in the acceptable master table (IEEE 1588-2019, 17.5): behind a boundary clock,
 /// its identity and not the grandmaster's. Both identities and addresses can be forged by whoever
-/// knows them; switches can be told to let nobody do so.
+/// knows them; a switch that filters source addresses keeps such packets out.
 ///
 /// ```
 /// use engine::ptp::Acceptable;
@@ -30,10 +31,10 @@ impl<T: Copy> Default for Acceptable<T> {
 impl<T: Copy + PartialEq> Acceptable<T> {
     /// Accepts everything.
     pub const EVERYTHING: Self = Self([None; MOST]);
-    /// How many there may be.
+    /// The most entries of a list.
     pub const MOST: usize = MOST;
 
-    /// A list of these; `None` if there are more than [`Acceptable::MOST`].
+    /// A list of these entries; `None` if there are more than [`Acceptable::MOST`].
     #[must_use]
     pub fn new(accepted: &[T]) -> Option<Self> {
         let mut list = Self::default();

@@ -1,37 +1,40 @@
-//! Timestamps that claim the same place: those of one Sync interval, and those of one Delay_Req.
+//! Competing timestamps: several Syncs in one Sync interval, or several answers to one Delay_Req.
 //!
-//! Purpose: anybody on the network can send in the name of a master. The master's own messages come
-//! all the same. So where there is one Sync in an interval, it is the master's; where there are
-//! several, at most one is. They are held back for an interval, and then that one is chosen which
-//! agrees best with the time that is held. Where no time is held they are used if they agree among
-//! themselves, else none is.
+//! Purpose: anybody on the network can send in the name of a master, but nobody can stop the
+//! master's own messages. So a single Sync in an interval is the master's; of several at most one
+//! is. These are held back for an interval, and the one is used that agrees best with the time that
+//! is held. Where no time is held, they are used if they agree with each other, and otherwise none
+//! of them is.
 //!
-//! Breakdown: while a time is held nothing that a stranger sends is used in preference to what the
-//! master sends, unless it agrees better with the held time; so he moves the clock by no more than
-//! the [anchor](crate::clock::ClockLaw::contest) allows, however much he sends. He keeps a clock
-//! that has not locked yet from locking if he sends one message in each interval. What is held back
-//! is bounded; beyond that, the master's own may be missing, and the clock is in holdover.
+//! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
+//! agrees better with the held time, so that he moves the clock by no more than the
+//! [anchor](crate::clock::ClockLaw::contest) allows, however much he sends. With one message in
+//! each interval he keeps a clock that was never locked from locking. The number of messages that
+//! are held back is bounded; with more than that, the master's own may be missing, and the clock
+//! goes into holdover.
 
 use super::delay_exchange::Answered;
 use crate::clock::TimestampPair;
 use crate::units::{LocalTime, Nanos};
 
-/// Timestamps that are held back in an interval: forged Syncs come at 100 to 1000 a second.
+/// The most timestamps that are held back in an interval. Judgement: an attack sends 100 to 1000
+/// forged Syncs a second.
 const HELD_BACK: usize = 128;
-/// Share of a Sync interval after which it is looked at what came in: nobody's Syncs come earlier
-/// by a quarter, and the clock takes three intervals for silence.
+/// Share of a Sync interval after which the competing timestamps are judged: no master's Syncs come
+/// a quarter of an interval early, and the clock counts three intervals as silence.
 const WINDOW_SHARE: (i64, i64) = (3, 4);
-/// How long a contest lasts after the last sign of it: so many Sync intervals, and at least this.
+/// A contest ends this many Sync intervals, and at least this time, after the last sign of it.
 const QUIET_INTERVALS: i64 = 4;
 const QUIET: Nanos = Nanos::from_secs(2);
-/// Syncs of which so many came within that many intervals when others send, too: half as many more
-/// than the master's.
+/// Number of the last Syncs by which their rate is measured: others send, too, if these came within
+/// two thirds of as many intervals.
 const RATE: usize = 24;
 const RATE_INTERVALS: i64 = 16;
-/// Timestamps agree among themselves that are apart by less: what a locked clock may be off by.
+/// Timestamps that differ by less agree with each other: the most that a locked clock may be wrong
+/// by.
 pub(super) const APART: Nanos = Nanos::from_millis(1);
 
-/// What was held back, and when it is to be looked at.
+/// Timestamps that are held back, and when they are to be judged.
 #[derive(Clone, Debug)]
 struct Window<T> {
     claims: Vec<T>,
@@ -61,10 +64,10 @@ impl<T> Window<T> {
     }
 }
 
-/// Claims on the places of one master's messages.
+/// The competing timestamps in the name of one master.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Claims {
-    /// Until when the places are contested.
+    /// When the contest ends.
     until: Option<LocalTime>,
     syncs: Window<TimestampPair>,
     answers: Window<Answered>,
@@ -76,7 +79,8 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// There is a sign that others send, too. Returns whether it is the first.
+    /// Notes a sign that somebody else sends in the master's name. Returns whether a contest begins
+    /// with it.
     pub(super) fn contest(&mut self, now: LocalTime, sync_interval: Nanos) -> bool {
         let until = now + QUIET.max(sync_interval.times(QUIET_INTERVALS));
         self.until.replace(until).is_none()
@@ -105,12 +109,12 @@ impl Claims {
         self.answers.hold(answer, now + window(sync_interval));
     }
 
-    /// The Syncs that are to be looked at now.
+    /// The Syncs that are to be judged now.
     pub(super) fn take_syncs(&mut self, now: LocalTime) -> Vec<TimestampPair> {
         self.syncs.take(now)
     }
 
-    /// The answers that are to be looked at now.
+    /// The answers that are to be judged now.
     pub(super) fn take_answers(&mut self, now: LocalTime) -> Vec<Answered> {
         self.answers.take(now)
     }
@@ -120,26 +124,27 @@ impl Claims {
         [self.until, self.syncs.due, self.answers.due].into_iter().flatten().min()
     }
 
-    /// A Sync has come. Returns whether more come than the master sends.
+    /// Notes the arrival of a Sync. Returns whether more Syncs come than the master sends.
     pub(super) fn note(&mut self, received: LocalTime, sync_interval: Nanos) -> bool {
         let oldest = self.syncs_at[self.count % RATE].replace(received);
         self.count += 1;
         oldest.is_some_and(|oldest| received.since(oldest) < sync_interval.times(RATE_INTERVALS))
     }
 
-    /// Whether a Sync that was received then comes too soon after the last one to be the master's,
-    /// too.
+    /// Whether a Sync that was received at this time came so soon after the last one that only one
+    /// of them can be the master's.
     pub(super) fn is_crowded(&self, received: LocalTime, sync_interval: Nanos) -> bool {
         let last = self.count.checked_sub(1).and_then(|last| self.syncs_at[last % RATE]);
         last.is_some_and(|last| (received - last).abs().times(2) < sync_interval)
     }
 
-    /// A Sync that agrees with the held time is used.
+    /// Notes that a Sync was used because it agrees with the held time.
     pub(super) fn note_agreed(&mut self, received: LocalTime) {
         self.agreed = Some(received);
     }
 
-    /// Whether a Sync that was received then has the place of one that agreed.
+    /// Whether a Sync that agrees with the held time was already used in the interval of one
+    /// received at this time.
     pub(super) fn is_taken(&self, received: LocalTime, sync_interval: Nanos) -> bool {
         self.agreed.is_some_and(|at| (received - at).abs().times(2) < sync_interval)
     }
@@ -149,9 +154,9 @@ fn window(sync_interval: Nanos) -> Nanos {
     Nanos::new(sync_interval.as_nanos() * WINDOW_SHARE.0 / WINDOW_SHARE.1)
 }
 
-/// Whether these may all be one master's: each is of the Sync that the one before is of, too, or
-/// both have waited while this host stood still: they were sent an interval apart, and are stamped
-/// together. Then the newest tells the time.
+/// Whether these may all be of one master: two in a row belong to the same Sync, or were sent an
+/// interval apart and received together, because this host had stood still. The newest then tells
+/// the time.
 pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bool {
     pairs.windows(2).all(|two| {
         let apart = two[1].local - two[0].local;
@@ -160,7 +165,7 @@ pub(super) fn may_be_of_one(pairs: &[TimestampPair], sync_interval: Nanos) -> bo
     })
 }
 
-/// Whether timestamps tell one time.
+/// Whether timestamps agree with each other.
 pub(super) fn agree(pairs: &[TimestampPair]) -> bool {
     let Some(first) = pairs.first() else { return true };
     let offset = |pair: &TimestampPair| (pair.remote - first.remote) - (pair.local - first.local);

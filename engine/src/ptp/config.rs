@@ -1,9 +1,9 @@
-//! What a port is told.
+//! Configuration of a port.
 
 use super::acceptable::Acceptable;
 use super::authentication::Authentication;
 use super::bmca::DataSet;
-use super::profile::Profile;
+use super::profile::{Parameter, Profile, ProfileError};
 use super::time_properties::TimeProperties;
 use super::transmit::PeerAddress;
 use super::unicast::UnicastConfig;
@@ -19,7 +19,7 @@ const SLAVE_ONLY_CLASS: u8 = 255;
 /// How Delay_Reqs reach the master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DelayRequestMode {
-    /// To everybody, as the media profile has it.
+    /// By multicast, as in the media profile.
     #[default]
     Multicast,
     /// To the master's own address ("hybrid mode"), so that the other slaves are spared; by
@@ -29,16 +29,29 @@ pub enum DelayRequestMode {
 
 /// The time that a port serves as master.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Timeline {
+pub enum ServedTime {
     /// Our clock's own: that of the last grandmaster, carried on, so that its slaves see no step;
     /// if there was none, the host's monotonic clock, whose epoch is no date.
     #[default]
     OwnClock,
-    /// This one, always.
+    /// The time of this map, always.
     Given(PtpMap),
 }
 
-/// What a port is told.
+/// Configuration of a port.
+///
+/// ```
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+/// use engine::ptp::{Acceptable, PortConfig, Profile};
+/// let identity = PortIdentity { clock_identity: ClockIdentity([2; 8]), port_number: 1 };
+/// let master = ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1]);
+/// // Follows one master of domain 4, and never serves time.
+/// let config = PortConfig {
+///     accept_masters: Acceptable::new(&[master]).unwrap(),
+///     ..PortConfig::slave_only(&Profile::AES67_MEDIA, identity).in_domain(4)
+/// };
+/// assert_eq!((config.domain_number, config.quality.clock_class), (4, 255));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PortConfig {
     /// Our own port; also seeds the random spacing of Delay_Reqs.
@@ -55,8 +68,8 @@ pub struct PortConfig {
     pub log_announce_interval: i8,
     /// Interval between our Syncs, 2^n s.
     pub log_sync_interval: i8,
-    /// Mean interval between Delay_Reqs, 2^n s: ours until a Delay_Resp tells, and what our
-    /// Delay_Resps tell.
+    /// Mean interval between Delay_Reqs, 2^n s: as slave until a Delay_Resp of the master gives
+    /// another one, as master the one that our Delay_Resps give.
     pub log_min_delay_req_interval: i8,
     /// First priority of our clock.
     pub priority_1: u8,
@@ -69,21 +82,22 @@ pub struct PortConfig {
     /// How Delay_Reqs reach the master.
     pub delay_request_mode: DelayRequestMode,
     /// As slave only: the masters that are asked to serve us by unicast, at the intervals above;
-    /// without it, they serve everybody.
+    /// without it, masters are heard by multicast.
     pub unicast: Option<UnicastConfig>,
     /// Clocks that are accepted as master; messages of others are counted and ignored.
     pub accept_masters: Acceptable<ClockIdentity>,
     /// Addresses from which messages are accepted at all.
     pub accept_sources: Acceptable<PeerAddress>,
-    /// How messages are authenticated; without it, anybody's are taken. With it, only those of who
-    /// holds a key of it.
+    /// How messages are authenticated; without it, all messages are accepted, with it only those
+    /// that are signed with one of its keys.
     pub authentication: Option<Authentication>,
     /// As master: whether a Follow_Up tells when a Sync left. One-step Syncs carry the time at
-    /// which they were made, which is only as good as the sending is quick.
+    /// which they were made, which is wrong by the time that sending takes.
     pub two_step: bool,
     /// As master: the time to serve.
-    pub timeline: Timeline,
-    /// As master: what to say of [`Timeline::Given`] and of the host's clock.
+    pub served_time: ServedTime,
+    /// As master: the properties that are announced of [`ServedTime::Given`] and of the host's
+    /// clock.
     pub time_properties: TimeProperties,
 }
 
@@ -110,7 +124,7 @@ impl PortConfig {
             accept_sources: Acceptable::default(),
             authentication: None,
             two_step: true,
-            timeline: Timeline::OwnClock,
+            served_time: ServedTime::OwnClock,
             time_properties: TimeProperties::default(),
         }
     }
@@ -122,13 +136,13 @@ impl PortConfig {
         Self { quality, slave_only: true, ..Self::new(profile, identity) }
     }
 
-    /// The same in another domain.
+    /// The same configuration in another domain.
     #[must_use]
     pub fn in_domain(self, domain_number: u8) -> Self {
         Self { domain_number, ..self }
     }
 
-    /// The same, served by unicast.
+    /// The same configuration, with masters that serve by unicast.
     #[must_use]
     pub fn served_by(self, unicast: UnicastConfig) -> Self {
         Self { unicast: Some(unicast), ..self }
@@ -137,6 +151,47 @@ impl PortConfig {
     /// D0, our own data set.
     pub(super) fn data_set(&self) -> DataSet {
         own_data_set(self.identity, self.priority_1, self.quality, self.priority_2)
+    }
+}
+
+impl Profile {
+    /// Whether the profile allows what is configured.
+    ///
+    /// ```
+    /// use engine::ptp::{PortConfig, Profile};
+    /// use engine::ptp::wire::PortIdentity;
+    /// let profile = Profile::ST_2059_2;
+    /// let mut config = PortConfig::new(&profile, PortIdentity::default());
+    /// assert_eq!(profile.check(&config), Ok(()));
+    /// config.log_sync_interval = 0;
+    /// let error = profile.check(&config).unwrap_err();
+    /// assert_eq!(error.to_string(), "logSyncInterval is 0, SMPTE ST 2059-2 allows -7 to -1");
+    /// ```
+    ///
+    /// # Errors
+    /// For the first parameter that is out of range.
+    pub fn check(&self, config: &PortConfig) -> Result<(), ProfileError> {
+        self.check_one("domainNumber", config.domain_number, &self.domain_number)?;
+        self.check_one("logAnnounceInterval", config.log_announce_interval, &self.log_announce_interval)?;
+        self.check_one("logSyncInterval", config.log_sync_interval, &self.log_sync_interval)?;
+        let log_min_delay_req = config.log_min_delay_req_interval;
+        self.check_one("logMinDelayReqInterval", log_min_delay_req, &self.log_min_delay_req_interval)?;
+        self.check_one("announceReceiptTimeout", config.announce_receipt_timeout, &self.announce_receipt_timeout)?;
+        self.check_one("priority1", config.priority_1, &self.priority_1)?;
+        self.check_one("priority2", config.priority_2, &self.priority_2)
+    }
+
+    fn check_one<T: Copy + Ord + Into<i16>>(
+        &self,
+        parameter: &'static str,
+        value: T,
+        allowed: &Parameter<T>,
+    ) -> Result<(), ProfileError> {
+        if allowed.range.contains(&value) {
+            return Ok(());
+        }
+        let (least, most) = ((*allowed.range.start()).into(), (*allowed.range.end()).into());
+        Err(ProfileError { profile: self.name, parameter, value: value.into(), least, most })
     }
 }
 
@@ -151,5 +206,50 @@ pub(super) fn own_data_set(identity: PortIdentity, priority_1: u8, quality: Cloc
         steps_removed: 0,
         sender: own,
         receiver: own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_allows_its_own_defaults() {
+        for profile in Profile::ALL {
+            for config in [PortConfig::new, PortConfig::slave_only].map(|new| new(&profile, PortIdentity::default())) {
+                assert_eq!(profile.check(&config), Ok(()), "{profile}");
+            }
+        }
+    }
+
+    /// The intervals at which gear of both worlds meets (AES-R16).
+    #[test]
+    fn aes67_and_st_2059_2_overlap() {
+        let both = PortConfig {
+            domain_number: 0,
+            log_announce_interval: 0,
+            log_sync_interval: -3,
+            ..PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default())
+        };
+        assert_eq!(Profile::AES67_MEDIA.check(&both), Ok(()));
+        assert_eq!(Profile::ST_2059_2.check(&both), Ok(()));
+    }
+
+    #[test]
+    fn every_parameter_is_checked() {
+        let profile = Profile::AES67_MEDIA;
+        type Spoil = fn(&mut PortConfig);
+        let cases: [(&str, Spoil); 5] = [
+            ("domainNumber is 128, AES67 media allows 0 to 127", |c| c.domain_number = 128),
+            ("logAnnounceInterval is 5, AES67 media allows 0 to 4", |c| c.log_announce_interval = 5),
+            ("logSyncInterval is -5, AES67 media allows -4 to 1", |c| c.log_sync_interval = -5),
+            ("logMinDelayReqInterval is 6, AES67 media allows -4 to 5", |c| c.log_min_delay_req_interval = 6),
+            ("announceReceiptTimeout is 1, AES67 media allows 2 to 10", |c| c.announce_receipt_timeout = 1),
+        ];
+        for (message, spoil) in cases {
+            let mut config = PortConfig::new(&profile, PortIdentity::default());
+            spoil(&mut config);
+            assert_eq!(profile.check(&config).map_err(|error| error.to_string()), Err(message.to_owned()));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 /// Counts since the port was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PortCounters {
     /// Datagrams that are no PTP message.
     pub malformed: u64,
@@ -18,13 +19,13 @@ pub struct PortCounters {
     pub other_domain: u64,
     /// Messages of another majorSdoId, such as those of gPTP and AirPlay.
     pub other_sdo: u64,
-    /// Our own messages, come back, and Announces of others that name us as grandmaster.
+    /// Our own messages that came back to us, and Announces of others that name us as grandmaster.
     pub own: u64,
     /// Messages of alternate masters.
     pub alternate_master: u64,
     /// Sync, Follow_Up and Delay_Resp of ports that are not the selected master.
     pub not_the_master: u64,
-    /// Messages that did not come from a holder of a key, where one is asked for.
+    /// Messages that are not signed with one of our keys, where authentication is on.
     pub unauthenticated: u64,
     /// Announces.
     pub announces: u64,
@@ -42,15 +43,15 @@ pub struct PortCounters {
     pub unmatched_syncs: u64,
     /// Its Syncs, Follow_Ups and Delay_Resps whose times do not agree with each other.
     pub implausible: u64,
-    /// Timestamps that were left out because others contend with them for the same place, which
-    /// agree better with the time that is held, or because nobody can say which are the master's.
+    /// Timestamps that were left out because a competing one agrees better with the time that is
+    /// held, or because it cannot be told which of them is the master's.
     pub contested: u64,
     /// Delay_Resps to another request than the open one.
     pub stale_responses: u64,
     /// Delay_Reqs that were not answered before the next one.
     pub unanswered_requests: u64,
-    /// Delay_Reqs that were answered, and of which nobody told before the next one when they left:
-    /// the answers were of no use.
+    /// Delay_Reqs that were answered, but whose time of sending was not known before the next one:
+    /// such answers are of no use.
     pub unstamped_requests: u64,
     /// Delay_Reqs of others that we, as master, answered.
     pub answered_requests: u64,

@@ -1,20 +1,20 @@
 //! Matching Delay_Reqs with their Delay_Resps.
 //!
 //! Model: t3 and t4 belong together if a Delay_Resp names our port and the sequence id of the last
-//! request. One exchange is open at a time; an answer to an older one is of no more use.
-//! Corrections are applied here (IEEE 1588-2019, 11.3).
+//! request. One exchange is open at a time; an answer to an older request is ignored. Corrections
+//! are applied here (IEEE 1588-2019, 11.3).
 //!
 //! Everybody on the network hears a multicast Delay_Req, and can answer it in the name of the
-//! master, before it does. So the first answer makes the pair that is to be expected, and others
-//! make *alternatives*, from which who knows the time can choose.
+//! master before the master does. So the first answer gives the expected pair, and further answers
+//! give *alternatives*, from which a caller that holds a time can choose.
 
 use super::counters::PortCounters;
 use super::wire::CorrectionField;
 use crate::clock::{Direction, TimestampPair};
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// Answers to one request that are looked at. While somebody sends more before the master does, no
-/// delay is measured.
+/// The most answers to one request that are used. If an attacker sends more than this before the
+/// master answers, no delay is measured.
 const ANSWERS: usize = 32;
 
 /// An answer, when it arrived, and its logMessageInterval.
@@ -25,8 +25,7 @@ struct Answer {
     log_interval: i8,
 }
 
-/// The timestamps of an exchange, and how long it took there and back, with the time that the
-/// master took.
+/// The timestamps of an exchange, and its round trip, including the time that the master took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Answered {
     pub(super) pair: TimestampPair,
@@ -44,7 +43,7 @@ pub(super) struct DelayExchange {
     open: bool,
     sent: Option<LocalTime>,
     answers: [Option<Answer>; ANSWERS],
-    /// Answers that were already told.
+    /// Number of answers that were already polled.
     told: usize,
 }
 
@@ -55,7 +54,7 @@ impl DelayExchange {
         self.sequence_id
     }
 
-    /// Gives the open request up; the sequence ids go on.
+    /// Abandons the open request; sequence ids go on from it.
     pub(super) fn abandon(&mut self) {
         *self = Self { sequence_id: self.sequence_id, ..Self::default() };
     }
@@ -70,7 +69,7 @@ impl DelayExchange {
         self.open && self.answers[0].is_some() && self.sent.is_none()
     }
 
-    /// The request left the host at `sent`; may be told before or after the answer.
+    /// The request left the host at `sent`; may be called before or after the answer.
     pub(super) fn transmitted(&mut self, sequence_id: u16, sent: LocalTime) {
         if self.open && sequence_id == self.sequence_id && self.sent.is_none() {
             self.sent = Some(sent);

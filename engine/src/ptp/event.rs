@@ -1,8 +1,8 @@
-//! What a port tells its user.
+//! Events of a port.
 
 use super::bmca::DataSet;
 use super::plausibility::Fault;
-use super::state::StateChange;
+use super::state::{PortState, StateCause, StateChange};
 use super::unicast::UnicastEvent;
 use super::wire::PortIdentity;
 use crate::clock::LockTransition;
@@ -11,6 +11,7 @@ use std::fmt;
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum PortEvent {
     /// The port's state has changed.
     State(StateChange),
@@ -34,12 +35,12 @@ pub enum PortEvent {
     FlagContradicted(PortIdentity),
     /// The selected master's messages do not agree with each other, and are left out.
     Doubted(Fault),
-    /// They agree again.
+    /// The selected master's messages agree with each other again.
     Trusted,
     /// Messages in the name of the selected master contradict each other: while that lasts, only
     /// those are used that agree with the time that is held.
     Contested(PortIdentity),
-    /// They do so no more.
+    /// No more contradicting messages come in the name of the selected master.
     Settled,
     /// The clock does not lock to the master's time, and another one is preferred for a while.
     PassedOver {
@@ -50,6 +51,14 @@ pub enum PortEvent {
     },
     /// The clock's lock state has changed.
     Lock(LockTransition),
+    /// The port stays in its state, because the state machine (IEEE 1588-2019, 9.2.5) has no
+    /// transition for this cause: a fault of this engine, worth a report.
+    IllegalTransition {
+        /// The state in which it stays.
+        state: PortState,
+        /// What should have changed it.
+        cause: StateCause,
+    },
 }
 
 impl fmt::Display for PortEvent {
@@ -82,6 +91,9 @@ impl fmt::Display for PortEvent {
             Self::Settled => f.write_str("the messages in the master's name no longer contradict each other"),
             Self::Trusted => f.write_str("the master's messages agree again"),
             Self::Lock(transition) => write!(f, "{}: {}", transition.to, transition.cause),
+            Self::IllegalTransition { state, cause } => {
+                write!(f, "a fault of this program: a port that is {state} has no transition for \"{cause}\"")
+            }
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The interval at which a master's Syncs come.
 //!
 //! Model: logMessageInterval tells it, and is believed where the Syncs come at about that interval.
-//! Some masters tell one and send at another; what is silence must be known all the same, so where
-//! the two differ it is the last few distances that count: their middle, or, where that is shorter
-//! than what is told, all of them but the longest. Others who send in the master's name may come
-//! close behind it, and none of them makes a silence of the pause before the next Sync.
+//! Some masters announce one interval and send at another. To detect silence, the real one is
+//! needed, so where the two differ, the last few distances between Syncs count: their median or, if
+//! that is shorter than the announced interval, the second longest of them. So forged Syncs that
+//! follow the master's closely do not make the pause before its next Sync look like silence.
 
 use crate::units::{LocalTime, Nanos};
 
-/// Distances that are looked at. Their median is right while less than half of them are off, by
-/// loss or by a thread that was held up.
+/// Number of distances that are kept. Their median is right while less than half of them are wrong
+/// because of a loss or of a thread that was held up.
 const DISTANCES: usize = 5;
 /// A measured interval that differs from the told one by less than this factor confirms it.
 const AGREEMENT: i64 = 2;
@@ -18,7 +18,7 @@ const AGREEMENT: i64 = 2;
 pub(super) struct SyncIntervals {
     last: Option<LocalTime>,
     distances: [Nanos; DISTANCES],
-    /// Distances ever measured.
+    /// Number of distances measured so far.
     count: usize,
 }
 
@@ -41,12 +41,12 @@ impl SyncIntervals {
         self.ranked(DISTANCES - 2).filter(|&long| !agrees(long)).map_or(told, |long| long.min(told))
     }
 
-    /// The middle of the last few distances.
+    /// The median of the last few distances.
     pub(super) fn measured(&self) -> Option<Nanos> {
         self.ranked(DISTANCES / 2)
     }
 
-    /// That of the last few distances which so many are shorter than.
+    /// The distance that `shorter` of the last few distances are shorter than.
     fn ranked(&self, shorter: usize) -> Option<Nanos> {
         let mut sorted = self.distances;
         sorted.sort_unstable();

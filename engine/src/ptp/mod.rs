@@ -27,7 +27,7 @@ pub mod wire;
 
 pub use acceptable::Acceptable;
 pub use bmca::{Comparison, DataSet};
-pub use config::{DelayRequestMode, PortConfig, Timeline};
+pub use config::{DelayRequestMode, PortConfig, ServedTime};
 pub use counters::PortCounters;
 pub use diagnosis::{Diagnosis, Instead, Trouble};
 pub use event::PortEvent;

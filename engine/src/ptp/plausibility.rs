@@ -1,43 +1,44 @@
-//! Whether a master's messages agree with each other: the law gets only timestamps that do.
+//! Whether a master's messages agree with each other: only timestamps that do reach the clock law.
 //!
-//! Model: a time runs like any clock, so from one Sync to the next it advances by what passes here,
-//! but for lateness and steps. A step is one Sync that does not fit, and those after it fit again;
-//! a time that stands still or jumps about never fits. A Sync and a Delay_Resp tell the same time,
-//! so they differ by path delays alone, and no path is a second long. No message waits in the
-//! network for that long either, whatever its correctionField says.
+//! Model: from one Sync to the next, the master's time advances by the local time between them,
+//! except for delay variation and steps. A step makes one Sync implausible, and the following ones
+//! are plausible again; a time that stands still or jumps again and again stays implausible. A Sync
+//! and a Delay_Resp tell the same time, so they differ by path delays only, and no path is a second
+//! long. No message waits in the network for that long either, whatever its correctionField says.
 //!
-//! A single message that does not fit is left out, and so is each with an impossible correction.
-//! When the times of several do not fit, all are left out until they agree again, and a [`Fault`]
-//! tells why. What is left of errors is within a path's delay, which the [clock
-//! law](crate::clock::SlaveClock) judges.
+//! A single implausible message is left out, and so is each message with an impossible correction.
+//! When several are implausible, all are left out until they agree again, and a [`Fault`] gives the
+//! reason. Errors that remain are smaller than a path delay, and are left to the [clock
+//! law](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;
 use crate::clock::{Difference, Direction, TimestampPair};
 use crate::units::{Nanos, PtpTime};
 use std::fmt;
 
-/// No path of a PTP domain is this long, and no message waits in it for so long: an estimator that
-/// has to tell paths from steps takes the same.
+/// The longest path delay and residence time in a PTP domain; the same bound as in the estimator,
+/// which tells path delays from steps by it.
 const LONGEST_DELAY: Nanos = Nanos::from_secs(1);
-/// A Sync is later than the one before by less than this; one that is later still tells nothing of
-/// the time. Threads that are held up stamp 150 ms late at worst.
+/// The most by which a Sync may be later than the one before it. The timestamp of a thread that was
+/// held up is 150 ms late at worst.
 const LATEST: Nanos = Nanos::from_millis(200);
-/// Syncs that are remembered, as bits; of those so many do not fit when the time is at fault, and
-/// so many in a row do fit when it is no more.
+/// Number of Syncs that are remembered, as bits. The next two constants say how many implausible
+/// ones of them begin a fault, and how many plausible ones in a row end it.
 const SYNCS: u32 = 8;
 const SYNCS_AT_FAULT: u32 = 3;
 const SYNCS_IN_ORDER: u32 = 4;
-/// Delay_Resps in a row that do not fit when they are at fault: one may be a stranger's, or of
+/// Implausible Delay_Resps in a row at which a fault begins: a single one may be forged, or from
 /// before a step.
 const ANSWERS_AT_FAULT: u32 = 2;
-/// Impossible corrections that are worth telling of: one may be a damaged message's. They are
-/// forgotten after so many messages without one: Syncs and Follow_Ups of some seconds, so that a
-/// Delay_Resp now and then shows.
+/// Impossible corrections at which a fault begins: a single one may be that of a damaged message.
+/// They are forgotten after this many messages without one, the Syncs and Follow_Ups of some
+/// seconds, so that a wrong Delay_Resp now and then is still reported.
 const CORRECTIONS_AT_FAULT: u32 = 2;
 const CORRECTIONS_IN_ORDER: u32 = 64;
 
 /// What is wrong with the messages of a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Its Syncs tell the same time again and again.
     StandsStill {
@@ -80,11 +81,11 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plausibility {
     last_forward: Option<TimestampPair>,
-    /// The last Syncs, the newest in the lowest bit: 1 where it does not fit.
+    /// The last Syncs, the newest in the lowest bit: 1 if it is implausible.
     unfit: u8,
-    /// Whether the time of the Syncs is at fault, and how it was last.
+    /// The last fault of the Syncs' time, while it lasts.
     sync_fault: Option<Fault>,
-    /// Delay_Resps in a row that do not fit.
+    /// Implausible Delay_Resps in a row.
     unfit_answers: u32,
     apart: Nanos,
     correction: Option<Corrections>,
@@ -122,7 +123,7 @@ impl Plausibility {
         fits && self.contradiction().is_none()
     }
 
-    /// These timestamps agree with a time that is known otherwise.
+    /// Notes that these timestamps agree with a time that is known from another source.
     pub(super) fn confirm(&mut self, pair: &TimestampPair) {
         match pair.direction {
             Direction::Forward => {
@@ -166,7 +167,7 @@ impl Plausibility {
         fits
     }
 
-    /// The master does not answer any more: what its answers said is void.
+    /// Forgets the master's answers, because it does not answer any more.
     pub(super) fn forget_answers(&mut self) {
         self.unfit_answers = 0;
     }
@@ -177,7 +178,7 @@ impl Plausibility {
         self.contradiction().or(told.map(|corrections| Fault::Correction { by: corrections.newest }))
     }
 
-    /// Times that do not agree, so that none of them can be used.
+    /// The fault of times that do not agree, so that none of them can be used.
     fn contradiction(&self) -> Option<Fault> {
         if self.unfit_answers >= ANSWERS_AT_FAULT {
             return Some(Fault::Apart { by: self.apart });

@@ -1,9 +1,8 @@
 //! PTP profiles as data: what they default to and what they allow.
 //!
-//! A profile only says what *we* send and where we listen. Intervals of others are taken from the
-//! wire, whatever the profile.
+//! A profile only governs what this port sends and which domain it belongs to. Intervals of other
+//! clocks are taken from their messages, whatever the profile.
 
-use super::config::PortConfig;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -19,7 +18,7 @@ pub struct Parameter<T> {
 /// A PTP profile (IEEE 1588-2019, clause 20.3): attributes of the port and of its clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// What people call it.
+    /// Its usual name.
     pub name: &'static str,
     /// domainNumber.
     pub domain_number: Parameter<u8>,
@@ -75,45 +74,6 @@ impl Profile {
 
     /// All profiles.
     pub const ALL: [Self; 3] = [Self::DEFAULT_E2E, Self::AES67_MEDIA, Self::ST_2059_2];
-
-    /// Whether the profile allows what is configured.
-    ///
-    /// ```
-    /// use engine::ptp::{PortConfig, Profile};
-    /// use engine::ptp::wire::PortIdentity;
-    /// let profile = Profile::ST_2059_2;
-    /// let mut config = PortConfig::new(&profile, PortIdentity::default());
-    /// assert_eq!(profile.check(&config), Ok(()));
-    /// config.log_sync_interval = 0;
-    /// let error = profile.check(&config).unwrap_err();
-    /// assert_eq!(error.to_string(), "logSyncInterval is 0, SMPTE ST 2059-2 allows -7 to -1");
-    /// ```
-    ///
-    /// # Errors
-    /// For the first parameter that is out of range.
-    pub fn check(&self, config: &PortConfig) -> Result<(), ProfileError> {
-        self.check_one("domainNumber", config.domain_number, &self.domain_number)?;
-        self.check_one("logAnnounceInterval", config.log_announce_interval, &self.log_announce_interval)?;
-        self.check_one("logSyncInterval", config.log_sync_interval, &self.log_sync_interval)?;
-        let log_min_delay_req = config.log_min_delay_req_interval;
-        self.check_one("logMinDelayReqInterval", log_min_delay_req, &self.log_min_delay_req_interval)?;
-        self.check_one("announceReceiptTimeout", config.announce_receipt_timeout, &self.announce_receipt_timeout)?;
-        self.check_one("priority1", config.priority_1, &self.priority_1)?;
-        self.check_one("priority2", config.priority_2, &self.priority_2)
-    }
-
-    fn check_one<T: Copy + Ord + Into<i16>>(
-        &self,
-        parameter: &'static str,
-        value: T,
-        allowed: &Parameter<T>,
-    ) -> Result<(), ProfileError> {
-        if allowed.range.contains(&value) {
-            return Ok(());
-        }
-        let (least, most) = ((*allowed.range.start()).into(), (*allowed.range.end()).into());
-        Err(ProfileError { profile: self.name, parameter, value: value.into(), least, most })
-    }
 }
 
 impl fmt::Display for Profile {
@@ -125,6 +85,7 @@ impl fmt::Display for Profile {
 /// A configuration that a profile does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{parameter} is {value}, {profile} allows {least} to {most}")]
+#[non_exhaustive]
 pub struct ProfileError {
     /// Name of the profile.
     pub profile: &'static str,
@@ -136,50 +97,4 @@ pub struct ProfileError {
     pub least: i16,
     /// Greatest value that is allowed.
     pub most: i16,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ptp::wire::PortIdentity;
-
-    #[test]
-    fn every_profile_allows_its_own_defaults() {
-        for profile in Profile::ALL {
-            for config in [PortConfig::new, PortConfig::slave_only].map(|new| new(&profile, PortIdentity::default())) {
-                assert_eq!(profile.check(&config), Ok(()), "{profile}");
-            }
-        }
-    }
-
-    /// The intervals at which gear of both worlds meets (AES-R16).
-    #[test]
-    fn aes67_and_st_2059_2_overlap() {
-        let both = PortConfig {
-            domain_number: 0,
-            log_announce_interval: 0,
-            log_sync_interval: -3,
-            ..PortConfig::new(&Profile::AES67_MEDIA, PortIdentity::default())
-        };
-        assert_eq!(Profile::AES67_MEDIA.check(&both), Ok(()));
-        assert_eq!(Profile::ST_2059_2.check(&both), Ok(()));
-    }
-
-    #[test]
-    fn every_parameter_is_checked() {
-        let profile = Profile::AES67_MEDIA;
-        type Spoil = fn(&mut PortConfig);
-        let cases: [(&str, Spoil); 5] = [
-            ("domainNumber is 128, AES67 media allows 0 to 127", |c| c.domain_number = 128),
-            ("logAnnounceInterval is 5, AES67 media allows 0 to 4", |c| c.log_announce_interval = 5),
-            ("logSyncInterval is -5, AES67 media allows -4 to 1", |c| c.log_sync_interval = -5),
-            ("logMinDelayReqInterval is 6, AES67 media allows -4 to 5", |c| c.log_min_delay_req_interval = 6),
-            ("announceReceiptTimeout is 1, AES67 media allows 2 to 10", |c| c.announce_receipt_timeout = 1),
-        ];
-        for (message, spoil) in cases {
-            let mut config = PortConfig::new(&profile, PortIdentity::default());
-            spoil(&mut config);
-            assert_eq!(profile.check(&config).map_err(|error| error.to_string()), Err(message.to_owned()));
-        }
-    }
 }

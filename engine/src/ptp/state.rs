@@ -45,19 +45,20 @@ impl fmt::Display for PortState {
 
 /// Why a port changed its state (the events of IEEE 1588-2019, 9.2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum StateCause {
     /// BMC_MASTER: our data set is the best.
-    BestOfAll,
+    BmcMaster,
     /// BMC_PASSIVE: another is better, and our class never follows.
-    OutrankedReference,
+    BmcPassive,
     /// BMC_SLAVE: another is better.
-    BetterClock,
+    BmcSlave,
     /// BMC_SLAVE, and it is another master than before.
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,
     /// MASTER_CLOCK_SELECTED: the clock law follows the master.
-    ClockFollowed,
+    MasterClockSelected,
     /// SYNCHRONIZATION_FAULT: the clock law no longer vouches for the time.
     SynchronizationFault,
 }
@@ -65,14 +66,12 @@ pub enum StateCause {
 impl fmt::Display for StateCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BestOfAll => "no other clock of the domain is better than this one",
-            Self::OutrankedReference => {
-                "a better clock serves the domain, and this one is a reference that never follows"
-            }
-            Self::BetterClock => "a better clock announces itself",
+            Self::BmcMaster => "no other clock of the domain is better than this one",
+            Self::BmcPassive => "a better clock serves the domain, and this one is a reference that never follows",
+            Self::BmcSlave => "a better clock announces itself",
             Self::AnotherMaster => "another master is selected",
             Self::AnnounceReceiptTimeout => "no master announces itself",
-            Self::ClockFollowed => "the master's time is known",
+            Self::MasterClockSelected => "the master's time is known",
             Self::SynchronizationFault => "the master's time is too uncertain",
         })
     }
@@ -103,22 +102,22 @@ type Row = (PortState, StateCause, PortState);
 #[rustfmt::skip]
 const FULL: [Row; 15] = {
     use PortState::{Listening, Master, Passive, Slave, Uncalibrated};
-    use StateCause::{AnnounceReceiptTimeout, AnotherMaster, BestOfAll, BetterClock, ClockFollowed, OutrankedReference, SynchronizationFault};
+    use StateCause::{AnnounceReceiptTimeout, AnotherMaster, BmcMaster, BmcSlave, MasterClockSelected, BmcPassive, SynchronizationFault};
     [
-        (Listening, BestOfAll, Master),
-        (Listening, OutrankedReference, Passive),
-        (Listening, BetterClock, Uncalibrated),
+        (Listening, BmcMaster, Master),
+        (Listening, BmcPassive, Passive),
+        (Listening, BmcSlave, Uncalibrated),
         (Listening, AnnounceReceiptTimeout, Master),
-        (Master, OutrankedReference, Passive),
-        (Master, BetterClock, Uncalibrated),
-        (Passive, BestOfAll, Master),
+        (Master, BmcPassive, Passive),
+        (Master, BmcSlave, Uncalibrated),
+        (Passive, BmcMaster, Master),
         (Passive, AnnounceReceiptTimeout, Master),
-        (Uncalibrated, ClockFollowed, Slave),
-        (Uncalibrated, BestOfAll, Master),
+        (Uncalibrated, MasterClockSelected, Slave),
+        (Uncalibrated, BmcMaster, Master),
         (Uncalibrated, AnnounceReceiptTimeout, Master),
         (Slave, AnotherMaster, Uncalibrated),
         (Slave, SynchronizationFault, Uncalibrated),
-        (Slave, BestOfAll, Master),
+        (Slave, BmcMaster, Master),
         (Slave, AnnounceReceiptTimeout, Master),
     ]
 };
@@ -127,10 +126,10 @@ const FULL: [Row; 15] = {
 #[rustfmt::skip]
 const SLAVE_ONLY: [Row; 6] = {
     use PortState::{Listening, Slave, Uncalibrated};
-    use StateCause::{AnnounceReceiptTimeout, AnotherMaster, BetterClock, ClockFollowed, SynchronizationFault};
+    use StateCause::{AnnounceReceiptTimeout, AnotherMaster, BmcSlave, MasterClockSelected, SynchronizationFault};
     [
-        (Listening, BetterClock, Uncalibrated),
-        (Uncalibrated, ClockFollowed, Slave),
+        (Listening, BmcSlave, Uncalibrated),
+        (Uncalibrated, MasterClockSelected, Slave),
         (Uncalibrated, AnnounceReceiptTimeout, Listening),
         (Slave, AnotherMaster, Uncalibrated),
         (Slave, SynchronizationFault, Uncalibrated),
@@ -205,7 +204,7 @@ mod tests {
                 assert!(table.iter().any(|other| other.0 == row.2), "{row:?} leads to a dead end");
             }
         }
-        assert_eq!(next(true, PortState::Listening, StateCause::BestOfAll), None, "a slave never serves");
+        assert_eq!(next(true, PortState::Listening, StateCause::BmcMaster), None, "a slave never serves");
     }
 
     fn with_class(identity: u8, clock_class: u8) -> DataSet {

@@ -2,19 +2,19 @@
 //!
 //! Model: t1 and t2 belong together if Sync and Follow_Up have the same sender, address and
 //! sequence id, in whichever order they come. Corrections are applied here (IEEE 1588-2019, 11.2),
-//! so that clocks see plain timestamps. A Sync that was used is not used again, nor are those
-//! shortly before it.
+//! so that clocks see plain timestamps. A Sync that was used is not used again, and neither are
+//! those shortly before it.
 //!
-//! A Follow_Up outweighs the flag of its Sync: a master may clear twoStepFlag and send Follow_Ups
-//! all the same, and what its Syncs carry is then no time. So the first Sync without the flag waits
-//! for the next one, to see whether a Follow_Up comes in between.
+//! A Follow_Up outweighs the flag of its Sync: some masters clear twoStepFlag and send Follow_Ups
+//! nevertheless; their Syncs then carry no time. So the first Sync without the flag is kept until
+//! the next one, in case a Follow_Up comes in between.
 //!
 //! Anybody can send a Sync or a Follow_Up in the name of a master, from its address, before or
-//! after its own. So what comes first makes the pair that is to be expected, and all else that
-//! comes under the same sequence id makes *alternatives*, from which who knows the time can choose;
-//! messages that contradict each other are a *conflict*. Exchanges that are open at a time are
-//! bounded, the oldest goes first: nothing is matched any more while somebody sends more than
-//! [`OPEN`] Syncs between each Sync of the master and its Follow_Up.
+//! after its own. So the first Sync and Follow_Up give the expected pair, and everything else with
+//! the same sequence id gives *alternatives*, from which a caller that holds a time can choose;
+//! messages that contradict each other are a *conflict*. The number of open exchanges is bounded,
+//! and the oldest is dropped first: an attacker who sends more than [`OPEN`] Syncs between each
+//! Sync of the master and its Follow_Up prevents any match.
 
 use super::counters::PortCounters;
 use super::transmit::PeerAddress;
@@ -26,21 +26,22 @@ use std::collections::VecDeque;
 /// The key of a Sync and its Follow_Up.
 type SyncKey = (PortIdentity, PeerAddress, u16);
 
-/// Syncs up to this many before the last one used are repetitions. Farther ones are those of a
-/// master that has started anew, which must not be ignored for long.
+/// Syncs up to this many before the last one used are repetitions. Those further back come from a
+/// master that has restarted, which must not be ignored for long.
 const REPETITIONS: u16 = 32;
-/// Syncs in a row without twoStepFlag and without a Follow_Up, after which the flag is believed
-/// again: more Follow_Ups are not lost in a row where one in twenty is.
+/// Syncs in a row without twoStepFlag and without a Follow_Up after which the flag is trusted
+/// again: at a loss of 5 %, four Follow_Ups in a row are lost once in 160,000.
 const FLAG_BELIEVED: u32 = 4;
-/// Exchanges that are open at a time: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so
-/// that a thousand forged Syncs a second leave it its own.
+/// The most open exchanges: a Follow_Up comes a few ms after its Sync, 20 ms at worst, so that a
+/// thousand forged Syncs a second do not push out the master's exchange.
 const OPEN: usize = 24;
-/// Syncs, and Follow_Ups, of one exchange that are remembered: the first and the newest ones.
+/// The most Syncs, and the most Follow_Ups, of one exchange that are kept: the first and the newest
+/// ones.
 const CLAIMS: usize = 4;
-/// The second arrival of a Sync on another path comes within this time; one that is later was sent
-/// by somebody else.
+/// A second copy of a Sync that took another path arrives within this time; a later one was sent by
+/// somebody else.
 const DETOUR: Nanos = Nanos::from_millis(10);
-/// Intervals that are believed: 2^-7 s to 2^4 s.
+/// Intervals that are accepted: 2^-7 s to 2^4 s.
 const INTERVALS: (i8, i8) = (-7, 4);
 
 /// What a master's Syncs without twoStepFlag are.
@@ -51,7 +52,7 @@ enum Unflagged {
     Unknown,
     /// One-step Syncs, which carry the time.
     OneStep,
-    /// Two-step Syncs, of which so many in a row came without their Follow_Up.
+    /// Two-step Syncs; the number counts those in a row without a Follow_Up.
     FollowedUp(u32),
 }
 
@@ -60,19 +61,19 @@ enum Unflagged {
 struct Arrival {
     received: LocalTime,
     correction: Nanos,
-    /// What it carries itself.
+    /// The time that the Sync itself carries.
     origin: PtpTime,
     flagged: bool,
 }
 
-/// What a Follow_Up tells.
+/// The time and the correction of a Follow_Up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Told {
     origin: PtpTime,
     correction: Nanos,
 }
 
-/// All that came under one key, in the order of arrival.
+/// All messages with one key, in the order of arrival.
 #[derive(Clone, Copy, Debug)]
 struct Exchange {
     key: SyncKey,
@@ -85,9 +86,9 @@ impl Exchange {
         self.syncs[0]
     }
 
-    /// What a Sync and a Follow_Up make.
+    /// The timestamps of a Sync and a Follow_Up.
     fn pair(sync: Arrival, told: Told) -> TimestampPair {
-        // Nothing but zeros is no precise time where the Sync has one, and says so by its flag.
+        // A Follow_Up of zeros has no time; the Sync has one, and says so by its flag.
         if !sync.flagged && told.origin == PtpTime::EPOCH && sync.origin != PtpTime::EPOCH {
             return sync.alone();
         }
@@ -96,14 +97,15 @@ impl Exchange {
 }
 
 impl Arrival {
-    /// What a one-step Sync makes.
+    /// The timestamps of a one-step Sync.
     fn alone(&self) -> TimestampPair {
         forward(self.origin + self.correction, self.received)
     }
 }
 
-/// Adds a claim, in place of the second oldest if there is no room; returns its place. What comes
-/// is compared with what is there, so that the master's own is not missed however many came before.
+/// Adds a message; if there is no room, it replaces the second oldest. Returns its index. The
+/// newest messages are always kept, so that the master's own is not missed however many forged ones
+/// came before it.
 fn add<T>(claims: &mut [Option<T>; CLAIMS], claim: T) -> usize {
     let place = claims.iter().position(Option::is_none).unwrap_or_else(|| {
         claims[1..].rotate_left(1);
@@ -126,7 +128,7 @@ pub(super) struct SyncExchange {
     early: Option<SyncKey>,
     used: Option<SyncKey>,
     unflagged: Unflagged,
-    /// Syncs in a row that waited for a Follow_Up in vain.
+    /// Syncs in a row whose Follow_Up did not come.
     unfollowed: u32,
     alternatives: VecDeque<TimestampPair>,
     conflict: bool,
@@ -171,8 +173,8 @@ impl SyncExchange {
         self.matched(key)
     }
 
-    /// Adds an arrival to its exchange, and what it makes with the Follow_Ups there to the
-    /// alternatives. Returns whether there was one already.
+    /// Adds an arrival to its exchange, and its pairs with the Follow_Ups of that exchange to the
+    /// alternatives. Returns whether the exchange had an arrival already.
     fn add_sync(&mut self, key: SyncKey, arrival: Arrival, interval: Nanos) -> bool {
         let exchange = self.exchange_or_new(key);
         let place = add(&mut exchange.syncs, arrival);
@@ -191,7 +193,7 @@ impl SyncExchange {
         true
     }
 
-    /// The next Sync has come before the Follow_Up of this one.
+    /// Gives up an exchange whose Follow_Up has not come before the next Sync.
     fn give_up(&mut self, key: SyncKey, counters: &mut PortCounters) {
         let Some(sync) = self.exchange(key).and_then(|exchange| exchange.first_sync()) else { return };
         if sync.flagged {
@@ -236,8 +238,8 @@ impl SyncExchange {
         pair
     }
 
-    /// Adds a Follow_Up to its exchange, and what it makes with the Syncs there to the
-    /// alternatives. Returns whether there was one already.
+    /// Adds a Follow_Up to its exchange, and its pairs with the Syncs of that exchange to the
+    /// alternatives. Returns whether the exchange had a Follow_Up already.
     fn add_follow_up(&mut self, key: SyncKey, told: Told, now: LocalTime, interval: Nanos) -> bool {
         let exchange = self.exchange_or_new(key);
         if exchange.follow_ups.contains(&Some(told)) {
@@ -250,7 +252,7 @@ impl SyncExchange {
         }
         let is_fresh = syncs[0].is_none_or(|sync| now.since(sync.received) < interval);
         self.conflict |= place > 0 && is_fresh;
-        // The first of both make the pair that is to be expected.
+        // The first Sync and the first Follow_Up give the expected pair, which is no alternative.
         for sync in syncs.into_iter().flatten().skip(usize::from(place == 0)) {
             self.suggest(Exchange::pair(sync, told));
         }
@@ -267,7 +269,7 @@ impl SyncExchange {
         self.unfollowed
     }
 
-    /// What else the messages make, besides what was returned.
+    /// The next alternative to the pairs that were returned.
     pub(super) fn poll_alternative(&mut self) -> Option<TimestampPair> {
         self.alternatives.pop_front()
     }
@@ -303,7 +305,7 @@ impl SyncExchange {
         self.used.filter(same).is_some_and(|(.., used)| used.wrapping_sub(sequence_id) <= REPETITIONS)
     }
 
-    /// What the first Sync and the first Follow_Up of an exchange make.
+    /// The expected pair: the first Sync and the first Follow_Up of an exchange.
     fn matched(&mut self, key: SyncKey) -> Option<TimestampPair> {
         let exchange = *self.exchange(key)?;
         let (sync, told) = exchange.syncs[0].zip(exchange.follow_ups[0])?;

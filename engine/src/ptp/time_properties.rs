@@ -1,4 +1,4 @@
-//! What a grandmaster says of its timescale, for display and for serving it on.
+//! What a grandmaster announces about its timescale, for display and for announcing it further.
 
 use super::wire::{Announce, Flags};
 
@@ -43,7 +43,7 @@ impl Default for TimeProperties {
 }
 
 impl TimeProperties {
-    /// What an Announce with these flags says.
+    /// The properties in an Announce with these flags.
     ///
     /// ```
     /// use engine::ptp::TimeProperties;

@@ -2,7 +2,7 @@
 
 use crate::units::LocalTime;
 
-/// What a port waits for.
+/// The events in time that a port waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// A foreign master falls silent, or nobody has announced for long enough to become master
@@ -10,7 +10,7 @@ pub(super) enum Timer {
     AnnounceReceipt,
     /// As slave: the next Delay_Req.
     DelayRequest,
-    /// As slave: the clock law looks at the time.
+    /// As slave: the clock law is told that time has passed.
     Clock,
     /// As slave: timestamps that were held back are judged.
     Claims,

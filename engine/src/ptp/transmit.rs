@@ -1,4 +1,4 @@
-//! What a port sends: datagrams with their destination, and what is to be told back.
+//! The datagrams that a port sends, and the tokens by which their times of sending are reported.
 
 use super::authentication::{self, Authentication};
 use super::wire::{Body, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
@@ -9,15 +9,15 @@ use std::ops::Deref;
 /// logMessageInterval of messages that have none (IEEE 1588-2019, table 42).
 pub(super) const NO_INTERVAL: i8 = 0x7F;
 /// Longest datagram that we send: an AirPlay Signaling message has 106 bytes, and any message of an
-/// ordinary clock fewer, but for what authenticates it.
+/// ordinary clock is shorter, apart from its AUTHENTICATION TLV.
 const CAPACITY: usize = 106 + authentication::LONGEST_TLV;
-/// Datagrams that nobody has polled.
+/// The most datagrams that wait to be polled.
 const MAX_QUEUED: usize = 64;
 
 /// Where a peer is; its port follows from the message.
 pub type PeerAddress = std::net::IpAddr;
 
-/// To whom a datagram goes.
+/// The destination of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// Everybody: 224.0.1.129, or FF0x::181 (IEEE 1588-2019, C.3 and D.3).
@@ -94,7 +94,7 @@ impl Deref for Datagram {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// To whom.
+    /// Its destination.
     pub destination: Destination,
     /// To which of the two ports.
     pub class: MessageClass,
@@ -145,8 +145,8 @@ impl Transmit {
     }
 }
 
-/// Messages waiting to be polled. Bounded: a full one refuses, because whoever does not drain it
-/// must not make it grow.
+/// Messages waiting to be polled. A full queue refuses messages, so that it does not grow if nobody
+/// drains it.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
     queue: VecDeque<Transmit>,
@@ -154,7 +154,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one, whose messages are authenticated if they shall be.
+    /// An empty queue, whose messages are signed if `authentication` is given.
     pub(super) fn new(authentication: Option<Authentication>) -> Self {
         Self { queue: VecDeque::with_capacity(MAX_QUEUED), authentication }
     }

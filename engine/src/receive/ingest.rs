@@ -20,24 +20,18 @@ use super::syntony::Syntony;
 use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, RatePrior, Sample};
 use crate::rtp::format::MAX_PAYLOAD;
 use crate::rtp::sequence::SequenceCounts;
-use crate::rtp::wire::{RtpPacket, Ssrc};
+use crate::rtp::timeline::{DISCONTINUITY, PendingJump, RtpTimeline};
+use crate::rtp::wire::RtpPacket;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
 
-/// A timestamp this far from the expected one belongs to a new timeline, if the next packet agrees.
-/// Judgement: longer than any pause of a sender that keeps its timeline.
-const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 /// Media clocks known to this standard deviation can be a reference. Judgement: an error of it
 /// moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Another source takes over when the present one has been silent for this long. Judgement: longer
-/// than stalls of working networks.
-const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// A timeline is given up when all packets of this time came after their playout. Judgement: as
 /// long as the silence of a source.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
-/// Network half of a stream. Pass it every datagram of the stream's sockets, with its receive
-/// timestamp and its [`Leg`].
+/// Counts and findings of the network half.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct IngestStats {
@@ -87,11 +81,9 @@ pub struct IngestStats {
 /// One generation of the media timeline.
 #[derive(Debug)]
 struct Timeline {
-    ssrc: Ssrc,
+    rtp: RtpTimeline,
     origin_local: LocalTime,
     origin_frame: Frames,
-    newest: Frames,
-    newest_at: LocalTime,
     /// Since when no packet has come in time.
     late_since: Option<LocalTime>,
     syntony: Syntony,
@@ -99,22 +91,9 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Where a timestamp lies.
-    ///
-    /// # Errors
-    /// Its distance from where it is expected, if that is more than `limit` frames.
-    fn locate(&self, now: LocalTime, timestamp: RtpTimestamp, rate: SampleRate, limit: i64) -> Result<Frames, i64> {
-        // A pause of the sender moves the expectation along with time.
-        let paused = rate.frames_in(now.since(self.newest_at)) as i64;
-        let expected = self.newest + Frames::new(paused);
-        let position = timestamp.unwrap_near(expected);
-        let distance = (position - expected).get();
-        if distance.abs() > limit { Err(distance) } else { Ok(position) }
-    }
-
     /// Whether a packet of another SSRC is the stream's next one.
     fn goes_on_with(&self, packet: &RtpPacket<'_>, frames: Frames) -> bool {
-        self.legs.newest().is_some_and(|newest| packet.header.goes_on_from(newest, self.newest, frames))
+        self.legs.newest().is_some_and(|newest| self.rtp.continues(&packet.header, newest, frames))
     }
 
     /// An arrival, as the media clock sees it.
@@ -125,14 +104,12 @@ impl Timeline {
     }
 }
 
-/// Network half of a stream. Feed it every datagram of the stream's sockets with its receive
+/// Network half of a stream. Pass it every datagram of the stream's sockets, with its receive
 /// timestamp and its [`Leg`].
 pub struct Ingest {
     config: StreamConfig,
     timeline: Option<Timeline>,
-    /// Timestamp of a packet that would have begun a new timeline, and was waited for to be
-    /// confirmed.
-    suspect: Option<RtpTimestamp>,
+    jump: PendingJump,
     conformance: Conformance,
     /// Of each leg.
     gates: [SourceGate; 2],
@@ -155,7 +132,7 @@ impl Ingest {
         Self {
             config: *config,
             timeline: None,
-            suspect: None,
+            jump: PendingJump::default(),
             conformance: Conformance::new(config.described()),
             gates: [SourceGate::default(); 2],
             continuity: Continuity::new(config.format.sample_rate()),
@@ -251,8 +228,8 @@ impl Ingest {
             self.push(now, position, packet.payload);
         }
         if let Some(timeline) = &mut self.timeline {
-            timeline.newest = timeline.newest.max(end);
-            timeline.newest_at = now;
+            timeline.rtp.newest = timeline.rtp.newest.max(end);
+            timeline.rtp.newest_at = now;
         }
         Ok(())
     }
@@ -265,7 +242,7 @@ impl Ingest {
         }
         let IngestStats { sequence, packets, legs, .. } = self.stats();
         (self.stats.sequence, self.stats.packets, self.stats.legs) = (sequence, packets, legs);
-        (self.timeline, self.suspect) = (None, None);
+        (self.timeline, self.jump) = (None, PendingJump::default());
         self.continuity.restart();
         self.snapshot =
             ControlSnapshot { generation: self.snapshot.generation, silenced: true, ..ControlSnapshot::default() };
@@ -281,34 +258,36 @@ impl Ingest {
         frames: Frames,
     ) -> Result<Frames, IngestError> {
         let Some(timeline) = &mut self.timeline else { return Ok(self.begin_source(leg, now, packet)) };
-        if timeline.ssrc != packet.header.ssrc && !timeline.goes_on_with(packet, frames) {
-            if now.since(timeline.newest_at) < SOURCE_SILENCE {
+        if timeline.rtp.ssrc != packet.header.ssrc && !timeline.goes_on_with(packet, frames) {
+            if !timeline.rtp.has_fallen_silent(now) {
                 return Err(IngestError::OtherSource(packet.header.ssrc));
             }
             return Ok(self.begin_source(leg, now, packet));
         }
-        timeline.ssrc = packet.header.ssrc;
+        timeline.rtp.ssrc = packet.header.ssrc;
         let rate = self.config.format.sample_rate();
-        let limit = rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64;
-        let located = timeline.locate(now, packet.header.timestamp, rate, limit);
+        let limit = Frames::new(rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64);
+        let located = timeline.rtp.locate(now, packet.header.timestamp, rate, limit);
         if !timeline.legs.decides(leg, now) {
             return located.map_err(IngestError::Discontinuity);
         }
         let goes_on = timeline.goes_on_with(packet, frames);
-        let suspect = self.suspect.take();
-        located.or_else(|distance| {
-            let timestamp = packet.header.timestamp;
-            if suspect.is_some_and(|suspect| timestamp.confirms(suspect, Frames::new(limit))) {
-                if !goes_on {
-                    return Ok(self.begin_source(leg, now, packet));
-                }
-                // The sender stood still, and continues its timeline.
-                self.note_shift(rate.duration(Frames::new(-distance)));
-                return Ok(self.begin(leg, now, packet));
+        let distance = match located {
+            Ok(position) => {
+                self.jump.clear();
+                return Ok(position);
             }
-            self.suspect = Some(timestamp);
-            Err(IngestError::Discontinuity(distance))
-        })
+            Err(distance) => distance,
+        };
+        if !self.jump.confirm(packet.header.timestamp, limit) {
+            return Err(IngestError::Discontinuity(distance));
+        }
+        if !goes_on {
+            return Ok(self.begin_source(leg, now, packet));
+        }
+        // It stood still, and goes on where it was.
+        self.note_shift(rate.duration(Frames::new(-distance)));
+        Ok(self.begin(leg, now, packet))
     }
 
     /// Begins a timeline of another source, or of one that counts from elsewhere.
@@ -328,8 +307,8 @@ impl Ingest {
     }
 
     fn begin(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Frames {
-        let position = Frames::new(i64::from(packet.header.timestamp.get()));
-        self.suspect = None;
+        let rtp = RtpTimeline::new(packet.header.ssrc, packet.header.timestamp, now);
+        self.jump.clear();
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
         self.snapshot.silenced = false;
@@ -340,16 +319,14 @@ impl Ingest {
             None => Legs::new(leg, self.rate_prior()),
         };
         self.timeline = Some(Timeline {
-            ssrc: packet.header.ssrc,
+            rtp,
             origin_local: now,
-            origin_frame: position,
-            newest: position,
-            newest_at: now,
+            origin_frame: rtp.newest,
             late_since: None,
             syntony: Syntony::default(),
             legs,
         });
-        position
+        rtp.newest
     }
 
     /// Prior for the rate of the first sender.
@@ -380,7 +357,7 @@ impl Ingest {
         let Some(timeline) = &mut self.timeline else { return false };
         // After a pause late packets are counted again from the first one: a burst that was held
         // back is over at once.
-        if !late || now.since(timeline.newest_at) > ONLY_LATE {
+        if !late || now.since(timeline.rtp.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
         }
@@ -440,13 +417,13 @@ impl Ingest {
 /// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273,
 /// 5.2); of the timelines that this allows, the one nearest to the packets received is meant.
 fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline) -> MediaMap {
-    let since_epoch = ptp.ptp_at(timeline.newest_at) - PtpTime::EPOCH;
+    let since_epoch = ptp.ptp_at(timeline.rtp.newest_at) - PtpTime::EPOCH;
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())
         + i128::from(offset) * i128::from(NANOS_PER_SECOND);
     let whole = ticks.div_euclid(i128::from(NANOS_PER_SECOND));
     // The rest of a frame, as the time by which the map is ahead of the whole frame.
     let rest_ns = ticks.rem_euclid(i128::from(NANOS_PER_SECOND)) as f64 / f64::from(rate.as_hz());
-    let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.newest);
-    let clock = ptp.clock().seen_from(timeline.newest_at, rest_ns);
-    MediaMap::new(timeline.newest_at, frame, rate, clock)
+    let frame = RtpTimestamp::new(whole as u32).unwrap_near(timeline.rtp.newest);
+    let clock = ptp.clock().seen_from(timeline.rtp.newest_at, rest_ns);
+    MediaMap::new(timeline.rtp.newest_at, frame, rate, clock)
 }

@@ -24,7 +24,7 @@
 use super::arrivals::Arrivals;
 use crate::clock::{ClockMap, RatePrior, Sample, Shift};
 pub use crate::rtp::leg::Leg;
-use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
+use crate::rtp::sequence::{Arrival, MAX_DROPOUT, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
 /// A leg that is silent for this long has failed. Judgement: longer than a stall of a working
@@ -39,9 +39,6 @@ const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
 /// Packets of which copies are recognised. Derived: a skew of 1 s at the shortest packet time (125
 /// us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// Sequence numbers further ahead than this are a restart and not a loss (RFC 3550 A.1,
-/// MAX_DROPOUT).
-const MAX_DROPOUT: u16 = 3000;
 /// Copies on one leg that are this many packets behind its newest are not reordered packets (RFC
 /// 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;

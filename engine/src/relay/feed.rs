@@ -9,24 +9,24 @@ use crate::units::{Frames, Nanos, SampleRate};
 /// Room beyond the latency, for senders whose clock is a little ahead of ours.
 const MARGIN: Nanos = Nanos::from_millis(100);
 
-/// What became of a packet.
+/// Whether a packet of the input was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Placement {
     /// Stored, or there already.
     Kept,
-    /// All of it had gone out.
+    /// All of its frames had been sent already.
     Late,
     /// Too far ahead to be kept.
     Early,
 }
 
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct RelayFeed {
     channels: usize,
     latency: Frames,
     reader: Reader,
     gains: Vec<Gain>,
-    /// Where the frames that went out last end; `None` before the first ones.
+    /// The end of the last frames that were sent; `None` before the first ones.
     end: Option<Frames>,
     in_gap: bool,
     relayed_frames: u64,
@@ -34,7 +34,7 @@ pub(super) struct Feed {
     gaps: u64,
 }
 
-impl Feed {
+impl RelayFeed {
     pub(super) fn new(channels: usize, rate: SampleRate, latency: Frames) -> Self {
         let capacity_frames = 2 * latency.get() as usize + rate.frames_in(MARGIN) as usize;
         Self {
@@ -64,23 +64,23 @@ impl Feed {
         (self.relayed_frames, self.concealed_frames, self.gaps)
     }
 
-    /// Forgets the audio that waits; what comes next is crossfaded in.
+    /// Drops the audio that waits; the next audio is crossfaded in.
     pub(super) fn restart(&mut self) {
         self.reader.restart();
         self.end = None;
     }
 
     /// Takes the input's audio from `first` on; the output is at `position`.
-    pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Fate {
+    pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Placement {
         match self.reader.buffer.insert(position - self.latency, first, audio) {
-            Insertion::Stored | Insertion::Duplicate => Fate::Kept,
-            Insertion::Late => Fate::Late,
-            Insertion::TooEarly => Fate::Early,
+            Insertion::Stored | Insertion::Duplicate => Placement::Kept,
+            Insertion::Late => Placement::Late,
+            Insertion::TooEarly => Placement::Early,
         }
     }
 }
 
-impl Source for Feed {
+impl Source for RelayFeed {
     fn read(&mut self, first: Frames, out: &mut [f32]) {
         let cursor = first - self.latency;
         if self.end.is_some_and(|end| end != cursor) {

@@ -25,18 +25,17 @@ use crate::receive::{
 use crate::rtp::leg::Leg;
 use crate::send::{Sender, SenderConfig, SenderError, SenderStats, Transmit};
 use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp};
-use feed::Feed;
+use feed::RelayFeed;
 use thiserror::Error;
 
-/// The longest latency: far beyond any buffer of the field.
+/// The longest latency. Judgement: far beyond the buffers of devices in use.
 const MAX_LATENCY: Nanos = Nanos::from_secs(1);
 
-/// What is to be relayed.
+/// Configuration of a relay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RelayConfig {
-    /// The input; its channel map picks the output's channels. Its depths are those of
-    /// [`crate::receive::stream`] and only tell here what a discontinuity is; the sound card's
-    /// fields are not used.
+    /// The input; its channel map picks the output's channels. Of the depths only the limit of a
+    /// discontinuity is derived here; the fields of the sound card are not used.
     pub input: StreamConfig,
     /// The output, of the input's sample rate.
     pub output: SenderConfig,
@@ -46,6 +45,7 @@ pub struct RelayConfig {
 
 /// A stream cannot be relayed as configured.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RelayError {
     /// The input cannot be received.
     #[error(transparent)]
@@ -79,8 +79,9 @@ pub enum RelayError {
     Latency(Nanos),
 }
 
-/// What a relay has counted, beside its two ends.
+/// Counts of a relay, in addition to those of its input and its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RelayStats {
     /// Frames that went out as they came in.
     pub relayed_frames: u64,
@@ -98,13 +99,32 @@ pub struct RelayStats {
 
 /// A relay. Feed it the input's datagrams and the clock, and use it like a [`Sender`] that has its
 /// own source.
+///
+/// ```
+/// use engine::receive::{Leg, MediaClock, StreamConfig};
+/// use engine::relay::{Relay, RelayConfig, RelayError};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::send::SenderConfig;
+/// use engine::{LocalTime, Nanos, SampleRate};
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2)?;
+/// let plain = StreamConfig::new(format, Nanos::from_millis(5), 48);
+/// let output = SenderConfig::new(format, ([239, 69, 0, 2], 5004).into(), 1);
+/// let latency = Nanos::from_millis(5);
+/// let by_arrivals = Relay::new(RelayConfig { input: plain, output, latency });
+/// assert!(matches!(by_arrivals, Err(RelayError::NotOnPtp)));
+/// let input = StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain };
+/// let mut relay = Relay::new(RelayConfig { input, output, latency })?;
+/// assert_eq!(relay.poll_timeout(), None, "there is no time yet");
+/// assert!(relay.handle_datagram(Leg::A, LocalTime::ZERO, b"no RTP packet").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Relay {
     ingest: Ingest,
     packets: rtrb::Consumer<MediaPacket>,
     decoder: Decoder,
     /// RTP timestamp of the input at the PTP epoch.
     offset: u32,
-    feed: Feed,
+    feed: RelayFeed,
     sender: Sender,
     stats: RelayStats,
 }
@@ -134,7 +154,7 @@ impl Relay {
         let (ingest, ends) = connect(&input);
         let latency = Frames::new(libm::ceil(rate.frames_in(latency)) as i64);
         let decoder = Decoder::new(input.format, input.channel_map);
-        let feed = Feed::new(channels, rate, latency);
+        let feed = RelayFeed::new(channels, rate, latency);
         Ok(Self { ingest, packets: ends.packets, decoder, offset, feed, sender, stats: RelayStats::default() })
     }
 
@@ -146,7 +166,7 @@ impl Relay {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
 
-    /// The same of a datagram of which more is known, see [`Ingest::handle`].
+    /// As [`Relay::handle_datagram`], for a datagram whose sender is known, see [`Ingest::handle`].
     ///
     /// # Errors
     /// As [`Relay::handle_datagram`].
@@ -158,8 +178,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step begins anew: audio that
-    /// waits has its place on the old timeline.
+    /// Follows the reference's timeline, see [`Sender::set_clock`]. A step drops the audio that
+    /// waits, because its positions are on the old timeline.
     pub fn set_clock(&mut self, now: LocalTime, reference: &Reference) {
         let before = self.sender.stats().realignments;
         self.sender.set_clock(now, reference);
@@ -190,20 +210,20 @@ impl Relay {
         self.sender.poll_transmit()
     }
 
-    /// What happened between the two ends.
+    /// The counts between input and output.
     #[must_use]
     pub fn stats(&self) -> RelayStats {
         let (relayed_frames, concealed_frames, gaps) = self.feed.counts();
         RelayStats { relayed_frames, concealed_frames, gaps, ..self.stats }
     }
 
-    /// What came in.
+    /// The counts of the input.
     #[must_use]
     pub fn ingest_stats(&self) -> IngestStats {
         self.ingest.stats()
     }
 
-    /// What went out.
+    /// The counts of the output.
     #[must_use]
     pub fn sender_stats(&self) -> &SenderStats {
         self.sender.stats()
@@ -220,15 +240,15 @@ impl Relay {
             self.stats.unplaced_packets += 1;
             return;
         }
-        // Of the places that the timestamp allows, the one near the present is meant: the others
-        // are a day away.
+        // Of the positions that the timestamp may stand for, the one nearest to the present is
+        // meant: the others are a day away.
         let timestamp = RtpTimestamp::new(packet.timestamp().get().wrapping_sub(self.offset));
         let first = timestamp.unwrap_near(self.sender.position());
         let audio = self.decoder.decode(packet.payload());
         match self.feed.insert(self.sender.position(), first, audio) {
-            feed::Fate::Kept => {}
-            feed::Fate::Late => self.stats.late_packets += 1,
-            feed::Fate::Early => self.stats.early_packets += 1,
+            feed::Placement::Kept => {}
+            feed::Placement::Late => self.stats.late_packets += 1,
+            feed::Placement::Early => self.stats.early_packets += 1,
         }
     }
 }

@@ -37,7 +37,7 @@ pub trait Resampler: Send {
     /// In debug builds, if the slices are not of the announced lengths.
     fn process(&mut self, input: &[f32], output: &mut [f32]);
 
-    /// How many input frames the next input frame lies ahead of the media position of the next
-    /// output frame.
+    /// How many input frames lie between the media position of the next output frame and the next
+    /// input frame.
     fn lead_frames(&self) -> f64;
 }

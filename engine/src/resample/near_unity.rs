@@ -1,15 +1,15 @@
 //! Resampler for a stream and a sound card of the same nominal rate.
 //!
 //! Purpose: the everyday case, in which the step differs from 1 by what two crystals differ by.
-//! General resamplers pay for freedom that is not needed here.
+//! General resamplers are slower because they allow any step.
 //!
 //! Model: an output frame at media position `p + f` (`p` whole, `f` in `[0, 1)`) is the sum over 96
 //! input frames of the input times a Kaiser-windowed sinc around `p + f`. Three things follow from
 //! the step being within 1000 ppm of 1:
 //!
-//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to where it was, above 20
-//!   kHz, unheard. So the transition band may be 20 to 28 kHz, *around* the Nyquist frequency: a
-//!   short filter does, 1 ms of latency.
+//! * Aliases of what lies within 4 kHz of the Nyquist frequency fall next to their origin, above 20
+//!   kHz, and are inaudible. So the transition band may be 20 to 28 kHz, *around* the Nyquist
+//!   frequency: a short filter does, 1 ms of latency.
 //! * The cutoff is exactly the Nyquist frequency, so at `f = 0` the filter is a unit impulse: at
 //!   step 1 the output is the input, bit for bit, 48 frames late.
 //! * `f` hardly moves: by 1e-4 of a frame per frame at 100 ppm. So neighbouring frames share the
@@ -21,10 +21,11 @@
 //! its own).
 
 use super::Resampler;
-use super::polyphase::bank::Bank;
+use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{Row, centre, table};
 use super::polyphase::kernel::Kernel;
-use super::polyphase::walk::{ONE, Walk};
+use super::polyphase::phase::{ONE, PhaseAccumulator};
+use crate::units::MAX_CHANNELS;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use thiserror::Error;
@@ -37,17 +38,16 @@ const CUTOFF: f64 = 1.0;
 /// Largest deviation of the step from 1, either way: IEC 60958 level II, and the worst reported of
 /// virtual sound cards.
 const MAX_DEVIATION: f64 = 1e-3;
-/// Most channels.
-const MAX_CHANNELS: usize = 64;
-/// Most frames of a block: keeps what positions deviate by inside of an `i64`.
+/// Most frames of a block, so that deviations of the position fit in an `i64`.
 const MAX_FRAMES: usize = 1 << 20;
 
 /// The history's second frame: the first output frame then needs exactly one input frame.
-const START: Walk = Walk { window: 1, fraction: 0, deviation: 0, increment: 0 };
+const START: PhaseAccumulator = PhaseAccumulator { window: 1, fraction: 0, deviation: 0, increment: 0 };
 
 const _: () = assert!(MAX_FRAMES as f64 * MAX_DEVIATION * 2.0 * (ONE as f64) < i64::MAX as f64 / 2.0);
 
-/// What a resampler computes in. Samples are single precision outside either way.
+/// The precision of a resampler's arithmetic. Its input and output are in single precision either
+/// way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Twice as fast; noise and distortion below -142 dB.
@@ -60,6 +60,7 @@ pub enum Precision {
 /// A [`NearUnityResampler`] could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a near-unity resampler needs 1 to 64 channels and 1 to 2^20 frames, not {channels} and {max_frames}")]
+#[non_exhaustive]
 pub struct NearUnityError {
     /// Channels asked for.
     pub channels: usize,
@@ -88,15 +89,15 @@ pub struct NearUnityResampler {
     max_frames: usize,
     kernel: Kernel,
     banks: Banks,
-    walk: Walk,
+    phase: PhaseAccumulator,
     next_deviation: i64,
     frames: usize,
     needed: usize,
 }
 
 enum Banks {
-    Single(Bank<f32, TAPS>),
-    Double(Bank<f64, TAPS>),
+    Single(Convolver<f32, TAPS>),
+    Double(Convolver<f64, TAPS>),
 }
 
 /// The filter in single precision: computed for the first resampler of a process, and shared by
@@ -138,19 +139,19 @@ impl NearUnityResampler {
         // The window starts at 2 at most, so a block needs at most this much input.
         let max_needed = max_frames + (max_frames as f64 * MAX_DEVIATION) as usize + 2;
         let banks = match precision {
-            Precision::Single => Banks::Single(Bank::new(channels, max_needed, table_of_singles())),
-            Precision::Double => Banks::Double(Bank::new(channels, max_needed, table_of_doubles())),
+            Precision::Single => Banks::Single(Convolver::new(channels, max_needed, table_of_singles())),
+            Precision::Double => Banks::Double(Convolver::new(channels, max_needed, table_of_doubles())),
         };
-        Ok(Self { channels, max_frames, kernel, banks, walk: START, next_deviation: 0, frames: 0, needed: 0 })
+        Ok(Self { channels, max_frames, kernel, banks, phase: START, next_deviation: 0, frames: 0, needed: 0 })
     }
 
     /// Forgets all audio and goes back to step 1: as new.
     pub fn reset(&mut self) {
         match &mut self.banks {
-            Banks::Single(bank) => bank.clear(),
-            Banks::Double(bank) => bank.clear(),
+            Banks::Single(convolver) => convolver.clear(),
+            Banks::Double(convolver) => convolver.clear(),
         }
-        (self.walk, self.next_deviation, self.frames, self.needed) = (START, 0, 0, 0);
+        (self.phase, self.next_deviation, self.frames, self.needed) = (START, 0, 0, 0);
     }
 }
 
@@ -168,12 +169,12 @@ impl Resampler for NearUnityResampler {
         self.next_deviation = if step_end.is_finite() {
             libm::round((step_end - 1.0).clamp(-MAX_DEVIATION, MAX_DEVIATION) * ONE as f64) as i64
         } else {
-            self.walk.deviation
+            self.phase.deviation
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.walk.increment = (self.next_deviation - self.walk.deviation) / self.frames as i64;
-        self.needed = self.walk.last_window(self.frames);
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.needed = self.phase.last_window(self.frames);
         self.needed
     }
 
@@ -181,24 +182,24 @@ impl Resampler for NearUnityResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // A mistake of the caller's; the card still gets defined samples.
+            // The caller has made a mistake; the output still has defined samples.
             output.fill(0.0);
             return;
         }
-        let walk = match &mut self.banks {
-            Banks::Single(bank) => bank.process(self.kernel, self.walk, input, output),
-            Banks::Double(bank) => bank.process(self.kernel, self.walk, input, output),
+        let phase = match &mut self.banks {
+            Banks::Single(convolver) => convolver.process(self.kernel, self.phase, input, output),
+            Banks::Double(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
-        self.walk = Walk { window: walk.window - self.needed, deviation: self.next_deviation, ..walk };
-        // A second block unannounced is a mistake of the caller's too.
+        self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
+        // A second block without `prepare` is a mistake of the caller, too.
         (self.frames, self.needed) = (0, 0);
     }
 
     fn lead_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.
-        let whole = TAPS as f64 - (self.walk.window + centre(TAPS)) as f64;
-        whole - self.walk.fraction as f64 / ONE as f64
+        let whole = TAPS as f64 - (self.phase.window + centre(TAPS)) as f64;
+        whole - self.phase.fraction as f64 / ONE as f64
     }
 }
 

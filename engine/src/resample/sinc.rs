@@ -1,11 +1,11 @@
 //! Resampler for a stream and a sound card of different nominal rates.
 //!
-//! Purpose: 44.1, 48 and 96 kHz meet each other, and the step follows two crystals besides.
+//! Purpose: conversion between 44.1, 48 and 96 kHz, while the step also follows two crystals.
 //!
 //! Model: as [`super::near_unity`], with a table for each ratio. The cutoff is the lower one of the
 //! two Nyquist frequencies, *around* which the transition band lies, so that a short filter does:
-//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and what it folds back lies above 20 kHz, unheard. Where
-//! the input's rate is the higher one, the band is narrower as a share of it, and takes more taps.
+//! 20.2 to 23.9 kHz from 48 to 44.1 kHz, and its aliases lie above 20 kHz, inaudible. Where the
+//! input's rate is the higher one, the band is a smaller share of it, and takes more taps.
 //!
 //! The table is computed by `libm` and summed in a fixed order, so the simulator's promise of the
 //! same bytes on any machine holds here, too. (rubato takes its table from the platform's `sin` and
@@ -14,10 +14,10 @@
 //! Assumptions: finite samples.
 
 use super::Resampler;
-use super::polyphase::bank::Bank;
+use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{centre, table};
 use super::polyphase::kernel::Kernel;
-use super::polyphase::walk::{ONE, Walk};
+use super::polyphase::phase::{ONE, PhaseAccumulator};
 use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
@@ -29,7 +29,7 @@ const LONG_FROM: f64 = 1.5;
 /// Largest deviation of the step from its nominal value, either way: two crystals of IEC 60958
 /// level II, which are 1000 ppm off.
 const MAX_RELATIVE_STEP: f64 = 1.002;
-/// Nominal steps that are served: no two rates of audio are further apart.
+/// Range of nominal steps: no two audio rates differ by more.
 const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 
 /// A [`SincResampler`] could not be made.
@@ -37,6 +37,7 @@ const STEPS: core::ops::RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 #[error(
     "a resampler needs at least 1 channel, 1 frame and a step of 1/64 to 64, not {channels}, {max_frames} and {step}"
 )]
+#[non_exhaustive]
 pub struct SincResamplerError {
     /// Channels asked for.
     pub channels: usize,
@@ -47,21 +48,33 @@ pub struct SincResamplerError {
 }
 
 /// Windowed-sinc resampler for any step near a nominal one.
+///
+/// ```
+/// use engine::resample::{Resampler, SincResampler};
+/// // A stream of 48 kHz on a card of 44.1 kHz.
+/// let step = 48_000.0 / 44_100.0;
+/// let mut resampler = SincResampler::new(2, 441, step)?;
+/// let needed = resampler.prepare(441, step);
+/// let (input, mut output) = (vec![0.0; needed * 2], vec![1.0; 441 * 2]);
+/// resampler.process(&input, &mut output);
+/// assert!(output.iter().all(|sample| *sample == 0.0));
+/// # Ok::<(), engine::resample::SincResamplerError>(())
+/// ```
 pub struct SincResampler {
-    bank: Taps,
+    convolver: Taps,
     kernel: Kernel,
     channels: usize,
     max_frames: usize,
     nominal_step: f64,
-    walk: Walk,
+    phase: PhaseAccumulator,
     next_deviation: i64,
     frames: usize,
     needed: usize,
 }
 
 enum Taps {
-    Short(Bank<f32, TAPS>),
-    Long(Bank<f32, LONG_TAPS>),
+    Short(Convolver<f32, TAPS>),
+    Long(Convolver<f32, LONG_TAPS>),
 }
 
 impl SincResampler {
@@ -89,21 +102,21 @@ impl SincResampler {
         }
         let max_needed = (max_frames as f64 * nominal_step * MAX_RELATIVE_STEP) as usize + 2;
         let cutoff = (1.0 / nominal_step).min(1.0);
-        let bank = if nominal_step > LONG_FROM {
-            Taps::Long(Bank::new(channels, max_needed, table(cutoff).into()))
+        let convolver = if nominal_step > LONG_FROM {
+            Taps::Long(Convolver::new(channels, max_needed, table(cutoff).into()))
         } else {
-            Taps::Short(Bank::new(channels, max_needed, table(cutoff).into()))
+            Taps::Short(Convolver::new(channels, max_needed, table(cutoff).into()))
         };
         let deviation = deviation(nominal_step);
         // The history's second frame: the first output frame then needs exactly one input frame.
-        let walk = Walk { window: 1, fraction: 0, deviation, increment: 0 };
+        let phase = PhaseAccumulator { window: 1, fraction: 0, deviation, increment: 0 };
         Ok(Self {
-            bank,
+            convolver,
             kernel,
             channels,
             max_frames,
             nominal_step,
-            walk,
+            phase,
             next_deviation: deviation,
             frames: 0,
             needed: 0,
@@ -111,14 +124,14 @@ impl SincResampler {
     }
 
     fn taps(&self) -> usize {
-        match self.bank {
+        match self.convolver {
             Taps::Short(_) => TAPS,
             Taps::Long(_) => LONG_TAPS,
         }
     }
 }
 
-/// A step as the position counts it: what it is above 1.
+/// The deviation of a step from 1, in the units of a position.
 fn deviation(step: f64) -> i64 {
     libm::round((step - 1.0) * ONE as f64) as i64
 }
@@ -138,12 +151,12 @@ impl Resampler for SincResampler {
             let (least, most) = (self.nominal_step / MAX_RELATIVE_STEP, self.nominal_step * MAX_RELATIVE_STEP);
             deviation(step_end.clamp(least, most))
         } else {
-            self.walk.deviation
+            self.phase.deviation
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.walk.increment = (self.next_deviation - self.walk.deviation) / self.frames as i64;
-        self.needed = self.walk.last_window(self.frames);
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.needed = self.phase.last_window(self.frames);
         self.needed
     }
 
@@ -151,24 +164,24 @@ impl Resampler for SincResampler {
         debug_assert_eq!(input.len(), self.needed * self.channels);
         debug_assert_eq!(output.len(), self.frames * self.channels);
         if input.len() != self.needed * self.channels || output.len() != self.frames * self.channels {
-            // A mistake of the caller's; the card still gets defined samples.
+            // The caller has made a mistake; the output still has defined samples.
             output.fill(0.0);
             return;
         }
-        let walk = match &mut self.bank {
-            Taps::Short(bank) => bank.process(self.kernel, self.walk, input, output),
-            Taps::Long(bank) => bank.process(self.kernel, self.walk, input, output),
+        let phase = match &mut self.convolver {
+            Taps::Short(convolver) => convolver.process(self.kernel, self.phase, input, output),
+            Taps::Long(convolver) => convolver.process(self.kernel, self.phase, input, output),
         };
-        self.walk = Walk { window: walk.window - self.needed, deviation: self.next_deviation, ..walk };
-        // A second block unannounced is a mistake of the caller's too.
+        self.phase = PhaseAccumulator { window: phase.window - self.needed, deviation: self.next_deviation, ..phase };
+        // A second block without `prepare` is a mistake of the caller, too.
         (self.frames, self.needed) = (0, 0);
     }
 
     fn lead_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.
-        let whole = self.taps() as f64 - (self.walk.window + centre(self.taps())) as f64;
-        whole - self.walk.fraction as f64 / ONE as f64
+        let whole = self.taps() as f64 - (self.phase.window + centre(self.taps())) as f64;
+        whole - self.phase.fraction as f64 / ONE as f64
     }
 }
 

@@ -4,49 +4,16 @@
 //! complement. As `f32`, full scale is 2^15 or 2^23, so that the range is [-1, 1) and every sample
 //! of either encoding is represented exactly: decoding and encoding again gives the same bytes.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
+pub use super::encoding::Encoding;
 pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
+pub use crate::units::MAX_CHANNELS;
 
-/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
-/// receivers for 8.
-pub const MAX_CHANNELS: usize = 64;
-
-/// The sample rates that anybody sends, Hz. Who takes one from a text keeps to them, because memory
-/// is made by it.
+/// The sample rates that are accepted, Hz: those of devices in use. A rate that is read from a text
+/// must be within these, because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
-
-/// How a sample is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// 16-bit linear PCM (RFC 3551 4.5.11).
-    L16,
-    /// 24-bit linear PCM (RFC 3190).
-    L24,
-}
-
-impl Encoding {
-    /// Bytes of one sample.
-    #[must_use]
-    pub const fn bytes_per_sample(self) -> usize {
-        match self {
-            Self::L16 => 2,
-            Self::L24 => 3,
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    /// The encoding name of SDP's `a=rtpmap`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::L16 => "L16",
-            Self::L24 => "L24",
-        })
-    }
-}
 
 /// The format of a stream: `a=rtpmap` of its SDP.
 ///
@@ -82,7 +49,7 @@ impl StreamFormat {
         Ok(Self { encoding, sample_rate, channels })
     }
 
-    /// How samples are written.
+    /// The encoding of samples.
     #[must_use]
     pub const fn encoding(self) -> Encoding {
         self.encoding
@@ -182,7 +149,7 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
-        // At the top of an i32 the sign bit is where it should be; the scale takes the 8 bits back.
+        // At the top of an i32 the sign bit is in its place; the scale divides by the 8 bits.
         *out = i32::from_be_bytes([high, middle, low, 0]) as f32 * (1.0 / (FULL_SCALE_L24 * 256.0));
     }
 }
@@ -211,6 +178,7 @@ fn quantize(sample: f32, full_scale: f32) -> i32 {
 
 /// Why audio does not fit a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FormatError {
     /// A number of channels that no stream has.
     #[error("{channels} channels, a stream has 1 to {MAX_CHANNELS}")]
@@ -218,7 +186,7 @@ pub enum FormatError {
         /// The number.
         channels: usize,
     },
-    /// No audio at all.
+    /// The payload is empty.
     #[error("no audio in the packet")]
     Empty,
     /// Not a whole number of frames.

@@ -1,6 +1,6 @@
 //! The two legs of seamless redundancy (SMPTE ST 2022-7), as senders and receivers name them.
 
-/// By which network a packet goes or comes.
+/// The network that a packet is sent or received by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Leg {
     /// The primary network, and that of streams without redundancy.

@@ -1,8 +1,10 @@
-//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads and the counting of
-//! sequence numbers.
+//! RTP (RFC 3550) as far as AES67 uses it: packets, linear PCM payloads, the counting of
+//! sequence numbers, and the timeline that timestamps lie on.
 
+mod encoding;
 pub mod format;
 pub mod leg;
 mod packet_time;
 pub mod sequence;
+pub mod timeline;
 pub mod wire;

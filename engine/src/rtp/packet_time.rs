@@ -1,6 +1,6 @@
 //! The packet times of AES67, and how many channels fit in a packet.
 
-use super::format::Encoding;
+use super::encoding::Encoding;
 use crate::SampleRate;
 
 /// The longest RTP payload in bytes (AES67-2018 6.3): what fits in an Ethernet frame with room for

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A packet that is this many or more ahead is not the next one after a loss (RFC 3550 A.1,
 /// MAX_DROPOUT).
-const MAX_DROPOUT: u16 = 3000;
+pub(crate) const MAX_DROPOUT: u16 = 3000;
 /// A packet that is this many or more behind was not merely reordered (RFC 3550 A.1, MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
 // Every packet that may count as reordered is in the bitmap.
@@ -152,14 +152,14 @@ impl Run {
             return Arrival::Duplicate;
         }
         self.received |= bit;
-        // May be older than the first one that came.
+        // The packet may be older than the first one that was received.
         self.span = self.span.max(u64::from(behind) + 1);
         Arrival::Reordered
     }
 }
 
 impl SequenceTracker {
-    /// Counts a packet, and says what it is.
+    /// Counts a packet, and returns what its number says about it.
     pub fn insert(&mut self, sequence: SequenceNumber) -> Arrival {
         let Some(run) = &mut self.run else {
             self.run = Some(Run::starting_at(sequence));
@@ -177,8 +177,8 @@ impl SequenceTracker {
         arrival
     }
 
-    /// Counts a packet of which it is known from elsewhere that the source has gone on, and that it
-    /// is so many packets `ahead` of the newest one: a gap of any length, and no restart.
+    /// Counts a packet that is known from other evidence to continue the source, `ahead` packets
+    /// after the newest one: a gap of any length, and no restart.
     ///
     /// ```
     /// use engine::rtp::sequence::{SequenceNumber, SequenceTracker};

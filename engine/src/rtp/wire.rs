@@ -1,8 +1,8 @@
 //! RTP packets as bytes (RFC 3550 5.1).
 //!
 //! [`RtpPacket::parse`] takes any bytes: it never panics, copies or allocates. Contributing sources
-//! and header extensions are skipped, because AES67 gives them no meaning. RTCP is not told apart
-//! here: it has its own port.
+//! and header extensions are skipped, because AES67 gives them no meaning. RTCP is not recognised
+//! here, because it has its own port.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const PADDING: u8 = 0x20;
 const EXTENSION: u8 = 0x10;
 const CSRC_COUNT: u8 = 0x0F;
 const CSRC_LEN: usize = 4;
-/// A stream that goes on under another SSRC does so within so many packets.
+/// A stream that changes its SSRC and nothing else continues within this many packets.
 const RENAMED_WITHIN: u16 = 64;
 /// Marker bit, in the second byte; the rest is the payload type.
 const MARKER: u8 = 0x80;
@@ -192,6 +192,7 @@ fn without_padding(rest: &[u8]) -> Result<&[u8], RtpError> {
 
 /// Why a datagram is not an RTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RtpError {
     /// It ends within the header, the contributing sources or the extension.
     #[error("RTP header of {needed} bytes or more in a datagram of {available}")]

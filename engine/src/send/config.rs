@@ -1,4 +1,4 @@
-//! What a stream to be sent looks like.
+//! Configuration of a stream to be sent.
 
 use crate::rtp::format::{MAX_PAYLOAD, PacketTime, StreamFormat};
 use crate::rtp::leg::Leg;
@@ -7,11 +7,11 @@ use crate::units::{Nanos, SampleRate};
 use std::net::SocketAddr;
 use thiserror::Error;
 
-/// The longest [`SenderConfig::delay`]. Judgement: receivers hold about as much at most.
+/// The longest [`SenderConfig::delay`]. Judgement: receivers buffer about as much at most.
 const MAX_DELAY: Nanos = Nanos::from_secs(1);
 
-/// What is added to samples before they are shortened to 16 bits. L24 is never dithered: its last
-/// bit is below any converter's noise.
+/// Noise that is added to samples before they are rounded to 16 bits. L24 is never dithered: its
+/// last bit is below any converter's noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dither {
     /// Nothing: samples are rounded.
@@ -20,12 +20,25 @@ pub enum Dither {
     /// Triangular noise of ±1 step, which makes the error independent of the signal. A packet whose
     /// samples all have 16 bits already passes unchanged.
     Tpdf {
-        /// Where the noise starts.
+        /// Seed of the noise.
         seed: u64,
     },
 }
 
 /// A stream to be sent.
+///
+/// ```
+/// use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
+/// use engine::send::{SenderConfig, SenderError};
+/// use engine::SampleRate;
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 16)?;
+/// let config = SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 0xE27);
+/// let error = config.packet_frames().unwrap_err();
+/// assert!(matches!(error, SenderError::PacketTooLong { most: 10, .. }));
+/// let shorter = SenderConfig { packet_time: PacketTime::US_250, ..config };
+/// assert_eq!(shorter.packet_frames(), Ok(12));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderConfig {
     /// Encoding, rate and channels.
@@ -41,8 +54,8 @@ pub struct SenderConfig {
     pub primary: SocketAddr,
     /// Where the same packets go once more (SMPTE ST 2022-7).
     pub secondary: Option<SocketAddr>,
-    /// How much later than at their end packets leave: what a source needs that is late itself,
-    /// like a sound card.
+    /// How long after the end of their last frame packets leave: the latency of the source, such as
+    /// a sound card.
     pub delay: Nanos,
     /// Noise for 16-bit streams.
     pub dither: Dither,
@@ -53,6 +66,7 @@ pub struct SenderConfig {
 
 /// A stream cannot be sent as configured.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SenderError {
     /// Not a sample rate of AES67.
     #[error("{0} Hz: AES67 has 44100, 48000 and 96000 Hz")]

@@ -22,8 +22,7 @@ impl Tpdf {
         Self { state: seed }
     }
 
-    /// Adds noise to samples that are to be shortened to 16 bits, unless they all have 16 bits
-    /// already.
+    /// Adds noise to samples that will be rounded to 16 bits, unless they all have 16 bits already.
     pub(super) fn apply(&mut self, samples: &mut [f32]) {
         if samples.iter().all(|&sample| is_whole(sample * STEPS)) {
             return;

@@ -1,4 +1,4 @@
-//! How late packets left, counted.
+//! A histogram of how late packets left.
 //!
 //! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most)
 //! from 1 us to a second. Constant memory, and no allocation.
@@ -18,8 +18,8 @@ const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
 ///
 /// ```
 /// use engine::Nanos;
-/// use engine::send::Lateness;
-/// let mut lateness = Lateness::default();
+/// use engine::send::LatenessHistogram;
+/// let mut lateness = LatenessHistogram::default();
 /// (1..=99).for_each(|_| lateness.record(Nanos::from_micros(10)));
 /// lateness.record(Nanos::from_millis(3));
 /// assert_eq!((lateness.count(), lateness.max()), (100, Nanos::from_millis(3)));
@@ -27,20 +27,20 @@ const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
 /// assert_eq!(lateness.quantile(1.0), Nanos::from_millis(3));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lateness {
+pub struct LatenessHistogram {
     buckets: [u64; BUCKETS],
     count: u64,
     max: Nanos,
 }
 
-impl Default for Lateness {
+impl Default for LatenessHistogram {
     fn default() -> Self {
         Self { buckets: [0; BUCKETS], count: 0, max: Nanos::ZERO }
     }
 }
 
-impl Lateness {
-    /// Counts a packet that left so late; earlier than due counts as in time.
+impl LatenessHistogram {
+    /// Counts a packet that left `late` after it was due; one that left early counts as in time.
     pub fn record(&mut self, late: Nanos) {
         self.buckets[bucket(late)] += 1;
         self.count += 1;
@@ -53,7 +53,7 @@ impl Lateness {
         self.count
     }
 
-    /// The latest.
+    /// The greatest lateness.
     #[must_use]
     pub const fn max(&self) -> Nanos {
         self.max
@@ -105,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_quantile_is_at_least_the_true_one_and_at_most_a_quarter_more(mut late_ns in proptest::collection::vec(0i64..2_000_000_000, 1..200), share in 0.01f64..1.0) {
-            let mut lateness = Lateness::default();
+            let mut lateness = LatenessHistogram::default();
             late_ns.iter().for_each(|&ns| lateness.record(Nanos::new(ns)));
             late_ns.sort_unstable();
             let rank = (libm::ceil(share * late_ns.len() as f64) as usize).max(1);

@@ -1,11 +1,12 @@
 //! Sending a stream: from audio on the media timeline to packets that leave when they should.
 //!
-//! Purpose: [`Packetizer`] writes packets, [`Pacer`] says when they leave, [`Sender`] joins both
-//! behind the engine's usual polls. A sound card is a source by way of [`capture`].
+//! Purpose: [`Packetizer`] writes packets, [`Pacer`] says when they leave, and [`Sender`] combines
+//! both behind the engine's polling interface. A sound card is a source by way of
+//! [`capture`].
 //!
 //! Model: frame n of the media timeline begins at PTP time n / rate, counted from PTP's epoch; its
 //! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are integer arithmetic on n, so
-//! that nothing adds up over decades. A packet leaves when its last frame is over: that is the
+//! that no error accumulates over decades. A packet leaves when its last frame is over: that is the
 //! earliest time at which a sound card could have captured it, and what receivers take as the start
 //! of the link offset.
 //!
@@ -22,7 +23,7 @@ mod sender;
 
 pub use capture::{CaptureConfig, CaptureError, CaptureInput, CaptureSource, CaptureStats, capture};
 pub use config::{Dither, SenderConfig, SenderError};
-pub use lateness::Lateness;
+pub use lateness::LatenessHistogram;
 pub use pacing::{MediaTimeline, Pacer};
 pub use packetizer::{Packetizer, Source};
 pub use sender::{Sender, SenderStats, Transmit};

@@ -1,10 +1,10 @@
-//! When packets leave.
+//! The times at which packets leave.
 //!
-//! Model: a packet's time of departure is computed from its media position and the clock map each
-//! time anew, never from the packet before. So errors do not add up, a better estimate of the clock
-//! is followed at once, and a slew of the timeline spreads over the packets by itself. Nothing here
-//! knows whether the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins
-//! these without a jump.
+//! Model: each packet's time of departure is computed from its media position and the clock map,
+//! never from the previous packet. So errors do not add up, a better estimate of the clock takes
+//! effect at once, and a slew of the timeline spreads over the packets. Nothing here knows whether
+//! the map comes from PTP, holdover or a crystal: [`crate::clock::Reference`] joins these without a
+//! jump.
 
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
@@ -66,8 +66,22 @@ struct Followed {
 }
 
 /// Says when the packets of a stream leave. Packets begin at whole multiples of their length since
-/// PTP's epoch, so that a sender that is started anew, or a second one, cuts the timeline in the
-/// same places.
+/// PTP's epoch, so that a restarted sender, or a second one, divides the timeline at the same
+/// positions.
+///
+/// ```
+/// use engine::clock::{ClockMap, PtpMap};
+/// use engine::send::Pacer;
+/// use engine::{Frames, LocalTime, Nanos, PtpTime, SampleRate};
+/// let mut pacer = Pacer::new(SampleRate::HZ_48000, 48, Nanos::ZERO);
+/// assert_eq!(pacer.due(), None, "it knows no time yet");
+/// // PTP time is 10.0 s when the host's clock shows 5 s.
+/// let now = LocalTime::from_nanos(5_000_000_000);
+/// let map = PtpMap::new(now, PtpTime::from_timestamp(10, 0), ClockMap::default());
+/// pacer.set_clock(now, &map, 0);
+/// assert_eq!(pacer.next(), Frames::new(480_000));
+/// assert_eq!(pacer.due(), Some(now + Nanos::from_millis(1)), "when its last frame is over");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pacer {
     timeline: MediaTimeline,
@@ -80,7 +94,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// For packets of a length that leave `delay` after their end. It knows no time yet.
+    /// A pacer of packets of `packet_frames` frames that leave `delay` after their end. It knows no
+    /// time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
         let packet_frames = (packet_frames as i64).max(1);

@@ -18,15 +18,15 @@ use crate::units::{Frames, RtpTimestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Gives the audio of a stretch of the media timeline.
+/// A source of audio, by positions on the media timeline.
 pub trait Source {
     /// Fills `out`, interleaved, with the frames from `first` on: frame n is that of PTP time n /
     /// rate. Full scale is [-1, 1). All of `out` is to be written; it holds the last packet's audio
     /// before.
     fn read(&mut self, first: Frames, out: &mut [f32]);
 
-    /// Tells which host time media time is, whenever that is known better: a source with a clock of
-    /// its own, like a sound card, is placed by it.
+    /// Tells how media time relates to host time, whenever that is known better. A source with a
+    /// clock of its own, such as a sound card, is aligned by it.
     fn set_timeline(&mut self, _timeline: &PtpMap) {}
 }
 
@@ -37,6 +37,20 @@ impl<F: FnMut(Frames, &mut [f32])> Source for F {
 }
 
 /// Writes the packets of one stream.
+///
+/// ```
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::rtp::wire::RtpPacket;
+/// use engine::send::{Packetizer, SenderConfig};
+/// use engine::{Frames, SampleRate};
+/// let format = StreamFormat::new(Encoding::L16, SampleRate::HZ_48000, 1)?;
+/// let mut packetizer = Packetizer::new(&SenderConfig::new(format, ([239, 69, 0, 1], 5004).into(), 1))?;
+/// let datagram = packetizer.packetize(Frames::new(4800), false, &mut |_: Frames, out: &mut [f32]| out.fill(0.5));
+/// let packet = RtpPacket::parse(datagram)?;
+/// assert_eq!(packet.header.timestamp.get(), 4800);
+/// assert_eq!(packet.payload[..2], [0x40, 0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Packetizer {
     format: StreamFormat,
@@ -77,8 +91,8 @@ impl Packetizer {
         })
     }
 
-    /// The packet whose first frame is `first`. `marker` says that it does not follow the one
-    /// before on the media timeline.
+    /// The packet whose first frame is `first`. `marker` says that it does not follow the previous
+    /// packet on the media timeline.
     pub fn packetize(&mut self, first: Frames, marker: bool, source: &mut impl Source) -> &[u8] {
         source.read(first, &mut self.samples);
         if let Some(dither) = &mut self.dither {
@@ -105,7 +119,7 @@ impl Packetizer {
         &self.datagram
     }
 
-    /// Who we are.
+    /// The SSRC of the packets.
     #[must_use]
     pub const fn ssrc(&self) -> Ssrc {
         self.ssrc

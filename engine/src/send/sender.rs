@@ -6,7 +6,7 @@
 //! it is when the caller is behind.
 
 use super::config::{SenderConfig, SenderError};
-use super::lateness::Lateness;
+use super::lateness::LatenessHistogram;
 use super::pacing::Pacer;
 use super::packetizer::{Packetizer, Source};
 use crate::clock::Reference;
@@ -20,14 +20,15 @@ use std::net::SocketAddr;
 pub struct Transmit<'a> {
     /// By which network.
     pub leg: Leg,
-    /// To whom.
+    /// Where it goes.
     pub destination: SocketAddr,
     /// The packet.
     pub datagram: &'a [u8],
 }
 
-/// What a sender has done.
+/// Counts of a sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SenderStats {
     /// Packets written; with two legs each is sent twice.
     pub packets: u64,
@@ -37,10 +38,10 @@ pub struct SenderStats {
     pub last_jump: Frames,
     /// Packets left out, because the caller came too late for them to be of use.
     pub skipped_packets: u64,
-    /// Copies that nobody has polled before the next packet was written.
+    /// Packets of a leg that were not polled before the next packet was written.
     pub unsent: u64,
     /// How late packets were written.
-    pub lateness: Lateness,
+    pub lateness: LatenessHistogram,
 }
 
 /// Sends one stream.
@@ -163,7 +164,7 @@ impl Sender {
         &self.config
     }
 
-    /// Who we are.
+    /// The SSRC of the stream.
     #[must_use]
     pub const fn ssrc(&self) -> Ssrc {
         self.packetizer.ssrc()
@@ -175,7 +176,7 @@ impl Sender {
         self.pacer.next()
     }
 
-    /// What has been done.
+    /// The counts.
     #[must_use]
     pub const fn stats(&self) -> &SenderStats {
         &self.stats

@@ -62,6 +62,7 @@ impl LivewireConfig {
 
 /// Something that a user would want to know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum LivewireClockEvent {
     /// Of the clock.
     Clock(ClockEvent),

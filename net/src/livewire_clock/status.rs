@@ -9,6 +9,7 @@ use std::fmt;
 
 /// The knowledge of a client of the Livewire clock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LivewireStatus {
     /// When it was published.
     pub at: LocalTime,

@@ -19,7 +19,7 @@ pub(crate) mod no_process;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod one_by_one;
 #[cfg(not(target_os = "linux"))]
-pub(crate) mod untold;
+pub(crate) mod unsupported;
 #[cfg(windows)]
 mod windows;
 // What needs no Windows is tested everywhere.
@@ -74,13 +74,13 @@ pub(crate) struct StampsWanted {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HardwareReading {
     pub(crate) device: PtpTime,
-    pub(crate) beside: Beside,
+    pub(crate) bracket: Bracket,
 }
 
 /// The moments before and after a clock was read, on a clock of the host.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code, reason = "other systems show no clocks of cards"))]
-pub(crate) enum Beside {
+pub(crate) enum Bracket {
     /// On the one that nobody steers.
     Host { before: LocalTime, after: LocalTime },
     /// On the system's.

@@ -2,8 +2,8 @@
 
 use super::GROUP;
 use super::LONGEST_MESSAGE;
+use super::pending_timestamps::PendingTimestamps;
 use super::status::PtpStatus;
-use super::untold::Untold;
 use crate::clock::{self, SystemReader};
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -95,6 +95,7 @@ impl PtpConfig {
 
 /// Something that a user would want to know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum PtpEvent {
     /// Of the port or its clock.
     Port(PortEvent),
@@ -185,7 +186,7 @@ struct Driver {
     general: Socket,
     system: SystemReader,
     read_system_at: LocalTime,
-    untold: Untold,
+    pending_timestamps: PendingTimestamps,
     /// Times of leaving that were told, and those that never were.
     transmit_stamps: (u64, u64),
     prediction: Prediction,
@@ -222,7 +223,7 @@ impl Driver {
             config: config.clone(),
             system: SystemReader::new(),
             read_system_at: now,
-            untold: Untold::new(),
+            pending_timestamps: PendingTimestamps::new(),
             transmit_stamps: (0, 0),
             prediction: Prediction::default(),
             reason: "no master was heard yet".to_owned(),
@@ -263,7 +264,7 @@ impl Driver {
     /// there already. All that had come by the time that is returned has been taken.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
-            if let Some(token) = self.untold.take(number) {
+            if let Some(token) = self.pending_timestamps.take(number) {
                 self.transmit_stamps.0 += 1;
                 self.port.handle_transmitted(token, at);
             }
@@ -291,7 +292,9 @@ impl Driver {
             };
             let before = clock::now();
             match (socket.send(&transmit.datagram, to), transmit.timestamp) {
-                (Ok(Some(number)), Some(token)) => self.transmit_stamps.1 += u64::from(self.untold.push(number, token)),
+                (Ok(Some(number)), Some(token)) => {
+                    self.transmit_stamps.1 += u64::from(self.pending_timestamps.push(number, token));
+                }
                 // No stamps by the kernel: the middle of the call is the best there is.
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;

@@ -11,8 +11,8 @@
 mod announces;
 mod client;
 mod echo;
+mod pending_timestamps;
 mod status;
-mod untold;
 mod yielding;
 
 pub use announces::{AnnounceListener, HeardMaster};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 /// A PTP client's knowledge.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PtpStatus {
     /// When it was published.
     pub at: LocalTime,

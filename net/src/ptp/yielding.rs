@@ -2,7 +2,7 @@
 
 use super::LONGEST_MESSAGE;
 use super::echo::Echo;
-use super::untold::Untold;
+use super::pending_timestamps::PendingTimestamps;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interface::Interface;
@@ -29,6 +29,7 @@ const TTL: u8 = 64;
 
 /// What a session knows.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct YieldStatus {
     /// When it was published.
     pub at: LocalTime,
@@ -129,7 +130,7 @@ struct Driver {
     event: Socket,
     general: Socket,
     on_own_ports: bool,
-    untold: Untold,
+    pending_timestamps: PendingTimestamps,
     echo: Option<Echo>,
     peer: Ipv4Addr,
     /// The address that the echo is sent from.
@@ -168,8 +169,8 @@ impl Driver {
         let started = clock::now();
         let session = YieldSession::new(config, started);
         let echo = Echo::open(interface, peer);
-        let (untold, address, faulty) = (Untold::new(), interface.address, false);
-        Ok(Self { session, started, event, general, on_own_ports, untold, echo, peer, address, faulty })
+        let (pending_timestamps, address, faulty) = (PendingTimestamps::new(), interface.address, false);
+        Ok(Self { session, started, event, general, on_own_ports, pending_timestamps, echo, peer, address, faulty })
     }
 
     fn run(&mut self, context: &Context, status: &ArcSwap<YieldStatus>, tell: &SyncSender<YieldEvent>) {
@@ -210,7 +211,7 @@ impl Driver {
     /// there already. All that had come by the time that is returned has been taken.
     fn receive(&mut self, buffer: &mut [u8]) -> LocalTime {
         while let Some((number, at)) = self.event.poll_transmitted() {
-            if let Some(token) = self.untold.take(number) {
+            if let Some(token) = self.pending_timestamps.take(number) {
                 self.session.handle_transmitted(token, at);
             }
         }
@@ -237,7 +238,7 @@ impl Driver {
             let sent = socket.send(&transmit.datagram, SocketAddr::new(peer, transmit.class.udp_port()));
             match (sent, transmit.timestamp) {
                 (Ok(Some(number)), Some(token)) => {
-                    self.untold.push(number, token);
+                    self.pending_timestamps.push(number, token);
                 }
                 (Ok(None), Some(token)) => {
                     let took = clock::now() - before;

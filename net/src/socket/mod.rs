@@ -65,6 +65,7 @@ pub(crate) const ROUND: usize = 64;
 
 /// What a socket has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SocketStats {
     /// Datagrams that were taken.
     pub received: u64,

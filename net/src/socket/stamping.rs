@@ -51,13 +51,13 @@ impl Missing {
 }
 
 /// A card that stamps.
-struct Card {
+struct Nic {
     read: Box<dyn Fn() -> io::Result<HardwareReading> + Send>,
     received: Missing,
     sent: Missing,
 }
 
-impl Card {
+impl Nic {
     fn new(read: impl Fn() -> io::Result<HardwareReading> + Send + 'static) -> Self {
         Self { read: Box::new(read), received: Missing::default(), sent: Missing::default() }
     }
@@ -74,7 +74,7 @@ pub(super) struct Stamping {
     /// stamps what it receives also stamps what it sends.
     transmit: bool,
     tells_transmitted: bool,
-    card: Option<Card>,
+    card: Option<Nic>,
     /// What the system should have stamped.
     system: Missing,
     /// When a card that was given up is tried again, and how long it is waited the next time.
@@ -251,7 +251,7 @@ impl Stamping {
         match HardwareClock::open(&self.interface.name) {
             Ok(clock) => {
                 tracing::info!("{} stamps packets by its own clock, {}", self.interface.name, clock.path());
-                self.card = Some(Card::new(move || clock.read()));
+                self.card = Some(Nic::new(move || clock.read()));
             }
             Err(error) => {
                 tracing::info!("the card of {} stamps nothing for us: {error}", self.interface.name);
@@ -316,7 +316,7 @@ fn is_event_message(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::Beside;
+    use crate::platform::Bracket;
     use engine::PtpTime;
     use std::net::SocketAddrV4;
 
@@ -328,7 +328,7 @@ mod tests {
 
     fn read() -> io::Result<HardwareReading> {
         let now = clock::now();
-        Ok(HardwareReading { device: CARD, beside: Beside::Host { before: now, after: now } })
+        Ok(HardwareReading { device: CARD, bracket: Bracket::Host { before: now, after: now } })
     }
 
     /// A socket of an interface with a card that is read like this.
@@ -337,7 +337,7 @@ mod tests {
         let interface = Interface::find(Some("127.0.0.1")).unwrap();
         let mut stamping = Stamping::enable(&socket, &interface, Timestamping::Kernel, true);
         stamping.best = Timestamping::Hardware;
-        stamping.card = Some(Card::new(read));
+        stamping.card = Some(Nic::new(read));
         stamping.own = vec![Ipv4Addr::LOCALHOST];
         stamping.opened_at = clock::now();
         stamping.ask(&socket);
@@ -447,7 +447,7 @@ mod tests {
         let interface = stamping.interface.clone();
         let mut waits = Vec::new();
         for _ in 0..8 {
-            stamping.card = Some(Card::new(read));
+            stamping.card = Some(Nic::new(read));
             (0..PATIENCE).for_each(|_| stamping.sent(&socket, GROUP));
             let retry_at = stamping.retry_at.unwrap();
             waits.push(((retry_at - clock::now()).as_nanos() as f64 / 60e9).round());

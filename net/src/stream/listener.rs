@@ -3,7 +3,7 @@
 //! Model: a thread that is woken for each packet spends most of its time on waking, and 64 streams
 //! of 1 ms have 64 000 packets a second. So a thread owns the sockets and sinks of up to
 //! [`STREAMS`] streams that can spare their packets equally long, and looks at all of them that
-//! often; the kernel's stamps tell all the same when each packet came. Threads look at multiples of
+//! often; the kernel's stamps tell all the same when each packet came. Threads poll at multiples of
 //! that time, at which one interrupt wakes all of them. While nothing comes they wait for the
 //! sockets. There are as many threads as processors before any is shared.
 //!
@@ -34,7 +34,7 @@ use std::thread::available_parallelism;
 /// together.
 const STREAMS: usize = 16;
 /// The longest that packets lie in the socket before somebody looks.
-pub(super) const MOST_PATIENCE: Nanos = Nanos::from_micros(2_500);
+pub(super) const LONGEST_LATENCY: Nanos = Nanos::from_micros(2_500);
 
 /// What is done with a stream's datagrams, in the listener's thread. It waits there for nothing
 /// that takes long: other streams are heard by the same thread. A listener is not dropped under a
@@ -46,16 +46,17 @@ pub trait MediaSink: Send + 'static {
     /// All that had come by `until` has been handled; at least ten times a second. A process that
     /// stood still has a lot to handle, and what has not come by then may still come. `clock` is
     /// what the timeline says, if there is one.
-    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
+    fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]);
 
     /// How long datagrams may wait before they are handed over; asked once.
-    fn patience(&self) -> Nanos {
-        MOST_PATIENCE
+    fn max_latency(&self) -> Nanos {
+        LONGEST_LATENCY
     }
 }
 
 /// What a leg's socket has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LegStatus {
     /// Counts.
     pub socket: SocketStats,
@@ -90,9 +91,9 @@ impl MediaListener {
         };
         let sockets: Vec<Socket> = legs.iter().take(Leg::ALL.len()).map(open).collect::<Result<_>>()?;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let (legs, patience) = (sockets.iter().map(LegStatus::of).collect(), sink.patience());
+        let (legs, max_latency) = (sockets.iter().map(LegStatus::of).collect(), sink.max_latency());
         let stream = Stream { number, sockets, legs, timeline, sink: Box::new(sink), faulty: false };
-        let thread = if stream.is_stamped() { MediaThread::with_room(patience) } else { MediaThread::start(None) }?;
+        let thread = if stream.is_stamped() { MediaThread::with_room(max_latency) } else { MediaThread::start(None) }?;
         thread.tell(Command::Add(stream));
         Ok(Self { number, thread })
     }
@@ -107,7 +108,7 @@ impl MediaListener {
 impl Drop for MediaListener {
     fn drop(&mut self) {
         // A thread of its own ends with it.
-        if self.thread.patience.is_some() {
+        if self.thread.max_latency.is_some() {
             let (give_back, given_back) = sync_channel(1);
             self.thread.tell(Command::Remove(self.number, give_back));
             // What is taken apart here does not hold up other streams.
@@ -126,37 +127,37 @@ struct MediaThread {
     commands: Sender<Command>,
     streams: AtomicUsize,
     /// How long packets may wait; `None` if they may not, and the thread is one stream's own.
-    patience: Option<Nanos>,
+    max_latency: Option<Nanos>,
 }
 
 /// Those that run and may be shared.
 static THREADS: Mutex<Vec<Weak<MediaThread>>> = Mutex::new(Vec::new());
 
 impl MediaThread {
-    /// One for a stream of this patience, which counts from now on.
-    fn with_room(patience: Nanos) -> Result<Arc<Self>> {
+    /// One for a stream of this `max_latency`, which counts from now on.
+    fn with_room(max_latency: Nanos) -> Result<Arc<Self>> {
         // Dropped after the lock: it waits for a thread that nobody else has any more.
         let running: Vec<Arc<Self>>;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         running = threads.iter().filter_map(Weak::upgrade).collect();
-        let alike = running.iter().filter(|thread| thread.patience == Some(patience) && thread.has_room());
+        let alike = running.iter().filter(|thread| thread.max_latency == Some(max_latency) && thread.has_room());
         let least = alike.min_by_key(|thread| thread.streams.load(Ordering::Relaxed));
         let processors = available_parallelism().map_or(1, NonZero::get);
         if let Some(thread) = least.filter(|_| running.len() >= processors) {
             thread.streams.fetch_add(1, Ordering::Relaxed);
             return Ok(Arc::clone(thread));
         }
-        let thread = Self::start(Some(patience))?;
+        let thread = Self::start(Some(max_latency))?;
         threads.retain(|thread| thread.strong_count() > 0);
         threads.push(Arc::downgrade(&thread));
         Ok(thread)
     }
 
     /// One for a stream.
-    fn start(patience: Option<Nanos>) -> Result<Arc<Self>> {
+    fn start(max_latency: Option<Nanos>) -> Result<Arc<Self>> {
         let (commands, told) = channel();
-        let worker = Worker::spawn("media", Urgency::Patient, move |context| listen(context, &told, patience))?;
-        Ok(Arc::new(Self { worker, commands, streams: AtomicUsize::new(1), patience }))
+        let worker = Worker::spawn("media", Urgency::Patient, move |context| listen(context, &told, max_latency))?;
+        Ok(Arc::new(Self { worker, commands, streams: AtomicUsize::new(1), max_latency }))
     }
 
     fn has_room(&self) -> bool {
@@ -192,15 +193,15 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// What a look has shown.
+/// What a poll of the sockets has found.
 #[derive(Clone, Copy, Debug, Default)]
-struct Look {
+struct Polled {
     read: usize,
     /// Whether more may be there.
     more: bool,
 }
 
-impl AddAssign for Look {
+impl AddAssign for Polled {
     fn add_assign(&mut self, other: Self) {
         *self = Self { read: self.read + other.read, more: self.more | other.more };
     }
@@ -212,8 +213,8 @@ impl Stream {
     }
 
     /// Takes what has come, a round of each leg at most.
-    fn look(&mut self, buffer: &mut [u8]) -> Look {
-        let mut look = Look::default();
+    fn poll(&mut self, buffer: &mut [u8]) -> Polled {
+        let mut polled = Polled::default();
         let mut until = clock::now();
         for (leg, socket) in Leg::ALL.into_iter().zip(&mut self.sockets) {
             let sink = &mut self.sink;
@@ -221,43 +222,43 @@ impl Stream {
                 let from = Some(IpAddr::V4(*received.source.ip()));
                 sink.handle_datagram(Datagram { leg, at: received.at, from, bytes });
             });
-            look += Look { read: round.read, more: round.more };
+            polled += Polled { read: round.read, more: round.more };
             until = until.min(round.until);
             round.warn_once(&mut self.faulty);
         }
         self.legs.iter_mut().zip(&self.sockets).for_each(|(leg, socket)| *leg = LegStatus::of(socket));
         let reading = self.timeline.as_ref().map(Timeline::reading);
-        self.sink.handle_pause(until, reading.as_ref(), &self.legs);
-        look
+        self.sink.handle_idle(until, reading.as_ref(), &self.legs);
+        polled
     }
 }
 
-fn listen(context: &Context, commands: &Receiver<Command>, patience: Option<Nanos>) {
+fn listen(context: &Context, commands: &Receiver<Command>, max_latency: Option<Nanos>) {
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     let mut streams: Vec<Stream> = Vec::with_capacity(STREAMS);
     while !context.is_stopping() {
-        commands.try_iter().for_each(|command| obey(&mut streams, command));
-        let look = look_at_all(&mut streams, &mut buffer);
-        if look.more {
+        commands.try_iter().for_each(|command| apply(&mut streams, command));
+        let polled = poll_all(&mut streams, &mut buffer);
+        if polled.more {
             continue;
         }
-        let patience = patience.filter(|_| look.read > 0 && streams.iter().all(Stream::is_stamped));
-        let sockets: Vec<Waitable<'_>> = match patience {
+        let max_latency = max_latency.filter(|_| polled.read > 0 && streams.iter().all(Stream::is_stamped));
+        let sockets: Vec<Waitable<'_>> = match max_latency {
             Some(_) => Vec::new(),
             None => streams.iter().flat_map(|stream| &stream.sockets).map(Socket::waitable).collect(),
         };
-        context.wait(&sockets, [patience.map(|patience| next_look(clock::now(), patience))]);
+        context.wait(&sockets, [max_latency.map(|max_latency| next_poll(clock::now(), max_latency))]);
     }
 }
 
 /// A fault of ours in one stream, which is printed, is not to silence the others: the stream is
 /// left out.
-fn look_at_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Look {
-    let (mut all, mut at) = (Look::default(), 0);
+fn poll_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Polled {
+    let (mut all, mut at) = (Polled::default(), 0);
     while let Some(stream) = streams.get_mut(at) {
-        match catch_unwind(AssertUnwindSafe(|| stream.look(buffer))) {
-            Ok(look) => {
-                all += look;
+        match catch_unwind(AssertUnwindSafe(|| stream.poll(buffer))) {
+            Ok(polled) => {
+                all += polled;
                 at += 1;
             }
             Err(_) => {
@@ -270,7 +271,7 @@ fn look_at_all(streams: &mut Vec<Stream>, buffer: &mut [u8]) -> Look {
     all
 }
 
-fn obey(streams: &mut Vec<Stream>, command: Command) {
+fn apply(streams: &mut Vec<Stream>, command: Command) {
     match command {
         Command::Add(stream) => streams.push(stream),
         Command::Remove(number, give_back) => {
@@ -282,10 +283,10 @@ fn obey(streams: &mut Vec<Stream>, command: Command) {
     }
 }
 
-/// The next multiple of `patience`.
-fn next_look(now: LocalTime, patience: Nanos) -> LocalTime {
-    let patience_ns = patience.as_nanos().max(1);
-    LocalTime::from_nanos((now.as_nanos().div_euclid(patience_ns) + 1).saturating_mul(patience_ns))
+/// The next multiple of `max_latency`.
+fn next_poll(now: LocalTime, max_latency: Nanos) -> LocalTime {
+    let latency_ns = max_latency.as_nanos().max(1);
+    LocalTime::from_nanos((now.as_nanos().div_euclid(latency_ns) + 1).saturating_mul(latency_ns))
 }
 
 #[cfg(test)]
@@ -308,7 +309,7 @@ mod tests {
             (self.0)(datagram.bytes);
         }
 
-        fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        fn handle_idle(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, legs: &[LegStatus]) {
             assert_eq!(legs.len(), 1);
         }
     }
@@ -343,7 +344,7 @@ mod tests {
         // A thread of n streams is there n times.
         let threads: f64 = of_each.iter().map(|&streams| 1.0 / streams as f64).sum();
         let processors = available_parallelism().unwrap().get();
-        let shares = streams.iter().all(|(listener, _)| listener.thread.patience.is_some());
+        let shares = streams.iter().all(|(listener, _)| listener.thread.max_latency.is_some());
         let most = if shares { processors.max(3) } else { streams.len() };
         assert!(threads < most as f64 + 0.5, "{threads} threads: {of_each:?}");
         for (number, (_, destination)) in streams.iter().enumerate() {
@@ -393,9 +394,9 @@ mod tests {
     }
 
     #[test]
-    fn looks_fall_on_multiples() {
-        let at = |ns| next_look(LocalTime::from_nanos(ns), Nanos::from_micros(1)).as_nanos();
+    fn polls_fall_on_multiples() {
+        let at = |ns| next_poll(LocalTime::from_nanos(ns), Nanos::from_micros(1)).as_nanos();
         assert_eq!([at(0), at(999), at(1000), at(-1), at(i64::MAX)], [1000, 1000, 2000, 0, i64::MAX]);
-        assert_eq!(next_look(LocalTime::from_nanos(5), Nanos::ZERO).as_nanos(), 6);
+        assert_eq!(next_poll(LocalTime::from_nanos(5), Nanos::ZERO).as_nanos(), 6);
     }
 }

@@ -19,7 +19,7 @@ use engine::audio::{FusedRateController, RateController};
 use engine::clock::ClockReading;
 use engine::receive::{Datagram, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamBuilder, StreamConfig};
 use engine::{LocalTime, Nanos};
-use listener::MOST_PATIENCE;
+use listener::LONGEST_LATENCY;
 pub use listener::{LegStatus, MediaListener, MediaSink};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 const INTERVAL: Nanos = Nanos::from_millis(50);
 
 /// The share of a stream's depth that its packets may lie in the socket.
-const DEPTHS_OF_PATIENCE: i64 = 8;
+const LATENCY_SHARE: i64 = 8;
 
 /// Where one leg of a stream comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,7 @@ fn check_address(address: Ipv4Addr) -> Result<()> {
 
 /// What a receiver knows.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ReceiverStatus {
     /// All that had come by then has been handled.
     pub at: LocalTime,
@@ -146,9 +147,9 @@ impl Receiver {
     ) -> Result<(Self, Playout<D>)> {
         let (ingest, playout) = StreamBuilder::new(config).rate_controller(drift).build()?;
         let depth = config.target_depth.as_nanos();
-        let mut feed = Feed {
+        let mut feed = IngestFeed {
             ingest,
-            patience: Nanos::new(depth / DEPTHS_OF_PATIENCE).min(MOST_PATIENCE),
+            max_latency: Nanos::new(depth / LATENCY_SHARE).min(LONGEST_LATENCY),
             status: Arc::default(),
             last_refusal: None,
             last_packet: None,
@@ -189,9 +190,9 @@ impl Default for ReceiverStatus {
     }
 }
 
-struct Feed {
+struct IngestFeed {
     ingest: Ingest,
-    patience: Nanos,
+    max_latency: Nanos,
     status: Arc<ArcSwap<ReceiverStatus>>,
     last_refusal: Option<String>,
     last_packet: Option<LocalTime>,
@@ -199,7 +200,7 @@ struct Feed {
     published_at: Option<LocalTime>,
 }
 
-impl Feed {
+impl IngestFeed {
     fn publish(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
         self.published_at = Some(clock::now());
         self.status.store(Arc::new(ReceiverStatus {
@@ -215,7 +216,7 @@ impl Feed {
     }
 }
 
-impl MediaSink for Feed {
+impl MediaSink for IngestFeed {
     fn handle_datagram(&mut self, datagram: Datagram<'_>) {
         let held_refused = self.ingest.stats_of_refusals().not_continuing;
         match self.ingest.handle(datagram) {
@@ -228,7 +229,7 @@ impl MediaSink for Feed {
         }
     }
 
-    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+    fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
         if let Some(reading) = clock {
             self.ingest.set_clock(reading);
         }
@@ -237,7 +238,7 @@ impl MediaSink for Feed {
         }
     }
 
-    fn patience(&self) -> Nanos {
-        self.patience
+    fn max_latency(&self) -> Nanos {
+        self.max_latency
     }
 }

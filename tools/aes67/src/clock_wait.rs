@@ -1,10 +1,11 @@
 //! `--wait`: how long a command waits for its clock before it gives up, and the words for why there
-//! is none.
+//! is none; and the words for the host's own clock.
 
 use crate::failure::{Failure, Result};
 use engine::Nanos;
 use engine::announce::sdp::ReferenceClock;
 use engine::ptp::Diagnosis;
+use net::clock;
 use net::ptp::{PtpClient, PtpStatus};
 
 /// The wait for a clock.
@@ -50,6 +51,17 @@ pub(crate) fn other_grandmaster(status: &PtpStatus, clock: &ReferenceClock) -> O
     let ReferenceClock::Ptp { grandmaster: described, .. } = *clock else { return None };
     let followed = status.grandmaster().filter(|_| status.is_usable())?;
     (followed != described).then_some(Diagnosis::OtherGrandmaster { followed, described })
+}
+
+/// `CLOCK_MONOTONIC_RAW` on Linux, and how often it ran backwards, and by how much at most.
+pub(crate) fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
+    match steps_back {
+        0 => clock::NAME.to_owned(),
+        _ => format!(
+            "{}, which ran backwards {steps_back} times, by {largest} at most: time stood still instead",
+            clock::NAME
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,6 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                     let line = serde_json::json!({ "event": "refused", "from": from, "reason": reason.to_string() });
                     print(&line.to_string());
                 }
-                // On the error output it was said by who heard it.
                 SapEvent::Crowded(crowd) if arguments.json => {
                     let line = serde_json::json!({
                         "event": "crowded", "sessions": crowd.sessions, "announced_once": crowd.unconfirmed,
@@ -86,7 +85,6 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                     });
                     print(&line.to_string());
                 }
-                SapEvent::Crowded(_) => {}
                 SapEvent::Refused { from, reason } => print(&format!("! {from}: {reason}")),
                 SapEvent::Removed { name, reason, .. } if arguments.json => {
                     print(
@@ -95,6 +93,8 @@ pub(crate) fn run(arguments: &DiscoverArguments) -> Result<ExitCode> {
                     );
                 }
                 SapEvent::Removed { name, reason, .. } => print(&row(["-", name, &reason.to_string(), "", ""])),
+                // Crowded, which was said on the error output by who heard it.
+                _ => {}
             }
         }
         while let Some(event) = livewire.poll_event() {

@@ -1,8 +1,7 @@
 //! `aes67 ptp --livewire`: follows the Livewire clock and tells how well, or serves it.
 
-use crate::clock_wait::ClockWait;
+use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
-use crate::ptp::local_clock;
 use crate::session::{Session, print};
 use engine::livewire_clock::{ClockEvent, GROUP, Master, PORT};
 use engine::{LocalTime, Nanos, Ppb};

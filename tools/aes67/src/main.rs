@@ -4,6 +4,7 @@
 //! Each command is a module: it reads its options, starts what `net` has for it, and tells a person
 //! (or, with `--json`, a script) what is going on.
 
+mod channels;
 mod clock_wait;
 mod completions;
 mod discover;
@@ -14,13 +15,17 @@ mod interfaces;
 mod intruders;
 #[cfg(all(feature = "cpal", target_os = "linux"))]
 mod jack;
+mod lateness;
 mod lint;
 mod livewire_clock;
+mod meter;
 mod monitor;
+mod options;
 mod play;
 mod priority;
 mod ptp;
 mod ptp_options;
+mod ptp_plan;
 mod ptp_security;
 mod record;
 mod relay;
@@ -28,6 +33,7 @@ mod send;
 mod session;
 #[cfg(feature = "cpal")]
 mod sound_card;
+mod stream_options;
 mod target;
 mod text_file;
 mod trust;

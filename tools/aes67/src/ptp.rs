@@ -1,6 +1,6 @@
 //! `aes67 ptp`: follows PTP or the Livewire clock and tells how well, or serves it.
 
-use crate::clock_wait::ClockWait;
+use crate::clock_wait::{ClockWait, local_clock};
 use crate::failure::{Failure, Result};
 use crate::livewire_clock;
 use crate::ptp_options::{PtpOptions, resolve};
@@ -318,17 +318,6 @@ fn summary(status: &PtpStatus) -> String {
             steps => format!("; it was set {steps} times meanwhile"),
         },
     )
-}
-
-/// `CLOCK_MONOTONIC_RAW` on Linux, and how often it ran backwards, and by how much at most.
-pub(crate) fn local_clock((steps_back, largest): (u64, Nanos)) -> String {
-    match steps_back {
-        0 => clock::NAME.to_owned(),
-        _ => format!(
-            "{}, which ran backwards {steps_back} times, by {largest} at most: time stood still instead",
-            clock::NAME
-        ),
-    }
 }
 
 #[derive(Serialize)]

@@ -1,15 +1,14 @@
 //! What all commands that follow PTP can be told of it.
 
 use crate::failure::{Failure, Result};
+use crate::ptp_plan::{ProfileName, PtpPlan};
 use crate::ptp_security::SecurityOptions;
-use crate::send::PtpPlan;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Acceptable, Profile};
 use net::interface::Interface;
 use net::ptp::PtpConfig;
-use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 #[derive(Args, Clone)]
@@ -50,36 +49,6 @@ pub(crate) struct PtpOptions {
 
     #[command(flatten)]
     security: SecurityOptions,
-}
-
-/// The profiles as users know them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ProfileName {
-    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for),
-    /// 8 Syncs a second, a Delay_Req a second
-    #[default]
-    #[value(alias = "media")]
-    Aes67,
-    /// SMPTE ST 2059-2: domain 127, 4 Announces a second, 8 Syncs and 8 Delay_Reqs a second
-    #[serde(rename = "st2059-2")]
-    #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
-    St2059,
-    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked
-    /// for), a Sync and a Delay_Req a second
-    #[serde(rename = "default")]
-    #[value(name = "default", alias = "ieee1588")]
-    Ieee1588,
-}
-
-impl ProfileName {
-    pub(crate) fn profile(self) -> &'static Profile {
-        match self {
-            Self::Aes67 => &Profile::AES67_MEDIA,
-            Self::St2059 => &Profile::ST_2059_2,
-            Self::Ieee1588 => &Profile::DEFAULT_E2E,
-        }
-    }
 }
 
 impl PtpOptions {

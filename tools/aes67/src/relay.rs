@@ -4,13 +4,15 @@
 //! Model: nothing is resampled, because both streams are on one clock; at unity gain what goes out
 //! has the bits that came in.
 
+use crate::channels::ChannelList;
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
+use crate::lateness::histogram;
+use crate::options::{duration_ms, interfaces};
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
-use crate::record::{duration_ms, interfaces};
-use crate::send::{ChannelList, Destination, Format, PacketTimeMs, histogram, legs};
 use crate::session::{Session, print, seed};
+use crate::stream_options::{Destination, Format, PacketTimeMs, legs};
 use crate::target::{Finder, SapSources, Target};
 use crate::whole_file;
 use clap::Args;

@@ -96,7 +96,7 @@ impl MediaSink for Sink {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(datagram.at, datagram.bytes);
     }
 
-    fn handle_pause(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, _legs: &[LegStatus]) {}
+    fn handle_idle(&mut self, _now: LocalTime, _clock: Option<&ClockReading>, _legs: &[LegStatus]) {}
 }
 
 fn learn(target: &mut Target, legs: &[LegConfig], session: &Session) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What we announce.
+//! Announcing our own sessions.
 //!
 //! Model: RFC 2974, 3.1. All announcers of a group share 4000 bit/s: with n announcements of our
 //! size in the group, the base interval is 8 n size / 4000 s, but not less than a minimum; each
@@ -7,8 +7,8 @@
 //! appear.
 //!
 //! A changed description is announced at once under a new hash, as a modification (RFC 2974, 5):
-//! the session and its listeners stay. A deletion before it would make listeners let go of a stream
-//! that has only got another grandmaster.
+//! the session and its listeners stay. A deletion before it would end the stream for listeners,
+//! although only its grandmaster has changed.
 
 use super::wire::SapPacket;
 use crate::units::{LocalTime, Nanos};
@@ -19,19 +19,28 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Share of the network that all announcements of a group may have, bit/s (RFC 2974, 3.1).
 const LIMIT_BPS: i64 = 4000;
-/// Scale of a 32-bit draw.
+/// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
 /// Offset basis and prime of FNV-1a with 32 bits.
 const FNV: (u32, u32) = (0x811C_9DC5, 0x0100_0193);
 /// Datagrams that nobody has polled: an announcement and a deletion to each group.
 const MAX_QUEUED: usize = 16;
 
-/// How and where to announce.
+/// Configuration of an announcer.
+///
+/// ```
+/// use engine::Nanos;
+/// use engine::announce::sap::{AnnouncerConfig, GROUPS, PORT};
+/// let plain = AnnouncerConfig::new([192, 0, 2, 1].into(), 7);
+/// assert_eq!(plain.destinations, [(GROUPS[0], PORT).into()]);
+/// let often = AnnouncerConfig { minimum_interval: Nanos::from_secs(10), ..plain };
+/// # let _ = often;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncerConfig {
     /// Our own address.
     pub origin: IpAddr,
-    /// Where to: groups of [`super::GROUPS`] with [`super::PORT`].
+    /// Destinations: groups of [`super::GROUPS`] with [`super::PORT`].
     pub destinations: Vec<SocketAddr>,
     /// The shortest base interval.
     pub minimum_interval: Nanos,
@@ -78,7 +87,7 @@ pub struct Announcer {
     announced: Option<(String, u16)>,
     others: usize,
     sent_at: LocalTime,
-    /// Where in the range of intervals the next one lies, from -1/3 to 1/3.
+    /// Relative deviation of the next interval from the base interval, from -1/3 to 1/3.
     spread: f64,
     outbox: VecDeque<Transmit>,
 }
@@ -110,7 +119,8 @@ impl Announcer {
         self.send(now);
     }
 
-    /// Withdraws the session: to be called before the stream stops, and its datagrams to be sent.
+    /// Withdraws the session. Call it before the stream stops, and send the datagrams that it
+    /// queues.
     pub fn withdraw(&mut self) {
         if let Some((sdp, hash)) = self.announced.take() {
             self.queue(true, hash, origin_line(&sdp).as_bytes());
@@ -159,7 +169,8 @@ impl Announcer {
     fn queue(&mut self, deletion: bool, hash: u16, payload: &[u8]) {
         let datagram = SapPacket { deletion, hash, origin: self.config.origin, payload: payload.into() }.emit();
         for &destination in &self.config.destinations {
-            // Who does not drain them has no use for old ones.
+            // The oldest datagram is dropped: a caller who does not drain them needs only the
+            // newest.
             if self.outbox.len() == MAX_QUEUED {
                 self.outbox.pop_front();
             }

@@ -1,53 +1,54 @@
-//! What others announce.
+//! The sessions that others announce.
 //!
-//! Model: a session is its announcer's ([`SessionKey`]), so that nobody changes or withdraws what
-//! another host announces. An announcement that is byte for byte the last one only shows that the
-//! session lives; hashes are not relied on for that, because devices exist that do not change them.
-//! A deletion is believed if it comes from the session's own announcer; where that has several of
-//! the same `o=` line, the hash tells which is meant, or else the stream's address.
+//! Model: a session belongs to its announcer ([`SessionKey`]), so that nobody changes or withdraws
+//! a session of another host. An announcement that is byte for byte the last one only shows that
+//! the session lives; hashes are not relied on for that, because devices exist that do not change
+//! them. A deletion is accepted if it comes from the session's own announcer; where that has
+//! several of the same `o=` line, the hash tells which is meant, or else the stream's address.
 //!
-//! There is room for [`MAX_SESSIONS`]. Whoever floods the network pushes out its own and what is as
-//! new, see [`room`]: a session is *confirmed* when it was heard again after a second, and of each
-//! address [`room::GUARANTEED`] confirmed ones stay, whatever others announce. A flood is told of
-//! once, with the address that announces most ([`SapEvent::Crowded`]).
+//! There is room for [`MAX_SESSIONS`]. A flood pushes out sessions of its own address, and others
+//! that are equally new, see [`room`]: a session is *confirmed* when it was heard again after a
+//! second, and of each address [`room::GUARANTEED`] confirmed ones stay, whatever others announce.
+//! A flood is reported once, with the address that announces most ([`SapEvent::Crowded`]).
 //!
 //! A proxy announces for others: its datagrams come from an address of its own, and the originating
-//! source of their header is another's (RFC 2974, 6). What it announces is its own session here,
-//! beside that of the host itself; it cannot change or withdraw that one, because nothing but the
-//! address of a datagram shows who sent it. Where both say the same, that is told as such.
+//! source of their header is another's (RFC 2974, 6). Its announcement is a session of its own
+//! here, beside that of the host itself. It cannot change or withdraw that one, because only the
+//! address of a datagram shows who sent it. Whether both agree can be seen.
 //!
 //! A session that is not announced any more is removed. RFC 2974 (4) says after ten intervals, but
-//! an hour at least; that leaves dead streams on display for an hour, so the hour counts only for
+//! an hour at least; that leaves dead streams on display for an hour, so the hour applies only to
 //! sessions that were announced once: of others the interval is known.
 
+mod heard_once;
 mod room;
 
 use super::session::{Host, SessionKey, SessionName, place};
 use super::wire::{SapError, SapPacket};
 use crate::announce::sdp::{Description, Finding};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
-use room::HeardOnce;
+use heard_once::{CONFIRMED_AFTER, HeardOnce};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
 /// Sessions that are remembered: several large installations. With
 /// [`crate::announce::sdp::MAX_TEXT`] they bound the memory; in practice a session has 1 KiB.
 const MAX_SESSIONS: usize = 1024;
-/// Events that nobody has polled; older ones are dropped first, and [`Directory::sessions`] still
+/// Events that wait to be polled; where some were dropped, [`Directory::sessions`] still
 /// tells the present state.
 const MAX_EVENTS: usize = 1024;
 /// Intervals without an announcement after which a session is gone (RFC 2974, 4).
 const SILENT_INTERVALS: i64 = 10;
-/// What is announced again after this long is no copy of the same announcement on another group.
-const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
-/// Limits of that: PipeWire's 90 s, because multicast loses packets in rows; and the RFC's hour.
+/// Limits of that time: PipeWire's 90 s, because multicast loses several packets in a row; and the
+/// RFC's hour.
 const SHORTEST_TIMEOUT: Nanos = Nanos::from_secs(90);
 const LONGEST_TIMEOUT: Nanos = Nanos::from_secs(3600);
 
-/// Refusals that are told of, each once for a host, and so many of one host: more tell nothing new
-/// and are counted only.
+/// The most refusals that are reported, each once for a host, in all and of one host; further ones
+/// are only counted.
 const MAX_REFUSALS: usize = 256;
 const MAX_REFUSALS_OF_HOST: usize = 16;
 
@@ -84,8 +85,8 @@ impl Entry {
         &self.text
     }
 
-    /// Whether the host announces it that its `o=` line names, and not another one on that one's
-    /// behalf or in its name. Nothing if the line names no address of a host.
+    /// Whether it is announced by the host that its `o=` line names, and not by another one on that
+    /// host's behalf or in its name. `None` if the line has no host's address.
     #[must_use]
     pub fn is_announced_by_its_origin(&self) -> Option<bool> {
         let address: IpAddr = self.description.origin.address.parse().ok()?;
@@ -102,8 +103,8 @@ impl Entry {
     /// It was announced again.
     fn hear(&mut self, now: LocalTime) {
         let interval = now.since(self.heard_at);
-        // A loss makes one interval long; the next ones forget it by and by. A second group doubles
-        // each announcement.
+        // A lost announcement makes one interval too long; the following ones make up for it
+        // gradually. Announcements on two groups come twice.
         let remembered = self.interval.map_or(Nanos::ZERO, |longest| Nanos::new(longest.as_nanos() / 8 * 7));
         self.interval = Some(interval.max(remembered));
         self.confirmed |= now.since(self.first_heard_at) >= CONFIRMED_AFTER;
@@ -111,10 +112,11 @@ impl Entry {
     }
 }
 
-/// The sessions of a name, that which is meant first. Of several hosts it is the one that was heard
-/// first, so that nobody takes the place of a session that is there; and of a host its newest one,
-/// because a device that has started anew may not have withdrawn the other. What another host
-/// announces comes after what the `o=` line's own host says of the same session.
+/// The sessions with this name, the most likely one first. Of several hosts, the host that was
+/// heard first comes first, so that nobody can take over the name of an existing session; of one
+/// host its newest session comes first, because a device that has restarted may not have withdrawn
+/// the old one. A session that the host of its `o=` line announces itself precedes what another
+/// host announces of the same session.
 #[must_use]
 pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'a Entry> {
     let mut all: Vec<&Entry> = entries.filter(|entry| entry.description.name == name).collect();
@@ -136,8 +138,9 @@ pub fn named<'a>(entries: impl Iterator<Item = &'a Entry>, name: &str) -> Vec<&'
 
 /// Why a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Removal {
-    /// Its host has said so.
+    /// Its host has withdrawn it.
     Deleted,
     /// It was not announced for this long.
     Silent(Nanos),
@@ -157,6 +160,7 @@ impl fmt::Display for Removal {
 
 /// Something has changed. The session itself is at [`Directory::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SapEvent {
     /// A session is announced for the first time.
     Added(SessionKey),
@@ -166,7 +170,7 @@ pub enum SapEvent {
     Removed {
         /// Which.
         key: SessionKey,
-        /// What it was called.
+        /// Its name.
         name: String,
         /// Why.
         reason: Removal,
@@ -206,8 +210,9 @@ impl fmt::Display for Crowd {
     }
 }
 
-/// What was heard.
+/// Counts of what was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectoryStats {
     /// Announcements and deletions that were understood.
     pub understood: u64,
@@ -235,7 +240,7 @@ pub struct DirectoryStats {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     sessions: BTreeMap<SessionKey, Entry>,
-    events: VecDeque<SapEvent>,
+    events: EventQueue<SapEvent, MAX_EVENTS>,
     /// Refusals that were told, as text.
     refusals: BTreeSet<(IpAddr, String)>,
     stats: DirectoryStats,
@@ -264,7 +269,7 @@ impl Directory {
         let of_host = self.refusals.iter().filter(|(host, _)| *host == from).count();
         let has_room = self.refusals.len() < MAX_REFUSALS && of_host < MAX_REFUSALS_OF_HOST;
         if has_room && self.refusals.insert((from, reason.to_string())) {
-            self.push(SapEvent::Refused { from, reason: reason.clone() });
+            self.events.push(SapEvent::Refused { from, reason: reason.clone() });
         }
     }
 
@@ -285,7 +290,7 @@ impl Directory {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<SapEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// All sessions, in the order of their names.
@@ -311,7 +316,7 @@ impl Directory {
         self.sessions.is_empty()
     }
 
-    /// What was heard.
+    /// Counts of what was heard.
     #[must_use]
     pub const fn stats(&self) -> &DirectoryStats {
         &self.stats
@@ -333,11 +338,11 @@ impl Directory {
             if entry.text != *packet.payload {
                 entry.text = packet.payload.to_vec();
                 (entry.description, entry.findings) = (parsed.description, parsed.findings);
-                self.push(SapEvent::Updated(key));
+                self.events.push(SapEvent::Updated(key));
             }
             return Ok(());
         }
-        // What was pushed out before is heard again.
+        // A session that had been pushed out is heard again.
         let fingerprint = HeardOnce::fingerprint(from, &packet.payload);
         let confirmed = self.heard_once.knows(now, fingerprint);
         self.make_room().inspect_err(|_| self.heard_once.note(fingerprint, now))?;
@@ -353,11 +358,11 @@ impl Directory {
             confirmed,
         };
         let taken: BTreeSet<u16> = self.of(host, &session).map(|(key, _)| key.number()).collect();
-        // There are fewer sessions than numbers.
+        // A number is free, because there are fewer sessions than numbers.
         let number = (0..=u16::MAX).find(|number| !taken.contains(number)).unwrap_or(0);
         let key = SessionKey::new(host, session, number);
         self.sessions.insert(key.clone(), entry);
-        self.push(SapEvent::Added(key));
+        self.events.push(SapEvent::Added(key));
         Ok(())
     }
 
@@ -406,15 +411,8 @@ impl Directory {
     fn remove(&mut self, key: SessionKey, reason: Removal) {
         if let Some(entry) = self.sessions.remove(&key) {
             self.is_crowded &= reason == Removal::Crowded;
-            self.push(SapEvent::Removed { key, name: entry.description.name, reason });
+            self.events.push(SapEvent::Removed { key, name: entry.description.name, reason });
         }
-    }
-
-    fn push(&mut self, event: SapEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }
 

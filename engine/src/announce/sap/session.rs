@@ -1,6 +1,6 @@
 //! How announced sessions are told apart.
 //!
-//! By RFC 8866 (5.2) the `o=` line without its version names a session. In the field that is not
+//! By RFC 8866 (5.2) the `o=` line without its version names a session. In practice that is not
 //! enough: two announcers of one host write the same line (`o=- 0 0 IN IP4 127.0.0.1` by FFmpeg),
 //! lines are cut short, and anybody can send somebody else's. So a session belongs to the host that
 //! announces it, by the source address of its datagrams and by the originating source of their

@@ -20,7 +20,7 @@ const ENCRYPTED: u8 = 0x02;
 const COMPRESSED: u8 = 0x01;
 /// Flags, authentication length, hash.
 const FIXED: usize = 4;
-/// The payload type that is understood, and that is meant if none is told.
+/// The only payload type that is read, and the default if there is none.
 const SDP: &[u8] = b"application/sdp";
 /// The longest payload type that is looked for.
 const MAX_PAYLOAD_TYPE: usize = 128;
@@ -36,9 +36,9 @@ const MAX_PAYLOAD_TYPE: usize = 128;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SapPacket<'a> {
-    /// Whether the session is at an end.
+    /// Whether the session is withdrawn.
     pub deletion: bool,
-    /// With the origin it names this version of the announcement; 0 tells nothing.
+    /// Identifies, together with the origin, this version of the announcement; 0 if it is not used.
     pub hash: u16,
     /// The host that announces.
     pub origin: IpAddr,
@@ -113,8 +113,8 @@ fn description(rest: &[u8]) -> Result<&[u8], SapError> {
     if name.eq_ignore_ascii_case(SDP) { Ok(&payload[1..]) } else { Err(SapError::PayloadType) }
 }
 
-/// What a compressed payload holds, by zlib (RFC 2974, 6): the standard has its type compressed
-/// with it, and some write that in front.
+/// Unpacks a payload that is compressed by zlib (RFC 2974, 6). By the standard its type is
+/// compressed with it; some senders write the type in front.
 fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
     let packed = description(rest).unwrap_or(rest);
     if packed.is_empty() {
@@ -129,6 +129,7 @@ fn unpack(rest: &[u8]) -> Result<Vec<u8>, SapError> {
 
 /// Why a datagram is not read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SapError {
     /// It ends within its header.
     #[error("SAP header of {needed} bytes or more in a datagram of {available}")]

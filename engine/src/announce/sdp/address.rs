@@ -10,15 +10,16 @@ pub(super) struct Connection {
     pub(super) lints: Vec<Lint>,
 }
 
-/// What a `c=` line is.
+/// The meaning of a `c=` line.
 pub(super) enum ConnectionLine {
     Read(Connection),
-    /// Of another network than the Internet, by its name.
+    /// A network other than the Internet, by its name.
     OtherNet(String),
     Unreadable,
 }
 
-/// An address; IPv4 also with leading zeros, which count as decimal. The flag tells of them.
+/// Reads an address; leading zeros of IPv4 are accepted, and read as decimal. The flag tells
+/// whether there are any.
 fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         // ::ffff:239.69.0.1 is IPv4.
@@ -31,8 +32,8 @@ fn parse_address(text: &str) -> Option<(IpAddr, bool)> {
     Some((Ipv4Addr::from(octets).into(), true))
 }
 
-/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Read are also blanks
-/// instead of slashes, other cases, a port, and addresses alone.
+/// `IN IP4 239.69.0.1/32`, also with a number of addresses; `IN IP6 ff15::1`. Blanks instead of
+/// slashes, other cases, a port, and an address alone are accepted, too.
 pub(super) fn parse_connection(value: &str) -> ConnectionLine {
     let words: Vec<&str> = value.split_whitespace().collect();
     let is_family = |word: &str| ["IP4", "IP6", "IPV4", "IPV6"].iter().any(|family| word.eq_ignore_ascii_case(family));

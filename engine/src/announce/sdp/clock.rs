@@ -4,13 +4,13 @@ use super::lint::Lint;
 use crate::ptp::wire::ClockIdentity;
 use std::fmt;
 
-/// Domains that PTP has (IEEE 1588-2008, 7.1).
+/// The highest PTP domain (IEEE 1588-2008, 7.1).
 const MAX_DOMAIN: u8 = 127;
 
 /// The clock that timestamps come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReferenceClock {
-    /// Nothing is told.
+    /// The description does not say.
     #[default]
     Unknown,
     /// PTP, by this grandmaster.
@@ -22,7 +22,7 @@ pub enum ReferenceClock {
         /// The domain, if it is told.
         domain: Option<u8>,
     },
-    /// PTP whose time is that of TAI, whoever is grandmaster.
+    /// PTP that is traceable to TAI, whichever clock is grandmaster.
     PtpTraceable {
         /// As above.
         version: String,
@@ -34,7 +34,7 @@ pub enum ReferenceClock {
 }
 
 impl ReferenceClock {
-    /// The clock that we follow, or are.
+    /// The clock that we follow, or our own as grandmaster.
     #[must_use]
     pub fn ptp(grandmaster: ClockIdentity, domain: u8) -> Self {
         Self::Ptp { version: PTP_2008.to_owned(), grandmaster, domain: Some(domain) }
@@ -71,7 +71,7 @@ impl fmt::Display for ReferenceClock {
 /// How timestamps come from the reference clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MediaClockSource {
-    /// Nothing is told.
+    /// The description does not say.
     #[default]
     Unknown,
     /// They are the reference clock's time in frames, plus an offset.
@@ -161,7 +161,7 @@ fn ptp(value: &str, default_domain: Option<u8>, lints: &mut Vec<Lint>) -> Option
     Some(ReferenceClock::Ptp { version, grandmaster, domain })
 }
 
-/// Whether a text begins so, whatever its case.
+/// Whether a text begins with `prefix`, in any case.
 fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
@@ -223,7 +223,7 @@ pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> M
     if offset.is_empty() {
         lints.push(Lint::NoOffset);
     }
-    // Negative ones and those beyond 32 bits are meant modulo 2^32.
+    // Negative offsets and those beyond 32 bits are read modulo 2^32.
     let Some(offset) = (if offset.is_empty() { Some(0) } else { offset.parse::<i64>().ok() }) else {
         lints.push(Lint::MediaClock(value.to_owned()));
         return MediaClockSource::Unknown;
@@ -242,7 +242,7 @@ fn without_blanks_at_equals(value: &str) -> String {
     value.split('=').map(str::trim).collect::<Vec<_>>().join("=")
 }
 
-/// `rate=48000/1` is to be the stream's own.
+/// Checks that `rate=48000/1` is the stream's own rate.
 fn check_rate(rate: &str, rate_hz: u32, lints: &mut Vec<Lint>) {
     let (numerator, denominator) = rate.split_once('/').unwrap_or((rate, "1"));
     let ratio = numerator.parse::<u64>().ok().zip(denominator.parse::<u64>().ok());

@@ -1,8 +1,8 @@
-//! Bytes as lines of text: encodings, line ends, and what programs put around a text.
+//! From bytes to lines of text: encodings, line ends, and what programs add around a text.
 //!
-//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts of the field come besides as UTF-16 (a
-//! Windows console writes files so), in Latin-1 (session names of older devices), with LF or CR
-//! alone, with zero bytes behind them, and indented or quoted as pasted from a page or a mail.
+//! SDP is UTF-8 with CRLF line ends (RFC 8866, 5). Texts also occur as UTF-16 (a Windows console
+//! writes files so), in Latin-1 (session names of older devices), with LF or CR alone, with zero
+//! bytes behind them, and indented or quoted as pasted from a page or a mail.
 
 use super::lint::Lint;
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ pub(super) fn without_margin(line: &[u8]) -> (&[u8], Option<Lint>) {
     (rest.trim_ascii_end(), margin)
 }
 
-/// Bytes as text: what is no UTF-8 is taken as Windows-1252. The flag tells of that.
+/// Bytes as text: bytes that are not UTF-8 are read as Windows-1252, and the flag is then set.
 pub(super) fn to_text(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.into(), false),

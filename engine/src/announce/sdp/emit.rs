@@ -8,8 +8,8 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 impl Description {
-    /// The text, with the lines in the order of RFC 8866 and CRLF line ends. What would break a
-    /// line (control characters) becomes a blank.
+    /// The text, with the lines in the order of RFC 8866 and CRLF line ends. Control characters,
+    /// which would break a line, become blanks.
     #[must_use]
     pub fn to_sdp(&self) -> String {
         let mut text = Lines(String::new());
@@ -40,7 +40,7 @@ impl Description {
         }
     }
 
-    /// What the legs of a stream are called.
+    /// The names of the legs of a stream (`a=mid`).
     fn mids(&self, index: usize) -> [String; 2] {
         let number = if self.streams.len() == 1 { String::new() } else { (index + 1).to_string() };
         ["primary", "secondary"].map(|leg| format!("{leg}{number}"))
@@ -102,7 +102,7 @@ const fn family(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
-/// Of a host, which may be a name.
+/// The address family of a host, which may be given by name.
 fn family_of(host: &str) -> &'static str {
     host.parse().map_or("IP4", family)
 }

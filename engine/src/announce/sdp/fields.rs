@@ -8,7 +8,7 @@ use crate::units::SampleRate;
 
 /// L16 at 44.1 kHz, stereo and mono (RFC 3551, table 4).
 pub(super) const STATIC_L16: [(u8, usize); 2] = [(10, 2), (11, 1)];
-/// Packets longer than this make no sense.
+/// The longest packet time that is accepted, ms.
 const MAX_PACKET_MS: f64 = 1000.0;
 /// The fastest rate of [`SAMPLE_RATES_HZ`] and more.
 const MAX_RATE_HZ: u32 = 1_000_000;
@@ -20,8 +20,8 @@ pub(super) fn is_duplication(group: &Attribute) -> Option<Vec<&str>> {
     Some(words.collect())
 }
 
-/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a line that is not so, what can be read of it;
-/// the flag tells of that.
+/// `- 1311738121 1311738121 IN IP4 192.0.2.1`. Of a malformed line, whatever can be read is
+/// returned, and the flag is set.
 pub(super) fn parse_origin(value: &str) -> (Origin, bool) {
     let fields: Vec<&str> = value.split_whitespace().collect();
     if let [username, session_id, version, net, family, address] = fields[..]
@@ -102,8 +102,8 @@ pub(super) struct FormatMap {
     pub(super) lints: Vec<Lint>,
 }
 
-/// `96 L24/48000/2`; one channel if no number is told. Read are also other separators, and rates
-/// with a unit.
+/// `96 L24/48000/2`; one channel if there is no number. Other separators and rates with a unit are
+/// accepted, too.
 pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, rest) = value.split_at(end);
@@ -163,8 +163,8 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
     StreamFormat::new(Encoding::L16, SampleRate::from_hz(44_100)?, channels).ok()
 }
 
-/// A length in milliseconds as frames, and how it is written rightly if it was not; also with a
-/// comma or a unit.
+/// A length in milliseconds as frames, and its correct spelling if it has another one; a comma and
+/// a unit are accepted.
 pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
     let (number, unit) = number_and_unit(text)?;
     let ms = match unit {

@@ -8,11 +8,12 @@ use std::net::IpAddr;
 
 /// Something that is wrong with a description, though it can be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The line, from 1; for something that is missing, the line where the medium or the session
     /// begins.
     pub line: usize,
-    /// What it is.
+    /// The finding itself.
     pub lint: Lint,
 }
 
@@ -23,7 +24,8 @@ impl fmt::Display for Finding {
 }
 
 impl Lint {
-    /// Whether something of the description is not received for it, which a receiver is to tell.
+    /// Whether part of the description is not received because of it, which a receiver should
+    /// report.
     #[must_use]
     pub const fn leaves_out(&self) -> bool {
         matches!(
@@ -40,14 +42,14 @@ impl Lint {
     }
 }
 
-/// The things that are found.
+/// The kinds of findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
     /// A byte order mark in front of the text.
     ByteOrderMark,
     /// UTF-16.
     Utf16,
-    /// In one line, as a string of a program.
+    /// The whole text is one line, escaped as a string of a program.
     Escaped,
     /// A line is not UTF-8.
     NotUtf8,
@@ -63,9 +65,9 @@ pub enum Lint {
     Quoted,
     /// Blanks where none belong, several of them, or tabs.
     Blanks,
-    /// Written in another form than the standard's, and understood.
+    /// A value in another spelling than the standard's, which is understood.
     Spelling {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// As it is understood.
         right: String,
@@ -76,11 +78,11 @@ pub enum Lint {
     NotFirst,
     /// Another description begins, and is not read.
     SecondDescription,
-    /// A line that a description or a medium has once.
+    /// A line that may occur once in a description or a medium, and occurs again.
     Doubled(String),
-    /// An attribute of media that the session has.
+    /// A media-level attribute at session level.
     SessionLevel(String),
-    /// Not `x=...`.
+    /// A line that is not of the form `x=...`.
     NoLine,
     /// `o=` is missing or not of six fields.
     Origin,
@@ -98,7 +100,7 @@ pub enum Lint {
     Address(String),
     /// An address whose numbers have leading zeros.
     LeadingZeros {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// As it is understood.
         right: String,
@@ -162,12 +164,12 @@ pub enum Lint {
     BareTraceable,
     /// The grandmaster in lower case or with other separators.
     GrandmasterSpelling {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// The clock.
         right: ClockIdentity,
     },
-    /// A grandmaster that cannot be: all zeros or all ones.
+    /// An impossible grandmaster identity: all zeros or all ones.
     NoGrandmaster(ClockIdentity),
     /// A grandmaster without the edition of PTP.
     NoEdition,
@@ -183,14 +185,14 @@ pub enum Lint {
     NoOffset,
     /// The rate of `a=mediaclk` is not the stream's.
     MediaClockRate {
-        /// As it is.
+        /// As it is written.
         written: String,
         /// The stream's, Hz.
         rate_hz: u32,
     },
     /// `a=source-filter` cannot be read.
     SourceFilter(String),
-    /// `a=source-filter` of the other kind, which names senders that are not to be heard.
+    /// An exclusive `a=source-filter`, which names senders that are not to be heard.
     Exclusion,
     /// The sender that a filter names cannot send, and the filter is left out.
     NoSender(IpAddr),
@@ -200,7 +202,7 @@ pub enum Lint {
     OtherDestination(IpAddr),
     /// A filter that names several senders of one leg: all are heard.
     SeveralSenders,
-    /// Legs that `a=group:DUP` names are not there, or differ.
+    /// Legs that `a=group:DUP` names are missing, or differ.
     Duplication,
     /// `a=sendonly` or `a=inactive`.
     Direction(String),

@@ -2,7 +2,8 @@
 //!
 //! Reading is lenient: every form seen in the field gives a [`Description`], and what is wrong with
 //! it is told in plain words ([`Finding`]), with the line and with what would be right. Writing is
-//! strict: [`Description::to_sdp`] has everything that AES67 asks for, and nothing is found in it.
+//! strict: [`Description::to_sdp`] has everything that AES67 requires, and reading it again gives
+//! no finding.
 //!
 //! Model: a text is cut into lines, lines into a session and its media, and each medium is
 //! interpreted with the session's attributes as its defaults. Media that are the same stream by two
@@ -50,7 +51,7 @@ pub struct Origin {
     pub session_id: String,
     /// Rises with every change.
     pub version: u64,
-    /// Of the host that made it; an address by the rule.
+    /// The host that made it, usually by its address.
     pub address: String,
 }
 
@@ -67,10 +68,10 @@ impl Origin {
 pub struct Description {
     /// The `o=` line.
     pub origin: Origin,
-    /// What a person calls it.
+    /// Its name for people.
     pub name: String,
-    /// What a person should know, of the session or else of its first medium; Dante lists the
-    /// channels here.
+    /// Information for people, of the session or else of its first medium; Dante lists the channels
+    /// here.
     pub information: Option<String>,
     /// The streams that are understood; at least one when it was read.
     pub streams: Vec<StreamDescription>,
@@ -137,7 +138,7 @@ impl StreamDescription {
         })
     }
 
-    /// What packets are compared with, where so much is known of their payload type.
+    /// What packets are compared with, if this payload type is known.
     #[must_use]
     pub fn described(&self, payload_type: Option<u8>) -> Described {
         let packet_frames = self.packet_frames.and_then(|frames| u32::try_from(frames).ok());
@@ -154,11 +155,12 @@ impl StreamDescription {
         }
     }
 
-    /// What a receiver of this stream is made of; all channels, played with a constant depth.
+    /// The configuration of a receiver of this stream, which plays all channels with a constant
+    /// depth.
     #[must_use]
     pub fn stream_config(&self, target_depth: Nanos, card_rate: SampleRate, block_frames: usize) -> StreamConfig {
         let Described { format, payload_type, packet_frames } = self.described(self.only_payload_type());
-        // A description whose least is more than its most is told of, and means the former.
+        // A maximum that is below the packet time is a finding, and the packet time is then used.
         let longest = self.max_packet_frames.map(|longest| longest.max(self.packet_frames.unwrap_or(0)));
         StreamConfig {
             payload_type,
@@ -174,7 +176,7 @@ impl StreamDescription {
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// What it means.
+    /// What was understood.
     pub description: Description,
     /// What is wrong with it; nothing stops a receiver.
     pub findings: Vec<Finding>,
@@ -210,6 +212,7 @@ impl Description {
 
 /// A text describes no stream that can be received.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SdpError {
     /// Far longer than a description.
     #[error("{bytes} bytes: a description has at most {MAX_TEXT}")]
@@ -217,7 +220,7 @@ pub enum SdpError {
         /// Its length.
         bytes: usize,
     },
-    /// Something else.
+    /// It is not SDP.
     #[error("line 1: this is no SDP, which starts with v=0")]
     NotSdp,
     /// No media at all.
@@ -238,6 +241,7 @@ pub enum SdpError {
 
 /// Why one medium of a description cannot be received.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Video, data.
     #[error("the medium is {0}, not audio")]

@@ -1,5 +1,5 @@
-//! What no receiver can receive, whatever its host: receivers refuse it by the same function that
-//! finds it in a description.
+//! Addresses that no receiver can receive from. Receivers refuse them by the same function that
+//! reports them in a description.
 
 use super::LegDescription;
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,7 +38,7 @@ impl LegDescription {
     /// Whether this leg can be received on a host that has its address or can join its group.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it cannot.
     pub fn check(&self) -> Result<(), Obstacle> {
         if self.destination.is_unspecified() || self.destination == BROADCAST {
             return Err(Obstacle::NoDestination(self.destination));

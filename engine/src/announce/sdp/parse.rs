@@ -1,4 +1,4 @@
-//! What the lines of a description mean.
+//! Interpreting the lines of a description.
 
 use super::address::{Connection, ConnectionLine, parse_connection, parse_filter};
 use super::clock::{self, MediaClockSource, ReferenceClock};
@@ -15,7 +15,7 @@ use super::{
 use crate::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use std::net::IpAddr;
 
-/// Findings that are told; nobody reads more.
+/// The most findings that are reported.
 const MAX_FINDINGS: usize = 64;
 /// Dynamic payload types begin here (RFC 3551, 6).
 const FIRST_DYNAMIC: u8 = 96;
@@ -59,7 +59,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
             None => SdpError::NoMedia { line: text.lines },
         });
     }
-    // Dante tells of the channels in the medium.
+    // Dante lists the channels in the information of the medium.
     let sections = std::iter::once(&text.session).chain(&text.media);
     let information = sections.flat_map(|section| &section.information).map(|line| line.value.to_string()).next();
     let streams = reader.join(media);
@@ -70,7 +70,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, SdpError> {
 struct Reader<'t> {
     session: &'t Section<'t>,
     findings: Vec<Finding>,
-    /// Whether there is one medium, which is meant by all that the session says.
+    /// Whether there is only one medium, to which everything at session level then applies.
     only: bool,
 }
 
@@ -82,7 +82,7 @@ struct Format {
 }
 
 impl<'t> Reader<'t> {
-    /// What the session says for several media is told once.
+    /// Adds a finding; one at session level is reported once, however many media it applies to.
     fn find(&mut self, line: usize, lint: Lint) {
         let finding = Finding { line, lint };
         if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
@@ -217,7 +217,7 @@ impl<'t> Reader<'t> {
         Ok(found)
     }
 
-    /// Tells of an attribute of media that only the session has.
+    /// Reports a media-level attribute that stands at session level only.
     fn check_level(&mut self, section: &Section<'t>, name: &str) {
         if section.attribute(name).is_none()
             && let Some(line) = self.session.attribute(name).map(|attribute| attribute.line)
@@ -254,7 +254,7 @@ impl<'t> Reader<'t> {
         Err(refusal)
     }
 
-    /// Frames in a packet, and the most.
+    /// Frames in a packet, and the most frames in one.
     fn packet_time(&mut self, section: &Section<'t>, format: StreamFormat) -> (Option<usize>, Option<usize>) {
         let rate = format.sample_rate();
         let by_time = self.number(section, "ptime", |text| frames_of_ms(text, rate));
@@ -268,7 +268,7 @@ impl<'t> Reader<'t> {
         }
         let frames = counted.or(by_time);
         match frames {
-            // What cannot be read is told already.
+            // A value that cannot be read was reported already.
             None if is_told => {}
             None => self.find(section.line(), Lint::NoPacketTime),
             Some(frames) => {
@@ -284,8 +284,8 @@ impl<'t> Reader<'t> {
         (frames, most)
     }
 
-    /// An attribute as a number of frames; `read` tells besides how it is written rightly, if it
-    /// was not.
+    /// An attribute as a number of frames; `read` also returns its correct spelling, if it has
+    /// another one.
     fn number(
         &mut self,
         section: &Section<'t>,
@@ -382,7 +382,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether packets can come from an address to the destination.
+    /// Whether this source can send packets to the destination.
     fn is_sender(&mut self, line: usize, source: IpAddr, destination: IpAddr) -> bool {
         if Obstacle::check_sender(source).is_err() || source.is_ipv4() != destination.is_ipv4() {
             self.find(line, Lint::NoSender(source));
@@ -402,7 +402,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Makes one stream of media that are its legs.
+    /// Joins media that are legs of one stream.
     fn join(&mut self, mut media: Vec<Medium>) -> Vec<StreamDescription> {
         for group in self.session.all("group") {
             let Some(mids) = is_duplication(group) else { continue };

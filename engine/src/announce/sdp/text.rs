@@ -1,4 +1,4 @@
-//! A description as lines: what every SDP has, whatever it describes.
+//! The lines and sections of an SDP, whatever it describes.
 
 use super::decode::{LineEnd, next_line, to_text, without_margin};
 use super::lint::Lint;
@@ -49,7 +49,7 @@ impl Section<'_> {
         self.attributes.iter().filter(move |attribute| attribute.name == name)
     }
 
-    /// Where it begins.
+    /// The number of its first line.
     pub(super) fn line(&self) -> usize {
         self.media.as_ref().map_or(1, |line| line.number)
     }
@@ -64,13 +64,13 @@ pub(super) struct Text<'a> {
     pub(super) version: Option<Line<'a>>,
     /// The last line that is not empty.
     pub(super) lines: usize,
-    /// What is wrong with the lines as lines.
+    /// Findings about the form of lines.
     pub(super) findings: Vec<(usize, Lint)>,
 }
 
-/// Findings of one kind; more of them tell nothing new.
+/// The most findings of one kind that are reported: further ones tell nothing new.
 const MAX_OF_A_KIND: usize = 8;
-/// Attributes that are interpreted, whose spelling matters therefore.
+/// Attributes that are interpreted, so that their spelling matters.
 const KNOWN: [&str; 13] = [
     "rtpmap",
     "ptime",
@@ -86,11 +86,12 @@ const KNOWN: [&str; 13] = [
     "recvonly",
     "fmtp",
 ];
-/// Attributes of which a section has one; of several the first one counts.
+/// Attributes that a section may have once; if there are several, the first one counts.
 const SINGLE: [&str; 5] = ["ptime", "maxptime", "framecount", "mediaclk", "mid"];
 
 impl<'a> Text<'a> {
-    /// Cuts a text. Empty lines and blanks at the ends of lines mean nothing.
+    /// Divides a text into lines and sections. Empty lines and blanks at the ends of lines are
+    /// ignored.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut text = Self::default();
         let mut rest = bytes;
@@ -241,7 +242,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What comes behind a line.
+/// How the text continues after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Line,
@@ -254,12 +255,12 @@ fn split(line: &[u8]) -> Option<(u8, &[u8])> {
     rest.trim_ascii_start().strip_prefix(b"=").map(|value| (kind, value))
 }
 
-/// Tabs, and the blanks that only pages have.
+/// Whether there are tabs, or blanks other than a space, such as those of web pages.
 fn has_odd_blanks(value: &str) -> bool {
     value.contains(|c: char| c.is_whitespace() && c != ' ')
 }
 
-/// Keeps the first line of its kind; the kind, if this is not the first.
+/// Keeps the first line of its kind. Returns a finding if this is not the first one.
 fn keep_first<'a>(place: &mut Option<Line<'a>>, line: Line<'a>, kind: &str) -> Option<String> {
     let doubled = place.is_some().then(|| kind.to_owned());
     place.get_or_insert(line);
@@ -277,7 +278,7 @@ fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// `name:value`; of attributes that are known also with a blank or an equals sign for the colon.
+/// `name:value`; for known attributes, a blank or an equals sign instead of the colon is accepted.
 fn attribute(line: &Line<'_>) -> Attribute {
     let at = line.value.find(|c: char| c == ':' || c == '=' || c.is_whitespace());
     let is_known = |at: &usize| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(&line.value[..*at]));

@@ -31,7 +31,7 @@ const TLV_HEADER: usize = 4;
 const MESSAGE_LENGTH: std::ops::Range<usize> = 2..4;
 /// Where correctionField stands in a header (IEEE 1588-2019, table 35).
 const CORRECTION_FIELD: std::ops::Range<usize> = 8..16;
-/// Block length of SHA-256; a longer secret counts by its hash (RFC 2104, 2).
+/// Block length of SHA-256; a longer secret is replaced by its hash (RFC 2104, 2).
 const BLOCK: usize = 64;
 /// The longest check value.
 const LONGEST_CHECK: usize = 32;
@@ -60,6 +60,13 @@ impl IntegrityAlgorithm {
 /// A key that ports share.
 ///
 /// Its `Debug` form does not show the secret.
+///
+/// ```
+/// use engine::ptp::authentication::{IntegrityAlgorithm, Key};
+/// let key = Key::new(7, IntegrityAlgorithm::HmacSha256, b"between us").unwrap();
+/// assert_eq!(key.id(), 7);
+/// assert!(Key::new(0, IntegrityAlgorithm::HmacSha256, b"between us").is_none(), "0 names no key");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     id: u32,
@@ -109,7 +116,15 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What ports that trust each other have agreed on.
+/// A security association: the keys and the coverage that ports have agreed on.
+///
+/// ```
+/// use engine::ptp::authentication::{IntegrityAlgorithm, Key, SecurityAssociation};
+/// let key = |id| Key::new(id, IntegrityAlgorithm::HmacSha256Truncated, b"between us").unwrap();
+/// let association = SecurityAssociation::new(1, true, &[key(7), key(8)]).unwrap();
+/// assert_eq!(association.keys().count(), 2);
+/// assert!(SecurityAssociation::new(1, true, &[key(7), key(7)]).is_none(), "two keys with one id");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecurityAssociation {
     spp: u8,
@@ -177,11 +192,12 @@ impl Authentication {
         Some(Self { association, active })
     }
 
-    /// By the text of a file of security associations: that with `spp`, or the only one; and of its
-    /// keys that with `active_key`, or the first.
+    /// Reads a file of security associations, and takes the association with `spp`, or the only
+    /// one, and of its keys the one with `active_key`, or the first.
     ///
     /// # Errors
-    /// If the text is none, or what is meant is not there; it is said what is.
+    /// If the text is no such file, or has no such association or key; the error names those that
+    /// it has.
     pub fn of_file(text: &str, spp: Option<u8>, active_key: Option<u32>) -> Result<Self, ChoiceError> {
         let all = SecurityAssociation::parse_all(text)?;
         let there = || all.iter().map(|one| one.spp().to_string()).collect::<Vec<_>>().join(", ");
@@ -226,7 +242,7 @@ impl Authentication {
     /// Whether `message`, read from the start of `datagram`, comes from a holder of a key.
     ///
     /// # Errors
-    /// [`Unauthenticated`], why it is not known to.
+    /// [`Unauthenticated`], with the reason, if it does not.
     pub(super) fn verify(&self, datagram: &[u8], message: &Message<'_>) -> Result<(), Unauthenticated> {
         let (&[spp, indicator, k0, k1, k2, k3], check) = match message.tlvs.iter().last() {
             Some(Ok(Tlv { tlv_type: AUTHENTICATION, value })) => {
@@ -237,7 +253,8 @@ impl Authentication {
         if spp != self.association.spp {
             return Err(Unauthenticated::OtherAssociation { spp });
         }
-        // Delayed processing, sequenceNo and RES: none of them is part of our associations.
+        // The indicator announces delayed processing, sequenceNo or RES, which our associations do
+        // not use.
         if indicator != 0 {
             return Err(Unauthenticated::Parameters { indicator });
         }
@@ -255,22 +272,23 @@ impl Authentication {
 
 /// Why a file of security associations does not tell which key is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChoiceError {
-    /// It is no such file.
+    /// The text is no file of security associations.
     #[error(transparent)]
     File(#[from] SaFileError),
-    /// There is none in it.
+    /// The file has no association.
     #[error("it has no security association: `spp 1`, and a key below it")]
     Empty,
-    /// There are several.
+    /// The file has several associations, and none was named.
     #[error("which association is meant? Its SPP is one of {0}")]
     Several(String),
-    /// There is no such association.
+    /// The file does not have the association that was named.
     #[error("it has no association {spp}, but {there}")]
     NoAssociation {
         /// SPP that was asked for.
         spp: u8,
-        /// Those that are there.
+        /// The associations that it has.
         there: String,
     },
     /// The association has no such key.
@@ -295,7 +313,7 @@ pub enum Unauthenticated {
         /// SPP of the message.
         spp: u8,
     },
-    /// The TLV has fields that are not agreed on.
+    /// The TLV has fields that the association does not use.
     #[error(
         "they use delayed processing, sequenceNo or RES (secParamIndicator {indicator:#04x}), which is not supported"
     )]

@@ -10,8 +10,8 @@
 //! 2 SHA256 32 B64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
 //! ```
 //!
-//! A key is `id algorithm [length] secret`. What a file asks for and cannot be done is an error,
-//! not left out: somebody relies on it.
+//! A key is `id algorithm [length] secret`. A setting that is not supported is an error and is not
+//! ignored, because somebody relies on it.
 
 use super::{IntegrityAlgorithm, Key, SecurityAssociation};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
@@ -24,6 +24,7 @@ const MOST_ASSOCIATIONS: usize = 256;
 /// What is wrong with a text of security associations, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
+#[non_exhaustive]
 pub struct SaFileError {
     /// The line, from 1.
     pub line: usize,
@@ -34,7 +35,7 @@ pub struct SaFileError {
 /// What is wrong with a line. No variant shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SaFileProblem {
-    /// More than this is not read.
+    /// The text is longer, or has more associations, than is read.
     #[error("more than 65536 bytes or 256 associations are not read")]
     TooLong,
     /// A line before the first `spp`.
@@ -60,7 +61,7 @@ pub enum SaFileProblem {
         /// The keyword.
         key: &'static str,
     },
-    /// A line that is none of these.
+    /// The line is neither a setting nor a key.
     #[error("a key is `id algorithm [length] secret`, such as `1 SHA256-128 HEX:0011...`")]
     NoKey,
     /// An algorithm other than HMAC by SHA-256.
@@ -159,7 +160,8 @@ fn read_line(line_number: usize, line: &str, drafts: &mut Vec<Draft>) -> Result<
     }
     let draft = drafts.last_mut().ok_or(SaFileProblem::NoSpp)?;
     match word {
-        // The window is for who has no other protection from replays: ours is that of all Syncs.
+        // The window of sequence ids protects from replays. Here the checks that all Syncs pass do
+        // that.
         "seqid_window" => number("seqid_window", u32::from(u16::MAX / 2), words.next()).map(|_| ()),
         "seqnum_length" => zero("seqnum_length", words.next()),
         "res_length" => zero("res_length", words.next()),
@@ -188,7 +190,7 @@ impl Draft {
             _ => return Err(SaFileProblem::Algorithm),
         };
         let secret = decode(secret)?;
-        // linuxptp takes 0 for a length that is not told.
+        // linuxptp reads a length of 0 as no length.
         if let Some(told) = told.filter(|&told| told != 0 && told != secret.len()) {
             return Err(SaFileProblem::Length { actual: secret.len(), told });
         }

@@ -5,13 +5,13 @@
 //! announce intervals, and forgotten when it has been silent for the announce receipt timeout, so
 //! that nobody follows a grandmaster that is gone.
 //!
-//! Anybody can announce what he likes, in any name and from any address. So the table is bounded,
-//! and so is what one address has of it; the first to be pushed out are masters that were never
-//! heard to send a [Sync](super::sync_senders), then those that announced themselves once, then
-//! those heard least recently; never the one that is followed. A master that sends Syncs is
-//! preferred to all that do not, however good those say that they are. And what a master announces
-//! is replaced by something else only when it has not repeated it for longer than its interval, so
-//! that a stranger's Announces do not count beside its own.
+//! Anybody can send Announces, in any name and from any address. So the table is bounded, and so
+//! are the entries of one address. Masters that never sent a [Sync](super::sync_senders) are
+//! removed first, then those that announced themselves once, then those heard least recently. The
+//! master that is followed is never removed. A master that sends Syncs is preferred to all that do
+//! not, whatever data set those announce. A data set replaces another one of the same master only
+//! after that one was not repeated for longer than the announce interval, so that forged Announces
+//! do not count beside the master's own.
 
 use super::super::time_properties::TimeProperties;
 use super::super::transmit::PeerAddress;
@@ -24,14 +24,14 @@ use crate::units::{LocalTime, Nanos};
 const CAPACITY: usize = 64;
 /// Of one address: boundary clocks have several ports, and announce by few of them on one link.
 const CAPACITY_OF_ADDRESS: usize = 8;
-/// Announce intervals, as a ratio, after which a master has not repeated what it announced.
+/// Announce intervals, as a ratio, after which an announced data set counts as not repeated.
 const NOT_REPEATED: (i64, i64) = (3, 2);
-/// Masters that are passed over at a time.
+/// The most masters that are passed over at a time.
 const PASSED_OVER: usize = 16;
 /// FOREIGN_MASTER_TIME_WINDOW and FOREIGN_MASTER_THRESHOLD (IEEE 1588-2019, 9.3.2.4.5): 2 Announces
 /// in 4 intervals.
 const WINDOW_INTERVALS: i64 = 4;
-/// From here on a master is too far away to be one (IEEE 1588-2019, 9.3.2.5).
+/// From this stepsRemoved on an Announce is not qualified (IEEE 1588-2019, 9.3.2.5).
 pub(in crate::ptp) const MAX_STEPS_REMOVED: u16 = 255;
 
 /// What a master last announced.
@@ -106,9 +106,8 @@ impl ForeignMasters {
         true
     }
 
-    /// Whether an Announce is not that of the master that it names: it comes from another address
-    /// than the one where that sends its time, or tells something else while that repeats what it
-    /// told.
+    /// Whether an Announce contradicts the master that it names: it comes from another address than
+    /// that master's Syncs, or carries another data set while the master repeats its own.
     fn contradicts(&self, now: LocalTime, candidate: &Candidate, evidence: &impl Fn(&Candidate) -> Evidence) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.sender() == candidate.data.sender) else {
             return false;
@@ -136,7 +135,7 @@ impl ForeignMasters {
         }
     }
 
-    /// Chooses the master no more until then, while there is another one.
+    /// Does not choose the master until `until`, as long as there is another one.
     pub(in crate::ptp) fn pass_over(&mut self, sender: PortIdentity, until: LocalTime) {
         self.passed_over.retain(|(passed, _)| *passed != sender);
         if self.passed_over.len() >= PASSED_OVER {
@@ -174,8 +173,8 @@ impl ForeignMasters {
         self.entries.iter().find(|entry| !entry.qualified).map(|entry| &entry.candidate.data)
     }
 
-    /// Erbest: the best qualified master of those that are not passed over and send their time, as
-    /// far as there are any.
+    /// Erbest: the best qualified master. Those that are passed over, or send no Syncs, count only
+    /// if there is no other.
     pub(in crate::ptp) fn best(&self, evidence: impl Fn(&Candidate) -> Evidence) -> Option<Candidate> {
         let qualified = self.entries.iter().filter(|entry| entry.qualified).map(|entry| entry.candidate);
         let rank = |candidate: &Candidate| (!self.is_passed_over(candidate.data.sender), evidence(candidate));

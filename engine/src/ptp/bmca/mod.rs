@@ -1,10 +1,10 @@
 //! The best master clock algorithm of an ordinary clock (IEEE 1588-2019, 9.3): which data set is
 //! better.
 //!
-//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0. Two
-//! ways to the same grandmaster are told apart by topology, different grandmasters by their
-//! attributes. What follows for the port is decided in `state`, who is a candidate at all in
-//! `foreign_masters`.
+//! Model: every Announce of the domain is a candidate data set; our own clock is one more, D0.
+//! Different grandmasters are compared by their attributes, two paths to the same grandmaster by
+//! topology. `foreign_masters` decides which Announces are candidates, `state` what the result
+//! means for the port.
 
 mod foreign_masters;
 mod sync_senders;
@@ -26,7 +26,7 @@ pub struct DataSet {
     pub priority_2: u8,
     /// The grandmaster.
     pub grandmaster: ClockIdentity,
-    /// Boundary clocks on the way.
+    /// stepsRemoved: the number of boundary clocks on the path.
     pub steps_removed: u16,
     /// The port that announces.
     pub sender: PortIdentity,
@@ -50,7 +50,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// `Less` is better, by quality or by topology.
+    /// The outcome as an ordering: `Less` is better, by quality or by topology.
     #[must_use]
     pub const fn ordering(self) -> Ordering {
         match self {
@@ -121,9 +121,9 @@ impl DataSet {
         match (self.steps_removed, other.steps_removed) {
             (a, b) if a > b.saturating_add(1) => Comparison::Worse,
             (a, b) if b > a.saturating_add(1) => Comparison::Better,
-            (a, b) if a > b && self.came_down() => Comparison::Worse,
+            (a, b) if a > b && self.receiver_below_sender() => Comparison::Worse,
             (a, b) if a > b => Comparison::WorseByTopology,
-            (a, b) if a < b && other.came_down() => Comparison::Better,
+            (a, b) if a < b && other.receiver_below_sender() => Comparison::Better,
             (a, b) if a < b => Comparison::BetterByTopology,
             _ => self.compare_senders(other),
         }
@@ -132,7 +132,7 @@ impl DataSet {
     /// Whether the receiver's identity is lower than the sender's. Equal ones (error-1 of the
     /// standard: a message that came back to its own port) cannot get here, because our own
     /// messages are dropped on receipt.
-    fn came_down(&self) -> bool {
+    fn receiver_below_sender(&self) -> bool {
         self.receiver < self.sender
     }
 

@@ -1,33 +1,35 @@
-//! Who sends Syncs: anybody can announce himself, a master sends its time.
+//! Which clocks send Syncs: an Announce alone does not show that a clock serves time.
 //!
 //! Model: a master *sends* while its Syncs come, after the first few; it *has sent* once they have
-//! ended. The table is bounded. Who has sent least goes first, so that invented senders do not push
-//! out a master unless [`CAPACITY`] of them send as many Syncs as it does.
+//! ended. The table is bounded. The sender of the fewest Syncs is removed first, so that invented
+//! senders do not push out a master unless [`CAPACITY`] of them send as many Syncs as it does.
 
 use super::super::transmit::PeerAddress;
 use crate::ptp::wire::PortIdentity;
 use crate::units::{LocalTime, Nanos};
 
 /// Senders that are remembered: four times the foreign masters that IEEE 1588-2019 9.3.2.4.5 asks
-/// for, and as many invented ones as a stranger makes by 500 packets a second.
+/// for, and as many senders as can be forged with 500 packets a second.
 const CAPACITY: usize = 64;
-/// Syncs after which somebody is a sender: as many as another master's time is compared by.
+/// Syncs after which a clock counts as a sender: as many as the comparison with another master's
+/// time takes.
 const SYNCS: u32 = 4;
-/// Sync intervals of silence after which it sends no more, and within which bounds: half a second
-/// of AES67's default interval may be lost, and its longest interval is 2 s (AES67-2018, A.4).
+/// Sync intervals of silence after which a clock counts as silent, and the bounds of that time:
+/// half a second of AES67's default interval may be lost, and its longest interval is 2 s
+/// (AES67-2018, A.4).
 const SILENT_INTERVALS: i64 = 4;
 const SILENCE: (Nanos, Nanos) = (Nanos::from_secs(2), Nanos::from_secs(8));
-/// Who has been silent for this long is forgotten.
+/// A clock that was silent for this long is forgotten.
 const FORGOTTEN: Nanos = Nanos::from_secs(60);
 
 /// What is known of a master's Syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::ptp) enum Evidence {
-    /// It was never heard to send any.
+    /// No Sync of it was ever heard.
     None,
-    /// It has sent some.
+    /// It has sent Syncs, but is silent now.
     HasSent,
-    /// It sends them.
+    /// It sends Syncs.
     Sends,
 }
 
@@ -82,7 +84,7 @@ impl SyncSenders {
         sender.map_or(Evidence::None, |sender| sender.evidence(now))
     }
 
-    /// When somebody will have been silent for too long: it is looked at then.
+    /// When the next of these clocks will count as silent.
     pub(in crate::ptp) fn next_silence(&self, now: LocalTime, identity: PortIdentity) -> Option<LocalTime> {
         let sends = self.0.iter().find(|sender| sender.identity == identity && sender.evidence(now) == Evidence::Sends);
         sends.map(|sender| sender.last + SILENCE.0 + Nanos::new(1))

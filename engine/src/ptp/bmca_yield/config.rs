@@ -1,4 +1,4 @@
-//! What a session is told, and what it tells.
+//! Configuration, state and events of a session.
 
 use crate::clock::LockTransition;
 use crate::ptp::bmca::DataSet;
@@ -7,7 +7,16 @@ use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockQuality, PortIdentity};
 use std::fmt;
 
-/// What a session is told.
+/// Configuration of a session.
+///
+/// ```
+/// use engine::ptp::bmca_yield::YieldConfig;
+/// use engine::ptp::wire::{ClockIdentity, PortIdentity};
+/// let identity = PortIdentity { clock_identity: ClockIdentity([2; 8]), port_number: 1 };
+/// let config = YieldConfig::new(identity, [192, 0, 2, 9].into());
+/// // A HomePod's priority1 is 248, and the lower one is better.
+/// assert_eq!((config.priority_1, config.quality.clock_class), (250, 248));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct YieldConfig {
     /// Our own port.
@@ -36,7 +45,7 @@ impl YieldConfig {
     }
 }
 
-/// Whose timeline counts.
+/// Whose time the session uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YieldState {
     /// Not yet known: our clock is offered, the peer's Announce is awaited.
@@ -49,6 +58,7 @@ pub enum YieldState {
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum YieldEvent {
     /// The peer's clock is better: it is followed.
     Yielded(DataSet),
@@ -84,17 +94,17 @@ pub enum Convergence {
     TwoWay,
 }
 
-/// Whether to go ahead with the stream, and on what ground.
+/// Whether to go ahead with the stream, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncOutcome {
-    /// Neither known nor given up: wait on.
+    /// The timeline is not known yet, and the deadline is not over: wait.
     Pending,
     /// The timeline is known.
     Converged {
         /// How.
         by: Convergence,
     },
-    /// Waited long enough: go ahead without.
+    /// The deadline is over: go ahead without the receiver's time.
     TimedOut {
         /// Whether [`super::YieldSession::receiver_time_ns`] has a first guess at least.
         has_estimate: bool,

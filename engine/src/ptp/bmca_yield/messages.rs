@@ -4,7 +4,7 @@
 //! Observed on the wire: flags, intervals, types and lengths of the TLVs, and the fixed bytes of
 //! Apple's. Assumed: that a receiver looks at none of those fixed bytes, and that the interval 0x7F
 //! in the header of a Signaling message says that its sender's messages end. A receiver that does
-//! not know the latter sees them end anyway.
+//! not know that interval notices their end by itself.
 
 use super::super::transmit::{NO_INTERVAL, Outbox};
 use super::super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, PortIdentity, Tlvs};
@@ -118,12 +118,12 @@ impl Writer<'_> {
         self.push(&Message { header, body, tlvs: Tlvs::default() })
     }
 
-    /// Says that we are here.
+    /// Announces us by Apple's Signaling TLVs.
     pub(super) fn signaling(self, sequence_id: u16) -> bool {
         self.signal(sequence_id, LOG_SIGNALING_INTERVAL)
     }
 
-    /// Says that our messages end.
+    /// Announces the end of our messages.
     pub(super) fn stop_signaling(self, sequence_id: u16) -> bool {
         self.signal(sequence_id, NO_INTERVAL)
     }

@@ -9,8 +9,9 @@
 //! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
 //! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
 //! are timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. The law hears of that, and presumes a path delay; if an answer ever comes, it measures.
-//! Between the two is a round trip of anything else, an echo for instance, which bounds the delay.
+//! answer. The law is told of each request without an answer, and presumes a path delay; if answers
+//! come, it measures the delay. A round trip of other packets, such as an echo, bounds the delay
+//! that is presumed.
 //!
 //! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
 //! from any other.
@@ -21,12 +22,13 @@
 mod config;
 mod messages;
 mod offer;
+mod serve;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Convergence, SyncOutcome, YieldConfig, YieldEvent, YieldState};
 
-use super::bmca::DataSet;
+use super::bmca::{DataSet, MAX_STEPS_REMOVED};
 use super::counters::PortCounters;
 use super::delay_exchange::DelayExchange;
 use super::sync_exchange::SyncExchange;
@@ -34,11 +36,11 @@ use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
 use crate::clock::{ClockLaw, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use messages::Writer;
 use offer::Offer;
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 /// How long to wait for the peer's Announce.
 const LISTEN: Nanos = Nanos::from_secs(3);
@@ -49,13 +51,11 @@ const SYNC_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_SYNC_INTERVAL);
 const SHORTEST_SYNC_INTERVAL: i8 = -7;
 const LONGEST_SYNC_INTERVAL: i8 = 1;
 const ANNOUNCE_INTERVAL: Nanos = Nanos::from_log2_secs(messages::LOG_ANNOUNCE_INTERVAL);
-/// A data set from here on is too far away (IEEE 1588-2019, 9.3.2.5).
-const MAX_STEPS_REMOVED: u16 = 255;
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
 
 /// A peer that is followed.
-struct Pursuit {
+struct Parent {
     data: DataSet,
     sync: SyncExchange,
 }
@@ -89,7 +89,7 @@ pub struct YieldSession<L = SlaveClock> {
     law: L,
     state: YieldState,
     offer: Offer,
-    pursuit: Option<Pursuit>,
+    parent: Option<Parent>,
     /// Port and grandmaster of the last peer that was followed.
     last_master: Option<(PortIdentity, ClockIdentity)>,
     delay: DelayExchange,
@@ -99,7 +99,7 @@ pub struct YieldSession<L = SlaveClock> {
     round_trip: Option<Nanos>,
     timers: Timers,
     outbox: Outbox,
-    events: VecDeque<YieldEvent>,
+    events: EventQueue<YieldEvent, MAX_EVENTS>,
     counters: PortCounters,
 }
 
@@ -123,14 +123,14 @@ impl<L: ClockLaw> YieldSession<L> {
             law,
             state: YieldState::Offering,
             offer: Offer::new(),
-            pursuit: None,
+            parent: None,
             last_master: None,
             delay: DelayExchange::default(),
             last_sync: None,
             round_trip: None,
             timers,
             outbox: Outbox::new(None),
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
             counters: PortCounters::default(),
         }
     }
@@ -197,10 +197,10 @@ impl<L: ClockLaw> YieldSession<L> {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<YieldEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
-    /// Whose timeline counts.
+    /// Whose time the session uses.
     #[must_use]
     pub fn state(&self) -> YieldState {
         self.state
@@ -219,20 +219,20 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first
-    /// guess. How good it is says [`YieldSession::sync_outcome`].
+    /// guess. [`YieldSession::sync_outcome`] tells how good it is.
     #[must_use]
     pub fn receiver_time_ns(&self, local: LocalTime) -> Option<i128> {
         self.map(local).map(|map| map.ptp_at(local).as_nanos())
     }
 
-    /// What [`YieldSession::receiver_time_ns`] may be off by, one standard deviation: nothing where
-    /// our own clock is the timeline from the start.
+    /// Standard deviation of [`YieldSession::receiver_time_ns`]; zero if our own clock has been the
+    /// timeline from the start.
     #[must_use]
     pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
         self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
     }
 
-    /// Something went to the peer and came back within `round_trip`.
+    /// Tells of a packet that went to the peer and came back within `round_trip`.
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
@@ -240,17 +240,17 @@ impl<L: ClockLaw> YieldSession<L> {
         }
     }
 
-    /// The shortest round trip to the peer that was seen: of a Sync and a Delay_Req, or one that
-    /// was told.
+    /// The shortest round trip to the peer: that of a Sync and a Delay_Req, or one of
+    /// [`YieldSession::handle_round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Nanos> {
         self.round_trip
     }
 
-    /// Whose clock the timeline is: the peer's grandmaster, or we.
+    /// The clock whose time is the timeline: the peer's grandmaster, or our own clock.
     #[must_use]
     pub fn clock_identity(&self) -> ClockIdentity {
-        self.pursuit.as_ref().map_or(self.config.identity.clock_identity, |pursuit| pursuit.data.grandmaster)
+        self.parent.as_ref().map_or(self.config.identity.clock_identity, |parent| parent.data.grandmaster)
     }
 
     /// Whether the timeline is known at `now`, for somebody who waits for it until `deadline` and
@@ -316,32 +316,32 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     fn is_master(&self, sender: PortIdentity) -> bool {
-        self.pursuit.as_ref().is_some_and(|pursuit| pursuit.data.sender == sender)
+        self.parent.as_ref().is_some_and(|parent| parent.data.sender == sender)
     }
 
     /// Yields to the peer's clock.
     fn follow(&mut self, now: LocalTime, data: DataSet) {
         self.timers.set(Timer::AnnounceReceipt, now + ANNOUNCE_TIMEOUT);
         let key = |data: &DataSet| (data.sender, data.grandmaster);
-        if let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| key(&pursuit.data) == key(&data)) {
-            pursuit.data = data;
+        if let Some(parent) = self.parent.as_mut().filter(|parent| key(&parent.data) == key(&data)) {
+            parent.data = data;
             return;
         }
         let last = self.last_master.replace(key(&data));
         if last.is_some_and(|last| last != key(&data)) {
             self.law.change_master(now);
-            // The address is the same.
+            // The path is the same as before: its round trip still holds.
             self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
         }
-        if self.pursuit.is_none() {
+        if self.parent.is_none() {
             self.stop_offering();
         }
         self.delay.abandon();
         self.last_sync = None;
-        self.pursuit = Some(Pursuit { data, sync: SyncExchange::default() });
+        self.parent = Some(Parent { data, sync: SyncExchange::default() });
         self.state = YieldState::Following;
         self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
-        self.push_event(YieldEvent::Yielded(data));
+        self.events.push(YieldEvent::Yielded(data));
     }
 
     /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that
@@ -352,14 +352,14 @@ impl<L: ClockLaw> YieldSession<L> {
         self.timers.stop(Timer::AnnounceReceipt);
         self.timers.stop(Timer::Clock);
         self.delay.abandon();
-        match self.pursuit.take() {
+        match self.parent.take() {
             Some(lost) => {
                 let held = reading.map.filter(|_| reading.state.is_usable());
                 self.offer.map = held.unwrap_or_default();
-                self.push_event(YieldEvent::PeerLost(lost.data.sender));
+                self.events.push(YieldEvent::PeerLost(lost.data.sender));
                 self.timers.set(Timer::Announce, now);
             }
-            None => self.push_event(YieldEvent::KeptOwnTimeline),
+            None => self.events.push(YieldEvent::KeptOwnTimeline),
         }
         self.timers.set(Timer::Sync, now);
     }
@@ -367,7 +367,7 @@ impl<L: ClockLaw> YieldSession<L> {
     fn handle_master_message(&mut self, now: LocalTime, header: &Header, body: &Body) {
         let sender = header.source_port_identity;
         let counters = &mut self.counters;
-        let Some(pursuit) = self.pursuit.as_mut().filter(|pursuit| pursuit.data.sender == sender) else {
+        let Some(parent) = self.parent.as_mut().filter(|parent| parent.data.sender == sender) else {
             let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
             counters.not_the_master += u64::from(timing);
             return;
@@ -378,11 +378,11 @@ impl<L: ClockLaw> YieldSession<L> {
                 if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
                     self.law.set_sync_interval(Nanos::from_log2_secs(log2));
                 }
-                pursuit.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
+                parent.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 counters.follow_ups += 1;
-                pursuit.sync.follow_up(now, self.config.peer, header, precise_origin_timestamp, counters)
+                parent.sync.follow_up(now, self.config.peer, header, precise_origin_timestamp, counters)
             }
             Body::DelayResp { receive_timestamp, requesting_port_identity }
                 if requesting_port_identity == self.config.identity =>
@@ -396,14 +396,14 @@ impl<L: ClockLaw> YieldSession<L> {
             }
             _ => None,
         };
-        while pursuit.sync.poll_alternative().is_some() {}
+        while parent.sync.poll_alternative().is_some() {}
         if let Some(pair) = forward {
             self.observe(&pair);
             self.request_delay(now);
         }
     }
 
-    /// HomePods do not answer, but others might.
+    /// Requests are sent although HomePods do not answer, because other receivers may.
     fn request_delay(&mut self, now: LocalTime) {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
@@ -433,7 +433,7 @@ impl<L: ClockLaw> YieldSession<L> {
     }
 
     /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
-    /// the clocks are apart.
+    /// the offset of the clocks.
     fn learn_round_trip(&mut self, request: &TimestampPair) {
         let Some(sync) = self.last_sync.filter(|sync| (request.local - sync.local).abs() < SYNC_INTERVAL) else {
             return;
@@ -443,14 +443,7 @@ impl<L: ClockLaw> YieldSession<L> {
 
     fn drain_law(&mut self) {
         while let Some(transition) = self.law.poll_transition() {
-            self.push_event(YieldEvent::Lock(transition));
+            self.events.push(YieldEvent::Lock(transition));
         }
-    }
-
-    fn push_event(&mut self, event: YieldEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }

@@ -114,7 +114,7 @@ fn drain<L: ClockLaw>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Tran
     sent
 }
 
-/// Nobody is there until `end_ms`.
+/// Runs until `end_ms` without a peer.
 fn silence<L: ClockLaw>(session: &mut YieldSession<L>, end_ms: i64) -> Vec<(LocalTime, Transmit)> {
     let mut sent = Vec::new();
     while let Some(due) = session.poll_timeout().filter(|due| *due <= at(end_ms)) {

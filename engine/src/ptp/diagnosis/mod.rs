@@ -1,8 +1,8 @@
 //! Why there is no clock, in a sentence.
 //!
-//! Purpose: a port that follows nobody, or whose clock does not lock, has mostly heard why: masters
-//! of another domain, another protocol on the same ports, half of the messages. A [`Diagnosis`] is
-//! the one reason that its user can do most about, and its text is the sentence for that user.
+//! Purpose: a port that follows nobody, or whose clock does not lock, has usually received the
+//! reason: masters of another domain, another protocol on the same ports, or only some of the
+//! messages. A [`Diagnosis`] is the reason that the user can do most about, as a sentence.
 
 mod unusable;
 
@@ -18,6 +18,7 @@ use std::fmt;
 
 /// Why a port has no clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Diagnosis {
     /// Nobody announces a clock in our domain.
     NoMaster {
@@ -26,14 +27,14 @@ pub enum Diagnosis {
         /// What is heard instead.
         instead: Instead,
     },
-    /// The clock is good, but not the one that a stream's description names.
+    /// The clock is locked, but to another grandmaster than a stream's description names.
     OtherGrandmaster {
         /// The grandmaster that is followed.
         followed: ClockIdentity,
         /// The one that is named.
         described: ClockIdentity,
     },
-    /// The master is followed, and its clock is not.
+    /// A master is selected, but the clock does not lock to it.
     Master {
         /// Its grandmaster.
         grandmaster: ClockIdentity,
@@ -49,7 +50,7 @@ pub enum Instead {
     Nothing,
     /// One Announce; it takes two (IEEE 1588-2019, 9.3.2.4.5).
     OneAnnounce(ClockIdentity),
-    /// A grandmaster with too many boundary clocks between (IEEE 1588-2019, 9.3.2.5).
+    /// A grandmaster behind too many boundary clocks (IEEE 1588-2019, 9.3.2.5).
     TooFar {
         /// The grandmaster.
         grandmaster: ClockIdentity,
@@ -74,7 +75,7 @@ pub enum Instead {
         /// majorSdoId.
         major_sdo_id: u8,
     },
-    /// Messages that do not come from a holder of our key.
+    /// Messages that are not signed with our key.
     Unauthenticated {
         /// Who sends them.
         sender: PortIdentity,
@@ -94,6 +95,7 @@ pub enum Instead {
 
 /// What is wrong with a master that is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Trouble {
     /// It sends no Sync.
     NoSync,
@@ -101,16 +103,16 @@ pub enum Trouble {
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),
-    /// The clock law refuses what its messages make of the time.
+    /// The clock law rejects its time.
     Law(LockCause),
     /// It answers no Delay_Req.
     NoAnswer {
         /// How many in a row.
         requests: u32,
     },
-    /// It answers, and nobody tells when our Delay_Reqs left.
+    /// It answers, but the time at which our Delay_Reqs left is not known.
     NoTransmitTimestamp,
-    /// Its Syncs come too seldom to tell much of the time yet.
+    /// Its Syncs come too seldom for the clock to be locked yet.
     FewSyncs {
         /// Interval between them.
         interval: Nanos,

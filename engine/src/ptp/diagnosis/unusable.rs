@@ -1,7 +1,7 @@
 //! What has been heard that could not be used.
 //!
-//! Bounded: a kind has one place, and other domains have two. Who is in a place keeps it while it
-//! is heard, so that a flood of others does not make the reason flicker.
+//! Memory is bounded: one entry of each kind, and two for other domains. An entry stays while its
+//! sender is heard, so that the reason does not change with every packet of a flood.
 
 use super::Instead;
 use crate::ptp::authentication::Unauthenticated;
@@ -9,12 +9,12 @@ use crate::ptp::transmit::PeerAddress;
 use crate::ptp::wire::{ClockIdentity, PortIdentity};
 use crate::units::{LocalTime, Nanos};
 
-/// How long something counts after it was heard last: three of AES67's usual Announce intervals
-/// (AES67-2018, A.4), unless it is an Announce that tells a longer one.
+/// How long an entry counts after it was heard last: three of AES67's usual Announce intervals
+/// (AES67-2018, A.4), unless it is an Announce with a longer interval.
 const KEPT: Nanos = Nanos::from_secs(6);
 /// Announce intervals of silence after which an announced clock is gone, as for masters.
 const KEPT_INTERVALS: i64 = 3;
-/// Other domains that are told of.
+/// The most other domains that are reported.
 const DOMAINS: usize = 2;
 
 /// Something that could not be used.
@@ -30,7 +30,7 @@ pub(in crate::ptp) enum What {
     Refused { sender: PortIdentity, source: PeerAddress },
 }
 
-/// Something that was heard, until when it counts.
+/// An unusable message, and until when it counts.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     what: What,
@@ -51,7 +51,8 @@ pub(in crate::ptp) struct Unusable {
 }
 
 impl Unusable {
-    /// Something was heard at `now`; an Announce tells its interval.
+    /// Notes an unusable message that was heard at `now`, with its announce interval if it is an
+    /// Announce.
     pub(in crate::ptp) fn hear(&mut self, now: LocalTime, what: What, interval: Option<Nanos>) {
         let kept = interval.map_or(KEPT, |interval| interval.times(KEPT_INTERVALS)).max(KEPT);
         let entry = Entry { what, until: now + kept };
@@ -84,7 +85,7 @@ impl Unusable {
         self.domains.get_mut(index)
     }
 
-    /// What says most of why there is no master, at `now`.
+    /// The entry that best explains at `now` why there is no master.
     pub(in crate::ptp) fn told(&self, now: LocalTime) -> Option<Instead> {
         let fresh = |entry: &Option<Entry>| entry.filter(|entry| entry.until > now).map(|entry| entry.what);
         let mut domains = self.domains.iter().filter_map(fresh).filter_map(|what| match what {

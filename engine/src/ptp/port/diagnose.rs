@@ -3,26 +3,25 @@
 use super::*;
 use crate::ptp::diagnosis::{Diagnosis, Instead, Trouble};
 
-/// Sync intervals without a Sync, or Syncs without their Follow_Ups, after which a master is taken
-/// to send none: where one in twenty is lost, so many are lost in a row once in 160,000.
+/// Sync intervals without a Sync, or Syncs without Follow_Ups, after which a master counts as
+/// sending none: at a loss of 5 %, four in a row are lost once in 160,000.
 const MISSING: u32 = 4;
-/// Syncs that are seldomer than this do not lock a clock in a time that people wait for: a lock
-/// needs eight.
+/// With a longer Sync interval a lock, which takes eight Syncs, takes longer than a user waits.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
 impl<L: ClockLaw> Port<L> {
     /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if
-    /// nothing is wrong but that it takes a while.
+    /// the lock merely takes time.
     #[must_use]
     pub fn diagnosis(&self, now: LocalTime) -> Option<Diagnosis> {
         let serves = matches!(self.state, PortState::Master | PortState::Passive);
         if serves || self.law.reading(now).state == LockState::Locked {
             return None;
         }
-        match self.pursuit.parent() {
+        match self.slave.parent() {
             Some(parent) => {
-                let trouble = self.pursuit.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
-                let trouble = trouble.or_else(|| self.pursuit.slowness());
+                let trouble = self.slave.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
+                let trouble = trouble.or_else(|| self.slave.slowness());
                 trouble.map(|trouble| Diagnosis::Master { grandmaster: parent.data.grandmaster, trouble })
             }
             None => {
@@ -33,7 +32,7 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// A datagram is no message.
+    /// Notes a datagram that is no PTP message.
     pub(super) fn refuse(&mut self, now: LocalTime, source: PeerAddress, error: WireError) {
         if let WireError::UnsupportedVersion { version: 1 } = error {
             self.counters.version_1 += 1;
@@ -62,7 +61,7 @@ impl<L: ClockLaw> Port<L> {
         false
     }
 
-    /// A message is not for us: it may tell why there is none that is.
+    /// Notes a message that is not for us: it may explain why there is no master.
     pub(super) fn note_unusable(&mut self, now: LocalTime, message: &Message<'_>) {
         let header = &message.header;
         if header.source_port_identity.clock_identity == self.config.identity.clock_identity {
@@ -84,7 +83,7 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-impl Pursuit {
+impl SlaveState {
     /// What is wrong with the master that is followed.
     fn trouble(&self, now: LocalTime) -> Option<Trouble> {
         let heard = self.sync_heard.unwrap_or(self.since);

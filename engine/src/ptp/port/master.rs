@@ -2,8 +2,8 @@
 //!
 //! Model: the time served is a map of the host's clock. A Sync carries, or its Follow_Up tells,
 //! what that map says of the moment at which the Sync left; a Delay_Resp what it says of the moment
-//! at which the Delay_Req came. A port that followed a grandmaster serves on where that one
-//! stopped, so that nobody sees a step; a port that never followed anybody serves the host's
+//! at which the Delay_Req came. A port that followed a grandmaster continues that grandmaster's
+//! time, so that its slaves see no step; a port that never followed anybody serves the host's
 //! monotonic clock as it is.
 //!
 //! Assumption: whether a Delay_Req came by unicast is taken from its unicastFlag, because a
@@ -12,38 +12,9 @@
 use super::*;
 use crate::clock::PtpMap;
 
-/// No profile has shorter ones; a timer must not be due all the time, whatever is configured.
+/// The shortest interval, 2^n s, that any profile has: whatever is configured, a timer must not be
+/// due all the time.
 const SHORTEST_INTERVAL: i8 = -7;
-
-/// What the port as master remembers.
-#[derive(Default)]
-pub(super) struct Service {
-    announce_id: u16,
-    sync_id: u16,
-    /// The Sync whose Follow_Up waits for its time of sending.
-    open_sync: Option<u16>,
-    map: PtpMap,
-    properties: TimeProperties,
-    /// Whether the map served is the law's own, so that nothing steps when the law takes over
-    /// again.
-    continues: bool,
-    /// How often PTP time stepped because we began or ended to serve.
-    steps: u32,
-}
-
-impl Service {
-    pub(super) fn map(&self) -> &PtpMap {
-        &self.map
-    }
-
-    pub(super) fn properties(&self) -> &TimeProperties {
-        &self.properties
-    }
-
-    pub(super) fn steps(&self) -> u32 {
-        self.steps
-    }
-}
 
 impl<L: ClockLaw> Port<L> {
     /// M1 and M2 of the state decision: becomes master.
@@ -59,48 +30,48 @@ impl<L: ClockLaw> Port<L> {
 
     /// P1 of the state decision: a better clock serves, but ours is a reference that does not
     /// follow.
-    pub(super) fn be_passive(&mut self, now: LocalTime) {
+    pub(super) fn enter_passive(&mut self, now: LocalTime) {
         if self.state == PortState::Passive {
             return;
         }
         self.use_own_time(now);
         self.stop_sending();
-        self.transition(now, StateCause::OutrankedReference);
+        self.transition(now, StateCause::BmcPassive);
     }
 
-    /// Another clock's time counts from now on.
+    /// Stops serving: from now on another clock's time is followed.
     pub(super) fn stop_serving(&mut self) {
         if !matches!(self.state, PortState::Master | PortState::Passive) {
             return;
         }
         self.stop_sending();
-        if !self.service.continues {
-            self.service.steps = self.service.steps.wrapping_add(1);
+        if !self.master.continues {
+            self.master.steps = self.master.steps.wrapping_add(1);
         }
     }
 
     fn stop_sending(&mut self) {
         self.timers.stop(Timer::Announce);
         self.timers.stop(Timer::Sync);
-        self.service.open_sync = None;
+        self.master.open_sync = None;
     }
 
-    /// Our own time counts from now on; nothing to do when it did before.
+    /// Begins to serve our own time, unless we do so already.
     fn use_own_time(&mut self, now: LocalTime) {
         if matches!(self.state, PortState::Master | PortState::Passive) {
             return;
         }
-        let followed = self.pursuit.parent().map(|parent| parent.properties.held());
-        self.forsake(now);
+        let followed = self.slave.parent().map(|parent| parent.properties.held());
+        self.stop_following(now);
         self.timers.stop(Timer::Clock);
         let reading = self.law.reading(now);
         let held = reading.map.filter(|_| reading.state.is_usable());
-        let (map, continues) = match (self.config.timeline, held) {
-            (Timeline::Given(map), _) => (map, false),
-            (Timeline::OwnClock, Some(held)) => (held, true),
-            (Timeline::OwnClock, None) => (PtpMap::default(), false),
+        let (map, continues) = match (self.config.served_time, held) {
+            (ServedTime::Given(map), _) => (map, false),
+            (ServedTime::OwnClock, Some(held)) => (held, true),
+            (ServedTime::OwnClock, None) => (PtpMap::default(), false),
         };
-        let service = &mut self.service;
+        let service = &mut self.master;
         (service.map, service.continues) = (map, continues);
         service.properties = followed.filter(|_| continues).unwrap_or(self.config.time_properties);
         if !continues {
@@ -111,8 +82,8 @@ impl<L: ClockLaw> Port<L> {
     pub(super) fn send_announce(&mut self, now: LocalTime, due: LocalTime) {
         let log2 = self.config.log_announce_interval;
         self.timers.set(Timer::Announce, next_in_rhythm(now, due, log2));
-        self.service.announce_id = self.service.announce_id.wrapping_add(1);
-        let properties = self.service.properties;
+        self.master.announce_id = self.master.announce_id.wrapping_add(1);
+        let properties = self.master.properties;
         let announce = Announce {
             origin_timestamp: crate::PtpTime::EPOCH,
             current_utc_offset: properties.current_utc_offset.unwrap_or_default(),
@@ -123,33 +94,33 @@ impl<L: ClockLaw> Port<L> {
             steps_removed: 0,
             time_source: properties.time_source,
         };
-        let header = self.header(self.service.announce_id, properties.flags(), log2);
+        let header = self.header(self.master.announce_id, properties.flags(), log2);
         self.send(header, Body::Announce(announce), Destination::Multicast);
     }
 
     pub(super) fn send_sync(&mut self, now: LocalTime, due: LocalTime) {
         let log2 = self.config.log_sync_interval;
         self.timers.set(Timer::Sync, next_in_rhythm(now, due, log2));
-        self.service.sync_id = self.service.sync_id.wrapping_add(1);
-        let sequence_id = self.service.sync_id;
+        self.master.sync_id = self.master.sync_id.wrapping_add(1);
+        let sequence_id = self.master.sync_id;
         let (flags, origin_timestamp) = if self.config.two_step {
-            self.service.open_sync = Some(sequence_id);
+            self.master.open_sync = Some(sequence_id);
             (Flags::TWO_STEP, crate::PtpTime::EPOCH)
         } else {
-            (Flags::default(), self.service.map.ptp_at(now))
+            (Flags::default(), self.master.map.ptp_at(now))
         };
         let header = self.header(sequence_id, flags, log2);
         self.send(header, Body::Sync { origin_timestamp }, Destination::Multicast);
     }
 
-    /// Our Sync left.
+    /// Our Sync left the host: sends its Follow_Up.
     pub(super) fn sync_left(&mut self, sequence_id: u16, sent: LocalTime) {
-        if self.service.open_sync != Some(sequence_id) {
+        if self.master.open_sync != Some(sequence_id) {
             return;
         }
-        self.service.open_sync = None;
+        self.master.open_sync = None;
         let header = self.header(sequence_id, Flags::default(), self.config.log_sync_interval);
-        let body = Body::FollowUp { precise_origin_timestamp: self.service.map.ptp_at(sent) };
+        let body = Body::FollowUp { precise_origin_timestamp: self.master.map.ptp_at(sent) };
         self.send(header, body, Destination::Multicast);
     }
 
@@ -164,10 +135,10 @@ impl<L: ClockLaw> Port<L> {
             (Flags::default(), Destination::Multicast)
         };
         let body = Body::DelayResp {
-            receive_timestamp: self.service.map.ptp_at(received),
+            receive_timestamp: self.master.map.ptp_at(received),
             requesting_port_identity: request.source_port_identity,
         };
-        // The slave subtracts the residence times of its request, which only we have seen (IEEE
+        // The slave subtracts the residence time of its request, which only we know (IEEE
         // 1588-2019, 11.3.2).
         let header = Header {
             correction_field: request.correction_field,
@@ -178,8 +149,8 @@ impl<L: ClockLaw> Port<L> {
     }
 }
 
-/// One interval after it was due, so that lateness does not add up; one interval from now if that
-/// is past.
+/// The next due time: one interval after the last one, so that lateness does not add up, or one
+/// interval from now if that has passed.
 fn next_in_rhythm(now: LocalTime, due: LocalTime, log2: i8) -> LocalTime {
     let interval = Nanos::from_log2_secs(log2.max(SHORTEST_INTERVAL));
     let next = due + interval;

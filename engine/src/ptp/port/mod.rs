@@ -8,7 +8,7 @@
 //! left.
 //!
 //! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
-//! of others are taken from the wire. What the timestamps mean is the [`ClockLaw`]'s business.
+//! of other clocks are taken from their messages. The [`ClockLaw`] turns timestamps into time.
 //!
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers
 //! are named by their address alone, because PTP's ports are fixed.
@@ -16,42 +16,43 @@
 mod choice;
 mod diagnose;
 mod master;
+mod master_state;
 mod slave;
+mod slave_state;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod unicast;
 
 use super::bmca::{Candidate, DataSet, Evidence, ForeignMasters, MAX_STEPS_REMOVED, SyncSenders};
-use super::config::{PortConfig, Timeline};
+use super::config::{PortConfig, ServedTime};
 use super::counters::PortCounters;
-use super::delay_exchange::DelayExchange;
 use super::diagnosis::{Unusable, What};
 use super::event::PortEvent;
 use super::state::{self, PortState, Recommendation, StateCause, StateChange};
-use super::sync_exchange::SyncExchange;
 use super::time_properties::TimeProperties;
 use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
 use super::unicast::Negotiation;
-use super::wire::{Announce, Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
+use super::wire::{Announce, Body, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
 use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
-use master::Service;
+use master_state::MasterState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use slave::Pursuit;
-use std::collections::VecDeque;
+use slave_state::SlaveState;
 use std::ops::RangeInclusive;
 
-/// Scale of a 32-bit draw.
+/// The number of values of a random 32-bit number.
 const TWO_POW_32: f64 = 4_294_967_296.0;
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 64;
-/// Announce intervals that are believed: beyond AES67's longest (2^4 s) a dead master would be kept
-/// for long.
+/// Announce intervals that are accepted, 2^n s. With one beyond AES67's longest (2^4 s), a dead
+/// master would be kept for long.
 const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
-/// Where none is told: the default of AES67's media profile (AES67-2018, A.4) is twice that.
+/// Announce interval where a message has none: half the default of AES67's media profile
+/// (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
 /// A PTP port with its clock. The clock law is the engine's own unless another is given for
@@ -84,14 +85,14 @@ pub struct Port<L = SlaveClock> {
     senders: SyncSenders,
     /// Become master at this time if nobody announces.
     listen_until: Option<LocalTime>,
-    pursuit: Pursuit,
-    service: Service,
+    slave: SlaveState,
+    master: MasterState,
     negotiation: Option<Negotiation>,
     signaling_id: u16,
     timers: Timers,
     spacing: ChaCha8Rng,
     outbox: Outbox,
-    events: VecDeque<PortEvent>,
+    events: EventQueue<PortEvent, MAX_EVENTS>,
     counters: PortCounters,
     unusable: Unusable,
 }
@@ -116,14 +117,14 @@ impl<L: ClockLaw> Port<L> {
             masters: ForeignMasters::default(),
             senders: SyncSenders::default(),
             listen_until: None,
-            pursuit: Pursuit::new(&config),
-            service: Service::default(),
+            slave: SlaveState::new(&config),
+            master: MasterState::default(),
             negotiation: Self::negotiation(&config, now),
             signaling_id: 0,
             timers: Timers::default(),
             spacing: ChaCha8Rng::seed_from_u64(seed),
             outbox: Outbox::new(config.authentication),
-            events: VecDeque::with_capacity(MAX_EVENTS),
+            events: EventQueue::default(),
             counters: PortCounters::default(),
             unusable: Unusable::default(),
         };
@@ -209,19 +210,19 @@ impl<L: ClockLaw> Port<L> {
 
     /// The next event that was not yet told.
     pub fn poll_event(&mut self) -> Option<PortEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
-    /// What the clock says at `now`: as slave what the clock law says, as master (or as a reference
-    /// that is outranked) the time that we serve.
+    /// The clock's reading at `now`: as slave that of the clock law, as MASTER or PASSIVE the time
+    /// that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let law = self.law.reading(now);
-        let epoch = law.epoch.wrapping_add(self.service.steps());
+        let epoch = law.epoch.wrapping_add(self.master.steps());
         match self.state {
             PortState::Master | PortState::Passive => ClockReading {
                 state: LockState::Locked,
-                map: Some(*self.service.map()),
+                map: Some(*self.master.map()),
                 epoch,
                 path_delay: PathDelay::Measured,
             },
@@ -238,15 +239,16 @@ impl<L: ClockLaw> Port<L> {
     /// The master that is followed.
     #[must_use]
     pub fn master(&self) -> Option<&DataSet> {
-        self.pursuit.parent().map(|parent| &parent.data)
+        self.slave.parent().map(|parent| &parent.data)
     }
 
-    /// What is known of the timescale of [`Port::reading`]: the master says it, or as master we do.
+    /// Properties of the timescale of [`Port::reading`]: those that the master announces, or as
+    /// master our own.
     #[must_use]
     pub fn time_properties(&self) -> Option<&TimeProperties> {
         match self.state {
-            PortState::Master | PortState::Passive => Some(self.service.properties()),
-            _ => self.pursuit.parent().map(|parent| &parent.properties),
+            PortState::Master | PortState::Passive => Some(self.master.properties()),
+            _ => self.slave.parent().map(|parent| &parent.properties),
         }
     }
 
@@ -280,7 +282,7 @@ impl<L: ClockLaw> Port<L> {
         false
     }
 
-    /// Whether the message comes from a holder of a key, if one is asked for.
+    /// Whether the message is signed with one of our keys, or authentication is off.
     fn is_authentic(&mut self, now: LocalTime, datagram: &[u8], message: &Message<'_>) -> bool {
         let Some(authentication) = &self.config.authentication else { return true };
         let Err(reason) = authentication.verify(datagram, message) else { return true };
@@ -292,7 +294,7 @@ impl<L: ClockLaw> Port<L> {
 
     fn handle_announce(&mut self, now: LocalTime, source: PeerAddress, header: &Header, announce: &Announce) {
         if announce.grandmaster_identity == self.config.identity.clock_identity {
-            // A boundary clock tells us of ourselves, or somebody pretends to.
+            // A boundary clock announces our own clock to us, or somebody forges its Announces.
             self.counters.own += 1;
             return;
         }
@@ -330,8 +332,8 @@ impl<L: ClockLaw> Port<L> {
         self.timers.set(Timer::AnnounceReceipt, self.listen_until);
     }
 
-    /// The state decision (IEEE 1588-2019, 9.3.3): forgets who is silent, and does what the best of
-    /// the others calls for.
+    /// The state decision (IEEE 1588-2019, 9.3.3): forgets masters that are silent, and changes the
+    /// state by the best of the others.
     fn decide(&mut self, now: LocalTime) {
         self.masters.expire(now, self.config.announce_receipt_timeout);
         self.judge_master(now);
@@ -340,13 +342,13 @@ impl<L: ClockLaw> Port<L> {
         let data = best.as_ref().map(|best| &best.data);
         match (state::recommend(self.config.slave_only, &own, data, self.state), best) {
             (Recommendation::Slave, Some(best)) => self.follow(now, best),
-            (Recommendation::Passive, _) => self.be_passive(now),
-            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BestOfAll),
+            (Recommendation::Passive, _) => self.enter_passive(now),
+            (Recommendation::Master, Some(_)) => self.serve(now, StateCause::BmcMaster),
             (Recommendation::Master, None) => self.serve(now, StateCause::AnnounceReceiptTimeout),
             _ if self.listen_until.is_some_and(|end| end <= now) => {
                 self.serve(now, StateCause::AnnounceReceiptTimeout);
             }
-            _ => self.give_up(now),
+            _ => self.lose_master(now),
         }
         let expiry = self.masters.next_expiry(self.config.announce_receipt_timeout);
         let others = [self.listen_until, self.next_judgement(now)].into_iter().flatten();
@@ -357,11 +359,13 @@ impl<L: ClockLaw> Port<L> {
     /// Changes the state as the table has it.
     fn transition(&mut self, now: LocalTime, cause: StateCause) {
         let next = state::next(self.config.slave_only, self.state, cause);
-        debug_assert!(next.is_some(), "no transition from {} by: {cause}", self.state);
-        let Some(to) = next else { return };
+        let Some(to) = next else {
+            self.events.push(PortEvent::IllegalTransition { state: self.state, cause });
+            return;
+        };
         let from = std::mem::replace(&mut self.state, to);
         self.listen_until = None;
-        self.push_event(PortEvent::State(StateChange { at: now, from, to, cause }));
+        self.events.push(PortEvent::State(StateChange { at: now, from, to, cause }));
     }
 
     /// Uniform over [0, 1).
@@ -386,21 +390,15 @@ impl<L: ClockLaw> Port<L> {
         let sent = self.outbox.push(&Message { header, body, tlvs: Tlvs::default() }, destination);
         self.counters.unsent += u64::from(!sent);
     }
-
-    fn push_event(&mut self, event: PortEvent) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
-    }
 }
 
-/// What is known of a master's Syncs. Where masters are asked, they send none before.
+/// What is known of a master's Syncs. A unicast master sends none before it is asked, so that none
+/// are demanded of it.
 fn evidence(senders: &SyncSenders, asks: bool, now: LocalTime, of: &Candidate) -> Evidence {
     if asks { Evidence::Sends } else { senders.evidence(now, of.data.sender, of.address) }
 }
 
-/// The interval that an Announce tells, if that is one to believe.
+/// The announce interval of the header, if it is accepted.
 fn announce_interval(header: &Header) -> Option<Nanos> {
     let log2 = header.log_message_interval;
     ANNOUNCE_INTERVALS.contains(&log2).then(|| Nanos::from_log2_secs(log2))

@@ -1,183 +1,88 @@
 //! The port as slave: following a master.
 //!
 //! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law.
-//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. The law hears of another
-//! master and of requests that were in vain, and nothing else of what happens here.
+//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. Apart from the pairs, the
+//! law is told of changes of the master and of requests without an answer.
 
+use super::slave_state::key;
 use super::*;
 use crate::clock::{LockCause, TimestampPair};
-use crate::ptp::claims::Claims;
 use crate::ptp::config::DelayRequestMode;
-use crate::ptp::intervals::SyncIntervals;
-use crate::ptp::plausibility::{Fault, Plausibility};
+use crate::ptp::plausibility::Fault;
 
-/// Delay_Reqs without an answer, after which the user is told, and hybrid mode is given up.
+/// Unanswered Delay_Reqs in a row after which an event is told, and hybrid mode falls back to
+/// multicast.
 const UNANSWERED_LIMIT: u32 = 4;
-/// Sync and Delay_Req intervals that are believed.
+/// Sync intervals that are believed, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
-const DELAY_REQ_INTERVALS: (i8, i8) = (-7, 5);
-
-/// A master is another one if its port or its grandmaster is.
-type MasterKey = (PortIdentity, ClockIdentity);
-
-fn key(master: &Candidate) -> MasterKey {
-    (master.data.sender, master.data.grandmaster)
-}
-
-/// What the port as slave remembers.
-pub(super) struct Pursuit {
-    parent: Option<Candidate>,
-    /// The last parent, also after it was lost.
-    last_parent: Option<MasterKey>,
-    /// Whether the parent's time has been heard since it was selected.
-    heard: bool,
-    /// When it was selected.
-    pub(super) since: LocalTime,
-    /// When the clock was locked last, to whomever.
-    pub(super) locked_at: Option<LocalTime>,
-    pub(super) sync: SyncExchange,
-    pub(super) delay: DelayExchange,
-    pub(super) claims: Claims,
-    /// When the request left whose answer was used last.
-    pub(super) answer_used: Option<LocalTime>,
-    /// How long the exchange took that is observed next.
-    pub(super) longest: Option<Nanos>,
-    /// When its last Sync was received, whatever it told.
-    pub(super) sync_heard: Option<LocalTime>,
-    pub(super) plausibility: Plausibility,
-    /// The fault that the user knows of.
-    fault: Option<Fault>,
-    /// Whether the user knows of Follow_Ups that contradict their flag.
-    contradiction: bool,
-    pub(super) intervals: SyncIntervals,
-    pub(super) delay_interval: Nanos,
-    pub(super) sync_interval: Nanos,
-    /// As [`Pursuit::sync_interval`], by the wire alone.
-    pub(super) claim_interval: Nanos,
-    /// Both, when the clock was not locked last.
-    pub(super) shortest: (Nanos, Nanos),
-    /// Delay_Reqs in a row that the parent did not answer.
-    pub(super) unanswered: u32,
-    /// Delay_Reqs in a row that it answered, and of which nobody told when they left.
-    pub(super) unstamped: u32,
-    /// Whether the parent's address was given up for multicast.
-    fell_back: bool,
-}
-
-impl Pursuit {
-    pub(super) fn new(config: &PortConfig) -> Self {
-        Self {
-            parent: None,
-            last_parent: None,
-            heard: false,
-            since: LocalTime::ZERO,
-            locked_at: None,
-            sync: SyncExchange::default(),
-            delay: DelayExchange::default(),
-            claims: Claims::default(),
-            answer_used: None,
-            longest: None,
-            sync_heard: None,
-            plausibility: Plausibility::default(),
-            fault: None,
-            contradiction: false,
-            intervals: SyncIntervals::default(),
-            delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
-            sync_interval: SlaveClockConfig::default().sync_interval,
-            claim_interval: SlaveClockConfig::default().sync_interval,
-            shortest: (Nanos::ZERO, Nanos::ZERO),
-            unanswered: 0,
-            unstamped: 0,
-            fell_back: false,
-        }
-    }
-
-    pub(super) fn parent(&self) -> Option<&Candidate> {
-        self.parent.as_ref()
-    }
-
-    /// Forgets what was open with the parent; false if there was none.
-    fn drop_parent(&mut self) -> Option<Candidate> {
-        self.sync = SyncExchange::default();
-        self.delay.abandon();
-        (self.claims, self.sync_heard) = (Claims::default(), None);
-        self.shortest = (Nanos::ZERO, Nanos::ZERO);
-        (self.plausibility, self.fault) = (Plausibility::default(), None);
-        (self.intervals, self.contradiction) = (SyncIntervals::default(), false);
-        (self.heard, self.fell_back) = (false, false);
-        (self.unanswered, self.unstamped) = (0, 0);
-        self.parent.take()
-    }
-}
 
 impl<L: ClockLaw> Port<L> {
     /// S1 of the state decision: follows `best`.
     pub(super) fn follow(&mut self, now: LocalTime, best: Candidate) {
-        let before = self.pursuit.parent.as_ref().map(key);
+        let before = self.slave.parent.as_ref().map(key);
         if before == Some(key(&best)) {
-            self.pursuit.parent = Some(best);
+            self.slave.parent = Some(best);
             return;
         }
         self.drop_parent(now);
-        self.pursuit.parent = Some(best);
-        self.pursuit.since = now;
-        let last = self.pursuit.last_parent.replace(key(&best));
+        self.slave.parent = Some(best);
+        self.slave.since = now;
+        let last = self.slave.last_parent.replace(key(&best));
         if last.is_some_and(|last| last != key(&best)) {
             self.law.change_master(now);
         }
         self.stop_serving();
-        self.push_event(PortEvent::MasterSelected(best.data));
+        self.events.push(PortEvent::MasterSelected(best.data));
         match self.state {
             PortState::Slave => self.transition(now, StateCause::AnotherMaster),
             PortState::Uncalibrated => {}
-            _ => self.transition(now, StateCause::BetterClock),
+            _ => self.transition(now, StateCause::BmcSlave),
         }
         self.schedule_delay_request(now);
-        self.timers.set(Timer::Clock, now + self.pursuit.sync_interval);
+        self.timers.set(Timer::Clock, now + self.slave.sync_interval);
     }
 
     fn drop_parent(&mut self, now: LocalTime) -> Option<Candidate> {
-        if self.pursuit.claims.is_contested() {
+        if self.slave.claims.is_contested() {
             self.law.contest(now, false);
         }
         self.timers.stop(Timer::Claims);
-        self.pursuit.drop_parent()
+        self.slave.drop_parent()
     }
 
-    /// Nobody is left to be followed, and we do not serve. The clock goes on, into holdover and out
-    /// of it.
-    pub(super) fn give_up(&mut self, now: LocalTime) {
-        if self.forsake(now) {
+    /// Leaves the slave states because no master is left. The clock goes on, in holdover at first.
+    pub(super) fn lose_master(&mut self, now: LocalTime) {
+        if self.stop_following(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
         }
     }
 
     /// Stops following; false if nobody was followed.
-    pub(super) fn forsake(&mut self, now: LocalTime) -> bool {
+    pub(super) fn stop_following(&mut self, now: LocalTime) -> bool {
         let Some(lost) = self.drop_parent(now) else { return false };
         self.timers.stop(Timer::DelayRequest);
         if self.best_master(now).is_none() {
-            self.push_event(PortEvent::MasterLost(lost.data.sender));
+            self.events.push(PortEvent::MasterLost(lost.data.sender));
         }
         true
     }
 
-    /// Tells what is odd with the master, once.
+    /// Tells each finding about the master once.
     pub(super) fn tell_findings(&mut self, now: LocalTime) {
-        let Some(parent) = self.pursuit.parent else { return };
-        if self.pursuit.sync.contradicts_its_flag() && !std::mem::replace(&mut self.pursuit.contradiction, true) {
-            self.push_event(PortEvent::FlagContradicted(parent.data.sender));
+        let Some(parent) = self.slave.parent else { return };
+        if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
+            self.events.push(PortEvent::FlagContradicted(parent.data.sender));
         }
         let kind = |fault: Fault| std::mem::discriminant(&fault);
-        let fault = self.pursuit.plausibility.fault();
-        let before = std::mem::replace(&mut self.pursuit.fault, fault);
+        let fault = self.slave.plausibility.fault();
+        let before = std::mem::replace(&mut self.slave.fault, fault);
         match fault {
-            Some(fault) if before.map(kind) != Some(kind(fault)) => self.push_event(PortEvent::Doubted(fault)),
+            Some(fault) if before.map(kind) != Some(kind(fault)) => self.events.push(PortEvent::Doubted(fault)),
             None if before.is_some() => {
                 if !matches!(before, Some(Fault::Correction { .. })) {
                     self.law.reacquire(now);
                 }
-                self.push_event(PortEvent::Trusted);
+                self.events.push(PortEvent::Trusted);
             }
             _ => {}
         }
@@ -185,17 +90,19 @@ impl<L: ClockLaw> Port<L> {
 
     pub(super) fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
         self.law.observe(pair);
-        self.pursuit.heard = true;
+        self.slave.heard = true;
         self.calibrate(now);
         self.drain_law();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the law vouches for the time, and SLAVE becomes UNCALIBRATED
-    /// when it no longer does.
+    /// UNCALIBRATED becomes SLAVE when the law calls the time usable, and SLAVE becomes
+    /// UNCALIBRATED when it no longer does.
     fn calibrate(&mut self, now: LocalTime) {
         let usable = self.law.reading(now).state.is_usable();
         match self.state {
-            PortState::Uncalibrated if usable && self.pursuit.heard => self.transition(now, StateCause::ClockFollowed),
+            PortState::Uncalibrated if usable && self.slave.heard => {
+                self.transition(now, StateCause::MasterClockSelected);
+            }
             PortState::Slave if !usable => self.transition(now, StateCause::SynchronizationFault),
             _ => {}
         }
@@ -204,29 +111,29 @@ impl<L: ClockLaw> Port<L> {
     pub(super) fn advance_clock(&mut self, now: LocalTime) {
         self.law.advance(now);
         self.calibrate(now);
-        self.timers.set(Timer::Clock, now + self.pursuit.sync_interval);
+        self.timers.set(Timer::Clock, now + self.slave.sync_interval);
     }
 
     pub(super) fn request_delay(&mut self, now: LocalTime) {
-        if self.pursuit.parent.is_some_and(|parent| !self.may_request_delay(parent.address)) {
-            self.pursuit.delay.abandon();
+        if self.slave.parent.is_some_and(|parent| !self.may_request_delay(parent.address)) {
+            self.slave.delay.abandon();
             self.schedule_delay_request(now);
             return;
         }
-        if self.pursuit.delay.is_unanswered() {
+        if self.slave.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
             self.law.request_unanswered(now);
             self.count_unanswered(now);
-        } else if self.pursuit.delay.is_unstamped() {
-            // To the law it is the same: the delay cannot be measured.
+        } else if self.slave.delay.is_unstamped() {
+            // To the law this is the same as no answer: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
-            self.pursuit.unstamped = self.pursuit.unstamped.saturating_add(1);
+            self.slave.unstamped = self.slave.unstamped.saturating_add(1);
             self.law.request_unanswered(now);
         }
-        let Some(parent) = self.pursuit.parent else { return };
-        let sequence_id = self.pursuit.delay.request();
+        let Some(parent) = self.slave.parent else { return };
+        let sequence_id = self.slave.delay.request();
         let by_unicast = self.config.unicast.is_some()
-            || self.config.delay_request_mode == DelayRequestMode::Hybrid && !self.pursuit.fell_back;
+            || self.config.delay_request_mode == DelayRequestMode::Hybrid && !self.slave.fell_back;
         let (flags, destination) = if by_unicast {
             (Flags::UNICAST, Destination::Unicast(parent.address))
         } else {
@@ -238,37 +145,37 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn count_unanswered(&mut self, now: LocalTime) {
-        let Some(parent) = self.pursuit.parent else { return };
-        self.pursuit.unanswered = self.pursuit.unanswered.saturating_add(1);
-        if self.pursuit.unanswered >= UNANSWERED_LIMIT {
-            self.pursuit.plausibility.forget_answers();
+        let Some(parent) = self.slave.parent else { return };
+        self.slave.unanswered = self.slave.unanswered.saturating_add(1);
+        if self.slave.unanswered >= UNANSWERED_LIMIT {
+            self.slave.plausibility.forget_answers();
             self.tell_findings(now);
         }
-        if self.pursuit.unanswered != UNANSWERED_LIMIT {
+        if self.slave.unanswered != UNANSWERED_LIMIT {
             return;
         }
         let hybrid = self.config.delay_request_mode == DelayRequestMode::Hybrid && self.config.unicast.is_none();
-        let falls_back_to_multicast = hybrid && !self.pursuit.fell_back;
+        let falls_back_to_multicast = hybrid && !self.slave.fell_back;
         if falls_back_to_multicast {
-            (self.pursuit.fell_back, self.pursuit.unanswered) = (true, 0);
+            (self.slave.fell_back, self.slave.unanswered) = (true, 0);
         }
         let (master, requests) = (parent.data.sender, UNANSWERED_LIMIT);
-        self.push_event(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
+        self.events.push(PortEvent::RequestsUnanswered { master, requests, falls_back_to_multicast });
     }
 
     /// Uniform over 0..2 intervals (IEEE 1588-2019, 9.5.11.2), so that the slaves of a network do
-    /// not ask in chorus.
+    /// not all ask at the same time.
     pub(super) fn schedule_delay_request(&mut self, now: LocalTime) {
         let share = self.draw();
-        let wait = Nanos::from_secs_f64(2.0 * share * self.pursuit.delay_interval.as_secs_f64());
+        let wait = Nanos::from_secs_f64(2.0 * share * self.slave.delay_interval.as_secs_f64());
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Whether a step was one, an answer tells: so it is asked for within a Sync interval,
-    /// uniformly for the same reason.
+    /// Asks for the delay within a Sync interval, because the answer shows whether an apparent step
+    /// was real; the time is uniformly distributed, as in [`Port::schedule_delay_request`].
     fn hasten_delay_request(&mut self, now: LocalTime) {
-        if self.pursuit.parent.is_some() && !self.pursuit.delay.is_unanswered() {
-            let wait = Nanos::from_secs_f64(self.draw() * self.pursuit.sync_interval.as_secs_f64());
+        if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {
+            let wait = Nanos::from_secs_f64(self.draw() * self.slave.sync_interval.as_secs_f64());
             self.timers.set(Timer::DelayRequest, now + wait);
         }
     }
@@ -278,15 +185,7 @@ impl<L: ClockLaw> Port<L> {
             if matches!(transition.cause, LockCause::MasterStepped { .. } | LockCause::MasterChanged { .. }) {
                 self.hasten_delay_request(transition.at);
             }
-            self.push_event(PortEvent::Lock(transition));
-        }
-    }
-}
-
-impl Pursuit {
-    pub(super) fn learn_delay_interval(&mut self, log2: i8) {
-        if log2 != NO_INTERVAL {
-            self.delay_interval = Nanos::from_log2_secs(log2.clamp(DELAY_REQ_INTERVALS.0, DELAY_REQ_INTERVALS.1));
+            self.events.push(PortEvent::Lock(transition));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The port as slave: from the messages of the master to the timestamps that the law gets.
 //!
 //! Model: while a time is held, timestamps that agree with it are used at once. Those that
-//! contradict it are held back for an interval: if others claim the same [place](super::claims),
-//! they are a stranger's, or nobody's; else they are the master's, whose time may have stepped.
+//! contradict it are held back for an interval: if others [compete](super::claims) with them, they
+//! are not used; otherwise they are the master's, whose time may have stepped.
 
 use super::slave::SYNC_INTERVALS;
 use super::*;
@@ -11,7 +11,7 @@ use crate::ptp::claims;
 use crate::ptp::delay_exchange::Answered;
 
 impl<L: ClockLaw> Port<L> {
-    /// Sync, Follow_Up and Delay_Resp count only from the selected master.
+    /// Takes Sync, Follow_Up and Delay_Resp, which count only if the selected master sent them.
     pub(super) fn handle_master_message(&mut self, now: LocalTime, source: PeerAddress, header: &Header, body: &Body) {
         let timing = matches!(body, Body::Sync { .. } | Body::FollowUp { .. } | Body::DelayResp { .. });
         if !timing {
@@ -27,16 +27,16 @@ impl<L: ClockLaw> Port<L> {
             }
             return;
         }
-        // Two addresses claim one identity: the one counts where the master announces itself and
-        // sends its time.
-        let pursued = self.pursuit.parent().filter(|parent| parent.address != source);
+        // Two addresses use one clock identity: the address counts from which the master's
+        // Announces and Syncs come.
+        let pursued = self.slave.parent().filter(|parent| parent.address != source);
         if pursued.is_some_and(|of| evidence(&self.senders, false, now, of) == Evidence::Sends) {
             self.counters.other_source += 1;
             return;
         }
-        let admitted = self.pursuit.plausibility.admits_correction(header.correction_field);
+        let admitted = self.slave.plausibility.admits_correction(header.correction_field);
         self.counters.implausible += u64::from(!admitted);
-        // An answer is one, also if it is of no use.
+        // Any Delay_Resp counts as an answer, even an implausible one.
         if admitted || matches!(body, Body::DelayResp { .. }) {
             self.take_timestamps(now, source, header, body, admitted);
         }
@@ -48,18 +48,18 @@ impl<L: ClockLaw> Port<L> {
             Body::Sync { origin_timestamp } => {
                 self.counters.syncs += 1;
                 let repeated = self.counters.repeated;
-                let (sync, counters) = (&mut self.pursuit.sync, &mut self.counters);
+                let (sync, counters) = (&mut self.slave.sync, &mut self.counters);
                 let pair = sync.sync(now, source, header, origin_timestamp, counters);
-                self.pursuit.sync_heard = Some(now);
+                self.slave.sync_heard = Some(now);
                 if self.counters.repeated == repeated {
-                    self.pursuit.intervals.heard(now);
+                    self.slave.intervals.heard(now);
                 }
                 self.learn_sync_interval(now, header.log_message_interval);
                 self.take_syncs(now, pair);
             }
             Body::FollowUp { precise_origin_timestamp } => {
                 self.counters.follow_ups += 1;
-                let (sync, counters) = (&mut self.pursuit.sync, &mut self.counters);
+                let (sync, counters) = (&mut self.slave.sync, &mut self.counters);
                 let pair = sync.follow_up(now, source, header, precise_origin_timestamp, counters);
                 self.take_syncs(now, pair);
             }
@@ -71,10 +71,10 @@ impl<L: ClockLaw> Port<L> {
                 if !self.holds_time(now) {
                     self.learn_delay_interval(log2);
                 }
-                let (delay, counters) = (&mut self.pursuit.delay, &mut self.counters);
+                let (delay, counters) = (&mut self.slave.delay, &mut self.counters);
                 let contradicts = delay.response(now, id, receive_timestamp, correction, log2, counters);
-                if !self.pursuit.delay.is_unanswered() {
-                    self.pursuit.unanswered = 0;
+                if !self.slave.delay.is_unanswered() {
+                    self.slave.unanswered = 0;
                 }
                 if contradicts {
                     self.contest(now);
@@ -89,103 +89,103 @@ impl<L: ClockLaw> Port<L> {
         self.law.reading(now).state.is_usable()
     }
 
-    /// There is a sign that somebody else sends in the master's name.
+    /// Notes a sign that somebody else sends in the master's name.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
-        if self.pursuit.claims.contest(now, self.pursuit.claim_interval) {
+        if self.slave.claims.contest(now, self.slave.claim_interval) {
             self.law.contest(now, true);
-            self.push_event(PortEvent::Contested(master));
+            self.events.push(PortEvent::Contested(master));
         }
         self.set_claims_timer();
     }
 
     fn set_claims_timer(&mut self) {
-        self.timers.set(Timer::Claims, self.pursuit.claims.due());
+        self.timers.set(Timer::Claims, self.slave.claims.due());
     }
 
-    /// What was held back is judged now.
+    /// Judges the timestamps that were held back.
     pub(super) fn judge_claims(&mut self, now: LocalTime) {
         self.judge_syncs(now);
         self.judge_answers(now);
-        if self.pursuit.claims.settle(now) {
+        if self.slave.claims.settle(now) {
             self.law.contest(now, false);
-            // What was told meanwhile may have been a stranger's.
-            self.pursuit.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
+            // An interval that was given meanwhile may have been forged.
+            self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
-            self.push_event(PortEvent::Settled);
+            self.events.push(PortEvent::Settled);
         }
         self.set_claims_timer();
         self.tell_findings(now);
     }
 
-    /// A Sync has come, or its Follow_Up: what they make, and what else they may make.
+    /// Takes the expected timestamps of a Sync (`pair`), and then the alternatives.
     fn take_syncs(&mut self, now: LocalTime, pair: Option<TimestampPair>) {
-        if self.pursuit.claims.due().is_some_and(|due| due <= now) {
+        if self.slave.claims.due().is_some_and(|due| due <= now) {
             self.judge_claims(now);
         }
-        if self.pursuit.sync.take_conflict() {
+        if self.slave.sync.take_conflict() {
             self.contest(now);
         }
         if let Some(pair) = pair {
             self.take_sync(now, pair);
         }
-        while let Some(pair) = self.pursuit.sync.poll_alternative() {
+        while let Some(pair) = self.slave.sync.poll_alternative() {
             self.take_alternative(now, pair);
         }
     }
 
     fn take_sync(&mut self, now: LocalTime, pair: TimestampPair) {
         let agreement = self.law.agreement(&pair);
-        let is_contested = self.pursuit.claims.is_contested();
-        let is_crowded = self.pursuit.claims.is_crowded(pair.local, self.pursuit.claim_interval);
-        // Those that contradict the held time by more are held back anyway, and may be the master's
-        // own that have waited while this host stood still.
+        let is_contested = self.slave.claims.is_contested();
+        let is_crowded = self.slave.claims.is_crowded(pair.local, self.slave.claim_interval);
+        // Larger contradictions are held back in any case. They may be the master's own, received
+        // late because this host stood still.
         let counts = match agreement {
             Some(Agreement::Contradicts(off)) => is_contested || off <= claims::APART,
             Some(_) => true,
             None => false,
         };
-        if counts && self.pursuit.claims.note(pair.local, self.pursuit.claim_interval) {
+        if counts && self.slave.claims.note(pair.local, self.slave.claim_interval) {
             self.contest(now);
         }
         match agreement {
-            _ if self.pursuit.claims.is_contested() => self.hold_sync(now, pair),
+            _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // Less than that the law has to hear at once, so that it is not locked to a time that
-            // runs away.
+            // The law is given smaller contradictions at once, so that it does not stay locked to a
+            // time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
     }
 
-    /// What is not to be expected is used if it agrees, and nothing else does.
+    /// An alternative is used if it agrees with the held time and nothing else does.
     fn take_alternative(&mut self, now: LocalTime, pair: TimestampPair) {
-        let interval = self.pursuit.claim_interval;
-        if self.pursuit.claims.is_contested() {
+        let interval = self.slave.claim_interval;
+        if self.slave.claims.is_contested() {
             self.hold_sync(now, pair);
             return;
         }
         let agrees = matches!(self.law.agreement(&pair), Some(Agreement::Agrees(_)));
-        if agrees && !self.pursuit.claims.is_taken(pair.local, interval) {
+        if agrees && !self.slave.claims.is_taken(pair.local, interval) {
             self.contest(now);
             self.hold_sync(now, pair);
         }
     }
 
     fn hold_sync(&mut self, now: LocalTime, pair: TimestampPair) {
-        self.pursuit.claims.hold_sync(now, pair, self.pursuit.claim_interval);
+        self.slave.claims.hold_sync(now, pair, self.slave.claim_interval);
         self.set_claims_timer();
     }
 
     fn judge_syncs(&mut self, now: LocalTime) {
-        let interval = self.pursuit.claim_interval;
-        let pairs = self.pursuit.claims.take_syncs(now);
+        let interval = self.slave.claim_interval;
+        let pairs = self.slave.claims.take_syncs(now);
         let Some(first) = pairs.first() else { return };
         let several = pairs.len() > 1;
-        let is_taken = self.pursuit.claims.is_taken(first.local, interval);
+        let is_taken = self.slave.claims.is_taken(first.local, interval);
         if self.law.agreement(first).is_none() {
             self.judge_unheld(now, &pairs);
-        } else if !self.pursuit.claims.is_contested() && !several && !is_taken {
+        } else if !self.slave.claims.is_contested() && !several && !is_taken {
             self.judge(now, first);
         } else {
             if is_taken {
@@ -193,7 +193,7 @@ impl<L: ClockLaw> Port<L> {
             }
             let best = nearest(&self.law, pairs.iter().copied());
             let is_one = claims::may_be_of_one(&pairs, interval);
-            let newest = pairs.last().copied().filter(|_| is_one && !self.pursuit.claims.is_contested());
+            let newest = pairs.last().copied().filter(|_| is_one && !self.slave.claims.is_contested());
             let best = best.or(newest);
             if best.is_none() && !is_one {
                 self.contest(now);
@@ -203,8 +203,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Without a time to compare with, nobody can say whose the Syncs are, unless all tell one
-    /// time.
+    /// Without a held time the Syncs are used only if they agree with each other, because nothing
+    /// else tells which are the master's.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -214,15 +214,16 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Answers have come, or it is known when the request left.
+    /// Takes the answers that are complete: they have come, and the time at which the request left
+    /// is known.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
-        while let Some(answer) = self.pursuit.delay.poll_answer() {
+        while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
                 continue;
             }
             match self.law.agreement(&answer.pair) {
-                _ if self.pursuit.claims.is_contested() => self.hold_answer(now, answer),
-                // As for Syncs.
+                _ if self.slave.claims.is_contested() => self.hold_answer(now, answer),
+                // As for Syncs in `take_syncs`.
                 Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_answer(now, answer),
                 _ => self.use_answer(now, &answer),
             }
@@ -230,14 +231,14 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn hold_answer(&mut self, now: LocalTime, answer: Answered) {
-        self.pursuit.claims.hold_answer(now, answer, self.pursuit.claim_interval);
+        self.slave.claims.hold_answer(now, answer, self.slave.claim_interval);
         self.set_claims_timer();
     }
 
     fn judge_answers(&mut self, now: LocalTime) {
-        let answers = self.pursuit.claims.take_answers(now);
+        let answers = self.slave.claims.take_answers(now);
         let Some(first) = answers.first() else { return };
-        let contested = self.pursuit.claims.is_contested();
+        let contested = self.slave.claims.is_contested();
         let chosen = if self.law.agreement(&first.pair).is_none() {
             let pairs: Vec<_> = answers.iter().map(|answer| answer.pair).collect();
             Some(*first).filter(|_| claims::agree(&pairs))
@@ -254,54 +255,53 @@ impl<L: ClockLaw> Port<L> {
     }
 
     fn use_answer(&mut self, now: LocalTime, answer: &Answered) {
-        if self.pursuit.answer_used.replace(answer.pair.local) == Some(answer.pair.local) {
+        if self.slave.answer_used.replace(answer.pair.local) == Some(answer.pair.local) {
             return;
         }
         self.learn_delay_interval(answer.log_interval);
-        self.pursuit.longest = Some(answer.round_trip);
+        self.slave.longest = Some(answer.round_trip);
         self.judge(now, &answer.pair);
     }
 
     pub(super) fn learn_delay_interval(&mut self, log2: i8) {
-        self.pursuit.learn_delay_interval(log2);
+        self.slave.learn_delay_interval(log2);
     }
 
-    /// Learns how often Syncs come. A stranger can make it look more often, not more seldom; so
-    /// while the clock is locked, or somebody sends in the name of the master, it is no shorter
-    /// than before.
+    /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
+    /// shorter while the clock is locked or somebody sends in the master's name.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
-            NO_INTERVAL => self.pursuit.sync_interval,
+            NO_INTERVAL => self.slave.sync_interval,
             log2 => Nanos::from_log2_secs(log2.clamp(SYNC_INTERVALS.0, SYNC_INTERVALS.1)),
         };
-        // A host's clock that stands still measures nothing.
+        // The measured interval is bounded, because a host clock that stands still measures zero.
         let (least, most) = (Nanos::from_log2_secs(SYNC_INTERVALS.0), Nanos::from_log2_secs(SYNC_INTERVALS.1));
-        let pursuit = &mut self.pursuit;
-        let interval = pursuit.intervals.interval(told).clamp(least, most);
-        let measured = pursuit.intervals.measured().unwrap_or(told).clamp(least, interval);
-        if self.law.reading(now).state != LockState::Locked && !pursuit.claims.is_contested() {
-            pursuit.shortest = (interval, measured);
+        let slave = &mut self.slave;
+        let interval = slave.intervals.interval(told).clamp(least, most);
+        let measured = slave.intervals.measured().unwrap_or(told).clamp(least, interval);
+        if self.law.reading(now).state != LockState::Locked && !slave.claims.is_contested() {
+            slave.shortest = (interval, measured);
         }
-        pursuit.sync_interval = interval.max(pursuit.shortest.0);
-        pursuit.claim_interval = measured.max(pursuit.shortest.1);
-        self.law.set_sync_interval(self.pursuit.sync_interval);
+        slave.sync_interval = interval.max(slave.shortest.0);
+        slave.claim_interval = measured.max(slave.shortest.1);
+        self.law.set_sync_interval(self.slave.sync_interval);
     }
 
-    /// The law gets what agrees with the rest.
+    /// Gives the law timestamps that are plausible.
     fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
         let agreement = self.law.agreement(pair);
         if matches!(agreement, Some(Agreement::Agrees(_))) {
-            self.pursuit.plausibility.confirm(pair);
+            self.slave.plausibility.confirm(pair);
             if pair.direction == Direction::Forward {
-                self.pursuit.claims.note_agreed(pair.local);
+                self.slave.claims.note_agreed(pair.local);
             }
-        } else if !self.pursuit.plausibility.admits(pair) {
+        } else if !self.slave.plausibility.admits(pair) {
             self.counters.implausible += 1;
             return;
         }
         if pair.direction == Direction::Reverse {
-            self.pursuit.unstamped = 0;
-            if let Some(longest) = self.pursuit.longest.take() {
+            self.slave.unstamped = 0;
+            if let Some(longest) = self.slave.longest.take() {
                 self.law.exchange_took(longest);
             }
         }
@@ -310,13 +310,13 @@ impl<L: ClockLaw> Port<L> {
 
     /// Our Delay_Req left.
     pub(super) fn request_left(&mut self, sequence_id: u16, sent: LocalTime) {
-        self.pursuit.delay.transmitted(sequence_id, sent);
+        self.slave.delay.transmitted(sequence_id, sent);
         self.take_answers(sent, true);
         self.tell_findings(sent);
     }
 }
 
-/// That pair which agrees best with the time that is held.
+/// The pair that agrees best with the time that is held.
 fn nearest<L: ClockLaw>(law: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
     let off = |pair: TimestampPair| match law.agreement(&pair) {
         Some(Agreement::Agrees(off)) => Some((off, pair)),

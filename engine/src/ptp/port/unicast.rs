@@ -1,7 +1,7 @@
-//! The port among masters that it has to ask: see [`crate::ptp::unicast`].
+//! The port as slave of unicast masters: see [`crate::ptp::unicast`].
 //!
-//! Only messages of the masters that were given count, and of these only those that were sent by
-//! unicast: one that serves others by multicast as well would be heard twice.
+//! Only unicast messages of the configured masters count: a master that also serves others by
+//! multicast would be heard twice.
 
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
@@ -21,7 +21,7 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    /// Whether a message counts where masters are asked; others are counted.
+    /// Whether a message counts while unicast masters are configured; one that does not is counted.
     pub(super) fn comes_by_unicast(&mut self, source: PeerAddress, header: &Header) -> bool {
         let Some(negotiation) = &self.negotiation else { return true };
         let counts = header.flags.contains(Flags::UNICAST) && negotiation.knows(source);
@@ -29,7 +29,7 @@ impl<L: ClockLaw> Port<L> {
         counts
     }
 
-    /// A master has sent something that it was asked for.
+    /// Notes a message that a master had been asked for.
     pub(super) fn heard_by_unicast(&mut self, now: LocalTime, source: PeerAddress, body: &Body) {
         let service = match body {
             Body::Announce(_) => Service::Announce,
@@ -51,7 +51,7 @@ impl<L: ClockLaw> Port<L> {
         tlvs: Tlvs<'_>,
     ) {
         let for_us = target == self.config.identity || target == PortIdentity::EVERYBODY;
-        let parent = self.pursuit.parent().map(|parent| parent.address);
+        let parent = self.slave.parent().map(|parent| parent.address);
         for tlv in tlvs.iter().map_while(Result::ok).filter_map(|tlv| UnicastTlv::parse(&tlv)) {
             let Some(negotiation) = self.negotiation.as_mut().filter(|_| for_us) else { return };
             let granted = negotiation.handle_tlv(now, source, header.source_port_identity, &tlv);
@@ -76,15 +76,15 @@ impl<L: ClockLaw> Port<L> {
         self.negotiation.as_ref().is_none_or(granted)
     }
 
-    /// Asks the masters for what is wanted of them now.
+    /// Sends the requests that are due to the masters.
     pub(super) fn negotiate(&mut self, now: LocalTime) {
-        let parent = self.pursuit.parent().map(|parent| parent.address);
+        let parent = self.slave.parent().map(|parent| parent.address);
         let Some(negotiation) = &mut self.negotiation else { return };
         negotiation.select(now, parent);
         negotiation.handle_timeout(now);
         self.timers.set(Timer::Unicast, negotiation.poll_timeout());
         while let Some(event) = self.negotiation.as_mut().and_then(Negotiation::poll_event) {
-            self.push_event(PortEvent::Unicast(event));
+            self.events.push(PortEvent::Unicast(event));
         }
         self.send_signals();
     }

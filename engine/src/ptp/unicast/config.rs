@@ -1,8 +1,8 @@
-//! What unicast negotiation is told.
+//! Configuration of unicast negotiation.
 
 use crate::ptp::transmit::PeerAddress;
 
-/// Masters of a table: IEEE 1588-2019 sets no bound, and networks have two or four.
+/// The most masters of a table: IEEE 1588-2019 sets no bound, and networks have two or four.
 const MAX_MASTERS: usize = 8;
 
 /// The unicast master table (IEEE 1588-2019, 17.4), in the order in which it was given.
@@ -10,11 +10,11 @@ const MAX_MASTERS: usize = 8;
 pub struct UnicastMasters([Option<PeerAddress>; MAX_MASTERS]);
 
 impl UnicastMasters {
-    /// How many there may be.
+    /// The most masters of a table.
     pub const MOST: usize = MAX_MASTERS;
 
     /// A table of these addresses; `None` if there is none, or more than [`UnicastMasters::MOST`].
-    /// One that is named twice is there once.
+    /// An address that is named twice is kept once.
     ///
     /// ```
     /// use engine::ptp::unicast::UnicastMasters;
@@ -41,7 +41,14 @@ impl UnicastMasters {
     }
 }
 
-/// What unicast negotiation is told. The intervals that are asked for are those of the port.
+/// Configuration of unicast negotiation. The intervals that are asked for are those of the port.
+///
+/// ```
+/// use engine::ptp::unicast::{UnicastConfig, UnicastMasters};
+/// let masters = UnicastMasters::new(&[[192, 0, 2, 1].into(), [192, 0, 2, 2].into()]).unwrap();
+/// let config = UnicastConfig { duration_s: 60, ..UnicastConfig::new(masters) };
+/// assert!(UnicastConfig::DURATIONS_S.contains(&config.duration_s));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnicastConfig {
     /// The masters that are asked; messages of others are counted and ignored.

@@ -1,12 +1,12 @@
-//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): what masters send only to those who ask,
-//! for as long as they have granted.
+//! Unicast negotiation as a slave (IEEE 1588-2019, 16.1): asking masters for messages that they
+//! grant for a limited time.
 //!
 //! Model: a table of masters. All of them are asked for Announces, so that the best master clock
 //! algorithm can choose; the chosen one is asked for Syncs and Delay_Resps, too. A grant is renewed
 //! when three quarters of its duration are over. A request without an answer is repeated after 1 s,
-//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. What was
-//! granted and does not come is asked for anew: the master has started anew, and knows nothing of
-//! its grants.
+//! then after twice as long, up to 8 s; one that was denied after twice that, up to 64 s. If
+//! granted messages stop, they are requested again: the master has restarted, and does not know its
+//! grants any more.
 //!
 //! Contract (sans-IO): the port asks `Negotiation::poll_signal` for what is to be sent after
 //! every call, and calls `Negotiation::handle_timeout` when `Negotiation::poll_timeout` is due.
@@ -21,30 +21,33 @@ pub use tlv::{LONGEST_TLV, Service, UnicastTlv};
 
 use super::transmit::PeerAddress;
 use super::wire::PortIdentity;
+use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Time until a request is repeated the first time, and the longest, 2^n times that, where no
-/// answer comes and where the answer is no.
+/// Time until a request is first repeated. It doubles each time, up to 2^n times, with one limit
+/// for requests without an answer and one for those that were denied.
 const RETRY: Nanos = Nanos::from_secs(1);
 const LONGEST_UNANSWERED: u32 = 3;
 const LONGEST_DENIED: u32 = 6;
-/// Requests without an answer that are worth a word.
+/// Unanswered requests after which an event is told.
 const UNANSWERED_LIMIT: u32 = 3;
 /// A grant is renewed after 3 / 4 of its duration, as linuxptp does.
 const RENEWAL: (i64, i64) = (3, 4);
-/// Intervals of silence after which a grant is void, and a second more. For Announces it is the
-/// announce receipt timeout. Delay_Reqs are spaced at random, and lost now and then.
+/// Intervals of silence, plus one second, after which a grant counts as lost; by service. For
+/// Announces it is the announce receipt timeout. Delay_Reqs are spaced at random, and lost now and
+/// then.
 const SILENT_INTERVALS: [i64; 3] = [3, 8, 16];
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// Intervals that are believed, 2^n s.
+/// Intervals that are accepted, 2^n s.
 const INTERVALS: (i8, i8) = (-7, 5);
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled.
 const MAX_EVENTS: usize = 32;
 
 /// Something that a user would want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnicastEvent {
     /// The master's address.
     pub master: PeerAddress,
@@ -56,6 +59,7 @@ pub struct UnicastEvent {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnicastOutcome {
     /// It was granted for the first time, or again after it was lost.
     Granted {
@@ -117,11 +121,11 @@ struct Grant {
 struct Contract {
     service: Service,
     wanted: bool,
-    /// When to ask, or ask again.
+    /// When to send the next request.
     next: LocalTime,
     /// Requests since the last answer.
     requests: u32,
-    /// Answers in a row that were no.
+    /// Denials in a row.
     denials: u32,
     grant: Option<Grant>,
 }
@@ -156,11 +160,11 @@ struct Master {
 #[derive(Clone, Debug)]
 pub(super) struct Negotiation {
     duration_s: u32,
-    /// 2^n s, by service.
+    /// Intervals that are requested, 2^n s, by service.
     log_intervals: [i8; 3],
     masters: Vec<Master>,
     signals: VecDeque<Signal>,
-    events: VecDeque<UnicastEvent>,
+    events: EventQueue<UnicastEvent, MAX_EVENTS>,
 }
 
 impl Negotiation {
@@ -180,7 +184,7 @@ impl Negotiation {
             log_intervals,
             masters: config.masters.iter().map(master).collect(),
             signals: VecDeque::new(),
-            events: VecDeque::new(),
+            events: EventQueue::default(),
         }
     }
 
@@ -260,7 +264,7 @@ impl Negotiation {
                     Granted::Anew => UnicastOutcome::Granted { log_interval, duration_s },
                     Granted::Renewed => return Some((service, log_interval)),
                 };
-                self.push_event(UnicastEvent { master: address, service, what });
+                self.events.push(UnicastEvent { master: address, service, what });
                 (what != UnicastOutcome::Denied).then_some((service, log_interval))
             }
             UnicastTlv::Cancel(service) => {
@@ -272,16 +276,16 @@ impl Negotiation {
                 let acknowledged = UnicastTlv::AcknowledgeCancel(service).emit();
                 push_signal(&mut self.signals, master, acknowledged);
                 if had {
-                    self.push_event(UnicastEvent { master: address, service, what: UnicastOutcome::Cancelled });
+                    self.events.push(UnicastEvent { master: address, service, what: UnicastOutcome::Cancelled });
                 }
                 None
             }
-            // What others ask of masters, and the answer to what we have cancelled.
+            // A request of another slave, or the answer to our cancellation: nothing to do.
             UnicastTlv::Request { .. } | UnicastTlv::AcknowledgeCancel(_) => None,
         }
     }
 
-    /// Ends what is over, and asks for what is wanted.
+    /// Ends grants that are over, and sends the requests that are due.
     pub(super) fn handle_timeout(&mut self, now: LocalTime) {
         let (duration_s, log_intervals) = (self.duration_s, self.log_intervals);
         let Self { masters, signals, events, .. } = self;
@@ -289,7 +293,7 @@ impl Negotiation {
             let mut requests = Vec::new();
             for contract in &mut master.contracts {
                 let mut tell =
-                    |what| push_event(events, UnicastEvent { master: master.address, service: contract.service, what });
+                    |what| events.push(UnicastEvent { master: master.address, service: contract.service, what });
                 if let Some((_, why)) = contract.end().filter(|&(at, _)| at <= now) {
                     contract.grant = None;
                     if why == UnicastOutcome::Silent {
@@ -324,20 +328,16 @@ impl Negotiation {
 
     /// The next event that was not yet told.
     pub(super) fn poll_event(&mut self) -> Option<UnicastEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     fn contract(&mut self, address: PeerAddress, service: Service) -> Option<&mut Contract> {
         let master = self.masters.iter_mut().find(|master| master.address == address)?;
         master.contracts.get_mut(service as usize)
     }
-
-    fn push_event(&mut self, event: UnicastEvent) {
-        push_event(&mut self.events, event);
-    }
 }
 
-/// What a grant is to a contract.
+/// What a grant means for the negotiation of its service.
 enum Granted {
     Anew,
     Renewed,
@@ -364,14 +364,8 @@ impl Contract {
     }
 }
 
-fn push_event(events: &mut VecDeque<UnicastEvent>, event: UnicastEvent) {
-    if events.len() == MAX_EVENTS {
-        events.pop_front();
-    }
-    events.push_back(event);
-}
-
-/// Bounded by who drains: every call queues one message for each master, at most.
+/// The queue is bounded: each call queues at most one message for each master, and none if nobody
+/// drains it.
 fn push_signal(signals: &mut VecDeque<Signal>, master: &Master, tlvs: Vec<u8>) {
     if !tlvs.is_empty() && signals.len() < 4 * UnicastMasters::MOST {
         signals.push_back(Signal { to: master.address, target: master.port.unwrap_or(PortIdentity::EVERYBODY), tlvs });

@@ -9,7 +9,7 @@ const CANCEL_UNICAST_TRANSMISSION: u16 = 0x0006;
 const ACKNOWLEDGE_CANCEL_UNICAST_TRANSMISSION: u16 = 0x0007;
 /// The renewal invited flag of a grant.
 const RENEWAL_INVITED: u8 = 0x01;
-/// The longest: a grant with its type and length.
+/// Length of the longest TLV: a grant with its type and length.
 pub const LONGEST_TLV: usize = 12;
 
 /// What a master sends by unicast to whoever asks.

@@ -6,10 +6,10 @@ use super::{ClockIdentity, MessageType, PortIdentity, WireError};
 use crate::PtpTime;
 
 /// All messages with a timestamp start with it.
-pub(super) const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
-pub(super) const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
+const TIMESTAMP: Field<10> = Field::at(HEADER_LEN);
+const REQUESTING_PORT_IDENTITY: Field<10> = Field::at(TIMESTAMP.end());
 /// Makes Pdelay_Req as long as its response, so that both are delayed alike.
-pub(super) const PDELAY_REQ_RESERVED: Field<10> = Field::at(TIMESTAMP.end());
+const PDELAY_REQ_RESERVED: Field<10> = Field::at(TIMESTAMP.end());
 
 const CURRENT_UTC_OFFSET: Field<2> = Field::at(44);
 const PRIORITY_1: Field<1> = Field::at(47);
@@ -19,13 +19,27 @@ const OFFSET_SCALED_LOG_VARIANCE: Field<2> = Field::at(50);
 const PRIORITY_2: Field<1> = Field::at(52);
 const GRANDMASTER_IDENTITY: Field<8> = Field::at(53);
 const STEPS_REMOVED: Field<2> = Field::at(61);
-pub(super) const TIME_SOURCE: Field<1> = Field::at(63);
+const TIME_SOURCE: Field<1> = Field::at(63);
 
-pub(super) const TARGET_PORT_IDENTITY: Field<10> = Field::at(HEADER_LEN);
+const TARGET_PORT_IDENTITY: Field<10> = Field::at(HEADER_LEN);
 const STARTING_BOUNDARY_HOPS: Field<1> = Field::at(44);
 const BOUNDARY_HOPS: Field<1> = Field::at(45);
 const ACTION_FIELD: Field<1> = Field::at(46);
-pub(super) const MANAGEMENT_RESERVED: Field<1> = Field::at(47);
+const MANAGEMENT_RESERVED: Field<1> = Field::at(47);
+
+impl MessageType {
+    /// Length of header and body, without TLVs (IEEE 1588-2008 tables 25 to 33 and 37).
+    pub(super) const fn fixed_length(self) -> usize {
+        match self {
+            Self::Sync | Self::DelayReq | Self::FollowUp => TIMESTAMP.end(),
+            Self::PdelayReq => PDELAY_REQ_RESERVED.end(),
+            Self::DelayResp | Self::PdelayResp | Self::PdelayRespFollowUp => REQUESTING_PORT_IDENTITY.end(),
+            Self::Announce => TIME_SOURCE.end(),
+            Self::Signaling => TARGET_PORT_IDENTITY.end(),
+            Self::Management => MANAGEMENT_RESERVED.end(),
+        }
+    }
+}
 
 /// What a message says besides its header and TLVs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

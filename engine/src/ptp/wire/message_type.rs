@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::WireError;
-use super::body;
 
 /// messageType (IEEE 1588-2008 table 19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,18 +52,6 @@ impl MessageType {
     #[must_use]
     pub const fn is_event(self) -> bool {
         (self as u8) < 0x8
-    }
-
-    /// Length of header and body, without TLVs (IEEE 1588-2008 tables 25 to 33 and 37).
-    pub(super) const fn fixed_length(self) -> usize {
-        match self {
-            Self::Sync | Self::DelayReq | Self::FollowUp => body::TIMESTAMP.end(),
-            Self::PdelayReq => body::PDELAY_REQ_RESERVED.end(),
-            Self::DelayResp | Self::PdelayResp | Self::PdelayRespFollowUp => body::REQUESTING_PORT_IDENTITY.end(),
-            Self::Announce => body::TIME_SOURCE.end(),
-            Self::Signaling => body::TARGET_PORT_IDENTITY.end(),
-            Self::Management => body::MANAGEMENT_RESERVED.end(),
-        }
     }
 
     /// controlField, which only PTPv1 hardware still looks at (IEEE 1588-2008 table 23).

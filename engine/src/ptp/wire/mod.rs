@@ -96,6 +96,7 @@ impl<'a> Message<'a> {
 
 /// Why bytes are not a PTP message, or why a message cannot be written as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WireError {
     /// The datagram ends before the message does.
     #[error("PTP message of {needed} bytes or more in a datagram of {available}")]

@@ -57,7 +57,7 @@ impl Ingest {
         let found = packet.header.payload_type.get();
         let wrong_type = self.config.payload_type.filter(|&expected| expected != found);
         let (ssrc, sequence) = (packet.header.ssrc, packet.header.sequence);
-        let mut own = self.timeline.as_mut().filter(|timeline| timeline.ssrc == ssrc);
+        let mut own = self.timeline.as_mut().filter(|timeline| timeline.rtp.ssrc == ssrc);
         let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
         if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
             // Its sequence number is used up, so it is not missing.
@@ -82,7 +82,7 @@ impl Ingest {
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
         let mut is_early = false;
         if let Some(timeline) = &self.timeline {
-            let is_own = timeline.ssrc == ssrc;
+            let is_own = timeline.rtp.ssrc == ssrc;
             let goes_on = || timeline.goes_on_with(packet, Frames::of(frames));
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
@@ -90,7 +90,7 @@ impl Ingest {
             // A packet is sent when its last frame was captured. So a packet of another length
             // counts as one of the usual length with the same end.
             let longer = self.continuity.packet_frames().map_or(0, |usual| frames as i64 - usual);
-            let position = packet.header.timestamp.unwrap_near(timeline.newest) + Frames::new(longer);
+            let position = packet.header.timestamp.unwrap_near(timeline.rtp.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
             is_early = is_own && timeline.legs.is_early(datagram.leg, &sample);
         }

@@ -214,7 +214,7 @@ fn an_impulse_comes_out_a_millisecond_later_and_symmetric() {
     for (_, mut resampler) in kernels(1, 256, Precision::Double) {
         // Half a frame past whole ones: the impulse at frame 100 then lies between two output
         // frames, which must be alike.
-        resampler.walk.fraction = ONE / 2;
+        resampler.phase.fraction = ONE / 2;
         let (output, _) = pull(&mut resampler, [(256, 1.0)], |frame, _| if frame == 100 { 1.0 } else { 0.0 });
         let power: f64 = output.iter().map(|y| f64::from(y * y)).sum();
         let moment: f64 = output.iter().zip(0u32..).map(|(y, n)| f64::from(y * y) * f64::from(n)).sum();

@@ -1,23 +1,24 @@
 //! The filter: a Kaiser-windowed sinc as a table of parabolas.
 //!
 //! The table holds, for every 1/256 of a frame, each coefficient as a parabola through its values
-//! half a phase before, at and half a phase after. Neighbouring parabolas thus meet at the seams,
-//! and their error is below -160 dB at 19 kHz.
+//! half a phase before, at and half a phase after. Neighbouring parabolas thus have the same value
+//! where they meet, and their error is below -160 dB at 19 kHz.
 //!
 //! All of it is computed by `libm`, so that it is the same on any machine.
 //!
 //! Sources: J. O. Smith, "Digital Audio Resampling"; J. F. Kaiser, "Nonrecursive digital filter
 //! design using the I0-sinh window function" (1974).
 
-use super::kernel::Real;
+use super::real::Real;
 use core::f64::consts::PI;
 
 /// Phases in the table per frame.
 pub(in super::super) const PHASES: usize = 256;
-/// Places at which the response is known, per frame: those of the phases, and those between them.
+/// Points per frame at which the response is computed: those of the phases, and those halfway
+/// between them.
 const PLACES: usize = 2 * PHASES;
-/// Kaiser's shape: 150 dB of attenuation. With 96 taps that is outside of 21.5 to 26.5 kHz at 48
-/// kHz.
+/// Shape parameter of the Kaiser window: 150 dB of attenuation. With 96 taps the transition band is
+/// 21.5 to 26.5 kHz at 48 kHz.
 const KAISER_BETA: f64 = 15.5;
 
 const _: () = assert!(PHASES.is_power_of_two());
@@ -34,7 +35,7 @@ pub(in super::super) struct Row<T, const TAPS: usize> {
     pub(super) curvature: [T; TAPS],
 }
 
-/// The tap on the media position itself where that is a whole frame.
+/// Index of the tap that lies on the media position if that is a whole frame.
 pub(in super::super) const fn centre(taps: usize) -> usize {
     taps / 2 - 1
 }
@@ -52,7 +53,8 @@ fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TA
     let mut row = Row { value: [T::ZERO; TAPS], slope: [T::ZERO; TAPS], curvature: [T::ZERO; TAPS] };
     for tap in 0..TAPS {
         let place = (tap * PLACES) as isize - (centre(TAPS) * PLACES + 2 * phase) as isize;
-        // It is symmetric. A later output frame sees the same input frame earlier.
+        // The response is symmetric. For a later output frame, the same input frame lies at an
+        // earlier point.
         let [before, at, after] = [place + 1, place, place - 1].map(|place| responses[place.unsigned_abs()]);
         row.value[tap] = T::from_f64(at);
         row.slope[tap] = T::from_f64((after - before) / (2.0 * half));
@@ -61,7 +63,7 @@ fn row<T: Real, const TAPS: usize>(phase: usize, responses: &[f64]) -> Row<T, TA
     row
 }
 
-/// The impulse response at a place after its centre.
+/// The impulse response at a point after its centre.
 fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     if place == 0 {
         return cutoff;
@@ -69,10 +71,10 @@ fn response<const TAPS: usize>(place: usize, cutoff: f64) -> f64 {
     let time = place as f64 / PLACES as f64;
     let turns = cutoff * time;
     let whole = libm::round(turns);
-    // The sine of the remainder: at a cutoff of 1 whole frames give exactly 0, on which
-    // pass-through rests.
+    // The sine of the remainder, so that at a cutoff of 1 whole frames give exactly 0: pass-through
+    // at step 1 depends on that.
     let sine = libm::sin(PI * (turns - whole)) * if whole % 2.0 == 0.0 { 1.0 } else { -1.0 };
-    // Half a phase outside of the window, its edge goes on.
+    // Up to half a phase outside of the window, the value at its edge is used.
     let inside = (1.0 - (time * 2.0 / TAPS as f64) * (time * 2.0 / TAPS as f64)).max(0.0);
     sine / (PI * time) * bessel_i0(KAISER_BETA * libm::sqrt(inside)) / bessel_i0(KAISER_BETA)
 }

@@ -2,27 +2,27 @@
 //! one source.
 //!
 //! Model: a sum has as many accumulators as 64 bytes hold (16 in single, 8 in double precision),
-//! fed in a fixed order and added up by a fixed tree. That is the result's definition: AVX-512 has
-//! them in one register, AVX2 in two, SSE2 and NEON in four.
+//! fed in a fixed order and added up by a fixed tree. This order defines the result: AVX-512 holds
+//! the accumulators in one register, AVX2 in two, SSE2 and NEON in four.
 //!
 //! In single precision every product is rounded before it is added, so all kernels give the same
-//! bits, and the simulator, which promises the same bytes on any machine, need not ask which one
-//! ran. Fused multiply-adds gained nothing there where they were tried, on Zen 3, whose multipliers
-//! and adders work side by side. In double precision they gained a sixth, and are used where there
-//! are any: kernels differ by what rounding to single precision leaves, one unit in the last place
-//! at most.
+//! bits, which the simulator's promise of the same bytes on any machine depends on. Fused
+//! multiply-adds gained nothing there on Zen 3, whose multipliers and adders work in parallel. In
+//! double precision they gained a sixth, and are used where the processor has them: after rounding
+//! to single precision, kernels differ by one unit in the last place at most.
 //!
-//! No `unsafe`: `fearless_simd` (no dependencies of its own) has what is left of it, the loads and
-//! the call across the target-feature boundary, and compiles to the instructions that intrinsics
-//! would be. Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it,
-//! or falls back to the instructions of the baseline. Closures are not, and `array::map` is not;
+//! No `unsafe`: `fearless_simd` (no dependencies of its own) contains what is needed of it, the
+//! loads and the call across the target-feature boundary, and compiles to the same instructions as
+//! intrinsics. Everything inside of [`dispatch!`](fearless_simd::dispatch) must be inlined into it,
+//! or it falls back to the instructions of the baseline. Closures and `array::map` are not inlined;
 //! hence the loops over indices.
 
 use super::filter::Row;
+use super::real::Real;
+use fearless_simd::Level;
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, f32x4, f64x2};
 
-/// Parts in which the accumulators of a sum are added up.
+/// Number of blocks that the accumulators of a sum are divided into.
 const QUARTERS: usize = 4;
 
 /// The instruction set that samples are computed with. In single precision it changes the speed,
@@ -31,14 +31,14 @@ const QUARTERS: usize = 4;
 pub struct Kernel(Level);
 
 impl Kernel {
-    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; what came
-    /// before slows its clock down for it.
+    /// The fastest that this machine has. AVX-512 is used from Ice Lake and Zen 4 on; older
+    /// processors lower their clock rate for it.
     #[must_use]
     pub fn detect() -> Self {
         Self(Level::new())
     }
 
-    /// What every machine of this architecture has: SSE2 on x86-64, NEON on ARM.
+    /// The one that every machine of this architecture has: SSE2 on x86-64, NEON on ARM.
     #[must_use]
     pub fn portable() -> Self {
         Self(Level::baseline())
@@ -77,96 +77,9 @@ impl Kernel {
     }
 }
 
-/// A precision to compute in.
-pub(in super::super) trait Real: Copy + Send + core::ops::Add<Output = Self> + 'static {
-    /// A register full.
-    type Register<S: Simd>: SimdBase<S, Element = Self>;
-    /// A quarter of a sum's accumulators: 16 bytes.
-    type Block<S: Simd>: SimdBase<S, Element = Self>;
-    /// Accumulators of a sum: 64 bytes full, the largest register.
-    const LANES: usize;
-    const ZERO: Self;
-    const NEGATIVE_ZERO: Self;
-    fn from_f64(value: f64) -> Self;
-    fn from_sample(sample: f32) -> Self;
-    fn to_sample(self) -> f32;
-    /// `a * b + c`.
-    fn multiply_add<S: Simd>(a: Self::Register<S>, b: Self::Register<S>, c: Self::Register<S>) -> Self::Register<S>;
-    /// Adds up the lanes of two: halves onto each other.
-    fn add_up<S: Simd>(a: Self::Block<S>, b: Self::Block<S>) -> [Self; 2];
-}
-
-impl Real for f32 {
-    type Register<S: Simd> = S::f32s;
-    type Block<S: Simd> = f32x4<S>;
-    const LANES: usize = 16;
-    const NEGATIVE_ZERO: Self = -0.0;
-    const ZERO: Self = 0.0;
-
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value as Self
-    }
-
-    #[inline(always)]
-    fn from_sample(sample: f32) -> Self {
-        sample
-    }
-
-    #[inline(always)]
-    fn to_sample(self) -> f32 {
-        self
-    }
-
-    #[inline(always)]
-    fn multiply_add<S: Simd>(a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-        a * b + c
-    }
-
-    #[inline(always)]
-    fn add_up<S: Simd>(a: f32x4<S>, b: f32x4<S>) -> [Self; 2] {
-        let sums = a.zip_low(b) + a.zip_high(b);
-        [sums[0] + sums[2], sums[1] + sums[3]]
-    }
-}
-
-impl Real for f64 {
-    type Register<S: Simd> = S::f64s;
-    type Block<S: Simd> = f64x2<S>;
-    const LANES: usize = 8;
-    const NEGATIVE_ZERO: Self = -0.0;
-    const ZERO: Self = 0.0;
-
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn from_sample(sample: f32) -> Self {
-        Self::from(sample)
-    }
-
-    #[inline(always)]
-    fn to_sample(self) -> f32 {
-        self as f32
-    }
-
-    #[inline(always)]
-    fn multiply_add<S: Simd>(a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
-        a.mul_add(b, c)
-    }
-
-    #[inline(always)]
-    fn add_up<S: Simd>(a: f64x2<S>, b: f64x2<S>) -> [Self; 2] {
-        let sums = a.zip_low(b) + a.zip_high(b);
-        [sums[0], sums[1]]
-    }
-}
-
 /// Sums the windows of `FRAMES` frames of `CHANNELS` channels, weighted by the row's coefficients
-/// at each frame's distance after the row's phase. What one group shares is loaded once; what
-/// belongs to a frame is computed as if it were alone.
+/// at each frame's distance after the row's phase. Coefficients are loaded once for the group; each
+/// frame's sums are computed as if it were alone.
 #[inline(always)]
 pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usize, const FRAMES: usize>(
     simd: S,
@@ -177,7 +90,7 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     const { assert!(TAPS.is_multiple_of(2 * T::LANES), "blocks are taken in pairs") };
     let empty = [T::Block::<S>::splat(simd, T::ZERO); QUARTERS];
     let mut quarters = [[empty; CHANNELS]; FRAMES];
-    // One register's lanes after the other, so that the sums of a whole group fit the registers.
+    // One register's lanes after the other's, so that the sums of a whole group fit the registers.
     for first in (0..T::LANES).step_by(T::Register::<S>::LEN) {
         // Adding to -0 changes nothing, so the first addition vanishes.
         let mut sums = [[T::Register::<S>::splat(simd, T::NEGATIVE_ZERO); CHANNELS]; FRAMES];
@@ -217,7 +130,7 @@ pub(super) fn convolve<S: Simd, T: Real, const TAPS: usize, const CHANNELS: usiz
     results
 }
 
-/// Adds up the accumulators of all channels of a frame: halves onto each other.
+/// Sums the accumulators of all channels of a frame, pairwise in a fixed order.
 #[inline(always)]
 fn add_up<S: Simd, T: Real, const CHANNELS: usize>(
     simd: S,

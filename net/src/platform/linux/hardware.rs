@@ -12,7 +12,7 @@
 //! ours.
 
 use super::clock::system_time;
-use crate::platform::{Beside, HardwareReading};
+use crate::platform::{Bracket, HardwareReading};
 use engine::{LocalTime, Nanos, PtpTime};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
@@ -80,7 +80,7 @@ impl HardwareClock {
     /// # Errors
     /// If its card has none, or that is refused to this program; the message says what would help.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
-        let card = Card::new(name)?;
+        let card = Nic::new(name)?;
         let abilities = card.abilities()?;
         let path = format!("/dev/ptp{}", abilities.phc_index);
         let device = File::open(&path).map_err(|error| {
@@ -109,9 +109,9 @@ impl HardwareClock {
         };
         let ways = self.ways.iter().copied().filter(is_known).collect();
         self.ways = ways;
-        let took = match self.read()?.beside {
-            Beside::Host { before, after } => after - before,
-            Beside::System { before, after } => after - before,
+        let took = match self.read()?.bracket {
+            Bracket::Host { before, after } => after - before,
+            Bracket::System { before, after } => after - before,
         };
         if took > SLOW {
             self.samples = 1;
@@ -155,7 +155,7 @@ impl HardwareClock {
         let code = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, &raw mut offset) };
         Errno::result(code)?;
         let raw = LocalTime::from_nanos(nanos(&offset.sys_monoraw) as i64);
-        Ok(HardwareReading { device: ptp_time(&offset.device), beside: Beside::Host { before: raw, after: raw } })
+        Ok(HardwareReading { device: ptp_time(&offset.device), bracket: Bracket::Host { before: raw, after: raw } })
     }
 
     fn read_extended(&self) -> io::Result<HardwareReading> {
@@ -169,8 +169,8 @@ impl HardwareClock {
         let samples = offset.ts.iter().take(self.samples);
         let quickest = samples.min_by_key(|[before, _, after]| nanos(after) - nanos(before));
         let [before, device, after] = quickest.ok_or(io::ErrorKind::Unsupported)?;
-        let beside = Beside::System { before: ptp_time(before), after: ptp_time(after) };
-        Ok(HardwareReading { device: ptp_time(device), beside })
+        let bracket = Bracket::System { before: ptp_time(before), after: ptp_time(after) };
+        Ok(HardwareReading { device: ptp_time(device), bracket })
     }
 
     fn read_plainly(&self) -> io::Result<HardwareReading> {
@@ -184,7 +184,7 @@ impl HardwareClock {
         let readings: Result<Vec<_>, Errno> = (0..self.samples).map(|_| read()).collect();
         let quickest = readings?.into_iter().min_by_key(|&(before, _, after)| after - before);
         let (before, time, after) = quickest.ok_or(io::ErrorKind::Unsupported)?;
-        Ok(HardwareReading { device: system_time(&time), beside: Beside::Host { before, after } })
+        Ok(HardwareReading { device: system_time(&time), bracket: Bracket::Host { before, after } })
     }
 }
 
@@ -202,12 +202,12 @@ fn told(error: &io::Error, message: &str) -> io::Error {
 }
 
 /// What is asked of a network card.
-struct Card<'a> {
+struct Nic<'a> {
     name: &'a str,
     socket: UdpSocket,
 }
 
-impl<'a> Card<'a> {
+impl<'a> Nic<'a> {
     fn new(name: &'a str) -> io::Result<Self> {
         // Any socket will do.
         Ok(Self { name, socket: UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))? })

@@ -7,7 +7,7 @@
 //! not stamped.
 
 use super::clock::{self, timebase};
-pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
+pub(crate) use crate::platform::unsupported::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted};
 use engine::LocalTime;
 use nix::cmsg_space;

@@ -3,7 +3,7 @@
 //! sent is not stamped.
 
 use super::clock::arrival_of;
-pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
+pub(crate) use crate::platform::unsupported::{count_drops, restart_numbers, transmitted};
 use crate::platform::{Datagram, Stamps, StampsWanted, windows_control};
 use std::io;
 use std::mem::size_of;

@@ -62,7 +62,7 @@ impl MediaSink for Sink {
         }
     }
 
-    fn handle_pause(&mut self, _now: LocalTime, clock: Option<&ClockReading>, _legs: &[LegStatus]) {
+    fn handle_idle(&mut self, _now: LocalTime, clock: Option<&ClockReading>, _legs: &[LegStatus]) {
         self.clock = clock.copied();
     }
 }

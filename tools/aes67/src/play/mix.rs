@@ -1,7 +1,7 @@
 //! Several streams on one output: their sum, by each one's channel map.
 
 use super::law::Law;
-use super::meter::Meter;
+use crate::meter::Meter;
 use engine::LocalTime;
 use engine::receive::Playout;
 use std::sync::Arc;

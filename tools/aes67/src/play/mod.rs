@@ -7,12 +7,11 @@
 
 #[cfg(feature = "cpal")]
 mod card;
+mod card_rates;
 mod counts;
 mod floor;
 mod late;
 mod law;
-mod memory;
-pub(crate) mod meter;
 mod mix;
 mod output;
 mod player;
@@ -25,18 +24,18 @@ use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
 use crate::intruders::{Intruders, Seen};
+use crate::options::interfaces;
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
-use crate::record::interfaces;
 use crate::session::{Session, print, warn};
 use crate::target::{Finder, SapSources, Target};
 use crate::trust::Trust;
+use card_rates::CardRates;
 use clap::{Args, ValueEnum};
 use counts::{Counts, Tally};
 use engine::receive::{Finding, MediaClock};
 use engine::{LocalTime, Nanos};
 use late::LatePackets;
-use memory::Memory;
 use net::clock;
 use net::interface::Interface;
 use net::livewire_clock::{LivewireClient, LivewireConfig};
@@ -44,7 +43,7 @@ use net::ptp::PtpClient;
 use net::stream::{LegConfig, ReceiverStatus};
 use net::timeline::{SystemTimeline, Timeline};
 use output::Lost;
-use player::{Channel, Player, Stream};
+use player::{Player, PlayingStream, Stream};
 use shift::Shifts;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -187,25 +186,25 @@ pub(crate) fn run(arguments: &PlayArguments) -> Result<ExitCode> {
     let mut wait = ClockWait::new(arguments.wait)?;
     let mut session = Session::start(arguments.seconds)?.kept_awake();
     let streams = streams(arguments, &session)?;
-    let mut memory = Memory::load();
+    let mut card_rates = CardRates::load();
     let mut trace = arguments.trace.as_deref().map(TraceFile::create).transpose()?;
-    let player = Player::open(arguments, &streams, &memory, Nanos::ZERO)?;
+    let player = Player::open(arguments, &streams, &card_rates, Nanos::ZERO)?;
     if !arguments.json {
         streams.iter().for_each(|stream| print(&format!("playing {} on {}", stream.target.describe(), player.name)));
     }
-    let mut desk = Desk::new(arguments, &streams, player);
+    let mut play_session = PlaySession::new(arguments, &streams, player);
     while session.goes_on() {
-        desk.look(&mut session, &mut memory)?;
+        play_session.look(&mut session, &mut card_rates)?;
         wait.look(session.elapsed(), clocks_are_known(&streams), || no_clock(&streams))?;
         if session.second_is_over() {
-            desk.write(&session, trace.as_mut())?;
-            desk.show(&mut session)?;
+            play_session.write(&session, trace.as_mut())?;
+            play_session.show(&mut session)?;
         }
     }
     if !arguments.json {
         session.end_line();
     }
-    desk.end(&mut memory);
+    play_session.end(&mut card_rates);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -313,7 +312,7 @@ struct Followed {
 }
 
 /// The run: a player, or the wait for a card; and what was seen of each stream.
-struct Desk<'a> {
+struct PlaySession<'a> {
     arguments: &'a PlayArguments,
     streams: &'a [Stream],
     player: Option<Player>,
@@ -324,7 +323,7 @@ struct Desk<'a> {
     floor: Nanos,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> PlaySession<'a> {
     fn new(arguments: &'a PlayArguments, streams: &'a [Stream], player: Player) -> Self {
         let followed = |_: &Stream| Followed {
             other_grandmaster: false,
@@ -343,8 +342,8 @@ impl<'a> Desk<'a> {
     }
 
     /// Looks at everything, and says what has happened.
-    fn look(&mut self, session: &mut Session, memory: &mut Memory) -> Result<()> {
-        let Some(player) = &mut self.player else { return self.try_again(session, memory) };
+    fn look(&mut self, session: &mut Session, card_rates: &mut CardRates) -> Result<()> {
+        let Some(player) = &mut self.player else { return self.try_again(session, card_rates) };
         for ((stream, channel), followed) in self.streams.iter().zip(&player.channels).zip(&mut self.followed) {
             let status = channel.receiver.status();
             follow(session, stream, &status, followed);
@@ -362,7 +361,7 @@ impl<'a> Desk<'a> {
             self.hint.look(session, troubles, || channel.receiver.scheduling());
         }
         if let Some((callback, latency)) = player.callback_too_long() {
-            return self.raise(session, memory, callback, latency);
+            return self.raise(session, card_rates, callback, latency);
         }
         match player.check() {
             Ok(()) => Ok(()),
@@ -370,7 +369,7 @@ impl<'a> Desk<'a> {
             #[cfg(feature = "cpal")]
             Err(Lost::ForNow(reason)) => {
                 session.tell(format_args!("the sound card is lost ({reason}); looking for it every second"));
-                player.remember(self.arguments, memory);
+                player.remember(self.arguments, card_rates);
                 self.player = None;
                 self.retry_at = clock::now() + RETRY;
                 Ok(())
@@ -379,7 +378,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Plays anew with a latency that leaves time beside the output's callback.
-    fn raise(&mut self, session: &mut Session, memory: &Memory, callback: Nanos, latency: Nanos) -> Result<()> {
+    fn raise(&mut self, session: &mut Session, card_rates: &CardRates, callback: Nanos, latency: Nanos) -> Result<()> {
         let reason = floor::reason(latency, callback);
         let Some(raised) = floor::raised(latency, callback) else { return Ok(()) };
         if self.arguments.latency_strict {
@@ -390,16 +389,16 @@ impl<'a> Desk<'a> {
         self.player = None;
         self.retry_at = LocalTime::ZERO;
         self.followed.iter_mut().for_each(|followed| followed.tally.start_anew());
-        self.player = Some(Player::open(self.arguments, self.streams, memory, raised)?);
+        self.player = Some(Player::open(self.arguments, self.streams, card_rates, raised)?);
         Ok(())
     }
 
-    fn try_again(&mut self, session: &mut Session, memory: &Memory) -> Result<()> {
+    fn try_again(&mut self, session: &mut Session, card_rates: &CardRates) -> Result<()> {
         if clock::now() < self.retry_at {
             return Ok(());
         }
         self.retry_at = clock::now() + RETRY;
-        match Player::open(self.arguments, self.streams, memory, self.floor) {
+        match Player::open(self.arguments, self.streams, card_rates, self.floor) {
             Ok(player) => {
                 session.tell(format_args!("playing again on {}", player.name));
                 self.followed.iter_mut().for_each(|followed| followed.tally.start_anew());
@@ -430,7 +429,7 @@ impl<'a> Desk<'a> {
     }
 
     fn statuses(&self) -> Vec<Arc<ReceiverStatus>> {
-        let status = |channel: &Channel| channel.receiver.status();
+        let status = |channel: &PlayingStream| channel.receiver.status();
         self.player.iter().flat_map(|player| &player.channels).map(status).collect()
     }
 
@@ -471,9 +470,9 @@ impl<'a> Desk<'a> {
     }
 
     /// Says how it went, and keeps what was learnt.
-    fn end(mut self, memory: &mut Memory) {
+    fn end(mut self, card_rates: &mut CardRates) {
         let Some(player) = self.player.take() else { return };
-        player.remember(self.arguments, memory);
+        player.remember(self.arguments, card_rates);
         let statuses: Vec<_> = player.channels.iter().map(|channel| channel.receiver.status()).collect();
         let scheduling = player.channels.first().map(|channel| channel.receiver.scheduling());
         drop(player);

@@ -1,14 +1,14 @@
 //! Streams and the output that plays them, from its opening to its loss.
 
+use super::card_rates::CardRates;
 use super::floor;
 use super::law::Law;
-use super::memory::Memory;
-use super::meter::Meter;
 use super::mix::Mixer;
 use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
 use crate::failure::{Failure, Result};
-use crate::record::duration_ms;
+use crate::meter::Meter;
+use crate::options::duration_ms;
 use crate::session::warn;
 use crate::target::Target;
 use engine::audio::{ChannelMap, FusedRateController};
@@ -37,7 +37,7 @@ pub(super) struct Stream {
 }
 
 /// A stream that is played.
-pub(super) struct Channel {
+pub(super) struct PlayingStream {
     pub(super) receiver: Receiver,
     pub(super) meter: Arc<Meter>,
     pub(super) latency: Nanos,
@@ -45,7 +45,7 @@ pub(super) struct Channel {
 
 /// Plays until it is dropped.
 pub(super) struct Player {
-    pub(super) channels: Vec<Channel>,
+    pub(super) channels: Vec<PlayingStream>,
     pub(super) name: String,
     rate: SampleRate,
     output: Playing,
@@ -57,7 +57,12 @@ impl Player {
     ///
     /// # Errors
     /// If an option makes no sense, or something is refused.
-    pub(super) fn open(arguments: &PlayArguments, streams: &[Stream], memory: &Memory, floor: Nanos) -> Result<Self> {
+    pub(super) fn open(
+        arguments: &PlayArguments,
+        streams: &[Stream],
+        card_rates: &CardRates,
+        floor: Nanos,
+    ) -> Result<Self> {
         let floor = floor.max(known_floor(arguments, streams)?);
         let layout = layout(streams);
         let wanted = layout.iter().map(Vec::len).max().unwrap_or(1);
@@ -71,7 +76,7 @@ impl Player {
             )));
         }
         let (name, rate) = (opened.name(), opened.rate());
-        let card_rate = remembered_name(arguments).and_then(|device| memory.recall(&device));
+        let card_rate = remembered_name(arguments).and_then(|device| card_rates.recall(&device));
         let (mut channels, mut playouts) = (Vec::new(), Vec::new());
         for (stream, map) in streams.iter().zip(&layout) {
             let map = spread(map, outputs);
@@ -82,7 +87,7 @@ impl Player {
                 if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedRateController::default()) };
             let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
             playouts.push((playout, Arc::clone(&meter)));
-            channels.push(Channel { receiver, meter, latency: config.target_depth });
+            channels.push(PlayingStream { receiver, meter, latency: config.target_depth });
         }
         let latency = channels.iter().map(|channel| channel.latency).min().unwrap_or(LATENCY);
         let mixer = Mixer::new(playouts, opened.longest_callback() * outputs);
@@ -103,7 +108,7 @@ impl Player {
 
     /// A callback that leaves no time for packets beside it: its length, and the latency.
     pub(super) fn callback_too_long(&self) -> Option<(Nanos, Nanos)> {
-        let of = |channel: &Channel| {
+        let of = |channel: &PlayingStream| {
             let callback = self.rate.duration(Frames::new(i64::from(channel.meter.longest_callback())));
             floor::raised(channel.latency, callback).map(|_| (callback, channel.latency))
         };
@@ -111,12 +116,12 @@ impl Player {
     }
 
     /// Keeps what was learnt of the card.
-    pub(super) fn remember(&self, arguments: &PlayArguments, memory: &mut Memory) {
+    pub(super) fn remember(&self, arguments: &PlayArguments, card_rates: &mut CardRates) {
         let long_enough = clock::now() - self.started_at > MEASURED;
         let playing = self.channels.iter().map(|channel| channel.receiver.status());
         let measured = playing.filter(|status| status.playout.started).map(|status| status.playout.card_rate).next();
         if let (Some(device), Some(rate), true) = (remembered_name(arguments), measured, long_enough) {
-            memory.remember(&device, rate);
+            card_rates.remember(&device, rate);
         }
     }
 }

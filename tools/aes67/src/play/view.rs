@@ -1,9 +1,9 @@
 //! What is shown of a stream that is played, each second and at its end.
 
 use super::counts::Counts;
-use super::meter::Meter;
 use crate::drops;
 use crate::failure::{Failure, Result};
+use crate::meter::Meter;
 use engine::Nanos;
 use engine::clock::LockState;
 use net::stream::ReceiverStatus;

@@ -16,21 +16,18 @@ use engine::receive::{
 };
 use engine::rtp::format::StreamFormat;
 use engine::rtp::sequence::SequenceNumber;
-use engine::rtp::wire::{RtpHeader, RtpPacket, Ssrc};
+use engine::rtp::timeline::{DISCONTINUITY, PendingJump, RtpTimeline};
+use engine::rtp::wire::{RtpHeader, RtpPacket};
 use engine::{Frames, LocalTime, Nanos, RtpTimestamp};
 use net::socket::LONGEST_DATAGRAM;
 use std::collections::VecDeque;
 
 /// How long frames wait for those before them: ten times what AES67 allows a sender to jitter.
 const DEPTH: Nanos = Nanos::from_millis(200);
-/// A timestamp this far from where it is expected begins a new timeline, if the next packet agrees.
-const DISCONTINUITY: Nanos = Nanos::from_secs(1);
 /// The host's clock, which measures pauses, may be off by one part in this many: 200 ppm.
 const CLOCK_ERROR: i64 = 5000;
 /// After a jump of the timestamps a leg that is behind may bring what was before it, for this long.
 const LEGS_APART: Nanos = Nanos::from_secs(1);
-/// Another source takes over once the present one has been silent for this long.
-const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
 /// A packet that comes so much before those so far do, by its timestamp, is early: more than what a
 /// network jitters by, and little beside [`DEPTH`].
 const EARLY: Nanos = Nanos::from_millis(20);
@@ -102,13 +99,12 @@ impl CaptureStats {
 struct Timeline {
     /// How many there were before it.
     number: u64,
-    ssrc: Ssrc,
+    /// Its end is that of the newest packet, and its time when that packet came.
+    rtp: RtpTimeline,
     /// The next frame to be passed on.
     cursor: Frames,
-    /// Number and end of the newest packet, and when it came.
+    /// Number of the newest packet.
     sequence: SequenceNumber,
-    newest: Frames,
-    newest_at: LocalTime,
     /// By how much the earliest packet so far was ahead of the host's clock, when it came.
     ahead: (Nanos, LocalTime),
 }
@@ -143,7 +139,7 @@ pub(crate) struct Capture {
     buffer: JitterBuffer,
     timeline: Option<Timeline>,
     left: Option<Left>,
-    suspect: Option<RtpTimestamp>,
+    jump: PendingJump,
     in_gap: bool,
     decoded: Vec<f32>,
     blocks: VecDeque<Block>,
@@ -165,7 +161,7 @@ impl Capture {
             buffer: JitterBuffer::new(format.channels(), capacity),
             timeline: None,
             left: None,
-            suspect: None,
+            jump: PendingJump::default(),
             in_gap: false,
             decoded: vec![0.0; LONGEST_DATAGRAM / 2],
             blocks: VecDeque::new(),
@@ -182,7 +178,7 @@ impl Capture {
     }
 
     /// All that had come by `until` has been handled: what cannot come any more is silence.
-    pub(crate) fn handle_pause(&mut self, until: LocalTime) {
+    pub(crate) fn handle_idle(&mut self, until: LocalTime) {
         if let Some((expected, limit)) = self.expected(until) {
             self.pass_on_until(expected - limit);
         }
@@ -196,13 +192,13 @@ impl Capture {
     /// Passes on all that waits.
     pub(crate) fn finish(&mut self) {
         if let Some(timeline) = self.timeline {
-            self.pass_on_until(timeline.newest);
+            self.pass_on_until(timeline.rtp.newest);
         }
     }
 
     /// The end of the newest packet, its timeline, and when it came.
     pub(crate) fn newest(&self) -> Option<(u64, Frames, LocalTime)> {
-        self.timeline.map(|timeline| (timeline.number, timeline.newest, timeline.newest_at))
+        self.timeline.map(|timeline| (timeline.number, timeline.rtp.newest, timeline.rtp.newest_at))
     }
 
     pub(crate) const fn stats(&self) -> &CaptureStats {
@@ -243,12 +239,12 @@ impl Capture {
         let header = packet.header;
         let frames = self.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
         let Some(timeline) = self.timeline else { return self.continuity.judge(datagram, packet, frames, false) };
-        let is_own = timeline.ssrc == header.ssrc;
-        let goes_on = header.goes_on_from(timeline.sequence, timeline.newest, Frames::new(frames as i64));
+        let is_own = timeline.rtp.ssrc == header.ssrc;
+        let goes_on = timeline.rtp.continues(&header, timeline.sequence, Frames::new(frames as i64));
         if !is_own && !goes_on && !self.continuity.holds_of(header.ssrc) {
             return Verdict::Take;
         }
-        let ahead = self.ahead(datagram.at, header.timestamp.unwrap_near(timeline.newest));
+        let ahead = self.ahead(datagram.at, header.timestamp.unwrap_near(timeline.rtp.newest));
         let is_early = is_own && ahead > timeline.known_ahead(datagram.at) + EARLY;
         self.continuity.judge(datagram, packet, frames, is_early)
     }
@@ -285,8 +281,9 @@ impl Capture {
             Insertion::Late | Insertion::TooEarly => self.stats.late_packets += 1,
         }
         // A copy that another leg brings later says nothing of when the sender spoke last.
-        if end > timeline.newest {
-            *timeline = Timeline { sequence: packet.header.sequence, newest: end, newest_at: now, ..*timeline };
+        if end > timeline.rtp.newest {
+            timeline.sequence = packet.header.sequence;
+            (timeline.rtp.newest, timeline.rtp.newest_at) = (end, now);
         }
         Ok(())
     }
@@ -294,7 +291,7 @@ impl Capture {
     /// Whether a packet is of the kind that was described.
     fn check_kind(&mut self, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let (ssrc, sequence) = (packet.header.ssrc, packet.header.sequence);
-        let is_own = self.timeline.is_some_and(|timeline| timeline.ssrc == ssrc);
+        let is_own = self.timeline.is_some_and(|timeline| timeline.rtp.ssrc == ssrc);
         let found = packet.header.payload_type.get();
         let wrong_type = self.payload_type.filter(|&expected| expected != found);
         let is_keep_alive = is_keep_alive(packet, self.payload_type, is_own);
@@ -335,20 +332,21 @@ impl Capture {
             return;
         }
         let Some((timeline, since)) = self.timeline.zip(self.conformance.contradicted_since()) else { return };
-        let since = since.unwrap_near(timeline.newest).max(timeline.cursor);
+        let since = since.unwrap_near(timeline.rtp.newest).max(timeline.cursor);
         self.pass_on_until(since);
         self.buffer.clear();
-        self.timeline = self.timeline.map(|timeline| Timeline { newest: since, ..timeline });
+        if let Some(timeline) = &mut self.timeline {
+            timeline.rtp.newest = since;
+        }
     }
 
     /// What would begin at `now`, and by how much it may be off.
     fn expected(&self, now: LocalTime) -> Option<(Frames, Frames)> {
         let timeline = self.timeline?;
         let rate = self.format.sample_rate();
-        let paused = now.since(timeline.newest_at);
+        let paused = now.since(timeline.rtp.newest_at);
         let error = DISCONTINUITY + Nanos::new(paused.as_nanos() / CLOCK_ERROR);
-        let [paused, error] = [paused, error].map(|time| Frames::new(rate.frames_in(time) as i64));
-        Some((timeline.newest + paused, error))
+        Some((timeline.rtp.expected(now, rate), Frames::new(rate.frames_in(error) as i64)))
     }
 
     /// Where a packet of so many frames begins.
@@ -357,28 +355,30 @@ impl Capture {
     /// If it is not to be believed yet.
     fn place(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Result<Frames, IngestError> {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
-        let Some((timeline, (expected, limit))) = self.timeline.zip(self.expected(now)) else {
+        let Some((timeline, (_, limit))) = self.timeline.zip(self.expected(now)) else {
             return Ok(self.begin(now, 0, packet));
         };
-        let is_other = timeline.ssrc != ssrc;
-        let goes_on = packet.header.goes_on_from(timeline.sequence, timeline.newest, Frames::new(frames as i64));
-        if is_other && !goes_on && now.since(timeline.newest_at) < SOURCE_SILENCE {
+        let is_other = timeline.rtp.ssrc != ssrc;
+        let goes_on = timeline.rtp.continues(&packet.header, timeline.sequence, Frames::new(frames as i64));
+        if is_other && !goes_on && !timeline.rtp.has_fallen_silent(now) {
             return Err(IngestError::OtherSource(ssrc));
         }
-        let position = timestamp.unwrap_near(expected);
-        let distance = (position - expected).get();
-        if distance.abs() <= limit.get() {
-            // A leg that is behind goes on for a while with what was before a jump.
-            self.suspect = self.suspect.filter(|_| position < timeline.newest);
-            self.stats.restarts += u64::from(is_other && !goes_on);
-            self.timeline = Some(Timeline { ssrc, ..timeline });
-            return Ok(position);
-        }
+        let distance = match timeline.rtp.locate(now, timestamp, self.format.sample_rate(), limit) {
+            Ok(position) => {
+                // A leg that is behind goes on for a while with what was before a jump.
+                if position >= timeline.rtp.newest {
+                    self.jump.clear();
+                }
+                self.stats.restarts += u64::from(is_other && !goes_on);
+                self.timeline = Some(Timeline { rtp: RtpTimeline { ssrc, ..timeline.rtp }, ..timeline });
+                return Ok(position);
+            }
+            Err(distance) => distance,
+        };
         if self.left.is_some_and(|left| self.has_left(left, now, timestamp)) {
             return Err(IngestError::Discontinuity(distance));
         }
-        let suspect = self.suspect.replace(timestamp);
-        let confirmed = suspect.is_some_and(|suspect| timestamp.confirms(suspect, limit));
+        let confirmed = self.jump.confirm(timestamp, limit);
         if is_other || confirmed {
             Ok(self.restart(now, packet, frames))
         } else {
@@ -397,20 +397,21 @@ impl Capture {
     fn restart(&mut self, now: LocalTime, packet: &RtpPacket<'_>, frames: usize) -> Frames {
         let before = self.timeline.zip(self.expected(now));
         if let Some((timeline, (expected, _))) = before {
-            self.pass_on_until(timeline.newest.max(expected - Frames::new(frames as i64)));
-            self.left = Some(Left { newest: timeline.newest, at: now });
+            self.pass_on_until(timeline.rtp.newest.max(expected - Frames::new(frames as i64)));
+            self.left = Some(Left { newest: timeline.rtp.newest, at: now });
         }
         self.buffer.clear();
-        self.suspect = None;
+        self.jump.clear();
         self.stats.restarts += 1;
         self.begin(now, before.map_or(0, |(timeline, _)| timeline.number + 1), packet)
     }
 
     fn begin(&mut self, now: LocalTime, number: u64, packet: &RtpPacket<'_>) -> Frames {
         let RtpHeader { ssrc, sequence, timestamp, .. } = packet.header;
-        let first = Frames::new(i64::from(timestamp.get()));
+        let rtp = RtpTimeline::new(ssrc, timestamp, now);
+        let first = rtp.newest;
         let ahead = (self.ahead(now, first), now);
-        self.timeline = Some(Timeline { number, ssrc, cursor: first, sequence, newest: first, newest_at: now, ahead });
+        self.timeline = Some(Timeline { number, rtp, cursor: first, sequence, ahead });
         first
     }
 
@@ -444,7 +445,7 @@ mod tests {
     use engine::SampleRate;
     use engine::receive::Leg;
     use engine::rtp::format::Encoding;
-    use engine::rtp::wire::PayloadType;
+    use engine::rtp::wire::{PayloadType, Ssrc};
 
     const PACKET: usize = 48;
 
@@ -564,7 +565,7 @@ mod tests {
             let waiting = if index.is_multiple_of(2) { behind.len() } else { 100 };
             let copies: Vec<_> = behind.drain(..behind.len().saturating_sub(waiting)).collect();
             copies.iter().flatten().for_each(|packet| capture.handle_datagram(at(index), packet));
-            capture.handle_pause(at(index));
+            capture.handle_idle(at(index));
         };
         (0..500).for_each(|index| send(&mut capture, index, Some(packet(index, 1, 7))));
         // It jumps, and jumps again after a pause.
@@ -597,7 +598,7 @@ mod tests {
             let night_ms = 10 * 3600 * 1000i64;
             let mut recorded = 0;
             for second in 0..night_ms / 1000 {
-                capture.handle_pause(at(1000 + 1000 * second as u32));
+                capture.handle_idle(at(1000 + 1000 * second as u32));
                 while let Some(Block { audio, .. }) = capture.poll_block() {
                     recorded += match audio {
                         Audio::Samples(samples) => samples.len(),
@@ -655,7 +656,7 @@ mod tests {
         for index in 0..1000 {
             let datagram = if (400..600).contains(&index) { twice(index) } else { packet(index, 1, 7) };
             capture.handle_datagram(at(index), &datagram);
-            capture.handle_pause(at(index));
+            capture.handle_idle(at(index));
             for keep_alive in [&datagram[..12], b"", b"\x80\xC8\0\x06abcdabcdabcd"] {
                 capture.handle_datagram(at(index), keep_alive);
             }

@@ -14,6 +14,7 @@ use crate::drops;
 use crate::failure::{Failure, Result};
 use crate::findings::Findings;
 use crate::intruders::Intruders;
+use crate::options::interfaces;
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
 use crate::session::{Session, print, warn};
@@ -23,7 +24,7 @@ use capture::{Block, Capture, CaptureStats};
 use clap::Args;
 use engine::clock::ClockReading;
 use engine::receive::{Datagram, MediaClock, Refusals};
-use engine::{LocalTime, Nanos, SampleRate};
+use engine::{LocalTime, SampleRate};
 use files::Files;
 use net::interface::Interface;
 use net::ptp::PtpClient;
@@ -148,23 +149,6 @@ fn nothing_recorded(takes: &[Arc<Mutex<Shared>>]) -> Option<String> {
     }
     let why = if refusals.total() == 0 { "no packet has come".to_owned() } else { refusals.to_string() };
     Some(format!("nothing was recorded: {why}"))
-}
-
-/// The stream's own, those that were asked for, or the only one.
-pub(crate) fn interfaces(wanted: &[String], target: &Target) -> Result<Vec<Interface>> {
-    let wanted = if target.interfaces.is_empty() { wanted } else { &target.interfaces };
-    if wanted.is_empty() {
-        return Ok(vec![Interface::find(None)?]);
-    }
-    wanted.iter().map(|name| Ok(Interface::find(Some(name))?)).collect()
-}
-
-/// `--seconds` and the like, as a duration.
-pub(crate) fn duration_ms(option: &str, ms: f64) -> Result<Nanos> {
-    if ms > 0.0 && ms <= 10_000.0 {
-        return Ok(Nanos::from_secs_f64(ms / 1e3));
-    }
-    Err(Failure::input(format!("{option} is {ms}: right would be more than 0 and at most 10000, in ms")))
 }
 
 /// The file of each stream: the one that was asked for, or one with the stream's name for each.
@@ -340,8 +324,8 @@ impl MediaSink for Sink {
         self.pass_on();
     }
 
-    fn handle_pause(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
-        self.capture.handle_pause(until);
+    fn handle_idle(&mut self, until: LocalTime, clock: Option<&ClockReading>, legs: &[LegStatus]) {
+        self.capture.handle_idle(until);
         self.pass_on();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.stats = *self.capture.stats();

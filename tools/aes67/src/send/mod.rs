@@ -4,22 +4,23 @@
 //! Model: one source, any number of streams that pick channels of it, one clock. The command line
 //! says the same as a configuration file ([`plan`]).
 
-mod channels;
 mod locate;
 mod material;
 mod plan;
 mod prepare;
-mod ptp_plan;
 mod status;
 mod wizard;
 
+use crate::channels::ChannelList;
 use crate::clock_wait::{self, ClockWait};
 use crate::failure::{Failure, Result};
+use crate::lateness::histogram;
 use crate::priority::Hint;
 use crate::ptp_options::PtpOptions;
+use crate::ptp_plan::PtpPlan;
 use crate::session::{Session, print, seed, warn};
+use crate::stream_options::{Destination, Format};
 use crate::whole_file;
-pub(crate) use channels::ChannelList;
 use clap::Args;
 use engine::Nanos;
 use engine::announce::sdp::{ReferenceClock, Session as Description};
@@ -33,11 +34,8 @@ use plan::{
     Clock, Domain, Dscp, Grandmaster, OneOrTwo, Origin, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan,
     Ttl,
 };
-pub(crate) use plan::{Destination, Format, PacketTimeMs, legs};
 use prepare::{Prepared, Started};
-pub(crate) use ptp_plan::PtpPlan;
 use status::Shown;
-pub(crate) use status::histogram;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -381,8 +379,8 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
             config.reference.fallback_after = fallback_after;
             return Ok(SenderClock::Livewire(LivewireClient::shared(config)?));
         }
-        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp.domain(plan.ptp_domain)),
-        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp.domain(plan.ptp_domain)),
+        Clock::Ptp => PtpConfig::slave(interface.clone(), plan.ptp.domain(plan.ptp_domain.map(|domain| domain.0))),
+        Clock::Master => PtpConfig::master(interface.clone(), plan.ptp.domain(plan.ptp_domain.map(|domain| domain.0))),
     };
     config = options.or(&plan.ptp).apply(config)?;
     config.reference.fallback_after = fallback_after;

@@ -1,14 +1,15 @@
 //! From a plan to streams that can be started: whatever does not fit is found here, before anything
 //! is sent.
 
-use super::channels::ChannelList;
 use super::material::Material;
 use super::material::feed::{Feed, Progress};
-use super::plan::{Destination, OneOrTwo, Origin, Plan, StreamPlan, legs};
+use super::plan::{OneOrTwo, Origin, Plan, StreamPlan};
 use super::status::Shown;
+use crate::channels::ChannelList;
 use crate::failure::Result;
-use crate::play::meter::Meter;
+use crate::meter::Meter;
 use crate::session::seed;
+use crate::stream_options::{Destination, legs};
 use engine::receive::Leg;
 use engine::rtp::format::StreamFormat;
 use engine::rtp::wire::PayloadType;

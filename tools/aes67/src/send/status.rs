@@ -1,7 +1,6 @@
 //! What a person, or a script, is told while streams are sent.
 
-use crate::play::meter::Meter;
-use engine::send::Lateness;
+use crate::meter::Meter;
 use net::send::{SenderClock, SenderStatus, StreamStatus};
 use serde::Serialize;
 use std::sync::Arc;
@@ -62,13 +61,6 @@ fn clock_line(status: &SenderStatus, clock: &SenderClock) -> String {
         }
         (SenderClock::System, None) => format!("clock: {} [{}]", status.source, status.reading.state),
     }
-}
-
-/// The distribution of lateness, for the end.
-pub(crate) fn histogram(lateness: &Lateness) -> String {
-    let shares = [(50.0, 0.5), (90.0, 0.9), (99.0, 0.99), (99.9, 0.999), (100.0, 1.0)];
-    let rows = shares.map(|(percent, share)| format!("  {percent:>5} % at most {}", lateness.quantile(share)));
-    format!("lateness of {} packets:\n{}", lateness.count(), rows.join("\n"))
 }
 
 #[derive(Serialize)]

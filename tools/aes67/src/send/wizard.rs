@@ -4,15 +4,15 @@
 //! An empty answer takes what is proposed; a wrong one is told what would be right, and asked for
 //! again.
 
-use super::channels::ChannelList;
 use super::locate::Language;
 use super::material::Material;
 use super::plan::{
-    Clock, Destination, Dscp, Format, Grandmaster, OneOrTwo, PacketTimeMs, PayloadTypeNumber, Plan, SourcePlan,
-    StdinFormat, StreamPlan, Ttl,
+    Clock, Dscp, Grandmaster, OneOrTwo, PayloadTypeNumber, Plan, SourcePlan, StdinFormat, StreamPlan, Ttl,
 };
-use super::ptp_plan::PtpPlan;
+use crate::channels::ChannelList;
 use crate::failure::{Failure, Result};
+use crate::ptp_plan::PtpPlan;
+use crate::stream_options::{Destination, Format, PacketTimeMs};
 use net::interface::Interface;
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -47,6 +47,8 @@ pub(super) enum Step {
     Alone,
     /// The fuzz targets, which are a workspace of their own, compile
     Fuzz,
+    /// The libraries can be packaged, with what their manifests name
+    Package,
     /// What the next steps run is built, with the same features for all of them
     Build,
     /// The examples in the documentation run
@@ -64,7 +66,7 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 18] = [
+pub(super) const ALL: [Step; 19] = [
     Step::Tools,
     Step::Fmt,
     Step::Text,
@@ -76,6 +78,7 @@ pub(super) const ALL: [Step; 18] = [
     Step::Doc,
     Step::Alone,
     Step::Fuzz,
+    Step::Package,
     Step::Build,
     Step::Doctest,
     Step::Scenario,
@@ -124,6 +127,7 @@ impl Step {
             Self::Doc => Cmd::cargo("doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-Dwarnings"),
             Self::Alone => Cmd::cargo("check -p sim --locked"),
             Self::Fuzz => fuzz(setting),
+            Self::Package => package(),
             Self::Build => Cmd::cargo("test --locked --no-run --workspace").words(FEATURES),
             Self::Doctest => Cmd::cargo("test --locked --doc --workspace").words(FEATURES),
             Self::Scenario => scenario(setting),
@@ -148,6 +152,7 @@ impl Step {
             Self::Doc => "the documentation has warnings, listed above",
             Self::Alone => "the simulator does not build by itself, as in `cargo run -p sim`",
             Self::Fuzz => "a fuzz target does not compile, or fuzz/Cargo.lock is not up to date",
+            Self::Package => "a library cannot be packaged: its manifest or what it depends on",
             Self::Build => "a program or a test does not compile",
             Self::Doctest => "an example in the documentation does not compile or fails",
             Self::Scenario => "the simulator stopped, or an expectation of the scenario does not hold",
@@ -194,6 +199,13 @@ fn tests(setting: &Setting) -> Cmd {
 /// Without libFuzzer's counters, for which `cargo xtask fuzz` builds all anew.
 fn fuzz(setting: &Setting) -> Cmd {
     Cmd::cargo("check --locked --manifest-path fuzz/Cargo.toml --target-dir").arg(setting.target_dir.join("fuzz-check"))
+}
+
+/// All libraries at once, because they depend on each other. They are not built again from the
+/// packages, which would take minutes; nor looked for on the network: what they need is there by
+/// now.
+fn package() -> Cmd {
+    Cmd::cargo("package --locked --offline --no-verify --allow-dirty -p aes67-engine -p aes67-net -p aes67-trace")
 }
 
 /// One seed of the quietest condition: enough to see that every law locks.

@@ -290,7 +290,7 @@ fn a_flood_of_one_address_pushes_out_nothing_but_its_own_and_is_told_once() {
     for n in 0..3 * MAX_SESSIONS as u32 {
         announce(&mut directory, at(1), stranger, 10_000 + n).unwrap();
     }
-    // One that comes late is there at once.
+    // A session that is announced for the first time now is listed at once.
     for id in 2..10 {
         announce(&mut directory, at(2), HOST, id).unwrap();
     }

@@ -177,7 +177,7 @@ fn serves_on_where_the_lost_grandmaster_stopped() {
 fn a_given_timeline_is_served_and_a_step_to_it_is_a_new_epoch() {
     let map = PtpMap::new(LocalTime::ZERO, PtpTime::from_timestamp(1_790_000_000, 0), ClockMap::default());
     let (mut port, mut now) =
-        (new_port(PortConfig { timeline: Timeline::Given(map), ..full_config() }), LocalTime::ZERO);
+        (new_port(PortConfig { served_time: ServedTime::Given(map), ..full_config() }), LocalTime::ZERO);
     let mut master = Master::new(1);
     run(&mut [&mut master], &mut port, &mut now, Nanos::from_secs(20));
     let epoch = port.reading(now).epoch;
@@ -190,7 +190,7 @@ fn a_given_timeline_is_served_and_a_step_to_it_is_a_new_epoch() {
 #[test]
 fn times_that_no_timestamp_holds_are_not_sent() {
     let before_the_epoch = PtpMap::new(LocalTime::ZERO, PtpTime::from_nanos(-1 << 70), ClockMap::default());
-    let config = PortConfig { timeline: Timeline::Given(before_the_epoch), ..full_config() };
+    let config = PortConfig { served_time: ServedTime::Given(before_the_epoch), ..full_config() };
     let mut port = new_port(config);
     let mut now = LocalTime::ZERO;
     let sent = messages(&mut port, &mut now, Nanos::from_secs(20));

@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::{LockTransition, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::profile::Profile;
-use crate::ptp::wire::ClockQuality;
+use crate::ptp::wire::{ClockIdentity, ClockQuality};
 use crate::units::PtpTime;
 
 const SYNC: Nanos = Nanos::from_millis(125);
@@ -116,7 +116,7 @@ impl Master {
 }
 
 /// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and
-/// answer what they should.
+/// answers its requests where the test has it do so.
 fn run<L: ClockLaw>(
     masters: &mut [&mut Master],
     port: &mut Port<L>,
@@ -147,7 +147,7 @@ fn run<L: ClockLaw>(
     events
 }
 
-/// Nobody is there for `time`; the port does what is due.
+/// No master sends anything for `time`; the port does what is due.
 fn silence<L: ClockLaw>(port: &mut Port<L>, now: &mut LocalTime, time: Nanos) -> Vec<PortEvent> {
     let end = *now + time;
     let mut events = Vec::new();
@@ -188,6 +188,7 @@ fn names(events: &[PortEvent]) -> Vec<String> {
         PortEvent::Doubted(_) => "doubted".to_owned(),
         PortEvent::Contested(_) => "contested".to_owned(),
         PortEvent::Settled => "settled".to_owned(),
+        PortEvent::IllegalTransition { .. } => panic!("{event}"),
         PortEvent::PassedOver { master, .. } => format!("passed over {}", master.clock_identity.0[0]),
         PortEvent::Trusted => "trusted".to_owned(),
         PortEvent::Lock(transition) => format!("lock {}", transition.to),

@@ -90,7 +90,7 @@ fn a_pair_is_seen_once_however_often_its_messages_come() {
     }
     assert_eq!(port.law().pairs.len(), before);
     assert_eq!(port.counters().repeated, 12);
-    // Over the end of the sequence ids, none is lost.
+    // No pair is lost where the sequence ids wrap.
     let before = port.law().pairs.len();
     for _ in 0..64 {
         master.sync(&mut port, now);

@@ -2,7 +2,7 @@
 
 use super::feed::Feed;
 use crate::failure::{Failure, Result};
-use crate::play::meter::Meter;
+use crate::meter::Meter;
 use crate::sound_card::{
     Handover, LONGEST_CALLBACK, MAX_ERRORS, Pulse, callback_frames, find, open_with, rank, unknown_format,
     with_words_logged,

@@ -9,7 +9,7 @@
 use super::Playlist;
 use super::signal::Signal;
 use crate::failure::{Failure, Result};
-use crate::play::meter::Meter;
+use crate::meter::Meter;
 use engine::send::Source;
 use engine::{Frames, Nanos, SampleRate};
 #[cfg(feature = "cpal")]

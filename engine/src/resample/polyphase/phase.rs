@@ -1,4 +1,4 @@
-//! Where the next output frame lies, as an integer.
+//! The position of the next output frame, as an integer.
 //!
 //! Sums of integers are exact in any order, so what a block needs is known before it is computed,
 //! blocks of any size give the same positions, and the position cannot drift from the frames
@@ -10,33 +10,33 @@ use super::filter::PHASES;
 const FRACTION_BITS: u32 = 48;
 /// One frame as a position.
 pub(in super::super) const ONE: i64 = 1 << FRACTION_BITS;
-/// Bits of a position below the number of its phase.
+/// Bits of a position below those of its phase's number.
 const PHASE_BITS: u32 = FRACTION_BITS - PHASES.trailing_zeros();
 
-/// Where the next output frame lies, and how that moves.
+/// The position of the next output frame, and its step.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Walk {
+pub(in super::super) struct PhaseAccumulator {
     /// First frame of the filter's window in the history.
     pub(in super::super) window: usize,
-    /// What is left of the position past the frame under the filter's centre, within `0..ONE`.
+    /// The fraction of the position after the frame under the filter's centre, within `0..ONE`.
     pub(in super::super) fraction: i64,
     /// The step less 1.
     pub(in super::super) deviation: i64,
-    /// What the step grows by per frame.
+    /// Change of the step per frame.
     pub(in super::super) increment: i64,
 }
 
-impl Walk {
+impl PhaseAccumulator {
     #[inline(always)]
     pub(in super::super) fn advance(&mut self) {
         self.deviation += self.increment;
         let fraction = self.fraction + self.deviation;
-        // Of a deviation above -1, so this never moves the window back.
+        // The deviation is above -1, so this never moves the window back.
         self.window = self.window.wrapping_add_signed(1 + (fraction >> FRACTION_BITS) as isize);
         self.fraction = fraction & (ONE - 1);
     }
 
-    /// The next `FRAMES` frames; moves on past them.
+    /// The positions of the next `FRAMES` frames; moves past them.
     #[inline(always)]
     pub(in super::super) fn next_frames<const FRAMES: usize>(&mut self) -> [Self; FRAMES] {
         let mut frames = [*self; FRAMES];
@@ -47,8 +47,8 @@ impl Walk {
         frames
     }
 
-    /// Where the window of the last of `frames` frames starts: in one sum what
-    /// [`advance`](Self::advance) does in many.
+    /// Where the window of the last of `frames` frames starts: one sum instead of as many calls of
+    /// [`advance`](Self::advance).
     pub(in super::super) fn last_window(&self, frames: usize) -> usize {
         let steps = frames.saturating_sub(1);
         let n = steps as i128;

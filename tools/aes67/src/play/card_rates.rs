@@ -20,12 +20,12 @@ struct Contents {
 
 /// The file's contents.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct CardRates {
     path: Option<PathBuf>,
     contents: Contents,
 }
 
-impl Memory {
+impl CardRates {
     pub(crate) fn load() -> Self {
         let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
@@ -66,14 +66,14 @@ mod tests {
     fn a_card_is_remembered_and_a_broken_file_is_no_harm() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aes67/cards.json");
-        let mut memory = Memory::load_from(&path);
-        assert_eq!(memory.recall("default"), None);
-        memory.remember("default", Ppb::from_ppm(12.5));
-        memory.remember("broken", Ppb::from_ppm(9000.0));
-        let again = Memory::load_from(&path);
+        let mut card_rates = CardRates::load_from(&path);
+        assert_eq!(card_rates.recall("default"), None);
+        card_rates.remember("default", Ppb::from_ppm(12.5));
+        card_rates.remember("broken", Ppb::from_ppm(9000.0));
+        let again = CardRates::load_from(&path);
         assert!((again.recall("default").unwrap().as_ppm() - 12.5).abs() < 1e-9);
         assert_eq!(again.recall("broken"), None);
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(Memory::load_from(&path).recall("default"), None);
+        assert_eq!(CardRates::load_from(&path).recall("default"), None);
     }
 }

@@ -8,9 +8,9 @@ const MAX_UNTOLD: usize = 32;
 
 /// The numbers of such messages, and what the port calls them.
 #[derive(Debug)]
-pub(super) struct Untold(VecDeque<(u32, TransmitToken)>);
+pub(super) struct PendingTimestamps(VecDeque<(u32, TransmitToken)>);
 
-impl Untold {
+impl PendingTimestamps {
     pub(super) fn new() -> Self {
         Self(VecDeque::with_capacity(MAX_UNTOLD))
     }
@@ -27,7 +27,7 @@ impl Untold {
 
     /// The message of this number, which is awaited no more.
     pub(super) fn take(&mut self, number: u32) -> Option<TransmitToken> {
-        let index = self.0.iter().position(|&(untold, _)| untold == number)?;
+        let index = self.0.iter().position(|&(pending_timestamps, _)| pending_timestamps == number)?;
         self.0.remove(index).map(|(_, token)| token)
     }
 }

@@ -1,7 +1,7 @@
 //! Whom a configuration file has PTP follow: its table `ptp`.
 
-use super::plan::Domain;
-use crate::ptp_options::ProfileName;
+use clap::ValueEnum;
+use engine::ptp::Profile;
 use engine::ptp::wire::ClockIdentity;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::IpAddr;
@@ -28,6 +28,36 @@ pub(crate) struct PtpPlan {
     pub(crate) active_key_id: Option<u32>,
 }
 
+/// The profiles as users know them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProfileName {
+    /// AES67's media profile: domain 0, Announces every 2 s (every second by us and if asked for),
+    /// 8 Syncs a second, a Delay_Req a second
+    #[default]
+    #[value(alias = "media")]
+    Aes67,
+    /// SMPTE ST 2059-2: domain 127, 4 Announces a second, 8 Syncs and 8 Delay_Reqs a second
+    #[serde(rename = "st2059-2")]
+    #[value(name = "st2059-2", aliases = ["smpte", "st2059"])]
+    St2059,
+    /// IEEE 1588's default profile: domain 0, Announces every 2 s (every second by us and if asked
+    /// for), a Sync and a Delay_Req a second
+    #[serde(rename = "default")]
+    #[value(name = "default", alias = "ieee1588")]
+    Ieee1588,
+}
+
+impl ProfileName {
+    pub(crate) fn profile(self) -> &'static Profile {
+        match self {
+            Self::Aes67 => &Profile::AES67_MEDIA,
+            Self::St2059 => &Profile::ST_2059_2,
+            Self::Ieee1588 => &Profile::DEFAULT_E2E,
+        }
+    }
+}
+
 impl PtpPlan {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -38,8 +68,8 @@ impl PtpPlan {
     }
 
     /// The domain, where the file tells `told`; else the profile's.
-    pub(crate) fn domain(&self, told: Option<Domain>) -> u8 {
-        told.map_or(self.profile.unwrap_or_default().profile().domain_number.default, |domain| domain.0)
+    pub(crate) fn domain(&self, told: Option<u8>) -> u8 {
+        told.unwrap_or(self.profile.unwrap_or_default().profile().domain_number.default)
     }
 }
 
@@ -71,7 +101,7 @@ mod tests {
                     accept_sources = [\"10.0.0.1\"]\nsa_file = \"ptp.sa\"\nspp = 1\n";
         let plan: PtpPlan = toml::from_str(text).unwrap();
         assert_eq!(plan.masters(), [ClockIdentity([0, 0x1B, 0x21, 0xFF, 0xFE, 0x0A, 0x67, 1])]);
-        assert_eq!((plan.domain(None), plan.domain(Some(Domain(3)))), (127, 3));
+        assert_eq!((plan.domain(None), plan.domain(Some(3))), (127, 3));
         assert_eq!(toml::to_string(&plan).unwrap(), text);
         assert_eq!(PtpPlan::default().domain(None), 0);
         for (wrong, reason) in [

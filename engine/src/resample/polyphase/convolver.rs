@@ -2,15 +2,16 @@
 //! frames around the kernel.
 
 use super::filter::Row;
-use super::kernel::{Kernel, Real, convolve};
-use super::walk::Walk;
+use super::kernel::{Kernel, convolve};
+use super::phase::PhaseAccumulator;
+use super::real::Real;
 use fearless_simd::dispatch;
 use fearless_simd::prelude::*;
 use std::borrow::Cow;
 
-pub(in super::super) struct Bank<T: Real, const TAPS: usize> {
+pub(in super::super) struct Convolver<T: Real, const TAPS: usize> {
     channels: usize,
-    /// One row per phase, and that of phase 1 for what rounds up to it.
+    /// One row per phase, and one of phase 1 for positions that round up to it.
     table: Cow<'static, [Row<T, TAPS>]>,
     /// Per channel the last `TAPS` input frames, then room for a block's input.
     history: Vec<T>,
@@ -18,7 +19,7 @@ pub(in super::super) struct Bank<T: Real, const TAPS: usize> {
     stride: usize,
 }
 
-impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
+impl<T: Real, const TAPS: usize> Convolver<T, TAPS> {
     pub(in super::super) fn new(channels: usize, max_needed: usize, table: Cow<'static, [Row<T, TAPS>]>) -> Self {
         let stride = TAPS + max_needed;
         Self { channels, table, history: vec![T::ZERO; stride * channels], stride }
@@ -28,11 +29,17 @@ impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
         self.history.fill(T::ZERO);
     }
 
-    /// One block: takes the interleaved input, fills the interleaved output. Returns where the walk
-    /// has got to.
-    pub(in super::super) fn process(&mut self, kernel: Kernel, walk: Walk, input: &[f32], output: &mut [f32]) -> Walk {
+    /// One block: takes the interleaved input, fills the interleaved output. Returns the
+    /// accumulator at the end of the block.
+    pub(in super::super) fn process(
+        &mut self,
+        kernel: Kernel,
+        accumulator: PhaseAccumulator,
+        input: &[f32],
+        output: &mut [f32],
+    ) -> PhaseAccumulator {
         self.append(input);
-        let end = dispatch!(kernel.level(), simd => self.render(simd, walk, output));
+        let end = dispatch!(kernel.level(), simd => self.render(simd, accumulator, output));
         let needed = input.len() / self.channels;
         for history in self.history.chunks_exact_mut(self.stride) {
             history.copy_within(needed..needed + TAPS, 0);
@@ -50,20 +57,20 @@ impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
     }
 
     #[inline(always)]
-    fn render<S: Simd>(&self, simd: S, walk: Walk, output: &mut [f32]) -> Walk {
-        let (mut end, mut channel) = (walk, 0);
+    fn render<S: Simd>(&self, simd: S, accumulator: PhaseAccumulator, output: &mut [f32]) -> PhaseAccumulator {
+        let (mut end, mut channel) = (accumulator, 0);
         // Channels share the blending of coefficients, frames only the loads for it. Some eight
         // sums at once fill the registers.
         while self.channels - channel >= 4 {
-            end = self.render_channels::<S, 4, 2>(simd, walk, channel, output);
+            end = self.render_channels::<S, 4, 2>(simd, accumulator, channel, output);
             channel += 4;
         }
         if self.channels - channel >= 2 {
-            end = self.render_channels::<S, 2, 3>(simd, walk, channel, output);
+            end = self.render_channels::<S, 2, 3>(simd, accumulator, channel, output);
             channel += 2;
         }
         if self.channels > channel {
-            end = self.render_channels::<S, 1, 4>(simd, walk, channel, output);
+            end = self.render_channels::<S, 1, 4>(simd, accumulator, channel, output);
         }
         end
     }
@@ -73,34 +80,34 @@ impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
     fn render_channels<S: Simd, const CHANNELS: usize, const GROUP: usize>(
         &self,
         simd: S,
-        mut walk: Walk,
+        mut accumulator: PhaseAccumulator,
         first_channel: usize,
         output: &mut [f32],
-    ) -> Walk {
+    ) -> PhaseAccumulator {
         let mut frames = output.len() / self.channels;
         let mut rest = output;
         while frames >= GROUP {
-            let walks: [Walk; GROUP] = walk.next_frames();
-            let phase = walks[0].phase();
+            let accumulators: [PhaseAccumulator; GROUP] = accumulator.next_frames();
+            let phase = accumulators[0].phase();
             let (group, after) = rest.split_at_mut(GROUP * self.channels);
-            // Neighbours of one phase share the loads of its row. That is all they share, so
-            // grouping changes no bit.
-            if walks.iter().all(|walk| walk.phase() == phase) {
-                self.render_frames::<S, CHANNELS, GROUP>(simd, walks, first_channel, group);
+            // Neighbours of one phase share the loads of its row. Nothing else is shared, so
+            // grouping changes no bit of the result.
+            if accumulators.iter().all(|accumulator| accumulator.phase() == phase) {
+                self.render_frames::<S, CHANNELS, GROUP>(simd, accumulators, first_channel, group);
             } else {
                 for n in 0..GROUP {
                     let frame = &mut group[n * self.channels..];
-                    self.render_frames::<S, CHANNELS, 1>(simd, [walks[n]], first_channel, frame);
+                    self.render_frames::<S, CHANNELS, 1>(simd, [accumulators[n]], first_channel, frame);
                 }
             }
             rest = after;
             frames -= GROUP;
         }
         for n in 0..frames {
-            let walks = walk.next_frames();
-            self.render_frames::<S, CHANNELS, 1>(simd, walks, first_channel, &mut rest[n * self.channels..]);
+            let accumulators = accumulator.next_frames();
+            self.render_frames::<S, CHANNELS, 1>(simd, accumulators, first_channel, &mut rest[n * self.channels..]);
         }
-        walk
+        accumulator
     }
 
     /// Computes neighbouring frames of one phase.
@@ -108,17 +115,17 @@ impl<T: Real, const TAPS: usize> Bank<T, TAPS> {
     fn render_frames<S: Simd, const CHANNELS: usize, const FRAMES: usize>(
         &self,
         simd: S,
-        walks: [Walk; FRAMES],
+        accumulators: [PhaseAccumulator; FRAMES],
         first_channel: usize,
         output: &mut [f32],
     ) {
-        let phase = walks[0].phase();
+        let phase = accumulators[0].phase();
         let mut distances = [T::ZERO; FRAMES];
         let mut windows = [[&self.history[..]; CHANNELS]; FRAMES];
         for n in 0..FRAMES {
-            distances[n] = T::from_f64(walks[n].past(phase));
+            distances[n] = T::from_f64(accumulators[n].past(phase));
             for (c, window) in windows[n].iter_mut().enumerate() {
-                *window = &self.history[(first_channel + c) * self.stride + walks[n].window..][..TAPS];
+                *window = &self.history[(first_channel + c) * self.stride + accumulators[n].window..][..TAPS];
             }
         }
         let sums = convolve::<S, T, TAPS, CHANNELS, FRAMES>(simd, &self.table[phase], distances, windows);

@@ -1,0 +1,67 @@
+//! Announcements that were heard once, known by their fingerprints: a session that was pushed out
+//! before its second announcement is confirmed when that comes.
+
+use crate::units::{LocalTime, Nanos};
+use std::net::IpAddr;
+use std::ops::Range;
+
+/// An announcement that is repeated after this time is no copy of the first one on another group.
+pub(super) const CONFIRMED_AFTER: Nanos = Nanos::from_secs(1);
+/// Announcements that are known to have been heard once: 384 KiB; a flood of a thousand a second
+/// takes a quarter of a minute to fill it.
+const FINGERPRINTS: usize = 1 << 14;
+/// Number of slots that a fingerprint may be stored in; the oldest entry of these is replaced. With
+/// 3000 newer fingerprints, one in a hundred million is lost.
+const PLACES: usize = 16;
+/// A second announcement confirms a session only within this time: the longest interval in use, ten
+/// minutes by VLC.
+const REMEMBERED: Nanos = Nanos::from_secs(600);
+
+/// Announcements that were heard once, whether there was room for them or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeardOnce {
+    /// Fingerprints, each in one of its slots; empty until the first one is stored.
+    heard: Vec<Option<(u64, LocalTime)>>,
+}
+
+impl HeardOnce {
+    /// FNV-1a of the announcer and its text. It need not resist forgery: whoever can forge an
+    /// announcement can send it twice.
+    pub(super) fn fingerprint(from: IpAddr, text: &[u8]) -> u64 {
+        let octets = match from {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let bytes = octets.iter().chain(text);
+        bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
+    }
+
+    /// Notes an announcement that was heard at `at`, but for which there is no room.
+    pub(super) fn note(&mut self, fingerprint: u64, at: LocalTime) {
+        self.heard.resize(FINGERPRINTS, None);
+        // A copy of the same announcement does not count as a later one.
+        let at = self.find(fingerprint).filter(|before| at.since(*before) <= REMEMBERED).unwrap_or(at);
+        let places = self.heard.get_mut(places(fingerprint)).unwrap_or_default();
+        let is_its = |slot: &Option<(u64, LocalTime)>| slot.is_some_and(|(other, _)| other == fingerprint);
+        let oldest = |slot: &&mut Option<(u64, LocalTime)>| (!is_its(slot), slot.map(|(_, heard_at)| heard_at));
+        if let Some(slot) = places.iter_mut().min_by_key(oldest) {
+            *slot = Some((fingerprint, at));
+        }
+    }
+
+    /// Whether it was heard before, long enough ago for it not to be a copy, and not too long ago.
+    pub(super) fn knows(&self, now: LocalTime, fingerprint: u64) -> bool {
+        self.find(fingerprint).is_some_and(|at| (CONFIRMED_AFTER..=REMEMBERED).contains(&now.since(at)))
+    }
+
+    fn find(&self, fingerprint: u64) -> Option<LocalTime> {
+        let mut heard = self.heard.get(places(fingerprint))?.iter().flatten();
+        heard.find(|(other, _)| *other == fingerprint).map(|(_, at)| *at)
+    }
+}
+
+/// The low bits of FNV-1a depend on those of the text alone.
+const fn places(fingerprint: u64) -> Range<usize> {
+    let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;
+    first..first + PLACES
+}

@@ -1,0 +1,49 @@
+//! Events that wait to be polled.
+
+use std::collections::VecDeque;
+
+/// A queue of at most `CAPACITY` events. A full queue drops its oldest event, so that a caller who
+/// never polls costs no memory, and one who polls late gets what is newest.
+#[derive(Clone, Debug)]
+pub(crate) struct EventQueue<T, const CAPACITY: usize>(VecDeque<T>);
+
+impl<T, const CAPACITY: usize> Default for EventQueue<T, CAPACITY> {
+    fn default() -> Self {
+        const { assert!(CAPACITY > 0, "an event must fit") };
+        Self(VecDeque::new())
+    }
+}
+
+impl<T, const CAPACITY: usize> EventQueue<T, CAPACITY> {
+    /// Adds the newest event.
+    pub(crate) fn push(&mut self, event: T) {
+        if self.0.len() == CAPACITY {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    /// Takes the oldest event.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        self.0.pop_front()
+    }
+
+    /// How many events wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventQueue;
+
+    #[test]
+    fn a_full_queue_drops_its_oldest_event() {
+        let mut queue = EventQueue::<u32, 3>::default();
+        (0..5).for_each(|event| queue.push(event));
+        assert_eq!(queue.len(), 3);
+        assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [2, 3, 4]);
+    }
+}

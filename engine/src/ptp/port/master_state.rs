@@ -1,0 +1,34 @@
+//! What a port remembers as master of the time that it serves.
+
+use crate::clock::PtpMap;
+use crate::ptp::time_properties::TimeProperties;
+
+/// What the port as master remembers.
+#[derive(Default)]
+pub(super) struct MasterState {
+    pub(super) announce_id: u16,
+    pub(super) sync_id: u16,
+    /// The Sync whose Follow_Up waits for its time of sending.
+    pub(super) open_sync: Option<u16>,
+    pub(super) map: PtpMap,
+    pub(super) properties: TimeProperties,
+    /// Whether the map served is the law's own, so that nothing steps when the law takes over
+    /// again.
+    pub(super) continues: bool,
+    /// How often PTP time stepped because we began or ended to serve.
+    pub(super) steps: u32,
+}
+
+impl MasterState {
+    pub(super) fn map(&self) -> &PtpMap {
+        &self.map
+    }
+
+    pub(super) fn properties(&self) -> &TimeProperties {
+        &self.properties
+    }
+
+    pub(super) fn steps(&self) -> u32 {
+        self.steps
+    }
+}

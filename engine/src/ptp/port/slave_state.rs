@@ -1,0 +1,116 @@
+//! What a port remembers as slave of its parent, the master that it follows.
+
+use crate::clock::SlaveClockConfig;
+use crate::ptp::bmca::Candidate;
+use crate::ptp::claims::Claims;
+use crate::ptp::config::PortConfig;
+use crate::ptp::delay_exchange::DelayExchange;
+use crate::ptp::intervals::SyncIntervals;
+use crate::ptp::plausibility::{Fault, Plausibility};
+use crate::ptp::sync_exchange::SyncExchange;
+use crate::ptp::transmit::NO_INTERVAL;
+use crate::ptp::wire::{ClockIdentity, PortIdentity};
+use crate::units::{LocalTime, Nanos};
+
+/// Delay_Req intervals that are believed, 2^n s.
+const DELAY_REQ_INTERVALS: (i8, i8) = (-7, 5);
+
+/// What identifies a master: its port and its grandmaster.
+pub(super) type MasterKey = (PortIdentity, ClockIdentity);
+
+pub(super) fn key(master: &Candidate) -> MasterKey {
+    (master.data.sender, master.data.grandmaster)
+}
+
+/// What the port as slave remembers.
+pub(super) struct SlaveState {
+    pub(super) parent: Option<Candidate>,
+    /// The last parent, also after it was lost.
+    pub(super) last_parent: Option<MasterKey>,
+    /// Whether the parent's time has been heard since it was selected.
+    pub(super) heard: bool,
+    /// When it was selected.
+    pub(super) since: LocalTime,
+    /// When the clock was locked last, to any master.
+    pub(super) locked_at: Option<LocalTime>,
+    pub(super) sync: SyncExchange,
+    pub(super) delay: DelayExchange,
+    pub(super) claims: Claims,
+    /// When the last request left whose answer was used.
+    pub(super) answer_used: Option<LocalTime>,
+    /// Round trip of the exchange that the law is given next.
+    pub(super) longest: Option<Nanos>,
+    /// When its last Sync was received, usable or not.
+    pub(super) sync_heard: Option<LocalTime>,
+    pub(super) plausibility: Plausibility,
+    /// The fault that was told last, while it lasts.
+    pub(super) fault: Option<Fault>,
+    /// Whether Follow_Ups that contradict the twoStepFlag were told of.
+    pub(super) contradiction: bool,
+    pub(super) intervals: SyncIntervals,
+    pub(super) delay_interval: Nanos,
+    pub(super) sync_interval: Nanos,
+    /// The Sync interval as measured, without the one that the messages give.
+    pub(super) claim_interval: Nanos,
+    /// Lower bounds of `sync_interval` and `claim_interval`: their values when the clock was last
+    /// not locked.
+    pub(super) shortest: (Nanos, Nanos),
+    /// Delay_Reqs in a row that the parent did not answer.
+    pub(super) unanswered: u32,
+    /// Delay_Reqs in a row that it answered, but whose time of sending is not known.
+    pub(super) unstamped: u32,
+    /// Whether Delay_Reqs go by multicast because the parent did not answer by unicast.
+    pub(super) fell_back: bool,
+}
+
+impl SlaveState {
+    pub(super) fn new(config: &PortConfig) -> Self {
+        Self {
+            parent: None,
+            last_parent: None,
+            heard: false,
+            since: LocalTime::ZERO,
+            locked_at: None,
+            sync: SyncExchange::default(),
+            delay: DelayExchange::default(),
+            claims: Claims::default(),
+            answer_used: None,
+            longest: None,
+            sync_heard: None,
+            plausibility: Plausibility::default(),
+            fault: None,
+            contradiction: false,
+            intervals: SyncIntervals::default(),
+            delay_interval: Nanos::from_log2_secs(config.log_min_delay_req_interval),
+            sync_interval: SlaveClockConfig::default().sync_interval,
+            claim_interval: SlaveClockConfig::default().sync_interval,
+            shortest: (Nanos::ZERO, Nanos::ZERO),
+            unanswered: 0,
+            unstamped: 0,
+            fell_back: false,
+        }
+    }
+
+    pub(super) fn parent(&self) -> Option<&Candidate> {
+        self.parent.as_ref()
+    }
+
+    /// Forgets the parent, and all that is open with it; returns it.
+    pub(super) fn drop_parent(&mut self) -> Option<Candidate> {
+        self.sync = SyncExchange::default();
+        self.delay.abandon();
+        (self.claims, self.sync_heard) = (Claims::default(), None);
+        self.shortest = (Nanos::ZERO, Nanos::ZERO);
+        (self.plausibility, self.fault) = (Plausibility::default(), None);
+        (self.intervals, self.contradiction) = (SyncIntervals::default(), false);
+        (self.heard, self.fell_back) = (false, false);
+        (self.unanswered, self.unstamped) = (0, 0);
+        self.parent.take()
+    }
+
+    pub(super) fn learn_delay_interval(&mut self, log2: i8) {
+        if log2 != NO_INTERVAL {
+            self.delay_interval = Nanos::from_log2_secs(log2.clamp(DELAY_REQ_INTERVALS.0, DELAY_REQ_INTERVALS.1));
+        }
+    }
+}

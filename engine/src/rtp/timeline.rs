@@ -1,0 +1,119 @@
+//! The timeline of an RTP stream: timestamps of 32 bits, unwrapped to positions of 64 bits.
+//!
+//! Model: while a sender pauses, its timestamps are expected to advance with time. Of the positions
+//! that a timestamp may stand for, the one nearest to the expected position is meant. A packet that
+//! is further away than [`DISCONTINUITY`] is refused, unless the next packet confirms the jump
+//! ([`PendingJump`]): a single wrong timestamp moves nothing.
+//!
+//! A packet of another source (SSRC) belongs to the timeline if its number and timestamp continue
+//! it; otherwise it has to wait until the present source was silent for [`SOURCE_SILENCE`].
+
+use super::sequence::SequenceNumber;
+use super::wire::{RtpHeader, Ssrc};
+use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
+
+/// A timestamp this far from where it is expected belongs to a new timeline, if the next packet
+/// agrees. Judgement: longer than any pause that a host's clock measures wrongly, and a second of
+/// audio is the most that a mistake costs.
+pub const DISCONTINUITY: Nanos = Nanos::from_secs(1);
+/// Another source takes over once the present one was silent for this long. Judgement: twelve of
+/// the longest packets in use (20 ms), and short enough for a standby sender.
+pub const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
+
+/// Where the packets of a stream lie.
+///
+/// ```
+/// use engine::rtp::timeline::RtpTimeline;
+/// use engine::rtp::wire::Ssrc;
+/// use engine::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
+///
+/// let timeline = RtpTimeline::new(Ssrc(1), RtpTimestamp::new(u32::MAX), LocalTime::ZERO);
+/// // 1 ms later, the timestamp has wrapped.
+/// let now = LocalTime::ZERO + Nanos::from_millis(1);
+/// let limit = Frames::new(48_000);
+/// let located = timeline.locate(now, RtpTimestamp::new(47), SampleRate::HZ_48000, limit);
+/// assert_eq!(located, Ok(Frames::new((1 << 32) + 47)));
+/// // A timestamp 10 s ahead is too far away.
+/// let located = timeline.locate(now, RtpTimestamp::new(480_047), SampleRate::HZ_48000, limit);
+/// assert_eq!(located, Err(480_000));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpTimeline {
+    /// The source that sends it.
+    pub ssrc: Ssrc,
+    /// End of its newest packet.
+    pub newest: Frames,
+    /// When it was heard last.
+    pub newest_at: LocalTime,
+}
+
+impl RtpTimeline {
+    /// Begins with a packet of this timestamp, which came at `now`.
+    #[must_use]
+    pub fn new(ssrc: Ssrc, first: RtpTimestamp, now: LocalTime) -> Self {
+        Self { ssrc, newest: Frames::new(i64::from(first.get())), newest_at: now }
+    }
+
+    /// Where a packet that comes at `now` begins, if the sender has gone on in a pause.
+    #[must_use]
+    pub fn expected(&self, now: LocalTime, rate: SampleRate) -> Frames {
+        self.newest + Frames::new(rate.frames_in(now.since(self.newest_at)) as i64)
+    }
+
+    /// The position of a timestamp.
+    ///
+    /// # Errors
+    /// Its distance in frames from where it is expected, if that is more than `limit`.
+    pub fn locate(
+        &self,
+        now: LocalTime,
+        timestamp: RtpTimestamp,
+        rate: SampleRate,
+        limit: Frames,
+    ) -> Result<Frames, i64> {
+        let expected = self.expected(now, rate);
+        let position = timestamp.unwrap_near(expected);
+        let distance = (position - expected).get();
+        if distance.abs() > limit.get() { Err(distance) } else { Ok(position) }
+    }
+
+    /// Whether a packet of `frames` frames is the next one after the packet number `newest`,
+    /// whatever its SSRC.
+    #[must_use]
+    pub fn continues(&self, header: &RtpHeader, newest: SequenceNumber, frames: Frames) -> bool {
+        header.goes_on_from(newest, self.newest, frames)
+    }
+
+    /// Whether the source has been silent for so long that another one may take over.
+    #[must_use]
+    pub fn has_fallen_silent(&self, now: LocalTime) -> bool {
+        now.since(self.newest_at) >= SOURCE_SILENCE
+    }
+}
+
+/// A jump of the timestamps that waits for the next packet to confirm it.
+///
+/// ```
+/// use engine::rtp::timeline::PendingJump;
+/// use engine::{Frames, RtpTimestamp};
+/// let (mut jump, limit) = (PendingJump::default(), Frames::new(48_000));
+/// assert!(!jump.confirm(RtpTimestamp::new(1_000_000), limit), "the first packet");
+/// assert!(!jump.confirm(RtpTimestamp::new(1_000_000), limit), "the other leg's copy of it");
+/// assert!(jump.confirm(RtpTimestamp::new(1_000_048), limit));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PendingJump(Option<RtpTimestamp>);
+
+impl PendingJump {
+    /// Whether a packet that is not where it is expected confirms the jump of the one before it: it
+    /// is no copy of that packet, and at most `limit` away from it. The next packet may confirm
+    /// this one.
+    pub fn confirm(&mut self, timestamp: RtpTimestamp, limit: Frames) -> bool {
+        self.0.replace(timestamp).is_some_and(|before| timestamp.confirms(before, limit))
+    }
+
+    /// Nothing waits any more.
+    pub fn clear(&mut self) {
+        self.0 = None;
+    }
+}
