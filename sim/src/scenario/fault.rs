@@ -20,7 +20,7 @@ pub struct Fault {
     pub for_s: Option<Seconds>,
     /// Time from one beginning to the next, to the end of the run; it happens once if not given.
     pub every_s: Option<Period>,
-    /// What it is.
+    /// What happens.
     pub what: FaultKind,
 }
 
@@ -133,7 +133,7 @@ pub enum FaultKind {
     // Malice.
     /// The grandmaster lies.
     GrandmasterLies(Lies),
-    /// A stranger on the network does this.
+    /// A stranger on the network attacks PTP or the stream.
     Attack(Attack),
 }
 
@@ -258,7 +258,7 @@ impl Malformed {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamps {
-    /// Share of them.
+    /// Share of the Delay_Reqs whose transmit timestamp is missing.
     pub share: Probability,
 }
 
