@@ -2,7 +2,7 @@
 
 use super::value::{
     CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Period, Probability,
-    RtpPayloadType, Seconds, SlewPpm, StepMicros, StepMillis,
+    RtpPayloadType, Seconds, SlewPpm, SmallCount, StepMicros, StepMillis,
 };
 use super::{Attack, Jitter, Lies, RateLimit, Stall};
 use crate::models::{Ramp, Slew, TrueTime};
@@ -110,6 +110,9 @@ pub enum FaultKind {
     // Faults of the catalogue's network, PTP, RTP and devices.
     /// The paths of the media have a narrow link, with a queue that drops what finds it full.
     MediaRateLimit(RateLimit),
+    /// The paths of the media carry every so many-th packet twice, counted from the fault's
+    /// beginning: a switch that mirrors a port, or a loop that spanning tree has not yet cut.
+    MediaDuplicated(EveryNth),
     /// Nobody on the network queries for members of multicast groups any more, and the switches
     /// forget those of which they hear nothing.
     IgmpQuerierMissing,
@@ -210,6 +213,18 @@ impl Fault {
         let length = self.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
         Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 }
     }
+}
+
+/// Packets of which every so many-th is carried twice.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EveryNth {
+    /// From one packet that is carried twice to the next: with 1 all are, with 10 the 10th, the
+    /// 20th and so on.
+    pub every_packets: SmallCount,
+    /// How much later than the packet its copy arrives.
+    #[serde(default)]
+    pub later_ms: Millis,
 }
 
 /// A restart of the grandmaster.

@@ -30,7 +30,8 @@ pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
 pub use fault::{
-    ExtraDelay, Fault, FaultKind, Malformed, MediaLeg, MonotonicClock, Restart, Stamps, Suspend, TalkerRestart,
+    EveryNth, ExtraDelay, Fault, FaultKind, Malformed, MediaLeg, MonotonicClock, Restart, Stamps, Suspend,
+    TalkerRestart,
 };
 pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
 pub use load::{Loaded, Stream};
