@@ -492,6 +492,8 @@ fn an_override_that_is_wrong_is_named() {
     let right = "it must be between -1000 and 1000 ppm";
     assert_eq!(said("host.clock.offset_ppm=5000"), format!("`host.clock.offset_ppm` = 5000 is out of range: {right}"));
     assert_eq!(said("playout.depth_limit_ms=9"), "depth_limit_ms must be at least target_depth_ms, which is 30 ms");
+    let right = "which is a callback and a packet, or depth_limit_ms must be, to which receivers may raise it";
+    assert_eq!(said("playout.target_depth_ms=10"), format!("target_depth_ms must be at least 11.0 ms, {right}"));
     let digits = "9".repeat(50);
     let right = "is out of range: no number here has so many digits";
     assert_eq!(said(&format!("seed={digits}")), format!("{digits} {right}"));

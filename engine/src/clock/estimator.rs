@@ -198,6 +198,7 @@ pub struct Estimator {
     is_crystal: bool,
     wander: WanderMeter,
     told: PhaseWander,
+    most_wander_ns: f64,
 }
 
 impl Estimator {
@@ -221,6 +222,7 @@ impl Estimator {
             is_crystal: false,
             wander: WanderMeter::default(),
             told: PhaseWander::default(),
+            most_wander_ns: 0.0,
         }
     }
 
@@ -270,6 +272,7 @@ impl Estimator {
         let Some(banks) = &mut self.banks else { return };
         let rate_ppb = banks[LEAST].speaker().state()[1];
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
+        self.most_wander_ns = wander.most_ns;
         if wander.differs_from(&self.told) {
             if wander.exceeds(&self.told) {
                 // It was measured while the filters followed the wander.
@@ -285,6 +288,11 @@ impl Estimator {
     #[must_use]
     pub fn wander_ns(&self) -> f64 {
         self.told.rms_ns
+    }
+
+    /// What [`Estimator::wander_ns`] may be at most, by what was measured.
+    pub(super) fn most_wander_ns(&self) -> f64 {
+        self.most_wander_ns
     }
 
     fn is_one_way(&self) -> bool {

@@ -37,10 +37,10 @@ const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
 /// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
 /// A master whose time wanders by more than this (standard deviation) is off by more than the
-/// ceiling for one second in twenty. To lock again, it must wander by no more than this share of
-/// it.
-const LARGEST_WANDER_NS: f64 = CEILING_NS / 2.0;
-const STEADY_SHARE: f64 = 0.5;
+/// ceiling for more than three seconds in a thousand. To lock to it, it must wander by no more than
+/// this share of it; to lock again, it must be sure not to wander by more.
+const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
+const STEADY_SHARE: f64 = 0.75;
 /// Share of the ceiling below which the published uncertainty must be for a lock.
 const CEILING_SHARE: f64 = 0.5;
 /// Syncs and Delay_Resps needed before the first lock.
@@ -216,8 +216,9 @@ pub(super) struct LockInputs {
     pub(super) doubt: Option<LockCause>,
     /// What packets prove the time to be off by, beyond the uncertainty.
     pub(super) displacement_ns: f64,
-    /// How far the master's time wanders: standard deviation.
+    /// How far the master's time wanders: standard deviation, and what that is at most.
     pub(super) wander_ns: f64,
+    pub(super) most_wander_ns: f64,
     pub(super) jitter: Nanos,
     pub(super) sync_interval: Nanos,
     /// Whether Delay_Resps can be expected.
@@ -235,6 +236,8 @@ pub(super) struct LockMachine {
     reverse: u32,
     /// Syncs and Delay_Resps that a lock needs.
     needed: (u32, u32),
+    /// Whether a lock has been lost by anything but silence.
+    was_wrong: bool,
     /// The last transition, until it is told: who does not ask must not stop the machine.
     pending: Option<LockTransition>,
 }
@@ -249,6 +252,7 @@ impl LockMachine {
             forward: 0,
             reverse: 0,
             needed: (MIN_FORWARD, MIN_REVERSE),
+            was_wrong: false,
             pending: None,
         }
     }
@@ -368,7 +372,8 @@ impl LockMachine {
     fn has_converged(&self, inputs: &LockInputs, threshold_ns: f64) -> bool {
         let (forward, reverse) = self.needed;
         let heard = self.forward >= forward && (self.reverse >= reverse || !inputs.two_way);
-        let steady = inputs.wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
+        let wander_ns = if self.was_wrong { inputs.most_wander_ns } else { inputs.wander_ns };
+        let steady = wander_ns < LARGEST_WANDER_NS * STEADY_SHARE;
         heard
             && steady
             && inputs.doubt.is_none()
@@ -386,6 +391,7 @@ impl LockMachine {
             self.forward = 0;
             self.reverse = 0;
         }
+        self.was_wrong |= to == LockState::Unlocked;
         self.state = to;
         self.entered_at = now;
     }

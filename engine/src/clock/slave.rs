@@ -558,6 +558,7 @@ impl ClockLaw for SlaveClock {
             doubt: self.doubt(),
             displacement_ns,
             wander_ns: self.estimator.wander_ns(),
+            most_wander_ns: self.estimator.most_wander_ns(),
             jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
             sync_interval: self.sync_interval,
             two_way,

@@ -51,6 +51,9 @@ const ALLOWED: f64 = 4.0;
 /// much longer than T, the latter is 6, and S is taken to be more than it is.
 const GREATEST: f64 = 1.97;
 const GREATEST_PER_DENSITY: f64 = 2.4;
+/// V is greatest in blocks of this many time constants. Until then it grows at least in proportion
+/// to their length.
+const GREATEST_AT: f64 = 2.4;
 /// V grows by less than this from one length to the next where it is greatest: twice as long, it
 /// would be twice as large long before.
 const GROWTH: f64 = 1.3;
@@ -78,6 +81,9 @@ pub(super) struct PhaseWander {
     pub(super) density: f64,
     /// What the wander makes of the rate over the blocks in which that is most, ns/s.
     pub(super) rate_ppb: f64,
+    /// The largest standard deviation that what was measured allows, ns: the figure may be too small
+    /// by chance, and a wander that grows to the longest blocks so far may go on to grow.
+    pub(super) most_ns: f64,
 }
 
 impl PhaseWander {
@@ -323,6 +329,8 @@ impl WanderMeter {
         let mut noise_share = 1.0;
         // The greatest excess so far, its level's figure, and whether the next one is no greater.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
+        // The greatest that may be, and what becomes of the last level's if it goes on to grow.
+        let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {
                 break;
@@ -336,10 +344,14 @@ impl WanderMeter {
                 (greatest, of_greatest, is_over) = (excess, figure.variance(), false);
             }
             wander.rms_ns = wander.rms_ns.max(libm::sqrt(excess / GREATEST));
+            let most = if excess > 0.0 { (figure.variance() * figure.chance() - allowed).max(0.0) } else { 0.0 };
+            let growth = GREATEST_AT * LONGEST_S / length_s.max(1e-3);
+            most_by_level = (most_by_level.0.max(most), most * growth.max(1.0));
             wander.density = wander.density.max(excess * length_s / GREATEST_PER_DENSITY);
             wander.rate_ppb = wander.rate_ppb.max(libm::sqrt(excess) / length_s.max(1e-3));
             noise_share /= 2.0;
         }
+        wander.most_ns = libm::sqrt(if is_over { most_by_level.0 } else { most_by_level.1 } / GREATEST);
         if !is_over {
             wander.density = wander.density.max(2.0 * wander.rms_ns * wander.rms_ns * LONGEST_S);
         }

@@ -231,6 +231,18 @@ impl File<'_> {
             let message = format!("depth_limit_ms must be at least target_depth_ms, which is {} ms", depth.get());
             return Err(self.error_of("[playout]", "depth_limit_ms", message));
         }
+        // A callback takes all of its frames at once, and the last of them came in a whole packet.
+        let (card, talker) = (chain.card, chain.talker);
+        let milliseconds = |frames: u16, rate_hz: u32| 1e3 * f64::from(frames) / f64::from(rate_hz);
+        let least_ms = milliseconds(card.callback_frames, card.sample_rate_hz.get())
+            + milliseconds(talker.packet_frames, talker.sample_rate_hz.get());
+        if limit.unwrap_or(depth).get() < least_ms {
+            let message = format!(
+                "target_depth_ms must be at least {least_ms:.1} ms, which is a callback and a packet, or \
+                 depth_limit_ms must be, to which receivers may raise it"
+            );
+            return Err(self.error_of("[playout]", "target_depth_ms", message));
+        }
         Ok(())
     }
 

@@ -84,7 +84,9 @@ fn stream(dice: &mut Dice, programme: &Path) -> String {
     let (packet_frames, callback_frames) = (dice.pick(&[48, 48, 192, 240]), dice.pick(&[128, 480, 960]));
     let (media_us, media_mean_us) = (dice.between(50.0, 500.0), dice.between(10.0, 100.0));
     let card_ppm = dice.between(-80.0, 80.0);
-    let depth_ms = dice.pick(&[20, 30, 50]);
+    // What a callback and a packet take, and some room for lateness, must be in it.
+    let least_ms = (callback_frames + packet_frames) / 48 + 5;
+    let depth_ms = dice.pick(&[20, 30, 50]).max(least_ms);
     // A path in quotes of TOML's that take everything as it is.
     let programme = programme.display();
     format!(
