@@ -9,11 +9,12 @@
 //! Shared by the fuzz targets and by `engine/tests/properties.rs`.
 
 use crate::script::Script;
+use engine::audio::{ChannelMap, FusedRateController};
 use engine::clock::{
     ClockLaw, ClockMap, ClockReading, Direction, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, SlaveClock,
     Sources, TimestampPair,
 };
-use engine::receive::{ChannelMap, Datagram, FusedDrift, Ingest, MediaClock, Playout, StreamConfig, stream};
+use engine::receive::{Datagram, Ingest, MediaClock, Playout, StreamConfig, stream};
 use engine::relay::{Relay, RelayConfig};
 use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;
@@ -154,7 +155,7 @@ pub(crate) fn receiver(bytes: &[u8]) {
     }
 }
 
-fn pull(script: &mut Script<'_>, playout: &mut Playout<FusedDrift>, now: LocalTime, channels: usize) {
+fn pull(script: &mut Script<'_>, playout: &mut Playout<FusedRateController>, now: LocalTime, channels: usize) {
     let frames = 1 + (usize::from(script.byte()) * 2).min(LARGEST_CALLBACK - 1);
     let mut out = vec![f32::NAN; frames * channels];
     playout.pull(now, &mut out);
@@ -238,7 +239,7 @@ pub(crate) fn relay(bytes: &[u8]) {
     let offset = u32::from(script.byte());
     let config = RelayConfig {
         input: StreamConfig {
-            channel_map: ChannelMap::straight(input),
+            channel_map: ChannelMap::identity(input),
             media_clock: MediaClock::Ptp { offset },
             ..StreamConfig::new(input, latency, 480)
         },

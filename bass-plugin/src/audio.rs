@@ -10,7 +10,8 @@
 //! As [`Playout::pull`], this allocates nothing, and neither locks nor waits; it always fills what
 //! it is given.
 
-use engine::receive::{DriftInput, DriftLaw, FusedDrift, Playout};
+use engine::audio::{FusedRateController, RateController, RateInput};
+use engine::receive::Playout;
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,14 +37,14 @@ const FILLING: Nanos = Nanos::from_secs(2);
 /// How the ratio comes about.
 pub(crate) enum Law {
     /// From measured rates, for hosts that go by a sound card.
-    Fused(FusedDrift),
+    Fused(FusedRateController),
     /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they
     /// are.
     Paced,
 }
 
-impl DriftLaw for Law {
-    fn ratio(&mut self, input: &DriftInput) -> Ppb {
+impl RateController for Law {
+    fn ratio(&mut self, input: &RateInput) -> Ppb {
         match self {
             Self::Fused(law) => law.ratio(input),
             Self::Paced => Ppb::ZERO,
@@ -207,8 +208,7 @@ fn to_int16(sample: f32) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::receive::{Datagram, Ingest, Leg, StreamConfig, stream_with};
-    use engine::resample::NearUnityResampler;
+    use engine::receive::{Datagram, Ingest, Leg, StreamBuilder, StreamConfig};
     use engine::rtp::format::{Encoding, StreamFormat};
 
     fn audio(samples: Samples, playback: bool) -> Audio {
@@ -219,8 +219,7 @@ mod tests {
     fn stream(samples: Samples, playback: bool) -> (Ingest, Audio) {
         let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
         let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
-        let resampler = Box::new(NearUnityResampler::new(2, 1024).unwrap());
-        let (ingest, playout) = stream_with(config, resampler, Law::Paced).unwrap();
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Law::Paced).build().unwrap();
         (ingest, Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback))
     }
 

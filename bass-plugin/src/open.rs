@@ -13,7 +13,8 @@ use crate::url::{Place, Url};
 use bass_ffi::threads::isolated;
 use engine::Nanos;
 use engine::announce::sdp::{Description, StreamDescription};
-use engine::receive::{DepthFrom, FusedDrift, MediaClock, StreamConfig};
+use engine::audio::FusedRateController;
+use engine::receive::{DepthFrom, MediaClock, StreamConfig};
 use net::interface::Interface;
 use net::stream::{LegConfig, Receiver};
 use std::ffi::CString;
@@ -146,7 +147,7 @@ fn check_latency(url: &Url, description: &StreamDescription) -> Result<(), BassE
 }
 
 fn law(url: &Url) -> Law {
-    if url.options.paced_by_ptp { Law::Paced } else { Law::Fused(FusedDrift::default()) }
+    if url.options.paced_by_ptp { Law::Paced } else { Law::Fused(FusedRateController::default()) }
 }
 
 /// # Errors

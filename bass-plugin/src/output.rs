@@ -18,13 +18,12 @@ use net::ptp::PtpClient;
 use net::sap::SapAnnouncer;
 use net::send::{Outgoing, SenderClock, SenderStatus, StreamSender};
 use net::timeline::Timeline;
+use net::{Urgency, Worker};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often the description is looked at.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Nanos = Nanos::from_millis(100);
 /// Between two announcements.
 const SAP_INTERVAL: Nanos = Nanos::from_secs(30);
 /// Times that a channel is asked again for the rest of a packet.
@@ -79,7 +78,7 @@ pub(crate) struct Output {
 struct Running {
     ptp: Option<Arc<PtpClient>>,
     /// Before the sender: the session is withdrawn while its packets still flow.
-    announcing: Option<Announcing>,
+    announcing: Option<Worker>,
     sender: Arc<StreamSender>,
 }
 
@@ -119,7 +118,7 @@ impl Output {
         self.fed.ended.store(false, Ordering::Relaxed);
         let stream = Outgoing { ttl: config.ttl, ..Outgoing::new(config.sender, source) };
         let sender = Arc::new(StreamSender::start(vec![stream], &config.interfaces, pace)?);
-        let announcing = config.announced.then(|| Announcing::start(config, ptp.clone(), Arc::clone(&sender)));
+        let announcing = config.announced.then(|| announce(config, ptp.clone(), Arc::clone(&sender)));
         *running = Some(Running { ptp, announcing: announcing.transpose()?, sender });
         Ok(())
     }
@@ -221,52 +220,27 @@ fn source(channel: u32, channels: usize, fed: Arc<Fed>) -> impl FnMut(Frames, &m
     }
 }
 
-/// The thread that announces.
-struct Announcing {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Announcing {
-    fn start(config: &OutputConfig, ptp: Option<Arc<PtpClient>>, sender: Arc<StreamSender>) -> Result<Self, BassError> {
-        let interface = config.interfaces[0].clone();
-        let started_s = net::clock::now_with_system().1.as_nanos() / 1_000_000_000;
-        let session =
-            Session::new(&config.sender, interface.address.into(), started_s as u64, &config.name, config.ttl);
-        let mut session = session.map_err(|error| BassError::parameter(error.to_string()))?;
-        let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
-        let stop: Arc<(Mutex<bool>, Condvar)> = Arc::default();
-        let told = Arc::clone(&stop);
-        let announce = move || {
-            while goes_on(&told) {
-                // A description is told once the stream flows: before that its clock is not known.
-                if sender.status().streams[0].packets > 0 {
-                    session.set_clock(&reference_clock(ptp.as_deref(), &interface));
-                    announcer.advance(net::clock::now(), &session.to_sdp());
-                }
+/// Starts the thread that announces; it withdraws the session when it ends.
+fn announce(
+    config: &OutputConfig,
+    ptp: Option<Arc<PtpClient>>,
+    sender: Arc<StreamSender>,
+) -> Result<Worker, BassError> {
+    let interface = config.interfaces[0].clone();
+    let started_s = net::clock::now_with_system().1.as_nanos() / 1_000_000_000;
+    let session = Session::new(&config.sender, interface.address.into(), started_s as u64, &config.name, config.ttl);
+    let mut session = session.map_err(|error| BassError::parameter(error.to_string()))?;
+    let mut announcer = SapAnnouncer::new(&interface, SAP_INTERVAL, config.sender.seed)?;
+    let worker = Worker::spawn("aes67 sap", Urgency::Normal, move |context| {
+        while context.pause(INTERVAL) {
+            // A description is told once the stream flows: before that its clock is not known.
+            if sender.status().streams[0].packets > 0 {
+                session.set_clock(&reference_clock(ptp.as_deref(), &interface));
+                announcer.advance(net::clock::now(), &session.to_sdp());
             }
-        };
-        let thread = std::thread::Builder::new().name("aes67 sap".to_owned()).spawn(announce);
-        let thread = thread.map_err(|error| BassError::new(code::MEM, error.to_string()))?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Announcing {
-    fn drop(&mut self) {
-        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stop.1.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
-    }
-}
-
-/// Waits an interval; false if it is time to end.
-fn goes_on(stop: &(Mutex<bool>, Condvar)) -> bool {
-    let stopping = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = stop.1.wait_timeout_while(stopping, INTERVAL, |stopping| !*stopping);
-    !*waited.unwrap_or_else(PoisonError::into_inner).0
+    });
+    worker.map_err(|error| BassError::new(code::MEM, error.to_string()))
 }
 
 /// What the description says of the timestamps: the grandmaster that they come from, or our own

@@ -9,12 +9,12 @@ use crate::bass;
 use crate::streams::{SILENCE, Stream};
 use bass_ffi::clock_view::ClockView;
 use bass_ffi::threads::{isolated, mark_as_ours, stay_loaded};
+use engine::Nanos;
+use net::{Context, Urgency, Worker};
 use std::ffi::c_void;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-const INTERVAL: Duration = Duration::from_millis(20);
+const INTERVAL: Nanos = Nanos::from_millis(20);
 /// Data of a loss: the stream has stopped.
 const STOPPED: u32 = u32::MAX;
 
@@ -55,9 +55,7 @@ struct Sync {
 #[derive(Default)]
 pub(crate) struct Syncs {
     set: Mutex<Vec<Sync>>,
-    watcher: Mutex<Option<JoinHandle<()>>>,
-    stopping: Mutex<bool>,
-    stop: Condvar,
+    watcher: Mutex<Option<Worker>>,
 }
 
 /// Sets a sync; returns BASS's handle of it, 0 if there is none.
@@ -80,8 +78,8 @@ pub(crate) fn set(
     if watcher.is_none() {
         let watched = Arc::downgrade(stream);
         // A sync that never fires is what remains if there is no thread.
-        let thread = std::thread::Builder::new().name("aes67 syncs".to_owned());
-        *watcher = isolated(move || thread.spawn(move || watch(&watched)).ok());
+        *watcher =
+            isolated(|| Worker::spawn("aes67 syncs", Urgency::Normal, move |context| watch(context, &watched)).ok());
     }
     bass::set_error(0);
     sync
@@ -96,22 +94,10 @@ impl Syncs {
     /// Ends the thread, and waits for it unless this is it: a host may free a stream in a sync.
     /// Nobody waits for the thread then, so that its code must stay.
     pub(crate) fn end(&self) {
-        *lock(&self.stopping) = true;
-        self.stop.notify_all();
         let watcher = lock(&self.watcher).take();
-        let Some(watcher) = watcher else { return };
-        if watcher.thread().id() == std::thread::current().id() {
+        if watcher.is_some_and(|watcher| watcher.is_this_thread()) {
             stay_loaded();
-        } else {
-            let _ = watcher.join();
         }
-    }
-
-    /// Waits an interval; false if it is time to end.
-    fn goes_on(&self) -> bool {
-        let stopping = lock(&self.stopping);
-        let waited = self.stop.wait_timeout_while(stopping, INTERVAL, |stopping| !*stopping);
-        !*waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// All of a kind, or only the fresh ones; they are fresh no more.
@@ -175,15 +161,12 @@ impl Seen {
     }
 }
 
-fn watch(stream: &Weak<Stream>) {
+fn watch(context: &Context, stream: &Weak<Stream>) {
     // A host that frees a stream in a sync does so in this thread.
     mark_as_ours();
     let mut before: Option<Seen> = None;
-    loop {
+    while context.pause(INTERVAL) {
         let Some(stream) = stream.upgrade() else { return };
-        if !stream.syncs.goes_on() {
-            return;
-        }
         let Some(seen) = Seen::of(&stream) else { return };
         // What was lost before there was a sync is past.
         let since = before.replace(seen).unwrap_or(seen);

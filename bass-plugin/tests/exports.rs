@@ -1,9 +1,19 @@
-//! What the libraries export is what their headers declare, and the entry point of BASS.
+//! What the libraries export is what their headers declare, and the entry point of BASS; and all
+//! that programs written for the public headers import is among it.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+
+/// Functions of the public headers of `bass_aes67` and `bass_ptp`, each behind its library's name.
+const PUBLIC: &str = include_str!("public_names.txt");
+
+/// Those of one library.
+fn public(library: &str) -> BTreeSet<String> {
+    let rows = PUBLIC.lines().filter_map(|row| row.split_once(' '));
+    rows.filter(|(of, _)| *of == library).map(|(_, name)| name.to_owned()).collect()
+}
 
 /// Names that a header declares by its macro, such as `BASS_PTPDEF(BASS_PTP_Stop)`.
 fn declared(header: &str, entry: &[&str]) -> BTreeSet<String> {
@@ -27,10 +37,9 @@ fn the_libraries_export_what_their_headers_declare() {
     if let Err(missing) = netns::require("nm") {
         return skips::tell(missing);
     }
-    for (library, header, entry, least) in
-        [("libbass_aes67.so", "bass_aes67.h", &["BASSplugin"][..], 27), ("libbass_ptp.so", "bass_ptp.h", &[], 18)]
-    {
-        let (declared, exported) = (declared(header, entry), exported(library));
+    for (name, entry, least) in [("bass_aes67", &["BASSplugin"][..], 27), ("bass_ptp", &[], 18)] {
+        let (library, header) = (format!("lib{name}.so"), format!("{name}.h"));
+        let (declared, exported) = (declared(&header, entry), exported(&library));
         assert!(declared.len() >= least, "{header} declares {declared:?}");
         let missing: Vec<&String> = declared.difference(&exported).collect();
         let undeclared: Vec<&String> = exported.difference(&declared).collect();
@@ -38,5 +47,9 @@ fn the_libraries_export_what_their_headers_declare() {
             missing.is_empty() && undeclared.is_empty(),
             "{library} lacks {missing:?}, and has besides {undeclared:?}"
         );
+        let public = public(name);
+        assert!(public.len() >= 11, "{public:?}");
+        let lost: Vec<&String> = public.difference(&exported).collect();
+        assert!(lost.is_empty(), "programs that import {lost:?} do not start with {library}");
     }
 }

@@ -3,7 +3,8 @@
 //! can play, packets and all, as found by playing so many.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, WarmStart, stream};
+use engine::audio::FusedRateController;
+use engine::receive::{Ingest, Leg, Playout, StreamConfig, WarmStart, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -21,7 +22,7 @@ const STREAMS: usize = 64;
 /// known to be.
 struct Player {
     ingest: Ingest,
-    playout: Playout<FusedDrift>,
+    playout: Playout<FusedRateController>,
     datagram: Vec<u8>,
     packets: i64,
     callbacks: i64,

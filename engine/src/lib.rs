@@ -8,19 +8,38 @@
 //! offset, rate and uncertainty: a [`clock::ClockMap`]. The rest is arithmetic on those maps.
 //!
 //! The engine never reads a clock, opens a socket or starts a thread: times and datagrams are
-//! arguments, so that the simulator drives exactly the code that ships. Two halves face two
-//! threads:
+//! arguments, so that the simulator drives exactly the code that ships. It has two halves, because
+//! a program has two threads.
 //!
-//! * the control half ([`ptp::Port`], [`livewire_clock::LivewireClock`], [`receive::Ingest`],
-//!   [`send::Sender`]): `handle_datagram`, `handle_timeout`, then drain the polls;
-//! * the audio half ([`receive::Playout`]): `pull` fills the sound card's buffer, always, without
-//!   allocating or waiting.
+//! # The control half
 //!
-//! Floors, each using only those below: `announce capture relay` /
-//! `livewire_clock ptp receive send` / `clock resample rtp` / `text units`.
+//! It belongs to a network thread. After every call that changes its state, poll until `None`.
+//!
+//! | type | takes | is woken by | gives |
+//! |---|---|---|---|
+//! | [`ptp::Port`] | `handle_datagram`, `handle_timeout`, `handle_transmitted` | `poll_timeout` | `poll_transmit`, `poll_event`, `reading` |
+//! | [`livewire_clock::LivewireClock`] | `handle_datagram`, `handle_timeout` | `poll_timeout` | `poll_event`, `reading` |
+//! | [`clock::Reference`] | `advance`, with the readings of its sources | `poll_timeout` | `poll_event`, `reading`, `timeline` |
+//! | [`receive::Ingest`] | `handle` or `handle_datagram`, `set_clock` | nothing: packets carry its time | `stats`, and packets for the audio half |
+//! | [`send::Sender`] | `set_clock`, `handle_timeout` | `poll_timeout` | `poll_transmit`, `stats` |
+//!
+//! Misuse and bad input are errors of the call, or counted, never silent. Elapsed times are never
+//! negative ([`LocalTime::since`]), so a `now` before the last one makes no timer run.
+//!
+//! # The audio half
+//!
+//! [`receive::Playout::pull`] belongs to the sound card's thread. It always fills the output, and
+//! never allocates, locks, logs, waits or calls the system. It shares with [`receive::Ingest`] a
+//! lock-free ring of packets and two wait-free snapshots; [`receive::stream`] makes both.
+//! [`send::CaptureInput::push`] is its counterpart for a sound card that is a source.
+//!
+//! # Floors
+//!
+//! Each uses only those below it: `announce relay` / `livewire_clock ptp receive send` / `audio` /
+//! `clock resample rtp` / `text units`.
 
 pub mod announce;
-pub mod capture;
+pub mod audio;
 pub mod clock;
 pub mod livewire_clock;
 pub mod ptp;

@@ -130,7 +130,7 @@ impl Sub for PtpTime {
 pub struct Nanos(i64);
 
 impl Nanos {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// From nanoseconds.
@@ -161,6 +161,12 @@ impl Nanos {
     #[must_use]
     pub fn from_secs_f64(s: f64) -> Self {
         Self(libm::round(s * NANOS_PER_SECOND as f64) as i64)
+    }
+
+    /// From nanoseconds, without their fraction; NaN counts as 0, infinities saturate.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as a duration does")]
+    pub(crate) const fn from_nanos_f64(ns: f64) -> Self {
+        Self(ns as i64)
     }
 
     /// 2^`log2` seconds, as PTP writes its message intervals. Intervals beyond 2^±30 s are clamped
@@ -199,7 +205,7 @@ impl Nanos {
         Self(self.0.saturating_mul(n))
     }
 
-    /// The size, without the sign.
+    /// The absolute value.
     #[must_use]
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
@@ -238,7 +244,7 @@ impl Neg for Nanos {
 pub struct Ppb(f64);
 
 impl Ppb {
-    /// Exactly nominal.
+    /// Exactly the nominal frequency.
     pub const ZERO: Self = Self(0.0);
 
     /// From parts per billion.
@@ -316,8 +322,8 @@ impl SampleRate {
         Nanos(ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 
-    /// The duration of `frames` frames with fraction, rounded to the nearest ns; for differences,
-    /// not for positions of a long timeline.
+    /// The duration of `frames` frames with a fraction, rounded to the nearest ns. Use it for
+    /// differences, not for positions of a long timeline.
     #[must_use]
     pub fn duration_f64(self, frames: f64) -> Nanos {
         Nanos::from_secs_f64(frames / f64::from(self.0))
@@ -339,7 +345,13 @@ impl SampleRate {
         MediaPosition { frame: ticks.div_euclid(second) as i64, fraction }
     }
 
-    /// How many frames (with fraction) last `duration`.
+    /// The number of whole frames in `duration`, for lengths of buffers; 0 for a negative one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    pub(crate) fn whole_frames_in(self, duration: Nanos) -> usize {
+        self.frames_in(duration) as usize
+    }
+
+    /// The number of frames, with a fraction, in `duration`.
     #[must_use]
     pub fn frames_in(self, duration: Nanos) -> f64 {
         duration.0 as f64 * f64::from(self.0) / NANOS_PER_SECOND as f64
@@ -359,6 +371,12 @@ impl Frames {
     #[must_use]
     pub const fn new(frames: i64) -> Self {
         Self(frames)
+    }
+
+    /// From a length.
+    #[expect(clippy::cast_possible_wrap, reason = "no memory holds 2^63 frames")]
+    pub(crate) const fn of(frames: usize) -> Self {
+        Self(frames as i64)
     }
 
     /// The count.
@@ -403,13 +421,13 @@ impl MediaPosition {
         Self { frame: frame.0, fraction: 0.0 }
     }
 
-    /// The frame that the position lies in.
+    /// The frame that contains the position.
     #[must_use]
     pub const fn frame(self) -> Frames {
         Frames(self.frame)
     }
 
-    /// How far into that frame, in [0, 1).
+    /// The fraction of that frame before the position, in [0, 1).
     #[must_use]
     pub const fn fraction(self) -> f64 {
         self.fraction
@@ -481,8 +499,8 @@ impl RtpTimestamp {
         Frames(reference.0 + self.distance_from(Self::from_frames(reference)).0)
     }
 
-    /// Whether this one and a `suspect` of before, which jumped, belong together: they are at most
-    /// `limit` apart, and the one is no copy of the other.
+    /// Whether this timestamp confirms a jump to `suspect`: they are at most `limit` apart, and not
+    /// equal, because a copy confirms nothing.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};
@@ -497,7 +515,7 @@ impl RtpTimestamp {
         apart != 0 && apart <= limit.0
     }
 
-    /// The shorter way from another one, forth or back.
+    /// The shorter of the two distances from another timestamp, positive or negative.
     const fn distance_from(self, other: Self) -> Frames {
         Frames(self.0.wrapping_sub(other.0) as i32 as i64)
     }

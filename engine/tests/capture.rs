@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use engine::capture::{CaptureConfig, CaptureError, capture};
 use engine::clock::{ClockMap, PtpMap};
 use engine::send::Source;
+use engine::send::{CaptureConfig, CaptureError, capture};
 use engine::{Frames, LocalTime, Nanos, Ppb, PtpTime, SampleRate};
 
 const RATE: SampleRate = SampleRate::HZ_48000;

@@ -7,7 +7,8 @@
 mod rig;
 
 use engine::Nanos;
-use engine::receive::{ChannelMap, Leg, MediaClock, PlayoutStats, StreamConfig, StreamError, stream};
+use engine::audio::ChannelMap;
+use engine::receive::{Leg, MediaClock, PlayoutStats, StreamConfig, StreamError, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use rig::{Arrival, CALLBACK, LEVEL, RATE, Sender, at_ms, config, sine};
 

@@ -7,8 +7,9 @@ mod counting_allocator;
 mod rig;
 
 use counting_allocator::watched;
+use engine::audio::{ChannelMap, FusedRateController};
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
-use engine::receive::{ChannelMap, FusedDrift, MediaClock, Playout, StreamConfig};
+use engine::receive::{MediaClock, Playout, StreamConfig};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::send::{Dither, Sender, SenderConfig};
 use engine::{Frames, LocalTime, Nanos, Ppb, PtpTime, SampleRate};
@@ -22,7 +23,7 @@ const PTP_AT_START_S: u64 = 1_790_000_000;
 /// Calls to the allocator that a stretch of playout made.
 fn calls_in(rig: &mut Rig, ms: Range<i64>, arrivals: &[Arrival]) -> usize {
     let mut calls = 0;
-    rig.run(ms, arrivals, |playout: &mut Playout<FusedDrift>, now: LocalTime, out: &mut [f32]| {
+    rig.run(ms, arrivals, |playout: &mut Playout<FusedRateController>, now: LocalTime, out: &mut [f32]| {
         calls += watched(|| playout.pull(now, out)).1;
     });
     calls

@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use engine::audio::ChannelMap;
 use engine::clock::{ClockMap, ClockReading, LockState, PathDelay, PtpMap, Reference, ReferenceConfig, Sources};
-use engine::receive::{ChannelMap, MediaClock, StreamConfig};
+use engine::receive::{MediaClock, StreamConfig};
 use engine::relay::{Relay, RelayConfig, RelayError};
 use engine::rtp::format::{Encoding, PacketTime, StreamFormat};
 use engine::rtp::leg::Leg;

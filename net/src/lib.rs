@@ -32,7 +32,7 @@
 //! |---|---|---|
 //! | Linux | stamp of the kernel | stamp of the kernel |
 //! | macOS | stamp of the kernel | the middle of the call that sends it |
-//! | Windows | when it was read | the middle of the call that sends it |
+//! | Windows | stamp of the driver (build 20348 on), or when it was read | the middle of the call that sends it |
 //!
 //! macOS is type-checked, and has not been tried on a Mac.
 
@@ -62,4 +62,4 @@ pub mod timer;
 mod worker;
 
 pub use error::{Error, Result};
-pub use worker::{Scheduling, ask_for_real_time};
+pub use worker::{Context, Scheduling, Urgency, Worker, ask_for_real_time};

@@ -31,8 +31,8 @@ impl Drop for Busy {
 }
 
 /// Sets `stop` when Windows wants a console program to end: its console is closed, the user logs
-/// off, or the computer is shut down. The process then has some seconds to end by itself, and is
-/// ended after that. Only the first call counts.
+/// off, the computer is shut down, or another program asks for it (`taskkill`). The process then
+/// has some seconds to end by itself, and is ended after that. Only the first call counts.
 pub fn on_closing(stop: &Arc<AtomicBool>) {
     process::on_closing(stop);
 }

@@ -21,7 +21,7 @@ const PATIENT: i32 = 55;
 
 /// How soon a thread must run when it is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Urgency {
+pub enum Urgency {
     /// Like any other.
     Normal,
     /// Before all that are not real-time: what it hears was stamped, and is not needed yet.
@@ -70,12 +70,15 @@ struct Shared {
 }
 
 /// What a thread's body sees of its worker.
-pub(crate) struct Context {
+#[derive(Debug)]
+pub struct Context {
     shared: Arc<Shared>,
 }
 
 impl Context {
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// Whether the worker was dropped: the body must return then.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
     }
 
@@ -90,18 +93,32 @@ impl Context {
         let timeout = next.map_or(LONGEST_WAIT, |next| (next - now).min(LONGEST_WAIT));
         self.shared.waker.wait(sockets, timeout);
     }
+
+    /// Waits for `interval`; false, and sooner, if the worker is dropped meanwhile.
+    #[must_use]
+    pub fn pause(&self, interval: Nanos) -> bool {
+        let end = clock::now() + interval;
+        while !self.is_stopping() && clock::now() < end {
+            self.wait(&[], [Some(end)]);
+        }
+        !self.is_stopping()
+    }
 }
 
 /// A thread, which ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub struct Worker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts a thread, as a real-time one if that is wanted and allowed.
-    pub(crate) fn spawn(name: &str, urgency: Urgency, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
+    /// Starts a thread, as a real-time one if that is wanted and allowed. It has begun to run when
+    /// this returns, so that a library may be unloaded right after.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system has no thread left, or nothing to wake it by.
+    pub fn spawn(name: &str, urgency: Urgency, body: impl FnOnce(&Context) + Send + 'static) -> Result<Self> {
         let waker = Waker::new().map_err(Error::io("cannot start a thread"))?;
         let shared = Arc::new(Shared { waker, stopping: AtomicBool::new(false), scheduling: OnceLock::new() });
         let context = Context { shared: Arc::clone(&shared) };
@@ -133,7 +150,8 @@ impl Worker {
     }
 
     /// Whether it is the thread that asks.
-    pub(crate) fn is_this_thread(&self) -> bool {
+    #[must_use]
+    pub fn is_this_thread(&self) -> bool {
         let own = std::thread::current().id();
         self.thread.as_ref().is_some_and(|thread| thread.thread().id() == own)
     }
@@ -197,6 +215,22 @@ mod tests {
         let before = clock::now();
         drop(worker);
         assert!(clock::now() - before < Nanos::from_millis(200));
+    }
+
+    #[test]
+    fn a_pause_lasts_unless_the_thread_is_to_end() {
+        let (tell, pauses) = std::sync::mpsc::channel();
+        let worker = Worker::spawn("test", Urgency::Normal, move |context| {
+            let began = clock::now();
+            let goes_on = context.pause(Nanos::from_millis(150));
+            tell.send((goes_on, clock::now() - began)).unwrap();
+            tell.send((context.pause(Nanos::from_secs(3600)), Nanos::ZERO)).unwrap();
+        })
+        .unwrap();
+        let (goes_on, paused) = pauses.recv().unwrap();
+        assert!(goes_on && paused >= Nanos::from_millis(150), "{paused:?}");
+        drop(worker);
+        assert!(!pauses.recv().unwrap().0, "it was told to end");
     }
 
     #[test]

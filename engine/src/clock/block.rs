@@ -1,26 +1,26 @@
-//! Reducing a block of samples to one.
+//! Reduction of a block of samples to one.
 //!
-//! Model: packets are late, never early. Of N packets with exponential jitter J the least late one
-//! errs by J / N, any average by J / sqrt(N); with normal jitter it is the other way round. So
-//! samples are reduced in both ways, and what follows finds out which is steadier.
+//! Model: packets are late, never early. Of N packets with exponential jitter J, the least late one
+//! is late by J / N and the mean errs by J / sqrt(N). With normal jitter the mean is the better
+//! one. So samples are reduced in both ways, and the estimator finds out which one is steadier.
 //!
-//! Either way a block is late by some mean amount, J / N for the least of N. It cancels between the
-//! two directions of travel if their blocks hold the same number of samples, whatever the
-//! distribution, as long as that is the same both ways.
+//! Either way a block is late by some mean amount, J / N for the minimum of N. The mean amounts
+//! cancel between the two directions if their blocks hold the same number of samples and the
+//! distribution is the same both ways, whatever it is.
 
-use super::estimator::{Direction, Sample};
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// How a block becomes one sample.
+/// How a block is reduced to one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reduction {
     /// The least late sample: best for queueing noise.
-    Least,
-    /// The average: best for symmetric noise.
+    Minimum,
+    /// The mean: best for symmetric noise.
     Mean,
 }
 
-/// A block's samples, reduced to one.
+/// A block, reduced to one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reduced {
     pub(super) at: LocalTime,
@@ -29,16 +29,16 @@ pub(super) struct Reduced {
     pub(super) count: u32,
 }
 
-/// A block that is being filled. All its samples travelled the same way.
+/// A block that is being filled, with samples of one direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     reduction: Reduction,
     direction: Direction,
     count: u32,
-    /// Time and offset of the first sample; the others are counted from these.
+    /// Time and offset of the first sample. The sums below are relative to these.
     start: LocalTime,
     base_ns: f64,
-    /// Of the least late sample, or summed over all samples.
+    /// Time and offset of the least late sample, or the sums over all samples.
     time_s: f64,
     offset_ns: f64,
 }
@@ -48,8 +48,8 @@ impl Block {
         Self { reduction, direction, count: 0, start: LocalTime::ZERO, base_ns: 0.0, time_s: 0.0, offset_ns: 0.0 }
     }
 
-    /// Adds a sample and returns how many there are. `rate_ppb` tells how the offset changes, so
-    /// that samples of different times can be compared.
+    /// Adds a sample and returns the number of samples. `rate_ppb` removes the known change of the
+    /// offset, so that samples of different times can be compared.
     pub(super) fn add(&mut self, sample: &Sample, rate_ppb: f64) -> u32 {
         if self.count == 0 {
             (self.start, self.base_ns) = (sample.at, sample.offset_ns);
@@ -68,7 +68,7 @@ impl Block {
                 self.time_s += time_s;
                 self.offset_ns += offset_ns;
             }
-            Reduction::Least => {
+            Reduction::Minimum => {
                 let above = (offset_ns - self.offset_ns) - rate_ppb * (time_s - self.time_s);
                 if self.direction.sign() * above < 0.0 {
                     (self.time_s, self.offset_ns) = (time_s, offset_ns);
@@ -77,21 +77,21 @@ impl Block {
         }
     }
 
-    /// Time from the first sample to `now`; nothing if there is none.
+    /// Time from the first sample to `now`; zero if the block is empty.
     pub(super) fn length(&self, now: LocalTime) -> Nanos {
         if self.count == 0 { Nanos::ZERO } else { now.since(self.start) }
     }
 
-    /// Forgets its samples.
+    /// Discards the samples.
     pub(super) fn clear(&mut self) {
         self.count = 0;
     }
 
-    /// Ends the block.
+    /// Ends the block and returns its reduction.
     pub(super) fn take(&mut self) -> Reduced {
         let n = match self.reduction {
             Reduction::Mean => f64::from(self.count.max(1)),
-            Reduction::Least => 1.0,
+            Reduction::Minimum => 1.0,
         };
         let at = self.start + Nanos::from_secs_f64(self.time_s / n);
         let offset_ns = self.base_ns + self.offset_ns / n;
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn the_least_late_sample_of_a_block_is_found_in_both_directions_despite_drift() {
         for direction in [Direction::Forward, Direction::Reverse] {
-            let reduced = reduce(Reduction::Least, direction, &[50.0, 40.0, 7.0, 90.0]);
+            let reduced = reduce(Reduction::Minimum, direction, &[50.0, 40.0, 7.0, 90.0]);
             assert_eq!(reduced.at, LocalTime::ZERO + Nanos::from_secs(2), "{direction:?}");
             assert!((reduced.offset_ns - (2000.0 + direction.sign() * 7.0)).abs() < 1e-9, "{direction:?}");
             assert_eq!(reduced.count, 4);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_block_begins_anew_after_it_was_taken() {
-        let mut block = Block::new(Reduction::Least, Direction::Forward);
+        let mut block = Block::new(Reduction::Minimum, Direction::Forward);
         let sample = Sample { at: LocalTime::from_nanos(5), offset_ns: 3.0, direction: Direction::Forward };
         block.add(&sample, 0.0);
         block.take();

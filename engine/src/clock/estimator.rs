@@ -1,156 +1,115 @@
 //! The one clock estimator: PTP exchanges, RTP arrivals and sound-card callbacks all go through it.
 //!
-//! Purpose: from noisy pairs (host time, other clock's time) to a [`ClockMap`] whose uncertainty is
-//! true.
+//! Purpose: to make a [`ClockMap`] with a truthful uncertainty from noisy pairs of timestamps (host
+//! time, other clock's time).
 //!
-//! Model: packets are late, never early, but how late is sometimes exponential, sometimes normal,
-//! and changes while we listen; and crystals wander, sometimes a little, sometimes a lot. Nobody
-//! tells which. So samples are gathered in [blocks](super::block), which are reduced to the least
-//! late sample and, apart from that, to the mean; each reduction feeds a [bank](super::bank) of
-//! [Kalman filters](super::kalman) that assume different wander. Within a bank the filter speaks
-//! that predicts best; of the two banks the one with the smaller uncertainty, with hysteresis,
-//! because they are apart by the mean of the jitter.
+//! Model: packets are late, never early, but the distribution of their lateness is unknown and
+//! changes: sometimes it is exponential, sometimes normal. Crystals wander by unknown and changing
+//! amounts, too. So samples are gathered in [blocks](super::block). Each block is reduced in two
+//! ways, to its least late sample and to its mean. Each reduction feeds a [model
+//! set](super::model_set) of [Kalman filters](super::kalman) that assume different process noise.
+//! Within a set, the filter that predicts best is active. Of the two sets, the one with the smaller
+//! uncertainty is active, with hysteresis, because their offsets differ by the mean of the jitter.
 //!
-//! A filter takes its own large error for noise, and then corrects it slowly. So where there is one
-//! way only, [proof](super::early) that the envelope is late begins the estimate anew, from the
-//! rate as it was last well known.
+//! A filter takes its own large error for noise and then corrects it slowly. So where packets
+//! travel in one direction only, the estimator reacquires the offset as soon as the
+//! [envelope](super::envelope) is proven to be late. It then starts from the best rate that it has
+//! known.
 //!
-//! The uncertainty is that of the filter that speaks, plus its distance from an agile one, plus, of
-//! an average, what it is wrong by where [packets are later](super::excess) in one direction. The
-//! last is published only: it is constant, and neither the filters nor what judges packets may take
-//! it for noise.
+//! The published uncertainty combines the covariance of the active filter, its distance from an
+//! agile filter and, where the mean is active, the error that [unequal lateness](super::excess) of
+//! the two directions makes. The last part is constant, so it is only published: neither the
+//! filters nor the detectors may take it for noise.
 //!
-//! Assumptions: timestamps within one estimator come in order of host time, or nearly so (a sample
-//! from the past is used as if from now). Delays that differ between the two directions cannot be
-//! told from an offset by anybody; half their difference is not in the uncertainty.
+//! Assumptions: the timestamps that one estimator takes are ordered by host time, or nearly so (a
+//! sample from the past is used as if it were new). A delay that differs between the two directions
+//! cannot be distinguished from an offset; half the difference is not in the uncertainty.
 
-use super::bank::Bank;
 use super::block::Reduction;
-use super::early::EarlyDetector;
+use super::envelope::LateEnvelopeDetector;
 use super::excess::Excess;
 use super::kalman::{Kalman, Prior};
 use super::map::ClockMap;
+use super::model_set::ModelSet;
+use super::rate_prior::{RatePrior, SteadyRate};
+use super::sample::{Direction, Sample};
 use super::unsteady::{GATHERED, GATHERED_KEPT, RateChange, UnsteadyDetector};
 use super::wander::{PhaseWander, WanderMeter};
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// A challenger's variance must be smaller by this factor to take over.
+/// The other model set becomes active when its variance is smaller by this factor. Judgement:
+/// hysteresis of 1.4 in standard deviation, so that two equal sets do not alternate.
 const SWITCH_FACTOR: f64 = 2.0;
-/// Age before the banks' variances are compared at all: earlier they hold the error of the starting
-/// point, most of which is the delay.
-const ELECT_FROM: Nanos = Nanos::from_secs(30);
-const ELECT_FROM_ONE_WAY: Nanos = Nanos::from_secs(1);
-/// What is carried from one bank to the other is at most this many jitters, or becomes that in this
-/// time, s; the sooner, the more times the second figure it is too much, ns.
-const CARRIED_JITTERS: f64 = 1.5;
-const PUT_DOWN_S: f64 = 30.0;
-const PUT_DOWN_SOON_NS: f64 = 1e6;
-/// Samples over which the jitter forgets.
+/// Age of the estimate from which on the variances of the model sets are compared. Earlier they
+/// hold the error of the initial offset, most of which is the delay. Judgement: some ten
+/// Delay_Reqs.
+const SELECT_AFTER: Nanos = Nanos::from_secs(30);
+/// The same where there is no delay to be estimated. Judgement: hundreds of packets, or some fifty
+/// callbacks.
+const SELECT_AFTER_ONE_WAY: Nanos = Nanos::from_secs(1);
+/// When selection moves from one model set to the other, the difference of their offsets is kept as
+/// a bias so that the output does not step (bumpless transfer). This is the largest bias that is
+/// kept, in jitters. Judgement: the mean of exponential jitter is 1 jitter behind its envelope.
+const BIAS_JITTERS: f64 = 1.5;
+/// Time constant with which the bias beyond [`BIAS_JITTERS`] decays, s. Judgement: the decay of 1
+/// ms is heard as 33 ppm at most.
+const BIAS_DECAY_S: f64 = 30.0;
+/// The excess decays faster in proportion to its ratio to this, ns. Judgement: an excess of
+/// milliseconds is an error that costs latency, not jitter.
+const BIAS_FAST_NS: f64 = 1e6;
+/// Memory of the jitter, in samples. Judgement: 50 s of Syncs at the interval of AES67's media
+/// profile.
 const JITTER_SAMPLES: f64 = 400.0;
-/// Lateness of a master's messages, which anybody can send, that is this many times the jitter is
-/// learnt from as if it were no more: of exponential jitter one sample in ten million is later. So
-/// no single one makes the jitter larger by more than 4 %, whatever it is late by, and a network
-/// that has become worse is known after some hundred.
+/// Lateness beyond this many jitters counts as this many when jitter is learnt from PTP messages,
+/// which anybody can forge. With exponential jitter, one sample in ten million is later. Derived:
+/// with [`JITTER_SAMPLES`], one message raises the jitter by at most 4 %, and a network that became
+/// worse is known after some hundred messages.
 const LARGEST_LATENESS: f64 = 16.0;
-/// What a rate may have moved by since it was measured, ppb per second: a crystal that warms up.
-/// And what it errs by at least, when it is needed again.
-const AGEING_PPB_PER_S: f64 = 20.0;
-const DISTURBED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// A rate is well known that is this much more exact than what was known before the first sample.
-const KNOWN_SHARE: f64 = 0.2;
-/// What a proven change of rate is uncertain by, as a share of it, beside its standard error: the
-/// line that proves it may begin before the change.
+/// Standard deviation of a proven change of rate as a share of the change, in addition to its
+/// standard error. Judgement: the line that proves the change may begin before the change.
 const RATE_CHANGE_SHARE: f64 = 0.5;
-/// How many times its standard deviation a wander counts beside the noise of packets.
+/// Weight of the wander's standard deviation beside the noise of packets. Judgement: consecutive
+/// packets share the wander, and its size is known to about a half.
 const WANDER_NOISE: f64 = 2.0;
-/// Standard deviations of a packet, or of the estimate, that are noise.
+/// Limit of noise in standard deviations of a packet or of the estimate. Judgement: exceeded by
+/// chance once in 370 (normal distribution).
 const NOISES: f64 = 3.0;
-/// Index of the bank that follows the least late samples. The first to speak: queueing noise is the
-/// rule.
-const LEAST: usize = 0;
-/// Index of the bank that follows the average.
+/// Index of the model set that is fed by the least late samples. Judgement: it is active first,
+/// because queueing noise is the rule.
+const MINIMUM: usize = 0;
+/// Index of the model set that is fed by the means. Definition: the other index.
 const MEAN: usize = 1;
 
-/// Which way a timestamped packet travelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the other clock to the host: PTP Sync, RTP arrival, sound-card callback.
-    Forward,
-    /// From the host to the other clock: PTP Delay_Req.
-    Reverse,
-}
-
-impl Direction {
-    /// Sign of the path delay, and of lateness, in the offset that a packet of this direction
-    /// measures.
-    pub(super) fn sign(self) -> f64 {
-        match self {
-            Self::Forward => -1.0,
-            Self::Reverse => 1.0,
-        }
-    }
-
-    /// Place in a table of both directions.
-    pub(super) fn index(self) -> usize {
-        match self {
-            Self::Forward => 0,
-            Self::Reverse => 1,
-        }
-    }
-}
-
-/// What is known of the path delay.
+/// What is known of the path delay before the first sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DelayModel {
-    /// There is none, or it cannot be told from the offset and belongs to it (RTP arrivals,
-    /// callbacks).
+    /// There is no delay, or it cannot be distinguished from the offset and is part of it (RTP
+    /// arrivals, callbacks).
     Absorbed,
-    /// Estimated from both directions; the standard deviation of what is known before the first
-    /// sample.
+    /// The delay is estimated from both directions.
     Estimated {
         /// Standard deviation of the delay around 0 before the first sample.
         sigma: Nanos,
     },
 }
 
-/// What an estimator assumes before it has seen a sample. All are starting points that the samples
-/// correct.
+/// What an estimator assumes before its first sample. The samples correct all of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorConfig {
-    /// Rate of the other clock against the host's, as far as it is known.
+    /// Rate of the other clock against the host's clock, as far as it is known.
     pub rate: Ppb,
-    /// Its standard deviation: crystals of which nothing is known are within +-100 ppm of each
-    /// other.
+    /// Standard deviation of the rate. Crystals of which nothing is known differ by up to 100 ppm.
     pub rate_sigma: Ppb,
-    /// First guess of the timestamps' jitter.
+    /// Initial jitter of the timestamps.
     pub jitter: Nanos,
-    /// The path delay.
+    /// Model of the path delay.
     pub delay: DelayModel,
 }
 
-/// One timestamp pair.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// The host's timestamp.
-    pub at: LocalTime,
-    /// The other clock's timestamp minus the host's, both counted from the caller's origins, ns.
-    pub offset_ns: f64,
-    /// Which way the packet travelled.
-    pub direction: Direction,
-}
-
-/// A rate that was well known.
-#[derive(Clone, Copy, Debug)]
-struct SteadyRate {
-    at: LocalTime,
-    rate_ppb: f64,
-    sigma_ppb: f64,
-}
-
-impl SteadyRate {
-    /// What it errs by at `now`.
-    fn sigma_ppb(&self, now: LocalTime) -> f64 {
-        self.sigma_ppb + AGEING_PPB_PER_S * now.since(self.at).as_secs_f64()
+impl EstimatorConfig {
+    /// Starting point for one-way timestamps of about this jitter from a clock of this rate.
+    pub(crate) fn of_one_way(prior: RatePrior, jitter: Nanos) -> Self {
+        Self { rate: prior.rate, rate_sigma: prior.sigma, jitter, delay: DelayModel::Absorbed }
     }
 }
 
@@ -173,124 +132,127 @@ impl SteadyRate {
 #[derive(Clone, Debug)]
 pub struct Estimator {
     config: EstimatorConfig,
-    /// [`LEAST`] and [`MEAN`].
-    banks: Option<[Bank; 2]>,
-    /// Index of the bank that speaks.
-    speaker: usize,
+    /// The sets at [`MINIMUM`] and [`MEAN`]; `None` before the first sample.
+    model_sets: Option<[ModelSet; 2]>,
+    /// Index of the active set.
+    active: usize,
     started_at: LocalTime,
     updated_at: LocalTime,
     samples: u64,
     jitter_ns: f64,
-    early: EarlyDetector,
-    /// Where there are two: how late packets are on average.
+    late_envelope: LateEnvelopeDetector,
+    /// Mean lateness of packets, where both directions are measured.
     excess: Excess,
-    /// Where there is one way only: the least late packets, and the one of those that are still
-    /// coming.
+    /// Detector of rate changes, where packets travel in one direction only. It takes the least
+    /// late packet of each interval of [`GATHERED`].
     unsteady: UnsteadyDetector<GATHERED_KEPT>,
+    /// The interval that is being filled: its begin, its least late sample, and the lateness of
+    /// that sample, ns.
     gathered: Option<(LocalTime, Sample, f64)>,
-    /// The best that was known of the rate, as seen from now.
+    /// The most exact rate so far, allowing for its age.
     steady: Option<SteadyRate>,
-    /// What is added to the offsets of the bank that speaks, so that they go on where another one's
-    /// ended.
-    carried_ns: f64,
-    /// Whether the other clock is a crystal that nobody steers; else how far it wanders, and what
-    /// of that the banks were told.
+    /// Added to the offset of the active set, so that the output did not step when selection
+    /// changed.
+    bias_ns: f64,
+    /// Whether the other clock is a free-running crystal, so that its wander is not measured.
     is_crystal: bool,
     wander: WanderMeter,
-    told: PhaseWander,
+    /// The wander that the filters were last configured with.
+    known_wander: PhaseWander,
+    /// Upper limit of the wander, ns.
     most_wander_ns: f64,
 }
 
 impl Estimator {
-    /// An estimator that knows nothing but its configuration.
+    /// An estimator without samples.
     #[must_use]
     pub fn new(config: EstimatorConfig) -> Self {
         Self {
             config,
-            banks: None,
-            speaker: LEAST,
+            model_sets: None,
+            active: MINIMUM,
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
             samples: 0,
             jitter_ns: config.jitter.as_nanos().max(1) as f64,
-            early: EarlyDetector::default(),
+            late_envelope: LateEnvelopeDetector::default(),
             excess: Excess::default(),
             unsteady: UnsteadyDetector::default(),
             gathered: None,
             steady: None,
-            carried_ns: 0.0,
+            bias_ns: 0.0,
             is_crystal: false,
             wander: WanderMeter::default(),
-            told: PhaseWander::default(),
+            known_wander: PhaseWander::default(),
             most_wander_ns: 0.0,
         }
     }
 
-    /// An estimator of a crystal that nobody steers: what seems to wander is lateness.
+    /// An estimator of a free-running crystal: what looks like wander is the lateness of
+    /// timestamps.
     pub(crate) fn of_crystal(config: EstimatorConfig) -> Self {
         Self { is_crystal: true, ..Self::new(config) }
     }
 
-    /// Takes one timestamp pair.
+    /// Takes a timestamp pair.
     pub fn update(&mut self, sample: Sample) {
         self.samples += 1;
-        let Some(banks) = &mut self.banks else {
-            self.banks = Some(self.begin(&sample));
+        let Some(model_sets) = &mut self.model_sets else {
+            self.model_sets = Some(self.begin(&sample));
             self.started_at = sample.at;
             self.updated_at = sample.at;
             return;
         };
         let elapsed_s = sample.at.since(self.updated_at).as_secs_f64().max(0.0);
         self.updated_at = self.updated_at.max(sample.at);
-        for bank in banks {
-            bank.take(&sample, self.updated_at);
+        for set in model_sets {
+            set.take(&sample, self.updated_at);
         }
         self.measure_wander(&sample);
         let lateness_ns = self.lateness(&sample);
         self.learn_jitter(lateness_ns);
-        // Of a path whose delay is measured, an early packet may tell of a shorter route; and
-        // nothing is carried.
+        // Where the delay is measured, an early packet may have taken a shorter route, and no bias
+        // is kept.
         if self.is_one_way() {
-            self.catch_up(&sample, lateness_ns);
+            self.correct_envelope(&sample, lateness_ns);
             self.watch(&sample);
         } else {
             let late_ns = self.lateness_beyond_average(&sample);
             self.excess.take(sample.direction, late_ns, self.packet_noise_ns());
         }
-        self.elect();
+        self.select();
         if self.is_one_way() {
-            self.put_down(elapsed_s);
+            self.bleed_off(elapsed_s);
         }
         self.remember_rate();
     }
 
-    /// Looks how far the other clock wanders, and lets the filters know of it.
+    /// Measures the wander of the other clock and configures the filters with it.
     fn measure_wander(&mut self, sample: &Sample) {
         if self.is_crystal || sample.direction == Direction::Reverse {
             return;
         }
-        let Some(banks) = &mut self.banks else { return };
-        let rate_ppb = banks[LEAST].speaker().state()[1];
+        let Some(model_sets) = &mut self.model_sets else { return };
+        let rate_ppb = model_sets[MINIMUM].active().state()[1];
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
         self.most_wander_ns = wander.most_ns;
-        if wander.differs_from(&self.told) {
-            if wander.exceeds(&self.told) {
-                // It was measured while the filters followed the wander.
+        if wander.differs_from(&self.known_wander) {
+            if wander.exceeds(&self.known_wander) {
+                // The rate was measured while the filters followed the wander.
                 self.steady = None;
             }
-            self.told = wander;
-            banks.iter_mut().for_each(|bank| bank.set_phase_wander(wander));
+            self.known_wander = wander;
+            model_sets.iter_mut().for_each(|set| set.set_phase_wander(wander));
         }
     }
 
-    /// How far the other clock wanders around what the estimate takes it to do: standard deviation,
-    /// ns.
+    /// Standard deviation of the other clock's wander around the estimate, ns.
     #[must_use]
-    pub fn wander_ns(&self) -> f64 {
-        self.told.rms_ns
+    pub(crate) fn wander_ns(&self) -> f64 {
+        self.known_wander.rms_ns
     }
 
-    /// What [`Estimator::wander_ns`] may be at most, by what was measured.
+    /// Upper limit of [`Estimator::wander_ns`], ns.
     pub(super) fn most_wander_ns(&self) -> f64 {
         self.most_wander_ns
     }
@@ -300,17 +262,15 @@ impl Estimator {
     }
 
     fn remember_rate(&mut self) {
-        let Some(banks) = &self.banks else { return };
-        let filter = banks[self.speaker].speaker();
+        let Some(model_sets) = &self.model_sets else { return };
+        let filter = model_sets[self.active].active();
         let (at, rate_ppb, sigma_ppb) = (filter.at(), filter.state()[1], libm::sqrt(filter.covariance()[1][1]));
-        let known = sigma_ppb < KNOWN_SHARE * self.config.rate_sigma.as_ppb();
-        if known && self.steady.is_none_or(|steady| sigma_ppb <= steady.sigma_ppb(at)) {
-            self.steady = Some(SteadyRate { at, rate_ppb, sigma_ppb });
-        }
+        self.steady = SteadyRate::better(self.steady, at, rate_ppb, sigma_ppb, self.config.rate_sigma);
     }
 
-    /// Looks whether the rate has changed at once: of a clock that is seen one way only,
-    /// [`Estimator::update`] does. For those samples that are kept from it.
+    /// Takes a sample that only the detector of rate changes may see. [`Estimator::update`] calls
+    /// this itself where packets travel in one direction only; call it for samples that are
+    /// withheld from `update`.
     pub(crate) fn watch(&mut self, sample: &Sample) {
         let late_ns = self.lateness(sample);
         let (since, least, least_ns) = *self.gathered.get_or_insert((sample.at, *sample, late_ns));
@@ -330,41 +290,40 @@ impl Estimator {
         }
     }
 
-    /// Moves an envelope that is proven to be late.
-    fn catch_up(&mut self, sample: &Sample, lateness_ns: f64) {
-        let wander_ns = NOISES * self.told.rms_ns;
-        if let Some(earliest) = self.early.judge(sample, lateness_ns + wander_ns) {
-            self.begin_anew();
+    /// Reacquires the offset if the envelope is proven to be late.
+    fn correct_envelope(&mut self, sample: &Sample, lateness_ns: f64) {
+        let wander_ns = NOISES * self.known_wander.rms_ns;
+        if let Some(earliest) = self.late_envelope.judge(sample, lateness_ns + wander_ns) {
+            self.reacquire();
             self.update(earliest);
         }
     }
 
-    /// Forgets all but the rate, and that it forgets to what it was before the troubles: their
-    /// noise is the error of the envelope, and so is what they made of the rate. The next sample is
-    /// where the offset begins.
-    pub fn begin_anew(&mut self) {
+    /// Discards everything but the best known rate and the measured wander. The next sample is the
+    /// new offset. The rate is the one from before the trouble, because the noise of the trouble is
+    /// in the present one.
+    pub(crate) fn reacquire(&mut self) {
         let wander = std::mem::take(&mut self.wander);
         *self = Self { steady: self.steady, is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
-    /// Forgets all but how far the other clock wanders, which is so whatever its time is taken to
-    /// be. What made it forget, at `now`, may have been a step.
+    /// Discards everything, including the rate, but not the measured wander, which does not depend
+    /// on the time that the clock was believed to have. `now` is when the clock may have stepped.
     pub(super) fn forget(&mut self, now: LocalTime) {
         let mut wander = std::mem::take(&mut self.wander);
         wander.interrupt(now);
         *self = Self { is_crystal: self.is_crystal, wander, ..Self::new(self.config) };
     }
 
-    /// Offsets are counted from another origin from now on, or are another clock's, and less by so
-    /// much: that is no wander.
+    /// Tells the wander meter that offsets are smaller by `less_ns` from now on, because they have
+    /// another origin or belong to another clock. The difference is no wander.
     pub(super) fn rebase_wander(&mut self, less_ns: f64) {
         self.wander.rebase(less_ns);
     }
 
-    fn begin(&self, sample: &Sample) -> [Bank; 2] {
+    fn begin(&self, sample: &Sample) -> [ModelSet; 2] {
         let told = (self.config.rate.as_ppb(), self.config.rate_sigma.as_ppb());
-        let measured = |steady: SteadyRate| (steady.rate_ppb, steady.sigma_ppb(sample.at).max(DISTURBED_RATE.as_ppb()));
-        let (rate_ppb, rate_sigma_ppb) = self.steady.map_or(told, measured);
+        let (rate_ppb, rate_sigma_ppb) = self.steady.map_or(told, |steady| steady.as_prior(sample.at));
         let prior = Prior {
             rate_ppb,
             rate_sigma_ppb,
@@ -374,29 +333,29 @@ impl Estimator {
             },
             jitter_ns: self.jitter_ns,
         };
-        [Reduction::Least, Reduction::Mean].map(|reduction| Bank::new(reduction, prior, sample))
+        [Reduction::Minimum, Reduction::Mean].map(|reduction| ModelSet::new(reduction, prior, sample))
     }
 
-    /// When the newest sample was taken.
+    /// Host time of the newest sample.
     pub(super) fn updated_at(&self) -> Option<LocalTime> {
-        self.banks.is_some().then_some(self.updated_at)
+        self.model_sets.is_some().then_some(self.updated_at)
     }
 
-    /// Lateness of a sample against the envelope of the samples so far: positive is late. Zero
+    /// Lateness of a sample against the envelope of the samples so far, ns; positive is late. Zero
     /// before the first sample.
     #[must_use]
-    pub fn lateness(&self, sample: &Sample) -> f64 {
-        self.lateness_by(LEAST, sample)
+    pub(crate) fn lateness(&self, sample: &Sample) -> f64 {
+        self.lateness_by(MINIMUM, sample)
     }
 
-    /// Lateness of a sample against the average of the samples so far. Zero before the first
+    /// Lateness of a sample against the mean of the samples so far, ns. Zero before the first
     /// sample.
     pub(super) fn lateness_beyond_average(&self, sample: &Sample) -> f64 {
         self.lateness_by(MEAN, sample)
     }
 
-    fn lateness_by(&self, bank: usize, sample: &Sample) -> f64 {
-        let filter = self.banks.as_ref().map(|banks| banks[bank].speaker());
+    fn lateness_by(&self, set: usize, sample: &Sample) -> f64 {
+        let filter = self.model_sets.as_ref().map(|model_sets| model_sets[set].active());
         filter.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
@@ -410,171 +369,169 @@ impl Estimator {
         self.jitter_ns += gain * (late_ns - self.jitter_ns);
     }
 
-    fn elect(&mut self) {
-        let Some(banks) = &self.banks else { return };
-        let from = if self.is_one_way() { ELECT_FROM_ONE_WAY } else { ELECT_FROM };
-        let (speaker, challenger) = (self.speaker, LEAST + MEAN - self.speaker);
+    fn select(&mut self) {
+        let Some(model_sets) = &self.model_sets else { return };
+        let from = if self.is_one_way() { SELECT_AFTER_ONE_WAY } else { SELECT_AFTER };
+        let (active, candidate) = (self.active, MINIMUM + MEAN - self.active);
         let grown_up = self.updated_at.since(self.started_at) >= from;
-        if !grown_up || banks[challenger].variance() * SWITCH_FACTOR >= banks[speaker].variance() {
+        if !grown_up || model_sets[candidate].variance() * SWITCH_FACTOR >= model_sets[active].variance() {
             return;
         }
-        // Of a delay that belongs to the offset, nobody can say whether its least or its mean is
-        // meant; but it must not jump.
+        // If the delay is part of the offset, nothing says whether its minimum or its mean is
+        // meant, but the offset must not step.
         if self.is_one_way() {
-            let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
-            self.carried_ns += offset_ns(speaker) - offset_ns(challenger);
+            let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
+            self.bias_ns += offset_ns(active) - offset_ns(candidate);
         }
-        self.speaker = challenger;
+        self.active = candidate;
     }
 
-    /// Gives up, slowly, what was carried over from a bank that was lost at that time: no average
-    /// is late by much more than a jitter.
-    fn put_down(&mut self, elapsed_s: f64) {
-        let Some(banks) = &self.banks else { return };
-        let offset_ns = |bank: usize| banks[bank].speaker().offset_ns(self.updated_at);
-        let away_ns = offset_ns(self.speaker) + self.carried_ns - offset_ns(LEAST);
-        let limit_ns = CARRIED_JITTERS * self.jitter_ns;
+    /// Reduces the bias slowly to [`BIAS_JITTERS`]: a mean is late by little more than one jitter.
+    fn bleed_off(&mut self, elapsed_s: f64) {
+        let Some(model_sets) = &self.model_sets else { return };
+        let offset_ns = |set: usize| model_sets[set].active().offset_ns(self.updated_at);
+        let away_ns = offset_ns(self.active) + self.bias_ns - offset_ns(MINIMUM);
+        let limit_ns = BIAS_JITTERS * self.jitter_ns;
         let excess_ns = away_ns - away_ns.clamp(-limit_ns, limit_ns);
-        let urgency = 1.0 + excess_ns.abs() / PUT_DOWN_SOON_NS;
-        self.carried_ns -= excess_ns * (urgency * elapsed_s / PUT_DOWN_S).min(1.0);
+        let urgency = 1.0 + excess_ns.abs() / BIAS_FAST_NS;
+        self.bias_ns -= excess_ns * (urgency * elapsed_s / BIAS_DECAY_S).min(1.0);
     }
 
-    /// The bank that speaks, and what its filter says as of the newest sample.
-    fn spoken(&self) -> Option<(&Bank, Kalman)> {
-        let bank = &self.banks.as_ref()?[self.speaker];
-        let mut filter = bank.speaker().clone();
+    /// The active model set, and its active filter predicted to the newest sample.
+    fn active_estimate(&self) -> Option<(&ModelSet, Kalman)> {
+        let set = &self.model_sets.as_ref()?[self.active];
+        let mut filter = set.active().clone();
         filter.predict(self.updated_at);
-        Some((bank, filter))
+        Some((set, filter))
     }
 
     /// The estimate; `None` before the first sample.
     #[must_use]
     pub fn map(&self) -> Option<ClockMap> {
-        let (bank, filter) = self.spoken()?;
+        let (set, filter) = self.active_estimate()?;
         let (x, p) = (filter.state(), filter.covariance());
-        // Least values are late by little, in either direction.
-        let asymmetry_ns = if self.speaker == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
+        // The minimum of a block is late by little, in either direction.
+        let asymmetry_ns = if self.active == MEAN { self.excess.asymmetry_ns() } else { 0.0 };
         Some(ClockMap {
             at: filter.at(),
-            offset_ns: x[0] + self.carried_ns,
+            offset_ns: x[0] + self.bias_ns,
             rate_ppb: x[1],
-            variance_offset: p[0][0] + bank.hidden_variance(self.updated_at) + asymmetry_ns * asymmetry_ns,
+            variance_offset: p[0][0] + set.unmodelled_variance(self.updated_at) + asymmetry_ns * asymmetry_ns,
             covariance: p[0][1],
             variance_rate: p[1][1],
             rate_wander: filter.rate_wander(),
-            phase_wander_ns: self.told.rms_ns,
+            phase_wander_ns: self.known_wander.rms_ns,
         })
     }
 
-    /// Standard deviation at `now` of that part of the error that changes, ns: without what a
-    /// constant difference between the two directions may hide and, if the delay is not measured,
-    /// without the delay's. Infinite before the first sample.
+    /// Standard deviation at `now` of the part of the error that changes, ns; infinite before the
+    /// first sample. It excludes the constant error that unequal lateness of the two directions
+    /// makes and, unless the delay is measured (`two_way`), the uncertainty of the delay.
     #[must_use]
-    pub fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
-        let Some((bank, filter)) = self.spoken() else { return f64::INFINITY };
+    pub(crate) fn precision_ns(&self, now: LocalTime, two_way: bool) -> f64 {
+        let Some((set, filter)) = self.active_estimate() else { return f64::INFINITY };
         let variance = if two_way { filter.offset_variance(now) } else { filter.variance(now, Direction::Forward) };
-        let variance = variance + bank.lag_variance(now);
+        let variance = variance + set.lag_variance(now);
         if variance.is_nan() { f64::INFINITY } else { libm::sqrt(variance.max(0.0)) }
     }
 
-    /// Estimated one-way path delay; meaningful with [`DelayModel::Estimated`] only.
+    /// Estimated one-way path delay. It is meaningful with [`DelayModel::Estimated`] only.
     #[must_use]
     pub fn mean_path_delay(&self) -> Nanos {
-        let delay_ns = self.banks.as_ref().map_or(0.0, |banks| banks[self.speaker].speaker().state()[2]);
-        Nanos::new(libm::round(delay_ns) as i64)
+        let delay_ns = self.model_sets.as_ref().map_or(0.0, |model_sets| model_sets[self.active].active().state()[2]);
+        Nanos::from_nanos_f64(libm::round(delay_ns))
     }
 
     /// Standard deviation of [`Estimator::mean_path_delay`].
     #[must_use]
-    pub fn path_delay_sigma(&self) -> Nanos {
-        let variance = self.spoken().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
-        Nanos::new(libm::sqrt(variance.max(0.0)) as i64)
+    pub(crate) fn path_delay_sigma(&self) -> Nanos {
+        let variance = self.active_estimate().map_or(0.0, |(_, filter)| filter.covariance()[2][2]);
+        Nanos::from_nanos_f64(libm::sqrt(variance.max(0.0)))
     }
 
-    /// Running size of the timestamps' jitter: mean lateness against the envelope.
+    /// Jitter of the timestamps: running mean of the lateness against the envelope.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
-        Nanos::new(self.jitter_ns as i64)
+        Nanos::from_nanos_f64(self.jitter_ns)
     }
 
-    /// Standard deviation of a single forward packet, ns. A wander counts twice: packets that
-    /// follow each other are off by it together, and its size is known to a half only.
+    /// Standard deviation of a single forward packet, ns. It includes [`WANDER_NOISE`] times the
+    /// wander.
     #[must_use]
     pub(super) fn packet_noise_ns(&self) -> f64 {
         let variance = self
-            .banks
+            .model_sets
             .as_ref()
-            .map_or(0.0, |banks| banks[MEAN].speaker().noise().block_variance(Direction::Forward, 1));
-        libm::hypot(libm::sqrt(variance), WANDER_NOISE * self.told.rms_ns)
+            .map_or(0.0, |model_sets| model_sets[MEAN].active().noise().block_variance(Direction::Forward, 1));
+        libm::hypot(libm::sqrt(variance), WANDER_NOISE * self.known_wander.rms_ns)
     }
 
-    /// After a step of the other clock that `count` packets prove: moves the offset by `step_ns`;
-    /// keeps rate and delay.
-    pub fn step_offset(&mut self, step_ns: f64, count: u32) {
-        // A few packets are late by their mean lateness, too.
-        self.each(|bank| {
-            bank.change(|filter| {
+    /// Moves the offset by `step_ns` after a step of the other clock that `count` packets prove.
+    /// Rate and delay are kept.
+    pub(crate) fn step_offset(&mut self, step_ns: f64, count: u32) {
+        // The mean lateness of a few packets is part of what they measure.
+        self.each(|set| {
+            set.change(|filter| {
                 filter.step(step_ns, 2.0 * libm::sqrt(filter.noise().block_variance(Direction::Forward, count)));
             });
         });
     }
 
-    /// After a proven change of the other clock's rate against the host's: moves offset and rate,
-    /// which are then as well known as the change. What was known of the rate before is void.
+    /// Moves offset and rate after a proven change of the rate. Their new uncertainty is that of
+    /// the change; what was known of the rate before is discarded.
     pub(super) fn change_rate(&mut self, change: &RateChange) {
         let rate_sigma_ppb = RATE_CHANGE_SHARE * change.rate_ppb.abs() + change.error_ppb;
         self.steady = None;
         self.updated_at = self.updated_at.max(change.at);
         self.wander.interrupt(change.at);
-        self.each(|bank| {
-            bank.restart(|filter| {
+        self.each(|set| {
+            set.restart(|filter| {
                 filter.change_rate(change.moved_ns, change.sigma_ns, change.rate_ppb, rate_sigma_ppb);
             });
         });
     }
 
-    /// The packets now come by another path, perhaps from another source of the same time: their
-    /// delay differs from the old one by something like `delay_sigma`, the time by something like
-    /// `offset_sigma`. The rate is kept. `two_way`: whether anything is measured in the reverse
-    /// direction.
-    pub fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
+    /// Prepares for packets that come by another path, perhaps from another source of the same
+    /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
+    /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
+    pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
         let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
-        self.each(|bank| bank.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
+        self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
-    /// The packets now come from somebody else, by a path of its own: some of them were apart by
-    /// `apart` in lateness, and that is what is known of their noise.
+    /// Prepares for packets from another source. Of their noise it is only known that the lateness
+    /// of some of them differed by `apart`.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
         let apart_ns = apart.as_nanos() as f64;
-        self.each(|bank| bank.change(|filter| filter.reopen_noise(apart_ns)));
+        self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));
     }
 
-    /// Nothing is measured in the reverse direction: the delay is taken to be `mean`, give or take
-    /// `sigma`, and the offset is as uncertain as that. As nothing renews what is known, the
-    /// uncertainty grows, up to `most`.
-    pub fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
+    /// Assumes a delay of `mean` with standard deviation `sigma`, because the reverse direction is
+    /// not measured. The offset inherits that uncertainty. As nothing renews this knowledge, the
+    /// standard deviation grows with time, up to `most`.
+    pub(crate) fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
         let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
-        self.each(|bank| bank.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
+        self.each(|set| set.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
     }
 
-    /// Nothing is measured in the reverse direction any more: the delay stands, and the standard
-    /// deviation of what is known of it grows no further than to `most`.
-    pub fn hold_delay(&mut self, most: Nanos) {
-        for bank in self.banks.iter_mut().flatten() {
-            bank.bound_delay(most.as_nanos() as f64);
+    /// Keeps the delay as it is known, because the reverse direction is not measured any more. Its
+    /// standard deviation grows with time, up to `most`.
+    pub(crate) fn hold_delay(&mut self, most: Nanos) {
+        for set in self.model_sets.iter_mut().flatten() {
+            set.bound_delay(most.as_nanos() as f64);
         }
     }
 
-    fn each(&mut self, change: impl Fn(&mut Bank)) {
-        // What was early is not of the course that follows.
-        self.early = EarlyDetector::default();
+    fn each(&mut self, change: impl Fn(&mut ModelSet)) {
+        // Earliness against the old course says nothing of the new one.
+        self.late_envelope = LateEnvelopeDetector::default();
         self.excess.interrupt();
         self.unsteady.forget();
         self.gathered = None;
         let now = self.updated_at;
-        for bank in self.banks.iter_mut().flatten() {
-            bank.predict(now);
-            change(bank);
+        for set in self.model_sets.iter_mut().flatten() {
+            set.predict(now);
+            change(set);
         }
     }
 }

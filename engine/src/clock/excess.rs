@@ -1,43 +1,42 @@
-//! How late packets are on average in each direction, beyond the least late ones.
+//! Mean lateness of the packets of each direction beyond the least late ones.
 //!
-//! Model: the path takes the same fixed time in both directions, and on top of it packets are late
-//! by some time that is never negative. An average of them follows the mean lateness, and where
-//! that differs between the directions, half the difference is an error of the offset that no more
-//! packets make smaller. How large the mean is beside the standard deviation depends on the
-//! distribution: it is as large for an exponential one, and 1.7 times as large for a uniform one.
-//! So it is measured: the mean of a window less the least of it. Windows hold as many packets in
-//! both directions, so that what their least values are late by is about the same share of the
-//! mean.
+//! Model: the path takes the same fixed time in both directions, and packets are late on top of it
+//! by a time that is never negative. The mean of many packets contains the mean lateness. Where
+//! that differs between the directions, half the difference is an error of the offset that more
+//! packets do not reduce. The ratio of mean and standard deviation depends on the distribution: 1
+//! for an exponential one, 1.7 for a uniform one. So the mean is measured, as the mean of a window
+//! less its minimum. Windows hold the same number of packets in both directions, so that the
+//! lateness of their minima is about the same share of the mean.
 //!
-//! Not seen is what never varies: a constant difference of the two paths.
+//! A constant difference of the two paths cannot be seen.
 
-use super::estimator::Direction;
+use super::sample::Direction;
 
-/// Packets in a window: 16 s of Delay_Reqs at one a second, in which no crystal moves by its
-/// jitter.
+/// Packets in a window. Judgement: 16 s of Delay_Reqs at one per second, in which no crystal moves
+/// by its jitter.
 const WINDOW: u32 = 16;
-/// Windows over which the mean forgets: two minutes of Delay_Reqs, because networks change.
+/// Memory of the mean, in windows. Judgement: two minutes of Delay_Reqs, because networks change.
 const MEMORY: f64 = 8.0;
-/// A packet is late by at most so many standard deviations: one damaged timestamp says nothing of
-/// the others.
+/// Largest lateness of a packet that counts, in standard deviations. Judgement: one damaged
+/// timestamp must not outweigh the others.
 const LARGEST_NOISES: f64 = 5.0;
 
-/// One direction.
+/// Mean lateness of one direction.
 #[derive(Clone, Copy, Debug)]
-struct OneWay {
-    /// Of the present window.
+struct DirectionExcess {
+    /// Statistics of the present window.
     count: u32,
     sum_ns: f64,
     squares: f64,
     least_ns: f64,
-    /// Of the windows before it: their number as far as it is not forgotten, the mean excess, and
-    /// the variance of one window's mean, ns^2.
+    /// Number of earlier windows (limited by [`MEMORY`]), their mean excess, and the variance of
+    /// one window's mean, ns^2.
     windows: f64,
     excess_ns: f64,
     variance: f64,
 }
 
-impl OneWay {
+impl DirectionExcess {
     const NONE: Self = Self {
         count: 0,
         sum_ns: 0.0,
@@ -65,41 +64,41 @@ impl OneWay {
         self.interrupt();
     }
 
-    /// Gives up the present window.
+    /// Discards the present window.
     fn interrupt(&mut self) {
         *self = Self { windows: self.windows, excess_ns: self.excess_ns, variance: self.variance, ..Self::NONE };
     }
 }
 
-/// The mean lateness of both directions.
+/// Mean lateness of both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Excess {
-    ways: [OneWay; 2],
+    directions: [DirectionExcess; 2],
 }
 
 impl Default for Excess {
     fn default() -> Self {
-        Self { ways: [OneWay::NONE; 2] }
+        Self { directions: [DirectionExcess::NONE; 2] }
     }
 }
 
 impl Excess {
-    /// Takes a packet, late by `late_ns` against the average, of which `noise_ns` is the standard
-    /// deviation.
+    /// Takes a packet that is late by `late_ns` against the mean, whose standard deviation is
+    /// `noise_ns`.
     pub(super) fn take(&mut self, direction: Direction, late_ns: f64, noise_ns: f64) {
         let limit_ns = LARGEST_NOISES * noise_ns;
-        self.ways[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
+        self.directions[direction.index()].take(late_ns.clamp(-limit_ns, limit_ns));
     }
 
-    /// The estimate that packets are compared with has been moved.
+    /// Discards the present windows, because the estimate that packets are compared with was moved.
     pub(super) fn interrupt(&mut self) {
-        self.ways.iter_mut().for_each(OneWay::interrupt);
+        self.directions.iter_mut().for_each(DirectionExcess::interrupt);
     }
 
-    /// What an average of the packets is wrong by, ns, as far as it is more than chance (one
-    /// standard error); 0 while one direction is not known.
+    /// Error of the mean of the packets, ns, as far as it exceeds one standard error; 0 while one
+    /// direction is unknown.
     pub(super) fn asymmetry_ns(&self) -> f64 {
-        let [forward, reverse] = &self.ways;
+        let [forward, reverse] = &self.directions;
         if forward.windows < 1.0 || reverse.windows < 1.0 {
             return 0.0;
         }

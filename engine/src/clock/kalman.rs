@@ -1,70 +1,80 @@
 //! A Kalman filter for offset, rate, path delay and drift with scalar updates: one of the filters
-//! of a [`super::bank::Bank`].
+//! of a [`super::model_set::ModelSet`].
 //!
-//! Model: state x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]; the rate is a random
-//! walk, and so is the drift on top of it, in filters for crystals whose temperature changes. Each
-//! direction of travel updates it by itself, with no pairing of Syncs and Delay_Reqs (the idea of
-//! statime's filter): a forward block measures offset - delay, a reverse one offset + delay. What a
-//! block says holds for the time of its least late sample (or of its mean), so H has the age of
-//! that in it.
+//! Model: the state is x = [offset (ns), rate (ns/s), delay (ns), drift (ns/s^2)]. The rate is a
+//! random walk. In filters for crystals whose temperature changes, the drift is a random walk on
+//! top of it. Each direction updates the state on its own, without pairing Syncs with Delay_Reqs
+//! (the idea of statime's filter): a forward block measures offset - delay, a reverse block
+//! offset + delay. A block measures the offset at the time of its least late sample (or at its mean
+//! time), so H contains the age of that time.
 //!
-//! How much a block errs is [learnt](super::noise) from how innovations differ. What is alike in
-//! them is a lag; when it is more than chance the filter forgets some of its past (a fading
-//! memory), until it keeps up. So a first guess that was too sure of itself costs time and not the
-//! lock.
+//! The noise of blocks is [learnt](super::noise) from differences of innovations. Their common part
+//! is a lag. When the lag is significant, the filter inflates its covariance (fading memory) until
+//! it keeps up. So a first guess that was too certain costs time, but not the lock.
 //!
-//! A delay never measured again would be believed for ever. Its variance grows by a share of
-//! itself, which bounds its memory to [`DELAY_MEMORY_S`].
+//! A delay that is never measured again must not be believed forever. Its variance grows by a share
+//! of itself, which limits its memory to [`DELAY_MEMORY_S`].
 
 use super::block::{Reduced, Reduction};
-use super::estimator::{Direction, Sample};
 use super::noise::Noise;
+use super::sample::{Direction, Sample};
 use super::wander::PhaseWander;
 use crate::units::LocalTime;
 
-/// Offset, rate, delay, drift.
+/// Number of states. Definition: offset, rate, delay, drift.
 const STATES: usize = 4;
+/// Index of the drift. Definition: the last state.
 const DRIFT: usize = 3;
-/// Rate of a crystal of which nothing is known, ppb.
+/// Largest standard deviation of the rate, ppb. Judgement: crystals are specified for +-100 ppm.
 const RATE_SIGMA: f64 = 100e3;
-/// Delay of a path of which nothing is known, ns.
+/// Largest standard deviation of the delay, ns. Judgement: 10 ms is beyond any path of a local
+/// network.
 const DELAY_SIGMA: f64 = 10e6;
-/// Smallest variance: rounding takes it to nothing, and below.
+/// Smallest variance. Derived: far below 1 ns^2, and above what rounding could make negative.
 const SMALLEST: f64 = 1e-12;
-/// Drift of a crystal that warms up, ppb/s.
+/// Largest standard deviation of the drift, ppb/s. Judgement: a crystal that warms up.
 const DRIFT_SIGMA: f64 = 20.0;
-/// Innovations over which the lag forgets.
+/// Memory of the lag, in innovations. Judgement: twice that of the noise.
 const LAG_MEMORY: f64 = 24.0;
-/// A mean innovation beyond this many standard deviations is a lag. Then the covariance grows by
-/// this factor, and so much of the evidence is used up.
+/// A mean innovation beyond this many of its standard deviations is a lag. Judgement: exceeded by
+/// chance once in 370 (normal distribution).
 const LAG_SIGMAS: f64 = 3.0;
+/// Factor by which a significant lag inflates the variances. Judgement: ten such innovations double
+/// the standard deviation four times over.
 const FADING: f64 = 1.3;
-/// And beyond so many standard deviations of the other clock's wander, whose mean over some blocks
-/// is no smaller if it is slow.
+/// A lag must also exceed this many standard deviations of the other clock's wander. Judgement: the
+/// mean over some blocks of a slow wander is as large as the wander.
 const WANDER_SIGMAS: f64 = 2.0;
+/// Share of the lag that is kept after the covariance was inflated for it. Judgement: a lag that
+/// persists inflates again within few blocks.
 const EVIDENCE_LEFT: f64 = 0.7;
-/// Share of a squared lag of the reverse direction by which the variances of delay and offset grow.
+/// Share of a squared lag of the reverse direction that is added to the variances of delay and
+/// offset. Judgement: a path changes seldom, and a full share would follow every queue.
 const DELAY_FADING: f64 = 0.1;
-/// Longest memory of the path delay, s: paths last for hours. A young one's, by least values, is
-/// this share of its age.
+/// Longest memory of the path delay, s. Judgement: paths last for hours.
 const DELAY_MEMORY_S: f64 = 7200.0;
+/// Memory of a young path delay in a minimum filter, as a share of the path's age. Judgement: the
+/// first blocks are short, so their minimum is later than that of later blocks.
 const YOUNG_MEMORY: f64 = 0.25;
+/// Shortest memory of the path delay, s. Judgement: ten Delay_Reqs at one per second.
 const SHORTEST_MEMORY_S: f64 = 10.0;
-/// A block far shorter than usual is late in the mean by as much as its noise, or more; its noise
-/// counts this many times.
+/// Factor for the noise variance of a block that is much shorter than usual. Judgement: such a
+/// block is late by its own noise or more in the mean.
 const SHORT_BLOCK: f64 = 4.0;
-/// Blocks of one direction that lie closer together are taken to be so far apart, s.
+/// Smallest distance between blocks of one direction that is used in calculations, s. Judgement:
+/// avoids a division by zero.
 const SHORTEST_BLOCK_S: f64 = 1e-3;
-/// Largest influence of one innovation, in standard deviations (Huber). Larger ones are not
-/// discarded.
+/// Largest innovation that counts fully, in standard deviations; larger ones are clipped, not
+/// discarded (Huber 1964). Judgement: the limit leaves a normal distribution untouched.
 const HUBER_LIMIT: f64 = 5.0;
-/// A block ends when its noise variance is this many times what is known already: longer ones would
-/// be more exact, and answer later to a crystal that wanders. Means lose nothing by being short; of
-/// least values few and good ones are better.
-const WORTH_LEAST: f64 = 1.0;
-const WORTH_MEAN: f64 = 20.0;
+/// A block of a minimum filter ends when its noise variance is this many times what is known
+/// already. A longer block would be more exact but slower to follow a crystal that wanders.
+/// Judgement: of minima, few and good ones are better.
+const INFORMATIVE_MINIMUM: f64 = 1.0;
+/// The same for a mean filter. Judgement: means lose nothing by being short.
+const INFORMATIVE_MEAN: f64 = 20.0;
 
-/// What a filter is told before it has seen a sample.
+/// What a filter assumes before its first sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prior {
     pub(super) rate_ppb: f64,
@@ -73,22 +83,22 @@ pub(super) struct Prior {
     pub(super) jitter_ns: f64,
 }
 
-/// What a filter takes the other clock to do.
+/// Process noise that a filter assumes for the other clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wander {
+pub(super) struct ProcessNoise {
     /// Growth of the rate's variance, ppb^2 per second.
     pub(super) rate: f64,
-    /// Growth of the drift's variance, (ppb/s)^2 per second; 0 for a rate that does not drift.
+    /// Growth of the drift's variance, (ppb/s)^2 per second; 0 disables the drift state.
     pub(super) drift: f64,
 }
 
-impl Wander {
-    /// That of a rate that does not drift.
+impl ProcessNoise {
+    /// Process noise of the rate only.
     pub(super) const fn of_rate(rate: f64) -> Self {
         Self { rate, drift: 0.0 }
     }
 
-    /// Growth in `dt` seconds of the variance of the offset, ns^2.
+    /// Growth of the offset's variance in `dt` seconds, ns^2.
     fn offset_variance(self, dt: f64) -> f64 {
         let cube = dt * dt * dt;
         cube * (self.rate / 3.0 + self.drift * dt * dt / 20.0)
@@ -98,43 +108,43 @@ impl Wander {
 #[derive(Clone, Debug)]
 pub(super) struct Kalman {
     reduction: Reduction,
-    wander: Wander,
-    /// Variance of the delay beyond which nothing is forgotten.
+    process_noise: ProcessNoise,
+    /// Variance at which the growth of the delay's variance ends, ns^2.
     delay_prior: f64,
-    /// Whether the delay is not measured but presumed.
+    /// Whether the delay is assumed instead of measured.
     presumed: bool,
     at: LocalTime,
-    /// Since when packets have come by the present path.
+    /// When the present path was first used.
     path_since: LocalTime,
     x: [f64; STATES],
     p: [[f64; STATES]; STATES],
     noise: Noise,
-    /// Running means of the innovations, forward and reverse, ns: what the filter lags by.
+    /// Running means of the innovations, forward and reverse, ns.
     lags_ns: [f64; 2],
-    /// How far the other clock wanders around what this model of it can do.
+    /// Wander of the other clock around this model of it.
     phase_wander: PhaseWander,
-    /// The largest wander of which it was told, as far as that made it doubt its state.
+    /// The largest wander that the covariance was inflated for.
     misled_by: PhaseWander,
-    /// When the last block of each direction was taken.
+    /// Time of the last block of each direction.
     taken_at: [LocalTime; 2],
 }
 
 impl Kalman {
-    /// A filter that begins with one measured offset.
-    pub(super) fn new(reduction: Reduction, wander: Wander, prior: Prior, sample: &Sample) -> Self {
+    /// A filter that starts from one measured offset.
+    pub(super) fn new(reduction: Reduction, process_noise: ProcessNoise, prior: Prior, sample: &Sample) -> Self {
         let delay_variance = prior.delay_sigma_ns * prior.delay_sigma_ns;
         let mut p = [[0.0; STATES]; STATES];
-        // The first offset is wrong by its own jitter and by the unknown delay, with which it is
-        // correlated.
+        // The error of the first offset is its jitter and the unknown delay, so offset and delay
+        // are correlated.
         p[0][0] = prior.jitter_ns * prior.jitter_ns + delay_variance;
         p[1][1] = prior.rate_sigma_ppb * prior.rate_sigma_ppb;
         p[2][2] = delay_variance;
         p[0][2] = -sample.direction.sign() * delay_variance;
         p[2][0] = p[0][2];
-        p[3][3] = drift_variance(wander);
+        p[3][3] = drift_variance(process_noise);
         Self {
             reduction,
-            wander,
+            process_noise,
             delay_prior: delay_variance,
             presumed: false,
             at: sample.at,
@@ -155,7 +165,7 @@ impl Kalman {
         self.x[0] + dt * (self.x[1] + self.x[3] * dt / 2.0)
     }
 
-    /// How late an offset measured at `at` is, ns.
+    /// Lateness of an offset measured at `at`, ns.
     pub(super) fn lateness(&self, at: LocalTime, offset_ns: f64, direction: Direction) -> f64 {
         let sign = direction.sign();
         sign * (offset_ns - (self.offset_ns(at) + sign * self.x[2]))
@@ -165,27 +175,27 @@ impl Kalman {
     pub(super) fn offset_variance(&self, now: LocalTime) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
         let h = [1.0, dt, 0.0, dt * dt / 2.0];
-        dot(&h, &self.times(&h)) + self.wander.offset_variance(dt)
+        dot(&h, &self.times(&h)) + self.process_noise.offset_variance(dt)
     }
 
-    /// Variance of what a packet of this direction would measure at `now` without noise of its own,
-    /// ns^2: of offset -+ delay.
+    /// Variance at `now` of the quantity that a noiseless packet of this direction would measure
+    /// (offset -+ delay), ns^2.
     pub(super) fn variance(&self, now: LocalTime, direction: Direction) -> f64 {
         let dt = now.since(self.at).as_secs_f64();
         let h = measured(dt, direction);
-        dot(&h, &self.times(&h)) + self.wander.offset_variance(dt)
+        dot(&h, &self.times(&h)) + self.process_noise.offset_variance(dt)
     }
 
-    /// Whether a block of `count` samples says enough, beside what is known already, to be ended.
-    pub(super) fn is_worth(&self, now: LocalTime, direction: Direction, count: u32) -> bool {
+    /// Whether a block of `count` samples adds enough to what is known to be ended.
+    pub(super) fn is_informative(&self, now: LocalTime, direction: Direction, count: u32) -> bool {
         let worth = match self.reduction {
-            Reduction::Least => WORTH_LEAST,
-            Reduction::Mean => WORTH_MEAN,
+            Reduction::Minimum => INFORMATIVE_MINIMUM,
+            Reduction::Mean => INFORMATIVE_MEAN,
         };
         self.noise.block_variance(direction, count) <= worth * self.variance(now, direction)
     }
 
-    /// Moves the state on to `now`.
+    /// Predicts the state to `now`.
     pub(super) fn predict(&mut self, now: LocalTime) {
         let dt = now.since(self.at).as_secs_f64();
         let memory_s = self.delay_memory_s(now);
@@ -204,17 +214,19 @@ impl Kalman {
             row[0] += dt * row[1] + half * row[3];
             row[1] += dt * row[3];
         }
-        self.wander(dt);
-        self.reopen_delay((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        self.add_process_noise(dt);
+        // A delay that was never measured on this path cannot be forgotten.
+        if self.presumed || self.taken_at[Direction::Reverse.index()] > self.path_since {
+            self.inflate_delay_variance((self.p[2][2] * dt / memory_s).min(self.delay_prior - self.p[2][2]).max(0.0));
+        }
     }
 
-    /// Grows the covariance by what the clock may have done in `dt` seconds: white noise in the
-    /// rate's and in the drift's derivative.
-    fn wander(&mut self, dt: f64) {
-        let Wander { rate, drift } = self.wander;
+    /// Adds the process noise of `dt` seconds: white noise in the derivatives of rate and drift.
+    fn add_process_noise(&mut self, dt: f64) {
+        let ProcessNoise { rate, drift } = self.process_noise;
         let (dt2, dt3) = (dt * dt, dt * dt * dt);
         let p = &mut self.p;
-        p[0][0] += self.wander.offset_variance(dt);
+        p[0][0] += self.process_noise.offset_variance(dt);
         p[1][1] += rate * dt + drift * dt3 / 3.0;
         p[3][3] += drift * dt;
         for (i, j, grown) in
@@ -229,14 +241,14 @@ impl Kalman {
     fn delay_memory_s(&self, now: LocalTime) -> f64 {
         match self.reduction {
             Reduction::Mean => DELAY_MEMORY_S,
-            // The first blocks are short, and late by much more in the mean than later ones.
-            Reduction::Least => {
+            // The first blocks are short, so their minimum is later than that of later blocks.
+            Reduction::Minimum => {
                 (YOUNG_MEMORY * now.since(self.path_since).as_secs_f64()).clamp(SHORTEST_MEMORY_S, DELAY_MEMORY_S)
             }
         }
     }
 
-    /// Takes a block.
+    /// Updates the state with a block.
     pub(super) fn update(&mut self, block: &Reduced, is_short: bool, now: LocalTime) {
         self.predict(now);
         let h = measured((block.at - self.at).as_secs_f64(), block.direction);
@@ -257,11 +269,11 @@ impl Kalman {
             }
         }
         self.fade(innovation, r, block.direction);
-        self.mend_rounding();
+        self.symmetrise();
     }
 
-    /// Variance of a block by the other clock's wander, ns^2. Blocks that follow each other err
-    /// alike, so each counts for as much as white noise that averages out in the same time.
+    /// Variance of a block by the other clock's wander, ns^2. Consecutive blocks share the wander,
+    /// so each counts for as much as white noise that averages out in the same time.
     fn wander_variance(&mut self, block: &Reduced) -> f64 {
         let taken_at = std::mem::replace(&mut self.taken_at[block.direction.index()], block.at);
         let since_s = block.at.since(taken_at).as_secs_f64().max(SHORTEST_BLOCK_S);
@@ -269,8 +281,9 @@ impl Kalman {
         (density / since_s).max(rms_ns * rms_ns)
     }
 
-    /// The other clock is found to wander by so much. If that is much more than was known before,
-    /// the filter has followed it, and offset and rate are in doubt by what it makes of them.
+    /// Sets the measured wander of the other clock. If it is much larger than was known before, the
+    /// filter has followed it, and the covariance is inflated by what the wander does to offset and
+    /// rate.
     pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
         if wander.exceeds(&self.misled_by) {
             self.p[0][0] += wander.rms_ns * wander.rms_ns;
@@ -280,9 +293,9 @@ impl Kalman {
         self.phase_wander = wander;
     }
 
-    /// Over years of updates, rounding must not make a variance negative; nor the covariance
-    /// lopsided, because forgetting makes that grow without end.
-    fn mend_rounding(&mut self) {
+    /// Removes the effects of rounding: a variance must not become negative over years of updates,
+    /// nor the covariance asymmetric, because inflation amplifies asymmetry without limit.
+    fn symmetrise(&mut self) {
         for i in 0..STATES {
             for j in 0..i {
                 let mean = (self.p[i][j] + self.p[j][i]) / 2.0;
@@ -294,7 +307,7 @@ impl Kalman {
         }
     }
 
-    /// Follows the mean innovation; grows the covariance while that is more than chance.
+    /// Updates the mean innovation, and inflates the covariance while that is significant.
     fn fade(&mut self, innovation: f64, r: f64, direction: Direction) {
         let lag_ns = &mut self.lags_ns[direction.index()];
         *lag_ns += (innovation - *lag_ns) / LAG_MEMORY;
@@ -307,21 +320,19 @@ impl Kalman {
         match direction {
             Direction::Forward => {
                 self.noise.without_lag();
-                self.forget();
+                self.inflate_covariance();
             }
-            // What the Syncs say of offset - delay stands.
-            Direction::Reverse => self.reopen_delay(DELAY_FADING * square),
+            // What Syncs measure, offset - delay, still holds.
+            Direction::Reverse => self.inflate_delay_variance(DELAY_FADING * square),
         }
     }
 
-    /// Forgets a part of the past: every variance grows, but none beyond what is known of any
-    /// clock.
-    fn forget(&mut self) {
-        // A delay that belongs to the offset has no variance of its own, and must not get one from
-        // rounding.
+    /// Inflates every variance, up to that of an unknown clock.
+    fn inflate_covariance(&mut self) {
+        // A delay that is part of the offset has no variance, and rounding must not give it one.
         let delay = if self.delay_prior > 0.0 && !self.presumed { DELAY_SIGMA * DELAY_SIGMA } else { 0.0 };
-        let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.wander)];
-        // What lags where Syncs alone are measured is offset - delay, and tells nothing of the
+        let most = [f64::INFINITY, RATE_SIGMA * RATE_SIGMA, delay, drift_variance(self.process_noise)];
+        // Where only Syncs are measured, a lag is one of offset - delay, and says nothing of the
         // delay.
         if self.presumed {
             self.add_delay_to_offset(-1.0);
@@ -338,7 +349,7 @@ impl Kalman {
         }
     }
 
-    /// Makes of the offset's covariance that of offset + `factor` * delay.
+    /// Replaces the covariance of the offset by that of offset + `factor` * delay.
     fn add_delay_to_offset(&mut self, factor: f64) {
         for j in 0..STATES {
             self.p[0][j] += factor * self.p[2][j];
@@ -348,8 +359,8 @@ impl Kalman {
         }
     }
 
-    /// Adds `variance` to what is known of the delay, and of the offset as far as it depends on it.
-    fn reopen_delay(&mut self, variance: f64) {
+    /// Adds `variance` to the delay, and to the offset as far as it depends on the delay.
+    fn inflate_delay_variance(&mut self, variance: f64) {
         for i in [0, 2] {
             for j in [0, 2] {
                 self.p[i][j] += variance;
@@ -357,33 +368,33 @@ impl Kalman {
         }
     }
 
-    /// After a proven step: moves the offset; what forward packets measure, offset - delay, is then
-    /// known to `sigma_ns`. Rate and delay are kept.
+    /// Moves the offset after a proven step. Afterwards offset - delay, which forward packets
+    /// measure, is known to `sigma_ns`. Rate and delay are kept.
     pub(super) fn step(&mut self, step_ns: f64, sigma_ns: f64) {
         self.x[0] += step_ns;
         let delay = self.p[2][2];
         for i in [0, 2] {
-            self.uncouple(i);
+            self.decorrelate(i);
         }
         self.p[0][0] = sigma_ns * sigma_ns + delay;
         (self.p[0][2], self.p[2][0]) = (delay, delay);
         self.forget_innovations();
     }
 
-    /// After a proven change of the rate of a filter that was [adopted](Self::adopt): moves offset
-    /// and rate, which are then known to the standard deviations given. The delay is kept.
+    /// Moves offset and rate after a proven change of the rate, to the given standard deviations.
+    /// The delay is kept. The filter must have [adopted](Self::adopt) the active one's state.
     pub(super) fn change_rate(&mut self, moved_ns: f64, sigma_ns: f64, rate_ppb: f64, rate_sigma_ppb: f64) {
         self.x[0] += moved_ns;
         self.x[1] += rate_ppb;
         self.p[0][0] += sigma_ns * sigma_ns;
-        self.uncouple(1);
+        self.decorrelate(1);
         self.p[1][1] = rate_sigma_ppb * rate_sigma_ppb;
         self.forget_innovations();
     }
 
-    /// The delay is now known only as `mean_ns` +- `sigma_ns`, and so is the offset; what forward
-    /// packets measure, offset - delay, stands. With time the standard deviation grows up to
-    /// `most_ns`.
+    /// Sets the delay to `mean_ns` with standard deviation `sigma_ns`, and the offset accordingly;
+    /// offset - delay, which forward packets measure, is kept. The standard deviation grows with
+    /// time, up to `most_ns`.
     pub(super) fn assume_delay(&mut self, mean_ns: f64, sigma_ns: f64, most_ns: f64) {
         let forward = self.variance(self.at, Direction::Forward);
         let [with_rate, with_drift] = [1, DRIFT].map(|i| self.p[0][i] - self.p[2][i]);
@@ -392,7 +403,7 @@ impl Kalman {
         let delay = sigma_ns * sigma_ns;
         self.bound_delay(most_ns);
         self.presumed = true;
-        self.uncouple(2);
+        self.decorrelate(2);
         self.p[0] = [forward + delay, with_rate, delay, with_drift];
         for i in 1..STATES {
             self.p[i][0] = self.p[0][i];
@@ -402,12 +413,13 @@ impl Kalman {
         self.path_since = self.at;
     }
 
-    /// With time the standard deviation of the delay grows up to `most_ns`.
+    /// Limits the growth of the delay's standard deviation to `most_ns`.
     pub(super) fn bound_delay(&mut self, most_ns: f64) {
         self.delay_prior = most_ns * most_ns;
     }
 
-    /// Another path to the same time: forgets the delay to within `sigma_ns`, the offset a little.
+    /// Prepares for another path to the same time: adds `delay_sigma_ns` to the uncertainty of the
+    /// delay and `offset_sigma_ns` to that of the offset.
     pub(super) fn change_path(&mut self, delay_sigma_ns: f64, offset_sigma_ns: f64) {
         self.p[0][0] += offset_sigma_ns * offset_sigma_ns;
         self.p[2][2] += delay_sigma_ns * delay_sigma_ns;
@@ -415,13 +427,14 @@ impl Kalman {
         self.forget_innovations();
     }
 
-    /// Of the noise of packets by another path is known only that some were apart by `apart_ns`.
+    /// Prepares for packets by another path, of whose noise it is only known that some packets
+    /// differed by `apart_ns`.
     pub(super) fn reopen_noise(&mut self, apart_ns: f64) {
         self.noise.reopen(apart_ns);
     }
 
-    /// Forgets how the error of one part of the state goes with those of the others.
-    fn uncouple(&mut self, i: usize) {
+    /// Sets the covariances of one state with the others to zero.
+    fn decorrelate(&mut self, i: usize) {
         for j in (0..STATES).filter(|&j| j != i) {
             (self.p[i][j], self.p[j][i]) = (0.0, 0.0);
         }
@@ -433,21 +446,21 @@ impl Kalman {
         self.lags_ns = [0.0; 2];
     }
 
-    /// Continues from another filter's state.
+    /// Takes over another filter's state, without drift.
     pub(super) fn adopt(&mut self, other: &Self) {
         (self.at, self.x, self.p) = (other.at, other.x, other.p);
-        self.uncouple(DRIFT);
+        self.decorrelate(DRIFT);
         self.x[DRIFT] = 0.0;
-        self.p[DRIFT][DRIFT] = drift_variance(self.wander);
+        self.p[DRIFT][DRIFT] = drift_variance(self.process_noise);
         self.lags_ns = [0.0; 2];
     }
 
-    /// What is learnt of the blocks.
+    /// Noise of the blocks.
     pub(super) fn noise(&self) -> &Noise {
         &self.noise
     }
 
-    /// When the state was computed.
+    /// Time of the state.
     pub(super) fn at(&self) -> LocalTime {
         self.at
     }
@@ -461,15 +474,14 @@ impl Kalman {
         &self.p
     }
 
-    /// How many standard deviations the drift is from nothing; infinite for a rate that does not
-    /// drift.
+    /// Drift in its standard deviations; infinite for a filter without a drift state.
     pub(super) fn drift_sigmas(&self) -> f64 {
         let variance = self.p[DRIFT][DRIFT];
         if variance > 0.0 { self.x[DRIFT].abs() / libm::sqrt(variance) } else { f64::INFINITY }
     }
 
     pub(super) fn rate_wander(&self) -> f64 {
-        self.wander.rate
+        self.process_noise.rate
     }
 
     /// P times a vector.
@@ -478,7 +490,7 @@ impl Kalman {
     }
 }
 
-/// What a packet measures of the state that is `dt` seconds older than it.
+/// Row H of what a packet measures, for a state that is `dt` seconds older than the packet.
 fn measured(dt: f64, direction: Direction) -> [f64; STATES] {
     [1.0, dt, direction.sign(), dt * dt / 2.0]
 }
@@ -487,7 +499,38 @@ fn dot(a: &[f64; STATES], b: &[f64; STATES]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Variance of a drift of which nothing is known.
-fn drift_variance(wander: Wander) -> f64 {
-    if wander.drift > 0.0 { DRIFT_SIGMA * DRIFT_SIGMA } else { 0.0 }
+/// Variance of an unknown drift.
+fn drift_variance(process_noise: ProcessNoise) -> f64 {
+    if process_noise.drift > 0.0 { DRIFT_SIGMA * DRIFT_SIGMA } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Nanos;
+
+    /// A filter that has measured a path of 50 us in both directions for 60 s.
+    fn settled() -> Kalman {
+        let first = Sample { at: LocalTime::ZERO, offset_ns: -50e3, direction: Direction::Forward };
+        let prior = Prior { rate_ppb: 0.0, rate_sigma_ppb: 100e3, delay_sigma_ns: 5e6, jitter_ns: 1e3 };
+        let mut filter = Kalman::new(Reduction::Minimum, ProcessNoise::of_rate(1.0), prior, &first);
+        for i in 1..480 {
+            let at = LocalTime::ZERO + Nanos::from_millis(125 * i);
+            for direction in [Direction::Forward, Direction::Reverse] {
+                let offset_ns = direction.sign() * 50e3;
+                filter.update(&Reduced { at, offset_ns, direction, count: 1 }, false, at);
+            }
+        }
+        filter
+    }
+
+    #[test]
+    fn the_delay_of_a_path_that_was_not_measured_yet_does_not_widen_the_offset() {
+        let mut filter = settled();
+        let (at, before) = (filter.at(), libm::sqrt(filter.covariance()[0][0]));
+        filter.change_path(100e3, 0.0);
+        filter.predict(at + Nanos::from_secs(2));
+        let after = libm::sqrt(filter.covariance()[0][0]);
+        assert!(after < before + 1e3, "{before} ns became {after} ns");
+    }
 }

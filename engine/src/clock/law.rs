@@ -1,110 +1,108 @@
-//! The interface of a clock law: whatever turns PTP timestamps into an idea of PTP time.
+//! The interface of a clock law, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own law is [`super::SlaveClock`]; the simulator carries other receivers' laws
-//! behind the same trait, so that all are compared on the same packets.
+//! The engine's own law is [`super::SlaveClock`]. The trait permits other laws to be compared on
+//! the same packets.
 
-use super::estimator::Direction;
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;
+use super::sample::Direction;
 use crate::units::{LocalTime, Nanos, PtpTime};
 
-/// The two timestamps of one event message, corrections already applied.
+/// The two timestamps of one event message, with corrections applied.
 ///
 /// Forward (Sync): `remote` is t1 plus the correction fields, `local` is t2. Reverse (Delay_Req):
 /// `local` is t3, `remote` is t4 minus the correction field (IEEE 1588-2019, 11.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampPair {
-    /// Which way the message travelled.
+    /// Direction in which the message travelled.
     pub direction: Direction,
-    /// The host's timestamp.
+    /// Timestamp of the host.
     pub local: LocalTime,
-    /// The master's timestamp.
+    /// Timestamp of the master.
     pub remote: PtpTime,
 }
 
-/// What a clock law says at one moment.
+/// The output of a clock law at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockReading {
-    /// Lock state.
+    /// State of the lock.
     pub state: LockState,
-    /// The map from host time to PTP time, if there is one; use it for playout only while
+    /// Map from host time to PTP time, if there is one. Use it for playout only while
     /// [`LockState::is_usable`].
     pub map: Option<PtpMap>,
-    /// Changes whenever PTP time was stepped: times of different epochs cannot be compared.
+    /// Changes with every step of PTP time. Times of different epochs cannot be compared.
     pub epoch: u32,
-    /// Where the path delay in the map comes from.
+    /// Origin of the path delay in the map.
     pub path_delay: PathDelay,
 }
 
-/// How the timestamps of a message lie to the time that is held.
+/// Whether the timestamps of a message agree with the held time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Agreement {
-    /// They agree: they are off by no more than this.
+    /// They agree; the difference is this.
     Agrees(Nanos),
-    /// They are off by as much as messages sometimes are.
+    /// The difference is one that messages sometimes have.
     Unclear,
-    /// One of both is wrong, by this.
+    /// Either the timestamps or the held time is wrong; the difference is this.
     Contradicts(Nanos),
 }
 
-/// Where a clock's path delay comes from.
+/// Origin of a path delay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathDelay {
-    /// From Delay_Req and Delay_Resp.
+    /// Measured with Delay_Req and Delay_Resp.
     #[default]
     Measured,
-    /// The master does not answer: a stated prior stands in, and the uncertainty says so.
+    /// Assumed, because the master does not answer. The uncertainty includes it.
     Assumed,
 }
 
-/// Turns PTP timestamps into an idea of PTP time.
+/// Estimates PTP time from PTP timestamps.
 pub trait ClockLaw {
-    /// A timestamp pair of the present master.
+    /// Takes a timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
 
-    /// The timestamps that follow are another master's, or came by another path.
+    /// The timestamps that follow are those of another master, or came by another path.
     fn change_master(&mut self, _now: LocalTime) {}
 
-    /// A Delay_Req got no answer in time.
+    /// A Delay_Req was not answered in time.
     fn request_unanswered(&mut self, _now: LocalTime) {}
 
-    /// Something went to the present master and came back within `round_trip`: no path delay is
-    /// longer.
+    /// A packet to the present master was answered within `round_trip`, so that the path delay is
+    /// not longer.
     fn round_trip(&mut self, _round_trip: Nanos) {}
 
-    /// The timestamps of the last while were found to be no time of the master's; those that follow
-    /// are.
-    fn begin_anew(&mut self, _now: LocalTime) {}
+    /// The recent timestamps were found not to be the master's. Those that follow are.
+    fn reacquire(&mut self, _now: LocalTime) {}
 
     /// The Delay_Resp whose timestamps are observed next arrived this long after its Delay_Req
-    /// left: the way there and back, and what the master took.
+    /// left. This includes the time that the master took.
     fn exchange_took(&mut self, _longest: Nanos) {}
 
-    /// How timestamps lie to the time that is held; `None` while none is.
+    /// Compares timestamps with the held time; `None` while none is held.
     fn agreement(&self, _pair: &TimestampPair) -> Option<Agreement> {
         None
     }
 
-    /// From now on somebody else sends in the name of the master, or does so no more. Meanwhile
-    /// [`ClockLaw::agreement`] is with what was known before, and only timestamps that agree with
-    /// that are observed, unless none is held.
+    /// Somebody else begins (`contested`) or ceases to send in the name of the master. During the
+    /// contest, [`ClockLaw::agreement`] compares with what was known before, and only timestamps
+    /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 
-    /// The present master's Sync interval, as seen on the wire.
+    /// Sets the present master's Sync interval, as seen on the wire.
     fn set_sync_interval(&mut self, interval: Nanos);
 
-    /// Time passes: called at least once per Sync interval, also when nothing is received.
+    /// Lets time pass. Call it at least once per Sync interval, even if nothing is received.
     fn advance(&mut self, now: LocalTime);
 
-    /// What the law says at `now`.
+    /// The estimate at `now`.
     fn reading(&self, now: LocalTime) -> ClockReading;
 
-    /// What keeps the clock from being locked, if it is known: it is none of the causes that time
-    /// alone will remove.
+    /// Why the clock cannot lock, if that is known and time alone will not change it.
     fn obstacle(&self) -> Option<LockCause> {
         None
     }
 
-    /// The next change of lock state that was not yet told.
+    /// The next change of the lock state that was not polled yet.
     fn poll_transition(&mut self) -> Option<LockTransition>;
 }

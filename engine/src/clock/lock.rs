@@ -1,59 +1,68 @@
 //! The lock state machine.
 //!
-//! Model: states follow the *uncertainty* of the estimate (of that part of it that changes; nobody
-//! notices a constant difference between two paths), never a drift rate: a fast crystal is not an
-//! error, and a noisy network is a wide lock, not an unlock. The threshold T grows with the
-//! measured jitter; entering needs sigma < T, leaving sigma > 4 T, and every state is kept for a
-//! minimum dwell, so that noise alone cannot make the state chatter; but a time that is proven to
-//! be off by more than a millisecond is not locked for that long. Every state is left by itself
-//! when its cause is gone. A holdover, in which nothing is learnt, may become as uncertain as
-//! [`HOLDOVER_NS`] on a network without jitter, too.
+//! Model: the states follow the *uncertainty* of the estimate, and never a rate. Only the part of
+//! the uncertainty that changes counts; a constant difference between two paths is not noticed by
+//! anybody. A fast crystal is not an error, and a noisy network makes the lock wider instead of
+//! losing it. The threshold T grows with the measured jitter. The clock locks at sigma < T and
+//! unlocks at sigma > 4 T, and most states last for a minimum dwell, so that noise alone does not
+//! make the state alternate. Silence, a step, a wander or a contradiction of the messages, and a
+//! time that is proven to be off by more than a millisecond, end a lock at once. Every state is
+//! left by itself when its cause is gone. A holdover, in which nothing is learnt, may become as
+//! uncertain as [`HOLDOVER_NS`], even on a network without jitter.
 //!
-//! None of that is relative to jitter alone, which a hostile or broken master can make as large as
-//! it likes: T has a ceiling, the uncertainty that is published has one, and where the path delay
-//! is measured it must be one that a path can have.
+//! The jitter alone does not decide, because a hostile or broken master can make it as large as it
+//! likes: T has a ceiling, the published uncertainty has one, and a measured path delay must be
+//! possible.
 //!
-//! A master that answers no Delay_Req leaves the delay assumed. That is no reason against a lock,
-//! which judges only what Syncs can tell then; the uncertainty that is published holds the delay's.
+//! With a master that answers no Delay_Req, the delay is assumed. This does not prevent a lock,
+//! which then judges only what Syncs can show. The published uncertainty includes that of the
+//! delay.
 
 use super::timescale::Difference;
 use crate::units::{LocalTime, Nanos, Ppb};
 use std::fmt;
 
-/// Smallest lock threshold T, ns: below it no consumer of the clock can tell a difference (a
-/// quarter of a frame at 48 kHz).
+/// Smallest lock threshold T, ns. Judgement: a quarter of a frame at 48 kHz; no consumer of the
+/// clock can tell a smaller difference.
 const THRESHOLD_FLOOR_NS: f64 = 5_000.0;
-/// Share of the measured jitter that T grows by: a few samples of pure jitter average to less, so
-/// that a lock takes seconds on any network.
+/// Share of the measured jitter that is added to T. Judgement: the mean of a few samples of pure
+/// jitter is smaller, so that a lock takes seconds on any network.
 const THRESHOLD_JITTER_SHARE: f64 = 0.5;
-/// Unlocking needs an uncertainty this many times larger than locking.
+/// Ratio of the uncertainties at which the clock unlocks and locks. Judgement: noise does not
+/// change the uncertainty that much.
 const HYSTERESIS: f64 = 4.0;
-/// A holdover is given up no sooner than at this uncertainty, ns: a clock that was locked for some
-/// seconds knows its rate to a few ppm, and is to be held for as long as a network takes to agree
-/// on a master again. A tenth of the ceiling, because temperature changes a rate by more than what
-/// was seen of it tells.
+/// Uncertainty up to which a holdover lasts in any case, ns. Judgement: a clock that was locked for
+/// some seconds knows its rate to a few ppm, and must be held while a network elects another
+/// master. It is a tenth of the ceiling, because temperature changes a rate by more than was
+/// measured of it.
 const HOLDOVER_NS: f64 = CEILING_NS / 10.0;
-/// A clock that is off by more than this is not locked, however noisy its network: a jitter buffer
-/// holds a few ms, and this is what a timeline may err by that places RTP timestamps.
+/// Largest error of a locked clock, however noisy its network, ns. Judgement: a jitter buffer holds
+/// a few ms, and the timeline places RTP timestamps.
 pub(super) const CEILING_NS: f64 = 1e6;
-/// A master whose time wanders by more than this (standard deviation) is off by more than the
-/// ceiling for more than three seconds in a thousand. To lock to it, it must wander by no more than
-/// this share of it; to lock again, it must be sure not to wander by more.
+/// Largest wander (standard deviation) of the time of a master that is locked to, ns. Derived: the
+/// time is off by more than the ceiling for three seconds in a thousand (three standard
+/// deviations).
 const LARGEST_WANDER_NS: f64 = CEILING_NS / 3.0;
+/// Share of that which the wander must not exceed for a lock; to lock again, its upper limit must
+/// not. Judgement: hysteresis.
 const STEADY_SHARE: f64 = 0.75;
-/// Share of the ceiling below which the published uncertainty must be for a lock.
+/// Share of the ceiling below which the published uncertainty must be for a lock. Judgement:
+/// hysteresis of a factor of two.
 const CEILING_SHARE: f64 = 0.5;
-/// Syncs and Delay_Resps needed before the first lock.
+/// Syncs needed for the first lock. Judgement: 1 s at the interval of AES67's media profile.
 const MIN_FORWARD: u32 = 8;
+/// Delay_Resps needed for the first lock. Judgement: one may be damaged.
 const MIN_REVERSE: u32 = 2;
-/// Delay_Resps needed after a step or another master's time: they tell whether the time has
-/// changed, or Syncs lie.
+/// Delay_Resps needed after a step or another master's time. Judgement: one tells whether the time
+/// has changed or Syncs are wrong.
 const MIN_REVERSE_AGAIN: u32 = 1;
-/// Syncs needed to end a holdover, or to lock again when the path delay is known.
+/// Syncs needed to end a holdover, or to lock again when the path delay is known. Judgement: as
+/// many as prove a step.
 const MIN_FORWARD_AGAIN: u32 = 4;
-/// Sync intervals of silence that begin a holdover.
+/// Sync intervals of silence that begin a holdover. Judgement: two lost Syncs are no silence.
 const SILENT_INTERVALS: i64 = 3;
-/// No state other than by silence or by step is left earlier than this.
+/// Time before noise may end a state. Judgement: four Syncs at the interval of AES67's media
+/// profile.
 const MIN_DWELL: Nanos = Nanos::from_millis(500);
 
 /// State of a clock that follows a master.
@@ -63,9 +72,9 @@ pub enum LockState {
     Listening,
     /// A master is heard; the estimate is not yet good enough.
     Acquiring,
-    /// The estimate is good.
+    /// The estimate is good enough.
     Locked,
-    /// The master is silent; the last rate is held, and the uncertainty grows.
+    /// The master is silent. The last rate is kept, and the uncertainty grows.
     Holdover,
     /// The uncertainty is too large to be of use, or the master's time has stepped.
     Unlocked,
@@ -91,8 +100,9 @@ impl fmt::Display for LockState {
     }
 }
 
-/// Why a state was entered.
+/// Reason for a change of state.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum LockCause {
     /// The first timestamps of a master arrived.
     MasterHeard,
@@ -132,23 +142,23 @@ pub enum LockCause {
     },
     /// The master's time wanders too far around that of any crystal.
     MasterWanders {
-        /// Standard deviation.
+        /// Standard deviation of the wander.
         rms: Nanos,
     },
-    /// The path delay cannot be what Syncs and Delay_Resps say: their times do not agree.
+    /// No path can have the delay that Syncs and Delay_Resps yield: their times do not agree.
     ImpossibleDelay {
-        /// What they say.
+        /// The path delay that they yield.
         delay: Nanos,
-        /// From a Delay_Req to its Delay_Resp.
+        /// Time from a Delay_Req to its Delay_Resp, if known.
         round_trip: Option<Nanos>,
     },
-    /// The master's time runs at a rate that no clock has.
+    /// No clock can have the rate of the master's time.
     ImpossibleRate {
-        /// Against the host's clock.
+        /// Rate against the host's clock.
         rate: Ppb,
     },
-    /// A receiver's own rule, other than the engine's, in the words of that receiver.
-    Foreign(&'static str),
+    /// A rule of another [`ClockLaw`](super::ClockLaw) than the engine's, in its own words.
+    OtherLaw(&'static str),
 }
 
 impl fmt::Display for LockCause {
@@ -173,25 +183,25 @@ impl fmt::Display for LockCause {
                 }
             }
             Self::ImpossibleRate { rate } => write!(f, "the master's time runs by {rate} against this host's clock"),
-            Self::Foreign(reason) => f.write_str(reason),
+            Self::OtherLaw(reason) => f.write_str(reason),
         }
     }
 }
 
-/// A change of lock state.
+/// A change of the lock state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LockTransition {
-    /// When.
+    /// Host time of the change.
     pub at: LocalTime,
     /// The state that was left.
     pub from: LockState,
     /// The state that was entered.
     pub to: LockState,
-    /// Why.
+    /// Reason for the change.
     pub cause: LockCause,
 }
 
-/// The transitions that exist; anything else is a defect of the machine.
+/// Possible transitions. Definition: any other one is a defect of the state machine.
 const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Listening, LockState::Acquiring),
     (LockState::Acquiring, LockState::Locked),
@@ -204,19 +214,18 @@ const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Unlocked, LockState::Listening),
 ];
 
-/// What the machine decides from.
+/// What the state machine decides from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LockInputs {
     pub(super) now: LocalTime,
     pub(super) sigma_ns: f64,
-    /// Standard deviation that is published: with what is constant, too. 0 where the delay is
-    /// assumed.
+    /// Published standard deviation, including its constant part; 0 where the delay is assumed.
     pub(super) published_ns: f64,
-    /// Why what packets say cannot be true.
+    /// Why the time of the messages cannot be true.
     pub(super) doubt: Option<LockCause>,
-    /// What packets prove the time to be off by, beyond the uncertainty.
+    /// Proven error of the time, beyond the uncertainty.
     pub(super) displacement_ns: f64,
-    /// How far the master's time wanders: standard deviation, and what that is at most.
+    /// Standard deviation of the master's wander, and its upper limit.
     pub(super) wander_ns: f64,
     pub(super) most_wander_ns: f64,
     pub(super) jitter: Nanos,
@@ -230,15 +239,15 @@ pub(super) struct LockMachine {
     state: LockState,
     entered_at: LocalTime,
     last_forward: Option<LocalTime>,
-    /// Length of the silence that the present run of Syncs ended.
+    /// Length of the silence before the present run of Syncs.
     last_silence: Nanos,
     forward: u32,
     reverse: u32,
-    /// Syncs and Delay_Resps that a lock needs.
+    /// Syncs and Delay_Resps needed for a lock.
     needed: (u32, u32),
-    /// Whether a lock has been lost by anything but silence.
+    /// Whether a lock was ever lost by anything but silence.
     was_wrong: bool,
-    /// The last transition, until it is told: who does not ask must not stop the machine.
+    /// The last transition, until it is polled. Without polling, the machine goes on.
     pending: Option<LockTransition>,
 }
 
@@ -261,7 +270,7 @@ impl LockMachine {
         self.state
     }
 
-    /// Syncs since the present state was entered, or since evidence was gathered for it.
+    /// Syncs that count towards the next state.
     pub(super) fn heard(&self) -> u32 {
         self.forward
     }
@@ -282,19 +291,19 @@ impl LockMachine {
         self.reverse = self.reverse.saturating_add(1);
     }
 
-    /// A proven step of the master's time.
+    /// Reports a proven step of the master's time.
     pub(super) fn on_step(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterStepped { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// Another master turned out to have another time.
+    /// Reports that another master has another time.
     pub(super) fn on_master_changed(&mut self, now: LocalTime, step: Nanos) {
         self.lose(now, LockCause::MasterChanged { step });
         self.needed = (MIN_FORWARD_AGAIN, MIN_REVERSE_AGAIN);
     }
 
-    /// What was heard was of no worth: a lock needs as much as the first one.
+    /// Discards what was heard: a lock needs as much as the first one.
     pub(super) fn forget(&mut self) {
         (self.forward, self.reverse) = (0, 0);
         self.needed = (MIN_FORWARD, MIN_REVERSE);
@@ -308,7 +317,7 @@ impl LockMachine {
         self.reverse = 0;
     }
 
-    /// Lock threshold T for the given jitter, ns.
+    /// Lock threshold T for this jitter, ns.
     fn threshold_ns(jitter: Nanos) -> f64 {
         let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64;
         threshold_ns.min(CEILING_NS / HYSTERESIS)
@@ -320,15 +329,15 @@ impl LockMachine {
         let silent = silent_for > inputs.sync_interval.times(SILENT_INTERVALS);
         let dwelt = inputs.now.since(self.entered_at) >= MIN_DWELL;
         let threshold_ns = Self::threshold_ns(inputs.jitter);
-        let sigma = Nanos::new(inputs.sigma_ns as i64);
+        let sigma = Nanos::from_nanos_f64(inputs.sigma_ns);
         let displaced = inputs.displacement_ns > CEILING_NS || inputs.published_ns > CEILING_NS;
         let locked_limit_ns = HYSTERESIS * threshold_ns;
         let held = self.state == LockState::Holdover;
         let limit_ns = if held { locked_limit_ns.max(HOLDOVER_NS) } else { locked_limit_ns };
         let uncertain = displaced || dwelt && inputs.sigma_ns > limit_ns;
         let too_uncertain = LockCause::TooUncertain {
-            sigma: Nanos::new(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns) as i64),
-            limit: Nanos::new(if displaced { CEILING_NS } else { limit_ns } as i64),
+            sigma: Nanos::from_nanos_f64(inputs.sigma_ns.max(inputs.displacement_ns).max(inputs.published_ns)),
+            limit: Nanos::from_nanos_f64(if displaced { CEILING_NS } else { limit_ns }),
         };
         match self.state {
             LockState::Listening if !silent => self.enter(LockState::Acquiring, inputs.now, LockCause::MasterHeard),
@@ -336,14 +345,14 @@ impl LockMachine {
                 self.enter(LockState::Listening, inputs.now, LockCause::MasterSilent { silent_for });
             }
             LockState::Acquiring if dwelt && self.has_converged(inputs, threshold_ns) => {
-                let cause = LockCause::Converged { sigma, threshold: Nanos::new(threshold_ns as i64) };
+                let cause = LockCause::Converged { sigma, threshold: Nanos::from_nanos_f64(threshold_ns) };
                 self.enter(LockState::Locked, inputs.now, cause);
             }
             LockState::Locked if silent => {
                 self.enter(LockState::Holdover, inputs.now, LockCause::MasterSilent { silent_for });
             }
             LockState::Locked | LockState::Holdover if inputs.wander_ns > LARGEST_WANDER_NS => {
-                let rms = Nanos::new(inputs.wander_ns as i64);
+                let rms = Nanos::from_nanos_f64(inputs.wander_ns);
                 self.enter(LockState::Unlocked, inputs.now, LockCause::MasterWanders { rms });
             }
             LockState::Locked | LockState::Holdover if uncertain => {

@@ -22,7 +22,7 @@ pub struct ClockMap {
     pub(super) variance_rate: f64,
     /// Assumed growth of the rate's variance, ppb^2 per second.
     pub(super) rate_wander: f64,
-    /// How far the other clock itself wanders around the map: standard deviation, ns.
+    /// Standard deviation of the other clock's own wander around the map, ns.
     pub(super) phase_wander_ns: f64,
 }
 
@@ -33,8 +33,8 @@ impl ClockMap {
         Self { at, offset_ns, rate_ppb: rate.as_ppb(), ..Self::default() }
     }
 
-    /// The same clock, as uncertain as it is, counted from another origin: `offset_ns` ahead at
-    /// `at`.
+    /// The same clock with the same uncertainty, but with another origin, from which it is
+    /// `offset_ns` ahead at `at`.
     pub(crate) fn seen_from(&self, at: LocalTime, offset_ns: f64) -> Self {
         let span_s = (at - self.at).as_secs_f64();
         let sigma_ns = self.mean_sigma_ns(at);
@@ -59,11 +59,11 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
-    /// The host time at which the other clock has come to where the host's would be at `nominal`:
-    /// solves t + offset(t) = nominal, the offset being linear in t.
+    /// The host time at which the other clock reaches the place of the host's clock at `nominal`.
+    /// Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
-        nominal - Nanos::new(libm::round(correction) as i64)
+        nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
     /// How much faster the other clock runs than the host's.
@@ -72,7 +72,7 @@ impl ClockMap {
         Ppb::new(self.rate_ppb)
     }
 
-    /// The same map, whose offset is wrong by another `displacement_ns`, as far as is known.
+    /// The same map, with an offset that may err by another `displacement_ns`.
     pub(super) fn displaced(self, displacement_ns: f64) -> Self {
         Self { variance_offset: self.variance_offset + displacement_ns * displacement_ns, ..self }
     }
@@ -83,22 +83,22 @@ impl ClockMap {
         Ppb::new(libm::sqrt(self.variance_rate.max(0.0)))
     }
 
-    /// Standard deviation of the difference between the map and the other clock at `t`, ns: of the
-    /// map, and of the clock around it.
+    /// Standard deviation of the difference between the map and the other clock at `t`, ns. It
+    /// includes the wander of the clock.
     #[must_use]
     pub fn sigma_ns(&self, t: LocalTime) -> f64 {
         libm::hypot(self.mean_sigma_ns(t), self.phase_wander_ns)
     }
 
-    /// How far the other clock wanders around the map, beyond what a crystal does: standard
-    /// deviation, ns.
+    /// Standard deviation of the other clock's wander around the map, beyond that of a crystal, ns.
     #[must_use]
     pub fn phase_wander_ns(&self) -> f64 {
         self.phase_wander_ns
     }
 
-    /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander:
-    /// grows with the distance from the estimate as P_off + 2 P_cov T + P_rate T^2 + q T^3 / 3.
+    /// Standard deviation of the map itself at `t`, ns, against the other clock without its wander.
+    /// It grows with the distance T from the estimate as P_off + 2 P_cov T + P_rate T^2 + q T^3 /
+    /// 3.
     #[must_use]
     pub fn mean_sigma_ns(&self, t: LocalTime) -> f64 {
         let span_s = (t - self.at).as_secs_f64();
@@ -142,7 +142,7 @@ impl PtpMap {
     /// ```
     #[must_use]
     pub fn ptp_at(&self, t: LocalTime) -> PtpTime {
-        let offset = Nanos::new(libm::round(self.map.offset_ns(t)) as i64);
+        let offset = Nanos::from_nanos_f64(libm::round(self.map.offset_ns(t)));
         self.origin_ptp + (t - self.origin_local) + offset
     }
 

@@ -9,19 +9,27 @@
 //! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
 //! from whoever has them.
 
-mod bank;
+#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
+
 mod block;
-mod early;
+mod card;
+mod envelope;
 mod estimator;
 mod excess;
 mod kalman;
 mod law;
 mod lock;
 mod map;
+mod model_set;
+mod newest;
 mod noise;
+mod outlier_run;
 mod presumed_delay;
+mod rate_prior;
 mod reference;
 mod round_trip;
+mod sample;
+mod shift;
 mod slave;
 mod slew;
 mod step;
@@ -30,11 +38,16 @@ mod timescale;
 mod unsteady;
 mod wander;
 
-pub use estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
+pub(crate) use card::CardClock;
+pub use estimator::{DelayModel, Estimator, EstimatorConfig};
 pub use law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 pub use lock::{LockCause, LockState, LockTransition};
 pub use map::{ClockMap, MediaMap, PtpMap};
+pub(crate) use rate_prior::RatePrior;
 pub use reference::{ClockMode, Reference, ReferenceConfig, ReferenceEvent, Sources};
+pub use sample::{Direction, Sample};
+pub(crate) use shift::{Judgement, Shift, ShiftDetector};
 pub use slave::{SlaveClock, SlaveClockConfig};
 pub use system::{Discipline, SystemClock, SystemEpoch, SystemReading, SystemReport};
 pub use timescale::{Difference, TimescaleMix};
+pub(crate) use wander::TargetMotion;

@@ -1,61 +1,66 @@
-//! The noise of the blocks that feed a [filter](super::kalman), learnt from them.
+//! The noise of the blocks that feed a [filter](super::kalman), learnt from the blocks.
 //!
-//! Model: the noise of a direction is learnt from *differences of successive innovations* (von
-//! Neumann's estimator), half their mean square. A filter that lags behind a drift has innovations
-//! that are large and alike: their squares would be taken for noise, the filter would slow down,
-//! and lag more, until it is lost. Their differences are not.
+//! Model: the noise of a direction is learnt from *differences of successive innovations* (half
+//! their mean square: von Neumann's estimator). A filter that lags behind a drift has innovations
+//! that are large and alike. If their squares were taken for noise, the filter would slow down and
+//! lag even more, until it is lost. Their differences do not contain the lag.
 //!
-//! Not quite: a filter that lags by a *rate* meets every block with another innovation. So noise is
-//! at most a few times what *second* differences of the blocks themselves say, in which no filter
-//! has a part, and no rate.
+//! There is an exception: a filter that lags by a *rate* has innovations that grow from block to
+//! block. So the noise is limited to a few times what *second* differences of the blocks themselves
+//! show, which contain neither the filter nor a rate.
 //!
-//! Lateness is one-sided, so its mean is about as large as its standard deviation; where it does
-//! not cancel between the directions, it is an error of the offset.
+//! Lateness is one-sided, so its mean is about as large as its standard deviation. Where the means
+//! of the two directions do not cancel, they are an error of the offset.
 
 use super::block::{Reduced, Reduction};
-use super::estimator::Direction;
+use super::sample::Direction;
 use crate::units::LocalTime;
 
-/// Innovations over which the noise forgets: few, because the first ones hold the error of the
-/// starting point.
+/// Memory of the noise, in innovations. Judgement: short, because the first innovations contain the
+/// error of the initial state.
 const NOISE_MEMORY: f64 = 10.0;
-/// Innovations over which the noise's slow figure forgets.
+/// Memory of the slow noise figure, in innovations. Judgement: gives a variance to about 14 %.
 const SLOW_MEMORY: f64 = 100.0;
-/// Difference between the noise of the two directions, in standard errors, that is chance; and the
-/// standard error of one innovation's worth of noise.
+/// Difference between the noise of the two directions that is not significant, in standard errors.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const CHANCE: f64 = 3.0;
+/// Relative standard error of the noise after one innovation. Derived: that of half a squared
+/// difference of normal variables, as a standard deviation, with the correlation of overlapping
+/// differences.
 const STANDARD_ERROR: f64 = 0.87;
-/// Noise that is this many times that of second differences, in mean square, has a lag in it.
+/// The noise is limited to this many times that of second differences (mean square), beyond which
+/// it contains a lag. Judgement: the limit acts from three times the standard deviation on.
 const TREND: f64 = 10.0;
-/// Weight of the prior noise against one innovation.
+/// Weight of the initial noise, in innovations. Judgement: almost none, because it is a guess.
 const PRIOR_WEIGHT: f64 = 0.02;
-/// Innovations that what is known of the last path's noise counts for on another path.
+/// Weight of the old path's noise on another path, in innovations. Judgement: the third new
+/// innovation outweighs it.
 const REOPENED: f64 = 3.0;
-/// One wild block must not make the filter deaf for the next ten: largest square that is learnt
-/// from, in variances.
+/// Largest square that is learnt from, in variances. Judgement: one outlier must not make the
+/// filter ignore the next ten blocks.
 const LARGEST_SQUARE: f64 = 100.0;
-/// Smallest noise that is believed, ns: host clocks count in some 10 ns to 100 ns.
+/// Smallest noise, ns. Judgement: clocks of hosts have a resolution of some 10 ns to 100 ns.
 const FLOOR_NS: f64 = 30.0;
 
-/// What is learnt of one direction's noise.
+/// Noise of one direction.
 #[derive(Clone, Copy, Debug)]
-struct OneWay {
-    /// Variance of one forward sample, or of one reverse sample in terms of that: as if of the true
-    /// distribution if that is exponential or normal, and in any case right for blocks as long as
-    /// the last ones.
+struct DirectionNoise {
+    /// Variance of one forward sample, ns^2; that of a reverse sample is relative to it. For
+    /// distributions other than exponential (minimum) or normal (mean) it holds for blocks of the
+    /// present length only.
     variance: f64,
-    /// Last innovation and the gain of its block.
+    /// Last innovation, and the gain of its block.
     last: Option<(f64, f64)>,
     count: f64,
-    /// The same learnt over a long time, to compare the directions: mean square and number.
+    /// Variance with a long memory, for comparison of the directions, and its number of
+    /// innovations.
     slow: f64,
     slow_count: f64,
 }
 
-/// What three blocks in a row say of the noise: the last one's distance from the line through the
-/// other two.
+/// Noise by three consecutive blocks: distance of the last one from the line through the other two.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bends {
+struct SecondDifferences {
     /// Mean square for one sample, ns^2.
     variance: f64,
     count: f64,
@@ -63,7 +68,7 @@ struct Bends {
     before_last: Option<Point>,
 }
 
-/// Where a block lies, and the gain of its size.
+/// A block on the time axis, and the gain of its size.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     at: LocalTime,
@@ -71,7 +76,7 @@ struct Point {
     gain: f64,
 }
 
-impl Bends {
+impl SecondDifferences {
     fn learn(&mut self, point: Point) {
         let before_last = std::mem::replace(&mut self.before_last, self.last);
         let (Some(last), Some(before)) = (self.last.replace(point), before_last) else { return };
@@ -86,7 +91,7 @@ impl Bends {
         self.variance += (bend_ns * bend_ns / gain - self.variance) / self.count;
     }
 
-    /// Largest variance of a sample that can be noise, ns^2; infinite while that is not known.
+    /// Largest variance of a sample that can be noise, ns^2; infinite while it is unknown.
     fn limit(&self) -> f64 {
         if self.count < NOISE_MEMORY { f64::INFINITY } else { TREND * self.variance }
     }
@@ -96,93 +101,96 @@ impl Bends {
     }
 }
 
-/// The noise of both directions.
+/// Noise of both directions.
 #[derive(Clone, Debug)]
 pub(super) struct Noise {
     reduction: Reduction,
-    /// Forward, reverse.
-    ways: [OneWay; 2],
-    /// Of the forward blocks.
-    bends: Bends,
+    /// Forward and reverse.
+    directions: [DirectionNoise; 2],
+    /// Second differences of the forward blocks.
+    second_differences: SecondDifferences,
 }
 
 impl Noise {
-    /// Noise of which nothing is known but the jitter of a sample.
+    /// Noise of which only the jitter of a sample is known.
     pub(super) fn new(reduction: Reduction, jitter_ns: f64) -> Self {
         let variance = jitter_ns * jitter_ns;
-        let forward = OneWay { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
-        Self { reduction, ways: [forward, OneWay { variance: 1.0, ..forward }], bends: Bends::default() }
+        let forward = DirectionNoise { variance, last: None, count: 0.0, slow: variance, slow_count: 0.0 };
+        Self {
+            reduction,
+            directions: [forward, DirectionNoise { variance: 1.0, ..forward }],
+            second_differences: SecondDifferences::default(),
+        }
     }
 
     /// Noise variance of a block of `count` samples, ns^2.
     pub(super) fn block_variance(&self, direction: Direction, count: u32) -> f64 {
-        let one = self.ways[direction.index()].variance * self.unit(direction);
+        let one = self.directions[direction.index()].variance * self.unit(direction);
         (one * self.gain(count)).max(FLOOR_NS * FLOOR_NS)
     }
 
-    /// In what a direction's noise is told: the reverse one's is relative to the forward one's.
-    /// Until told otherwise both are alike, and when a network becomes worse the sparser direction
-    /// is not the last to know.
+    /// Unit of a direction's variances: those of the reverse direction are relative to the forward
+    /// one. So both directions start alike, and when a network becomes worse, the sparse direction
+    /// does not lag behind.
     fn unit(&self, direction: Direction) -> f64 {
         match direction {
             Direction::Forward => 1.0,
-            Direction::Reverse => self.ways[0].variance,
+            Direction::Reverse => self.directions[0].variance,
         }
     }
 
-    /// What the offset may be wrong by because packets are late by more in one direction than in
-    /// the other, ns: the mean lateness, which only cancels if it is the same, is about as large as
-    /// the standard deviation. Only what is more than chance counts.
+    /// Error of the offset because packets of one direction are later than those of the other, ns.
+    /// The mean lateness, which cancels only if both directions are alike, is about as large as the
+    /// standard deviation. Only a significant difference counts.
     pub(super) fn asymmetry_ns(&self) -> f64 {
         let lateness = |direction: Direction| {
             let mean_ns = self.lateness_ns(direction);
-            let count = self.ways[direction.index()].slow_count.max(1.0);
+            let count = self.directions[direction.index()].slow_count.max(1.0);
             (mean_ns, mean_ns * STANDARD_ERROR / libm::sqrt(count))
         };
         let [(forward, forward_error), (reverse, reverse_error)] =
             [Direction::Forward, Direction::Reverse].map(lateness);
         let chance = CHANCE * libm::sqrt(forward_error * forward_error + reverse_error * reverse_error);
         let beyond_chance = ((forward - reverse).abs() - chance).max(0.0);
-        // Nor do least values cancel to less than a part of themselves while their blocks still
-        // grow.
-        let growing = if self.reduction == Reduction::Least { reverse } else { 0.0 };
+        // Minima cancel only partly while the blocks still grow.
+        let growing = if self.reduction == Reduction::Minimum { reverse } else { 0.0 };
         beyond_chance.max(growing) / 2.0
     }
 
-    /// What the offset may still move by while blocks grow, ns: the mean lateness of a block of
-    /// least values.
-    pub(super) fn growing_ns(&self) -> f64 {
+    /// How far the offset may still move while blocks grow, ns: the mean lateness of the minimum of
+    /// a block.
+    pub(super) fn block_bias_ns(&self) -> f64 {
         match self.reduction {
-            Reduction::Least => self.lateness_ns(Direction::Forward),
+            Reduction::Minimum => self.lateness_ns(Direction::Forward),
             Reduction::Mean => 0.0,
         }
     }
 
     /// Mean lateness of the last block, ns: about as large as its standard deviation.
     fn lateness_ns(&self, direction: Direction) -> f64 {
-        let noise = &self.ways[direction.index()];
+        let noise = &self.directions[direction.index()];
         let gain = match self.reduction {
-            Reduction::Least => noise.last.map_or(1.0, |(_, gain)| gain),
+            Reduction::Minimum => noise.last.map_or(1.0, |(_, gain)| gain),
             Reduction::Mean => 1.0,
         };
         libm::sqrt(noise.slow * gain)
     }
 
-    /// Noise variance of a block of `count` samples in terms of that of one.
+    /// Noise variance of a block of `count` samples, relative to that of one sample.
     fn gain(&self, count: u32) -> f64 {
         let n = f64::from(count.max(1));
         match self.reduction {
-            Reduction::Least => 1.0 / (n * n),
+            Reduction::Minimum => 1.0 / (n * n),
             Reduction::Mean => 1.0 / n,
         }
     }
 
-    /// Learns from the difference to the last innovation, as far as it is noise and not the state's
-    /// own error, of which `predicted` is the variance.
+    /// Learns from the difference to the last innovation. `predicted` is the variance of the state,
+    /// which is not noise.
     pub(super) fn learn(&mut self, residual: f64, block: &Reduced, predicted: f64) {
         let gain = self.gain(block.count);
         let unit = self.unit(block.direction);
-        let noise = &mut self.ways[block.direction.index()];
+        let noise = &mut self.directions[block.direction.index()];
         if let Some((last, last_gain)) = noise.last.replace((residual, gain)) {
             let expected = noise.variance * unit * gain;
             let trust = expected / (expected + predicted);
@@ -195,23 +203,23 @@ impl Noise {
         }
         noise.variance = noise.variance.max(FLOOR_NS * FLOOR_NS / unit);
         if block.direction == Direction::Forward {
-            self.bends.learn(Point { at: block.at, offset_ns: block.offset_ns, gain });
+            self.second_differences.learn(Point { at: block.at, offset_ns: block.offset_ns, gain });
         }
     }
 
-    /// The filter is found to lag: what its forward innovations say beyond the second differences
-    /// is not noise. The reverse ones' stays what it is.
+    /// Removes a lag from the noise: what the forward noise exceeds the second differences by is
+    /// not noise. The absolute noise of the reverse direction is kept.
     pub(super) fn without_lag(&mut self) {
-        let [forward, reverse] = &mut self.ways;
+        let [forward, reverse] = &mut self.directions;
         let lagging = forward.variance;
-        forward.variance = lagging.min(self.bends.limit()).max(FLOOR_NS * FLOOR_NS);
+        forward.variance = lagging.min(self.second_differences.limit()).max(FLOOR_NS * FLOOR_NS);
         reverse.variance *= lagging / forward.variance;
     }
 
-    /// The packets come by another path, and of its noise is known only that some of them were
-    /// apart by `apart_ns`. The path may be quieter or noisier than the last one.
+    /// Prepares for another path, of whose noise it is only known that some packets differed by
+    /// `apart_ns`. The path may be quieter or noisier than the last one.
     pub(super) fn reopen(&mut self, apart_ns: f64) {
-        let [forward, reverse] = &mut self.ways;
+        let [forward, reverse] = &mut self.directions;
         let variance = forward.variance.max(apart_ns * apart_ns);
         let slow = variance.max(forward.slow);
         for one in [&mut *forward, &mut *reverse] {
@@ -222,11 +230,11 @@ impl Noise {
         reverse.variance = reverse.variance.max(1.0);
     }
 
-    /// The next innovation of a direction has nothing to do with the last one.
+    /// Separates the next innovation of a direction from the last one.
     pub(super) fn interrupt(&mut self, direction: Direction) {
-        self.ways[direction.index()].last = None;
+        self.directions[direction.index()].last = None;
         if direction == Direction::Forward {
-            self.bends.interrupt();
+            self.second_differences.interrupt();
         }
     }
 }

@@ -1,41 +1,41 @@
-//! What a path's delay is taken to be where no Delay_Resp measures it.
+//! The assumed path delay where no Delay_Resp measures it.
 //!
-//! Model: the best of what is known speaks, with the standard deviation that it deserves. In this
-//! order:
+//! Model: the best available knowledge is used, with the standard deviation that it deserves. In
+//! this order:
 //!
-//! * a delay that was measured, of this path or by a comparison of this path with another one,
-//!   stands;
-//! * a round trip to the master, measured by anything, bounds the delay: it lies anywhere between 0
-//!   and the whole round trip;
-//! * the delay to another master of the same link is near;
-//! * of a local network nothing is known but what local networks are like, and how much this one's
-//!   packets jitter: wireless paths, which take milliseconds, jitter by milliseconds.
+//! * A delay that was measured on this path, or known by comparing this path with another one,
+//!   stays valid.
+//! * A round trip to the master, measured by any means, limits the delay: it lies anywhere between
+//!   0 and the whole round trip.
+//! * The delay to another master of the same link is similar.
+//! * Of an unknown local network only the usual delay is known, and the jitter of its packets:
+//!   wireless paths take milliseconds, and jitter by milliseconds.
 
 use crate::units::Nanos;
 
-/// A delay that is not measured, with its standard deviation.
+/// An assumed delay, with its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PresumedDelay {
     pub(super) mean: Nanos,
     pub(super) sigma: Nanos,
 }
 
-/// What the delays to two masters of one link differ by: half of the difference that the proof of
-/// steps takes for another route, some switches.
-const OTHER_PATH: Nanos = Nanos::new(super::step::ROUTE_DIFFERENCE_NS as i64 / 2);
-/// A shorter round trip is news if it is shorter by 1 / this, and so is another uncertainty.
+/// Difference between the delays to two masters of one link, as a standard deviation. Derived: half
+/// of the difference that the proof of steps accepts as another path.
+const OTHER_PATH: Nanos = Nanos::from_nanos_f64(super::step::ROUTE_DIFFERENCE_NS / 2.0);
+/// A shorter round trip, or another uncertainty, counts if it differs by 1 / this. Judgement:
+/// smaller changes are not worth a change of the estimate.
 const NEWS_SHARE: i64 = 8;
 
-/// Where the delay in the estimate comes from.
+/// Origin of the delay in the estimate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Origin {
     /// Nothing was ever measured.
     #[default]
     Nowhere,
-    /// What was measured with another master of the link, or presumed of it.
+    /// Measured, or assumed, with another master of the link.
     Link,
-    /// Measured on this path, or known from a comparison of its packets with the time that was
-    /// held.
+    /// Measured on this path, or known by comparing its packets with the held time.
     Path,
 }
 
@@ -43,12 +43,12 @@ pub(super) enum Origin {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DelayKnowledge {
     pub(super) origin: Origin,
-    /// The shortest round trip to the present master that anything has measured.
+    /// The shortest round trip to the present master.
     round_trip: Option<Nanos>,
 }
 
 impl DelayKnowledge {
-    /// Another master is followed; `presumed`: the last one's delay was.
+    /// Another master is followed. `presumed` says whether the delay of the last one was assumed.
     pub(super) fn change_master(&mut self, presumed: bool) {
         self.round_trip = None;
         if self.origin != Origin::Nowhere || presumed {
@@ -56,15 +56,14 @@ impl DelayKnowledge {
         }
     }
 
-    /// The present path was compared with the time that is held: its delay is as well known as
-    /// that.
+    /// The present path was compared with the held time, so its delay is as certain as that.
     pub(super) fn compare(&mut self) {
         if self.origin == Origin::Link {
             self.origin = Origin::Path;
         }
     }
 
-    /// Takes a round trip; whether that is news.
+    /// Takes a round trip. Returns whether it says something new.
     pub(super) fn round_trip(&mut self, round_trip: Nanos) -> bool {
         let is_news = |least: Nanos| round_trip < least - Nanos::new(least.as_nanos() / NEWS_SHARE);
         let is_news = round_trip > Nanos::ZERO && self.round_trip.is_none_or(is_news);
@@ -74,15 +73,14 @@ impl DelayKnowledge {
         is_news
     }
 
-    /// Whether what is presumed comes from nothing but the jitter, and that has become another one.
+    /// Whether the assumed delay is based on the jitter alone, and the jitter has changed.
     pub(super) fn is_outdated(&self, presumed: PresumedDelay, usual: PresumedDelay) -> bool {
         let is_usual = self.origin == Origin::Nowhere && self.round_trip.is_none();
         let news = Nanos::new(presumed.sigma.as_nanos() / NEWS_SHARE);
         is_usual && (usual.sigma - presumed.sigma).abs() > news
     }
 
-    /// What the delay is taken to be, where the estimate says `estimated` and of a local network
-    /// `usual` is to be expected.
+    /// The delay to assume, given the estimated one and the usual one of a local network.
     pub(super) fn presume(&self, estimated: PresumedDelay, usual: PresumedDelay) -> PresumedDelay {
         match (self.origin, self.round_trip) {
             (Origin::Path, _) => estimated,
@@ -94,8 +92,8 @@ impl DelayKnowledge {
 }
 
 impl PresumedDelay {
-    /// Uniform between 0 and the whole round trip, whose standard deviation is a share 1 / sqrt(12)
-    /// of it.
+    /// Uniform distribution between 0 and the whole round trip, with a standard deviation of 1 /
+    /// sqrt(12) of it.
     fn within(round_trip: Nanos) -> Self {
         let sigma_s = round_trip.as_secs_f64() / libm::sqrt(12.0);
         Self { mean: Nanos::new(round_trip.as_nanos() / 2), sigma: Nanos::from_secs_f64(sigma_s) }

@@ -1,15 +1,15 @@
-//! The clock that the user asked for, its fallback and its return: one timeline for everything that
-//! plays or sends.
+//! The clock that the user selected, the fallback from it and the return to it: one timeline for
+//! everything that plays or sends.
 //!
-//! Model: whatever the source, consumers see one [slewed](super::slew) timeline. When the source
-//! that was asked for has been of no use for the fallback time, the timeline goes on by another
-//! one's *rate*: that of the system clock if somebody disciplines it, else the last one that was
-//! known. Its phase is not touched, so nothing is heard. When the source returns, the difference is
-//! slewed; only one too large for that, or one that the source itself says is a step, is a step,
-//! with a new epoch.
+//! Model: consumers see one [slewed](super::slew) timeline, whatever the source. When the selected
+//! source has been unusable for the fallback time, the timeline continues at the *rate* of another
+//! one: that of the system's clock if it is disciplined, else the last known rate. Its phase is not
+//! changed, so that nothing is heard. When the source returns, the difference is slewed. Only a
+//! difference that is too large for that, or a step that the source itself reports, is a step, with
+//! a new epoch.
 //!
-//! A timeline that has never met PTP has an arbitrary origin. It paces senders, but tells nothing
-//! of RTP timestamps; see [`Reference::reading`].
+//! A timeline that has never followed PTP has an arbitrary origin. It paces senders, but says
+//! nothing of RTP timestamps; see [`Reference::reading`].
 
 use super::law::{ClockReading, PathDelay};
 use super::lock::{CEILING_NS, LockState};
@@ -19,37 +19,41 @@ use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// How long a source must be of use before the timeline returns to it: a flapping source is not
-/// followed.
+/// How long a source must be usable before the timeline returns to it. Judgement: a source that
+/// comes and goes is not followed.
 const RETURN_DWELL: Nanos = Nanos::from_secs(1);
-/// How often the timeline is looked at when nothing happens: a held slew must not overshoot.
+/// Interval of [`Reference::poll_timeout`]. Judgement: a slew that is continued without an update
+/// must not overshoot; it is an eighth of its time constant.
 const INTERVAL: Nanos = Nanos::from_millis(250);
-/// A timeline more uncertain than this is not used to place RTP timestamps: a jitter buffer holds a
-/// few ms.
+/// Largest uncertainty of a timeline that places RTP timestamps, ns. Judgement: a jitter buffer
+/// holds a few ms.
 const USABLE_SIGMA_NS: f64 = 1e6;
-/// A source that is this many of its standard deviations away from a timeline that goes on alone
-/// contradicts it: chance once in 370 looks.
+/// A source this many of its standard deviations away contradicts a timeline that continues alone.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const CONTRADICTED_SIGMAS: f64 = 3.0;
-/// A source that is heard for so long, and still of no use, tells nobody what time it is.
+/// A source that is heard for this long without being usable counts as unusable. Judgement: longer
+/// than any lock takes.
 const HEARD_IN_VAIN: Nanos = Nanos::from_secs(60);
-/// A wander so many times larger than a map knew of has misled that map.
+/// A wander this many times larger than a map knew has misled that map. Judgement: the size of a
+/// wander is known to about a half.
 const WANDER_EXCEEDS: f64 = 2.0;
-/// Events that nobody has polled; older ones are dropped first.
+/// Events that wait to be polled; the oldest are dropped first. Judgement: more than happen between
+/// two polls.
 const MAX_EVENTS: usize = 16;
 
-/// The clocks that a user can choose.
+/// The clocks that a user can select.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockMode {
     /// PTP, by our own client.
     #[default]
     Ptp,
-    /// The system's clock, which somebody else (ptp4l with phc2sys, PTPd, NTP) disciplines.
+    /// The system's clock, which other software (ptp4l with phc2sys, PTPd, NTP) disciplines.
     System,
-    /// The Livewire clock, whose time is that of Livewire's streams and no time of day.
+    /// The Livewire clock. Its time is that of Livewire streams, and no time of day.
     Livewire,
-    /// The arrival of packets, for every stream whose sender follows no clock that is known here.
+    /// The arrival of packets, for streams whose sender follows no clock that is known here.
     Arrivals,
-    /// The host's own crystal, at the last rate that was known.
+    /// The host's own crystal, at the last known rate.
     FreeRunning,
 }
 
@@ -65,12 +69,12 @@ impl fmt::Display for ClockMode {
     }
 }
 
-/// What the user asked for.
+/// The user's selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceConfig {
-    /// The clock.
+    /// The selected clock.
     pub mode: ClockMode,
-    /// How long it may be of no use before another one is taken; `None` for ever.
+    /// How long the clock may be unusable before another one is used; `None` for ever.
     pub fallback_after: Option<Nanos>,
 }
 
@@ -80,16 +84,16 @@ impl Default for ReferenceConfig {
     }
 }
 
-/// What the sources say at the moment; `None` for those that are not there.
+/// Readings of the sources; `None` for those that do not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sources {
-    /// The PTP client's.
+    /// The PTP client.
     pub ptp: Option<ClockReading>,
-    /// The system clock's.
+    /// The system's clock.
     pub system: Option<ClockReading>,
-    /// That of the Livewire clock.
+    /// The Livewire clock.
     pub livewire: Option<ClockReading>,
-    /// That of packet arrivals.
+    /// The arrivals of packets.
     pub arrivals: Option<ClockReading>,
 }
 
@@ -104,27 +108,28 @@ impl Sources {
         }
     }
 
-    /// The map of a source that is of use.
+    /// The map of a source, if it is usable.
     fn usable(&self, mode: ClockMode) -> Option<PtpMap> {
         self.get(mode).filter(|reading| reading.state.is_usable())?.map
     }
 }
 
-/// Something that a user would want to know.
+/// A change that a user would want to know of.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ReferenceEvent {
-    /// The clock that was asked for is of no use; another is taken.
+    /// The selected clock is unusable, and another one is used.
     FellBack {
-        /// The one that was asked for.
+        /// The selected clock.
         from: ClockMode,
-        /// The one that is taken.
+        /// The clock that is used instead.
         to: ClockMode,
-        /// For how long it has been of no use.
+        /// How long the selected clock has been unusable.
         after: Nanos,
     },
-    /// The clock that was asked for is followed (again).
+    /// The selected clock is followed (again).
     Followed(ClockMode),
-    /// The timeline had to be stepped.
+    /// The timeline was stepped.
     Stepped(Nanos),
 }
 
@@ -161,17 +166,17 @@ pub struct Reference {
     config: ReferenceConfig,
     slew: Slew,
     source: ClockMode,
-    /// Last map of the source that was asked for; its uncertainty grows while it is not renewed.
+    /// Last map of the selected source. Its uncertainty grows until it is renewed.
     last: Option<PtpMap>,
-    /// Its epoch.
+    /// Epoch of that map.
     source_epoch: u32,
-    /// The state and delay that the source told last.
+    /// Last state and path delay of the source.
     state: LockState,
     path_delay: PathDelay,
-    /// Since when the source that was asked for has been of no use, or of use again.
+    /// Since when the selected source has been unusable, or usable again.
     useless_since: Option<LocalTime>,
     useful_since: Option<LocalTime>,
-    /// Since when it has been heard without being of use.
+    /// Since when it has been heard without being usable.
     in_vain_since: Option<LocalTime>,
     advanced_at: Option<LocalTime>,
     events: VecDeque<ReferenceEvent>,
@@ -197,8 +202,8 @@ impl Reference {
         }
     }
 
-    /// Takes what the sources say at `now`. To be called when they have something new to say, and
-    /// when [`Reference::poll_timeout`] is due.
+    /// Takes the readings of the sources at `now`. Call it when they have changed, and when
+    /// [`Reference::poll_timeout`] is due.
     pub fn advance(&mut self, now: LocalTime, sources: &Sources) {
         self.advanced_at = Some(now);
         let asked = sources.get(self.config.mode);
@@ -253,7 +258,7 @@ impl Reference {
         }
     }
 
-    /// Goes on without the source that was asked for.
+    /// Continues without the selected source.
     fn coast(&mut self, now: LocalTime, sources: &Sources) {
         let held = self.known(sources);
         let substitute = sources.usable(self.source).filter(|_| self.source != self.config.mode);
@@ -268,9 +273,9 @@ impl Reference {
         self.slew.coast(now, rate, &uncertainty.displaced(self.contradiction_ns(now, sources)), uptime);
     }
 
-    /// What is known of the source that was asked for: the map that was held, unless the source has
-    /// been found to wander since then by much more than that map knew of. Then the map had
-    /// followed the wander, and neither its rate nor its uncertainty is true.
+    /// The held map of the selected source, unless the source was found to wander much more than
+    /// that map knew. Then the map had followed the wander, and neither its rate nor its
+    /// uncertainty is true.
     fn known(&self, sources: &Sources) -> Option<ClockMap> {
         let held = self.last.map(|map| *map.clock());
         let misled = |clock: &ClockMap| {
@@ -279,22 +284,22 @@ impl Reference {
         self.measured(sources).filter(misled).or(held)
     }
 
-    /// What the source that was asked for says, although its time is of no use. If that is of
-    /// another epoch, its rate is the same clock's all the same.
+    /// The present map of the selected source, although its time is unusable. Its rate is the same
+    /// clock's even if its epoch is another.
     fn measured(&self, sources: &Sources) -> Option<ClockMap> {
         let asked = sources.get(self.config.mode);
         asked.and_then(|reading| reading.map).map(|map| *map.clock())
     }
 
-    /// The rate that was held, or that of the source that was asked for: its time may be of no use,
-    /// as that of a master that wanders, and its rate known better than when it was.
+    /// The better one of the held rate and the present rate of the selected source. The time of a
+    /// master that wanders is unusable, but its rate may be known better than before.
     fn best_rate(&self, held: Option<ClockMap>, sources: &Sources) -> Option<Ppb> {
         let better = |clock: &ClockMap| held.is_some_and(|held| clock.rate_sigma() < held.rate_sigma());
         self.measured(sources).filter(better).or(held).map(|clock| clock.rate())
     }
 
-    /// How far the timeline is from what the source that was asked for says, although that is of no
-    /// use yet: more than it is uncertain by, and of the same epoch.
+    /// Distance between the timeline and the present map of the selected source, which is not
+    /// usable yet, if it is significant and of the same epoch; else 0.
     fn contradiction_ns(&self, now: LocalTime, sources: &Sources) -> f64 {
         let asked = sources.get(self.config.mode).filter(|reading| reading.epoch == self.source_epoch);
         let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
@@ -304,9 +309,9 @@ impl Reference {
         if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 
-    /// The timeline as PTP time: what RTP timestamps refer to. Without a map until PTP has been
-    /// met, or a system clock that tells PTP time, or the Livewire clock, whose own time it is
-    /// then.
+    /// The timeline as PTP time, which RTP timestamps refer to. It has no map until the timeline
+    /// has followed PTP, a system's clock that tells PTP time, or the Livewire clock, whose own
+    /// time it then is.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         let has_time = matches!(self.config.mode, ClockMode::Ptp | ClockMode::System | ClockMode::Livewire);
@@ -314,8 +319,7 @@ impl Reference {
         let fell_back = self.source != self.config.mode;
         let coasting = fell_back || !self.state.is_usable();
         let sigma_ns = self.slew.published().map_or(0.0, |map| map.clock().sigma_ns(map.clock().estimated_at()));
-        // A timeline that is still on its way to the time that its source says is not that time
-        // yet.
+        // While the timeline is still being slewed, it is not the time of its source.
         let apart = self.slew.distance_ns() > CEILING_NS;
         let is_in_vain = |now: LocalTime| self.in_vain_since.is_some_and(|since| now.since(since) >= HEARD_IN_VAIN);
         let in_vain = self.advanced_at.is_some_and(is_in_vain);
@@ -339,13 +343,13 @@ impl Reference {
         self.slew.published()
     }
 
-    /// The clock that is followed at the moment.
+    /// The clock that is followed at present.
     #[must_use]
     pub fn source(&self) -> ClockMode {
         self.source
     }
 
-    /// The next event that was not yet told.
+    /// The next event that was not polled yet.
     pub fn poll_event(&mut self) -> Option<ReferenceEvent> {
         self.events.pop_front()
     }

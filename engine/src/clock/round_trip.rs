@@ -1,54 +1,61 @@
-//! What a path delay can be.
+//! Which path delays are possible.
 //!
-//! Model: no packet arrives before it was sent, so a Delay_Resp and the least late Sync near it
-//! make a way there and back that is not negative; and it is no longer than from the sending of the
-//! Delay_Req to the arrival of its Delay_Resp, which is measured by the host's clock alone. Jitter
-//! changes nothing of that, so neither can anybody who makes it large. The estimate is looked at as
-//! well, because it is of more than a few packets; but what it may be does depend on jitter.
+//! Model: no packet arrives before it was sent. So the round trip, from a Delay_Resp and the least
+//! late Sync near it, is not negative. It is not longer either than the time from sending the
+//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
+//! affect these bounds, so nobody can relax them by making it large. The estimate is checked as
+//! well, because it comes from more packets, but its bounds depend on jitter.
 //!
-//! A master whose Syncs and Delay_Resps drift apart makes the way there and back ever shorter, long
-//! before it is negative. A path that has become shorter shortens the time until the Delay_Resp by
-//! as much; where that does not, the times do not agree.
+//! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
+//! shorter, long before it is negative. A path that becomes shorter shortens the time until the
+//! Delay_Resp by the same amount. If that does not happen, the times do not agree.
 //!
-//! Breakdown: one exchange of five may be a stranger's or have damaged timestamps.
+//! Breakdown point: one exchange of five may be a stranger's or have damaged timestamps.
 
-use super::estimator::{Direction, Sample};
 use super::lock::{CEILING_NS, LockCause};
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// Exchanges that are remembered, and how many of them must be impossible.
+/// Exchanges that are kept. Judgement: 5 s at one Delay_Req per second.
 const EXCHANGES: usize = 5;
+/// Impossible exchanges among them that are a proof. Judgement: one may be forged or damaged.
 const PROOF: usize = 2;
-/// Syncs among which the least late is looked for, and how old they may be where the rate is known
-/// and where it is not: in that time two crystals of +-100 ppm drift apart by less than what is
-/// tolerated.
+/// Syncs among which the least late one is searched. Judgement: one second at the interval of
+/// AES67's media profile.
 const SYNCS: usize = 8;
+/// Age up to which a Sync is compared with a Delay_Resp while the rate is known. Derived: the error
+/// of a known rate moves the offset by 100 us in that time.
 const OLDEST: Nanos = Nanos::from_secs(10);
+/// The same while the rate is unknown. Derived: in that time two crystals of +-100 ppm drift apart
+/// by less than [`TOLERANCE_NS`].
 const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
-/// What the way there and back may be off by, ns: timestamps by a program err by some 100 us, and
-/// the time is off by half of this.
+/// Tolerated error of the round trip, ns. Judgement: timestamps by a program err by some 100 us,
+/// and the time errs by half of this.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
-/// What the way there and back may become shorter by, ns, beyond what the time until the Delay_Resp
-/// does: with the two exchanges that it takes until that is proven, a time that leaves a crystal's
-/// by 250 ppm is found before it is off by the ceiling.
+/// How much the round trip may become shorter than the time until the Delay_Resp does, ns. Derived:
+/// with the two exchanges of the proof, a time that departs from a crystal's by 250 ppm is found
+/// before its error reaches the ceiling.
 const SHORTENED_NS: f64 = CEILING_NS * 2.0 / 5.0;
-/// What is allowed for jitter beyond that, ns.
+/// Largest allowance for jitter on top of that, ns. Judgement: jitter must not relax the bound
+/// without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
-/// What an estimate of the path delay may be below nothing, and beyond half a round trip: a
-/// message is often under way for a while after a program has stamped it, and hardly ever before.
+/// How far an estimated delay may be below zero, ns. Judgement: after a program has timestamped a
+/// message, it often takes a while to leave, and is hardly ever earlier.
 const BELOW_NS: f64 = CEILING_NS / 4.0;
+/// How far an estimated delay may exceed half a round trip, ns. Judgement: as [`BELOW_NS`], and
+/// smaller because the round trip is an upper limit.
 const BEYOND_NS: f64 = CEILING_NS / 3.0;
 
-/// What the messages of a master make of the path delay.
+/// The path delay that a master's messages yield.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct PathDelayClaim {
     pub(super) delay: Nanos,
-    /// From a Delay_Req to its Delay_Resp, if that is known.
+    /// Time from a Delay_Req to its Delay_Resp, if known.
     pub(super) round_trip: Option<Nanos>,
 }
 
 impl PathDelayClaim {
-    /// Whether no path has this delay, as an estimate from packets with this jitter: the average of
+    /// Whether no path has this delay. `jitter` is that of the packets of the estimate: the mean of
     /// late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
         let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos() as f64 / 2.0);
@@ -62,11 +69,12 @@ impl PathDelayClaim {
     }
 }
 
-/// One exchange: what the timestamps of both clocks make of the way there and back, and how long it
-/// was at most.
+/// One exchange: the round trip by the timestamps of both clocks, and its upper limit by the host's
+/// clock alone.
 #[derive(Clone, Copy, Debug)]
 struct Exchange {
     told_ns: f64,
+    /// Upper limit for the exchange that is taken next.
     longest: Option<Nanos>,
 }
 
@@ -80,28 +88,28 @@ impl Exchange {
 /// The newest exchanges of a clock with its master.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RoundTrips {
-    /// The newest Syncs in a ring: when, and the offset that they measure.
+    /// The newest Syncs in a ring: time, and measured offset.
     syncs: [Option<(LocalTime, f64)>; SYNCS],
     heard: usize,
     exchanges: [Option<Exchange>; EXCHANGES],
     count: usize,
-    /// Of the first exchanges that were possible the one with the shortest way.
+    /// The exchange with the shortest round trip among the first possible ones.
     first: Option<Exchange>,
     compared: usize,
     /// That of the exchange that is taken next.
     longest: Option<Nanos>,
-    /// The newest Delay_Resp, which waits for the next Sync: where the time has stepped between the
-    /// Sync before it and itself, that one tells.
+    /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped between the
+    /// Sync before it and itself, the next one shows it.
     pending: Option<(Sample, Option<Nanos>)>,
 }
 
 impl RoundTrips {
-    /// How long the exchange took, of which the sample is taken next.
+    /// Sets the duration of the exchange whose sample is taken next.
     pub(super) fn measured(&mut self, longest: Nanos) {
         self.longest = Some(longest);
     }
 
-    /// Takes a sample; `rate_ppb` is that of the offset, if it is known. Returns whether it
+    /// Takes a sample; `rate_ppb` is the rate of the offset, if known. Returns whether the sample
     /// completes an exchange.
     pub(super) fn take(&mut self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         if sample.direction == Direction::Forward {
@@ -121,8 +129,8 @@ impl RoundTrips {
         let oldest = if rate_ppb.is_some() { OLDEST } else { OLDEST_OF_UNKNOWN_RATE };
         let near = self.syncs.iter().flatten().filter(|(at, _)| (sample.at - *at).abs() <= oldest);
         let carried = near.map(|&(at, offset_ns)| offset_ns + rate_ppb.unwrap_or(0.0) * (sample.at - at).as_secs_f64());
-        // A late Sync measures less. The least late one is damaged if it is alone with what it
-        // tells.
+        // A late Sync measures a smaller offset. The least late Sync is damaged if no other one
+        // agrees with it.
         let (mut least_late_ns, mut next_ns, mut count) = (f64::NEG_INFINITY, f64::NEG_INFINITY, 0);
         for offset_ns in carried {
             next_ns = next_ns.max(offset_ns.min(least_late_ns));
@@ -144,8 +152,8 @@ impl RoundTrips {
         self.count += 1;
     }
 
-    /// Whether the way there and back has become shorter, and the time until the Delay_Resp has
-    /// not, from packets with this jitter.
+    /// Whether the round trip has become shorter while the time until the Delay_Resp has not,
+    /// allowing for the jitter of the packets.
     fn is_shortened(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let Some(first) = self.first.filter(|_| self.compared == EXCHANGES) else { return false };
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
@@ -155,14 +163,14 @@ impl RoundTrips {
         shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns
     }
 
-    /// Of what was measured the second shortest.
+    /// The second shortest of the measured exchanges.
     pub(super) fn shortest(&self) -> Option<Nanos> {
         let mut sorted = self.exchanges.map(|exchange| exchange.and_then(|exchange| exchange.longest));
         sorted.sort_unstable_by_key(|longest| longest.unwrap_or(Nanos::new(i64::MAX)));
         sorted[1].or(sorted[0])
     }
 
-    /// What impossible exchanges make of the path delay, from packets with this jitter.
+    /// The path delay that impossible exchanges yield, allowing for the jitter of the packets.
     pub(super) fn impossible(&self, jitter: Nanos) -> Option<PathDelayClaim> {
         let is_impossible = |exchange: &Exchange| exchange.is_impossible() || self.is_shortened(exchange, jitter);
         let impossible = || self.exchanges.iter().flatten().filter(|&exchange| is_impossible(exchange));
@@ -170,7 +178,7 @@ impl RoundTrips {
             return None;
         }
         let worst = impossible().max_by(|a, b| a.told_ns.abs().total_cmp(&b.told_ns.abs()))?;
-        Some(PathDelayClaim { delay: Nanos::new((worst.told_ns / 2.0) as i64), round_trip: worst.longest })
+        Some(PathDelayClaim { delay: Nanos::from_nanos_f64(worst.told_ns / 2.0), round_trip: worst.longest })
     }
 
     pub(super) fn clear(&mut self) {

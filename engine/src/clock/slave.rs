@@ -1,77 +1,87 @@
-//! The engine's clock law: estimator, lock machine and proof of steps.
+//! The engine's clock law: estimator, lock state machine, and proof of steps.
 //!
-//! Model: one [`Estimator`] with the path delay as a state, fed by Syncs and Delay_Reqs
-//! independently. The state machine judges its uncertainty. In holdover nothing is done at all: the
-//! map simply goes on at the last *estimated* rate (never the last noisy command), and its
+//! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
+//! independently. The lock state machine judges its uncertainty. In holdover nothing is computed:
+//! the map continues at the last *estimated* rate (never at the last noisy correction), and its
 //! uncertainty grows by itself.
 //!
-//! A [proven step](super::step) of the master's time starts the offset anew, and keeps the rate,
-//! which is the crystals' and not the master's, and the path's delay. Another master's first
-//! packets are compared with the time that is held: if they agree, the time goes on, and only the
-//! path is another; if not, it is a step.
+//! A [proven step](super::step) of the master's time restarts the offset. It keeps the rate, which
+//! belongs to the crystals and not to the master's time, and the path delay. The first packets of
+//! another master are compared with the time that is held. If they agree, the time continues, and
+//! only the path is another one. If not, the time has stepped.
 //!
-//! A master that answers no Delay_Req leaves only a [presumed](super::presumed_delay) delay, and an
-//! uncertainty that says so. A delay that was measured stands when the answers end; what is known
-//! of it becomes less with time.
+//! A master that answers no Delay_Req leaves only an [assumed](super::presumed_delay) delay, with
+//! an uncertainty that says so. A measured delay stays valid when the answers end, and becomes less
+//! certain with time.
 
-use super::estimator::{DelayModel, Direction, Estimator, EstimatorConfig, Sample};
+use super::estimator::{DelayModel, Estimator, EstimatorConfig};
 use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
+use super::newest::Newest;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
+use super::sample::{Direction, Sample};
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// How far off a packet may be before it is a suspect: in standard deviations of a packet, of the
-/// estimate, and at least.
+/// Deviation from which on a packet is suspected of a step, in standard deviations of a packet.
+/// Judgement: exceeded by chance once in 370 (normal distribution).
 const STEP_NOISES: f64 = 3.0;
+/// The same in standard deviations of the estimate. Judgement: the estimate may err by more than it
+/// says while it converges.
 const STEP_SIGMAS: f64 = 6.0;
-/// Steps below this are followed by the filter itself.
+/// The smallest such deviation, ns. Judgement: the filters follow smaller steps by themselves.
 const STEP_FLOOR_NS: f64 = 20_000.0;
-/// Packets of another master that are compared with the held time.
+/// Packets of another master that are compared with the held time. Judgement: half a second of
+/// Syncs at the interval of AES67's media profile.
 const CHANGE_PROOF: u32 = 4;
-/// What the delay of another path is uncertain by, at least, and how much of a difference may be
-/// one of time all the same.
+/// Least uncertainty of the delay of another path. Judgement: a few switches.
 const NEW_PATH_SIGMA: Nanos = Nanos::from_micros(20);
+/// Share of a difference between paths that may be one of time. Judgement: mostly it is the path.
 const TIME_SHARE: f64 = 0.125;
-/// A wander (standard deviation) makes as wide a lock as jitter (mean) that is so many times
-/// larger: then the estimate is as good as the clock while it is within two of its standard
-/// deviations.
+/// A wander (standard deviation) widens the lock as much as a jitter (mean) this many times larger.
+/// Derived: with half of the jitter as the threshold, the estimate is good while it is within two
+/// standard deviations of the wander.
 const WANDER_AS_JITTER: f64 = 4.0;
-/// Unanswered Delay_Reqs in a row after which a master is taken to answer none.
+/// Consecutive unanswered Delay_Reqs after which a master is assumed to answer none. Judgement: 8 s
+/// at one per second.
 const UNANSWERED: u32 = 8;
 
-/// A change of rate that has moved the time by more than this is a step as far as a lock is
-/// concerned: half of what a locked time may be off by.
+/// A change of rate that has moved the time by more than this counts as a step for the lock.
+/// Derived: half of the error that a locked clock may have.
 const MOVED_NS: f64 = CEILING_NS / 2.0;
-/// No two clocks differ by more, ppb: crystals are within 100 ppm each, and what slews a host's
-/// clock does so by 500 ppm at most (adjtimex's MAXFREQ).
+/// Largest possible difference of rates, ppb. Judgement: crystals are within 100 ppm, and slewing
+/// changes the rate of a host's clock by 500 ppm at most (MAXFREQ of adjtimex).
 const FASTEST_PPB: f64 = 1e6;
-/// Standard deviation of a rate that is known: in 10 s the offset is carried with 100 us.
+/// Standard deviation below which a rate is known, ppb. Derived: it propagates an offset over 10 s
+/// to 100 us.
 const KNOWN_PPB: f64 = 1e4;
-/// Standard deviations of the rate by which it must be beyond that.
+/// Standard deviations of the rate by which it must exceed [`FASTEST_PPB`]. Judgement: exceeded by
+/// chance once in 370 (normal distribution).
 const RATE_SIGMAS: f64 = 3.0;
-/// Delay_Resps that make an impossible path delay, after which the estimate begins anew.
+/// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
+/// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
-/// Syncs without a lock after which a step begins the estimate anew: 4 s at the default interval of
-/// AES67, in which a good master is locked to again.
+/// Syncs without a lock after which a step makes the clock reacquire. Judgement: 4 s at the default
+/// interval of AES67, within which a good master is locked to.
 const FRUITLESS: u32 = 32;
-/// Syncs after which an estimate that was never good enough begins anew, and twice as many after
-/// that: 16 s at the default interval of AES67. It may have learnt from lies that have ended since;
-/// and where it only needs longer, it loses no more than it has had.
+/// Syncs after which an estimate that was never good enough is reacquired; each further attempt
+/// takes twice as many. Judgement: 16 s at the default interval of AES67. The estimate may have
+/// learnt from forged messages that have ended since, and one that only needs longer loses no more
+/// time than it has had.
 const PATIENCE: u32 = 128;
 
-/// What a [`SlaveClock`] assumes before it has heard a master.
+/// PTP time as a slave estimates it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlaveClockConfig {
-    /// Starting point of the estimator.
+    /// Initial values of the estimator.
     pub estimator: EstimatorConfig,
-    /// Sync interval until the wire tells it.
+    /// Sync interval until the messages state it.
     pub sync_interval: Nanos,
-    /// Path delay to a master of which nothing else is known, and its standard deviation, to which
-    /// the jitter of the timestamps is added.
+    /// Delay of an unknown path, and its standard deviation, to which the jitter of the timestamps
+    /// is added.
     pub assumed_delay: (Nanos, Nanos),
 }
 
@@ -87,39 +97,37 @@ impl Default for SlaveClockConfig {
             },
             // logSyncInterval -3, the default of AES67's media profile (AES67-2018, A.4).
             sync_interval: Nanos::from_log2_secs(-3),
-            // A wired path of some switches: 1 us for each at 1 Gbit/s, 10 us at 100 Mbit/s, and up
-            // to 120 us behind a full frame there; and tens of us in the two hosts. A wireless one
-            // takes ms, and jitters by as much.
+            // Judgement: a wired path of some switches takes 1 us for each at 1 Gbit/s, and 10 us
+            // at 100 Mbit/s, or up to 120 us there behind a full frame; the two hosts take tens of
+            // us. A wireless path takes ms, and its jitter is as large.
             assumed_delay: (Nanos::from_micros(75), Nanos::from_micros(150)),
         }
     }
 }
 
-/// The first packets of another master, against the time held from the last one.
+/// The first packets of another master, compared with the time held from the last one.
 #[derive(Clone, Copy, Debug, Default)]
 struct NewMaster {
-    count: u32,
-    /// The newest, and what they are late by, ns, in a ring.
-    newest: [Option<(Sample, f64)>; CHANGE_PROOF as usize],
+    /// The newest packets and their lateness, ns.
+    newest: Newest<(Sample, f64), { CHANGE_PROOF as usize }>,
 }
 
 impl NewMaster {
-    /// Takes a packet; what the least late of the newest is late by, and how far they are apart,
-    /// once they agree but for twice `limit_ns`, which each of them may be off by as noise. Of a
-    /// master whose packets do not, the time is not known.
+    /// Takes a packet. Once the newest packets agree, returns the lateness of the least late one
+    /// and the spread of their lateness. They agree within twice `limit_ns`, which each may deviate
+    /// by as noise. The time of a master whose packets do not agree is unknown.
     fn take(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> Option<(f64, Nanos)> {
-        self.newest[(self.count % CHANGE_PROOF) as usize] = Some((sample, late_ns));
-        self.count = self.count.saturating_add(1);
+        self.newest.push((sample, late_ns));
         let extremes = |(least, most): (f64, f64), late_ns: f64| (least.min(late_ns), most.max(late_ns));
-        let newest = self.newest.iter().flatten().map(|(_, late_ns)| *late_ns);
+        let newest = self.newest.iter().map(|(_, late_ns)| *late_ns);
         let (least_ns, most_ns) = newest.fold((f64::INFINITY, f64::NEG_INFINITY), extremes);
         let apart_ns = most_ns - least_ns;
-        let agree = self.count >= CHANGE_PROOF && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
-        agree.then(|| (least_ns, Nanos::new(apart_ns as i64)))
+        let agree = self.newest.count() >= CHANGE_PROOF as usize && apart_ns < 2.0 * limit_ns + ROUTE_DIFFERENCE_NS;
+        agree.then(|| (least_ns, Nanos::from_nanos_f64(apart_ns)))
     }
 
     fn samples(&self) -> impl Iterator<Item = Sample> {
-        self.newest.iter().flatten().map(|(sample, _)| *sample)
+        self.newest.iter().map(|(sample, _)| *sample)
     }
 }
 
@@ -130,7 +138,7 @@ pub struct SlaveClock {
     estimator: Estimator,
     lock: LockMachine,
     origin: Option<(LocalTime, PtpTime)>,
-    /// Where they were counted from before everything was begun anew.
+    /// The origin before the clock was reacquired.
     left_origin: Option<(LocalTime, PtpTime)>,
     sync_interval: Nanos,
     steps: StepDetector,
@@ -139,19 +147,19 @@ pub struct SlaveClock {
     former: former::FormerTimes,
     path_delay: PathDelay,
     delay_known: DelayKnowledge,
-    /// The newest round trips, oldest first.
+    /// The newest exchanges.
     round_trips: RoundTrips,
-    /// Why the estimate began anew last; it is told until there is a lock.
+    /// Cause of the last reacquisition, until the clock is locked.
     doubted: Option<LockCause>,
-    /// Delay_Resps in a row that make an impossible path delay.
+    /// Consecutive Delay_Resps that yield an impossible path delay.
     impossible: u32,
-    /// Syncs since the estimate began, and how many are waited for.
+    /// Syncs since the estimate began, and the number that is waited for.
     fruitless: u32,
     patience: u32,
-    /// Whether the present master has ever answered.
+    /// Whether the present master has ever answered a Delay_Req.
     answered: bool,
     unanswered: u32,
-    /// The delay that is presumed for the present master.
+    /// The delay that is assumed for the present master.
     presumed: Option<PresumedDelay>,
     /// Whether somebody else sends in the name of the master, and what was known before.
     contested: bool,
@@ -161,7 +169,7 @@ pub struct SlaveClock {
 }
 
 impl SlaveClock {
-    /// A clock that has heard nothing yet.
+    /// A clock that has heard nothing.
     #[must_use]
     pub fn new(config: SlaveClockConfig) -> Self {
         Self {
@@ -192,8 +200,7 @@ impl SlaveClock {
         }
     }
 
-    /// A clock whose packets travel in one direction only, and whose delay, if it has one, belongs
-    /// to its time.
+    /// A clock whose packets travel in one direction only, so that their delay is part of its time.
     #[must_use]
     pub(super) fn one_way(config: SlaveClockConfig) -> Self {
         Self { path_delay: PathDelay::Assumed, ..Self::new(config) }
@@ -205,7 +212,7 @@ impl SlaveClock {
         self.estimator.mean_path_delay()
     }
 
-    /// Running size of the timestamps' jitter.
+    /// Jitter of the timestamps.
     #[must_use]
     pub fn jitter(&self) -> Nanos {
         self.estimator.jitter()
@@ -226,20 +233,20 @@ impl SlaveClock {
         Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
     }
 
-    /// Standard deviation of that part of the time's error that packets show, ns; infinite before
-    /// the first one.
+    /// Standard deviation of the part of the error that packets show, ns; infinite before the first
+    /// one.
     fn precision_ns(&self, now: LocalTime) -> f64 {
         self.estimator.precision_ns(now, self.is_two_way())
     }
 
-    /// Whether Delay_Resps tell of the delay, or are to be waited for, because nothing else does.
-    /// While they do not, nobody can say more than what Syncs show.
+    /// Whether Delay_Resps measure the delay, or must be waited for because nothing else is known
+    /// of it. Otherwise nothing more than what Syncs show can be known.
     fn is_two_way(&self) -> bool {
         let is_known = self.answered || self.presumed.is_some();
         self.path_delay == PathDelay::Measured && (self.unanswered < UNANSWERED || !is_known)
     }
 
-    /// How far off a packet at `at` may be by noise, ns.
+    /// Deviation up to which a packet at `at` may be noise, ns.
     fn noise_limit_ns(&self, at: LocalTime) -> f64 {
         self.noise_limit_of_ns(&self.estimator, at)
     }
@@ -249,7 +256,7 @@ impl SlaveClock {
         (STEP_NOISES * estimator.packet_noise_ns()).max(STEP_SIGMAS * sigma_ns).max(STEP_FLOOR_NS)
     }
 
-    /// Takes a sample; returns whether it agrees with the estimate, but for lateness.
+    /// Takes a sample. Returns whether it agrees with the estimate, apart from lateness.
     fn take(&mut self, sample: Sample) -> bool {
         if self.estimator.map().is_none() || self.is_first_answer(&sample) {
             self.estimator.update(sample);
@@ -272,13 +279,13 @@ impl SlaveClock {
         }
         let beyond_ns = self.estimator.lateness_beyond_average(&sample);
         match self.steps.judge(sample.direction, -late_ns, beyond_ns, limit_ns) {
-            Judgement::Plain => self.estimator.update(sample),
-            Judgement::Suspect => return false,
-            Judgement::Route(late_ns) => {
+            Judgement::Accept => self.estimator.update(sample),
+            Judgement::Quarantine => return false,
+            Judgement::PathChange(late_ns) => {
                 match (self.path_delay, self.delay_known.origin) {
                     (PathDelay::Measured, _) | (_, Origin::Path) => self.change_path(late_ns),
-                    // No answer will tell the route from the time, and what is known of the delay
-                    // stays as little.
+                    // No Delay_Resp will distinguish the path from the time, and the delay stays as
+                    // uncertain as it is.
                     (PathDelay::Assumed, _) => {
                         self.unsteady.forget();
                         self.estimator.step_offset(-late_ns, CHANGE_PROOF);
@@ -287,13 +294,13 @@ impl SlaveClock {
                 self.estimator.update(sample);
             }
             Judgement::Step(_) if self.fruitless >= FRUITLESS => {
-                // What was estimated all the while without being good enough belongs to another
+                // The estimate was not good enough for all that time, so it belongs to another
                 // time.
-                self.begin_anew(sample.at);
+                self.reacquire(sample.at);
                 return false;
             }
             Judgement::Step(step_ns) => {
-                self.lock.on_step(sample.at, Nanos::new(step_ns as i64));
+                self.lock.on_step(sample.at, Nanos::from_nanos_f64(step_ns));
                 self.step(step_ns);
                 self.estimator.update(sample);
             }
@@ -301,8 +308,8 @@ impl SlaveClock {
         -late_ns < limit_ns
     }
 
-    /// Follows a change of the rate that this packet and those before it prove. Returns whether
-    /// there was one; then it holds what the packet says.
+    /// Follows a change of the rate that this packet and earlier ones prove. Returns whether there
+    /// was one; the change then includes this packet.
     fn change_rate(&mut self, sample: Sample, late_ns: f64, limit_ns: f64) -> bool {
         let sigma_ns = self.precision_ns(sample.at);
         self.unsteady.take(sample, late_ns, sigma_ns);
@@ -311,7 +318,7 @@ impl SlaveClock {
             return false;
         };
         if change.moved_ns.abs() > MOVED_NS {
-            self.lock.on_step(sample.at, Nanos::new(change.moved_ns as i64));
+            self.lock.on_step(sample.at, Nanos::from_nanos_f64(change.moved_ns));
         }
         self.known = contest::Known::default();
         self.estimator.change_rate(&change);
@@ -320,23 +327,23 @@ impl SlaveClock {
         true
     }
 
-    /// What the newest packets prove the time to be off by, beyond what the estimator knew when
-    /// they came, ns: that it knows less while it waits is no reason against a proof.
+    /// Proven error of the time, beyond what the estimator knew when the packets came, ns. That the
+    /// estimator knows less while it waits is no reason against a proof.
     fn displacement_ns(&self) -> f64 {
         let late_ns = |sample: &Sample| self.estimator.lateness(sample);
         let taken_at = self.estimator.updated_at().unwrap_or(LocalTime::ZERO);
         self.unsteady.displacement_ns(late_ns, self.precision_ns(taken_at))
     }
 
-    /// Whether a sample is the first that tells of a delay that was assumed until now: it
+    /// Whether a sample is the first one that measures a delay that was assumed so far: it
     /// contradicts nothing.
     fn is_first_answer(&self, sample: &Sample) -> bool {
         let assumed = self.path_delay == PathDelay::Assumed && self.new_master.is_none();
         assumed && sample.direction == Direction::Reverse
     }
 
-    /// An exchange is complete while nothing is locked: what was learnt from times that did not
-    /// agree must not outlive them.
+    /// Counts exchanges that yield an impossible time while the clock is not locked. When they end,
+    /// what was learnt from them is discarded.
     fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         let ended = self.impossible > 0 && doubt.is_none();
@@ -345,20 +352,20 @@ impl SlaveClock {
             self.impossible += 1;
         }
         if ended || self.impossible == IMPOSSIBLE {
-            self.begin_anew(now);
+            self.reacquire(now);
         }
     }
 
-    /// A Sync has come, and nothing is locked yet.
+    /// Counts a Sync while the clock is not locked.
     fn count_fruitless(&mut self, now: LocalTime) {
         self.fruitless += 1;
         if self.fruitless == self.patience {
             self.patience = self.patience.saturating_mul(2);
-            self.begin_anew(now);
+            self.reacquire(now);
         }
     }
 
-    /// The path delay, if it is measured and no path can have it.
+    /// The measured path delay, if no path can have it.
     fn impossible_delay(&self) -> Option<PathDelayClaim> {
         let measured = self.path_delay == PathDelay::Measured && self.answered;
         if !measured {
@@ -369,7 +376,7 @@ impl SlaveClock {
         exchanges.or_else(|| Some(claim).filter(|claim| claim.is_impossible(self.jitter())))
     }
 
-    /// The rate, if no clock has it.
+    /// The rate, if no clock can have it.
     fn impossible_rate(&self) -> Option<Ppb> {
         let map = self.estimator.map()?;
         let (rate, sigma) = (map.rate(), map.rate_sigma());
@@ -377,7 +384,7 @@ impl SlaveClock {
         (beyond_ppb.is_nan() || beyond_ppb > FASTEST_PPB).then_some(rate)
     }
 
-    /// The rate, ppb, if it is known well enough to carry an offset over some seconds.
+    /// The rate, ppb, if it is known well enough to propagate an offset over some seconds.
     fn known_rate_ppb(&self) -> Option<f64> {
         let map = self.estimator.map()?;
         let known = map.rate_sigma().as_ppb() < KNOWN_PPB && self.impossible_rate().is_none();
@@ -390,8 +397,8 @@ impl SlaveClock {
         delay.or_else(|| self.impossible_rate().map(|rate| LockCause::ImpossibleRate { rate }))
     }
 
-    /// The new master's packets are late by `late_ns` against the held time, of which `limit_ns`
-    /// may be noise.
+    /// Follows a new master, whose packets are late by `late_ns` against the held time, of which
+    /// `limit_ns` may be noise.
     fn follow_new_master(&mut self, packets: &NewMaster, late_ns: f64, limit_ns: f64) {
         if late_ns.abs() < limit_ns + ROUTE_DIFFERENCE_NS {
             self.change_path(late_ns);
@@ -399,7 +406,7 @@ impl SlaveClock {
             return;
         }
         let now = packets.samples().map(|sample| sample.at).max().unwrap_or(LocalTime::ZERO);
-        self.lock.on_master_changed(now, Nanos::new(-late_ns as i64));
+        self.lock.on_master_changed(now, Nanos::from_nanos_f64(-late_ns));
         let former = self.former_that_told(packets);
         self.step(-late_ns);
         if let Some(former) = former {
@@ -410,18 +417,18 @@ impl SlaveClock {
         }
     }
 
-    /// Packets come by another path, and are late by `late_ns` against the old one. Whether some of
-    /// that is time only Delay_Resps can tell.
+    /// Prepares for packets by another path, which are late by `late_ns` against the old one. Only
+    /// Delay_Resps can tell whether some of that is time.
     fn change_path(&mut self, late_ns: f64) {
         self.known = contest::Known::default();
         self.unsteady.forget();
         self.round_trips.clear();
         let time_ns = TIME_SHARE * late_ns.abs();
-        let path = Nanos::new((late_ns.abs() - time_ns) as i64);
-        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::new(time_ns as i64), self.presumed.is_none());
+        let path = Nanos::from_nanos_f64(late_ns.abs() - time_ns);
+        self.estimator.change_path(path + NEW_PATH_SIGMA, Nanos::from_nanos_f64(time_ns), self.presumed.is_none());
     }
 
-    /// Goes on with the best that is known of a delay that nobody measures.
+    /// Assumes the best that is known of a delay that is not measured.
     fn presume_delay(&mut self) {
         let usual = self.usual_delay();
         let estimated =
@@ -433,7 +440,7 @@ impl SlaveClock {
         self.estimator.assume_delay(mean, sigma, if is_estimated { sigma.max(usual.sigma) } else { sigma });
     }
 
-    /// What is to be expected of a path of which nothing is known but how its packets jitter.
+    /// Expected delay of a path of which only the jitter of its packets is known.
     fn usual_delay(&self) -> PresumedDelay {
         let (mean, sigma) = self.config.assumed_delay;
         PresumedDelay { mean, sigma: sigma + self.estimator.jitter() }
@@ -451,7 +458,7 @@ impl SlaveClock {
 impl ClockLaw for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
-        let sample = self.carried(sample);
+        let sample = self.propagated(sample);
         let is_answered = self.round_trips.take(&sample, self.known_rate_ppb());
         let taken = self.take(sample);
         match pair.direction {
@@ -462,7 +469,7 @@ impl ClockLaw for SlaveClock {
                 self.delay_known.origin = Origin::Path;
                 (self.answered, self.unanswered, self.presumed) = (true, 0, None);
             }
-            // What is not believed tells nothing of the delay.
+            // A packet that is not believed says nothing of the delay.
             Direction::Reverse => self.unanswered = 0,
         }
         self.advance(pair.local);
@@ -489,8 +496,8 @@ impl ClockLaw for SlaveClock {
         (self.answered, self.unanswered, self.presumed) = (false, 0, None);
     }
 
-    /// A time that is held was found before.
-    fn begin_anew(&mut self, now: LocalTime) {
+    /// A clock that is usable keeps the time that it holds.
+    fn reacquire(&mut self, now: LocalTime) {
         if self.lock.state().is_usable() {
             return;
         }
@@ -514,7 +521,7 @@ impl ClockLaw for SlaveClock {
 
     fn request_unanswered(&mut self, _now: LocalTime) {
         self.unanswered = self.unanswered.saturating_add(1);
-        // A master whose Syncs are not heard is not the one whose path the delay is of.
+        // If no Syncs of a master are heard, the known delay is not that of its path.
         if self.unanswered < UNANSWERED || self.origin.is_none() || self.new_master.is_some() {
             return;
         }
@@ -559,14 +566,14 @@ impl ClockLaw for SlaveClock {
             displacement_ns,
             wander_ns: self.estimator.wander_ns(),
             most_wander_ns: self.estimator.most_wander_ns(),
-            jitter: self.estimator.jitter() + Nanos::new((WANDER_AS_JITTER * self.estimator.wander_ns()) as i64),
+            jitter: self.estimator.jitter() + Nanos::from_nanos_f64(WANDER_AS_JITTER * self.estimator.wander_ns()),
             sync_interval: self.sync_interval,
             two_way,
         };
         let was_usable = self.lock.state().is_usable();
         self.lock.advance(&inputs);
         if was_usable && inputs.doubt.is_some() && !self.lock.state().is_usable() {
-            self.begin_anew(now);
+            self.reacquire(now);
         }
     }
 

@@ -1,21 +1,24 @@
-//! A timeline that never jumps unless it must.
+//! A timeline that steps only if it must.
 //!
-//! Model: the published timeline approaches its target exponentially, with a time constant of
-//! [`TIME_CONSTANT_S`] and at most [`LARGEST_SLEW_PPB`] faster or slower than it, so that a new
-//! estimate or another source is followed without a step in phase and with a change of rate that
-//! nobody hears (200 ppm are a third of a cent). What would take longer than a person waits is a
-//! step: the epoch changes, and consumers align anew.
+//! Model: the published timeline approaches its target exponentially, with time constant
+//! [`TIME_CONSTANT_S`] and a rate that differs from the target's by [`LARGEST_SLEW_PPB`] at most.
+//! So the timeline follows a new estimate or another source without a step in phase, and with a
+//! change of rate that nobody hears (200 ppm are a third of a cent). A difference that would take
+//! longer than a person waits is a step: the epoch changes, and consumers align again.
 
 use super::map::{ClockMap, PtpMap};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 
-/// Time constant of the approach, s.
+/// Time constant of the approach, s. Judgement: shorter than the patience of a listener, longer
+/// than the noise of the estimate.
 const TIME_CONSTANT_S: f64 = 2.0;
-/// Largest difference of rate while approaching, ppb.
+/// Largest difference of rate during the approach, ppb. Judgement: a third of a cent, which is
+/// inaudible.
 const LARGEST_SLEW_PPB: f64 = 200_000.0;
-/// Differences beyond this are a step: slewing them would take a minute.
+/// Larger differences are a step. Derived: slewing them would take a minute.
 const STEP: Nanos = Nanos::from_millis(10);
-/// Largest change of rate per second while coasting, ppb/s.
+/// Largest change of rate per second while coasting, ppb/s. Judgement: a change of 100 ppm takes 10
+/// s.
 const RATE_SLOPE_PPB: f64 = 10_000.0;
 
 /// The timeline.
@@ -23,29 +26,29 @@ const RATE_SLOPE_PPB: f64 = 10_000.0;
 pub(super) struct Slew {
     published: Option<PtpMap>,
     epoch: u32,
-    /// What the timeline was off its target by, ns; 0 while it goes on by itself.
+    /// Difference between target and timeline at the last call, ns; 0 while there is no target.
     behind_ns: f64,
 }
 
 impl Slew {
-    /// The timeline, good until the next call of [`Slew::follow`] or [`Slew::coast`] is due: within
-    /// a second.
+    /// The timeline, which is valid until the next call of [`Slew::follow`] or [`Slew::coast`], at
+    /// most a second later.
     pub(super) fn published(&self) -> Option<&PtpMap> {
         self.published.as_ref()
     }
 
-    /// Changes when the timeline steps.
+    /// Number of steps of the timeline.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// Distance of the timeline from its target at the last call, ns; 0 while it has none.
+    /// Distance of the timeline from its target at the last call, ns; 0 while there is no target.
     pub(super) fn distance_ns(&self) -> f64 {
         self.behind_ns.abs()
     }
 
-    /// Approaches `target`, or takes it at once if it is known to have stepped. Returns the step if
-    /// there was one.
+    /// Approaches `target`, or takes its time at once if it has `stepped` or is too far away.
+    /// Returns the step if there was one.
     pub(super) fn follow(&mut self, now: LocalTime, target: &PtpMap, stepped: bool) -> Option<Nanos> {
         let wanted = target.ptp_at(now);
         let clock = target.clock();
@@ -66,8 +69,8 @@ impl Slew {
         None
     }
 
-    /// Goes on by itself; the rate approaches `rate`. `clock` tells how uncertain the timeline has
-    /// become. Begins with `start` if there is none.
+    /// Continues without a target. The rate approaches `rate`, and `clock` gives the uncertainty.
+    /// Begins at `start` if there is no timeline yet.
     pub(super) fn coast(&mut self, now: LocalTime, rate: Ppb, clock: &ClockMap, start: PtpTime) {
         let Some(published) = self.published else {
             self.publish(now, start, clock, rate, 0.0);

@@ -1,75 +1,86 @@
-//! Proof that the other clock has stepped, or that packets take another route.
+//! Proof that the other clock has stepped, or that packets take another path.
 //!
-//! Model: a packet may be late for many reasons, but early only if the clock has stepped forward or
-//! the route has become shorter; by more than any route could, it is a step. A step backward makes
-//! forward packets late, which may as well be a queue or a longer route; it is proven once a
-//! reverse packet is early by as much, or at once if no route could be that long. Forward packets
-//! that stay late together without that came by another route.
+//! Model: a packet can be late for many reasons, but early only if the clock stepped forward or the
+//! path became shorter. If it is earlier than a path can explain, the clock stepped. A step
+//! backward makes forward packets late, which a queue or a longer path does, too. It is proven as
+//! soon as a reverse packet is early by the same amount, or at once if no path could be that long.
+//! Forward packets that stay late by the same amount, without an early reverse packet, took another
+//! path.
 //!
-//! While a run of such packets lasts they are kept from the estimator, but not for ever: a network
-//! that has become worse must be learnt. Nor longer than a step is possible: where forward packets
-//! are not late meanwhile, reverse ones are early because those before them were late.
+//! While such a run of packets lasts, they are withheld from the estimator, but only for a limited
+//! time: a network that has become worse must be learnt. They are not withheld either if a step is
+//! impossible: where forward packets are not late meanwhile, reverse packets are early because
+//! earlier ones were late.
 
-use super::estimator::Direction;
+use super::newest::Newest;
+use super::sample::Direction;
 
-/// Consecutive packets that agree, as proof of a step.
+/// Consecutive packets that must agree as proof. Judgement: half a second of Syncs at the interval
+/// of AES67's media profile.
 const PROOF: u32 = 4;
-/// Packets kept from the estimator in one run.
+/// Packets of one run that are withheld from the estimator. Judgement: 2 s of Syncs at that
+/// interval.
 const QUARANTINE: u32 = 16;
-/// Packets that disagree by this share of what they are off by are a storm, not a step; and so are
-/// those that disagree by so many times what may be noise: packets that queued while the host stood
-/// still are stamped together, and lie apart by the interval at which they were sent.
+/// Packets agree if they differ by less than this share of their deviation. Judgement: larger
+/// differences are a storm of late packets, not a step.
 const AGREEMENT: f64 = 0.5;
+/// Packets agree if they differ by less than this many times what may be noise. Judgement: packets
+/// that queue while a host stands still are timestamped together, so they differ by the interval at
+/// which they were sent.
 const AGREEMENT_LIMITS: f64 = 2.0;
-/// No route is this long, ns.
+/// No path is this long, ns. Judgement: a geostationary satellite takes a quarter of it.
 const LONGEST_DELAY_NS: f64 = 1e9;
-/// How much longer or shorter than the old one another route may well be, ns: some switches.
+/// Largest difference between the delays of two paths that is expected, ns. Judgement: some
+/// switches that forward full frames at 100 Mbit/s.
 pub(super) const ROUTE_DIFFERENCE_NS: f64 = 200_000.0;
 
 /// What is to be done with a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Judgement {
-    /// Take it.
-    Plain,
-    /// Leave it out.
-    Suspect,
-    /// The other clock's time has changed by this, ns; take the sample after that.
+    /// The estimator takes the sample.
+    Accept,
+    /// The sample is withheld from the estimator.
+    Quarantine,
+    /// The other clock has stepped by this, ns. Apply the step, then take the sample.
     Step(f64),
-    /// Forward packets take this much longer, ns; take the sample after that.
-    Route(f64),
+    /// Forward packets take this much longer, ns. Apply the change, then take the sample.
+    PathChange(f64),
 }
 
-/// Consecutive packets of one kind that are off to the same side.
+/// Consecutive packets of one direction that deviate to the same side.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     count: u32,
-    /// Of all of them.
+    /// Smallest and largest deviation of the run.
     least_ns: f64,
     most_ns: f64,
-    /// What the newest are off by, in a ring.
-    newest_ns: [f64; PROOF as usize],
-    /// What a packet of the run may be off by as noise.
+    /// Deviations of the newest packets.
+    newest_ns: Newest<f64, { PROOF as usize }>,
+    /// Deviation up to which the newest packet may be noise.
     limit_ns: f64,
 }
 
-impl Run {
-    const NONE: Self =
-        Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0, newest_ns: [0.0; PROOF as usize], limit_ns: 0.0 };
+impl Default for Run {
+    fn default() -> Self {
+        Self { count: 0, least_ns: f64::INFINITY, most_ns: 0.0, newest_ns: Newest::default(), limit_ns: 0.0 }
+    }
+}
 
-    /// Adds a packet that is off by `by_ns`, or ends the run if that is within the limit.
+impl Run {
+    /// Adds a packet that deviates by `by_ns`, or ends the run if that is within the limit.
     fn add(&mut self, by_ns: f64, limit_ns: f64) {
         if by_ns < limit_ns {
-            *self = Self::NONE;
+            *self = Self::default();
             return;
         }
-        self.newest_ns[(self.count % PROOF) as usize] = by_ns;
+        self.newest_ns.push(by_ns);
         self.limit_ns = limit_ns;
         self.count = self.count.saturating_add(1);
         self.least_ns = self.least_ns.min(by_ns);
         self.most_ns = self.most_ns.max(by_ns);
     }
 
-    /// Least and most of what the newest packets are off by, if they agree.
+    /// Smallest and largest deviation of the newest packets, if they agree.
     fn agreed(&self) -> Option<(f64, f64)> {
         let extremes = |(least, most): (f64, f64), &by_ns: &f64| (least.min(by_ns), most.max(by_ns));
         let (least_ns, most_ns) = self.newest_ns.iter().fold((f64::INFINITY, 0.0), extremes);
@@ -78,32 +89,26 @@ impl Run {
         (self.count >= PROOF && agree).then_some((least_ns, most_ns))
     }
 
-    /// Whether all of them agree.
+    /// Whether all packets of the run agree.
     fn is_uniform(&self) -> bool {
         self.most_ns - self.least_ns < AGREEMENT * self.most_ns
     }
 }
 
-/// The runs of both directions.
-#[derive(Clone, Debug)]
+/// Detects runs of early and late packets in both directions.
+#[derive(Clone, Debug, Default)]
 pub(super) struct StepDetector {
     early_forward: Run,
     late_forward: Run,
     early_reverse: Run,
-    /// Forward packets since the run of early reverse ones began that are not late: a step is no
-    /// reason for that run.
+    /// Consecutive forward packets that are not late since the run of early reverse packets began.
+    /// They exclude a step as the reason for that run.
     punctual_forward: u32,
 }
 
-impl Default for StepDetector {
-    fn default() -> Self {
-        Self { early_forward: Run::NONE, late_forward: Run::NONE, early_reverse: Run::NONE, punctual_forward: 0 }
-    }
-}
-
 impl StepDetector {
-    /// Judges a packet that is early by `early_ns` against the least late ones so far, and late by
-    /// `late_ns` against their average; `limit_ns` of that may be noise.
+    /// Judges a packet that is early by `early_ns` against the envelope and late by `late_ns`
+    /// against the mean, of which `limit_ns` may be noise.
     pub(super) fn judge(&mut self, direction: Direction, early_ns: f64, late_ns: f64, limit_ns: f64) -> Judgement {
         match direction {
             Direction::Forward => {
@@ -125,18 +130,18 @@ impl StepDetector {
         }
         let quarantined = |run: &Run, from: u32| (from..=QUARANTINE).contains(&run.count);
         let suspect = match direction {
-            // A single late packet is the rule and no suspect.
+            // A single late packet is normal.
             Direction::Forward => quarantined(&self.early_forward, 1) || quarantined(&self.late_forward, 2),
             Direction::Reverse => quarantined(&self.early_reverse, 1) && self.punctual_forward < PROOF,
         };
-        if suspect { Judgement::Suspect } else { Judgement::Plain }
+        if suspect { Judgement::Quarantine } else { Judgement::Accept }
     }
 
     fn proven(&self) -> Option<Judgement> {
         if let Some((_, early_ns)) = self.early_forward.agreed() {
-            // The earliest is the least late.
+            // The earliest packet of the run is the least late one.
             let shorter = early_ns < ROUTE_DIFFERENCE_NS;
-            return Some(if shorter { Judgement::Route(-early_ns) } else { Judgement::Step(early_ns) });
+            return Some(if shorter { Judgement::PathChange(-early_ns) } else { Judgement::Step(early_ns) });
         }
         let (late, mirror) = (&self.late_forward, &self.early_reverse);
         let (least_ns, _) = late.agreed()?;
@@ -145,7 +150,7 @@ impl StepDetector {
             return Some(Judgement::Step(-least_ns));
         }
         let longer = late.count == QUARANTINE && late.is_uniform() && mirror.count == 0;
-        longer.then_some(Judgement::Route(least_ns))
+        longer.then_some(Judgement::PathChange(least_ns))
     }
 }
 
@@ -163,10 +168,10 @@ mod tests {
 
     #[test]
     fn four_early_packets_that_agree_prove_a_step_forward_or_a_shorter_route() {
-        for (early_ns, proof) in [(1e6, Judgement::Step(1_000_010.0)), (1000.0, Judgement::Route(-1010.0))] {
+        for (early_ns, proof) in [(1e6, Judgement::Step(1_000_010.0)), (1000.0, Judgement::PathChange(-1010.0))] {
             let early = [0.0, 10.0, -10.0, 0.0].map(|late_ns| (Forward, late_ns - early_ns));
             let judged = judge(&mut StepDetector::default(), &early);
-            assert_eq!(judged[..3], [Judgement::Suspect; 3]);
+            assert_eq!(judged[..3], [Judgement::Quarantine; 3]);
             assert_eq!(judged[3], proof);
         }
     }
@@ -177,7 +182,7 @@ mod tests {
             &mut StepDetector::default(),
             &[(Forward, -1000.0), (Forward, -200.0), (Forward, -3000.0), (Forward, -500.0)],
         );
-        assert_eq!(judged, [Judgement::Suspect; 4]);
+        assert_eq!(judged, [Judgement::Quarantine; 4]);
     }
 
     #[test]
@@ -189,7 +194,7 @@ mod tests {
         let mut detector = StepDetector::default();
         let judge = |(direction, late_ns): (Direction, f64)| detector.judge(direction, -late_ns, late_ns, 60_000.0);
         let judged: Vec<_> = queued.chain(after).map(judge).collect();
-        assert_eq!(judged[..10], [Judgement::Suspect; 10]);
+        assert_eq!(judged[..10], [Judgement::Quarantine; 10]);
         assert_eq!(judged[10], Judgement::Step(1000.03e6), "three after the pause, and the last one that queued");
     }
 
@@ -205,22 +210,22 @@ mod tests {
     fn late_packets_prove_a_step_only_with_an_early_one_the_other_way() {
         let mut detector = StepDetector::default();
         let judged = judge(&mut detector, &[(Forward, 1000.0); 8]);
-        assert_eq!(judged[0], Judgement::Plain, "one late packet is the rule");
-        assert_eq!(judged[1..], [Judgement::Suspect; 7]);
+        assert_eq!(judged[0], Judgement::Accept, "one late packet is the rule");
+        assert_eq!(judged[1..], [Judgement::Quarantine; 7]);
         assert_eq!(judge(&mut detector, &[(Reverse, -900.0)]), [Judgement::Step(-1000.0)]);
     }
 
     #[test]
     fn packets_that_stay_late_together_took_a_longer_route() {
         let judged = judge(&mut StepDetector::default(), &[(Forward, 1000.0); 16]);
-        assert_eq!(judged[15], Judgement::Route(1000.0));
+        assert_eq!(judged[15], Judgement::PathChange(1000.0));
     }
 
     #[test]
     fn a_network_that_has_become_worse_is_learnt_in_the_end() {
         let late: Vec<_> = (0..20).map(|i| (Forward, if i % 2 == 0 { 200.0 } else { 5000.0 })).collect();
         let judged = judge(&mut StepDetector::default(), &late);
-        assert_eq!(judged[16..], [Judgement::Plain; 4]);
+        assert_eq!(judged[16..], [Judgement::Accept; 4]);
     }
 
     #[test]
@@ -234,9 +239,9 @@ mod tests {
     fn early_answers_are_believed_where_syncs_are_not_late() {
         let mut detector = StepDetector::default();
         let punctual = [(Forward, 0.0); 8];
-        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Suspect], "a step may have begun");
+        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Quarantine], "a step may have begun");
         judge(&mut detector, &punctual);
-        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Plain]);
+        assert_eq!(judge(&mut detector, &[(Reverse, -500.0)]), [Judgement::Accept]);
         // Later a step begins all the same.
         judge(&mut detector, &[(Reverse, 0.0)]);
         judge(&mut detector, &[(Reverse, -500.0)]);

@@ -1,31 +1,32 @@
-//! The system's clock as a reference, for hosts whose clock somebody else disciplines: ptp4l with
+//! The system's clock as a reference, for hosts on which other software disciplines it: ptp4l with
 //! phc2sys, PTPd, chrony.
 //!
-//! Model: whoever drives the engine reads the system's clock between two readings of the monotonic
-//! one, and asks the kernel how well the clock is disciplined. The pairs go through the same
-//! [`SlaveClock`] as Syncs do, without a path delay: so a step of the system's clock (somebody set
-//! it) is proven and is a new epoch, and a rate that does not settle shows. What the kernel says
-//! decides whether the clock is of use at all; our own figures say whether to believe it.
+//! Model: the caller reads the system's clock between two readings of the monotonic clock, and asks
+//! the kernel how well it is disciplined. The pairs go through a [`SlaveClock`] without a path
+//! delay, as Syncs do. So a step of the system's clock (somebody sets it) is proven and begins a
+//! new epoch, and a rate that does not settle is noticed. The kernel's answer decides whether the
+//! clock is used at all; our own estimate decides whether it is believed.
 
-use super::estimator::{DelayModel, Direction};
+use super::estimator::DelayModel;
 use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockState, LockTransition};
+use super::sample::Direction;
 use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;
 
-/// Estimated errors beyond this are of no use to audio: a packet time.
+/// Largest estimated error of a clock that is used. Judgement: the packet time of AES67.
 const USABLE_ERROR: Nanos = Nanos::from_millis(1);
-/// Readings of the two clocks that lie further apart than this tell little: the program was
-/// interrupted in between.
+/// Largest distance between the two readings of the monotonic clock. Judgement: the program was
+/// interrupted in between if it is longer.
 const LONGEST_READING: Nanos = Nanos::from_micros(100);
 
-/// What the system's clock counts.
+/// Timescale of the system's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemEpoch {
-    /// TAI, as PTP does.
+    /// TAI, like PTP.
     Tai,
-    /// UTC; TAI is ahead of it by so many seconds (37 since 2017).
+    /// UTC, which is behind TAI by whole seconds (37 since 2017).
     Utc {
         /// TAI minus UTC, s.
         tai_minus_utc_s: i16,
@@ -41,54 +42,56 @@ impl SystemEpoch {
     }
 }
 
-/// What the kernel says of its clock (`adjtimex(2)` on Linux).
+/// State of the system's clock according to the kernel (`adjtimex(2)` on Linux).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Discipline {
-    /// Whether somebody disciplines it (not `STA_UNSYNC`).
+    /// Whether the clock is disciplined (not `STA_UNSYNC`).
     pub synchronised: bool,
     /// Estimated error.
     pub estimated_error: Nanos,
-    /// Frequency correction that is applied to the crystal.
+    /// Frequency correction applied to the crystal.
     pub frequency: Ppb,
 }
 
-/// Both clocks, read at one moment.
+/// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SystemReading {
-    /// The host's monotonic clock before.
+    /// The host's monotonic clock, before.
     pub before: LocalTime,
     /// The system's clock.
     pub system: PtpTime,
-    /// The host's monotonic clock after.
+    /// The host's monotonic clock, after.
     pub after: LocalTime,
-    /// The kernel's word.
+    /// State according to the kernel.
     pub discipline: Discipline,
 }
 
-/// How far the system's clock is to be believed.
+/// How far the system's clock can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SystemReport {
-    /// The kernel's word, as of the last reading.
+    /// State according to the kernel, at the last reading.
     pub discipline: Discipline,
-    /// Rate of the system's clock against the monotonic one.
+    /// Rate of the system's clock against the monotonic clock.
     pub rate: Ppb,
     /// Standard deviation of that rate.
     pub rate_sigma: Ppb,
-    /// Times that the clock was set.
+    /// How often the clock was set.
     pub steps: u32,
-    /// Readings that were interrupted, and left out.
+    /// Readings that were interrupted, and discarded.
     pub interrupted: u64,
 }
 
 impl SystemReport {
-    /// Whether the clock is of use.
+    /// Whether the clock can be used.
     #[must_use]
     pub fn is_sane(&self) -> bool {
         self.discipline.synchronised && self.discipline.estimated_error < USABLE_ERROR
     }
 }
 
-/// What does it where it can be told at all: Windows does not say whether its clock is disciplined.
+/// What to do about an undisciplined clock. Judgement: Windows does not say whether its clock is
+/// disciplined, so there is no advice.
 const ADVICE: &str = if cfg!(windows) { ", as far as is known" } else { ": start ptp4l and phc2sys, PTPd or chrony" };
 
 impl fmt::Display for SystemReport {
@@ -141,7 +144,7 @@ impl SystemClock {
         Self { epoch, clock: SlaveClock::one_way(config), discipline: Discipline::default(), interrupted: 0 }
     }
 
-    /// Takes one reading; eight a second are plenty.
+    /// Takes one reading. Eight per second are sufficient.
     pub fn observe(&mut self, reading: &SystemReading) {
         self.discipline = reading.discipline;
         let length = reading.after - reading.before;
@@ -155,7 +158,7 @@ impl SystemClock {
         self.clock.observe(&TimestampPair { direction: Direction::Forward, local: middle, remote });
     }
 
-    /// What the clock says at `now`; locked only while it is disciplined.
+    /// The estimate at `now`; locked only while the clock is disciplined.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let reading = self.clock.reading(now);
@@ -163,7 +166,7 @@ impl SystemClock {
         ClockReading { state, path_delay: PathDelay::Measured, ..reading }
     }
 
-    /// How far it is to be believed.
+    /// How far the clock can be trusted.
     #[must_use]
     pub fn report(&self) -> SystemReport {
         let reading = self.clock.reading(LocalTime::ZERO);
@@ -177,7 +180,7 @@ impl SystemClock {
         }
     }
 
-    /// The next change of lock state that was not yet told.
+    /// The next change of the lock state that was not polled yet.
     pub fn poll_transition(&mut self) -> Option<LockTransition> {
         self.clock.poll_transition()
     }

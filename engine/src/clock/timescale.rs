@@ -1,20 +1,21 @@
-//! Timescales that are taken for one another.
+//! Timescales that are mistaken for one another.
 //!
-//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that mixes them is
-//! off by just that, so the difference names the mistake.
+//! TAI, GPS time and UTC run at the same rate, whole seconds apart. Equipment that confuses them is
+//! off by exactly such a difference, which therefore identifies the mistake.
 
 use crate::units::Nanos;
 use std::fmt;
 
 /// TAI - UTC since 2017-01-01 (IERS Bulletin C 52; none has changed it since).
 const TAI_MINUS_UTC: Nanos = Nanos::from_secs(37);
-/// TAI - GPS time, for ever (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when TAI - UTC
-/// was 19 s).
+/// TAI - GPS time, which is constant (IS-GPS-200, 3.3.4: GPS time began at UTC of 1980-01-06, when
+/// TAI - UTC was 19 s).
 const TAI_MINUS_GPS: Nanos = Nanos::from_secs(19);
-/// Devices set by hand are so far off, at most, and still meant one of these.
+/// Differences this close to a known one are taken for it. Judgement: devices that are set by hand
+/// are off by less.
 const TOLERANCE: Nanos = Nanos::from_millis(500);
 
-/// Two timescales whose difference this is, or nearly.
+/// Two timescales whose difference was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimescaleMix {
     /// TAI and UTC.
@@ -56,8 +57,8 @@ impl fmt::Display for TimescaleMix {
     }
 }
 
-/// A difference of times as text, with the mistake that it tells of if it is a known one:
-/// "37.000 s (TAI and UTC are mixed)".
+/// A difference of times as text, with the mistake that it indicates, if it is a known one: "37.000
+/// s (TAI and UTC are mixed)".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference(pub Nanos);
 

@@ -1,86 +1,71 @@
-//! Proof that a clock's rate has changed at once: a time service slews the host's clock, or the
-//! master's.
+//! Proof that a clock's rate has changed abruptly, because a time service slews the host's clock or
+//! the master's.
 //!
-//! Model: crystals change their rate slowly, and a [bank](super::bank) of filters follows that. A
-//! clock that is slewed changes it by up to hundreds of ppm from one packet to the next, and no
-//! filter that is steady enough for a crystal keeps up. What is left is seen in the lateness of the
-//! packets against the estimate: it lies on a line. A line through the last packets whose slope is
-//! many standard errors from nothing, and which goes away from the estimate, is a change of rate.
-//! The standard error is that of the packets themselves, so that the proof takes as few packets as
-//! their noise allows: six at 500 ppm in 20 us of jitter, 32 at 50 ppm.
+//! Model: crystals change their rate slowly, which a [model set](super::model_set) of filters
+//! follows. Slewing changes the rate by up to hundreds of ppm from one packet to the next, and no
+//! filter that is steady enough for a crystal keeps up. The lateness of packets against the
+//! estimate then lies on a line. If the slope of a line through the newest packets is many standard
+//! errors from zero, and the line leads away from the estimate, the rate has changed. The standard
+//! error is that of the packets themselves, so that the proof takes as few packets as their noise
+//! permits: 6 at 500 ppm in 20 us of jitter, 32 at 50 ppm.
 //!
-//! A queue that grows makes packets late, too, and on a line; it makes none early. So a line of
-//! late packets needs one of the reverse direction that is early by as much. Early ones are their
-//! own proof. A step is a line with a corner, and is [proven otherwise](super::step).
+//! A queue that grows also makes packets late on a line, but none early. So a line of late packets
+//! needs a reverse packet that is early by the same amount. Early packets need no confirmation. A
+//! step is a line with a corner, which has [its own proof](super::step).
 //!
-//! Until it is proven, what packets were early by is told as a *displacement*, to be added to the
+//! Until the proof, the earliness of packets is published as a *displacement* that is added to the
 //! uncertainty: a packet cannot be early unless the estimate is wrong.
 
-use super::estimator::{Direction, Sample};
+use super::newest::Newest;
+use super::sample::{Direction, Sample};
 use crate::units::{LocalTime, Nanos};
 
-/// Forward and reverse packets that are kept: 8 s at the Sync interval of AES67's media profile
+/// Forward packets that are kept. Judgement: 8 s at the Sync interval of AES67's media profile
 /// (2^-3 s; AES67-2018, A.4), in which a change of 5 ppm shows in 20 us of jitter.
 pub(super) const FORWARD: usize = 64;
+/// Reverse packets that are kept. Judgement: 8 s at one Delay_Req per second.
 const REVERSE: usize = 8;
-/// Numbers of packets through which a line is drawn: each about a third more than the one before.
+/// Numbers of packets through which a line is fitted. Judgement: each about a third larger than the
+/// one before.
 const LINES: [usize; 8] = [6, 8, 12, 16, 24, 32, 48, FORWARD];
-/// Standard errors by which a slope must differ from nothing. With 6 points it is met by chance
-/// once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and by more points much less
-/// often; and by chance no line is where packets are early by more than their noise.
+/// Standard errors by which a slope must differ from zero. Derived: with 6 points it is exceeded by
+/// chance once in 370 lines (Student's t, 4 degrees of freedom, two-sided), and with more points
+/// much less often.
 const SLOPE_ERRORS: f64 = 6.6;
-/// Share of the fitted lateness by which a reverse packet must be early to confirm it, and by which
-/// the line must have moved away from the estimate over its length.
+/// Share of the fitted lateness by which a reverse packet must be early to confirm a line, and by
+/// which the line must lead away from the estimate over its length. Judgement: half, because both
+/// are noisy.
 const MIRRORED: f64 = 0.5;
-/// Share of a line's slope that each half of it must have: a step has it in one of them only.
+/// Share of a line's slope that each half of it must have. Judgement: a step has its slope in one
+/// half only.
 const STRAIGHT: f64 = 0.25;
-/// Packets that prove by themselves, without any of the reverse direction, that the time is late:
-/// 1.5 s of callbacks or arrivals, [`GATHERED`]. A queue is full by then.
+/// Points that prove a line of late packets where the reverse direction is not measured. Judgement:
+/// 1.5 s of intervals of [`GATHERED`], by when a growing queue is full.
 const ONE_WAY_LINE: usize = 12;
-/// Of those, so many are kept.
+/// Points that are kept where only one direction is measured. Derived: the line lengths of
+/// [`LINES`] up to 16.
 pub(super) const GATHERED_KEPT: usize = 16;
-/// Of so much time the least late packet stands for all, where packets come often.
+/// The least late packet of each such interval is one point, where packets come often. Judgement:
+/// the Sync interval of AES67's media profile.
 pub(super) const GATHERED: Nanos = Nanos::from_millis(125);
-/// Earliness that is noise, in root mean squares of what was seen.
+/// Earliness that is noise, in root mean squares of earlier values. Judgement: exceeded by chance
+/// once in 16 000 (normal distribution).
 const NOISE_FLOOR: f64 = 4.0;
-/// Packets over which that forgets.
+/// Memory of that mean square, in packets. Judgement: 50 s of Syncs at the interval of AES67's
+/// media profile.
 const NOISE_MEMORY: f64 = 400.0;
-/// Packets that tell of a displacement, and how far it has gone: more than are damaged in a row
-/// where one in twenty is.
+/// Consecutive packets that prove a displacement and measure its size. Judgement: where one
+/// timestamp in twenty is damaged, three in a row are rarely.
 const NEWEST: usize = 3;
 
-/// The newest packets of one direction.
-#[derive(Clone, Debug)]
-struct Ring<const N: usize> {
-    samples: [Sample; N],
-    /// Packets ever taken.
-    count: usize,
-}
-
-impl<const N: usize> Ring<N> {
-    fn new(direction: Direction) -> Self {
-        Self { samples: [Sample { at: LocalTime::ZERO, offset_ns: 0.0, direction }; N], count: 0 }
-    }
-
-    fn push(&mut self, sample: Sample) {
-        self.samples[self.count % N] = sample;
-        self.count += 1;
-    }
-
-    /// Newest first.
-    fn newest(&self) -> impl Iterator<Item = &Sample> {
-        (0..self.count.min(N)).map(|back| &self.samples[(self.count - 1 - back) % N])
-    }
-}
-
-/// A change of rate that was proven.
+/// A proven change of rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RateChange {
-    /// Of the offset, ns/s, and its standard error.
+    /// Change of the offset's rate, ns/s, and its standard error.
     pub(super) rate_ppb: f64,
     pub(super) error_ppb: f64,
-    /// When the newest packet came; what the offset has moved by until then, ns, and its standard
-    /// deviation.
+    /// Time of the newest packet, how far the offset has moved until then, ns, and the standard
+    /// deviation of that.
     pub(super) at: LocalTime,
     pub(super) moved_ns: f64,
     pub(super) sigma_ns: f64,
@@ -89,20 +74,20 @@ pub(super) struct RateChange {
 /// A straight line through lateness over time, by least squares.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    /// At the newest packet, ns, and per second.
+    /// Lateness at the newest packet, ns, and slope, ns/s.
     level_ns: f64,
     slope_ppb: f64,
     /// Standard error of the slope.
     error_ppb: f64,
-    /// Standard error of the level at its end: that of a mean, doubled.
+    /// Standard error of the level at the end of the line: twice that of a mean.
     level_error_ns: f64,
-    /// Of the least late point below it, ns.
+    /// Distance of the least late point from the line, ns.
     least_ns: f64,
     length_s: f64,
 }
 
 impl Line {
-    /// Points are seconds before the newest one, and lateness.
+    /// Fits a line. A point is the time relative to the newest packet, s, and the lateness, ns.
     fn through(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
         let (t, y) = points.iter().fold((0.0, 0.0), |(t, y), point| (t + point.0 / n, y + point.1 / n));
@@ -131,8 +116,8 @@ impl Line {
 }
 
 impl Line {
-    /// A line that goes away from the estimate, and is one from end to end: neither chance nor a
-    /// step.
+    /// A line that leads away from the estimate with a significant slope in both of its halves, so
+    /// that it is neither chance nor a step.
     fn proven(points: &[(f64, f64)]) -> Option<Self> {
         let line = Self::through(points)?;
         let certain = line.slope_ppb.abs() > SLOPE_ERRORS * line.error_ppb;
@@ -144,28 +129,23 @@ impl Line {
     }
 }
 
-/// Watches the newest packets of a clock: `N` forward ones, and some reverse ones.
-#[derive(Clone, Debug)]
+/// Detects changes of rate in the newest `N` forward packets and some reverse ones.
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnsteadyDetector<const N: usize> {
-    forward: Ring<N>,
-    reverse: Ring<REVERSE>,
-    /// Mean square of what packets are early by, ns^2.
+    forward: Newest<Sample, N>,
+    reverse: Newest<Sample, REVERSE>,
+    /// Mean square of the earliness of packets, ns^2.
     earliness: f64,
 }
 
-impl<const N: usize> Default for UnsteadyDetector<N> {
-    fn default() -> Self {
-        let (forward, reverse) = (Ring::new(Direction::Forward), Ring::new(Direction::Reverse));
-        Self { forward, reverse, earliness: 0.0 }
-    }
-}
-
 impl<const N: usize> UnsteadyDetector<N> {
-    /// Takes a packet, late by `late_ns` against an estimate of standard deviation `sigma_ns`.
+    /// Takes a packet that is late by `late_ns` against an estimate of standard deviation
+    /// `sigma_ns`.
     pub(super) fn take(&mut self, sample: Sample, late_ns: f64, sigma_ns: f64) {
-        // What is beyond the floor is no noise: it is learnt from as if it were at the floor.
+        // Earliness beyond the floor is no noise. It counts as if it were at the floor.
         let early_ns = (-late_ns).max(0.0).min(self.floor_ns(sigma_ns));
-        // An estimate over decades of silence is without bound, and nothing is learnt against it.
+        // After decades of silence the estimate is without bound, and nothing can be learnt against
+        // it.
         if early_ns.is_finite() {
             self.earliness += (early_ns * early_ns - self.earliness) / NOISE_MEMORY;
         }
@@ -175,9 +155,10 @@ impl<const N: usize> UnsteadyDetector<N> {
         }
     }
 
-    /// Forgets the packets: what they say is in the estimate, or void.
+    /// Discards the packets, because the estimate contains what they say or contradicts it.
     pub(super) fn forget(&mut self) {
-        (self.forward.count, self.reverse.count) = (0, 0);
+        self.forward.clear();
+        self.reverse.clear();
     }
 
     /// Earliness up to which is noise, ns.
@@ -185,43 +166,43 @@ impl<const N: usize> UnsteadyDetector<N> {
         NOISE_FLOOR * libm::sqrt(self.earliness + sigma_ns * sigma_ns)
     }
 
-    /// What the time is proven to be off by, ns, in either direction; 0 while nothing is proven.
+    /// Proven error of the time in either direction, ns; 0 while nothing is proven.
     ///
-    /// A timestamp may be damaged. So it takes early forward packets in a row, and is as much as
-    /// all of them say; or an early reverse one while the forward ones are late, and is as much as
-    /// all of those say.
+    /// A timestamp may be damaged. So the proof takes consecutive early forward packets and gives
+    /// the smallest earliness among them, or an early reverse packet while forward packets are
+    /// late, and gives the smallest lateness among those.
     pub(super) fn displacement_ns(&self, late_ns: impl Fn(&Sample) -> f64, sigma_ns: f64) -> f64 {
-        if self.forward.count < NEWEST {
+        if self.forward.count() < NEWEST {
             return 0.0;
         }
         let floor_ns = self.floor_ns(sigma_ns);
         let (mut least_ns, mut most_ns) = (f64::INFINITY, f64::NEG_INFINITY);
-        for by_ns in self.forward.newest().take(NEWEST).map(&late_ns) {
+        for by_ns in self.forward.iter().take(NEWEST).map(&late_ns) {
             (least_ns, most_ns) = (least_ns.min(by_ns), most_ns.max(by_ns));
         }
         if -most_ns > floor_ns {
             return -most_ns;
         }
-        let mirrored = self.reverse.newest().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
+        let mirrored = self.reverse.iter().take(NEWEST).any(|sample| -late_ns(sample) > floor_ns);
         if mirrored && least_ns > floor_ns { least_ns } else { 0.0 }
     }
 
-    /// Whether the newest packets prove that the rate has changed; `limit_ns` is what a packet may
-    /// be off by as noise.
+    /// The change of rate that the newest packets prove. `limit_ns` is the deviation that may be
+    /// noise.
     ///
-    /// Where nothing travels in the reverse direction, late packets are believed when they lie on a
-    /// line for long enough.
+    /// Where the reverse direction is not measured, late packets prove it when they stay on a line
+    /// for long enough.
     pub(super) fn rate_change(
         &self,
         late_ns: impl Fn(&Sample) -> f64,
         limit_ns: f64,
         is_one_way: bool,
     ) -> Option<RateChange> {
-        let newest = self.forward.newest().next()?.at;
+        let newest = self.forward.iter().next()?.at;
         let point = |sample: &Sample| ((sample.at - newest).as_secs_f64(), late_ns(sample));
         let mut points = [(0.0, 0.0); N];
         let mut count = 0;
-        for (slot, sample) in points.iter_mut().zip(self.forward.newest()) {
+        for (slot, sample) in points.iter_mut().zip(self.forward.iter()) {
             *slot = point(sample);
             count += 1;
         }
@@ -246,12 +227,12 @@ impl<const N: usize> UnsteadyDetector<N> {
         })
     }
 
-    /// Whether a line is one of time and not of queues.
+    /// Whether a line is caused by time and not by queues.
     fn is_displaced(&self, line: &Line, late_ns: impl Fn(&Sample) -> f64, newest: LocalTime, limit_ns: f64) -> bool {
         if line.level_ns < 0.0 {
             return line.level_ns < -limit_ns;
         }
-        self.reverse.newest().any(|sample| {
+        self.reverse.iter().any(|sample| {
             let ago_s = (sample.at - newest).as_secs_f64();
             let expected_ns = line.level_ns + line.least_ns + line.slope_ppb * ago_s;
             let early_ns = -late_ns(sample);

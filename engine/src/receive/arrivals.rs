@@ -1,42 +1,40 @@
 //! The sender's media clock, from the arrivals of its packets by one path.
 //!
-//! Model: an [`Estimator`] of one-way timestamps, and [proof](super::shift) of what it cannot tell
-//! from a change of rate: that packets come later or earlier for good. Then the offset is moved at
-//! once and the rate is kept. Where packets were all over the place before that, what the estimator
-//! made of them is void, but for the rate as it was well known.
+//! Model: an [`Estimator`] of one-way timestamps, and a [detector](ShiftDetector) of what the
+//! estimator cannot distinguish from a change of rate: packets that come later or earlier for good.
+//! After such a shift the offset is moved at once and the rate is kept. If the arrivals were widely
+//! scattered before the shift, the estimate is discarded, except the rate that was well known.
 
-use super::known_rate::KnownRate;
-use super::shift::{Judgement, Shift, ShiftDetector};
-use crate::clock::{ClockMap, Estimator, Sample};
+use crate::clock::{ClockMap, Estimator, EstimatorConfig, Judgement, RatePrior, Sample, Shift, ShiftDetector};
 use crate::units::{LocalTime, Nanos};
 
-/// First guess of how late packets are.
+/// Initial jitter of arrivals. Judgement: a wired network with other traffic.
 const JITTER: Nanos = Nanos::from_micros(300);
-/// Least late packets that deviate by more than this before a shift have taught the estimator
-/// nothing that is worth keeping.
+/// If the least late packets deviate by more than this before a shift, the estimate is discarded,
+/// ns. Judgement: nothing in it is worth keeping.
 const DISTURBED_NS: f64 = 1e6;
 
-/// Arrivals by one path.
+/// The arrivals by one path.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     estimator: Estimator,
     shifts: ShiftDetector,
     /// When packets last shifted.
     shifted_at: Option<LocalTime>,
-    /// Whether the offset is that of a timeline that is over.
+    /// Whether the offset belongs to a timeline that is over.
     is_moved: bool,
 }
 
 impl Arrivals {
-    /// Arrivals from a sender of which so much is known.
-    pub(super) fn new(rate: KnownRate) -> Self {
-        let estimator = Estimator::new(rate.estimator(JITTER));
+    /// Arrivals from a sender of which this rate is known.
+    pub(super) fn new(rate: RatePrior) -> Self {
+        let estimator = Estimator::new(EstimatorConfig::of_one_way(rate, JITTER));
         Self { estimator, shifts: ShiftDetector::default(), shifted_at: None, is_moved: false }
     }
 
-    /// Arrivals of the timeline that follows, of which the rate is kept.
+    /// Arrivals of the timeline that follows; the rate is kept.
     pub(super) fn moved(mut self) -> Self {
-        self.shifts.begin_anew();
+        self.shifts.reacquire();
         Self { is_moved: true, ..self }
     }
 
@@ -57,8 +55,8 @@ impl Arrivals {
         None
     }
 
-    /// Packets are of no use as late as they come, so that nothing is lost by taking it for a
-    /// shift. Returns the shift; `None` if they are not late by what is known of them.
+    /// Assumes a shift because all packets come too late to be used, so that nothing is lost by it.
+    /// Returns the shift; `None` if they are not late by what is known of them.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Shift> {
         let shift = self.shifts.assume(now)?;
         self.shift(now, &shift);
@@ -70,17 +68,17 @@ impl Arrivals {
         if shift.noise_ns < DISTURBED_NS {
             self.estimator.step_offset(-shift.later_ns, shift.packets);
         } else {
-            self.estimator.begin_anew();
+            self.estimator.reacquire();
             self.estimator.update(shift.least);
         }
     }
 
-    /// Whether a packet comes before it can have been sent, by those so far.
+    /// Whether a packet comes before it can have been sent, compared with those before.
     pub(super) fn is_early(&self, sample: &Sample) -> bool {
         !self.is_moved && self.shifts.is_early(sample.at, self.estimator.lateness(sample))
     }
 
-    /// Whether packets have shifted in the last `time`, or may be found to have.
+    /// Whether packets have shifted in the last `time`, or may turn out to have.
     pub(super) fn is_unsteady(&self, now: LocalTime, time: Nanos) -> bool {
         self.shifts.is_in_doubt() || self.shifted_at.is_some_and(|at| now.since(at) < time)
     }
@@ -90,7 +88,7 @@ impl Arrivals {
         self.estimator.map()
     }
 
-    /// Running size of the packets' lateness.
+    /// Jitter of the arrivals.
     pub(super) fn jitter(&self) -> Nanos {
         self.estimator.jitter()
     }

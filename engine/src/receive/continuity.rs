@@ -1,22 +1,22 @@
-//! Which packets go on with the stream, where others claim to be of it.
+//! Which packets continue the stream, if several senders claim to be its source.
 //!
-//! Model: the packets of one sender are on a *line*: by each number more, the timestamp is one
-//! packet's frames on. A line that was regular for [`REGULAR`] is *established*. From then on a
-//! packet goes on with the stream if it is on that line, does not come before it can have been
-//! sent, and is not longer than the line's packets. Any other one is *held*. If the established
-//! line goes on meanwhile, what was held is somebody else's and is refused. If the line has ended,
-//! which is when it was silent for longer than its packets are usually apart, the sender itself
-//! has jumped: what was held is released in its order, and nothing of it is lost. A sender that
-//! jumps after a pause is not held up at all.
+//! Model: the packets of one sender are on a *line*: with each sequence number the timestamp
+//! advances by the frames of one packet. A line that was regular for [`REGULAR`] is *established*.
+//! From then on a packet continues the stream if it is on that line, does not come before it can
+//! have been sent, and is not longer than the line's packets. Any other packet is *held*. If the
+//! established line continues meanwhile, the held packets are somebody else's and are refused. If
+//! the line has ended, which means that it was silent for longer than its packets are usually
+//! apart, the sender itself has jumped: the held packets are released in order, and none is lost. A
+//! sender that jumps after a pause is not delayed at all.
 //!
-//! Nobody is outvoted: one packet of the established line outweighs any number of others, however
-//! fast they come. Breakdown points: an attacker is heard who
+//! There is no majority vote: one packet of the established line outweighs any number of others,
+//! however fast they come. Breakdown points: an attacker is heard who
 //!
-//! * sends the stream's next packets, with its numbers and timestamps, before the sender does, and
-//!   by less than the arrivals wander (the stream's content cannot be told from another then);
-//! * attacks before the line was regular for [`REGULAR`], so that there is nothing to hold on to;
-//! * attacks while the sender is silent for [`LONGEST_PATIENCE`]. The sender's line is known for
-//!   [`REMEMBERED`] after that: its first packet on it ends the attack.
+//! * sends the stream's next packets, with its sequence numbers and timestamps, before the sender
+//!   does, by less than the arrivals wander (the stream's content cannot be distinguished then);
+//! * attacks before the line was regular for [`REGULAR`], so that no line is established;
+//! * attacks while the sender is silent for [`LONGEST_PATIENCE`]. The sender's line is remembered
+//!   for [`REMEMBERED`] after that, and its first packet on it ends the attack.
 //!
 //! Memory is bounded: [`LINES`] lines, and [`MOST_EARLY`] packets.
 
@@ -27,58 +27,69 @@ use crate::units::{LocalTime, Nanos, RtpTimestamp, SampleRate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// A line is established after this long: longer than it takes to prove that packets come earlier
-/// for good, so that such packets are held up once and not again.
+/// A line is established after this time. Judgement: longer than the proof that packets come
+/// earlier for good, so that such packets are held once and not again.
 const REGULAR: Nanos = Nanos::from_millis(750);
-/// And so many packets: of the longest in use, 20 ms, the same.
+/// Packets that a line needs to be established. Judgement: about the same time with packets of 20
+/// ms, the longest in use.
 const REGULAR_PACKETS: u32 = 32;
-/// Timestamps of an established line advance with time by this share at least and at most; the
-/// nearest two sample rates in use are 8 % apart, and a description may name the wrong one.
+/// Smallest and largest ratio at which the timestamps of an established line advance with time.
+/// Judgement: the nearest two sample rates in use are 8 % apart, and a description may name the
+/// wrong one.
 const ADVANCE: std::ops::RangeInclusive<f64> = 0.8..=1.25;
-/// Lines that are watched at once: the stream's, the one that it had before, and six that claim to
-/// be its next.
+/// Lines that are watched at once. Judgement: the stream's, the one before it, and six that claim
+/// to be its next.
 const LINES: usize = 8;
-/// Packets that are held: 128 ms of those of AES67, as many as come before it is known that a line
-/// has ended, if nobody sends besides.
+/// Packets that are held. Judgement: 128 ms of AES67's packets, as many as come before the end of a
+/// line is known, if nobody else sends.
 const MOST_HELD: usize = 128;
-/// So many where they are on the line, but early: a path that has become shorter by a second brings
-/// as many before the last ones of the longer path have come.
+/// Packets that are held if they are on the line but early. Judgement: a path that becomes shorter
+/// by a second brings as many before the last ones of the longer path have come.
 const MOST_EARLY: usize = 1024;
-/// A line has ended when it was silent for as long as its packets were apart lately, and half of
-/// that more; but for so many of its packets at least, and within these limits. The upper one is
-/// that of a source which another one follows, and holds while somebody attacks.
+/// A line has ended when it was silent for its longest recent gap, times this ratio. Judgement:
+/// half as long again.
 const GAPS: (i64, i64) = (3, 2);
+/// But at least for this many of its packets. Judgement: reordered and lost packets leave gaps of
+/// two or three.
 const PACKETS_APART: i64 = 4;
+/// And at least for this. Judgement: hosts timestamp packets that late.
 const SHORTEST_PATIENCE: Nanos = Nanos::from_millis(5);
+/// But at most for this, which also holds during an attack. Derived: the silence after which
+/// another source may follow.
 const LONGEST_PATIENCE: Nanos = Nanos::from_millis(250);
-/// An attack lasts for this long after what was last refused for it.
+/// An attack lasts for this long after its last refused packet. Judgement: longer than any
+/// patience.
 const ATTACK: Nanos = Nanos::from_secs(1);
-/// How fast the longest gap is forgotten: to a third in so long.
+/// Time in which the longest gap decays to a third. Judgement: several bursts of a network that
+/// sends in bursts.
 const GAP_MEMORY: Nanos = Nanos::from_secs(4);
-/// A line that has ended is taken up again for so long.
+/// Time for which a line that has ended is remembered. Judgement: longer than an attack needs to be
+/// noticed.
 const REMEMBERED: Nanos = Nanos::from_secs(10);
-/// Packets older than this are none of the stream's any more: a little less than what counts as a
-/// jump of the timestamps.
+/// Packets that are older than this do not belong to the stream. Judgement: a little less than a
+/// jump of the timestamps, 1 s.
 const OLDEST: Nanos = Nanos::from_millis(900);
-/// Frames of the longest packet: beyond it a timestamp has jumped.
+/// Largest number of frames of a packet; a larger difference of timestamps is a jump. Judgement:
+/// packets in use have at most 1920.
 const MOST_FRAMES: i64 = 8192;
-/// Numbers without audio, in a row, after which a line is still found.
+/// Consecutive packets without audio after which a line is still found. Judgement: keep-alives are
+/// sent one at a time.
 const MOST_SKIPPED: i64 = 4;
 
-/// A datagram as it came.
+/// A datagram as it was received.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// How it came.
+    /// Leg of a redundant stream.
     pub leg: Leg,
-    /// When it came.
+    /// Time of reception.
     pub at: LocalTime,
-    /// Who sent it, if that is known.
+    /// Sender, if known.
     pub from: Option<IpAddr>,
-    /// The whole of it.
+    /// The datagram.
     pub bytes: &'a [u8],
 }
 
-/// A datagram that waits for what comes of its line.
+/// A datagram that is held until the state of its line is known.
 #[derive(Clone, Debug)]
 pub struct Held {
     leg: Leg,
@@ -88,7 +99,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// As it came.
+    /// The datagram as it was received.
     #[must_use]
     pub fn datagram(&self) -> Datagram<'_> {
         Datagram { leg: self.leg, at: self.at, from: self.from, bytes: &self.bytes }
@@ -98,13 +109,13 @@ impl Held {
 /// What is to be done with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the stream's, after those of [`Continuity::poll_released`].
+    /// It belongs to the stream, after the packets of [`Continuity::poll_released`].
     Take,
     /// It is held, or refused at once because too many are.
     Held,
 }
 
-/// Packets that follow each other.
+/// Consecutive packets of one sender.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     ssrc: Ssrc,
@@ -112,10 +123,10 @@ struct Line {
     sequence: SequenceNumber,
     timestamp: RtpTimestamp,
     at: LocalTime,
-    /// Frames from packet to packet; `None` before the second one. And by how much that varies.
+    /// Frames from packet to packet, and their variation; `None` before the second packet.
     frames: Option<i64>,
     varies: i64,
-    /// The longest payload, in bytes.
+    /// Longest payload, bytes.
     length: usize,
     /// Numbers without audio since the newest packet; lately, and when the last one came.
     skipped: i64,
@@ -125,7 +136,7 @@ struct Line {
     since: LocalTime,
     first: RtpTimestamp,
     packets: u32,
-    /// Whether it has been established.
+    /// Whether it was ever established.
     proven: bool,
 }
 
@@ -163,8 +174,7 @@ impl Line {
         let is_on = match self.frames {
             _ if ahead == 0 => advance == 0,
             None => ahead == 1 && (1..=MOST_FRAMES).contains(&advance),
-            // What varies is learnt at the beginning.
-            // It may be from before some numbers without audio.
+            // The packet may be older than some packets without audio.
             Some(frames) if ahead < 0 && advance % frames.max(1) == 0 => {
                 let is_recent = self.at.since(self.skipped_at) <= OLDEST;
                 let skipped = if is_recent { self.skipped_lately } else { 0 };
@@ -197,7 +207,7 @@ impl Line {
         self.packets = self.packets.saturating_add(1);
     }
 
-    /// Whether it is as regular as a stream is.
+    /// Whether it is as regular as a stream.
     fn is_regular(&self, rate: SampleRate) -> bool {
         let elapsed = self.at.since(self.since);
         let advance = self.timestamp.get().wrapping_sub(self.first.get());
@@ -205,12 +215,13 @@ impl Line {
         elapsed >= REGULAR && self.packets >= REGULAR_PACKETS && ADVANCE.contains(&share)
     }
 
-    /// Whether a packet is so far behind its newest that it is none of the stream's any more.
+    /// Whether a packet is so far behind the newest one that it does not belong to the stream any
+    /// more.
     fn is_old(&self, rate: SampleRate, ahead: i64) -> bool {
         self.packet_time(rate).times(-ahead) > OLDEST
     }
 
-    /// The time between two of its packets.
+    /// Time between two of its packets.
     fn packet_time(&self, rate: SampleRate) -> Nanos {
         rate.duration(crate::units::Frames::new(self.frames.unwrap_or(0)))
     }
@@ -221,32 +232,32 @@ impl Line {
 struct Tail {
     ssrc: Ssrc,
     sequence: SequenceNumber,
-    /// Where its audio ends.
+    /// Timestamp at the end of its audio.
     end: RtpTimestamp,
     at: LocalTime,
 }
 
-/// Tells the packets of a stream from those of others that have its SSRC.
+/// Distinguishes the packets of a stream from those of others with its SSRC.
 #[derive(Clone, Debug)]
 pub struct Continuity {
     rate: SampleRate,
     lines: [Option<Line>; LINES],
-    /// Which of them is established.
+    /// Index of the established line.
     established: Option<usize>,
-    /// The longest time between two packets of the established line, by and by forgotten.
+    /// Longest recent time between two packets of the established line.
     gap: Nanos,
     tail: Option<Tail>,
-    /// When something was refused last.
+    /// When a packet was last refused.
     attacked_at: Option<LocalTime>,
     held: VecDeque<Held>,
-    /// Early packets of the established line since its newest that was not.
+    /// Consecutive early packets of the established line.
     early_in_a_row: usize,
     released: VecDeque<Held>,
     refused: u64,
 }
 
 impl Continuity {
-    /// For a stream of so many frames a second.
+    /// For a stream of this sample rate.
     #[must_use]
     pub fn new(rate: SampleRate) -> Self {
         Self {
@@ -263,9 +274,9 @@ impl Continuity {
         }
     }
 
-    /// Judges the packet of a datagram, which has so many frames by the described format;
-    /// `is_early` if it comes before it can have been sent, by what is known of the sender's
-    /// clock. Before a packet that is taken come those of [`Continuity::poll_released`].
+    /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
+    /// says whether it comes before it can have been sent, by what is known of the sender's clock.
+    /// The packets of [`Continuity::poll_released`] come before a packet that is taken.
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
         let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));
@@ -293,7 +304,7 @@ impl Continuity {
         };
         let place = line.place(packet);
         if place.is_some_and(|ahead| ahead > 0) && line.at.since(now) > SHORTEST_PATIENCE {
-            self.begin_anew(now, packet);
+            self.reacquire(now, packet);
             return Verdict::Take;
         }
         let is_ours = |ahead: &i64| {
@@ -316,14 +327,14 @@ impl Continuity {
                 self.early_in_a_row += 1;
             }
             if self.early_in_a_row > MOST_EARLY {
-                self.begin_anew(now, packet);
+                self.reacquire(now, packet);
                 return Verdict::Take;
             }
             self.hold(datagram, if place.is_some() { MOST_EARLY } else { MOST_HELD });
             return Verdict::Held;
         }
         if let Some(ahead) = place {
-            // The sender is where its line says, but at another time, or with longer packets.
+            // The sender is where its line predicts, but at another time, or with longer packets.
             let mut line = Line { proven: false, length: packet.payload.len(), packets: 0, since: now, ..line };
             line.first = packet.header.timestamp;
             line.extend(now, ahead.max(0), packet);
@@ -334,7 +345,7 @@ impl Continuity {
         Verdict::Take
     }
 
-    /// A number of the stream was used up by a packet without audio.
+    /// A packet without audio has used a sequence number of the stream.
     pub fn skip(&mut self, ssrc: Ssrc, sequence: SequenceNumber) {
         for line in self.lines.iter_mut().flatten().filter(|line| line.ssrc == ssrc) {
             let ahead = i64::from(sequence.get().wrapping_sub(line.sequence.get()));
@@ -347,45 +358,45 @@ impl Continuity {
         }
     }
 
-    /// The next of those that were held and are the stream's.
+    /// The next held packet that belongs to the stream.
     pub fn poll_released(&mut self) -> Option<Held> {
         self.released.pop_front()
     }
 
-    /// Whether the stream's packets come, so that others are not its own.
+    /// Whether the stream's packets are coming, so that other packets are not its own.
     #[must_use]
     pub fn goes_on(&self, now: LocalTime) -> bool {
         self.established().is_some_and(|(_, line)| now.since(line.at) < self.patience(now, &line))
     }
 
-    /// Frames of the established line's packets.
+    /// Frames per packet of the established line.
     #[must_use]
     pub fn packet_frames(&self) -> Option<i64> {
         self.established().and_then(|(_, line)| line.frames)
     }
 
-    /// How many were refused since the last call.
+    /// Number of packets refused since the last call.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }
 
-    /// Whether the newest of those that are held is of this source.
+    /// Whether the newest held packet is of this source.
     #[must_use]
     pub fn holds_of(&self, ssrc: Ssrc) -> bool {
         let newest = self.held.back().and_then(|held| RtpPacket::parse(&held.bytes).ok());
         newest.is_some_and(|newest| newest.header.ssrc == ssrc)
     }
 
-    /// Forgets the stream.
+    /// Discards the stream.
     pub fn restart(&mut self) {
         *self = Self { refused: self.refused + self.held.len() as u64, ..Self::new(self.rate) };
     }
 
-    /// The host's clock has gone back or stood still, and what was known of times is void: the next
-    /// packet has an earlier time than the one before it, or more of the stream's come early in one
-    /// burst than are held. To do the same, a stranger would have to send as many between two of
-    /// the sender's packets.
-    fn begin_anew(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
+    /// Starts again because the host's clock was set back or stood still, so that earlier times are
+    /// void: the next packet has an earlier time than the last one, or more packets of the stream
+    /// come early in one burst than can be held. To imitate this, a stranger would have to send as
+    /// many packets between two of the sender's.
+    fn reacquire(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         (self.lines, self.established, self.attacked_at) = ([None; LINES], None, None);
         self.early_in_a_row = 0;
         self.released.append(&mut self.held);
@@ -428,7 +439,7 @@ impl Continuity {
         if packet.payload.len() <= line.length {
             return place.is_none();
         }
-        // By the frames of the line's packets, whatever the description says.
+        // The description may be wrong, so the line's own packets tell the length of a frame.
         let frames = line.frames.unwrap_or(0) * packet.payload.len() as i64 / line.length.max(1) as i64;
         let length = self.rate.duration(crate::units::Frames::new(frames));
         now.since(tail.at) >= Nanos::new(length.as_nanos() / 4 * 3)
@@ -438,29 +449,29 @@ impl Continuity {
         self.attacked_at.is_some_and(|at| now.since(at) < ATTACK)
     }
 
-    /// The established line goes on.
+    /// The established line continues.
     fn advance(&mut self, index: usize, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
         let Some(line) = &mut self.lines[index] else { return };
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
         line.extend(now, ahead, packet);
         self.early_in_a_row = 0;
         let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
-        self.gap = gap.max(self.gap - Nanos::new(forgotten as i64));
+        self.gap = gap.max(self.gap - Nanos::from_nanos_f64(forgotten));
         if !self.held.is_empty() {
             self.settle(index, now, packet);
         }
     }
 
-    /// Decides on what is held, now that the established line has gone on with `newest`.
+    /// Decides on the held packets, after the established line has continued with `newest`.
     fn settle(&mut self, index: usize, now: LocalTime, newest: &RtpPacket<'_>) {
         let Some(line) = self.lines[index] else { return };
         for held in std::mem::take(&mut self.held) {
             let Ok(packet) = RtpPacket::parse(&held.bytes) else { continue };
             let is_ours = |ahead: &i64| packet.payload.len() <= line.length && !line.is_old(self.rate, *ahead);
             match line.place(&packet).filter(is_ours) {
-                // Its place has not come yet.
+                // The established line has not reached its place yet.
                 Some(1..) => self.held.push_back(held),
-                // Nothing came in its place: it was early, and right; or it is a copy.
+                // Nothing came in its place, so it was early but genuine; or it is a copy.
                 Some(..0) => self.released.push_back(held),
                 Some(0) if packet.payload == newest.payload => self.released.push_back(held),
                 Some(0) | None => self.refuse(now),
@@ -468,7 +479,7 @@ impl Continuity {
         }
     }
 
-    /// Holds a packet, unless there are so many already.
+    /// Holds a packet, unless too many are held.
     fn hold(&mut self, datagram: Datagram<'_>, most: usize) {
         if self.held.len() >= most {
             return self.refuse(datagram.at);
@@ -482,7 +493,7 @@ impl Continuity {
         self.attacked_at = Some(now);
     }
 
-    /// Watches a packet that is not of an established line, which its own may become.
+    /// Watches a packet outside the established line, whose own line may become established.
     fn follow(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let place = |line: &Option<Line>| line.as_ref().and_then(|line| line.place(packet));
         let Some(index) = self.lines.iter().position(|line| place(line).is_some()) else {
@@ -508,7 +519,7 @@ impl Continuity {
         self.established = Some(index);
     }
 
-    /// The place of the line that is least likely to be the stream's.
+    /// Index of the line that is least probably the stream's.
     fn least_worth(&self, now: LocalTime) -> usize {
         let worth = |(index, line): &(usize, &Option<Line>)| {
             let Some(line) = line else { return (0, 0, LocalTime::ZERO) };

@@ -1,59 +1,61 @@
-//! The target depth: what was asked for, raised when packets come too late, and lowered again when
-//! they have come in time for long.
+//! The target depth: the requested one, increased when packets come too late, and decreased again
+//! after they have come in time for long.
 //!
-//! Model: a packet that misses its playout by some time would have been there, had playout been
-//! deeper by that time. So the target is raised by it, once, and the packet is still played.
+//! Model: a packet that misses its playout by some time would have been played if the depth had
+//! been larger by that time. So the target is increased by it, once, and the packet is still
+//! played.
 //!
-//! Each change is a crossfade that may be heard, and a network that was late may be late again.
-//! So the target is lowered only after a while in which every packet came early enough for the
-//! lower one, with some time to spare; and each raise after that doubles the while.
+//! Each change is a crossfade that may be heard, and a network that was late may be late again. So
+//! the target is decreased only after a time in which every packet came early enough for the
+//! smaller depth, with a reserve. Each increase after that doubles this time.
 
-use super::stream::{DepthFrom, StreamConfig};
+use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is raised in steps, so that packets that are each a little later than the last cost
-/// few jumps. Steps of this size are jumped over anyway, rather than slewed.
+/// The target is increased in steps of this size. Judgement: packets that are each a little later
+/// than the last one cost few jumps, and an error of this size is jumped over anyway.
 const STEP: Nanos = Nanos::from_millis(2);
-/// Raises within this time are of one trouble: longer than it takes to prove that packets come
-/// later for good.
+/// Increases within this time have the same cause. Judgement: longer than the proof that packets
+/// come later for good.
 const ONE_TROUBLE: Nanos = Nanos::from_secs(1);
-/// No packet may have been late for so long before the target is lowered. A scan of a wireless
-/// network, a backup or an update holds packets up several times within a minute.
+/// Time without late packets before the target is decreased. Judgement: a scan of a wireless
+/// network, a backup or an update delays packets several times within a minute.
 const QUIET: Nanos = Nanos::from_secs(60);
-/// The most that raises can double it to: what is late once an hour costs two crossfades an hour.
+/// Upper limit of that time when it is doubled. Judgement: a delay once an hour then costs two
+/// crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Parts of the quiet time: what packets had to spare in the last moments of a trouble is forgotten
-/// one part later than that time.
+/// Parts of the quiet time. Judgement: what packets had in reserve at the end of a disturbance is
+/// discarded a sixth of the time later than necessary.
 const PARTS: usize = 6;
-/// What packets have to spare once the target is lowered.
+/// Reserve of the packets after the target is decreased. Derived: one step.
 const RESERVE: Nanos = STEP;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
     from: DepthFrom,
-    /// As they are configured: the depth, and the limit of it.
+    /// The configured depth, and the configured limit of it.
     configured: (Nanos, Nanos),
     asked: Nanos,
     limit: Nanos,
     raised_by: Nanos,
-    /// What it was raised by before the present trouble, and when it was raised last.
+    /// Increase before the present disturbance, and when the target was last increased.
     raised_before: Nanos,
     raised_at: LocalTime,
     quiet: Quiet,
 }
 
-/// The time in which no packet was late, nor nearly so.
+/// The time in which no packet was late, nor nearly late.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     since: LocalTime,
-    /// The least time by which a packet came before its playout, in each of the newest parts of
-    /// that time, in a ring.
+    /// Smallest reserve of the packets (time from their arrival to their playout) in each of the
+    /// newest parts of that time, in a ring.
     spares: [Option<Nanos>; PARTS + 1],
     /// Number of the newest part.
     part: i64,
-    /// How long it has to last.
+    /// Necessary length of the quiet time.
     patience: Nanos,
-    /// The target was lowered, and has not been raised since.
+    /// Whether the target was decreased and has not been increased since.
     follows_lowering: bool,
 }
 
@@ -65,7 +67,7 @@ impl Quiet {
         (self.since, self.spares, self.part) = (now, [None; PARTS + 1], 0);
     }
 
-    /// What packets have had to spare lately, from now on in the part that it is now.
+    /// The smallest reserve of the present part.
     fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
         let parts = self.spares.len() as i64;
         let part = now.since(self.since).as_nanos() * PARTS as i64 / self.patience.as_nanos();
@@ -81,8 +83,8 @@ impl Quiet {
         *newest = Some(newest.map_or(spare, |least| least.min(spare)));
     }
 
-    /// What all packets have had to spare for as long as it has to last, at least; `None` if it has
-    /// not lasted that long, or none came.
+    /// Smallest reserve of all packets in the necessary time; `None` if the time has not passed
+    /// yet, or no packet came.
     fn spare(&mut self, now: LocalTime) -> Option<Nanos> {
         if now.since(self.since) < self.patience {
             return None;
@@ -120,23 +122,27 @@ impl Depth {
         self.asked + self.raised_by
     }
 
+    /// Takes a packet that was `late` for its playout. Returns the increase of the target. It is
+    /// zero if the limit would not let the packet be played either, because depth that saves
+    /// nothing is only latency.
     pub(super) fn raised_by(&self) -> Nanos {
         self.raised_by
     }
 
-    /// The deepest that the target may ever be.
+    /// Largest possible target.
     pub(super) fn deepest(&self) -> Nanos {
         self.asked.max(self.limit)
     }
 
-    /// How long a packet may have been on its way to be played yet, by callbacks of a length: one
-    /// fetches a whole block at once. Where the depth may be raised, the first late packet raises
-    /// it.
+    /// Largest network delay of a packet that can still be played, with callbacks of a given
+    /// length, each of which fetches a whole block at once. Where the depth may be increased, the
+    /// first late packet increases it.
     pub(super) fn latest(&self, block: Nanos) -> Nanos {
         self.target().min(self.deepest() - block)
     }
 
-    /// A source begins, with packets of a length. It may come by a better way than the last one.
+    /// Starts with a new source, whose packets have this length. It may come by a better path than
+    /// the last one.
     pub(super) fn begin(&mut self, packet: Nanos) {
         let (asked, limit) = self.configured;
         let until_sent = match self.from {
@@ -148,13 +154,13 @@ impl Depth {
         self.quiet = Quiet::NEW;
     }
 
-    /// Whether the present trouble has raised the target.
+    /// Whether the present disturbance has increased the target.
     pub(super) fn was_raised_lately(&self, now: LocalTime) -> bool {
         self.raised_by > self.raised_before && now.since(self.raised_at) <= ONE_TROUBLE
     }
 
-    /// The packets that have just been late come later for good: takes back what they raised the
-    /// target by, and returns that.
+    /// Returns the decrease of the target, after packets have come in time for long: by the whole
+    /// increase, or after twice that time by what the packets permit.
     pub(super) fn lower_again(&mut self, now: LocalTime) -> Nanos {
         if !self.was_raised_lately(now) {
             return Nanos::ZERO;
@@ -183,8 +189,8 @@ impl Depth {
         raise
     }
 
-    /// A packet came before its playout, with so much time to spare. One that would have been late
-    /// without the last step begins the quiet time anew.
+    /// Takes a packet that came in time, with a reserve of `spare`. A packet that would have been
+    /// late without the last step restarts the quiet time.
     pub(super) fn came_with(&mut self, now: LocalTime, spare: Nanos) {
         if spare < STEP + RESERVE {
             return self.quiet.begin(now);
@@ -212,7 +218,7 @@ impl Depth {
     }
 }
 
-/// The whole steps in a time.
+/// Largest number of whole steps within a time.
 fn steps(ns: i64) -> Nanos {
     STEP.times(ns / STEP.as_nanos())
 }

@@ -1,21 +1,22 @@
 //! The ratio of sender and sound card while the clock that both are measured by is not steady.
 //!
 //! Model: the sender's crystal and the card's have one ratio, whatever the host's clock does. A
-//! time service that slews that clock moves both measured rates by as much, but not at the same
-//! moment: arrivals are many and tell of it early, callbacks are few. So a ratio that has changed
-//! by more than crystals can is not believed while either rate is being measured anew, nor for as
-//! long after that as the other clock takes to notice. Then it is one of the crystals, or of
-//! another device, and is followed.
+//! time service that slews the host's clock changes both measured rates by the same amount, but not
+//! at the same moment: arrivals are many and show it early, callbacks are few. So a ratio that
+//! changes by more than crystals can is ignored while either rate is being measured again, and for
+//! as long after that as the other clock takes to notice. If it persists, one of the crystals has
+//! changed, or the device, and it is followed.
 
 use crate::units::{Nanos, Ppb};
 
-/// A ratio that has changed by more than this at once is no crystal's doing: the successor of a
-/// device on the same network is taken to be within it, too.
+/// Largest abrupt change of the ratio that crystals make. Judgement: the successor of a device on
+/// the same network is assumed to be within it, too.
 const APART: Ppb = Ppb::from_ppm(10.0);
-/// A rate that is less certain than this is being measured anew.
+/// A rate less certain than this is being measured again. Judgement: crystals are known better
+/// within seconds.
 const SETTLED: Ppb = Ppb::from_ppm(2.0);
-/// How long the two rates may take to notice the same change: a line of late callbacks proves it
-/// within 1.5 s.
+/// How long the two rates may take to show the same change. Judgement: twice the 1.5 s within which
+/// a line of late callbacks proves it.
 const PATIENCE: Nanos = Nanos::from_secs(3);
 
 /// A rate and its standard deviation.
@@ -25,16 +26,16 @@ pub(super) struct MeasuredRate {
     pub(super) sigma: Ppb,
 }
 
-/// The two rates that are believed.
+/// The two rates that are used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HeldRatio {
-    /// Media, card. `None` until both have been known well.
+    /// Rates of media and card; `None` until both have been known well.
     held: Option<[Ppb; 2]>,
     apart_for: Nanos,
 }
 
 impl HeldRatio {
-    /// The rates to be used for the next block: those measured, or those held.
+    /// The rates for the next block: the measured ones or the held ones.
     pub(super) fn believe(&mut self, media: MeasuredRate, card: MeasuredRate, block: Nanos) -> [Ppb; 2] {
         let measured = [media.rate, card.rate];
         let settled = media.sigma < SETTLED && card.sigma < SETTLED;
@@ -56,7 +57,7 @@ impl HeldRatio {
         measured
     }
 
-    /// Another source: what was known of the sender is void.
+    /// Discards what is known of the sender, because there is another source.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }

@@ -1,140 +1,86 @@
 //! The control half of a stream: from datagrams to placed packets and a media clock.
 //!
-//! Model: RTP timestamps are unwrapped onto one timeline of 64 bits per *generation*. A new source
-//! (SSRC) or a jump of the timestamps starts a new generation: the audio half then aligns itself
-//! anew. Of the old one the rate is kept, for most restarts are of the same device; a source that
-//! changes its SSRC and nothing else is the same stream. The media clock is estimated from
-//! arrivals, whatever the sender says of PTP, so that the rate never depends on a master.
+//! Model: RTP timestamps are unwrapped to a timeline of 64 bits for each *generation*. A new source
+//! (SSRC) or a jump of the timestamps starts a new generation, and the audio half then aligns
+//! itself again. The rate of the old generation is kept, because most restarts are of the same
+//! device. A source that changes nothing but its SSRC continues the stream. The media clock is
+//! estimated from arrivals, whatever the sender says of PTP, so that the rate never depends on a
+//! master.
 
 mod admission;
 
-use super::agreement::Agreement;
+use super::config::{MediaClock, StreamConfig};
 use super::conformance::{Conformance, Finding};
 use super::continuity::{Continuity, Datagram};
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
-use super::known_rate::KnownRate;
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::redundancy::{Candidate, Leg, LegStats, Legs};
-use super::refusals::{Companion, Refusals};
+use super::refusals::{IngestError, Refusals};
 use super::source_gate::{Intruder, SourceGate, Takeover};
-use super::stream::{MediaClock, StreamConfig};
-use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, Sample};
-use crate::rtp::format::{FormatError, MAX_PAYLOAD};
+use super::syntony::Syntony;
+use crate::clock::{ClockReading, Direction, LockState, MediaMap, PathDelay, PtpMap, RatePrior, Sample};
+use crate::rtp::format::MAX_PAYLOAD;
 use crate::rtp::sequence::SequenceCounts;
-use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
+use crate::rtp::wire::{RtpPacket, Ssrc};
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, Ppb, PtpTime, RtpTimestamp, SampleRate};
-use thiserror::Error;
 
-/// A timestamp this far from where it is expected belongs to a new timeline, if the next packet
-/// agrees.
+/// A timestamp this far from the expected one belongs to a new timeline, if the next packet agrees.
+/// Judgement: longer than any pause of a sender that keeps its timeline.
 const DISCONTINUITY: Nanos = Nanos::from_secs(1);
-/// Media clocks known to this are of use as a reference.
+/// Media clocks known to this standard deviation can be a reference. Judgement: an error of it
+/// moves a timeline by 1 us per second.
 const USABLE_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Another source takes over once the present one has been silent for this long.
+/// Another source takes over when the present one has been silent for this long. Judgement: longer
+/// than stalls of working networks.
 const SOURCE_SILENCE: Nanos = Nanos::from_millis(250);
-/// A timeline of which only packets after their playout have come for this long is given up.
+/// A timeline is given up when all packets of this time came after their playout. Judgement: as
+/// long as the silence of a source.
 const ONLY_LATE: Nanos = Nanos::from_millis(250);
 
-/// A datagram was not a packet of this stream, or has no audio.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum IngestError {
-    /// Not RTP.
-    #[error(transparent)]
-    Rtp(#[from] RtpError),
-    /// Another payload type than configured.
-    #[error("payload type {found}, but the stream's is {expected}")]
-    PayloadType {
-        /// The packet's.
-        found: u8,
-        /// The stream's.
-        expected: u8,
-    },
-    /// The payload is not a whole number of frames.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// A second source on the same group, kept out while the first one lasts.
-    #[error("another source ({0}) sends to the same address")]
-    OtherSource(Ssrc),
-    /// The stream comes from another address, which is alive.
-    #[error("{0}")]
-    OtherAddress(Intruder),
-    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`Continuity`].
-    #[error(
-        "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
-    )]
-    NotContinuing,
-    /// It is longer than the description allows (`a=maxptime`).
-    #[error("a packet of {frames} frames, but the description allows {longest} at most")]
-    TooLong {
-        /// Its frames.
-        frames: i64,
-        /// The description's.
-        longest: u32,
-    },
-    /// A timestamp far from the stream's timeline; a second one like it starts a new timeline.
-    #[error("timestamp {0} frames away from the stream's timeline")]
-    Discontinuity(i64),
-    /// The packets contradict the description of the stream: their audio would be noise, or at the
-    /// wrong speed.
-    #[error("{0}")]
-    Contradiction(Finding),
-    /// An RTP packet without audio that keeps the way open; it is counted, and is not refused.
-    #[error("a keep-alive without audio")]
-    KeepAlive,
-    /// Something else that comes along with streams; it is counted, and is not refused.
-    #[error("no audio, but what comes along with it: {0:?}")]
-    Companion(Companion),
-}
-
-impl IngestError {
-    /// Whether something is wrong; else the datagram has no audio, and was not meant to.
-    #[must_use]
-    pub const fn is_refusal(&self) -> bool {
-        !matches!(self, Self::KeepAlive | Self::Companion(_))
-    }
-}
-
-/// What the control half has counted.
+/// Network half of a stream. Pass it every datagram of the stream's sockets, with its receive
+/// timestamp and its [`Leg`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct IngestStats {
-    /// Sequence numbers, of both legs together: lost is what came by neither, duplicates are the
+    /// Sequence counts of both legs together: lost packets came by neither leg, duplicates are
     /// copies that came later.
     pub sequence: SequenceCounts,
-    /// Packets received of all sources since the start, without duplicates; the counts of
-    /// [`IngestStats::sequence`] begin anew with each source.
+    /// Packets received from all sources since the start, without duplicates. The counts of
+    /// [`IngestStats::sequence`] restart with each source.
     pub packets: u64,
-    /// What each leg did, A first.
+    /// Statistics of each leg, A first.
     pub legs: [LegStats; 2],
-    /// Datagrams that were refused, see [`IngestError`].
+    /// Refused datagrams, see [`IngestError`].
     pub refused: u64,
-    /// The same by their reasons, and what was neither refused nor audio.
+    /// The same by reason, and datagrams that were neither refused nor audio.
     pub refusals: Refusals,
-    /// What the packets say against the description of the stream.
+    /// Difference between the packets and the description of the stream.
     pub finding: Option<Finding>,
-    /// Who was refused last because the stream comes from another address.
+    /// The last packet that was refused because the stream comes from another address.
     pub intruder: Option<Intruder>,
-    /// Times that another address has taken over, and the last one.
+    /// Number of takeovers by another address.
     pub takeovers: u32,
-    /// See [`IngestStats::takeovers`].
+    /// The last takeover.
     pub takeover: Option<Takeover>,
-    /// Packets that found the ring to the audio half full: the sound card does not pull.
+    /// Packets that did not fit into the ring to the audio half, because the sound card does not
+    /// pull.
     pub overflows: u64,
     /// Restarts of the media timeline.
     pub generation: u32,
-    /// Those of them after which it is another source, or one that counts from elsewhere; beginning
-    /// with the first.
+    /// Restarts, including the first one, after which the source is another one, or counts from
+    /// another timestamp.
     pub sources: u32,
-    /// Times that packets were found to come later, or earlier, for good.
+    /// How often packets were found to come later, or earlier, for good.
     pub shifts: u32,
-    /// By how much later the last time; negative if earlier.
+    /// Size of the last shift; negative if packets come earlier.
     pub shifted_by: Nanos,
-    /// Rate of the sender's media clock against the host's.
+    /// Rate of the sender's media clock against the host's clock.
     pub media_rate: Ppb,
-    /// The sender is said to be on PTP ([`MediaClock::Ptp`]), but its rate is not PTP's: worth an
-    /// alarm. It is played by arrivals alone.
+    /// The sender claims to follow PTP ([`MediaClock::Ptp`]), but its rate is not PTP's, which is
+    /// worth an alarm. It is played by arrivals alone.
     pub sender_off_ptp: bool,
-    /// The sender's rate against PTP's, if it is said to be on PTP and both are known.
+    /// The sender's rate against PTP's, if it claims to follow PTP and both are known.
     pub rate_against_ptp: Ppb,
-    /// Running size of the packets' lateness, on the leg whose arrivals give the media clock.
+    /// Jitter of the arrivals, on the leg that gives the media clock.
     pub arrival_jitter: Nanos,
 }
 
@@ -148,7 +94,7 @@ struct Timeline {
     newest_at: LocalTime,
     /// Since when no packet has come in time.
     late_since: Option<LocalTime>,
-    agreement: Agreement,
+    syntony: Syntony,
     legs: Legs,
 }
 
@@ -222,22 +168,21 @@ impl Ingest {
         }
     }
 
-    /// Takes one datagram that was received at `now` by way of `leg`, which is [`Leg::A`] for a
-    /// stream without redundancy, from nobody knows whom: whoever sends to the stream's address
-    /// may be heard.
+    /// Takes a datagram that was received at `now` by `leg`, which is [`Leg::A`] for a stream
+    /// without redundancy. The sender is unknown: anybody who sends to the stream's address may be
+    /// heard.
     ///
-    /// # Errors
-    /// As [`Ingest::handle`].
+    /// # Errors As [`Ingest::handle`].
     pub fn handle_datagram(&mut self, leg: Leg, now: LocalTime, datagram: &[u8]) -> Result<(), IngestError> {
         self.handle(Datagram { leg, at: now, from: None, bytes: datagram })
     }
 
-    /// Tells what PTP time is; call it whenever the clock has learnt something.
+    /// Sets the present estimate of PTP time. Call it whenever the clock has been updated.
     pub fn set_clock(&mut self, reading: &ClockReading) {
         self.ptp = reading.map.filter(|_| reading.state.is_usable());
     }
 
-    /// What this half has counted.
+    /// Statistics so far.
     #[must_use]
     pub fn stats(&self) -> IngestStats {
         let mut stats = IngestStats { finding: self.conformance.finding(), ..self.stats };
@@ -247,21 +192,21 @@ impl Ingest {
             stats.legs = timeline.legs.stats();
             stats.media_rate = timeline.legs.media_rate();
             stats.arrival_jitter = timeline.legs.jitter();
-            stats.sender_off_ptp = timeline.agreement.is_broken();
-            stats.rate_against_ptp = timeline.agreement.difference();
+            stats.sender_off_ptp = timeline.syntony.is_broken();
+            stats.rate_against_ptp = timeline.syntony.difference();
         }
         stats
     }
 
-    /// Why datagrams were refused so far, without the rest of [`Ingest::stats`].
+    /// The refusals of [`Ingest::stats`] alone.
     #[must_use]
     pub const fn stats_of_refusals(&self) -> &Refusals {
         &self.stats.refusals
     }
 
-    /// The sender's media clock as a source of the [`crate::clock::Reference`]: its rate is the
-    /// sender's, its origin the stream's first packet. Of use once the rate is known to a part in a
-    /// million.
+    /// The sender's media clock as a source of [`crate::clock::Reference`]: its rate is the
+    /// sender's, its origin the stream's first packet. It is usable once the rate is known to 1
+    /// ppm.
     #[must_use]
     pub fn arrivals(&self) -> Option<ClockReading> {
         let timeline = self.timeline.as_ref()?;
@@ -271,7 +216,7 @@ impl Ingest {
         Some(ClockReading { state, map, epoch: self.stats.generation, path_delay: PathDelay::Measured })
     }
 
-    /// What the audio half told after its last callback.
+    /// Statistics of the audio half after its last callback.
     pub fn playout_stats(&mut self) -> PlayoutStats {
         *self.playout_stats.read()
     }
@@ -312,8 +257,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes back what was handed over and has not been played, and ends the timeline: what comes
-    /// next begins a new one.
+    /// Withdraws the packets that were passed on and not played, and ends the timeline. The next
+    /// packet starts a new one.
     fn silence(&mut self) {
         if self.timeline.is_none() && self.snapshot.silenced {
             return;
@@ -357,7 +302,7 @@ impl Ingest {
                 if !goes_on {
                     return Ok(self.begin_source(leg, now, packet));
                 }
-                // It stood still, and goes on where it was.
+                // The sender stood still, and continues its timeline.
                 self.note_shift(rate.duration(Frames::new(-distance)));
                 return Ok(self.begin(leg, now, packet));
             }
@@ -372,7 +317,7 @@ impl Ingest {
         self.begin(leg, now, packet)
     }
 
-    /// The stream is found to come later for good.
+    /// Records that the stream comes later for good.
     fn note_shift(&mut self, later: Nanos) {
         self.stats.shifts = self.stats.shifts.wrapping_add(1);
         self.stats.shifted_by = later;
@@ -388,11 +333,11 @@ impl Ingest {
         self.stats.generation = self.stats.generation.wrapping_add(1);
         self.snapshot.generation = self.stats.generation;
         self.snapshot.silenced = false;
-        // Of the sources before this one.
+        // Includes the packets of the sources before this one.
         self.stats.packets = self.stats().packets;
         let legs = match self.timeline.take() {
             Some(timeline) => timeline.legs.restarted(leg),
-            None => Legs::new(leg, self.known_rate()),
+            None => Legs::new(leg, self.rate_prior()),
         };
         self.timeline = Some(Timeline {
             ssrc: packet.header.ssrc,
@@ -401,24 +346,25 @@ impl Ingest {
             newest: position,
             newest_at: now,
             late_since: None,
-            agreement: Agreement::default(),
+            syntony: Syntony::default(),
             legs,
         });
         position
     }
 
-    /// What is known of the rate of the first sender.
-    fn known_rate(&self) -> KnownRate {
+    /// Prior for the rate of the first sender.
+    fn rate_prior(&self) -> RatePrior {
         let on_ptp = matches!(self.config.media_clock, MediaClock::Ptp { .. });
         let ptp = self.ptp.filter(|_| on_ptp).map(|ptp| *ptp.clock());
         match ptp.filter(|clock| clock.rate_sigma() < USABLE_RATE) {
-            Some(clock) => KnownRate::inferred(clock.rate()),
-            None => KnownRate::remembered(self.config.warm_start.media_rate),
+            Some(clock) => RatePrior::inferred(clock.rate()),
+            None => RatePrior::remembered(self.config.warm_start.media_rate),
         }
     }
 
-    /// Whether a packet that came at `now` and ends at `end` has missed its playout. One that came
-    /// long before the callback that passed its place was in time: this host has stood still since.
+    /// Whether a packet that came at `now` and ends at `end` has missed its playout. A packet that
+    /// came long before the callback that passed its position was in time, but the host has stood
+    /// still since.
     fn is_late(&mut self, now: LocalTime, end: Frames) -> bool {
         let playout = self.playout_stats.read();
         playout.at.since(now) < ONLY_LATE
@@ -426,14 +372,14 @@ impl Ingest {
             && end <= playout.position.frame()
     }
 
-    /// Whether a packet is the last of so many late ones that the stream must be aligned anew to be
-    /// heard again: the sender went back by less than a discontinuity, or the network has become
-    /// slower by more than the depth.
+    /// Whether so many packets were late that the stream must be aligned again to be heard: the
+    /// sender went back by less than a discontinuity, or the network has become slower by more than
+    /// the depth.
     fn has_fallen_behind(&mut self, now: LocalTime, end: Frames) -> bool {
         let late = self.is_late(now, end);
         let Some(timeline) = &mut self.timeline else { return false };
-        // After a pause the late ones begin to count anew: a burst that was held back is over at
-        // once.
+        // After a pause late packets are counted again from the first one: a burst that was held
+        // back is over at once.
         if !late || now.since(timeline.newest_at) > ONLY_LATE {
             timeline.late_since = None;
             return false;
@@ -468,14 +414,14 @@ impl Ingest {
         self.snapshot.media_rate = timeline.legs.rate_by(arrivals);
         self.snapshot.reference = None;
         if let (MediaClock::Ptp { offset }, Some(ptp)) = (self.config.media_clock, self.ptp)
-            && arrivals.is_none_or(|(sender, _)| timeline.agreement.judge(now, &sender, ptp.clock()))
+            && arrivals.is_none_or(|(sender, _)| timeline.syntony.judge(now, &sender, ptp.clock()))
         {
             self.snapshot.reference = Some(media_by_ptp(&ptp, offset, rate, timeline));
         }
         self.publisher.write(self.snapshot);
     }
 
-    /// Hands a packet's audio over; in pieces, if it is longer than those of AES67.
+    /// Passes a packet's audio on, in parts if it is longer than AES67's packets.
     fn push(&mut self, at: LocalTime, mut position: Frames, payload: &[u8]) {
         let frame_bytes = self.config.format.bytes_per_frame();
         for piece in payload.chunks(MAX_PAYLOAD / frame_bytes * frame_bytes) {

@@ -1,48 +1,36 @@
 //! Receiving a stream: from packets on the wire to samples for a sound card.
 //!
-//! Two halves, because there are two threads. The control half ([`Ingest`], network thread) parses
-//! packets, estimates the sender's media clock from their arrivals, and hands packets and clock
-//! maps over. The audio half ([`Playout`], sound-card thread) owns the jitter buffer outright and
-//! is pulled: it never allocates, locks, logs or calls the system, and always fills its output. The
-//! halves meet in a lock-free ring of packets and two wait-free snapshots; [`stream`] makes a pair.
+//! There are two halves, because there are two threads. The control half ([`Ingest`], network
+//! thread) parses packets, estimates the sender's media clock from their arrivals, and passes
+//! packets and clock maps on. The audio half ([`Playout`], sound card's thread) owns the jitter
+//! buffer exclusively and is pulled: it never allocates, locks, logs or calls the system, and
+//! always fills its output. The halves share a lock-free ring of packets and two wait-free
+//! snapshots. [`stream`] makes a connected pair.
 
-mod agreement;
 mod arrivals;
-mod card_clock;
-mod channel_map;
-mod conceal;
+mod config;
 mod conformance;
 mod continuity;
 mod depth;
-mod drift;
-mod handover;
+mod exchange;
 mod held_ratio;
 mod ingest;
-mod jitter_buffer;
-mod known_rate;
 mod playout;
-mod predict;
 mod redundancy;
 mod refusals;
-mod shift;
 mod source_gate;
 mod stream;
+mod syntony;
 mod target;
-mod target_motion;
 
-pub(crate) use card_clock::CardClock;
-pub(crate) use channel_map::Decoder;
-pub use channel_map::{ChannelMap, ChannelMapError};
-pub(crate) use conceal::Concealer;
+pub use config::{DepthFrom, MediaClock, StreamConfig, StreamError, WarmStart};
 pub use conformance::{Conformance, Described, Finding};
 pub use continuity::{Continuity, Datagram, Held, Verdict};
-pub use drift::{DriftInput, DriftLaw, FusedDrift};
-pub use handover::{ControlSnapshot, MediaPacket, PlayoutStats};
-pub use ingest::{Ingest, IngestError, IngestStats};
-pub use jitter_buffer::{Insertion, JitterBuffer};
+pub use exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
+pub use ingest::{Ingest, IngestStats};
 pub use playout::Playout;
 pub use redundancy::{Leg, LegStats};
-pub use refusals::{Companion, Refusals, is_keep_alive};
+pub use refusals::{Companion, IngestError, Refusals, is_keep_alive};
 pub use source_gate::{Intruder, SourceGate, Takeover};
 pub(crate) use stream::connect;
-pub use stream::{DepthFrom, MediaClock, StreamConfig, StreamError, WarmStart, stream, stream_by, stream_with};
+pub use stream::{StreamBuilder, stream};

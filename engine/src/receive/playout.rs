@@ -1,40 +1,36 @@
-//! The audio half of a stream: pulled by the sound card, fills its buffer, always.
+//! The audio half of a stream: the sound card pulls it, and it always fills the card's buffer.
 //!
 //! Model: the read position is a fractional media frame that moves by the resampling step, also
-//! through silence, so latency is restored by itself after an underrun. It is steered towards a
-//! [target position](super::target).
+//! through silence, so that the latency is the same after an underrun. It is controlled towards a
+//! [setpoint](super::target).
 //!
 //! Contract of [`Playout::pull`]: no allocation, no lock, no log, no system call, no unbounded
 //! loop.
 
-use super::card_clock::CardClock;
-use super::channel_map::Decoder;
-use super::conceal::Concealer;
+use super::config::StreamConfig;
 use super::depth::Depth;
-use super::drift::{DriftInput, DriftLaw};
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::held_ratio::{HeldRatio, MeasuredRate};
-use super::jitter_buffer::{Insertion, JitterBuffer};
-use super::stream::StreamConfig;
-use super::target::{Correction, Target};
-use crate::clock::MediaMap;
+use super::target::Target;
+use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
+use crate::clock::{CardClock, MediaMap};
 use crate::resample::Resampler;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation, so that its first
-/// position is nearly its last.
+/// Playout begins once the arrivals are known to this standard deviation. Judgement: its first
+/// position is then nearly its last.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after this long anyway, roughly; a first packet that was held back would mute a
-/// stream for seconds otherwise.
+/// Playout begins after about this time anyway. Judgement: a first packet that was delayed would
+/// otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
-/// What is left of a shift of the arrivals is trimmed if it is less, because the card's clock has
-/// shifted as well: the host's clock was set.
+/// After a shift of the arrivals, a smaller remaining error is trimmed. Judgement: the card's clock
+/// has shifted as well, because the host's clock was set.
 const WORTH_A_JUMP: Nanos = Nanos::from_micros(200);
 
-/// Sound-card half of a stream.
+/// Audio half of a stream.
 pub struct Playout<D> {
     rate: SampleRate,
-    /// Of the output.
+    /// Channels of the output.
     channels: usize,
     depth: Depth,
     nominal_step: f64,
@@ -42,21 +38,19 @@ pub struct Playout<D> {
     drift: D,
     held: HeldRatio,
     card: CardClock,
-    buffer: JitterBuffer,
-    concealer: Concealer,
-    /// Position of the next frame to be fed to the resampler; `None` until the first packets have
-    /// come.
+    reader: Reader,
+    /// Position of the next frame for the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
     /// Since when the arrivals are known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Where the audio of the first timeline begins. By PTP playout begins before it, and nothing
-    /// is missing there.
-    opening: Option<Frames>,
+    /// Begin of the first timeline's audio. By PTP playout begins earlier, and nothing is missing
+    /// there.
+    first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
-    /// Arrivals have shifted, and playout has not followed yet.
+    /// Whether arrivals have shifted and playout has not followed yet.
     follows_shift: bool,
-    /// When callbacks came again after the host had stood still.
+    /// When callbacks returned after the host had stood still.
     resumed_at: Option<LocalTime>,
     stats: PlayoutStats,
     input: Vec<f32>,
@@ -66,7 +60,7 @@ pub struct Playout<D> {
     publisher: triple_buffer::Input<PlayoutStats>,
 }
 
-impl<D: DriftLaw> Playout<D> {
+impl<D: RateController> Playout<D> {
     #[expect(clippy::too_many_arguments, reason = "called from one place, which makes all the parts")]
     pub(super) fn new(
         config: &StreamConfig,
@@ -79,7 +73,7 @@ impl<D: DriftLaw> Playout<D> {
         publisher: triple_buffer::Input<PlayoutStats>,
     ) -> Self {
         let channels = config.channel_map.outputs();
-        // Twice the nominal need: room for the filter's length and any step in range.
+        // Twice the nominal need leaves room for the filter's length and for any step in range.
         let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
         Self {
             rate: config.format.sample_rate(),
@@ -90,12 +84,11 @@ impl<D: DriftLaw> Playout<D> {
             drift,
             held: HeldRatio::default(),
             card: CardClock::new(config.card_rate, config.warm_start.card_rate),
-            buffer: JitterBuffer::new(channels, capacity_frames),
-            concealer: Concealer::new(channels, config.format.sample_rate()),
+            reader: Reader::new(channels, capacity_frames, config.format.sample_rate()),
             cursor: None,
             target: None,
             waiting_since: None,
-            opening: None,
+            first_frame: None,
             snapshot: ControlSnapshot::default(),
             follows_shift: false,
             resumed_at: None,
@@ -109,19 +102,18 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what
-    /// the card is to play next; `now` is the time of the callback. Silence before the first
-    /// packets.
+    /// the card plays next. `now` is the time of the callback. Silence before the first packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// The same for an output that asks for what it has played since it asked last: `now` is when
-    /// the first frame was played, and packets that have come until this call are of use.
+    /// The same for an output that requests what it has played since its last request. `now` is
+    /// when the first frame was played; packets that have come until this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
 
-    /// A block that `is_ahead` is fetched before it is played.
+    /// `is_ahead` says whether a block is fetched before it is played.
     fn pull_fetched(&mut self, now: LocalTime, out: &mut [f32], is_ahead: bool) {
         let channels = self.channels;
         let frames = out.len() / channels;
@@ -130,7 +122,7 @@ impl<D: DriftLaw> Playout<D> {
             return;
         }
         self.notice_standstill(now);
-        if self.card.begins_anew(now) {
+        if self.card.restarts_at(now) {
             self.return_to_target();
         }
         let played_at = self.card.callback(now, frames);
@@ -148,14 +140,14 @@ impl<D: DriftLaw> Playout<D> {
         self.publish();
     }
 
-    /// What this half last told of itself.
+    /// Statistics after the last callback.
     #[must_use]
     pub fn stats(&self) -> &PlayoutStats {
         &self.stats
     }
 
-    /// Callbacks that did not come for longer than any depth would have lasted: what came meanwhile
-    /// tells nothing of the network.
+    /// Notices that no callbacks came for longer than any depth lasts: the packets of that time say
+    /// nothing of the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
         if self.stats.started && now.since(last) > self.depth.deepest() {
@@ -169,19 +161,17 @@ impl<D: DriftLaw> Playout<D> {
         let is_new = snapshot.generation != self.snapshot.generation;
         let is_silenced = snapshot.silenced && !self.snapshot.silenced;
         if is_new && !snapshot.silenced && self.has_more_to_play() {
-            // The new source's packets wait in the ring, where those of the old one do not pass
-            // them.
+            // The new source's packets wait in the ring, behind those of the old one.
             snapshot = self.snapshot;
         }
         if snapshot.generation != self.snapshot.generation || is_silenced {
-            self.buffer.clear();
+            self.reader.restart();
             self.cursor = None;
             self.target = None;
             self.waiting_since = None;
-            self.opening = None;
+            self.first_frame = None;
             self.depth.begin(self.rate.duration(Frames::new(i64::from(snapshot.packet_frames))));
             self.held.reset();
-            self.concealer.splice();
             self.follows_shift = false;
         } else if snapshot.shifts != self.snapshot.shifts && self.cursor.is_some() {
             self.follows_shift = true;
@@ -191,8 +181,8 @@ impl<D: DriftLaw> Playout<D> {
         for _ in 0..self.packets.buffer().capacity() {
             match self.packets.peek() {
                 Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
-                // Left over from an older timeline, or ahead of the snapshot that tells of a newer
-                // one.
+                // Packets of a newer timeline wait for its snapshot; those of an older one are
+                // discarded below.
                 Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
                 Ok(_) => {
                     let _ = self.packets.pop();
@@ -204,16 +194,17 @@ impl<D: DriftLaw> Playout<D> {
                 self.store(now, &packet);
             }
         }
-        self.lower(now);
+        self.decrease_delay(now);
     }
 
-    /// Whether there is audio of this generation left, and room for what comes meanwhile.
+    /// Whether audio of this generation is left, and the ring has room for what comes meanwhile.
     fn has_more_to_play(&self) -> bool {
         let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
-        has_room && self.cursor.is_some_and(|cursor| self.buffer.has_arrived_beyond(cursor))
+        has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Plays on while the sender's timeline is not known: what was heard last, fading to silence.
+    /// Continues while the sender's timeline is unknown: with the concealment of what was heard
+    /// last.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -224,22 +215,23 @@ impl<D: DriftLaw> Playout<D> {
 
     fn store(&mut self, now: LocalTime, packet: &MediaPacket) {
         if !self.stats.started {
-            self.opening = Some(self.opening.map_or(packet.position, |opening| opening.min(packet.position)));
+            self.first_frame =
+                Some(self.first_frame.map_or(packet.position, |first_frame| first_frame.min(packet.position)));
         }
         let late = self.cursor.map_or(Frames::ZERO, |cursor| cursor - packet.position);
-        // Its first frame is there if this is a copy of one that came in time.
-        let is_late = late > Frames::ZERO && !self.buffer.run(packet.position, 1).0;
+        // Its first frame is present if this is a copy of a packet that came in time.
+        let is_late = late > Frames::ZERO && !self.reader.buffer.run(packet.position, 1).0;
         if is_late {
             self.stats.late_packets += 1;
             if self.resumed_at.is_none_or(|resumed_at| packet.at >= resumed_at) {
-                self.deepen(now, late);
+                self.increase_delay(now, late);
             }
         } else if late <= Frames::ZERO && self.cursor.is_some() {
             self.depth.came_with(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
-        match self.buffer.insert(cursor, packet.position, samples) {
+        match self.reader.buffer.insert(cursor, packet.position, samples) {
             Insertion::Stored => {}
             Insertion::Late if is_late => self.stats.dropped_packets += 1,
             Insertion::Duplicate | Insertion::Late => self.stats.duplicate_packets += 1,
@@ -247,68 +239,58 @@ impl<D: DriftLaw> Playout<D> {
         }
     }
 
-    /// A packet was `late` for its playout: goes back, crossfaded, to where it and those like it
-    /// are played, if the limit allows.
-    fn deepen(&mut self, now: LocalTime, late: Frames) {
+    /// Moves back, crossfaded, because a packet was `late`, as far as the limit permits, so that
+    /// this packet and similar ones are played.
+    fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
         let raise = self.depth.raise(now, self.rate.duration(late));
         if raise == Nanos::ZERO {
             return;
         }
         let back = libm::ceil(self.rate.frames_in(raise));
-        target.deepen(back);
+        target.shift(back);
         self.jump(Frames::new(-(back as i64)));
     }
 
-    /// Goes forward, crossfaded, by what late packets have raised the target by and do not need
-    /// any more.
-    fn lower(&mut self, now: LocalTime) {
+    /// Moves forward, crossfaded, by the increase that late packets do not need any more.
+    fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let lowered = self.depth.lower(now);
         if lowered == Nanos::ZERO {
             return;
         }
         let forward = libm::ceil(self.rate.frames_in(lowered));
-        target.deepen(-forward);
+        target.shift(-forward);
         self.jump(Frames::new(forward as i64));
     }
 
-    /// Gives up the read position: nothing was played for so long that what comes next is no part
-    /// of what is heard now.
+    /// Gives up the read position: nothing was played for so long that the audio need not be
+    /// continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
             self.target = None;
-            self.concealer.splice();
+            self.reader.concealer.splice();
             self.stats.jumps += 1;
         }
     }
 
-    /// Moves the read position, crossfading what would have come, if it is there, with what comes
-    /// now.
+    /// Moves the read position, with a crossfade.
     fn jump(&mut self, by: Frames) {
         let Some(cursor) = self.cursor else { return };
-        let wanted = self.concealer.splice_frames();
-        match self.buffer.run(cursor, wanted) {
-            (true, frames) if frames == wanted && wanted * self.channels <= self.input.len() => {
-                let continuation = &mut self.input[..wanted * self.channels];
-                self.buffer.copy(cursor, continuation);
-                self.concealer.splice_from(continuation);
-            }
-            _ => self.concealer.splice(),
-        }
+        self.reader.splice_at(cursor, &mut self.input);
         self.cursor = Some(cursor + by);
         self.stats.jumps += 1;
     }
 
-    /// The media position of the next frame to be played, beginning playout if the sender's
-    /// timeline is known.
+    /// Media position of the next frame to be played. Begins playout if the sender's timeline is
+    /// known.
     fn begin(&mut self, now: LocalTime, latest: Nanos) -> Option<MediaPosition> {
         if let Some(cursor) = self.cursor {
             return Some(self.position_of(cursor));
         }
         let depth = self.depth.target();
         let mut target = Target::new(self.rate, depth);
-        let position = target.aim(now, &self.snapshot, depth, latest)?;
+        let position = target.position(now, &self.snapshot, depth, latest)?;
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
@@ -320,25 +302,24 @@ impl<D: DriftLaw> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether arrivals are known well enough to begin, or will not be soon.
+    /// Whether arrivals are known well enough to begin, or have not become so in time.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
         sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
     }
 
-    /// The media position of the next frame to be played, when `cursor` is the next to be fed to
-    /// the resampler.
+    /// Media position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Compares playout with its target; returns how far it is behind as far as that is to be
-    /// trimmed, after jumping there if it must.
+    /// Compares playout with its setpoint. Returns the phase error that is to be trimmed, after a
+    /// jump if necessary.
     fn steer(&mut self, now: LocalTime, position: MediaPosition, block: Nanos, latest: Nanos) -> Nanos {
         let depth = self.depth.target();
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let Some(wanted) = target.aim(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
+        let Some(wanted) = target.position(now, &self.snapshot, depth, latest) else { return Nanos::ZERO };
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);
@@ -353,32 +334,31 @@ impl<D: DriftLaw> Playout<D> {
             }
         }
         match correction {
-            Correction::Hold => Nanos::ZERO,
+            Correction::Hold | Correction::Adopt => Nanos::ZERO,
             Correction::Trim => behind,
             Correction::Jump => self.jump_to_target(behind_frames),
         }
     }
 
-    /// Jumps to the target; returns what is left of the distance.
+    /// Jumps to the setpoint. Returns the phase error that remains.
     fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
         let jump = libm::round(behind_frames);
         self.jump(Frames::new(jump as i64));
         self.rate.duration_f64(behind_frames - jump)
     }
 
-    /// Arrivals have shifted, and playout by them, which is `behind_frames` behind its target,
-    /// follows. Where late packets have raised the depth meanwhile and so made up for most of the
-    /// shift, it stays where that has brought it; else the raise is void, because the shift is why
-    /// they were late. Returns how far playout is behind then.
+    /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
+    /// made up for most of the shift, playout stays there. Otherwise the increase is undone,
+    /// because the shift was the reason for it. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
         let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
         if is_deep_enough && self.depth.was_raised_lately(now) {
-            target.deepen(behind_frames);
+            target.shift(behind_frames);
             return Nanos::ZERO;
         }
         let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
-        target.deepen(-lowered_frames);
+        target.shift(-lowered_frames);
         let behind_frames = behind_frames + lowered_frames;
         if behind_frames.abs() < self.rate.frames_in(WORTH_A_JUMP) {
             return self.rate.duration_f64(behind_frames);
@@ -391,27 +371,25 @@ impl<D: DriftLaw> Playout<D> {
         let media_sigma = self.snapshot.arrivals.map_or(self.card.rate_sigma(), sigma);
         let media = MeasuredRate { rate: self.snapshot.media_rate, sigma: media_sigma };
         let card = MeasuredRate { rate: self.card.rate(), sigma: self.card.rate_sigma() };
-        let [media_rate, card_rate] = self.held.believe(media, card, block);
-        let input = DriftInput {
+        let [source_rate, sink_rate] = self.held.believe(media, card, block);
+        let input = RateInput {
             block,
-            media_rate,
-            card_rate,
-            behind,
-            target_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
-            fill: self.fill(),
-            target: self.depth.target(),
+            source_rate,
+            sink_rate,
+            phase_error: behind,
+            setpoint_sigma: self.target.map_or(Nanos::ZERO, |target| target.sigma()),
         };
         let ratio = self.drift.ratio(&input);
         self.stats.ratio = ratio;
         self.stats.card_rate = card.rate;
-        self.stats.fill = input.fill;
+        self.stats.fill = self.fill();
         self.nominal_step * ratio.ratio()
     }
 
     /// Contiguous audio from the position being played on.
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
-        let frames = self.buffer.contiguous_frames(cursor) as f64;
+        let frames = self.reader.buffer.contiguous_frames(cursor) as f64;
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }
@@ -435,32 +413,25 @@ impl<D: DriftLaw> Playout<D> {
     }
 
     /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
-    /// had not arrived at all.
+    /// had not arrived.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
-        let channels = self.channels;
-        let Some(mut cursor) = self.cursor else {
-            self.concealer.missing(samples);
-            self.stats.concealed_frames += (samples.len() / channels) as u64;
+        let Some(cursor) = self.cursor else {
+            self.reader.concealer.conceal(samples);
+            self.stats.concealed_frames += (samples.len() / self.channels) as u64;
             return false;
         };
+        let (first_frame, stats) = (self.first_frame, &mut self.stats);
         let mut starved = false;
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let (present, frames) = self.buffer.run(cursor, rest.len() / channels);
-            let (run, after) = rest.split_at_mut(frames * channels);
-            if present {
-                self.buffer.copy(cursor, run);
-                self.concealer.present(run);
-            } else {
-                starved |= !self.buffer.has_arrived_beyond(cursor);
-                self.concealer.missing(run);
-                let early = self.opening.map_or(0, |opening| (opening - cursor).get().clamp(0, frames as i64));
-                self.stats.concealed_frames += frames as u64 - early as u64;
+        let end = self.reader.read(cursor, samples, |run| {
+            starved |= run.is_starved;
+            if !run.is_present {
+                // Before its first packet nothing is missing.
+                let early =
+                    first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, run.frames as i64));
+                stats.concealed_frames += run.frames as u64 - early as u64;
             }
-            cursor += Frames::new(frames as i64);
-            rest = after;
-        }
-        self.cursor = Some(cursor);
+        });
+        self.cursor = Some(end);
         starved
     }
 

@@ -22,50 +22,54 @@
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
-use super::known_rate::KnownRate;
-use super::shift::Shift;
-use crate::clock::{ClockMap, Sample};
+use crate::clock::{ClockMap, RatePrior, Sample, Shift};
 pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, SequenceCounts, SequenceNumber, SequenceTracker};
 use crate::units::{Frames, LocalTime, Nanos, Ppb};
 
-/// A leg that is silent for this long has failed: longer than a stall of a network that works.
+/// A leg that is silent for this long has failed. Judgement: longer than a stall of a working
+/// network.
 const LEG_SILENCE: Nanos = Nanos::from_millis(100);
-/// A leg that returns after this long may have another delay than before.
+/// A leg that returns after this time may have another delay. Judgement: the time in which networks
+/// reroute.
 const FORGET_DELAY: Nanos = Nanos::from_secs(1);
-/// A rate known to this standard deviation may be followed: wrong by it, playout moves by 1 us a
-/// second.
+/// A leg with a rate known to this standard deviation may be followed. Judgement: an error of it
+/// moves playout by 1 us per second.
 const SETTLED_RATE: Ppb = Ppb::from_ppm(1.0);
-/// Packets of which copies are recognised: a skew of 1 s at the shortest packet time (125 us). A
-/// power of two that divides 2^16.
+/// Packets of which copies are recognised. Derived: a skew of 1 s at the shortest packet time (125
+/// us); a power of two that divides 2^16.
 const REMEMBERED: usize = 8192;
-/// Numbers further ahead than this are not a loss but a restart (RFC 3550 A.1, MAX_DROPOUT).
+/// Sequence numbers further ahead than this are a restart and not a loss (RFC 3550 A.1,
+/// MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
-/// Copies of packets of the same leg that are this many or more behind its newest were not merely
-/// reordered (RFC 3550 A.1, MAX_MISORDER).
+/// Copies on one leg that are this many packets behind its newest are not reordered packets (RFC
+/// 3550 A.1, MAX_MISORDER).
 const OLD_COPY: i64 = 100;
-/// Numbers of packets without audio that are remembered, to know the copies that the other leg
-/// brings: more keep-alives than any sender has under way on two networks.
+/// Packets without audio that are remembered, to recognise the copies of the other leg. Judgement:
+/// more keep-alives than any sender has in transit on two networks.
 const SKIPPED: usize = 16;
-/// Never a media position.
+/// Position of an empty place. Judgement: positions start near 0 and increase by 48 000 per second,
+/// so they never reach it.
 const NO_FRAME: i64 = i64::MIN;
-/// A shift of both legs within this time is one of the sender.
+/// Shifts of both legs within this time have their cause at the sender. Judgement: longer than the
+/// proof of a shift.
 const BOTH_SHIFT: Nanos = Nanos::from_secs(2);
 
-/// What one leg did, since the timeline began.
+/// Statistics of one leg since the timeline began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct LegStats {
     /// Sequence numbers of this leg alone: received, lost, reordered, duplicates.
     pub sequence: SequenceCounts,
     /// Packets that came by this leg first.
     pub won: u64,
-    /// Packets, first or not, that came after their playout: what would have been missing without
+    /// Packets, first or not, that came after their playout: they would have been missing without
     /// the other leg.
     pub late: u64,
-    /// How much later than by the followed leg packets come by this one; negative if earlier.
+    /// How much later packets come by this leg than by the followed one; negative if earlier.
     /// `None` until both have come.
     pub skew: Option<Nanos>,
-    /// Running size of the packets' lateness.
+    /// Jitter of the arrivals.
     pub jitter: Nanos,
     /// When the newest packet came; `None` before the first one.
     pub last_arrival: Option<LocalTime>,
@@ -77,7 +81,8 @@ impl LegStats {
     /// ```
     /// use engine::receive::LegStats;
     /// use engine::{LocalTime, Nanos};
-    /// let leg = LegStats { last_arrival: Some(LocalTime::ZERO), ..LegStats::default() };
+    /// let mut leg = LegStats::default();
+    /// leg.last_arrival = Some(LocalTime::ZERO);
     /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_millis(10)), None);
     /// assert_eq!(leg.silent_since(LocalTime::ZERO + Nanos::from_secs(1)), Some(LocalTime::ZERO));
     /// ```
@@ -100,7 +105,7 @@ struct Path {
 }
 
 impl Path {
-    fn new(rate: KnownRate) -> Self {
+    fn new(rate: RatePrior) -> Self {
         Self::knowing(Arrivals::new(rate))
     }
 
@@ -112,20 +117,20 @@ impl Path {
         self.last_arrival.is_none_or(|last| now.since(last) > LEG_SILENCE)
     }
 
-    /// Takes a packet; returns by how much it proves packets to come later for good.
+    /// Takes a packet. Returns the shift that it proves.
     fn arrive(&mut self, sequence: SequenceNumber, index: i64, first: bool, sample: Sample) -> Option<Shift> {
-        // What was played long ago comes again from who has recorded it.
+        // A copy this old was recorded and is sent again, so it says nothing of the leg.
         if !first && self.newest.is_some_and(|newest| newest - index >= OLD_COPY) {
             return None;
         }
         self.last_arrival = Some(sample.at);
-        // The copy of a packet tells nothing of the sender's clock: it was held back.
+        // The copy of a packet was delayed, and says nothing of the sender's clock.
         let is_new = self.count(sequence, index) != Arrival::Duplicate;
         if is_new { self.arrivals.take(&sample) } else { None }
     }
 
-    /// Counts a packet. By its number alone, a leg that returns after a long time would seem to
-    /// have restarted; the other one knows better.
+    /// Counts a packet. By its sequence number alone, a leg that returns after a long time would
+    /// seem to have restarted; the other leg shows that it has not.
     fn count(&mut self, sequence: SequenceNumber, index: i64) -> Arrival {
         let ahead = self.newest.map_or(0, |newest| index - newest);
         self.newest = Some(self.newest.map_or(index, |newest| newest.max(index)));
@@ -137,7 +142,7 @@ impl Path {
     }
 }
 
-/// A packet that the legs are asked about.
+/// A packet that the legs judge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) leg: Leg,
@@ -145,7 +150,7 @@ pub(super) struct Candidate {
     pub(super) position: Frames,
     /// Whether its playout was over when it came.
     pub(super) late: bool,
-    /// Its arrival, as the media clock sees it.
+    /// Its arrival as a sample of the media clock.
     pub(super) sample: Sample,
 }
 
@@ -154,16 +159,15 @@ pub(super) struct Candidate {
 pub(super) struct Legs {
     paths: [Path; 2],
     followed: Leg,
-    known: KnownRate,
-    /// How much earlier packets came by the leg followed first than by the one followed now.
+    known: RatePrior,
+    /// How much earlier packets came by the leg that was followed first than by the present one.
     carried: Nanos,
     merge: Merge,
 }
 
 impl Legs {
-    /// Legs of a timeline that begins with a packet of `leg`, from a sender of which so much is
-    /// known.
-    pub(super) fn new(leg: Leg, rate: KnownRate) -> Self {
+    /// Legs of a timeline that begins with a packet of `leg`, from a sender of this rate.
+    pub(super) fn new(leg: Leg, rate: RatePrior) -> Self {
         Self {
             paths: [Path::new(rate), Path::new(rate)],
             followed: leg,
@@ -173,7 +177,7 @@ impl Legs {
         }
     }
 
-    /// The legs of the timeline that follows, beginning with a packet of `leg`: only the rates are
+    /// Legs of the following timeline, which begins with a packet of `leg`. Only the rates are
     /// kept.
     pub(super) fn restarted(self, leg: Leg) -> Self {
         let rate = self.known.updated(self.clock().map(|(map, _)| map));
@@ -184,31 +188,31 @@ impl Legs {
         Self { paths, ..Self::new(leg, rate) }
     }
 
-    /// A packet without audio came, whose number is not to be missed.
+    /// A packet without audio came, so its sequence number is not missing.
     pub(super) fn skip(&mut self, leg: Leg, sequence: SequenceNumber) {
         self.merge.skip(sequence);
         self.paths[leg as usize].sequence.insert(sequence);
     }
 
-    /// Number of the newest packet by either leg.
+    /// Sequence number of the newest packet by either leg.
     pub(super) fn newest(&self) -> Option<SequenceNumber> {
         self.merge.newest
     }
 
-    /// Whether a packet comes before it can have been sent, by those of its leg.
+    /// Whether a packet comes before it can have been sent, compared with others of its leg.
     pub(super) fn is_early(&self, leg: Leg, sample: &Sample) -> bool {
         self.path(leg).arrivals.is_early(sample)
     }
 
-    /// Takes a packet; returns whether it is the first copy, and by how much later the stream comes
-    /// for good, if that is found now.
+    /// Takes a packet. Returns whether it is the first copy, and how much later the stream comes
+    /// for good, if this packet proves that.
     pub(super) fn arrive(&mut self, packet: &Candidate) -> (bool, Option<Nanos>) {
         let first = self.merge.insert(packet.sequence, packet.position);
         let followed = self.followed == packet.leg;
         let last_arrival = self.path(packet.leg).last_arrival;
         let away = last_arrival.is_some_and(|last| packet.sample.at.since(last) > FORGET_DELAY);
         if away && !followed {
-            let rate = KnownRate::inferred(self.media_rate());
+            let rate = RatePrior::inferred(self.media_rate());
             self.paths[packet.leg as usize].arrivals = Arrivals::new(rate);
         }
         let path = &mut self.paths[packet.leg as usize];
@@ -220,17 +224,17 @@ impl Legs {
         (first, shift)
     }
 
-    /// All packets are too late: takes that for a shift of the followed leg. Returns its size;
+    /// Assumes a shift of the followed leg, because all packets are too late. Returns its size;
     /// `None` if they are not late by what is known of that leg.
     pub(super) fn assume_shift(&mut self, now: LocalTime) -> Option<Nanos> {
         let shift = self.paths[self.followed as usize].arrivals.assume_shift(now)?;
-        Some(Nanos::new(libm::round(shift.later_ns) as i64))
+        Some(Nanos::from_nanos_f64(libm::round(shift.later_ns)))
     }
 
-    /// The followed leg has shifted; returns by how much the stream has. While the other leg brings
-    /// packets as before, it has not.
+    /// The followed leg has shifted. Returns the shift of the stream, which is none while the other
+    /// leg brings packets as before.
     fn shifted(&mut self, now: LocalTime, shift: &Shift) -> Option<Nanos> {
-        let later = Nanos::new(libm::round(shift.later_ns) as i64);
+        let later = Nanos::from_nanos_f64(libm::round(shift.later_ns));
         let other = self.path(self.followed.other());
         if other.is_silent(now) || other.arrivals.is_unsteady(now, BOTH_SHIFT) {
             return Some(later);
@@ -239,14 +243,13 @@ impl Legs {
         None
     }
 
-    /// Whether what `leg` says of the timeline counts. With two legs that are skewed, one of them
-    /// still sends the old timeline when the other one begins the new one.
+    /// Whether `leg` may begin a new timeline. Of two skewed legs, one still brings the old
+    /// timeline when the other one begins the new one.
     pub(super) fn decides(&self, leg: Leg, now: LocalTime) -> bool {
         leg == self.followed || self.path(self.followed).is_silent(now)
     }
 
-    /// The followed leg's clock and how much earlier than by that leg its packets are to be taken
-    /// to come.
+    /// The followed leg's clock, and how much its arrivals must be advanced.
     pub(super) fn clock(&self) -> Option<(ClockMap, Nanos)> {
         Some((self.path(self.followed).arrivals.map()?, self.carried))
     }
@@ -256,22 +259,22 @@ impl Legs {
         self.rate_by(self.clock())
     }
 
-    /// The same, for whom [`Legs::clock`] has just been asked.
+    /// The same, given the result of [`Legs::clock`].
     pub(super) fn rate_by(&self, clock: Option<(ClockMap, Nanos)>) -> Ppb {
         self.known.or_measured(clock.map(|(map, _)| map))
     }
 
-    /// Remembers the rate of [`Legs::clock`], if that is well known.
+    /// Keeps the rate of [`Legs::clock`] as the prior, if it is well known.
     pub(super) fn learn_rate(&mut self, clock: Option<(ClockMap, Nanos)>) {
         self.known.learn(clock.map(|(map, _)| map));
     }
 
-    /// Running size of the lateness of the followed leg's packets.
+    /// Jitter of the followed leg's arrivals.
     pub(super) fn jitter(&self) -> Nanos {
         self.path(self.followed).arrivals.jitter()
     }
 
-    /// What both legs together made of the stream: lost is what came by neither; the other counts
+    /// Sequence counts of both legs together: lost packets came by neither leg; the other counts
     /// are sums.
     pub(super) fn merged(&self) -> SequenceCounts {
         let [a, b] = [0, 1].map(|i| self.paths[i].sequence.counts());
@@ -284,7 +287,7 @@ impl Legs {
         }
     }
 
-    /// What each leg did.
+    /// Statistics of each leg.
     pub(super) fn stats(&self) -> [LegStats; 2] {
         Leg::ALL.map(|leg| {
             let path = self.path(leg);
@@ -303,10 +306,10 @@ impl Legs {
         &self.paths[leg as usize]
     }
 
-    /// How much later than by the followed leg packets come by `leg`.
+    /// How much later packets come by `leg` than by the followed leg.
     fn lag(&self, leg: Leg, now: LocalTime) -> Option<Nanos> {
         let [followed, other] = [self.followed, leg].map(|leg| self.path(leg).arrivals.map());
-        Some(Nanos::new(libm::round(followed?.offset_ns(now) - other?.offset_ns(now)) as i64))
+        Some(Nanos::from_nanos_f64(libm::round(followed?.offset_ns(now) - other?.offset_ns(now))))
     }
 
     /// Follows the other leg if the followed one has failed and the other one is known well enough.
@@ -316,8 +319,8 @@ impl Legs {
             return;
         }
         let [Some(old), Some(new)] = [self.followed, other].map(|leg| self.path(leg).arrivals.map()) else { return };
-        // A leg that has only just come knows less than the old map still does: its uncertainty
-        // grows slowly while nobody feeds it.
+        // A leg that has just begun may be less certain than the old map, whose uncertainty grows
+        // slowly.
         let settled = new.rate_sigma() <= SETTLED_RATE || new.sigma_ns(now) < old.sigma_ns(now);
         if let Some(lag) = self.lag(other, now).filter(|_| settled) {
             self.carried += lag;
@@ -326,7 +329,7 @@ impl Legs {
     }
 }
 
-/// Tells first packets from copies, over both legs.
+/// Distinguishes first packets from copies, over both legs.
 #[derive(Debug)]
 struct Merge {
     /// Position of the newest packet with this sequence number, modulo the length.
@@ -335,7 +338,7 @@ struct Merge {
     /// Index of the newest packet: how many were sent before it, by either leg's numbers, since the
     /// first one that came.
     newest_index: i64,
-    /// Packets from the first one to the newest.
+    /// Number of packets from the first one to the newest.
     span: u64,
     received: u64,
     copies: u64,
@@ -362,9 +365,9 @@ impl Merge {
         }
     }
 
-    /// Whether a packet is the first with its number and position. A copy that comes later than
-    /// [`REMEMBERED`] packets passes for a first one; the jitter buffer finds its place taken, or
-    /// gone.
+    /// Whether a packet is the first one with its sequence number and position. A copy that comes
+    /// more than [`REMEMBERED`] packets later counts as a first one; the jitter buffer finds its
+    /// place occupied, or played.
     fn insert(&mut self, sequence: SequenceNumber, position: Frames) -> bool {
         let slot = &mut self.positions[usize::from(sequence.get()) % REMEMBERED];
         if *slot == position.get() {
@@ -390,7 +393,7 @@ impl Merge {
         }
     }
 
-    /// Index of a packet that is not newer than the newest: its number, unwrapped.
+    /// Index of a packet that is not newer than the newest: its unwrapped sequence number.
     fn index_of(&self, sequence: SequenceNumber) -> i64 {
         let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()) as i16);
         self.newest_index - i64::from(behind)

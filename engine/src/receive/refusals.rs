@@ -1,36 +1,103 @@
-//! Why datagrams were refused, counted; and what comes along with a stream and is no audio.
+//! Why datagrams were refused, with counts, and which datagrams accompany a stream without being
+//! audio.
 
-use super::ingest::IngestError;
-use crate::rtp::wire::RtpPacket;
+use super::conformance::Finding;
+use super::source_gate::Intruder;
+use crate::rtp::format::FormatError;
+use crate::rtp::wire::{RtpError, RtpPacket, Ssrc};
 use std::fmt;
+use thiserror::Error;
 
-/// Datagrams on a stream's port that belong to it, or to its session, and carry no audio.
+/// A datagram was not a packet of this stream, or has no audio.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// Not RTP.
+    #[error(transparent)]
+    Rtp(#[from] RtpError),
+    /// Another payload type than configured.
+    #[error("payload type {found}, but the stream's is {expected}")]
+    PayloadType {
+        /// Payload type of the packet.
+        found: u8,
+        /// Payload type of the stream.
+        expected: u8,
+    },
+    /// The payload is not a whole number of frames.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A second source in the same group, which is refused while the first one is alive.
+    #[error("another source ({0}) sends to the same address")]
+    OtherSource(Ssrc),
+    /// The stream comes from another address, which is alive.
+    #[error("{0}")]
+    OtherAddress(Intruder),
+    /// It has the stream's SSRC, but the stream goes on elsewhere, see [`super::Continuity`].
+    #[error(
+        "packets with the SSRC of the stream that do not go on with it, beside those that do: somebody forges them"
+    )]
+    NotContinuing,
+    /// The packet is longer than the description permits (`a=maxptime`).
+    #[error("a packet of {frames} frames, but the description allows {longest} at most")]
+    TooLong {
+        /// Frames of the packet.
+        frames: i64,
+        /// Limit of the description.
+        longest: u32,
+    },
+    /// The timestamp is far from the stream's timeline. A second one like it starts a new timeline.
+    #[error("timestamp {0} frames away from the stream's timeline")]
+    Discontinuity(i64),
+    /// The packets contradict the description of the stream: their audio would be noise, or have
+    /// the wrong speed.
+    #[error("{0}")]
+    Contradiction(Finding),
+    /// An RTP packet without audio that keeps a path open. It is counted, but not as refused.
+    #[error("a keep-alive without audio")]
+    KeepAlive,
+    /// Another datagram that accompanies a stream. It is counted, but not as refused.
+    #[error("no audio, but what comes along with it: {0:?}")]
+    Companion(Companion),
+}
+
+impl IngestError {
+    /// Whether something is wrong. Otherwise the datagram is not supposed to have audio.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::KeepAlive | Self::Companion(_))
+    }
+}
+
+/// A datagram on a stream's port that belongs to the stream or its session, and carries no audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Companion {
-    /// Nothing, or too little for a packet: keeps a way through address translators open (RFC 6263,
+    /// No bytes, or too few for a packet: keeps a path through address translators open (RFC 6263,
     /// 4.1 and 4.2).
     Empty,
     /// RTCP on the port of RTP (RFC 5761).
     Rtcp,
-    /// STUN (RFC 8489), as those who traverse address translators send.
+    /// STUN (RFC 8489), from senders behind address translators.
     Stun,
 }
 
-/// STUN has this in bytes 4 to 7 (RFC 8489, 5), and at least 20 bytes.
+/// Bytes 4 to 7 of STUN (RFC 8489, 5).
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+/// Smallest length of STUN, bytes (RFC 8489, 5).
 const STUN_HEADER_LEN: usize = 20;
 /// Packet types of RTCP, which RTP avoids (RFC 5761, 4).
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
-/// Shorter datagrams than an RTCP header, all of zeros or with no byte at all, are keep-alives.
+/// Longest datagram that counts as empty, if all of its bytes are zero. Judgement: shorter than an
+/// RTCP header with a source.
 const LONGEST_EMPTY: usize = 4;
 
-/// A packet of another payload type with so few bytes is no audio: half a millisecond of L16 has
-/// more.
+/// Longest payload of another payload type that counts as a keep-alive, bytes. Judgement: half a
+/// millisecond of L16 is longer.
 const LONGEST_KEEP_ALIVE: usize = 32;
 
-/// Whether an RTP packet keeps the way open, and has no audio (RFC 6263, 4.4 and 4.6): with an
-/// empty payload, or, if it is of the stream's own source, with a few bytes of another payload type
-/// than `described`.
+/// Whether an RTP packet keeps a path open, and has no audio (RFC 6263, 4.4 and 4.6): its payload
+/// is empty, or the packet is from the stream's own source and has a few bytes of another payload
+/// type than `described`.
 #[must_use]
 pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool) -> bool {
     let is_other = described.is_some_and(|described| described != packet.header.payload_type.get());
@@ -38,8 +105,8 @@ pub fn is_keep_alive(packet: &RtpPacket<'_>, described: Option<u8>, is_own: bool
 }
 
 impl Companion {
-    /// What a datagram is, unless it may be RTP with audio. RTP without a payload is told apart by
-    /// who parses it.
+    /// The kind of a datagram, unless it may be RTP with audio. The parser finds RTP without a
+    /// payload.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         match datagram {
@@ -55,33 +122,34 @@ impl Companion {
     }
 }
 
-/// How many datagrams were refused for which reason.
+/// Number of refused datagrams for each reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusals {
-    /// Not RTP at all.
+    /// Not RTP.
     pub not_rtp: u64,
-    /// Of another payload type than the stream's.
+    /// Another payload type than the stream's.
     pub payload_type: u64,
     /// Not a whole number of frames.
     pub frame_size: u64,
-    /// Of a second source on the same address.
+    /// A second source at the same address.
     pub other_source: u64,
-    /// From another address than the stream's.
+    /// Another address than the stream's.
     pub other_address: u64,
-    /// With the stream's SSRC, beside packets that go on with the stream.
+    /// The stream's SSRC, but not continuing the stream.
     pub not_continuing: u64,
     /// Longer than described.
     pub too_long: u64,
-    /// With a timestamp far from the stream's timeline.
+    /// A timestamp far from the stream's timeline.
     pub discontinuity: u64,
-    /// Of a stream that contradicts its description.
+    /// A stream that contradicts its description.
     pub contradiction: u64,
     /// Not refused: keep-alives, RTCP and STUN on the stream's port.
     pub companions: u64,
 }
 
 impl Refusals {
-    /// Counts one.
+    /// Counts a datagram.
     pub fn count(&mut self, error: &IngestError) {
         let counter = match error {
             IngestError::Rtp(_) => &mut self.not_rtp,
@@ -98,13 +166,13 @@ impl Refusals {
         *counter += 1;
     }
 
-    /// All that were refused; without [`Refusals::companions`].
+    /// All refused datagrams, without [`Refusals::companions`].
     #[must_use]
     pub fn total(&self) -> u64 {
         self.reasons().iter().map(|(count, _)| count).sum()
     }
 
-    /// What was counted since `earlier`.
+    /// The counts since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -121,7 +189,7 @@ impl Refusals {
         }
     }
 
-    /// Adds what another receiver, or this one later, has counted.
+    /// Adds the counts of another receiver, or of this one at a later time.
     pub fn add(&mut self, more: &Self) {
         self.not_rtp += more.not_rtp;
         self.payload_type += more.payload_type;
@@ -198,7 +266,7 @@ mod tests {
         assert_eq!(refusals.to_string(), "0 refused");
         let wrong_type = IngestError::PayloadType { found: 97, expected: 96 };
         (0..3).for_each(|_| refusals.count(&wrong_type));
-        refusals.count(&IngestError::OtherSource(crate::rtp::wire::Ssrc(1)));
+        refusals.count(&IngestError::OtherSource(Ssrc(1)));
         (0..2).for_each(|_| refusals.count(&IngestError::KeepAlive));
         assert_eq!(refusals.total(), 4);
         let line = "4 refused (3 of another payload type, 1 of another source), 2 keep-alives and control packets";

@@ -1,38 +1,39 @@
 //! The address that a stream comes from.
 //!
 //! Model: without a source filter anybody can send to a stream's group. The address of the first
-//! packets is the stream's; what another one sends is refused as long as the first is alive. When
-//! it has been silent for [`SILENCE`], another one may take over: the sender's address has changed,
-//! or a standby sends. The address that had the stream before gets it back when it has sent again
-//! for as long, so that a stranger who waited for an outage does not keep the stream. Of two
-//! addresses that never had it, the first one that sends gets it.
+//! packets is the stream's, and packets from other addresses are refused while it is alive. When it
+//! has been silent for [`SILENCE`], another one may take over: the sender's address has changed, or
+//! a standby sends. The former address gets the stream back after it has sent again for the same
+//! time, so that a stranger who waited for an outage does not keep the stream. Of two addresses
+//! that never had the stream, the first one that sends gets it.
 //!
-//! Only packets that were taken keep an address alive. Each leg of a redundant stream has an
-//! address of its own. A sender that starts anew at its old address is not held up.
+//! Only accepted packets keep an address alive. Each leg of a redundant stream has its own address.
+//! A sender that restarts at its old address is accepted at once.
 //!
-//! Breakdown point: addresses can be forged; what is sent with the stream's own one is for
-//! [`super::Continuity`] to judge.
+//! Breakdown point: addresses can be forged. Packets from the stream's own address are judged by
+//! [`super::Continuity`].
 
 use crate::units::{LocalTime, Nanos};
 use std::fmt;
 use std::net::IpAddr;
 
-/// A sender that is silent for this long may be followed by another address: longer than a path
-/// that has failed takes to be replaced by networks of today (rapid spanning tree, IEEE 802.1w:
-/// less than a second), so that no stranger gets in meanwhile; a standby has to wait for it.
+/// Silence of a sender after which another address may follow. Judgement: longer than a network of
+/// today takes to replace a failed path (rapid spanning tree, IEEE 802.1w: less than a second), so
+/// that no stranger gets in meanwhile. A standby has to wait for it.
 const SILENCE: Nanos = Nanos::from_secs(1);
-/// Packets further apart than this are not of a sender that is back: the silence after which a
-/// source of the same address is followed by another one.
+/// Packets further apart than this do not count as a sender that has returned. Judgement: the
+/// silence after which a source of the same address is followed by another one.
 const APART: Nanos = Nanos::from_millis(250);
-/// The stream is given back to an address for this long after it went silent.
+/// Time after its silence for which an address gets the stream back. Judgement: the restart of a
+/// device.
 const REMEMBERED: Nanos = Nanos::from_secs(60);
 
-/// A packet of another address than the stream's.
+/// A packet from another address than the stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intruder {
-    /// Who sent it.
+    /// Its sender.
     pub from: IpAddr,
-    /// Who sends the stream.
+    /// The sender of the stream.
     pub sender: IpAddr,
 }
 
@@ -46,14 +47,14 @@ impl fmt::Display for Intruder {
     }
 }
 
-/// The stream comes from another address from now on.
+/// The stream comes from another address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takeover {
-    /// Who sends it now.
+    /// The new sender.
     pub sender: IpAddr,
-    /// Who sent it before.
+    /// The sender before.
     pub before: IpAddr,
-    /// Whether the new one had it before.
+    /// Whether the new sender had the stream before.
     pub is_back: bool,
 }
 
@@ -74,21 +75,20 @@ struct Sender {
     heard_at: LocalTime,
 }
 
-/// Lets the packets of one address through, for one leg.
+/// Accepts the packets of one address, for one leg.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceGate {
     sender: Option<Sender>,
-    /// Who had the stream before, and since when that one sends again.
+    /// The sender before, and since when it has been sending again.
     former: Option<Sender>,
     back_since: Option<LocalTime>,
     takeover: Option<Takeover>,
 }
 
 impl SourceGate {
-    /// Whether a packet that `from` sent may be of the stream.
+    /// Whether a packet from `from` may belong to the stream.
     ///
-    /// # Errors
-    /// If the stream is another address's.
+    /// # Errors If the stream belongs to another address.
     pub fn check(&mut self, now: LocalTime, from: IpAddr) -> Result<(), Intruder> {
         let Some(sender) = self.sender else { return Ok(()) };
         if sender.address == from || now.since(sender.heard_at) >= SILENCE || self.is_back(now, from) {
@@ -97,7 +97,7 @@ impl SourceGate {
         Err(Intruder { from, sender: sender.address })
     }
 
-    /// A packet of `from` was taken.
+    /// A packet from `from` was accepted.
     pub fn accept(&mut self, now: LocalTime, from: IpAddr) {
         let this = Sender { address: from, heard_at: now };
         let Some(before) = self.sender.replace(this).filter(|before| before.address != from) else { return };
@@ -107,12 +107,12 @@ impl SourceGate {
         self.back_since = None;
     }
 
-    /// Who has taken over, since the last call.
+    /// The takeover since the last call, if there was one.
     pub fn take_takeover(&mut self) -> Option<Takeover> {
         self.takeover.take()
     }
 
-    /// Whether `from` had the stream before, and has been sending for long enough to have it back.
+    /// Whether `from` had the stream before, and has been sending for long enough to get it back.
     fn is_back(&mut self, now: LocalTime, from: IpAddr) -> bool {
         let Some((sender, former)) = self.sender.zip(self.former).filter(|(_, former)| former.address == from) else {
             return false;

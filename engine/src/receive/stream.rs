@@ -1,212 +1,104 @@
-//! Making a receiver: one call gives the two halves of a stream, already connected.
+//! Makes the two connected halves of a receiver.
 
-use super::channel_map::{ChannelMap, ChannelMapError};
-use super::conformance::Described;
-use super::drift::{DriftLaw, FusedDrift};
-use super::handover::{ControlSnapshot, MediaPacket, PlayoutStats};
+use super::config::{StreamConfig, StreamError};
+use super::exchange::{ControlSnapshot, MediaPacket, PlayoutStats};
 use super::ingest::Ingest;
 use super::playout::Playout;
-use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
-use crate::rtp::format::StreamFormat;
-use crate::units::{Nanos, Ppb, SampleRate};
-use thiserror::Error;
+use crate::audio::{FusedRateController, RateController};
+use crate::resample::{NearUnityResampler, Resampler, SincResampler};
+use crate::units::Nanos;
 
-/// Packets on their way from the network thread to the audio thread: 256 ms of the shortest packets
-/// (125 us). Nobody takes them between two callbacks, and of those the longest in use hold 8192
-/// frames, 171 ms at 48 kHz; copies by a second leg do not pass here.
+/// Packets that wait for the audio thread. Judgement: 256 ms of the shortest packets (125 us).
+/// Nobody takes them between two callbacks, of which the longest in use have 8192 frames, 171 ms at
+/// 48 kHz. Copies by a second leg do not enter the ring.
 const RING_PACKETS: usize = 2048;
-/// The jitter buffer holds this many times the deepest target, and at least [`SMALLEST_BUFFER`].
+/// Length of the jitter buffer, in largest depths. Judgement: room for bursts after a stall.
 const BUFFER_DEPTHS: i64 = 4;
+/// Smallest length of the jitter buffer. Judgement: the longest callbacks in use, three times.
 const SMALLEST_BUFFER: Nanos = Nanos::from_millis(500);
-/// Depths that can be asked for.
-const MAX_TARGET_DEPTH: Nanos = Nanos::from_secs(10);
 
-/// How the stream's RTP timestamps relate to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaClock {
-    /// Not at all, or unknown: classic Livewire, FFmpeg.
-    Unrelated,
-    /// `direct=offset` with `a=ts-refclk:ptp`: timestamp = PTP time x rate + offset, modulo 2^32.
-    Ptp {
-        /// Timestamp at the PTP epoch.
-        offset: u32,
-    },
-}
-
-/// What a depth is measured from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DepthFrom {
-    /// The time at which a packet is sent, if its sender is ideal: how long its first frame waits.
-    #[default]
-    Sending,
-    /// The time that its first frame is stamped with, one packet time earlier: the depth is the
-    /// link offset of AES67-2018, 7.5.
-    Stamp,
-}
-
-/// What is known of a stream before its first packet, and what its listener wants.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StreamConfig {
-    /// Encoding, rate and channels, from the SDP.
-    pub format: StreamFormat,
-    /// What the sound card's channels play; [`ChannelMap::straight`] for the stream as it is.
-    pub channel_map: ChannelMap,
-    /// The only payload type to accept; `None` accepts any.
-    pub payload_type: Option<u8>,
-    /// Frames of a packet, by the packet time that was described; packets may be of any other
-    /// length, which is only told.
-    pub packet_frames: Option<u32>,
-    /// The most frames that a packet may have (`a=maxptime`): longer ones are refused. `None` if
-    /// that was not described.
-    pub longest_packet: Option<u32>,
-    /// Relation of the timestamps to PTP.
-    pub media_clock: MediaClock,
-    /// How long the first frame of a packet that took no time waits until the callback that plays
-    /// it; if the sender's timestamps are related to PTP, and PTP is known, exactly that, and the
-    /// link offset is one packet time more; else the network's least delay comes on top. A callback
-    /// fetches a whole block at once, so late packets have this minus one block.
-    pub target_depth: Nanos,
-    /// What [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`] are measured from.
-    pub depth_from: DepthFrom,
-    /// How far the depth may be raised when packets come after their playout;
-    /// [`StreamConfig::target_depth`], or less, keeps the latency as it is asked for
-    /// (presentation-time playout).
-    pub depth_limit: Nanos,
-    /// Nominal rate of the sound card.
-    pub card_rate: SampleRate,
-    /// Most frames that are resampled in one go; larger callbacks are served in several.
-    pub block_frames: usize,
-    /// What is remembered from earlier; the default is nothing.
-    pub warm_start: WarmStart,
-}
-
-/// Rates that were measured earlier on this host, so that a stream need not find them out again:
-/// [`PlayoutStats::card_rate`], kept for each device, and [`super::IngestStats::media_rate`], which
-/// is that of every sender on the network if they are on PTP. They are corrected by what is
-/// measured now.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct WarmStart {
-    /// Rate of the sound card against the host's clock.
-    pub card_rate: Option<Ppb>,
-    /// Rate of the sender's media clock against the host's.
-    pub media_rate: Option<Ppb>,
-}
-
-impl StreamConfig {
-    /// The plainest way to receive a stream: all its channels as they are, of any payload type, by
-    /// arrivals, at a constant depth, for a card of the stream's nominal rate of which nothing is
-    /// remembered.
-    ///
-    /// ```
-    /// use engine::rtp::format::{Encoding, StreamFormat};
-    /// use engine::receive::{MediaClock, StreamConfig, stream};
-    /// use engine::{Nanos, SampleRate};
-    /// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
-    /// let plain = StreamConfig::new(format, Nanos::from_millis(20), 480);
-    /// let (ingest, playout) = stream(StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain }).unwrap();
-    /// # let _ = (ingest, playout);
-    /// ```
-    #[must_use]
-    pub fn new(format: StreamFormat, target_depth: Nanos, block_frames: usize) -> Self {
-        Self {
-            format,
-            channel_map: ChannelMap::straight(format),
-            payload_type: None,
-            packet_frames: None,
-            longest_packet: None,
-            media_clock: MediaClock::Unrelated,
-            target_depth,
-            depth_from: DepthFrom::Sending,
-            depth_limit: target_depth,
-            card_rate: format.sample_rate(),
-            block_frames,
-            warm_start: WarmStart::default(),
-        }
-    }
-
-    /// What packets are compared with.
-    pub(super) const fn described(&self) -> Described {
-        Described { format: self.format, payload_type: self.payload_type, packet_frames: self.packet_frames }
-    }
-
-    fn deepest(&self) -> Nanos {
-        self.target_depth.max(self.depth_limit)
-    }
-
-    /// # Errors
-    /// If a depth or the channel map is out of range.
-    pub(crate) fn check(&self) -> Result<(), StreamError> {
-        for depth in [self.target_depth, self.deepest()] {
-            if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
-                return Err(StreamError::TargetDepth(depth));
-            }
-        }
-        Ok(self.channel_map.check(self.format)?)
-    }
-}
-
-/// A stream cannot be received as configured.
-#[derive(Debug, Error)]
-pub enum StreamError {
-    /// The depth is nothing, or too much.
-    #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
-    TargetDepth(Nanos),
-    /// The map of channels does not fit the stream.
-    #[error(transparent)]
-    ChannelMap(#[from] ChannelMapError),
-    /// The near-unity resampler refused.
-    #[error(transparent)]
-    NearUnity(#[from] NearUnityError),
-    /// The resampler between different nominal rates refused.
-    #[error(transparent)]
-    Sinc(#[from] SincResamplerError),
-}
-
-/// The two halves of a receiver for one stream, with the engine's own drift law.
+/// The two halves of a receiver for one stream, with the engine's own rate controller and
+/// resampler.
 ///
 /// # Errors
 /// If the configuration is out of range.
-pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedDrift>), StreamError> {
-    stream_by(config, FusedDrift::default())
+pub fn stream(config: StreamConfig) -> Result<(Ingest, Playout<FusedRateController>), StreamError> {
+    StreamBuilder::new(config).build()
 }
 
-/// The same with another drift law.
+/// Makes the two halves of a receiver with other parts than [`stream`].
 ///
-/// # Errors
-/// If the configuration is out of range.
-pub fn stream_by<D: DriftLaw>(config: StreamConfig, drift: D) -> Result<(Ingest, Playout<D>), StreamError> {
-    stream_with(config, resampler(&config)?, drift)
-}
-
-/// The same with another resampler and drift law, which must be of the channel map's outputs and
-/// the configuration's block and rates.
-///
-/// # Errors
-/// If the configuration is out of range.
-pub fn stream_with<D: DriftLaw>(
+/// ```
+/// use engine::audio::{RateController, RateInput};
+/// use engine::receive::{StreamBuilder, StreamConfig};
+/// use engine::rtp::format::{Encoding, StreamFormat};
+/// use engine::{Nanos, Ppb, SampleRate};
+/// /// Plays at the card's rate.
+/// struct Nominal;
+/// impl RateController for Nominal {
+///     fn ratio(&mut self, _input: &RateInput) -> Ppb {
+///         Ppb::ZERO
+///     }
+/// }
+/// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+/// let config = StreamConfig::new(format, Nanos::from_millis(20), 480);
+/// let (ingest, playout) = StreamBuilder::new(config).rate_controller(Nominal).build().unwrap();
+/// # let _ = (ingest, playout);
+/// ```
+pub struct StreamBuilder<D> {
     config: StreamConfig,
-    resampler: Box<dyn Resampler>,
-    drift: D,
-) -> Result<(Ingest, Playout<D>), StreamError> {
-    config.check()?;
-    let rate = config.format.sample_rate();
-    let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
-    let (ingest, ends) = connect(&config);
-    let capacity_frames = rate.frames_in(buffer) as usize;
-    let nominal_step = nominal_step(&config);
-    let AudioEnds { packets, snapshot, stats } = ends;
-    let playout = Playout::new(&config, nominal_step, capacity_frames, resampler, drift, packets, snapshot, stats);
-    Ok((ingest, playout))
+    rate_controller: D,
+    resampler: Option<Box<dyn Resampler>>,
 }
 
-/// What an audio half holds of the connections to its control half.
+impl StreamBuilder<FusedRateController> {
+    /// The parts of [`stream`].
+    #[must_use]
+    pub fn new(config: StreamConfig) -> Self {
+        Self { config, rate_controller: FusedRateController::default(), resampler: None }
+    }
+}
+
+impl<D: RateController> StreamBuilder<D> {
+    /// Takes another rate controller.
+    #[must_use]
+    pub fn rate_controller<E: RateController>(self, rate_controller: E) -> StreamBuilder<E> {
+        StreamBuilder { config: self.config, rate_controller, resampler: self.resampler }
+    }
+
+    /// Takes another resampler, which must fit the channel map's outputs and the configured block
+    /// and rates.
+    #[must_use]
+    pub fn resampler(self, resampler: Box<dyn Resampler>) -> Self {
+        Self { resampler: Some(resampler), ..self }
+    }
+
+    /// Makes the two halves, connected.
+    ///
+    /// # Errors
+    /// If the configuration is out of range.
+    pub fn build(self) -> Result<(Ingest, Playout<D>), StreamError> {
+        let Self { config, rate_controller, resampler } = self;
+        config.check()?;
+        let resampler = resampler.map_or_else(|| default_resampler(&config), Ok)?;
+        let buffer = config.deepest().times(BUFFER_DEPTHS).max(SMALLEST_BUFFER);
+        let capacity_frames = config.format.sample_rate().whole_frames_in(buffer);
+        let nominal_step = config.nominal_step();
+        let (ingest, AudioEnds { packets, snapshot, stats }) = connect(&config);
+        let playout =
+            Playout::new(&config, nominal_step, capacity_frames, resampler, rate_controller, packets, snapshot, stats);
+        Ok((ingest, playout))
+    }
+}
+
+/// The audio half's ends of the connections to its control half.
 pub(crate) struct AudioEnds {
     pub(crate) packets: rtrb::Consumer<MediaPacket>,
     snapshot: triple_buffer::Output<ControlSnapshot>,
     stats: triple_buffer::Input<PlayoutStats>,
 }
 
-/// A control half, and what its audio half needs. The configuration is taken as it is: see
+/// A control half, and the ends for its audio half. Does not check the configuration: see
 /// [`StreamConfig::check`].
 pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     let (packets_in, packets) = rtrb::RingBuffer::new(RING_PACKETS);
@@ -215,17 +107,11 @@ pub(crate) fn connect(config: &StreamConfig) -> (Ingest, AudioEnds) {
     (Ingest::new(config, packets_in, snapshot_in, stats_out), AudioEnds { packets, snapshot, stats })
 }
 
-/// Media frames per card frame.
-fn nominal_step(config: &StreamConfig) -> f64 {
-    f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz())
-}
-
-/// The one that only corrects drift where the nominal rates are the same, the one that converts
-/// where they differ.
-fn resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
+/// A resampler that only corrects drift if the nominal rates are equal, else one that converts.
+fn default_resampler(config: &StreamConfig) -> Result<Box<dyn Resampler>, StreamError> {
     let channels = config.channel_map.outputs();
     if config.format.sample_rate() == config.card_rate {
         return Ok(Box::new(NearUnityResampler::new(channels, config.block_frames)?));
     }
-    Ok(Box::new(SincResampler::new(channels, config.block_frames, nominal_step(config))?))
+    Ok(Box::new(SincResampler::new(channels, config.block_frames, config.nominal_step())?))
 }

@@ -1,89 +1,58 @@
-//! Where playout should be, and what is to be done if it is somewhere else.
+//! The setpoint of playout.
 //!
 //! Model: the depth is how far playout is behind the *first frame of the packet that the sender
-//! sends now*. By way of PTP that frame is known absolutely, from the sender's own timestamps, so
-//! that every receiver of the stream that is asked for the same depth plays the same frame at the
-//! same time, whatever its card and its network: the link offset of AES67 (AES67-2018, 7.5) is the
-//! depth plus one packet time. By way of arrivals the network's least delay comes on top.
+//! sends now*. By PTP that frame is known absolutely, from the sender's own timestamps, so that all
+//! receivers of the stream with the same depth play the same frame at the same time, whatever their
+//! cards and networks: the link offset of AES67 (AES67-2018, 7.5) is the depth plus one packet
+//! time. By arrivals the smallest delay of the network is added.
 //!
-//! When PTP goes, the target goes on by arrivals from where playout is, so nothing is heard: what
-//! was left to be trimmed away was known by PTP alone. When PTP comes, the difference is trimmed
-//! away, slowly.
+//! When PTP is lost, the setpoint continues by arrivals from where playout is, so that nothing is
+//! heard: the error that was left to be trimmed was known by PTP alone. When PTP returns, the
+//! difference is trimmed, slowly.
 //!
 //! A stream that has just begun is left alone for a while, because its clocks still settle, and a
-//! trim that chases them would be heard as pitch. Then playout is where it shall be: by PTP after
-//! one crossfade, if it must; by arrivals without, because nobody can say that a depth should not
-//! be some µs more.
+//! trim that follows them would be heard as a change of pitch. Then playout moves to the setpoint:
+//! by PTP with one crossfade, if necessary; by arrivals the setpoint moves instead, because a depth
+//! need not be exact to some us.
 //!
-//! Assumptions: a sender on PTP sends a packet between the time of its first frame and the last
-//! moment at which it can still be played, as far as arrivals show; one that does not is not on
-//! PTP, or on that of another grandmaster.
+//! Assumption: a sender that follows PTP sends a packet between the time of its first frame and the
+//! last moment at which it can still be played, as far as arrivals show. One that does not follows
+//! another grandmaster or none.
 
-use super::handover::ControlSnapshot;
+use super::exchange::ControlSnapshot;
+use crate::audio::{Alignment, Correction, Setpoint};
 use crate::clock::MediaMap;
 use crate::units::{LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// How long the clocks of a stream that has begun are left to settle.
+/// How long the clocks of a new stream are left to settle. Judgement: rates are known to a ppm by
+/// then.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// How long one that is not yet known by PTP is: a PTP client that was started with it locks within
-/// seconds, on a busy network within half a minute.
+/// The same while PTP is not known. Judgement: a PTP client that was started with the stream locks
+/// within seconds, or on a busy network within half a minute.
 const SETTLING_WITHOUT_PTP: Nanos = Nanos::from_secs(30);
-/// Errors beyond this, and beyond what the target is uncertain by, are crossfaded away when a
-/// stream has settled.
-const ALIGNED: Nanos = Nanos::from_micros(100);
-const ALIGNED_SIGMAS: f64 = 1.0;
-/// Errors beyond this, and beyond so many standard deviations of the target (chance once in 16,000
-/// looks), are jumped over (crossfaded) rather than trimmed, at any time, if they last so long.
-const JUMP: Nanos = Nanos::from_millis(2);
-const JUMP_SIGMAS: f64 = 4.0;
-/// Of a reference that wanders, the estimate is taken to err by as much at least: the time constant
-/// of a slow wander is known late, and long averages of it are better by less than they say.
+/// Smallest uncertainty of a wandering reference, as a share of its wander. Judgement: the time
+/// constant of a slow wander is known late, and long averages of it err by more than they say.
 const WANDER_SHARE: f64 = 1.0;
-const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// By PTP, each such jump that takes the last one back doubles the patience with the next error, up
-/// to this: the reference wanders, and is not yet known to. After a while without, of so many
-/// patiences, it is as it was.
-const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
-const FORGIVEN_AFTER: i64 = 32;
-/// How much earlier than its first frame's time a packet may seem to come: PTP is not exact, and
-/// stamps are late in some senders.
+/// How much before its first frame's time a packet may seem to come. Judgement: PTP is not exact,
+/// and some senders timestamp late.
 const EARLY: Nanos = Nanos::from_millis(1);
 
-/// What is to be done about the distance to the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Correction {
-    /// Nothing yet.
-    Hold,
-    /// The ratio is trimmed.
-    Trim,
-    /// Playout goes to the target at once, crossfaded.
-    Jump,
-}
-
-/// The target position of a stream that is being played.
+/// The setpoint of a stream that is being played.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     rate: SampleRate,
-    /// How far the target is behind the packet that arrives now, as of the last callback.
+    /// How far the setpoint is behind the packet that arrives now, at the last callback.
     behind_arrivals_frames: f64,
     by_ptp: bool,
-    /// Whether it was until this callback.
+    /// Whether PTP was lost with this callback.
     left_ptp: bool,
-    /// Standard deviation of the target by way of PTP: of the estimate, and a share of the wander
-    /// around it.
+    /// Standard deviation of the setpoint by PTP: that of the estimate, and a share of the wander.
     sigma: Nanos,
-    age: Nanos,
-    settled: bool,
-    erring_for: Nanos,
-    /// How long an error that is to be jumped over must last, and for how long there was none.
-    patience: Nanos,
-    right_for: Nanos,
-    /// The last jump.
-    jumped: Nanos,
+    alignment: Alignment,
 }
 
 impl Target {
-    /// The target of a stream that begins at a depth.
+    /// The setpoint of a stream that begins at a depth.
     pub(super) fn new(rate: SampleRate, depth: Nanos) -> Self {
         Self {
             rate,
@@ -91,39 +60,33 @@ impl Target {
             by_ptp: false,
             left_ptp: false,
             sigma: Nanos::ZERO,
-            age: Nanos::ZERO,
-            settled: false,
-            erring_for: Nanos::ZERO,
-            patience: JUMP_PATIENCE,
-            right_for: Nanos::ZERO,
-            jumped: Nanos::ZERO,
+            alignment: Alignment::default(),
         }
     }
 
-    /// Whether it is known by way of PTP.
+    /// Whether the setpoint is known by PTP.
     pub(super) fn is_by_ptp(&self) -> bool {
         self.by_ptp
     }
 
-    /// Standard deviation of the target, as far as that moves.
+    /// Standard deviation of the part of the setpoint's error that changes.
     pub(super) fn sigma(&self) -> Nanos {
         self.sigma
     }
 
-    /// How long a packet that met no queue waits at the target.
+    /// How long a packet that met no queue waits at the setpoint.
     pub(super) fn depth(&self) -> Nanos {
         self.rate.duration_f64(self.behind_arrivals_frames)
     }
 
-    /// The depth was raised, or lowered.
-    pub(super) fn deepen(&mut self, frames: f64) {
+    /// Moves the setpoint back by `frames`, because the depth has changed.
+    pub(super) fn shift(&mut self, frames: f64) {
         self.behind_arrivals_frames += frames;
     }
 
-    /// The media position to be played at `now`; `None` while nothing is known of the sender.
-    /// Packets that have been on their way for longer than `latest` cannot be played in their place
-    /// by PTP.
-    pub(super) fn aim(
+    /// The media position to be played at `now`; `None` while nothing is known of the sender. By
+    /// PTP, packets that were on their way for longer than `latest` cannot be played.
+    pub(super) fn position(
         &mut self,
         now: LocalTime,
         snapshot: &ControlSnapshot,
@@ -139,13 +102,13 @@ impl Target {
             clock.mean_sigma_ns(now).max(WANDER_SHARE * clock.phase_wander_ns())
         };
         let sigma_ns = snapshot.reference.filter(|_| self.by_ptp).map_or(0.0, sigma_ns);
-        self.sigma = Nanos::new(sigma_ns as i64);
-        let aimed = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
-        self.behind_arrivals_frames = arrivals.frames_since(aimed);
-        Some(aimed)
+        self.sigma = Nanos::from_nanos_f64(sigma_ns);
+        let position = by_ptp.unwrap_or_else(|| arrivals.advanced(-self.behind_arrivals_frames));
+        self.behind_arrivals_frames = arrivals.frames_since(position);
+        Some(position)
     }
 
-    /// The target by way of PTP; `None` if packets that arrive now cannot have been sent by it.
+    /// The setpoint by PTP; `None` if the packets that arrive now cannot have been sent by it.
     fn by_ptp(
         &self,
         now: LocalTime,
@@ -161,55 +124,23 @@ impl Target {
         (earliest <= transit && transit <= latest).then(|| sent.advanced(-self.rate.frames_in(depth)))
     }
 
-    /// What to do when playout is `behind` the target, after another block.
+    /// What to do when playout lags the setpoint by `behind`, after another block.
     pub(super) fn correct(&mut self, behind: Nanos, block: Nanos) -> Correction {
-        self.age += block;
-        if self.left_ptp && self.settled && behind.abs() <= JUMP {
+        if self.left_ptp && self.alignment.may_adopt(behind) {
+            self.alignment.wait(block);
             self.stay(behind);
-            return Correction::Hold;
+            return Correction::Adopt;
         }
-        let jump = self.beyond(JUMP, JUMP_SIGMAS);
-        self.erring_for = if behind.abs() > jump { self.erring_for + block } else { Nanos::ZERO };
-        self.right_for = if self.erring_for > Nanos::ZERO { Nanos::ZERO } else { self.right_for + block };
-        if self.right_for > self.patience.times(FORGIVEN_AFTER) {
-            self.patience = JUMP_PATIENCE;
-        }
-        if self.erring_for >= self.patience {
-            self.erring_for = Nanos::ZERO;
-            let takes_back = behind.as_nanos().signum() == -self.jumped.as_nanos().signum();
-            if self.by_ptp && takes_back {
-                self.patience = self.patience.times(2).min(LONGEST_PATIENCE);
-            }
-            self.jumped = behind;
-            return Correction::Jump;
-        }
-        if self.settled {
-            // What will be jumped over is not trimmed meanwhile: that would only be a change of
-            // pitch.
-            return if behind.abs() > jump { Correction::Hold } else { Correction::Trim };
-        }
-        self.settled = self.age >= if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
-        if self.settled { self.settle(behind) } else { Correction::Hold }
-    }
-
-    /// A limit, or so many standard deviations of the target if that is more.
-    fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
-        limit.max(Nanos::new((sigmas * self.sigma.as_nanos() as f64) as i64))
-    }
-
-    /// The clocks have settled, and playout is `behind` what they say now.
-    fn settle(&mut self, behind: Nanos) -> Correction {
-        if self.by_ptp {
-            let aligned = self.beyond(ALIGNED, ALIGNED_SIGMAS);
-            return if behind.abs() > aligned { Correction::Jump } else { Correction::Trim };
-        }
-        if behind.abs() <= JUMP {
+        let settling = if self.by_ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
+        let setpoint = Setpoint { sigma: self.sigma, settling, is_absolute: self.by_ptp };
+        let correction = self.alignment.correct(behind, block, &setpoint);
+        if correction == Correction::Adopt {
             self.stay(behind);
         }
-        Correction::Hold
+        correction
     }
 
-    /// The target becomes where playout is, `behind` it.
+    /// Moves the setpoint to where playout is, `behind` it.
     fn stay(&mut self, behind: Nanos) {
         self.behind_arrivals_frames += self.rate.frames_in(behind);
     }
@@ -245,19 +176,19 @@ mod tests {
         }
     }
 
-    fn aimed(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
-        let aimed = target.aim(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH, LATEST).unwrap();
-        aimed.frames_since(MediaPosition::at_frame(Frames::ZERO))
+    fn position(target: &mut Target, transit: Nanos, ptp: bool) -> f64 {
+        let position = target.position(LocalTime::ZERO, &snapshot(transit, ptp), DEPTH, LATEST).unwrap();
+        position.frames_since(MediaPosition::at_frame(Frames::ZERO))
     }
 
     #[test]
     fn by_ptp_the_network_does_not_matter_and_by_arrivals_it_does() {
         for transit in [Nanos::from_micros(-5900), Nanos::ZERO, Nanos::from_millis(3), Nanos::from_millis(10)] {
             let mut target = Target::new(RATE, DEPTH);
-            let by_ptp = aimed(&mut target, transit, true);
+            let by_ptp = position(&mut target, transit, true);
             assert!(target.is_by_ptp() && (by_ptp - (10_000.0 - 240.0 - 960.0)).abs() < 1e-3, "{transit}: {by_ptp}");
             let mut target = Target::new(RATE, DEPTH);
-            let by_arrivals = aimed(&mut target, transit, false);
+            let by_arrivals = position(&mut target, transit, false);
             assert!((by_ptp - by_arrivals - RATE.frames_in(transit)).abs() < 1.0, "{transit}: {by_arrivals}");
         }
     }
@@ -266,9 +197,9 @@ mod tests {
     fn timestamps_that_cannot_be_ptps_are_not_followed() {
         for transit in [Nanos::from_millis(-7), Nanos::from_millis(11), Nanos::from_secs(3600)] {
             let mut target = Target::new(RATE, DEPTH);
-            let with = aimed(&mut target, transit, true);
+            let with = position(&mut target, transit, true);
             assert!(!target.is_by_ptp(), "{transit}");
-            let without = aimed(&mut Target::new(RATE, DEPTH), transit, false);
+            let without = position(&mut Target::new(RATE, DEPTH), transit, false);
             assert!((with - without).abs() < 1e-3, "{transit}");
         }
     }
@@ -276,8 +207,8 @@ mod tests {
     #[test]
     fn the_target_stays_where_it_is_when_ptp_goes() {
         let mut target = Target::new(RATE, DEPTH);
-        let by_ptp = aimed(&mut target, Nanos::from_millis(3), true);
-        let after = aimed(&mut target, Nanos::from_millis(3), false);
+        let by_ptp = position(&mut target, Nanos::from_millis(3), true);
+        let after = position(&mut target, Nanos::from_millis(3), false);
         assert!(!target.is_by_ptp() && (by_ptp - after).abs() < 1e-3, "{by_ptp} {after}");
     }
 
@@ -285,14 +216,14 @@ mod tests {
     fn what_was_left_to_be_trimmed_by_ptp_is_left_when_ptp_goes() {
         let error = Nanos::from_micros(900);
         let mut target = Target::new(RATE, DEPTH);
-        let by_ptp = aimed(&mut target, Nanos::ZERO, true);
+        let by_ptp = position(&mut target, Nanos::ZERO, true);
         for _ in 0..600 {
             target.correct(Nanos::ZERO, BLOCK);
         }
         assert_eq!(target.correct(error, BLOCK), Correction::Trim);
-        aimed(&mut target, Nanos::ZERO, false);
-        assert_eq!(target.correct(error, BLOCK), Correction::Hold);
-        let moved = by_ptp - aimed(&mut target, Nanos::ZERO, false);
+        position(&mut target, Nanos::ZERO, false);
+        assert_eq!(target.correct(error, BLOCK), Correction::Adopt);
+        let moved = by_ptp - position(&mut target, Nanos::ZERO, false);
         assert!((moved - RATE.frames_in(error)).abs() < 1e-3, "{moved}");
         assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
     }
@@ -302,17 +233,17 @@ mod tests {
         for (ptp, error, settled, target_moves) in [
             (true, Nanos::from_micros(90), Correction::Trim, false),
             (true, Nanos::from_micros(110), Correction::Jump, false),
-            (false, Nanos::from_micros(-700), Correction::Hold, true),
+            (false, Nanos::from_micros(-700), Correction::Adopt, true),
         ] {
             let mut target = Target::new(RATE, DEPTH);
-            let before = aimed(&mut target, Nanos::ZERO, ptp);
+            let before = position(&mut target, Nanos::ZERO, ptp);
             let settling = if ptp { SETTLING } else { SETTLING_WITHOUT_PTP };
             let blocks = settling.as_nanos() / BLOCK.as_nanos();
             for _ in 1..blocks {
                 assert_eq!(target.correct(error, BLOCK), Correction::Hold);
             }
             assert_eq!(target.correct(error, BLOCK), settled, "{error}");
-            let moved = before - aimed(&mut target, Nanos::ZERO, ptp);
+            let moved = before - position(&mut target, Nanos::ZERO, ptp);
             let expected = if target_moves { RATE.frames_in(error) } else { 0.0 };
             assert!((moved - expected).abs() < 1e-3, "{error}: {moved}");
             assert_eq!(target.correct(Nanos::ZERO, BLOCK), Correction::Trim);
@@ -323,7 +254,7 @@ mod tests {
     /// the same.
     fn jumps_in_a_minute(alternating: bool) -> usize {
         let mut target = Target::new(RATE, DEPTH);
-        aimed(&mut target, Nanos::ZERO, true);
+        position(&mut target, Nanos::ZERO, true);
         let mut error = Nanos::from_millis(3);
         let jumps = (0..6000).filter(|_| {
             let jumps = target.correct(error, BLOCK) == Correction::Jump;
@@ -344,7 +275,7 @@ mod tests {
     #[test]
     fn a_reference_that_wanders_moves_playout_by_more_before_it_is_jumped_after() {
         let mut target = Target::new(RATE, DEPTH);
-        aimed(&mut target, Nanos::ZERO, true);
+        position(&mut target, Nanos::ZERO, true);
         target.sigma = Nanos::from_millis(1);
         assert!((0..100).all(|_| target.correct(Nanos::from_millis(3), BLOCK) != Correction::Jump));
         assert!((0..100).any(|_| target.correct(Nanos::from_millis(5), BLOCK) == Correction::Jump));

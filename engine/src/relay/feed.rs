@@ -2,7 +2,7 @@
 //! gains.
 
 use super::gain::Gain;
-use crate::receive::{Concealer, Insertion, JitterBuffer};
+use crate::audio::{Insertion, Reader};
 use crate::send::Source;
 use crate::units::{Frames, Nanos, SampleRate};
 
@@ -24,8 +24,7 @@ pub(super) enum Fate {
 pub(super) struct Feed {
     channels: usize,
     latency: Frames,
-    buffer: JitterBuffer,
-    concealer: Concealer,
+    reader: Reader,
     gains: Vec<Gain>,
     /// Where the frames that went out last end; `None` before the first ones.
     end: Option<Frames>,
@@ -41,8 +40,7 @@ impl Feed {
         Self {
             channels,
             latency,
-            buffer: JitterBuffer::new(channels, capacity_frames),
-            concealer: Concealer::new(channels, rate),
+            reader: Reader::new(channels, capacity_frames, rate),
             gains: vec![Gain::unity(rate); channels],
             end: None,
             in_gap: false,
@@ -68,55 +66,38 @@ impl Feed {
 
     /// Forgets the audio that waits; what comes next is crossfaded in.
     pub(super) fn restart(&mut self) {
-        self.buffer.clear();
-        self.concealer.splice();
+        self.reader.restart();
         self.end = None;
     }
 
     /// Takes the input's audio from `first` on; the output is at `position`.
     pub(super) fn insert(&mut self, position: Frames, first: Frames, audio: &[f32]) -> Fate {
-        match self.buffer.insert(position - self.latency, first, audio) {
+        match self.reader.buffer.insert(position - self.latency, first, audio) {
             Insertion::Stored | Insertion::Duplicate => Fate::Kept,
             Insertion::Late => Fate::Late,
             Insertion::TooEarly => Fate::Early,
         }
     }
-
-    fn conceal(&mut self, run: &mut [f32], frames: usize) {
-        self.concealer.missing(run);
-        self.concealed_frames += frames as u64;
-        self.gaps += u64::from(!self.in_gap);
-        self.in_gap = true;
-    }
-
-    fn pass(&mut self, first: Frames, run: &mut [f32], frames: usize) {
-        self.buffer.copy(first, run);
-        self.concealer.present(run);
-        self.relayed_frames += frames as u64;
-        self.in_gap = false;
-    }
 }
 
 impl Source for Feed {
     fn read(&mut self, first: Frames, out: &mut [f32]) {
-        let mut cursor = first - self.latency;
+        let cursor = first - self.latency;
         if self.end.is_some_and(|end| end != cursor) {
             // The sender has left packets out.
-            self.concealer.splice();
+            self.reader.concealer.splice();
         }
-        let mut rest = &mut *out;
-        while !rest.is_empty() {
-            let (present, frames) = self.buffer.run(cursor, rest.len() / self.channels);
-            let (run, after) = rest.split_at_mut(frames * self.channels);
-            if present {
-                self.pass(cursor, run, frames);
+        let Self { reader, in_gap, relayed_frames, concealed_frames, gaps, .. } = self;
+        let end = reader.read(cursor, out, |run| {
+            if run.is_present {
+                *relayed_frames += run.frames as u64;
             } else {
-                self.conceal(run, frames);
+                *concealed_frames += run.frames as u64;
+                *gaps += u64::from(!*in_gap);
             }
-            cursor += Frames::new(frames as i64);
-            rest = after;
-        }
-        self.end = Some(cursor);
+            *in_gap = !run.is_present;
+        });
+        self.end = Some(end);
         for (channel, gain) in self.gains.iter_mut().enumerate() {
             gain.apply(out[channel..].iter_mut().step_by(self.channels));
         }

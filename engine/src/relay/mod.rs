@@ -17,9 +17,10 @@
 mod feed;
 mod gain;
 
+use crate::audio::Decoder;
 use crate::clock::Reference;
 use crate::receive::{
-    Datagram, Decoder, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
+    Datagram, Ingest, IngestError, IngestStats, MediaClock, MediaPacket, StreamConfig, StreamError, connect,
 };
 use crate::rtp::leg::Leg;
 use crate::send::{Sender, SenderConfig, SenderError, SenderStats, Transmit};

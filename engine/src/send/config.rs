@@ -7,7 +7,7 @@ use crate::units::{Nanos, SampleRate};
 use std::net::SocketAddr;
 use thiserror::Error;
 
-/// The longest [`SenderConfig::delay`]: what receivers hold at most is of this order.
+/// The longest [`SenderConfig::delay`]. Judgement: receivers hold about as much at most.
 const MAX_DELAY: Nanos = Nanos::from_secs(1);
 
 /// What is added to samples before they are shortened to 16 bits. L24 is never dithered: its last

@@ -5,9 +5,9 @@
 //! on it (Lipshitz, Wannamaker and Vanderkooy, J. AES 40/5, 1992). The noise of neighbouring
 //! samples and channels is independent.
 
-/// Steps of a 16-bit sample per unit.
+/// Steps of a 16-bit sample per unit. Definition: 2^15.
 const STEPS: f32 = 32_768.0;
-/// Scale of a 32-bit draw.
+/// Scale of a 32-bit random number. Definition: 2^-32.
 const TWO_POW_MINUS_32: f32 = 1.0 / 4_294_967_296.0;
 
 /// The noise, from `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): a draw is three

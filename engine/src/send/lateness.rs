@@ -5,12 +5,13 @@
 
 use crate::units::Nanos;
 
-/// Buckets per doubling.
+/// Buckets per doubling. Judgement: a quantile errs by 19 % at most.
 const PER_OCTAVE: usize = 4;
-/// From 1 us (2^10 ns, nearly) to 2^30 ns, about a second; and one bucket before, for what is
-/// earlier than that.
+/// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
+/// Octaves that are resolved. Judgement: up to 2^30 ns, about a second.
 const OCTAVES: usize = 20;
+/// Number of buckets. Derived: those of the octaves, and one for smaller values.
 const BUCKETS: usize = OCTAVES * PER_OCTAVE + 1;
 
 /// A histogram of lateness.

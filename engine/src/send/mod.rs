@@ -1,7 +1,7 @@
 //! Sending a stream: from audio on the media timeline to packets that leave when they should.
 //!
 //! Purpose: [`Packetizer`] writes packets, [`Pacer`] says when they leave, [`Sender`] joins both
-//! behind the engine's usual polls. A sound card is a source by way of [`crate::capture`].
+//! behind the engine's usual polls. A sound card is a source by way of [`capture`].
 //!
 //! Model: frame n of the media timeline begins at PTP time n / rate, counted from PTP's epoch; its
 //! RTP timestamp is n plus the `mediaclk` offset, modulo 2^32. Both are integer arithmetic on n, so
@@ -12,6 +12,7 @@
 //! Assumptions: the timeline handed in ([`crate::clock::Reference`]) does not jump without a new
 //! epoch. What happens then is told at [`Sender::set_clock`].
 
+mod capture;
 mod config;
 mod dither;
 mod lateness;
@@ -19,6 +20,7 @@ mod pacing;
 mod packetizer;
 mod sender;
 
+pub use capture::{CaptureConfig, CaptureError, CaptureInput, CaptureSource, CaptureStats, capture};
 pub use config::{Dither, SenderConfig, SenderError};
 pub use lateness::Lateness;
 pub use pacing::{MediaTimeline, Pacer};

@@ -9,11 +9,11 @@
 use crate::clock::PtpMap;
 use crate::units::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 
-/// AES67 asks receivers to hold 20 ms: what leaves later than that is not played anywhere, and
-/// after a stall a burst of it would only harm others.
+/// Packets that are later than this are not sent. Judgement: AES67 asks receivers to hold 20 ms, so
+/// a later packet is not played anywhere, and a burst of them after a stall would only harm others.
 const LATEST: Nanos = Nanos::from_millis(20);
-/// Positions are kept within this, so that arithmetic on them cannot overflow, whatever seconds a
-/// master tells: 700 000 years at 96 kHz.
+/// Limit of positions. Judgement: arithmetic on them cannot overflow, whatever seconds a master
+/// states; it is 700 000 years at 96 kHz.
 const FURTHEST_FRAME: i128 = 1 << 61;
 
 /// The media timeline of a sample rate: frame n begins at PTP time n / rate.

@@ -3,7 +3,8 @@
 //!
 //! All clocks are exact, so whatever a test sees comes from what it did to the packets.
 
-use engine::receive::{FusedDrift, Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
+use engine::audio::FusedRateController;
+use engine::receive::{Ingest, IngestError, Leg, MediaClock, Playout, StreamConfig, stream};
 use engine::rtp::format::{Encoding, StreamFormat};
 use engine::rtp::sequence::SequenceNumber;
 use engine::rtp::wire::{PayloadType, RtpHeader, Ssrc};
@@ -93,7 +94,7 @@ pub(crate) fn config(format: StreamFormat, media_clock: MediaClock) -> StreamCon
 /// Both halves of a stream.
 pub(crate) struct Rig {
     pub(crate) ingest: Ingest,
-    pub(crate) playout: Playout<FusedDrift>,
+    pub(crate) playout: Playout<FusedRateController>,
     /// What the ingest said of the datagrams that it did not take.
     pub(crate) refused: Vec<IngestError>,
 }
@@ -113,7 +114,7 @@ impl Rig {
         &mut self,
         ms: Range<i64>,
         arrivals: &[Arrival],
-        pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
+        pull: impl FnMut(&mut Playout<FusedRateController>, LocalTime, &mut [f32]),
     ) -> Vec<f32> {
         self.run_legs(ms, [arrivals, &[]], pull)
     }
@@ -125,7 +126,7 @@ impl Rig {
         &mut self,
         ms: Range<i64>,
         legs: [&[Arrival]; 2],
-        mut pull: impl FnMut(&mut Playout<FusedDrift>, LocalTime, &mut [f32]),
+        mut pull: impl FnMut(&mut Playout<FusedRateController>, LocalTime, &mut [f32]),
     ) -> Vec<f32> {
         let taken = at_ms(ms.start - 10);
         let mut arrivals: Vec<_> = Leg::ALL

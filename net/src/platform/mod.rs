@@ -22,6 +22,9 @@ pub(crate) mod one_by_one;
 pub(crate) mod untold;
 #[cfg(windows)]
 mod windows;
+// What needs no Windows is tested everywhere.
+#[cfg(any(windows, test))]
+mod windows_control;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{batch, clock, hardware, link, process, sleep, socket, thread, wait};

@@ -7,6 +7,9 @@
 //! PTP that is lost. What does not pass the card is stamped by the kernel: other programs of this
 //! host, other interfaces, and what is not PTP.
 //!
+//! A system may say that it stamps and leave it to the card's driver, which does not (Windows).
+//! Then this program's stamps are all that there is.
+//!
 //! A card that leaves out too many is given up for the kernel, and tried again later: it may have
 //! been set otherwise by another program, or forget when its cable is out.
 
@@ -72,6 +75,8 @@ pub(super) struct Stamping {
     transmit: bool,
     tells_transmitted: bool,
     card: Option<Card>,
+    /// What the system should have stamped.
+    system: Missing,
     /// When a card that was given up is tried again, and how long it is waited the next time.
     retry_at: Option<LocalTime>,
     retry: Nanos,
@@ -98,6 +103,7 @@ impl Stamping {
             transmit,
             tells_transmitted: false,
             card: None,
+            system: Missing::default(),
             retry_at: None,
             retry: RETRY,
             opened_at: LocalTime::ZERO,
@@ -212,6 +218,15 @@ impl Stamping {
     }
 
     fn by_system(&mut self, stamps: Stamps, waited: Nanos) -> Option<LocalTime> {
+        if stamps.host.is_some() || stamps.system.is_some() {
+            self.system.stamped();
+        } else if self.in_use == Timestamping::Kernel {
+            self.system.left_out();
+            if self.system.is_too_many() {
+                self.in_use = Timestamping::UserSpace;
+                tell_of_no_stamps("the card's driver has none");
+            }
+        }
         stamps.host.or_else(|| stamps.system.and_then(|stamp| self.converter.convert(stamp, waited)))
     }
 
@@ -256,13 +271,10 @@ impl Stamping {
             (Ok(_), None) => Timestamping::Kernel,
             (Err(_), _) => Timestamping::UserSpace,
         };
+        self.system = Missing::default();
         if let Err(error) = asked {
             self.card = None;
-            // It is the same for every socket.
-            static TOLD: Once = Once::new();
-            TOLD.call_once(|| {
-                tracing::warn!("the system stamps no packets ({error}): the stamps of this program are less exact");
-            });
+            tell_of_no_stamps(&error.to_string());
         }
     }
 
@@ -285,6 +297,14 @@ impl Stamping {
         self.ask(socket);
         true
     }
+}
+
+/// Once, because it is the same for every socket.
+fn tell_of_no_stamps(reason: &str) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!("the system stamps no packets ({reason}): the stamps of this program are less exact");
+    });
 }
 
 /// Whether a card has to stamp it: a Sync, Delay_Req, Pdelay_Req or Pdelay_Resp of PTPv2 (IEEE
@@ -391,6 +411,24 @@ mod tests {
             }
         }
         assert_eq!(stamping.in_use(), Timestamping::Hardware);
+    }
+
+    #[test]
+    fn a_system_that_does_not_stamp_as_it_says_is_no_longer_expected_to() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let interface = Interface::find(Some("127.0.0.1")).unwrap();
+        let mut stamping = Stamping::enable(&socket, &interface, Timestamping::Kernel, false);
+        let stamped = from_afar(None);
+        let unstamped = Datagram { stamps: Stamps::default(), ..from_afar(None) };
+        for _ in 0..100 {
+            assert!(stamping.received(&socket, &stamped, &SYNC, Nanos::ZERO).is_some());
+            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO), None);
+        }
+        assert_eq!(stamping.in_use(), Timestamping::Kernel, "every second one is stamped");
+        for _ in 0..PATIENCE {
+            assert_eq!(stamping.received(&socket, &unstamped, &SYNC, Nanos::ZERO), None);
+        }
+        assert_eq!(stamping.in_use(), Timestamping::UserSpace);
     }
 
     #[test]

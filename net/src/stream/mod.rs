@@ -15,10 +15,9 @@ use crate::timeline::Timeline;
 use crate::worker::Scheduling;
 use arc_swap::ArcSwap;
 use engine::announce::sdp::{LegDescription, Obstacle, StreamDescription};
+use engine::audio::{FusedRateController, RateController};
 use engine::clock::ClockReading;
-use engine::receive::{
-    Datagram, DriftLaw, FusedDrift, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamConfig, stream_by,
-};
+use engine::receive::{Datagram, Ingest, IngestError, IngestStats, Playout, PlayoutStats, StreamBuilder, StreamConfig};
 use engine::{LocalTime, Nanos};
 use listener::MOST_PATIENCE;
 pub use listener::{LegStatus, MediaListener, MediaSink};
@@ -131,21 +130,21 @@ impl Receiver {
         config: StreamConfig,
         legs: &[LegConfig],
         ptp: Option<Arc<PtpClient>>,
-    ) -> Result<(Self, Playout<FusedDrift>)> {
-        Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedDrift::default())
+    ) -> Result<(Self, Playout<FusedRateController>)> {
+        Self::start_by(config, legs, ptp.map(Timeline::Ptp), FusedRateController::default())
     }
 
     /// The same by any timeline and any drift law.
     ///
     /// # Errors
     /// As [`Receiver::start`].
-    pub fn start_by<D: DriftLaw>(
+    pub fn start_by<D: RateController>(
         config: StreamConfig,
         legs: &[LegConfig],
         timeline: Option<Timeline>,
         drift: D,
     ) -> Result<(Self, Playout<D>)> {
-        let (ingest, playout) = stream_by(config, drift)?;
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(drift).build()?;
         let depth = config.target_depth.as_nanos();
         let mut feed = Feed {
             ingest,

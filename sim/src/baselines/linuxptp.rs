@@ -114,7 +114,7 @@ impl<S: Servo> Ptp4l<S> {
     fn enter(&mut self, to: LockState, at: LocalTime, reason: &'static str) {
         let from = self.state.unwrap_or(LockState::Listening);
         if to != from {
-            self.pending = Some(LockTransition { at, from, to, cause: LockCause::Foreign(reason) });
+            self.pending = Some(LockTransition { at, from, to, cause: LockCause::OtherLaw(reason) });
             self.state = Some(to);
         }
     }

@@ -85,7 +85,7 @@ impl StatimeClock {
 
     fn enter(&mut self, to: LockState, at: LocalTime, reason: &'static str) {
         if to != self.state {
-            self.pending = Some(LockTransition { at, from: self.state, to, cause: LockCause::Foreign(reason) });
+            self.pending = Some(LockTransition { at, from: self.state, to, cause: LockCause::OtherLaw(reason) });
             self.state = to;
         }
     }

@@ -12,8 +12,9 @@ use crate::baselines::{
 };
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
 use engine::Ppb;
+use engine::audio::{RateController, RateInput};
 use engine::clock::ClockLaw;
-use engine::receive::{DriftInput, DriftLaw, MediaClock, StreamConfig, WarmStart};
+use engine::receive::{MediaClock, StreamConfig, WarmStart};
 
 /// The receiver number `index` of a scenario.
 ///
@@ -42,8 +43,8 @@ pub fn uncontrolled(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, 
 #[derive(Debug)]
 struct NominalRate;
 
-impl DriftLaw for NominalRate {
-    fn ratio(&mut self, _input: &DriftInput) -> Ppb {
+impl RateController for NominalRate {
+    fn ratio(&mut self, _input: &RateInput) -> Ppb {
         Ppb::ZERO
     }
 }

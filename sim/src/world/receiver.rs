@@ -5,12 +5,11 @@ use super::host::{HostTime, StampClock};
 use super::positions::PositionResampler;
 use super::reception::{Reception, Teller};
 use crate::record::ClockState;
+use engine::audio::{FusedRateController, RateController};
 use engine::clock::PtpMap;
 use engine::ptp::wire::{ClockIdentity, PortIdentity};
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{
-    Datagram, DriftLaw, FusedDrift, Ingest, Leg, Playout, StreamConfig, StreamError, stream, stream_by, stream_with,
-};
+use engine::receive::{Datagram, Ingest, Leg, Playout, StreamBuilder, StreamConfig, StreamError, stream};
 use engine::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 use std::net::Ipv4Addr;
 
@@ -136,7 +135,7 @@ pub struct Clock {
 }
 
 /// The engine that ships: control half and audio half, driven from one thread.
-pub struct EngineReceiver<D = FusedDrift> {
+pub struct EngineReceiver<D = FusedRateController> {
     clock: EngineClock,
     ingest: Ingest,
     playout: Playout<D>,
@@ -160,18 +159,18 @@ impl EngineReceiver {
     pub fn silent(config: StreamConfig, domain_number: u8) -> Result<Self, StreamError> {
         let step = f64::from(config.format.sample_rate().as_hz()) / f64::from(config.card_rate.as_hz());
         let resampler = PositionResampler::new(config.format.channels(), config.block_frames, step);
-        let halves = stream_with(config, Box::new(resampler), FusedDrift::default())?;
+        let halves = StreamBuilder::new(config).resampler(Box::new(resampler)).build()?;
         Ok(Self::around(&config, domain_number, halves))
     }
 }
 
-impl<D: DriftLaw> EngineReceiver<D> {
+impl<D: RateController> EngineReceiver<D> {
     /// The engine with another drift law than its own.
     ///
     /// # Errors
     /// If the stream cannot be received as configured.
     pub fn by(config: StreamConfig, domain_number: u8, drift: D) -> Result<Self, StreamError> {
-        Ok(Self::around(&config, domain_number, stream_by(config, drift)?))
+        Ok(Self::around(&config, domain_number, StreamBuilder::new(config).rate_controller(drift).build()?))
     }
 
     fn around(config: &StreamConfig, domain_number: u8, halves: (Ingest, Playout<D>)) -> Self {
@@ -187,7 +186,7 @@ impl<D: DriftLaw> EngineReceiver<D> {
     }
 }
 
-impl<D: DriftLaw> Receiver for EngineReceiver<D> {
+impl<D: RateController> Receiver for EngineReceiver<D> {
     fn handle_ptp(&mut self, now: LocalTime, datagram: &[u8]) {
         self.clock.handle_ptp(now, datagram);
         self.ingest.set_clock(&self.clock.timeline());

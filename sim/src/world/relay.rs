@@ -11,10 +11,11 @@ use super::clock_receiver::EngineClock;
 use super::host::HostTime;
 use super::receiver::{Clock, Playback, Receiver};
 use super::reception::{Reception, Teller};
+use engine::audio::FusedRateController;
 use engine::clock::Reference;
 use engine::ptp::wire::ClockIdentity;
 use engine::ptp::{Transmit, TransmitToken};
-use engine::receive::{FusedDrift, Ingest, Leg, Playout, StreamConfig, stream};
+use engine::receive::{Ingest, Leg, Playout, StreamConfig, stream};
 use engine::relay::{Relay, RelayConfig, RelayError};
 use engine::rtp::format::PacketTime;
 use engine::rtp::wire::RtpPacket;
@@ -30,7 +31,7 @@ const REMEMBERED: usize = 2048;
 pub(super) struct RelayReceiver {
     clock: EngineClock,
     relay: Relay,
-    listener: (Ingest, Playout<FusedDrift>),
+    listener: (Ingest, Playout<FusedRateController>),
     config: StreamConfig,
     /// Payloads that came in, by timestamp, and the timestamps in the order of arrival.
     came: BTreeMap<u32, Vec<u8>>,

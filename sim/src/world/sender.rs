@@ -17,11 +17,11 @@ use crate::models::{
     CrystalClock, Interpolator, MediaTimeline, Passage, RandomStream, SoundCard, SourceSignal, TrueTime,
 };
 use crate::scenario::{self, FaultKind, Jitter, Scenario, SenderClock, Stream};
-use engine::capture::{CaptureConfig, CaptureError, CaptureInput, CaptureSource, capture};
 use engine::clock::{
     ClockMode, Discipline, Reference, ReferenceConfig, Sources, SystemClock, SystemEpoch, SystemReading,
 };
 use engine::rtp::wire::RtpPacket;
+use engine::send::{CaptureConfig, CaptureError, CaptureInput, CaptureSource, capture};
 use engine::send::{Sender, SenderConfig, SenderError, Source};
 use engine::{Frames, LocalTime, NANOS_PER_SECOND, Nanos, PtpTime, SampleRate};
 use std::sync::Arc;

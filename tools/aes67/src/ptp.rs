@@ -41,8 +41,8 @@ const fn needs(system: System) -> &'static str {
              and the right to read /dev/ptpN"
         }
         System::Windows => {
-            "\n\nThe firewall must let this program receive UDP. Neither Windows nor the card stamps packets for it: \
-             the clock is as exact as the moments at which they are read."
+            "\n\nThe firewall must let this program receive UDP. Unless the driver of the network card stamps packets \
+             (Windows 11 and Server 2022), the clock is as exact as the moments at which they are read."
         }
         System::MacOs => "\n\nPorts 319 and 320 need privileges: run it with sudo.",
     }

@@ -91,7 +91,7 @@ fn the_lower_envelope_is_followed_when_queues_make_packets_late() {
     // 100 us of jitter; the mean of a minute would err by 4 us.
     assert!(rms(&errors) < 1_700.0, "{}", rms(&errors));
     assert!(covered(&errors) >= 0.99);
-    assert_eq!(estimator.speaker, LEAST);
+    assert_eq!(estimator.active, MINIMUM);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn the_average_is_followed_when_noise_is_symmetric() {
     let errors = Link::new(normal).run(&mut estimator, 3600, 600);
     assert!(rms(&errors) < 5_000.0, "{}", rms(&errors));
     assert!(covered(&errors) >= 0.99);
-    assert_eq!(estimator.speaker, MEAN);
+    assert_eq!(estimator.active, MEAN);
 }
 
 #[test]
@@ -222,7 +222,8 @@ fn an_assumed_delay_moves_the_offset_with_it_and_is_admitted() {
     assert!(estimator.precision_ns(now, false) < 50_000.0);
 }
 
-/// A clock is ten kB, whatever it is fed: two banks of six filters, and the meter of its wander.
+/// A clock is ten kB, whatever it is fed: two sets of six filters, and the meter of its
+/// wander.
 const _: () = assert!(size_of::<Estimator>() <= 11 * 1024);
 
 proptest! {

@@ -1,27 +1,31 @@
 //! Holding the time while somebody else sends in the name of the master.
 //!
-//! Model: what was known before the contest is kept as it was, as an *anchor*; and as it takes a
-//! moment to see that there is a contest, that is what was known some seconds earlier. A timestamp
-//! agrees if it is within [`PULL_NS`] of the anchor's time, and nothing agrees any more once the
-//! anchor itself may be off by as much. So whoever chooses timestamps freely moves the clock by no
-//! more than that, and with what the anchor is off by the clock stays within half of what a locked
-//! clock may be off by. When the master is not heard any more among the others, when what is heard
-//! makes the time less certain than the anchor's, and when the contest is over, the clock goes on
-//! by the anchor, not by what was learnt since.
+//! Model: the estimate from before the contest is kept as an *anchor*. It takes a moment to notice
+//! a contest, so the anchor is the estimate of some seconds earlier. A timestamp agrees if it is
+//! within [`PULL_NS`] of the anchor's time, and none agrees any more once the anchor itself may err
+//! by as much. So whoever chooses timestamps freely can move the clock by no more than that, and
+//! with the anchor's own error the clock stays within half of the error that a locked clock may
+//! have. The clock returns to the anchor, discarding what it learnt since, when the master is not
+//! heard any more among the others, when what is heard makes the time less certain than the
+//! anchor's, and when the contest is over.
 
 use super::*;
 use crate::clock::LockState;
 
-/// What timestamps may move the time by during a contest, and what the anchor may be off by, ns.
+/// How far timestamps may move the time during a contest, and how far the anchor may err, ns.
+/// Derived: together half of the error that a locked clock may have.
 const PULL_NS: f64 = CEILING_NS / 4.0;
-/// Standard deviations by which the anchor may be off.
+/// Possible error of the anchor, in its standard deviations. Judgement: exceeded by chance once in
+/// 370 (normal distribution).
 const ANCHOR_SIGMAS: f64 = 3.0;
-/// How often it is noted what is known. What was noted the time before the last is the anchor.
+/// Interval at which the estimate is saved; the anchor is the last save but one. Judgement: longer
+/// than it takes to notice a contest.
 const NOTED_EVERY: Nanos = Nanos::from_secs(2);
-/// An estimate is less certain than the anchor's if its standard deviation is so many times larger.
+/// An estimate is less certain than the anchor if its standard deviation is this many times larger.
+/// Judgement: smaller differences come and go with the noise.
 const LESS_CERTAIN: f64 = 2.0;
 
-/// What was known when it was noted the last two times, while there was one time and one path.
+/// The last two saved estimates, while time and path were the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     noted_at: Option<LocalTime>,
@@ -49,14 +53,14 @@ impl SlaveClock {
         let limit_ns = self.noise_limit_of_ns(estimator, sample.at);
         let adrift = self.anchor.is_some() && self.is_adrift(estimator, sample.at);
         Some(match off_ns {
-            _ if adrift => Agreement::Contradicts(Nanos::new(off_ns as i64)),
-            off_ns if off_ns <= limit_ns.min(PULL_NS) => Agreement::Agrees(Nanos::new(off_ns as i64)),
+            _ if adrift => Agreement::Contradicts(Nanos::from_nanos_f64(off_ns)),
+            off_ns if off_ns <= limit_ns.min(PULL_NS) => Agreement::Agrees(Nanos::from_nanos_f64(off_ns)),
             off_ns if off_ns <= limit_ns.max(PULL_NS) => Agreement::Unclear,
-            _ => Agreement::Contradicts(Nanos::new(off_ns as i64)),
+            _ => Agreement::Contradicts(Nanos::from_nanos_f64(off_ns)),
         })
     }
 
-    /// Whether an anchor may be off by too much to tell anything.
+    /// Whether an anchor may err by too much to judge anything.
     pub(super) fn is_adrift(&self, anchor: &Estimator, now: LocalTime) -> bool {
         ANCHOR_SIGMAS * anchor.precision_ns(now, self.is_two_way()) > PULL_NS
     }
@@ -69,7 +73,7 @@ impl SlaveClock {
         self.hold_by_anchor(now);
     }
 
-    /// Keeps the anchor while it is needed, and goes on by it while nothing is heard.
+    /// Keeps the anchor while it is needed, and returns to it while the master is silent.
     pub(super) fn hold_by_anchor(&mut self, now: LocalTime) {
         let is_held = self.lock.state().is_usable() && self.new_master.is_none();
         if !is_held {
@@ -97,8 +101,9 @@ impl SlaveClock {
         }
     }
 
-    /// A sample that is older than the newest one, as of then: it was held back.
-    pub(super) fn carried(&self, sample: Sample) -> Sample {
+    /// A sample that was held back, and is older than the newest one, propagated to the time of
+    /// that.
+    pub(super) fn propagated(&self, sample: Sample) -> Sample {
         let newest = self.estimator.updated_at().filter(|&newest| newest > sample.at);
         let rate_ppb = self.known_rate_ppb();
         newest.zip(rate_ppb).map_or(sample, |(newest, rate_ppb)| Sample {

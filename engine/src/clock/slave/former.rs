@@ -1,18 +1,17 @@
 //! The times of former masters, for when one of them returns.
 //!
-//! Model: when another master is followed, what was known of the last one's time, rate and path is
-//! kept. If the time of the next master differs from the one that is held then, and is the one that
-//! a former master's would be by now, it is that master's again: the clock goes on by what was
-//! known of it, and needs no second look at the path before it is locked. It is a step of the time
-//! all the same. Nothing is kept for longer than it is precise enough to tell one time from
-//! another.
+//! Model: when another master is followed, the estimate of the last one is kept. If the time of the
+//! next master differs from the held time but agrees with the extrapolated time of a former master,
+//! it is that master's time again. Then the clock continues with the kept estimate, and needs no
+//! new measurement of the path before it is locked. It is still a step of the time. An estimate is
+//! kept only as long as it is precise enough to distinguish one time from another.
 
 use super::*;
 
-/// Former masters that are remembered: a network has a master and a spare one.
+/// Former masters that are kept. Judgement: a network has a master and a spare one.
 const REMEMBERED: usize = 2;
 
-/// What was known of a master.
+/// The estimate of one master.
 #[derive(Clone, Debug)]
 pub(super) struct Former {
     estimator: Estimator,
@@ -22,12 +21,12 @@ pub(super) struct Former {
     presumed: Option<PresumedDelay>,
 }
 
-/// Former masters, the last one first. Their samples are counted from the clock's present origin.
+/// Former masters, the last one first. Their samples are relative to the clock's present origin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FormerTimes(Vec<Former>);
 
 impl SlaveClock {
-    /// Keeps what is known of the master that is followed no more, if its time is held.
+    /// Keeps the estimate of the master that is followed no more, if its time is held.
     pub(super) fn remember_former(&mut self) {
         if !self.lock.state().is_usable() || self.new_master.is_some() {
             return;
@@ -43,7 +42,7 @@ impl SlaveClock {
         self.former.0.insert(0, former);
     }
 
-    /// Takes out the former master whose time the packets of a new one tell.
+    /// Removes and returns the former master whose time agrees with the packets of a new one.
     pub(super) fn former_that_told(&mut self, packets: &NewMaster) -> Option<Former> {
         let now = packets.samples().map(|sample| sample.at).max()?;
         let mut former = std::mem::take(&mut self.former.0);
@@ -59,7 +58,7 @@ impl SlaveClock {
         found
     }
 
-    /// Goes on by what is known of a former master.
+    /// Continues with the estimate of a former master.
     pub(super) fn resume(&mut self, former: Former, packets: &NewMaster) {
         self.estimator = former.estimator;
         (self.path_delay, self.delay_known) = (former.path_delay, former.delay_known);

@@ -151,7 +151,7 @@ fn another_master_with_the_same_time_goes_on_without_an_unlock() {
     bench.exchange(Nanos::from_secs(60));
     bench.states();
     bench.clock.change_master(bench.now);
-    // Two switches more on the way.
+    // The path has two more switches.
     bench.delay = DELAY + Nanos::from_micros(30);
     bench.exchange(Nanos::from_secs(30));
     assert_eq!(bench.states(), []);

@@ -175,7 +175,7 @@ impl<L: ClockLaw> Port<L> {
             Some(fault) if before.map(kind) != Some(kind(fault)) => self.push_event(PortEvent::Doubted(fault)),
             None if before.is_some() => {
                 if !matches!(before, Some(Fault::Correction { .. })) {
-                    self.law.begin_anew(now);
+                    self.law.reacquire(now);
                 }
                 self.push_event(PortEvent::Trusted);
             }

@@ -1,27 +1,28 @@
-//! What contradicts a description, for a person and for a correction.
+//! A difference between packets and description, as text and as a corrected description.
 
 use super::Described;
 use crate::rtp::format::{Encoding, MAX_CHANNELS, StreamFormat};
 use crate::units::SampleRate;
 use std::fmt;
 
-/// What the packets contradict.
+/// A difference between packets and description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Finding {
-    /// The timestamps advance by another number of frames than packets have by their size.
+    /// The timestamps advance by another number of frames than packets have by their length.
     FrameSize {
         /// Frames by which the timestamp advances from packet to packet.
         advance: u32,
         /// Bytes of a packet's payload.
         length: usize,
-        /// The format that was described.
+        /// The described format.
         described: StreamFormat,
     },
     /// The timestamps advance at another rate.
     SampleRate {
-        /// The rate, in Hz.
+        /// The measured rate, Hz.
         measured_hz: u32,
-        /// The rate that was described, in Hz.
+        /// The described rate, Hz.
         described_hz: u32,
     },
     /// All packets have another payload type.
@@ -31,7 +32,7 @@ pub enum Finding {
         /// The description's.
         described: u8,
     },
-    /// Packets are longer or shorter than described, which a receiver may not care about.
+    /// Packets are longer or shorter than described, which receivers may tolerate.
     PacketTime {
         /// Frames of a packet.
         frames: u32,
@@ -43,19 +44,19 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether the audio would be noise, at the wrong speed, or of another stream: it is not
-    /// played.
+    /// Whether the audio would be noise, have the wrong speed, or be that of another stream, so
+    /// that it must not be played.
     #[must_use]
     pub const fn is_contradiction(self) -> bool {
         !matches!(self, Self::PacketTime { .. })
     }
 
-    /// The description as the packets would have it; `None` if they do not say enough.
+    /// The description that matches the packets; `None` if they do not determine it.
     #[must_use]
     pub fn corrected(self, described: Described) -> Option<Described> {
         let format = described.format;
         match self {
-            // Four bytes a sample may be AM824 as well, which is not decoded here.
+            // Four bytes per sample may also be AM824, which is not decoded here.
             Self::FrameSize { advance, length, .. } if is_am824(advance, length, format) => None,
             Self::FrameSize { advance, length, .. } => {
                 let packet_frames = described.packet_frames.map(|_| advance);
@@ -113,7 +114,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Encoding and channels, for a person.
+/// Encoding and channels as text.
 struct Shape {
     encoding: Encoding,
     channels: usize,
@@ -133,9 +134,9 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Formats by which a packet has as many frames as its timestamps say, the likeliest first: the
-/// described number of channels in the other encoding, then the described encoding with other
-/// channels, then both other.
+/// Formats in which a packet has as many frames as its timestamps say, the most probable first: the
+/// described channels in the other encoding, then the described encoding with other channels, then
+/// both changed.
 fn likely(advance: u32, length: usize, described: StreamFormat) -> impl Iterator<Item = StreamFormat> {
     let frame = bytes_per_frame(advance, length).unwrap_or(0);
     let other = match described.encoding() {
@@ -158,7 +159,7 @@ fn bytes_per_frame(advance: u32, length: usize) -> Option<usize> {
     length.is_multiple_of(advance).then(|| length / advance).filter(|bytes| *bytes <= 4 * MAX_CHANNELS)
 }
 
-/// Whether packets may be AM824 (ST 2110-31), which has four bytes a sample.
+/// Whether packets may be AM824 (ST 2110-31), which has four bytes per sample.
 fn is_am824(advance: u32, length: usize, described: StreamFormat) -> bool {
     bytes_per_frame(advance, length) == Some(4 * described.channels())
 }

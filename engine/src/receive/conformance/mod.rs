@@ -1,13 +1,13 @@
-//! What the packets of a stream say of its format, against what its description says.
+//! Whether the packets of a stream match its description.
 //!
 //! Model: a description may be wrong, and wrong PCM is full-scale noise. Packets carry enough to
-//! find that out. Of two packets that follow each other, the timestamps say how many frames the
-//! first one has, and its length says how many it has by the described format; both must agree.
-//! Over time, the timestamps must advance by the described sample rate. The payload type must be
-//! the described one. The packet time may differ, which a receiver copes with, and is only told.
+//! find that out. The timestamps of two consecutive packets say how many frames the first one has,
+//! and its length says how many it has in the described format; both must agree. Over time, the
+//! timestamps must advance at the described sample rate. The payload type must be the described
+//! one. The packet time may differ, which receivers tolerate, and is only reported.
 //!
-//! Only packets with consecutive sequence numbers of one source are compared, so loss, copies and
-//! reordering are no evidence. A finding needs several pairs of packets that say the same; a single
+//! Only packets with consecutive sequence numbers of one source are compared, so that loss, copies
+//! and reordering are no evidence. A finding needs several pairs of packets that agree; a single
 //! jump of the timestamps is none.
 
 mod finding;
@@ -20,29 +20,32 @@ use crate::units::{LocalTime, Nanos, RtpTimestamp};
 pub use finding::Finding;
 use rate::RateWatch;
 
-/// Pairs of packets that must contradict the description alike: two are 10 ms of the longest
-/// packets in use, which is less than any playout delay that such packets allow. Of a stream that
-/// has conformed before, more.
+/// Pairs of packets that must contradict the description in the same way. Judgement: they last less
+/// than any playout delay that such packets permit.
 const PAIRS: u32 = 2;
+/// The same for a stream that has matched before. Judgement: it is more probable that something
+/// disturbs the stream than that its format changes.
 const PAIRS_LATER: u32 = 4;
-/// Packets of another payload type, following each other, that are taken for the stream: more than
-/// keep-alives come in a row within [`TYPE_WITHIN`].
+/// Consecutive packets of another payload type that are taken for the stream. Judgement:
+/// keep-alives are fewer within [`TYPE_WITHIN`].
 const TYPE_PACKETS: u32 = 8;
+/// Time within which they must come. Judgement: keep-alives come seconds apart.
 const TYPE_WITHIN: Nanos = Nanos::from_secs(1);
-/// Timestamps further apart are a jump. The longest packets in use, of 20 ms at 96 kHz, have 1920
-/// frames.
+/// Larger differences of timestamps are a jump. Judgement: the longest packets in use, 20 ms at 96
+/// kHz, have 1920 frames.
 const MOST_FRAMES: u32 = 8192;
-/// Packet times that differ by less than this are the same, rounded.
+/// Packet times that differ by less than this factor are the same, rounded. Judgement: descriptions
+/// round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
 
-/// What the description says that is checked.
+/// The parts of a description that are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Described {
     /// Encoding, rate and channels.
     pub format: StreamFormat,
-    /// The payload type; `None` if it is not known.
+    /// Payload type; `None` if unknown.
     pub payload_type: Option<u8>,
-    /// Frames of a packet, by its packet time; `None` if that is not known.
+    /// Frames per packet, from the packet time; `None` if unknown.
     pub packet_frames: Option<u32>,
 }
 
@@ -56,7 +59,7 @@ struct Seen {
     at: LocalTime,
 }
 
-/// Pairs of packets in a row that say the same.
+/// Consecutive pairs of packets that agree.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     advance: u32,
@@ -66,12 +69,12 @@ struct Run {
     since: RtpTimestamp,
 }
 
-/// Watches a stream's packets.
+/// Checks the packets of a stream.
 #[derive(Debug)]
 pub struct Conformance {
     described: Described,
     newest: Option<Seen>,
-    /// Pairs that contradict the described size of a frame, and pairs that do not.
+    /// Pairs that contradict the described frame size, and pairs that match it.
     contradicting: Run,
     agreeing: Run,
     has_agreed: bool,
@@ -89,7 +92,7 @@ struct OtherType {
 }
 
 impl Conformance {
-    /// For a stream that was described so.
+    /// Checks a stream against this description.
     #[must_use]
     pub fn new(described: Described) -> Self {
         Self {
@@ -105,7 +108,7 @@ impl Conformance {
         }
     }
 
-    /// Takes a packet that came at `now`, of whichever payload type; keep-alives are not handed in.
+    /// Takes a packet that came at `now`, with any payload type. Keep-alives must not be passed.
     pub fn observe(&mut self, now: LocalTime, packet: &RtpPacket<'_>) {
         let found = packet.header.payload_type.get();
         match self.described.payload_type {
@@ -124,8 +127,7 @@ impl Conformance {
             return self.begin(seen);
         };
         let ahead = seen.sequence.get().wrapping_sub(newest.sequence.get());
-        // Copies, and what comes late, say nothing; nor does what is left of an older run of
-        // numbers.
+        // Copies, late packets, and the rest of an older run of numbers are no evidence.
         if ahead == 0 || ahead > u16::MAX / 2 {
             return;
         }
@@ -142,32 +144,32 @@ impl Conformance {
         self.rate.observe(now, now.since(newest.at), advance);
     }
 
-    /// What was found: a contradiction, or else what is only worth telling.
+    /// The contradiction, or else a difference that is only reported.
     #[must_use]
     pub fn finding(&self) -> Option<Finding> {
         self.contradiction().or(self.packet_time)
     }
 
-    /// What makes the audio useless.
+    /// A difference that makes the audio useless.
     #[must_use]
     pub fn contradiction(&self) -> Option<Finding> {
         self.frame_size.or_else(|| self.rate.finding()).or_else(|| self.payload_type())
     }
 
-    /// Timestamp of the first of the packets that contradict the size of frames; what came from
-    /// there on is no audio.
+    /// Timestamp of the first packet that contradicts the frame size. From there on, nothing is
+    /// audio.
     #[must_use]
     pub fn contradicted_since(&self) -> Option<RtpTimestamp> {
         self.frame_size.map(|_| self.contradicting.since)
     }
 
-    /// Whether size and rate of the frames were compared and agree.
+    /// Whether frame size and rate were compared and match.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.contradiction().is_none() && self.has_agreed && self.rate.has_agreed
     }
 
-    /// Another source: what the last one did says nothing of it.
+    /// Starts with another source, about which the last one says nothing.
     fn begin(&mut self, seen: Seen) {
         self.newest = Some(seen);
         (self.contradicting, self.agreeing, self.has_agreed) = (Run::default(), Run::default(), false);
@@ -175,8 +177,7 @@ impl Conformance {
         self.rate = RateWatch::new(self.described.format.sample_rate());
     }
 
-    /// Compares two packets that follow each other; the second one's timestamp is `advance` frames
-    /// on.
+    /// Compares two consecutive packets, whose timestamps differ by `advance` frames.
     fn compare(&mut self, advance: u32, first: &Seen) {
         let length = first.length;
         let format = self.described.format;

@@ -3,33 +3,37 @@
 use super::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
-/// How long the timestamps' rate is measured: for rates that differ by half and more a jitter of 7
-/// ms passes, for others one of 30 ms.
+/// First window of the measurement. Derived: [`RATE_TOLERANCE`] of it is a jitter of 7 ms.
 const SHORT_WINDOW: Nanos = Nanos::from_millis(250);
+/// Window for rates that the short one does not distinguish. Derived: [`RATE_TOLERANCE`] of it is a
+/// jitter of 30 ms.
 const LONG_WINDOW: Nanos = Nanos::from_secs(1);
-/// Windows in a row that must agree on another rate; of a stream whose rate has been right before,
-/// more.
+/// Consecutive windows that must agree on another rate. Judgement: one may contain a burst.
 const WINDOWS: u32 = 2;
+/// The same for a stream whose rate was right before. Judgement: it is more probable that something
+/// disturbs the stream than that its rate changes.
 const WINDOWS_LATER: u32 = 6;
-/// A pause that begins a new window: what comes behind it may come in a burst.
+/// Pause after which a new window begins. Judgement: the packets after it may come in a burst.
 const PAUSE: Nanos = Nanos::from_millis(100);
-/// Rates that senders have; what is within [`RATE_TOLERANCE`] of one is that one. The nearest two
-/// are 8 % apart.
+/// Sample rates that senders have. Judgement: those in use, of which the nearest two are 8 % apart.
 const RATES_HZ: [u32; 7] = [32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+/// A measured rate within this share of a nominal one is taken for it. Derived: less than half of
+/// the distance between the nearest two.
 const RATE_TOLERANCE: f64 = 0.03;
-/// Rates this far apart are told from each other by the short window.
+/// Rates that differ by this factor are distinguished by the short window. Judgement: see
+/// [`SHORT_WINDOW`].
 const FAR: f64 = 1.4;
-/// Measures the rate of the timestamps by the arrival of packets.
+/// Measures the rate of the timestamps from the arrival of packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateWatch {
     described_hz: u32,
     since: Option<LocalTime>,
     frames: u64,
-    /// Whether the short window has been looked at.
+    /// Whether the short window is over.
     is_long: bool,
-    /// The rate of the last windows, if it is another one, and how many they were.
+    /// The rate of the last windows, if it is another one, and their number.
     other: Option<(u32, u32)>,
-    /// Windows in a row that were of the described rate.
+    /// Consecutive windows at the described rate.
     agreeing: u32,
     pub(super) has_agreed: bool,
     found_hz: Option<u32>,
@@ -53,7 +57,8 @@ impl RateWatch {
         (self.since, self.frames, self.is_long) = (None, 0, false);
     }
 
-    /// A packet came `pause` after the one before it, and its timestamp is `advance` frames on.
+    /// Takes a packet that came `pause` after the one before it, and whose timestamp is `advance`
+    /// frames later.
     pub(super) fn observe(&mut self, now: LocalTime, pause: Nanos, advance: u32) {
         if pause > PAUSE {
             self.restart();
@@ -80,7 +85,7 @@ impl RateWatch {
         self.judge(rate);
     }
 
-    /// The rate of a window; `None` is one that no sender has, and says nothing.
+    /// Takes the rate of a window; `None` is a rate that no sender has, and is no evidence.
     fn judge(&mut self, rate: Option<u32>) {
         if rate == Some(self.described_hz) {
             self.other = None;
@@ -109,7 +114,7 @@ impl RateWatch {
     }
 }
 
-/// The rate that a measured one is meant to be.
+/// The nominal rate nearest to a measured one.
 fn nearest_rate(measured_hz: f64, described_hz: u32) -> Option<u32> {
     let is_near = |hz: &u32| libm::fabs(measured_hz / f64::from(*hz) - 1.0) <= RATE_TOLERANCE;
     // The described one comes first, whatever it is.

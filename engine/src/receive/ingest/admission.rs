@@ -1,18 +1,18 @@
-//! Which datagrams are packets of the stream: by their address, their kind, and whether they go on
-//! with it.
+//! Which datagrams belong to the stream: by their address, their kind, and whether they continue
+//! it.
 
-use super::{Companion, Datagram, Frames, Ingest, IngestError, RtpPacket};
+use super::super::refusals::Companion;
+use super::{Datagram, Frames, Ingest, IngestError, RtpPacket};
 use crate::receive::continuity::Verdict;
 use crate::receive::refusals::is_keep_alive;
 
 impl Ingest {
-    /// Takes one datagram; if it is told who sent it, the stream is that of one address, see
+    /// Takes a datagram. If its sender is given, the stream is that of one address, see
     /// [`SourceGate`](crate::receive::SourceGate).
     ///
-    /// # Errors
-    /// If it is not a packet of this stream with audio; it is counted by its reason
+    /// # Errors If it is not a packet of this stream with audio. It is then counted by its reason
     /// ([`Refusals`](crate::receive::Refusals)), and nothing else happens. A packet that may be
-    /// another sender's is held for a while ([`Continuity`](crate::receive::Continuity)), and is
+    /// another sender's is held for a while ([`Continuity`](crate::receive::Continuity)), and
     /// counted when it is refused.
     pub fn handle(&mut self, datagram: Datagram<'_>) -> Result<(), IngestError> {
         let taken = self.admit(datagram);
@@ -52,7 +52,7 @@ impl Ingest {
         self.accept_from(datagram, &packet)
     }
 
-    /// Whether a packet is of the kind that was described.
+    /// Whether a packet is of the described kind.
     fn check(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         let found = packet.header.payload_type.get();
         let wrong_type = self.config.payload_type.filter(|&expected| expected != found);
@@ -60,7 +60,7 @@ impl Ingest {
         let mut own = self.timeline.as_mut().filter(|timeline| timeline.ssrc == ssrc);
         let is_keep_alive = is_keep_alive(packet, self.config.payload_type, own.is_some());
         if let Some(timeline) = own.as_mut().filter(|_| is_keep_alive || wrong_type.is_some()) {
-            // It uses up a number, which is not to be missed.
+            // Its sequence number is used up, so it is not missing.
             timeline.legs.skip(datagram.leg, sequence);
             self.continuity.skip(ssrc, sequence);
         }
@@ -68,27 +68,27 @@ impl Ingest {
             return Err(IngestError::KeepAlive);
         }
         let Some(expected) = wrong_type else { return Ok(()) };
-        // While packets of the described type come, others do not speak for the stream.
+        // While packets of the described type come, others are not the stream's.
         if !self.continuity.goes_on(datagram.at) {
             self.conformance.observe(datagram.at, packet);
         }
         Err(IngestError::PayloadType { found, expected })
     }
 
-    /// Whether a packet goes on with the stream. One of another source is not asked about, unless
-    /// it may be the stream's next: that has a rule of its own.
+    /// Whether a packet continues the stream. A packet of another source is not judged here, unless
+    /// it may be the stream's next one, which has its own rule.
     fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>) -> Verdict {
         let ssrc = packet.header.ssrc;
         let frames = self.config.format.frames_in_payload(packet.payload.len()).unwrap_or(0);
         let mut is_early = false;
         if let Some(timeline) = &self.timeline {
             let is_own = timeline.ssrc == ssrc;
-            let goes_on = || timeline.goes_on_with(packet, Frames::new(frames as i64));
+            let goes_on = || timeline.goes_on_with(packet, Frames::of(frames));
             if !is_own && !goes_on() && !self.continuity.holds_of(ssrc) {
                 return Verdict::Take;
             }
-            // A packet is sent when its last frame was captured: one of another length counts as if
-            // it had the usual one, and the same end.
+            // A packet is sent when its last frame was captured. So a packet of another length
+            // counts as one of the usual length with the same end.
             let longer = self.continuity.packet_frames().map_or(0, |usual| frames as i64 - usual);
             let position = packet.header.timestamp.unwrap_near(timeline.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
@@ -110,8 +110,7 @@ impl Ingest {
 
     /// The length of a packet.
     ///
-    /// # Errors
-    /// If it has no whole number of frames, or more than was described.
+    /// # Errors If the packet is not a whole number of frames, or is longer than described.
     pub(super) fn frames_of(&self, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
         let frames = self.config.format.frames_in_payload(packet.payload.len())? as i64;
         match self.config.longest_packet {

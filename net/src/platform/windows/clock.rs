@@ -1,5 +1,6 @@
 //! Clocks of Windows.
 
+use crate::platform::windows_control::{arrival, time_of};
 use engine::clock::Discipline;
 use engine::{LocalTime, Nanos, PtpTime};
 use std::sync::OnceLock;
@@ -9,7 +10,6 @@ use windows_sys::Win32::System::SystemInformation::GetSystemTimePreciseAsFileTim
 
 /// Units of a `FILETIME` from 1601 to 1970: 100 ns each.
 const UNIX_EPOCH: i128 = 116_444_736_000_000_000;
-const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
 /// Counts of the performance counter in a second; fixed at boot.
 fn frequency() -> i128 {
@@ -30,8 +30,12 @@ pub(crate) fn now() -> LocalTime {
     let mut count = 0;
     // SAFETY: a place for the number; since Windows XP this cannot fail.
     unsafe { QueryPerformanceCounter(&raw mut count) };
-    let ns = i128::from(count) * NANOS_PER_SECOND / frequency();
-    LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))
+    time_of(i128::from(count), frequency())
+}
+
+/// When a datagram came that has just been read, by its stamp; `None` if that is of another clock.
+pub(super) fn arrival_of(stamp: u64) -> Option<LocalTime> {
+    arrival(stamp, frequency(), now())
 }
 
 /// The system's time (UTC).

@@ -1,6 +1,7 @@
 //! Windows, by `windows-sys`. It runs under Wine as well, where the tests are.
 
 pub(crate) mod clock;
+mod closing;
 pub(crate) mod link;
 pub(crate) mod process;
 pub(crate) mod sleep;

@@ -1,14 +1,12 @@
-//! What a process asks of Windows: to be neither slowed down nor put to sleep, and time to end in
-//! order.
+//! What a process asks of Windows: to be neither slowed down nor put to sleep, and a console that
+//! understands escape sequences.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+pub(crate) use super::closing::on_closing;
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Media::timeBeginPeriod;
 use windows_sys::Win32::System::Console::{
-    CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT, ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode,
-    GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE, SetConsoleCtrlHandler, SetConsoleMode,
+    ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE,
+    SetConsoleMode,
 };
 use windows_sys::Win32::System::Power::{ES_CONTINUOUS, ES_SYSTEM_REQUIRED, SetThreadExecutionState};
 use windows_sys::Win32::System::Threading::{
@@ -19,8 +17,6 @@ use windows_sys::Win32::System::Threading::{
 
 /// The finest period of the system's tick that programs may ask for, ms.
 const TICK_MS: u32 = 1;
-/// Longer than Windows waits for a console program that is closed (5 s), or at a shutdown (20 s).
-const LONGEST_ENDING: Duration = Duration::from_secs(30);
 
 /// Asks that this process is not throttled when its window is in the background, and for a fine
 /// tick: each is refused by systems that do not know it, and they do not throttle.
@@ -61,32 +57,6 @@ pub(crate) fn stay_awake() {
 pub(crate) fn may_sleep() {
     // SAFETY: it has no conditions.
     unsafe { SetThreadExecutionState(ES_CONTINUOUS) };
-}
-
-/// Is set when the console is closed, the user logs off, or the computer is shut down.
-static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-unsafe extern "system" fn handle(event: u32) -> i32 {
-    if ![CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT].contains(&event) {
-        // Ctrl-C and the like are another handler's.
-        return 0;
-    }
-    if let Some(stop) = STOP.get() {
-        stop.store(true, Ordering::Relaxed);
-    }
-    // Windows ends the process as soon as this returns, so it does not: `main` ends it, when all
-    // files are complete.
-    std::thread::sleep(LONGEST_ENDING);
-    1
-}
-
-/// Sets `stop` when the console is closed, the user logs off, or the computer is shut down; Windows
-/// then gives the process some seconds to end by itself. It is set up once.
-pub(crate) fn on_closing(stop: &Arc<AtomicBool>) {
-    if STOP.set(Arc::clone(stop)).is_ok() {
-        // SAFETY: the handler is a function of this program, which stays.
-        unsafe { SetConsoleCtrlHandler(Some(handle), 1) };
-    }
 }
 
 /// Has the console understand escape sequences, by which lines are shown in each other's place.

@@ -1,18 +1,20 @@
 //! Sockets of Windows: datagrams with their destination, because a socket cannot be bound to a
-//! group.
+//! group, and stamps of what is received, where the system and the card's driver have them. What is
+//! sent is not stamped.
 
+use super::clock::arrival_of;
 pub(crate) use crate::platform::untold::{count_drops, restart_numbers, transmitted};
-use crate::platform::{Datagram, Stamps, StampsWanted};
+use crate::platform::{Datagram, Stamps, StampsWanted, windows_control};
 use std::io;
-use std::mem::{offset_of, size_of};
+use std::mem::size_of;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 use windows_sys::Win32::Networking::WinSock::{
-    CMSGHDR, IN_PKTINFO, IP_PKTINFO, IPPROTO_IP, LPFN_WSARECVMSG, SIO_GET_EXTENSION_FUNCTION_POINTER,
-    SIO_UDP_CONNRESET, SOCKADDR, SOCKADDR_IN, SOCKET, WSABUF, WSAECONNRESET, WSAEMSGSIZE, WSAENETRESET, WSAEWOULDBLOCK,
-    WSAGetLastError, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
+    IP_PKTINFO, IPPROTO_IP, LPFN_WSARECVMSG, SIO_GET_EXTENSION_FUNCTION_POINTER, SIO_TIMESTAMPING, SIO_UDP_CONNRESET,
+    SOCKADDR, SOCKADDR_IN, SOCKET, TIMESTAMPING_CONFIG, TIMESTAMPING_FLAG_RX, WSABUF, WSAECONNRESET, WSAEMSGSIZE,
+    WSAENETRESET, WSAEWOULDBLOCK, WSAGetLastError, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, setsockopt,
 };
 
 /// For waiting.
@@ -50,22 +52,7 @@ pub(crate) fn keep_apart(socket: &socket2::Socket) -> io::Result<()> {
 /// (`SIO_UDP_CONNRESET`). Where the system does not know that, such failures are passed over when
 /// they come: see [`receive`].
 fn ignore_unreachable(socket: SOCKET) {
-    let (off, mut bytes) = (0u32, 0);
-    // SAFETY: four bytes of ours are read through the call, nothing is written but the count, and
-    // nothing is overlapped.
-    unsafe {
-        WSAIoctl(
-            socket,
-            SIO_UDP_CONNRESET,
-            (&raw const off).cast(),
-            size_of_val(&off) as u32,
-            null_mut(),
-            0,
-            &raw mut bytes,
-            null_mut(),
-            None,
-        )
-    };
+    let _ = set_mode(socket, SIO_UDP_CONNRESET, &0u32);
 }
 
 /// Lets several sockets hear the same group and port.
@@ -76,10 +63,38 @@ pub(crate) fn share_port(socket: &socket2::Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
+/// Asks for stamps of what is received, as Windows gives them from build 20348 on. Whether what is
+/// sent is stamped as well: it is not.
+///
 /// # Errors
-/// Always: what is received is stamped when it is read.
-pub(crate) fn enable_timestamps(_: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "Windows stamps no packets"))
+/// If the system has none. Whether the card's driver has any is known only by what comes.
+pub(crate) fn enable_timestamps(socket: &UdpSocket, _: StampsWanted) -> io::Result<bool> {
+    let wanted = TIMESTAMPING_CONFIG { Flags: TIMESTAMPING_FLAG_RX, TxTimestampsBuffered: 0 };
+    match set_mode(socket.as_raw_socket() as SOCKET, SIO_TIMESTAMPING, &wanted) {
+        Ok(()) => Ok(false),
+        Err(error) => Err(io::Error::new(io::ErrorKind::Unsupported, format!("SIO_TIMESTAMPING: {error}"))),
+    }
+}
+
+/// A control call that reads a structure and gives nothing back.
+fn set_mode<T>(socket: SOCKET, call: u32, mode: &T) -> io::Result<()> {
+    let mut bytes = 0;
+    // SAFETY: the structure is read through the call and of the size that is given, nothing is
+    // written but the count, and nothing is overlapped.
+    let failed = unsafe {
+        WSAIoctl(
+            socket,
+            call,
+            (&raw const *mode).cast(),
+            size_of::<T>() as u32,
+            null_mut(),
+            0,
+            &raw mut bytes,
+            null_mut(),
+            None,
+        )
+    } != 0;
+    if failed { Err(last_error()) } else { Ok(()) }
 }
 
 fn last_error() -> io::Error {
@@ -116,12 +131,9 @@ fn receive_message(socket: SOCKET) -> io::Result<LPFN_WSARECVMSG> {
     Ok(*FOUND.get_or_init(|| found))
 }
 
-/// Room for one control message.
+/// Room for the control messages of a datagram, which are 24 bytes each.
 #[repr(C, align(8))]
-struct Control {
-    header: CMSGHDR,
-    info: [u8; 32],
-}
+struct Control([u8; 128]);
 
 /// The next datagram, without waiting; `None` if there is none.
 ///
@@ -130,8 +142,9 @@ struct Control {
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
     let raw = socket.as_raw_socket() as SOCKET;
     let Some(receive) = receive_message(raw)? else { return Err(io::ErrorKind::Unsupported.into()) };
-    // SAFETY: structures of numbers, for which all zeros are valid.
-    let (mut source, mut control): (SOCKADDR_IN, Control) = unsafe { std::mem::zeroed() };
+    // SAFETY: a structure of numbers, for which all zeros are valid.
+    let mut source: SOCKADDR_IN = unsafe { std::mem::zeroed() };
+    let mut control = Control([0; 128]);
     let mut part = WSABUF { len: buffer.len() as u32, buf: buffer.as_mut_ptr() };
     let mut message = WSAMSG {
         name: (&raw mut source).cast::<SOCKADDR>(),
@@ -154,29 +167,17 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Optio
         WSAEWOULDBLOCK | WSAECONNRESET | WSAENETRESET => return Ok(None),
         other => return Err(io::Error::from_raw_os_error(other)),
     }
-    let info = packet_info(&control, message.Control.len as usize);
+    let messages = control.0.get(..message.Control.len as usize).unwrap_or_default();
+    let told = windows_control::parse(messages);
     // SAFETY: all forms of the address are its four octets.
     let octets = unsafe { source.sin_addr.S_un.S_addr }.to_ne_bytes();
     Ok(Some(Datagram {
         length: (length as usize).min(buffer.len()),
         truncated: code == WSAEMSGSIZE,
         source: SocketAddrV4::new(octets.into(), u16::from_be(source.sin_port)),
-        destination: info.map(|(destination, _)| destination),
-        interface: info.map(|(_, interface)| interface),
-        stamps: Stamps::default(),
+        destination: told.packet_info.map(|(destination, _)| destination),
+        interface: told.packet_info.map(|(_, interface)| interface),
+        stamps: Stamps { host: told.stamp.and_then(arrival_of), ..Stamps::default() },
         drops: None,
     }))
-}
-
-/// The destination in a control message of `length` bytes, and the index of the interface.
-fn packet_info(control: &Control, length: usize) -> Option<(Ipv4Addr, u32)> {
-    let is_info = control.header.cmsg_level == IPPROTO_IP && control.header.cmsg_type == IP_PKTINFO;
-    if length < offset_of!(Control, info) + size_of::<IN_PKTINFO>() || !is_info {
-        return None;
-    }
-    // SAFETY: the room is larger than the structure, which is numbers.
-    let info = unsafe { control.info.as_ptr().cast::<IN_PKTINFO>().read_unaligned() };
-    // SAFETY: all forms of the address are its four octets.
-    let octets = unsafe { info.ipi_addr.S_un.S_addr }.to_ne_bytes();
-    Some((octets.into(), info.ipi_ifindex))
 }

@@ -11,7 +11,8 @@ use crate::failure::{Failure, Result};
 use crate::record::duration_ms;
 use crate::session::warn;
 use crate::target::Target;
-use engine::receive::{ChannelMap, FusedDrift, MediaClock, StreamConfig, WarmStart};
+use engine::audio::{ChannelMap, FusedRateController};
+use engine::receive::{MediaClock, StreamConfig, WarmStart};
 use engine::rtp::format::MAX_CHANNELS;
 use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use net::clock;
@@ -77,7 +78,8 @@ impl Player {
             let config = stream_config(arguments, &stream.target, &opened, &map, card_rate, floor)?;
             let played = (0..outputs).filter(|&output| map[output].is_some());
             let meter = Arc::new(Meter::of(outputs, played));
-            let law = if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedDrift::default()) };
+            let law =
+                if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedRateController::default()) };
             let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
             playouts.push((playout, Arc::clone(&meter)));
             channels.push(Channel { receiver, meter, latency: config.target_depth });

@@ -9,9 +9,10 @@
 //! argument.
 
 use crate::intruders::Seen;
+use engine::audio::{Insertion, JitterBuffer};
 use engine::receive::{
-    Companion, Conformance, Continuity, Datagram, Described, Finding, IngestError, Insertion, Intruder, JitterBuffer,
-    Refusals, SourceGate, Takeover, Verdict, is_keep_alive,
+    Companion, Conformance, Continuity, Datagram, Described, Finding, IngestError, Intruder, Refusals, SourceGate,
+    Takeover, Verdict, is_keep_alive,
 };
 use engine::rtp::format::StreamFormat;
 use engine::rtp::sequence::SequenceNumber;

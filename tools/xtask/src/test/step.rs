@@ -27,8 +27,8 @@ pub(super) enum Step {
     Tools,
     /// The sources are formatted
     Fmt,
-    /// Comments and documents are no wider than 100 columns, and constants of the loops have a
-    /// comment
+    /// Comments and documents are no wider than 100 columns, and each constant of the loops names
+    /// its source
     Text,
     /// Links and command lines in documents lead somewhere, and the page of a scenario's keys is up
     /// to date
@@ -145,7 +145,7 @@ impl Step {
             Self::Tools => "this toolchain lacks something that the other steps need",
             Self::Peers => "a package is missing without which the workspace does not build",
             Self::Fmt => "some files are not formatted; `cargo fmt --all` repairs them",
-            Self::Text => "some lines are too wide to read beside others, or a constant says nothing of itself",
+            Self::Text => "some lines are too wide to read beside others, or a constant names no source of its value",
             Self::Clippy | Self::Cardless => "the compiler or clippy has complaints, listed above",
             Self::Docs => "a document leads nowhere, or `cargo xtask docs` was not run after a change of the schema",
             Self::Macos => "what is built for macOS only has errors or warnings, listed above",

@@ -1,5 +1,5 @@
 //! What the formatter and the compiler leave to people: the width of comments and documents, and a
-//! reason beside every constant of the loops.
+//! source beside every constant of the loops.
 //!
 //! A line is too wide beyond 100 columns if it is a comment, or stands in a document, and could be
 //! broken: a long address cannot, nor can tables, pictures and listings.
@@ -13,7 +13,28 @@ use crate::error::Error;
 /// Columns of comments and documents.
 const WIDTH: usize = 100;
 /// Folders whose constants decide how clocks and playout behave.
-const LOOPS: [&str; 3] = ["engine/src/clock/", "engine/src/receive/", "engine/src/send/"];
+const LOOPS: [&str; 4] = ["engine/src/audio/", "engine/src/clock/", "engine/src/receive/", "engine/src/send/"];
+/// Words by which the comment on a constant names the source of its value: a person's judgement,
+/// a calculation, a definition, a benchmark, a standard, or a paper.
+const SOURCES: [&str; 17] = [
+    "Judgement:",
+    "Derived:",
+    "Definition:",
+    "Measured:",
+    "`bench ",
+    "RFC ",
+    "IEEE ",
+    "AES67-20",
+    "ST 2022",
+    "ST 2110",
+    "ITU-T ",
+    "IERS ",
+    "IS-GPS-",
+    "Huber 19",
+    "Burg 19",
+    "Allan 19",
+    "Livewire",
+];
 /// Marks of comments and of lists.
 const MARKS: [char; 7] = [' ', '/', '!', '*', '-', '#', '>'];
 /// Complaints that are listed.
@@ -36,7 +57,8 @@ pub(super) fn check() -> Result<(), Error> {
         let place = |(line, what): (usize, &str)| format!("{path}:{line}: {what}");
         wrong.extend(too_wide(&text, kind).map(|line| place((line, "wider than 100 columns"))));
         if kind == Kind::Rust && LOOPS.iter().any(|folder| path.starts_with(folder)) && !path.contains("/tests") {
-            wrong.extend(unexplained(&text).into_iter().map(|line| place((line, "a constant without a comment"))));
+            let unsourced = unsourced(&text).into_iter();
+            wrong.extend(unsourced.map(|line| place((line, "a constant whose comment names no source of its value"))));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(Error::Text(listed(&wrong))) }
@@ -121,26 +143,38 @@ fn can_be_broken(line: &str) -> bool {
     !text.starts_with('|') && !text.contains("   ") && space.is_some_and(|at| begin + at <= WIDTH)
 }
 
-/// Lines of the constants that nothing is said of: neither there nor of the first of their group.
-fn unexplained(text: &str) -> Vec<usize> {
+/// Lines of the constants whose comment, or that of the first of their group, names no source of
+/// the value.
+fn unsourced(text: &str) -> Vec<usize> {
     let is_constant = |line: &str| {
         let line = line.strip_prefix("pub ").unwrap_or(line);
         let line = line.strip_prefix("pub(super) ").or_else(|| line.strip_prefix("pub(crate) ")).unwrap_or(line);
-        line.starts_with("const ") && !line.starts_with("const fn ")
+        line.starts_with("const ") && !line.starts_with("const fn ") && !line.starts_with("const _")
     };
     let mut wrong = Vec::new();
-    let mut explained = false;
+    let mut comment = String::new();
+    let mut is_in_comment = false;
     for (number, line) in (1..).zip(text.lines()) {
         if line.starts_with("#[cfg(test)]") {
             break;
         }
-        if is_constant(line) && !explained {
-            wrong.push(number);
+        if let Some(words) = line.strip_prefix("//") {
+            if !is_in_comment {
+                comment.clear();
+            }
+            comment.push_str(words.trim_start_matches('/'));
+            is_in_comment = true;
+            continue;
         }
-        // Attributes, and the lines of a constant that needs several, lie between a comment and the
-        // next one.
-        let continues = line.starts_with([' ', ']', '}', '#']);
-        explained = line.starts_with("//") || explained && (is_constant(line) || continues);
+        is_in_comment = false;
+        if is_constant(line) {
+            if !SOURCES.iter().any(|source| comment.contains(source)) {
+                wrong.push(number);
+            }
+        } else if !line.starts_with([' ', ']', '}', ')', '#']) {
+            // Attributes, and the lines of a constant that needs several, are part of it.
+            comment.clear();
+        }
     }
     wrong
 }
@@ -179,9 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_needs_a_comment_of_its_own_or_of_its_group() {
-        let text = "/// Why.\nconst A: u8 = 1;\nconst B: [u8; 1] = [\n    2,\n];\nconst C: u8 = 3;\n\npub const D: u8 = 4;\nconst fn e() {}\n";
-        assert_eq!(unexplained(text), [8]);
-        assert!(unexplained("#[cfg(test)]\nmod tests {\nconst A: u8 = 1;\n}").is_empty());
+    fn a_constant_needs_a_source_of_its_own_or_of_its_group() {
+        let text = "/// A. Judgement: why.\nconst A: u8 = 1;\nconst B: [u8; 1] = [\n    2,\n];\nconst C: u8 = 3;\n\npub const D: u8 = 4;\nconst fn e() {}\n";
+        assert_eq!(unsourced(text), [8]);
+        assert_eq!(unsourced("/// As RFC\n/// 3550 says.\nconst A: u8 = 1;\n/// Ten.\nconst B: u8 = 10;\n"), [5]);
+        assert!(unsourced("#[cfg(test)]\nmod tests {\nconst A: u8 = 1;\n}").is_empty());
     }
 }

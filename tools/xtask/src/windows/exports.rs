@@ -1,4 +1,5 @@
-//! What a library for Windows exports is what its header declares.
+//! What a library for Windows exports is what its header declares, and all that programs written
+//! for the public header import is among it.
 
 use super::Library;
 use crate::error::Error;
@@ -6,16 +7,26 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// Functions of the public headers, each behind its library's name.
+const PUBLIC: &str = include_str!("../../../../bass-plugin/tests/public_names.txt");
+
 /// Compares the header with what `objdump --private-headers` has listed of the library.
 ///
 /// # Errors
-/// If a function is missing, or one is there that is not declared.
+/// If a function is missing, or one is there that is neither declared nor an entry point.
 pub(super) fn check(library: &Library, listed: &str) -> Result<(), Error> {
     let path = Path::new(library.header);
     let header = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_path_buf(), source })?;
     let mut declared = declared(&header);
     declared.extend(library.entry.iter().map(|&name| name.to_owned()));
+    declared.extend(public(library.dll));
     compare(library.dll, &declared, &exported(listed))
+}
+
+/// The public functions of a library.
+fn public(dll: &str) -> BTreeSet<String> {
+    let rows = PUBLIC.lines().filter_map(|row| row.split_once(' '));
+    rows.filter(|(library, _)| dll.strip_suffix(".dll") == Some(library)).map(|(_, name)| name.to_owned()).collect()
 }
 
 fn compare(dll: &str, declared: &BTreeSet<String>, exported: &BTreeSet<String>) -> Result<(), Error> {
@@ -52,6 +63,11 @@ mod tests {
 \t[   1] +base[   2]  0001 BASS_PTP_Stop
 
 The Function Table";
+
+    #[test]
+    fn each_library_has_public_functions() {
+        assert_eq!((public("bass_aes67.dll").len(), public("bass_ptp.dll").len()), (11, 17));
+    }
 
     #[test]
     fn the_lists_are_compared_both_ways() {

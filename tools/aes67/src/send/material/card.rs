@@ -9,8 +9,8 @@ use crate::sound_card::{
 };
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, FromSample, Sample, SampleFormat, SizedSample, SupportedStreamConfig};
-use engine::capture::{CaptureConfig, CaptureInput, capture};
 use engine::rtp::format::PacketTime;
+use engine::send::{CaptureConfig, CaptureInput, capture};
 use engine::{Frames, Nanos, SampleRate};
 use net::clock;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::play::meter::Meter;
 use engine::send::Source;
 use engine::{Frames, Nanos, SampleRate};
 #[cfg(feature = "cpal")]
-use engine::{capture::CaptureSource, clock::PtpMap};
+use engine::{clock::PtpMap, send::CaptureSource};
 use net::clock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};

@@ -98,7 +98,8 @@ fn look_at_slewed(bench: &Bench, wire: &Wire, end_ns: f64) -> Outcome {
             last["system_clock_steps"], last["stamped_by_user_space"]
         ),
     );
-    // An emulated processor that gets no time hears no Sync: that is a holdover, and the time is right.
+    // An emulated processor that gets no time hears no Sync: that is a holdover, and the time is
+    // right.
     let is_usable = |line: &&Value| matches!(line["state"].as_str(), Some("LOCKED" | "HOLDOVER"));
     let lost: Vec<String> = settled
         .iter()

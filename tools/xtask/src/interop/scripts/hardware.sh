@@ -30,8 +30,9 @@ for phase in $PHASES; do
 	# Another program steers and steps the same clock meanwhile.
 	steered) ip netns exec b timeout $seconds ptp4l -H -i hw1 -s -m -q -f $TMPDIR/ptp.cfg --step_threshold 0.00001 --uds_address $TMPDIR/slave > slave.log 2>&1 & ;;
 	silent) echo 1 > $parameters/silent ;;
-	# The kernel stamps by a clock that runs 500 ppm fast for 10 s, and is set forward by 1 s and back by 300 ms. Both hosts have it, but the master's card does not. All of that by
-	# the client's time: it may start late. What it said last when the slew began and ended is noted.
+	# The kernel stamps by a clock that runs 500 ppm fast for 10 s, and is set forward by 1 s and
+	# back by 300 ms. Both hosts have it, but the master's card does not. All of that by the client's
+	# time, which may start late: what it said last when the slew began and ended is noted.
 	slewed)
 		stamps=kernel seconds=36
 		{

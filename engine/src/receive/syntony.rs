@@ -1,39 +1,41 @@
-//! Whether the sender is on PTP, as its SDP says.
+//! Whether the sender is syntonized to PTP, as its SDP says.
 //!
-//! Model: a sender on PTP has PTP's rate, whatever the network does to its packets. So the rate of
-//! its media clock, from arrivals, and PTP's are compared, both against the host's clock. What an
-//! SDP promises is believed until the two are known well enough to differ for longer than either
-//! takes to settle after a fault, and until the difference has moved the sender further from PTP
-//! than a slave wanders; from then on PTP says nothing of this sender, until the rates have been
-//! the same for as long.
+//! Model: a sender that follows PTP has PTP's rate, whatever the network does to its packets. So
+//! the rate of its media clock, from arrivals, is compared with PTP's; both are measured against
+//! the host's clock. The SDP's promise is believed until three conditions hold: both rates are
+//! known well enough, they have differed for longer than either takes to settle after a fault, and
+//! the sender has moved away from PTP by more than a slave wanders. From then on the sender is
+//! played without PTP, until the rates have been equal for the same time.
 //!
-//! A slave's phase is bounded, its rate need not be: GStreamer's PTP clock was seen 20 to 50 ppm
-//! off for 10 s after its start, and up to 9 ppm off for 20 s later, each time by less than 0.4 ms
-//! in all.
+//! The phase of a slave is bounded, but its rate need not be close: GStreamer's PTP clock was
+//! observed to be 20 to 50 ppm off for 10 s after its start, and up to 9 ppm off for 20 s later,
+//! each time by less than 0.4 ms in total.
 //!
-//! Not found: a sender whose crystal is by chance within the limit of PTP's rate.
+//! Limit: a sender whose crystal happens to be within the limit of PTP's rate is not found.
 
 use crate::clock::ClockMap;
 use crate::units::{LocalTime, Nanos, Ppb};
 
-/// Rates further apart than this may be two clocks': a good PTP slave's wander is a tenth of it.
+/// Largest difference of rates that one clock may show. Judgement: ten times the wander of a good
+/// PTP slave.
 const LIMIT: Ppb = Ppb::from_ppm(3.0);
-/// Rates within this are the same clock's again.
+/// Rates within this are the same clock's again. Judgement: hysteresis of a factor of two.
 const SAME: Ppb = Ppb::from_ppm(1.5);
-/// How long the evidence must last. A timeline that is slewed after a fault of its master is beyond
-/// the limit for some seconds.
+/// How long the evidence must last. Judgement: a timeline that is slewed after a fault of its
+/// master exceeds the limit for some seconds.
 const PATIENCE: Nanos = Nanos::from_secs(10);
-/// A sender that has moved by this is not on PTP: twice what a poor slave wanders, and little
-/// beside most latencies.
+/// A sender that has moved by this does not follow PTP. Judgement: twice what a poor slave wanders,
+/// and little compared with most latencies.
 const MOVED: Nanos = Nanos::from_millis(1);
-/// And so many standard deviations of what both clocks are seen to wander by.
+/// The same in standard deviations of the wander of both clocks. Judgement: exceeded by chance once
+/// in 16 000 (normal distribution).
 const MOVED_SIGMAS: f64 = 4.0;
-/// Rates that are less certain than this are no evidence.
+/// Rates less certain than this are no evidence. Judgement: a third of the limit.
 const KNOWN: Ppb = Ppb::from_ppm(1.0);
 
 /// The verdict on one sender.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Agreement {
+pub(super) struct Syntony {
     broken: bool,
     difference: Ppb,
     against: Option<Against>,
@@ -44,7 +46,7 @@ pub(super) struct Agreement {
 struct Against {
     since: LocalTime,
     last: LocalTime,
-    /// By how much the sender has moved meanwhile.
+    /// How far the sender has moved meanwhile, ns.
     moved_ns: f64,
 }
 
@@ -53,7 +55,7 @@ impl Against {
         Self { since: now, last: now, moved_ns: 0.0 }
     }
 
-    /// The rates have been this far apart since the last look.
+    /// Adds the time since the last comparison, with this difference of rates.
     fn extend(mut self, now: LocalTime, difference: Ppb) -> Self {
         self.moved_ns += difference.as_ppb() * now.since(self.last).as_secs_f64();
         self.last = now;
@@ -61,18 +63,17 @@ impl Against {
     }
 }
 
-impl Agreement {
-    /// Compares the sender's media clock with PTP; returns whether the sender is to be taken for
-    /// one on PTP.
+impl Syntony {
+    /// Compares the sender's media clock with PTP. Returns whether the sender follows PTP.
     pub(super) fn judge(&mut self, now: LocalTime, sender: &ClockMap, ptp: &ClockMap) -> bool {
         if sender.rate_sigma() >= KNOWN || ptp.rate_sigma() >= KNOWN {
-            // What was seen before still counts, and this time does not.
+            // Earlier evidence still counts, but this time is not part of it.
             self.against = self.against.map(|against| Against { last: now, ..against });
             return !self.broken;
         }
         self.difference = Ppb::new(sender.rate().as_ppb() - ptp.rate().as_ppb());
         let apart = self.difference.as_ppb().abs();
-        // Once there is a suspicion, it takes more than a look within the limit to end it.
+        // A suspicion ends only below the smaller limit.
         let limit = if self.against.is_some() { SAME } else { LIMIT };
         let is_against = if self.broken { apart < SAME.as_ppb() } else { apart > limit.as_ppb() };
         self.against =
@@ -90,12 +91,12 @@ impl Agreement {
         !self.broken
     }
 
-    /// Whether the sender was found not to be on PTP.
+    /// Whether the sender was found not to follow PTP.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// The sender's rate against PTP's, when it was last known.
+    /// The last known rate of the sender against PTP's.
     pub(super) fn difference(&self) -> Ppb {
         self.difference
     }
@@ -125,18 +126,18 @@ mod tests {
 
     /// Verdicts after every second of a course of differences, each held for some seconds.
     fn course(stretches: &[(f64, i64)]) -> Vec<bool> {
-        let mut agreement = Agreement::default();
+        let mut syntony = Syntony::default();
         let course = stretches.iter().flat_map(|&(ppm, seconds)| (0..seconds).map(move |_| ppm));
         let judge = |(second, ppm): (i64, f64)| {
             let now = LocalTime::ZERO + Nanos::from_secs(second);
-            agreement.judge(now, &rate(20.0 + ppm), &rate(20.0))
+            syntony.judge(now, &rate(20.0 + ppm), &rate(20.0))
         };
         (0..).zip(course).map(judge).collect()
     }
 
     #[test]
     fn rates_that_stay_apart_are_two_clocks() {
-        // 10 s at least, and a millisecond.
+        // A difference must last for 10 s, and move the sender by 1 ms.
         for (ppm, after_s) in [(4.0, 250), (-40.0, 25), (500.0, 10)] {
             let verdicts = course(&[(0.1, 5), (ppm, 300)]);
             assert_eq!(verdicts.iter().position(|&agrees| !agrees), Some(5 + after_s), "{ppm}");
@@ -171,11 +172,11 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_not_known_is_no_evidence() {
-        let mut agreement = Agreement::default();
+        let mut syntony = Syntony::default();
         let vague = first_sample();
         for second in 0..60 {
             let now = LocalTime::ZERO + Nanos::from_secs(second);
-            assert!(agreement.judge(now, &vague, &rate(60.0)) && agreement.judge(now, &rate(60.0), &vague));
+            assert!(syntony.judge(now, &vague, &rate(60.0)) && syntony.judge(now, &rate(60.0), &vague));
         }
     }
 }

@@ -1,136 +1,110 @@
 //! The sound card's clock, from the times of its callbacks.
 //!
-//! Model: the card asks for frames at its own crystal's rate; a callback is late, never early. The
-//! same [`Estimator`] as for every other clock relates frames played to host time. A card that had
-//! nothing to play (xrun, suspend, device error) comes back late by the length of that for good:
-//! callbacks that stay late, by however different times, move the offset by the least of them and
-//! keep the rate. A card may also lose a single cycle, which a busy scheduler's lateness hides; the
-//! least late callbacks [tell of it](super::shift). Until then they are kept from the estimator,
-//! because a scheduler that holds callbacks up lets them go again, and nothing was lost. Callbacks
-//! cannot be early; those that are prove that the offset was moved too far. A card begins by asking
-//! at once for all that its queue holds: there is no time between those callbacks, and the next
-//! ones are early by the length of the queue. So in the first second an early one is where the
-//! card's time begins anew. It also does after a time without callbacks that no queue covers: a
-//! device that was lost, or a host that slept. Of what was before, the rate is kept.
+//! Model: the card requests frames at the rate of its own crystal, and a callback is late, never
+//! early. The same [`Estimator`] as for every other clock relates the frames played to host time.
+//!
+//! * A card that had nothing to play (xrun, suspend, device error) is late by the length of that
+//!   for good. Consecutive late callbacks, by whatever amounts, move the offset by the smallest
+//!   lateness and keep the rate.
+//! * A card may lose a single cycle, which the lateness of a busy scheduler hides. The least late
+//!   callbacks [show it](super::shift).
+//! * Until the proof, such callbacks are withheld from the estimator, because a scheduler that
+//!   delays callbacks ends that, and nothing was lost.
+//! * A callback cannot be early. One that seems early proves that the offset was moved too far.
+//! * A card begins by requesting all that its queue holds at once. No time passes between these
+//!   callbacks, and the next ones are early by the length of the queue. So in the first second an
+//!   early callback restarts the card's time.
+//! * The card's time also restarts after a time without callbacks that no queue covers: a lost
+//!   device, or a suspended host. The rate is kept.
 
-use super::known_rate::KnownRate;
+use super::estimator::{Estimator, EstimatorConfig};
+use super::map::MediaMap;
+use super::outlier_run::{OutlierRun, Proof};
+use super::rate_prior::RatePrior;
+use super::sample::{Direction, Sample};
 use super::shift::{Judgement, Shift, ShiftDetector};
-use crate::clock::{Direction, Estimator, MediaMap, Sample};
 use crate::units::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 
-/// A callback that is off by this, and this multiple of the usual lateness, is off by more than
-/// scheduling.
+/// Smallest deviation of a callback that scheduling does not explain. Judgement: a scheduler that
+/// is not overloaded wakes threads within 1 ms.
 const SHIFTED: Nanos = Nanos::from_millis(1);
+/// The same as a multiple of the mean lateness. Judgement: with exponential lateness one callback
+/// in 55 is later.
 const USUAL_LATENESS: f64 = 4.0;
-/// What proves a shift: a scheduler under load is over with its troubles by then.
-const PROOF: Proof = Proof { callbacks: 5, time: Nanos::from_millis(250) };
-/// What proves one that scheduling might explain for a while.
-const LONG_PROOF: Proof = Proof { callbacks: 64, time: Nanos::from_secs(2) };
-/// As long a card may fill its queue, and a host may be busy with what it starts.
+/// Proof of a shift by callbacks that are late by more than both. Judgement: a loaded scheduler has
+/// recovered by then.
+const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
+/// Proof of a shift that scheduling might explain for a while. Judgement: eight times as long.
+const LONG_PROOF: Proof = Proof { samples: 64, time: Nanos::from_secs(2) };
+/// Time in which a card fills its queue, and in which a host is busy with what it starts.
+/// Judgement: longer than the queues of sound servers, which hold up to half a second.
 const BEGINNING: Nanos = Nanos::from_secs(1);
 
-/// Before the first callback.
+/// Standard deviation of the rate before the first callback. Judgement: that of an unknown crystal.
 const UNMEASURED: Ppb = Ppb::from_ppm(100.0);
 
-/// No card has a queue for so long: what it would have played since then is lost. Queues of sound
-/// servers hold up to half a second.
+/// Silence after which the card's time restarts. Judgement: no card has so long a queue; those of
+/// sound servers hold up to half a second.
 const AWAY: Nanos = Nanos::from_secs(1);
 
-/// First guess of how late callbacks are.
+/// Initial jitter of callbacks. Judgement: that of an idle host.
 const JITTER: Nanos = Nanos::from_micros(100);
 
 #[derive(Debug)]
 pub(crate) struct CardClock {
     rate: SampleRate,
-    known: KnownRate,
+    known: RatePrior,
     origin: Option<LocalTime>,
     last: Option<LocalTime>,
     played: Frames,
     estimator: Estimator,
-    /// Callbacks that are late by more than scheduling.
-    far: Option<Run>,
-    /// Callbacks that may be late by that, or behind a card that has lost less.
-    near: Option<Run>,
-    /// The least late callbacks.
+    /// Run of callbacks that are late by more than scheduling explains.
+    far: Option<OutlierRun>,
+    /// Run of callbacks whose lateness scheduling may explain, or a card that lost less.
+    near: Option<OutlierRun>,
+    /// Detector of shifts in the least late callbacks.
     shifts: ShiftDetector,
 }
 
-/// So many callbacks in a row, and the time that they must take.
-#[derive(Clone, Copy, Debug)]
-struct Proof {
-    callbacks: u32,
-    time: Nanos,
-}
-
-/// Callbacks in a row that are all late.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    since: LocalTime,
-    callbacks: u32,
-    least: Sample,
-    least_ns: f64,
-}
-
-impl Run {
-    /// The run with another callback; `None` if that is late by less than the limit.
-    fn extended(run: Option<Self>, sample: &Sample, late_ns: f64, limit_ns: f64) -> Option<Self> {
-        if late_ns < limit_ns {
-            return None;
-        }
-        let new = Self { since: sample.at, callbacks: 0, least: *sample, least_ns: late_ns };
-        let mut run = run.unwrap_or(new);
-        run.callbacks += 1;
-        if late_ns < run.least_ns {
-            (run.least, run.least_ns) = (*sample, late_ns);
-        }
-        Some(run)
-    }
-
-    /// Whether they have been so many, and have taken so long until `now`.
-    fn proves(&self, now: LocalTime, proof: Proof) -> bool {
-        self.callbacks >= proof.callbacks && now.since(self.since) >= proof.time
-    }
-}
-
 impl CardClock {
-    /// A card of a nominal rate, and of the true one as far as that is remembered.
+    /// A card of a nominal rate, and of the true rate as far as it is remembered.
     pub(crate) fn new(rate: SampleRate, remembered: Option<Ppb>) -> Self {
-        let known = KnownRate::remembered(remembered);
-        let estimator = Estimator::of_crystal(known.estimator(JITTER));
+        let known = RatePrior::remembered(remembered);
+        let estimator = Estimator::of_crystal(EstimatorConfig::of_one_way(known, JITTER));
         let shifts = ShiftDetector::default();
         Self { rate, known, origin: None, last: None, played: Frames::ZERO, estimator, far: None, near: None, shifts }
     }
 
-    /// Whether a callback that comes at `now` is the first of a card that was away; then its time
-    /// begins with it.
-    pub(super) fn begins_anew(&mut self, now: LocalTime) -> bool {
+    /// Whether a callback at `now` is the first one of a card that was away. Its time then
+    /// restarts.
+    pub(crate) fn restarts_at(&mut self, now: LocalTime) -> bool {
         let away = self.last.replace(now).is_some_and(|last| now.since(last) >= AWAY);
         if away {
             (self.origin, self.played) = (None, Frames::ZERO);
             (self.far, self.near) = (None, None);
-            self.estimator.begin_anew();
-            self.shifts.begin_anew();
+            self.estimator.reacquire();
+            self.shifts.reacquire();
         }
         away
     }
 
-    /// A callback came at `now` and will play `frames`. Returns when it would have come without
+    /// Takes a callback at `now` that will play `frames`. Returns when it would have come without
     /// jitter.
-    pub(super) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
+    pub(crate) fn callback(&mut self, now: LocalTime, frames: usize) -> LocalTime {
         self.observe(now, frames);
         let smoothed = self.map().map_or(now, |map| map.local_at(self.played));
-        self.played += Frames::new(frames as i64);
+        self.played += Frames::of(frames);
         smoothed
     }
 
-    /// A callback came at `now` with `frames` that were captured until then.
+    /// Takes a callback at `now` with `frames` that were captured before it.
     pub(crate) fn captured(&mut self, now: LocalTime, frames: usize) {
         if self.origin.is_some() {
-            self.played += Frames::new(frames as i64);
+            self.played += Frames::of(frames);
         } else {
             // The clock's frame 0 is the first that was captured.
-            self.origin = Some(now - self.rate.duration(Frames::new(frames as i64)));
-            self.played = Frames::new(frames as i64);
+            self.origin = Some(now - self.rate.duration(Frames::of(frames)));
+            self.played = Frames::of(frames);
         }
         self.observe(now, frames);
     }
@@ -140,33 +114,33 @@ impl CardClock {
         let offset = self.rate.duration(self.played) - (now - origin);
         let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
         if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos() as f64) {
-            self.estimator.begin_anew();
-            self.shifts.begin_anew();
+            self.estimator.reacquire();
+            self.shifts.reacquire();
         }
-        let callback = self.rate.duration(Frames::new(frames as i64));
+        let callback = self.rate.duration(Frames::of(frames));
         let map = self.estimator.map();
         self.known.learn(map);
-        let spoken_ns = map.map_or(0.0, |map| map.offset_ns(now) - sample.offset_ns);
-        if self.belongs(&sample, spoken_ns, callback) {
+        let estimated_ns = map.map_or(0.0, |map| map.offset_ns(now) - sample.offset_ns);
+        if self.belongs(&sample, estimated_ns, callback) {
             self.estimator.update(sample);
         } else {
             self.estimator.watch(&sample);
         }
     }
 
-    /// Whether a sample, late by `spoken_ns` by the map, is of the course so far, or of a new one
-    /// that it proves. It may be off by a callback's length at most, however large the jitter is: a
-    /// course that is far off makes jitter of its own error, and would be taken for the truth for
-    /// minutes.
-    fn belongs(&mut self, sample: &Sample, spoken_ns: f64, callback: Nanos) -> bool {
+    /// Whether a sample, late by `estimated_ns` against the map, belongs to the present course, or
+    /// to a new one that it proves. Its deviation is limited to the length of a callback, however
+    /// large the jitter is: an estimate that is far off takes its own error for jitter, and would
+    /// be believed for minutes.
+    fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
-        let late_ns = spoken_ns.max(envelope_ns);
+        let late_ns = estimated_ns.max(envelope_ns);
         let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos() as f64;
         let callback_ns = callback.as_nanos() as f64;
         let shifted_ns = SHIFTED.as_nanos() as f64;
         let limit_ns = shifted_ns + jitter_ns.min(callback_ns);
-        self.far = Run::extended(self.far, sample, late_ns, limit_ns);
-        self.near = Run::extended(self.near, sample, spoken_ns, shifted_ns);
+        self.far = (late_ns >= limit_ns).then(|| OutlierRun::extended(self.far, sample, late_ns));
+        self.near = (estimated_ns >= shifted_ns).then(|| OutlierRun::extended(self.near, sample, estimated_ns));
         let judgement = self.shifts.judge(sample, envelope_ns);
         let far = self.far.filter(|run| run.proves(sample.at, PROOF));
         let near = self.near.filter(|run| run.proves(sample.at, LONG_PROOF));
@@ -180,39 +154,39 @@ impl CardClock {
         (self.far, self.near) = (None, None);
         self.shifts.forget();
         if jitter_ns < callback_ns {
-            self.estimator.step_offset(-run.least_ns, run.callbacks);
+            self.estimator.step_offset(-run.best_rank_ns, run.samples);
         } else {
-            // After troubles so long that the estimator has learnt them.
-            self.estimator.begin_anew();
-            self.estimator.update(run.least);
+            // The trouble lasted so long that the estimator has learnt it.
+            self.estimator.reacquire();
+            self.estimator.update(run.best);
         }
         true
     }
 
-    /// The least late callbacks are later or earlier for good.
+    /// Moves the offset, because the least late callbacks are later or earlier for good.
     fn shift(&mut self, shift: &Shift, callback_ns: f64) {
         (self.far, self.near) = (None, None);
         if shift.noise_ns < callback_ns {
             self.estimator.step_offset(-shift.later_ns, shift.packets);
         } else {
-            self.estimator.begin_anew();
+            self.estimator.reacquire();
             self.estimator.update(shift.least);
         }
     }
 
-    /// Whether callbacks are late as they are after an xrun, or early, which is not proven yet: the
-    /// host's clock may have been set, and packets seem to be late or early by as much.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.far.is_some_and(|run| run.callbacks >= PROOF.callbacks) || self.shifts.is_in_doubt()
+    /// Whether callbacks are late as after an xrun, or early, without a proof yet. The host's clock
+    /// may have been set, so that packets also seem late or early.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.far.is_some_and(|run| run.samples >= PROOF.samples) || self.shifts.is_in_doubt()
     }
 
-    /// Host time to frames that were played or captured.
+    /// Map from host time to the frames played or captured.
     pub(crate) fn map(&self) -> Option<MediaMap> {
         Some(MediaMap::new(self.origin?, Frames::ZERO, self.rate, self.estimator.map()?))
     }
 
-    /// Standard deviation of that, as measured.
-    pub(super) fn rate_sigma(&self) -> Ppb {
+    /// Rate of the card against the host's clock.
+    pub(crate) fn rate_sigma(&self) -> Ppb {
         self.estimator.map().map_or(UNMEASURED, |map| map.rate_sigma())
     }
 
@@ -276,11 +250,11 @@ mod tests {
             let mut clock = CardClock::new(SampleRate::HZ_48000, None);
             let at = |i: i64| LocalTime::ZERO + Nanos::new((i as f64 * period_ns) as i64);
             for i in 0..3000 {
-                assert!(!clock.begins_anew(at(i)));
+                assert!(!clock.restarts_at(at(i)));
                 clock.callback(at(i), 960);
             }
             let back = at(2999) + Nanos::from_secs_f64(away_s);
-            assert_eq!(clock.begins_anew(back), anew, "{away_s} s");
+            assert_eq!(clock.restarts_at(back), anew, "{away_s} s");
             // Its time is right with the first callback, and not only when a shift is proven.
             let error = clock.callback(back, 960) - back;
             assert_eq!(error.abs() < Nanos::from_micros(10), anew, "{away_s} s: {error}");
@@ -406,14 +380,14 @@ mod tests {
         }
     }
 
-    /// What was remembered from another day is not better than what was measured before the
-    /// troubles.
+    /// The rate measured before a disturbance is better than one remembered from an earlier
+    /// session.
     #[test]
     fn a_measured_rate_outlives_troubles_also_if_another_one_was_remembered() {
         let mut clock = CardClock::new(SampleRate::HZ_48000, Some(Ppb::from_ppm(115.0)));
         run(&mut clock, LocalTime::ZERO, 3000, 120.0);
         assert!((clock.rate().as_ppm() - 120.0).abs() < 0.3, "{}", clock.rate());
-        clock.estimator.begin_anew();
+        clock.estimator.reacquire();
         let resumed = LocalTime::ZERO + Nanos::from_secs(61);
         for callbacks in [1, 5, 50] {
             run(&mut clock, resumed, callbacks, 120.0);

@@ -1,43 +1,48 @@
 //! Concealment of missing audio.
 //!
-//! Model: a gap begins as the audio would have gone on by [linear prediction](super::predict), so
-//! that there is no corner. That is crossfaded with the last pitch period, repeated without a seam,
-//! for up to 10 ms, then faded to silence; what follows a gap is crossfaded in. A jump of the read
-//! position is a gap of length zero: the same crossfade hides it. So no path from the network to
-//! the card holds a discontinuity of ours.
+//! Model: at the begin of a gap the audio continues by [linear
+//! prediction](super::linear_prediction), so that it has no corner. The prediction is crossfaded
+//! with the last pitch period, which is repeated without a seam for up to 10 ms and then faded to
+//! silence. What follows a gap is crossfaded in. A jump of the read position is a gap of length
+//! zero, which the same crossfade hides. So nothing that the network does makes the engine produce
+//! a discontinuity.
 //!
-//! Waveform substitution after Goodman et al., "Waveform substitution techniques for recovering
-//! missing speech segments", IEEE Trans. ASSP, 1986. All loops are bounded by the constants below;
+//! The waveform substitution follows Goodman et al., "Waveform substitution techniques for
+//! recovering missing speech segments", IEEE Trans. ASSP, 1986. The constants limit all loops;
 //! nothing is allocated after creation.
 
-use super::predict::Predictor;
+use super::linear_prediction::Predictor;
 use crate::units::{Nanos, SampleRate};
 
-/// Full-level substitution; beyond it the repetition becomes audible as a tone.
+/// Length of the substitution at full level. Judgement: a longer repetition is heard as a tone.
 const SUBSTITUTE: Nanos = Nanos::from_millis(10);
-/// Fade to silence after that.
+/// Fade to silence after that. Judgement: without a click.
 const FADE_OUT: Nanos = Nanos::from_millis(10);
-/// Crossfade into what follows a gap or a jump.
+/// Crossfade into the audio after a gap or a jump. Judgement: without a click.
 const FADE_IN: Nanos = Nanos::from_millis(5);
-/// Pitch periods that are tried: 500 Hz down to 83 Hz.
+/// Shortest pitch period that is tried. Judgement: 500 Hz.
 const SHORTEST_PERIOD: Nanos = Nanos::from_millis(2);
+/// Longest pitch period that is tried. Judgement: 83 Hz.
 const LONGEST_PERIOD: Nanos = Nanos::from_millis(12);
-/// The stretch before the gap that the period must match.
+/// Audio before the gap that a period is matched with. Judgement: two of the shortest periods.
 const TEMPLATE: Nanos = Nanos::from_millis(4);
-/// From the prediction to the repeated period.
+/// Crossfade from the prediction to the repeated period. Judgement: for longer than that no
+/// prediction is good.
 const LEAD: Nanos = Nanos::from_millis(2);
-/// The past that the prediction is made of.
+/// Audio that the prediction is learnt from. Judgement: 16 times as many samples as coefficients at
+/// 48 kHz.
 const LEARNED: Nanos = Nanos::from_millis(8);
-/// Crossfade inside the repeated period, where its end meets its start.
+/// Crossfade inside the repeated period, from its end to its begin. Judgement: half of the shortest
+/// period.
 const SEAM: Nanos = Nanos::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Real audio passes.
+    /// Audio passes unchanged.
     Playing,
     /// A gap is being filled; frames filled so far.
     Filling { filled: usize },
-    /// Real audio is being crossfaded in over the substitute; frames substituted, frames faded.
+    /// Audio is crossfaded in over the substitute; frames substituted, and frames faded.
     Recovering { filled: usize, faded: usize },
 }
 
@@ -45,15 +50,15 @@ enum State {
 pub(crate) struct Concealer {
     channels: usize,
     state: State,
-    /// The last audio that left, oldest first, as a ring of frames.
+    /// The newest output, oldest frame first, in a ring.
     history: Vec<f32>,
-    /// Ring index (in frames) of the oldest frame.
+    /// Ring index of the oldest frame.
     oldest: usize,
     mono: Vec<f32>,
     period: Vec<f32>,
     period_frames: usize,
     predictor: Predictor,
-    /// What the substitute begins with.
+    /// Prediction at the begin of the substitute.
     lead: Vec<f32>,
     lead_frames: usize,
     lengths: Lengths,
@@ -75,7 +80,7 @@ struct Lengths {
 
 impl Lengths {
     fn new(rate: SampleRate) -> Self {
-        let frames = |time| (rate.frames_in(time) as usize).max(1);
+        let frames = |time| rate.whole_frames_in(time).max(1);
         Self {
             substitute: frames(SUBSTITUTE),
             fade_out: frames(FADE_OUT),
@@ -114,14 +119,14 @@ impl Concealer {
         }
     }
 
-    /// Passes a run of real audio through, in place.
-    pub(crate) fn present(&mut self, audio: &mut [f32]) {
+    /// Passes a run of audio, in place.
+    pub(crate) fn pass(&mut self, audio: &mut [f32]) {
         if let State::Filling { filled } = self.state {
             self.state = State::Recovering { filled, faded: 0 };
         }
         if let State::Recovering { mut filled, mut faded } = self.state {
             for frame in audio.chunks_exact_mut(self.channels).take(self.lengths.fade_in - faded) {
-                let weight = raised_cosine((faded + 1) as f32 / self.lengths.fade_in as f32);
+                let weight = smoothstep((faded + 1) as f32 / self.lengths.fade_in as f32);
                 for (channel, sample) in frame.iter_mut().enumerate() {
                     let substitute = self.substitute(filled, channel);
                     *sample = substitute + weight * (*sample - substitute);
@@ -136,7 +141,7 @@ impl Concealer {
     }
 
     /// Fills a run of missing audio.
-    pub(crate) fn missing(&mut self, audio: &mut [f32]) {
+    pub(crate) fn conceal(&mut self, audio: &mut [f32]) {
         let mut filled = match self.state {
             State::Filling { filled } => filled,
             State::Playing | State::Recovering { .. } => self.begin(),
@@ -151,7 +156,7 @@ impl Concealer {
         self.remember(audio);
     }
 
-    /// The read position jumps: what comes next is crossfaded with what would have come.
+    /// Announces a jump of the read position: what comes next is crossfaded with the substitute.
     pub(crate) fn splice(&mut self) {
         if !matches!(self.state, State::Filling { .. }) {
             let filled = self.begin();
@@ -159,12 +164,12 @@ impl Concealer {
         }
     }
 
-    /// Frames that [`Concealer::splice_from`] wants.
+    /// Frames that [`Concealer::splice_from`] needs.
     pub(super) fn splice_frames(&self) -> usize {
         self.lengths.fade_in
     }
 
-    /// The same, when it is known what would have come: that is crossfaded with what comes next,
+    /// The same, if the audio that would have come is known. It is crossfaded with what comes next,
     /// unless it would have been part of a crossfade itself.
     pub(super) fn splice_from(&mut self, continuation: &[f32]) {
         if self.state != State::Playing {
@@ -178,7 +183,8 @@ impl Concealer {
         }
     }
 
-    /// Prepares the substitute from the history; returns the frames filled so far, which is none.
+    /// Prepares the substitute from the history. Returns the number of frames filled so far, which
+    /// is 0.
     fn begin(&mut self) -> usize {
         self.period_frames = self.find_period();
         let (frames, length) = (self.lengths.history(), self.period_frames);
@@ -186,10 +192,10 @@ impl Concealer {
             for i in 0..length {
                 self.period[i * self.channels + channel] = self.past(frames - length + i, channel);
             }
-            // The end of the period turns into what preceded its start, so that repeating it has no
-            // seam.
+            // The end of the period is crossfaded with what preceded its begin, so that its
+            // repetition has no seam.
             for i in 0..self.lengths.seam {
-                let weight = raised_cosine((i + 1) as f32 / self.lengths.seam as f32);
+                let weight = smoothstep((i + 1) as f32 / self.lengths.seam as f32);
                 let at = length - self.lengths.seam + i;
                 let before = self.past(frames - length - self.lengths.seam + i, channel);
                 let sample = &mut self.period[at * self.channels + channel];
@@ -200,7 +206,7 @@ impl Concealer {
         0
     }
 
-    /// How every channel goes on.
+    /// Predicts every channel.
     fn predict(&mut self) {
         let frames = self.lengths.history();
         let Self { channels, ref history, oldest, .. } = *self;
@@ -214,7 +220,7 @@ impl Concealer {
         self.lead_frames = self.lengths.lead;
     }
 
-    /// Sample `filled` frames into the gap.
+    /// A sample of the substitute, `filled` frames after the begin of the gap.
     fn substitute(&self, filled: usize, channel: usize) -> f32 {
         let Lengths { substitute, fade_out, .. } = self.lengths;
         if filled >= substitute + fade_out {
@@ -223,15 +229,15 @@ impl Concealer {
         let mut sample = self.period[filled % self.period_frames * self.channels + channel];
         if filled < self.lead_frames {
             let lead = self.lead[filled * self.channels + channel];
-            sample = lead + raised_cosine((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
+            sample = lead + smoothstep((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
         }
         if filled < substitute {
             return sample;
         }
-        sample * (1.0 - raised_cosine((filled - substitute + 1) as f32 / fade_out as f32))
+        sample * (1.0 - smoothstep((filled - substitute + 1) as f32 / fade_out as f32))
     }
 
-    /// The lag at which the signal before the gap resembles itself most.
+    /// The lag at which the signal before the gap is most similar to itself.
     fn find_period(&mut self) -> usize {
         let frames = self.lengths.history();
         for i in 0..frames {
@@ -269,9 +275,9 @@ impl Concealer {
     }
 }
 
-/// From 0 at 0 to 1 at 1 without a corner: a cubic, because the audio thread needs no cosine for a
-/// fade.
-fn raised_cosine(x: f32) -> f32 {
+/// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread needs no
+/// cosine for a fade.
+fn smoothstep(x: f32) -> f32 {
     x * x * (3.0 - 2.0 * x)
 }
 
@@ -295,12 +301,12 @@ mod tests {
     fn run(gap: usize, frequency_hz: f64) -> Vec<f32> {
         let mut concealer = Concealer::new(1, RATE);
         let mut out = tone(frequency_hz, 0, 4800);
-        concealer.present(&mut out);
+        concealer.pass(&mut out);
         let mut lost = vec![0.0; gap];
-        concealer.missing(&mut lost);
+        concealer.conceal(&mut lost);
         out.extend(lost);
         let mut after = tone(frequency_hz, 4800 + gap, 4800);
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         out.extend(after);
         out
     }
@@ -335,9 +341,9 @@ mod tests {
         for begin in (4800..9600).step_by(97) {
             let mut concealer = Concealer::new(1, RATE);
             let mut out = inharmonic(0, begin);
-            concealer.present(&mut out);
+            concealer.pass(&mut out);
             let mut lost = vec![0.0; 240];
-            concealer.missing(&mut lost);
+            concealer.conceal(&mut lost);
             out.extend(lost);
             let clean = roughness(&inharmonic(0, begin));
             let rough = roughness(&out[begin - 240..]);
@@ -350,11 +356,11 @@ mod tests {
         for faded in [0, 1, 60, 120, 180, 239, 240] {
             let mut concealer = Concealer::new(1, RATE);
             let mut out = inharmonic(0, 4800);
-            concealer.present(&mut out);
+            concealer.pass(&mut out);
             concealer.splice();
             for (from, frames) in [(10_037, faded), (20_300, 4800)] {
                 let mut after = inharmonic(from, frames);
-                concealer.present(&mut after);
+                concealer.pass(&mut after);
                 out.extend(after);
                 let fade = concealer.splice_frames();
                 concealer.splice_from(&inharmonic(from + frames, fade));
@@ -382,10 +388,10 @@ mod tests {
     fn a_jump_is_crossfaded() {
         let mut concealer = Concealer::new(1, RATE);
         let mut out = tone(440.0, 0, 4800);
-        concealer.present(&mut out);
+        concealer.pass(&mut out);
         concealer.splice();
         let mut after = tone(440.0, 10_037, 4800);
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         out.extend(after);
         assert!(roughness(&out[300..]) < roughness(&tone(440.0, 0, 4800)) + 0.004);
     }
@@ -401,11 +407,11 @@ mod tests {
         })
         .take(10_000)
         .collect();
-        concealer.present(&mut noise[..4800].to_vec());
+        concealer.pass(&mut noise[..4800].to_vec());
         let fade = concealer.splice_frames();
         concealer.splice_from(&noise[4800..4800 + fade]);
         let mut after = noise[7000..8000].to_vec();
-        concealer.present(&mut after);
+        concealer.pass(&mut after);
         for (i, &sample) in after.iter().enumerate() {
             let (old, new) = (noise[4800 + i], noise[7000 + i]);
             let (low, high) = (old.min(new) - 1e-6, old.max(new) + 1e-6);
@@ -418,7 +424,7 @@ mod tests {
     fn the_first_audio_fades_in() {
         let mut concealer = Concealer::new(2, RATE);
         let mut audio = vec![1.0; 960];
-        concealer.present(&mut audio);
+        concealer.pass(&mut audio);
         assert!(audio[0] < 0.01 && audio[959] > 0.999);
     }
 }

@@ -1,34 +1,36 @@
 //! The jitter buffer: a ring indexed by media position, not a queue.
 //!
-//! Model: every frame has its place, so reordering, duplicates and loss are positions and not
-//! cases. A frame is present when the tag of its place names it; nothing is ever cleared, because
-//! an old tag can never name a new position. Memory is fixed at creation.
+//! Model: every frame has its place, so that reordering, duplicates and loss are positions instead
+//! of special cases. A frame is present if the tag of its place is its position. Places need not be
+//! cleared, because an old tag never equals a new position. Memory is fixed at creation.
 
 use crate::units::Frames;
 
-/// Never a media position: positions start near 0 and move by 48 000 a second.
+/// Tag of an empty place. Judgement: positions start near 0 and increase by 48 000 per second, so
+/// they never reach it.
 const NO_FRAME: i64 = i64::MIN;
 
-/// What became of a packet.
+/// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insertion {
-    /// At least one frame was new and still of use.
+    /// At least one frame was new and not yet played.
     Stored,
     /// All frames were there already.
     Duplicate,
-    /// All frames had been played or given up before.
+    /// All frames had been played or given up.
     Late,
     /// The packet lies further ahead than the buffer is long.
     TooEarly,
 }
 
-/// Decoded audio on its way to the sound card, interleaved.
+/// Decoded audio for the sound card, interleaved.
 #[derive(Debug)]
 pub struct JitterBuffer {
     samples: Vec<f32>,
     tags: Vec<i64>,
     channels: usize,
-    mask: i64,
+    /// Number of places, a power of two.
+    capacity: i64,
     /// End of the newest packet seen.
     end: i64,
 }
@@ -43,31 +45,31 @@ impl JitterBuffer {
             samples: vec![0.0; capacity * channels],
             tags: vec![NO_FRAME; capacity],
             channels,
-            mask: capacity as i64 - 1,
+            capacity: Frames::of(capacity).get(),
             end: NO_FRAME,
         }
     }
 
-    /// How many frames fit.
+    /// Number of frames that fit.
     #[must_use]
     pub fn capacity_frames(&self) -> usize {
         self.tags.len()
     }
 
-    /// Stores interleaved `samples` that begin at `first`; `cursor` is the next position to be
-    /// read, before which everything is late.
+    /// Stores interleaved `samples` that begin at `first`. `cursor` is the next position to be
+    /// read; everything before it is late.
     pub fn insert(&mut self, cursor: Frames, first: Frames, samples: &[f32]) -> Insertion {
-        let frames = (samples.len() / self.channels) as i64;
+        let frames = Frames::of(samples.len() / self.channels).get();
         if first.get() + frames <= cursor.get() {
             self.keep(cursor, first, samples);
             return Insertion::Late;
         }
-        if first.get() + frames > cursor.get() + self.tags.len() as i64 {
+        if first.get() + frames > cursor.get() + self.capacity {
             return Insertion::TooEarly;
         }
         let mut stored = false;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             if position >= cursor.get() && self.tags[slot] != position {
                 self.tags[slot] = position;
                 self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
@@ -78,11 +80,12 @@ impl JitterBuffer {
         if stored { Insertion::Stored } else { Insertion::Duplicate }
     }
 
-    /// Keeps late frames, where nothing is that is still to be played: playout may go back to them.
+    /// Keeps late frames where no frame is that has still to be played, because playout may go back
+    /// to them.
     fn keep(&mut self, cursor: Frames, first: Frames, samples: &[f32]) {
-        let oldest = cursor.get() - self.tags.len() as i64 / 2;
+        let oldest = cursor.get() - self.capacity / 2;
         for (position, frame) in (first.get()..).zip(samples.chunks_exact(self.channels)) {
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             if position >= oldest && self.tags[slot] < position {
                 self.tags[slot] = position;
                 self.samples[slot * self.channels..][..self.channels].copy_from_slice(frame);
@@ -90,36 +93,47 @@ impl JitterBuffer {
         }
     }
 
-    /// Length of the run that begins at `first` and is wholly present (`true`) or wholly missing
-    /// (`false`), at most `limit` frames.
+    /// Length of the run of present (`true`) or missing (`false`) frames that begins at `first`, at
+    /// most `limit`.
     #[must_use]
     pub fn run(&self, first: Frames, limit: usize) -> (bool, usize) {
         let present = self.is_present(first.get());
-        let length = (1..limit as i64).find(|&i| self.is_present(first.get() + i) != present);
-        (present, length.map_or(limit, |i| i as usize))
+        let differs = |&(_, position): &(usize, i64)| self.is_present(position) != present;
+        let end = (0..limit).zip(first.get()..).skip(1).find(differs);
+        (present, end.map_or(limit, |(length, _)| length))
+    }
+
+    /// Place of a position.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the capacity, which is a usize"
+    )]
+    fn slot(&self, position: i64) -> usize {
+        (position & (self.capacity - 1)) as usize
     }
 
     fn is_present(&self, position: i64) -> bool {
-        self.tags[(position & self.mask) as usize] == position
+        self.tags[self.slot(position)] == position
     }
 
     /// Copies the frames from `first` on, which must be present, into `out` (interleaved).
     pub fn copy(&self, first: Frames, out: &mut [f32]) {
         for (position, frame) in (first.get()..).zip(out.chunks_exact_mut(self.channels)) {
             debug_assert!(self.is_present(position));
-            let slot = (position & self.mask) as usize;
+            let slot = self.slot(position);
             frame.copy_from_slice(&self.samples[slot * self.channels..][..self.channels]);
         }
     }
 
-    /// Whether anything at or after `position` has arrived: what is missing before that is lost or
-    /// late, what is missing after it has not been sent yet.
+    /// Whether a frame at or after `position` has arrived. What is missing before such a frame is
+    /// lost or late; what is missing after the last one has not been sent yet.
     #[must_use]
     pub fn has_arrived_beyond(&self, position: Frames) -> bool {
         self.end > position.get()
     }
 
-    /// Frames present in one run from `first` on.
+    /// Number of present frames in the run that begins at `first`.
     #[must_use]
     pub fn contiguous_frames(&self, first: Frames) -> usize {
         match self.run(first, self.tags.len()) {
@@ -128,7 +142,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Forgets all audio.
+    /// Discards all audio.
     pub fn clear(&mut self) {
         self.tags.fill(NO_FRAME);
         self.end = NO_FRAME;

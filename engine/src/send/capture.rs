@@ -1,60 +1,57 @@
 //! A sound card as a source: from its crystal to the media timeline.
 //!
-//! Model: playout the other way round, with the same parts. The card's clock is estimated from the
-//! times of its callbacks, as that of a card that plays. A frame of the media timeline has a PTP
-//! time, that a host time (the reference's map), and that a place in what the card has captured
-//! (the card's map): that is where the stream should be. The step by which it moves is the ratio of
-//! the two measured rates, card over PTP, with a slow trim of what that leaves over; see
-//! [`crate::receive::DriftLaw`].
+//! Model: playout in reverse, with the same parts. The card's clock is estimated from the times of
+//! its callbacks, as for a card that plays. A frame of the media timeline has a PTP time, which has
+//! a host time (the reference's map), which has a position in the captured audio (the card's map).
+//! The stream should be at that position. It moves by the ratio of the two measured rates, card
+//! over PTP, with a slow trim of the phase error that remains; see [`RateController`].
 //!
-//! Two halves, because there are two threads: [`CaptureInput`] belongs to the card's callback,
-//! [`CaptureSource`] to the sender. They meet in lock-free rings.
+//! There are two halves, because there are two threads: [`CaptureInput`] belongs to the card's
+//! callback, [`CaptureSource`] to the sender. They share lock-free rings.
 //!
-//! Assumption: the sender's [`delay`](crate::send::SenderConfig::delay) holds the card's blocks,
-//! the lateness of its callbacks and a millisecond of filter. What has not been captured when its
-//! packet leaves is concealed, and counted.
+//! Assumption: the sender's [`delay`](super::SenderConfig::delay) covers the blocks of the card,
+//! the lateness of its callbacks, and a millisecond of filter delay. What has not been captured
+//! when its packet leaves is concealed, and counted.
 
-use crate::clock::{MediaMap, PtpMap};
-use crate::receive::{CardClock, Concealer, DriftInput, DriftLaw, FusedDrift, JitterBuffer};
+use super::{MediaTimeline, Source};
+use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
+use crate::clock::{CardClock, MediaMap, PtpMap};
 use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
 use crate::rtp::format::MAX_CHANNELS;
-use crate::send::{MediaTimeline, Source};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// What waits between the halves, and what is kept, at most.
+/// Audio that waits between the halves, and that is kept, at most. Judgement: longer than the
+/// blocks of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Blocks that wait between the halves at most.
+/// Blocks that wait between the halves at most. Judgement: that time in blocks of 24 frames at 48
+/// kHz.
 const MOST_BLOCKS: usize = 1024;
-/// Distances beyond this are jumped over, crossfaded, if they last so long; the others are trimmed.
-const JUMP: Nanos = Nanos::from_millis(2);
-const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
-/// How long a card that has begun is left alone: its clock still settles.
+/// How long a card that has begun is left alone while its clock settles. Judgement: as long as
+/// playout.
 const SETTLING: Nanos = Nanos::from_secs(5);
-/// Distances beyond this are jumped over when it has settled.
-const ALIGNED: Nanos = Nanos::from_micros(100);
-
-/// What is captured.
+/// Configuration of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptureConfig {
     /// Nominal rate of the card.
     pub card_rate: SampleRate,
     /// Channels of the card's blocks.
     pub card_channels: usize,
-    /// For each channel of the stream, that of the card, counted from 0.
+    /// The card's channel, counted from 0, for each channel of the stream.
     pub channels: Vec<usize>,
     /// Rate of the stream.
     pub stream_rate: SampleRate,
-    /// Frames of a packet.
+    /// Frames per packet.
     pub packet_frames: usize,
-    /// The card's rate as it was measured before, if it was.
+    /// The card's rate from an earlier session, if known.
     pub remembered: Option<Ppb>,
 }
 
 /// A card cannot be captured as configured.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CaptureError {
-    /// No channels, or too many, or one that the card has not.
+    /// No channels, too many, or one that the card does not have.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
     Channels(Vec<usize>, usize),
     /// The near-unity resampler refused.
@@ -65,32 +62,32 @@ pub enum CaptureError {
     Sinc(#[from] SincResamplerError),
 }
 
-/// What a capture has counted.
+/// Statistics of a capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct CaptureStats {
     /// Rate of the card against the host's clock.
     pub card_rate: Ppb,
-    /// How far the stream is behind the place where it should be.
+    /// How far the stream lags its setpoint.
     pub behind: Nanos,
-    /// Frames that were concealed, because they had not been captured in time.
+    /// Frames that were concealed because they were not captured in time.
     pub concealed_frames: u64,
-    /// Times that the stream went to another place at once.
+    /// Jumps of the stream's position.
     pub jumps: u64,
-    /// Frames that were captured and not taken.
+    /// Frames that were captured but not used.
     pub lost_frames: u64,
 }
 
-/// The halves of a capture.
+/// Makes the two halves of a capture.
 ///
-/// # Errors
-/// If the configuration is out of range.
+/// # Errors If the configuration is out of range.
 pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), CaptureError> {
     let channels = config.channels.len();
     if !(1..=MAX_CHANNELS).contains(&channels) || config.channels.iter().any(|&channel| channel >= config.card_channels)
     {
         return Err(CaptureError::Channels(config.channels.clone(), config.card_channels));
     }
-    let capacity = config.card_rate.frames_in(BUFFER) as usize;
+    let capacity = config.card_rate.whole_frames_in(BUFFER);
     let (samples_in, samples) = rtrb::RingBuffer::new(capacity * channels);
     let (blocks_in, blocks) = rtrb::RingBuffer::new(MOST_BLOCKS);
     let nominal_step = f64::from(config.card_rate.as_hz()) / f64::from(config.stream_rate.as_hz());
@@ -116,16 +113,13 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
         channels,
         nominal_step,
         resampler,
-        drift: FusedDrift::default(),
-        buffer: JitterBuffer::new(channels, capacity),
-        concealer: Concealer::new(channels, config.card_rate),
+        drift: FusedRateController::default(),
+        reader: Reader::new(channels, capacity, config.card_rate),
         followed: None,
         card: None,
         cursor: None,
         expected: None,
-        age: Nanos::ZERO,
-        erring_for: Nanos::ZERO,
-        settled: false,
+        alignment: Alignment::default(),
         input: vec![0.0; input_frames * channels],
         block: Vec::with_capacity(capacity * channels),
         samples,
@@ -136,12 +130,12 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
     Ok((input, source))
 }
 
-/// A block on its way.
+/// A captured block on its way to the sender.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     first: Frames,
     frames: usize,
-    /// The card's clock as of then.
+    /// The card's clock at that time.
     card: Option<MediaMap>,
     rate: Ppb,
 }
@@ -157,14 +151,14 @@ pub struct CaptureInput {
 }
 
 impl CaptureInput {
-    /// Takes a block of all the card's channels, interleaved, of which the last frame was captured
-    /// at `now`, as far as the callback knows. Neither allocates nor waits; what finds no room,
+    /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
+    /// captured, as far as the callback knows. Neither allocates nor waits. What does not fit,
     /// because nobody sends, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;
         self.clock.captured(now, frames);
-        self.captured += Frames::new(frames as i64);
+        self.captured += Frames::of(frames);
         let Ok(chunk) = self.samples.write_chunk_uninit(frames * self.channels.len()) else { return };
         if self.blocks.is_full() {
             return;
@@ -172,7 +166,7 @@ impl CaptureInput {
         let picked = samples.chunks_exact(self.card_channels);
         chunk.fill_from_iter(picked.flat_map(|frame| self.channels.iter().map(|&channel| frame[channel])));
         let block = Block { first, frames, card: self.clock.map(), rate: self.clock.rate() };
-        // There is room.
+        // It fits: this is the only producer, and the ring was not full.
         let _ = self.blocks.push(block);
     }
 }
@@ -185,20 +179,17 @@ pub struct CaptureSource {
     channels: usize,
     nominal_step: f64,
     resampler: Box<dyn Resampler>,
-    drift: FusedDrift,
-    buffer: JitterBuffer,
-    concealer: Concealer,
-    /// Host time to PTP time.
+    drift: FusedRateController,
+    reader: Reader,
+    /// Map from host time to PTP time.
     followed: Option<PtpMap>,
-    /// Host time to card frames.
+    /// Map from host time to the card's frames.
     card: Option<MediaMap>,
-    /// Card frame that the resampler is fed next.
+    /// Card frame that is fed to the resampler next.
     cursor: Option<Frames>,
-    /// Media frame that should be asked for next.
+    /// Media frame that should be requested next.
     expected: Option<Frames>,
-    age: Nanos,
-    erring_for: Nanos,
-    settled: bool,
+    alignment: Alignment,
     input: Vec<f32>,
     block: Vec<f32>,
     samples: rtrb::Consumer<f32>,
@@ -209,13 +200,13 @@ pub struct CaptureSource {
 }
 
 impl CaptureSource {
-    /// What was counted.
+    /// Statistics so far.
     #[must_use]
     pub fn stats(&self) -> &CaptureStats {
         &self.stats
     }
 
-    /// Takes what the card has captured meanwhile.
+    /// Takes the blocks that the card has captured.
     fn receive(&mut self) {
         // The ring is bounded, and so is this loop, even if blocks keep coming.
         for _ in 0..MOST_BLOCKS {
@@ -223,35 +214,34 @@ impl CaptureSource {
             self.card = block.card.or(self.card);
             self.stats.card_rate = block.rate;
             self.stats.lost_frames += (block.first - self.taken).get().max(0) as u64;
-            self.taken = block.first + Frames::new(block.frames as i64);
+            self.taken = block.first + Frames::of(block.frames);
             let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
             self.block.clear();
             self.block.extend(chunk);
-            self.buffer.insert(self.cursor.unwrap_or(block.first), block.first, &self.block);
+            self.reader.buffer.insert(self.cursor.unwrap_or(block.first), block.first, &self.block);
         }
     }
 
-    /// Where in the card's audio the media frame `first` lies.
+    /// Position of the media frame `first` in the card's audio.
     fn place(&self, first: Frames) -> Option<MediaPosition> {
         let captured_at = self.followed?.local_at(self.timeline.begin_of(first));
         Some(self.card?.position_at(captured_at))
     }
 
-    /// The place of the next frame that goes out, when `cursor` is fed next.
+    /// Position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
         MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
     }
 
-    /// Goes to `wanted` at once.
+    /// Moves to `wanted` at once.
     fn jump(&mut self, wanted: MediaPosition) {
         self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
-        self.concealer.splice();
+        self.reader.concealer.splice();
         self.stats.jumps += 1;
-        self.erring_for = Nanos::ZERO;
+        self.alignment.moved();
     }
 
-    /// How far the stream is behind `wanted`, as far as that is to be trimmed, after a jump if
-    /// there must be one.
+    /// The phase error that is to be trimmed, after a jump to `wanted` if necessary.
     fn steer(&mut self, first: Frames, wanted: MediaPosition, block: Nanos) -> Nanos {
         let follows = self.expected == Some(first);
         let Some(cursor) = self.cursor.filter(|_| follows) else {
@@ -261,26 +251,24 @@ impl CaptureSource {
         };
         let behind = self.card_rate.duration_f64(wanted.frames_since(self.position_of(cursor)));
         self.stats.behind = behind;
-        self.age += block;
-        self.erring_for = if behind.abs() > JUMP { self.erring_for + block } else { Nanos::ZERO };
-        let settles = !self.settled && self.age >= SETTLING;
-        self.settled |= settles;
-        if self.erring_for >= JUMP_PATIENCE || settles && behind.abs() > ALIGNED {
-            self.jump(wanted);
-            return Nanos::ZERO;
+        let setpoint = Setpoint { sigma: Nanos::ZERO, settling: SETTLING, is_absolute: true };
+        match self.alignment.correct(behind, block, &setpoint) {
+            Correction::Hold | Correction::Adopt => Nanos::ZERO,
+            Correction::Trim => behind,
+            Correction::Jump => {
+                self.jump(wanted);
+                Nanos::ZERO
+            }
         }
-        if self.settled { behind } else { Nanos::ZERO }
     }
 
     fn step(&mut self, timeline_rate: Ppb, behind: Nanos, block: Nanos) -> f64 {
-        let input = DriftInput {
-            target_sigma: Nanos::ZERO,
+        let input = RateInput {
             block,
-            media_rate: self.stats.card_rate,
-            card_rate: timeline_rate,
-            behind,
-            fill: Nanos::ZERO,
-            target: Nanos::ZERO,
+            source_rate: self.stats.card_rate,
+            sink_rate: timeline_rate,
+            phase_error: behind,
+            setpoint_sigma: Nanos::ZERO,
         };
         self.nominal_step * self.drift.ratio(&input).ratio()
     }
@@ -298,22 +286,12 @@ impl CaptureSource {
     }
 
     fn fetch(&mut self, samples: &mut [f32]) {
-        let Some(mut cursor) = self.cursor else { return samples.fill(0.0) };
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let (present, frames) = self.buffer.run(cursor, rest.len() / self.channels);
-            let (run, after) = rest.split_at_mut(frames * self.channels);
-            if present {
-                self.buffer.copy(cursor, run);
-                self.concealer.present(run);
-            } else {
-                self.concealer.missing(run);
-                self.stats.concealed_frames += frames as u64;
-            }
-            cursor += Frames::new(frames as i64);
-            rest = after;
-        }
-        self.cursor = Some(cursor);
+        let Some(cursor) = self.cursor else { return samples.fill(0.0) };
+        let stats = &mut self.stats;
+        let end = self.reader.read(cursor, samples, |run| {
+            stats.concealed_frames += if run.is_present { 0 } else { run.frames as u64 };
+        });
+        self.cursor = Some(end);
     }
 }
 
@@ -324,7 +302,7 @@ impl Source for CaptureSource {
         let (Some(wanted), Some(followed)) = (self.place(first), self.followed) else { return out.fill(0.0) };
         let block = self.stream_rate.duration_f64(frames as f64);
         let behind = self.steer(first, wanted, block);
-        self.expected = Some(first + Frames::new(frames as i64));
+        self.expected = Some(first + Frames::of(frames));
         let step = self.step(followed.clock().rate(), behind, block);
         self.render(out, step);
     }

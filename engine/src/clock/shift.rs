@@ -1,68 +1,73 @@
-//! Proof that packets come later or earlier for good: the sender's graph has slipped, or the path
-//! has become another. And likewise callbacks: the card has lost cycles.
+//! Proof that packets come later or earlier for good, because the sender's audio has slipped or the
+//! path is another one; and likewise callbacks, because the card has lost cycles.
 //!
-//! Model: packets are late by any amount, for a while; a path that jitters, a host that stands
-//! still and a sender that sends in bursts let some packets through in time, or make them late by
-//! different amounts. After a slip, the least late packet of every eighth of a second is off to the
-//! same side by the same amount. That is measured against the least late packets' usual deviation,
-//! so that a shift is proven as fast on a quiet network as on a busy one, if it is larger than what
-//! the network does by itself.
+//! Model: packets are late by any amount for a while. A path that jitters, a host that stands still
+//! and a sender that sends in bursts let some packets through in time, or delay them by different
+//! amounts. After a slip, the least late packet of every eighth of a second deviates to the same
+//! side by the same amount. The deviation is compared with the usual one of the least late packets,
+//! so that the proof takes the same time on quiet and busy networks, if the shift is larger than
+//! what the network does by itself.
 //!
-//! What is off is kept from the estimator until the proof, because a filter takes a step for a
-//! change of rate; but not for ever: a network that has become worse must be learnt. Single packets
-//! that are late are the rule, and are taken as long as others come in time.
+//! Deviating packets are withheld from the estimator until the proof, because a filter takes a step
+//! for a change of rate, but not for ever: a network that has become worse must be learnt. Single
+//! late packets are normal, and are accepted while others come in time.
 
-use crate::clock::Sample;
+use super::newest::Newest;
+use super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// The least late packet of so much time stands for all: longer than any sender's burst, so that
-/// one of a burst's last packets is among them.
+/// The least late packet of each such window is judged. Judgement: longer than the bursts of
+/// senders, so that the window contains one of the last packets of a burst.
 const WINDOW: Nanos = Nanos::from_millis(125);
-/// Windows in a row that prove that packets come later: a queue that stands as long is rare, and
-/// the depth covers for it; and earlier, which no queue can do.
+/// Consecutive windows that prove that packets come later. Judgement: few queues stand for that
+/// long, and the playout delay covers them.
 const LATE_PROOF: usize = 5;
+/// Consecutive windows that prove that packets come earlier. Judgement: no queue makes packets
+/// early.
 const EARLY_PROOF: usize = 3;
-/// A shift by less is left to the estimator and the trim: that much other routes through a few
-/// switches differ, and a sender's cycle wanders.
+/// Smallest shift that is proven; smaller ones are left to estimator and trim, ns. Judgement: other
+/// paths through a few switches differ by as much, and so do the cycles of senders.
 const SMALLEST_NS: f64 = 500_000.0;
-/// Deviations of windows, in root mean squares, that are the network's.
+/// Deviation of a window that is noise, in root mean squares. Judgement: exceeded by chance once in
+/// a million (normal distribution).
 const NOISES: f64 = 5.0;
-/// The windows of a shift are as much alike as those before it, or by this: what a clock that is
-/// slewed by 500 ppm moves by in less than the proof takes.
+/// Windows agree within this, or within the usual deviation, ns. Derived: a clock that is slewed by
+/// 500 ppm moves by less during the proof of an early shift.
 const ALIKE_NS: f64 = 200_000.0;
-/// First guess of a window's deviation.
+/// Initial deviation of windows, ns. Judgement: a quiet network.
 const FIRST_NOISE_NS: f64 = 100_000.0;
-/// Windows over which that forgets: four seconds.
+/// Memory of the deviation, in windows. Judgement: four seconds.
 const NOISE_MEMORY: f64 = 32.0;
-/// Deviations beyond this, in limits, are learnt from as if they were that.
+/// Deviations beyond this many limits count as this many. Judgement: one outlier must not hide the
+/// next ones.
 const LEARNT_LIMITS: f64 = 2.0;
-/// An estimate must be this old to be the measure.
+/// Age of an estimate from which on shifts are judged by it. Judgement: it has converged by then.
 const GROWN_UP: Nanos = Nanos::from_secs(2);
-/// Samples are kept from the estimator for this long at most.
+/// Longest time for which samples are withheld. Judgement: several times longer than the proof.
 const PATIENCE: Nanos = Nanos::from_secs(2);
 
 /// What is to be done with a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Judgement {
-    /// It is of the course so far.
+pub(crate) enum Judgement {
+    /// The estimator takes the sample.
     Take,
-    /// It is kept from the estimator.
+    /// The sample is withheld from the estimator.
     Withhold,
-    /// It and those before it prove a shift.
+    /// The sample and those before it prove a shift.
     Shift(Shift),
 }
 
-/// Packets come later for good.
+/// A proven shift of the least late packets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Shift {
-    /// By so much; negative if earlier.
-    pub(super) later_ns: f64,
+pub(crate) struct Shift {
+    /// Size of the shift, ns; negative if packets come earlier.
+    pub(crate) later_ns: f64,
     /// The packet that is late by that.
-    pub(super) least: Sample,
-    /// Packets that prove it.
-    pub(super) packets: u32,
-    /// Usual deviation of the least late packets before it.
-    pub(super) noise_ns: f64,
+    pub(crate) least: Sample,
+    /// Number of packets that prove the shift.
+    pub(crate) packets: u32,
+    /// Usual deviation of the least late packets before it, ns.
+    pub(crate) noise_ns: f64,
 }
 
 /// The least late of some packets.
@@ -87,51 +92,50 @@ impl Least {
     }
 }
 
-/// Windows in a row that are off to one side.
+/// Consecutive windows that deviate to the same side.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// The newest windows, in a ring.
-    newest: [Least; LATE_PROOF],
-    windows: usize,
+    is_late: bool,
+    windows: Newest<Least, LATE_PROOF>,
 }
 
 impl Run {
     fn extended(run: Option<Self>, window: Least) -> Self {
-        let same_side = |run: &Self| (run.newest[0].late_ns > 0.0) == (window.late_ns > 0.0);
-        let mut run = run.filter(same_side).unwrap_or(Self { newest: [window; LATE_PROOF], windows: 0 });
-        run.newest[run.windows % LATE_PROOF] = window;
-        run.windows += 1;
+        let is_late = window.late_ns > 0.0;
+        let new = Self { is_late, windows: Newest::default() };
+        let mut run = run.filter(|run| run.is_late == is_late).unwrap_or(new);
+        run.windows.push(window);
         run
     }
 
-    /// The newest `count` windows together, and by how much they are apart; `None` if there are not
-    /// so many.
+    /// The newest `count` windows as one, and the spread of their lateness, ns; `None` if the run
+    /// is shorter.
     fn newest(&self, count: usize) -> Option<(Least, f64)> {
-        if self.windows < count {
+        if self.windows.count() < count {
             return None;
         }
-        let mut windows = (1..=count).map(|back| self.newest[(self.windows - back) % LATE_PROOF]);
-        let mut all = windows.next()?;
+        let mut windows = self.windows.iter().take(count);
+        let mut all = *windows.next()?;
         let mut most_ns = all.late_ns;
         for window in windows {
             most_ns = most_ns.max(window.late_ns);
-            all.add(&window);
+            all.add(window);
         }
         Some((all, most_ns - all.late_ns))
     }
 }
 
-/// Watches the packets of one path.
+/// Detects shifts in the packets of one path.
 #[derive(Clone, Debug)]
-pub(super) struct ShiftDetector {
-    /// When the estimate began, and the newest packet since then.
+pub(crate) struct ShiftDetector {
+    /// Begin of the estimate, and the newest packet since then.
     began: Option<LocalTime>,
     newest_at: LocalTime,
     window: Option<Least>,
     run: Option<Run>,
-    /// When a packet came in time for the last time.
+    /// When the last packet came in time.
     in_time_at: LocalTime,
-    /// The packets that came since then.
+    /// The packets since then.
     since_in_time: Option<Least>,
     withholds_since: Option<LocalTime>,
     /// Mean square deviation of windows, ns^2.
@@ -154,11 +158,11 @@ impl Default for ShiftDetector {
 }
 
 impl ShiftDetector {
-    /// Judges a sample that is late by so much against the least late ones so far.
-    pub(super) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
+    /// Judges a sample that is late by `late_ns` against the envelope.
+    pub(crate) fn judge(&mut self, sample: &Sample, late_ns: f64) -> Judgement {
         if self.newest_at.since(sample.at) > WINDOW {
-            // The host's clock was set back: times before that are no measure.
-            self.begin_anew();
+            // The host's clock was set back, so earlier times are no measure.
+            self.reacquire();
         }
         self.newest_at = self.newest_at.max(sample.at);
         let began = *self.began.get_or_insert(sample.at);
@@ -181,7 +185,7 @@ impl ShiftDetector {
         self.quarantine(sample.at, late_ns, limit_ns)
     }
 
-    /// Packets late by more than this are off.
+    /// Deviation that is not noise, ns.
     fn limit_ns(&self) -> f64 {
         SMALLEST_NS.max(NOISES * libm::sqrt(self.noise))
     }
@@ -197,7 +201,7 @@ impl ShiftDetector {
         }
     }
 
-    /// Whether an estimator may have a sample.
+    /// Whether the estimator may take a sample.
     fn quarantine(&mut self, now: LocalTime, late_ns: f64, limit_ns: f64) -> Judgement {
         let is_off = late_ns < -limit_ns || (late_ns > limit_ns && now.since(self.in_time_at) >= WINDOW);
         if !is_off {
@@ -207,7 +211,7 @@ impl ShiftDetector {
         if now.since(since) < PATIENCE { Judgement::Withhold } else { Judgement::Take }
     }
 
-    /// A window is over. Returns the shift that it proves.
+    /// Ends a window. Returns the shift that it proves.
     fn close(&mut self, window: Least, limit_ns: f64) -> Option<Shift> {
         if window.late_ns.abs() <= limit_ns {
             (self.run, self.withholds_since) = (None, None);
@@ -229,9 +233,10 @@ impl ShiftDetector {
         self.noise += (late_ns * late_ns - self.noise) / NOISE_MEMORY;
     }
 
-    /// The shift that is assumed when nothing is lost by it: by the least late of the packets since
-    /// one came in time; `None` if one just has, or all are early.
-    pub(super) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
+    /// A shift that is assumed without proof, because nothing is lost by it: that of the least late
+    /// packet since the last one that came in time. `None` if one has just come in time, or if all
+    /// are early.
+    pub(crate) fn assume(&mut self, now: LocalTime) -> Option<Shift> {
         let late = self.since_in_time.filter(|late| late.late_ns > 0.0 && now.since(self.in_time_at) >= WINDOW)?;
         Some(self.shifted(&late))
     }
@@ -241,35 +246,34 @@ impl ShiftDetector {
         Shift { later_ns: by.late_ns, least: by.sample, packets: by.packets, noise_ns: libm::sqrt(self.noise) }
     }
 
-    /// Whether a packet comes so much before it can have been sent that nothing the network has
-    /// done so far explains it. Twice the limit, because a single packet may be off by more than
-    /// the least late ones usually are.
-    pub(super) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
+    /// Whether a packet comes before it can have been sent, by everything that the network has done
+    /// so far. Twice the limit, because a single packet deviates more than the least late ones.
+    pub(crate) fn is_early(&self, at: LocalTime, late_ns: f64) -> bool {
         let is_grown_up = self.began.is_some_and(|began| at.since(began) >= GROWN_UP);
         is_grown_up && late_ns < -2.0 * self.limit_ns()
     }
 
-    /// Whether packets are off now, and may prove to have shifted.
-    pub(super) fn is_in_doubt(&self) -> bool {
+    /// Whether packets deviate now, and may prove to have shifted.
+    pub(crate) fn is_in_doubt(&self) -> bool {
         self.run.is_some() || self.withholds_since.is_some()
     }
 
-    /// The estimate was moved: what packets were off by before is void.
-    pub(super) fn forget(&mut self) {
+    /// Discards the deviations, because the estimate was moved.
+    pub(crate) fn forget(&mut self) {
         (self.window, self.run, self.withholds_since, self.since_in_time) = (None, None, None, None);
         self.in_time_at = self.newest_at;
     }
 
-    /// The estimate begins anew.
-    pub(super) fn begin_anew(&mut self) {
+    /// Starts again with a new estimate.
+    pub(crate) fn reacquire(&mut self) {
         *self = Self { noise: self.noise, ..Self::default() };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Direction;
     use super::*;
-    use crate::clock::Direction;
 
     /// Packets of 1 ms from the first second on, each late by some ms; what is proven, and when, in
     /// ms, as far as the samples that were proven to be off are late by less from then on.

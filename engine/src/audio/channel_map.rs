@@ -1,18 +1,25 @@
-//! Which of a stream's channels go to which of the card's.
+//! Which channels of a stream the channels of the card play.
 //!
-//! Model: every output channel picks one input channel or silence. This happens where packets are
-//! decoded, so that all that follows (jitter buffer, concealment, resampler) only handles the
-//! channels that are heard: two of 64 cost as much as two of two.
+//! Model: every output channel plays one input channel or silence. Packets are mapped when they are
+//! decoded, so that all that follows (jitter buffer, concealment, resampler) handles only channels
+//! that are heard: two of 64 cost as much as two of two.
 
 use crate::rtp::format::{MAX_CHANNELS, MAX_PAYLOAD, StreamFormat};
 use thiserror::Error;
 
-/// Not an input channel.
+/// Input of a silent output. Definition: no channel has this index.
 const SILENCE: u8 = u8::MAX;
 const _: () = assert!(MAX_CHANNELS <= SILENCE as usize);
 
-/// A map of channels is not one.
+/// Index of an input channel.
+#[expect(clippy::cast_possible_truncation, reason = "below MAX_CHANNELS, see above")]
+const fn index(input: usize) -> u8 {
+    input as u8
+}
+
+/// A channel map is out of range.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChannelMapError {
     /// No output channels, or too many.
     #[error("{0} output channels: give 1 to {MAX_CHANNELS}")]
@@ -61,16 +68,16 @@ impl ChannelMap {
             if input >= MAX_CHANNELS {
                 return Err(ChannelMapError::Input { output, input, channels: MAX_CHANNELS });
             }
-            map.inputs[output] = input as u8;
+            map.inputs[output] = index(input);
         }
         Ok(map)
     }
 
-    /// Every channel of a stream where it is.
+    /// Every channel of a stream at its own place.
     #[must_use]
-    pub fn straight(format: StreamFormat) -> Self {
+    pub fn identity(format: StreamFormat) -> Self {
         let outputs = format.channels();
-        Self { inputs: std::array::from_fn(|i| if i < outputs { i as u8 } else { SILENCE }), outputs }
+        Self { inputs: std::array::from_fn(|i| if i < outputs { index(i) } else { SILENCE }), outputs }
     }
 
     /// Number of output channels, 1 to [`MAX_CHANNELS`].
@@ -79,7 +86,7 @@ impl ChannelMap {
         self.outputs
     }
 
-    /// What an output channel plays; `None` for silence.
+    /// Input channel of an output; `None` for silence.
     #[must_use]
     pub fn input(&self, output: usize) -> Option<usize> {
         self.inputs.get(output).filter(|&&input| input != SILENCE).map(|&input| usize::from(input))
@@ -87,7 +94,7 @@ impl ChannelMap {
 
     /// # Errors
     /// [`ChannelMapError::Input`] if a stream of this format lacks a channel that is picked.
-    pub(super) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
+    pub(crate) fn check(&self, format: StreamFormat) -> Result<(), ChannelMapError> {
         let channels = format.channels();
         for output in 0..self.outputs {
             if let Some(input) = self.input(output).filter(|&input| input >= channels) {
@@ -104,14 +111,14 @@ pub(crate) struct Decoder {
     format: StreamFormat,
     map: ChannelMap,
     decoded: Vec<f32>,
-    /// Empty if there is nothing to map.
+    /// Empty if the map is the identity.
     mapped: Vec<f32>,
 }
 
 impl Decoder {
     pub(crate) fn new(format: StreamFormat, map: ChannelMap) -> Self {
         let frames = MAX_PAYLOAD / format.bytes_per_frame();
-        let mapped = if map == ChannelMap::straight(format) { 0 } else { frames * map.outputs() };
+        let mapped = if map == ChannelMap::identity(format) { 0 } else { frames * map.outputs() };
         Self { format, map, decoded: vec![0.0; frames * format.channels()], mapped: vec![0.0; mapped] }
     }
 
@@ -159,6 +166,6 @@ mod tests {
         assert_eq!(ChannelMap::new(&[None, Some(64)]), Err(beyond));
         let third = ChannelMap::new(&[Some(2)]).unwrap();
         assert_eq!(third.check(stereo()), Err(ChannelMapError::Input { output: 0, input: 2, channels: 2 }));
-        assert_eq!(ChannelMap::straight(stereo()).check(stereo()), Ok(()));
+        assert_eq!(ChannelMap::identity(stereo()).check(stereo()), Ok(()));
     }
 }

@@ -1,105 +1,114 @@
 //! How far a clock's time wanders, beyond what a crystal can do.
 //!
-//! Purpose: a clock that is steered by software (a boundary clock, a PC that is a grandmaster, a
-//! sender that follows one of them) has phase that wanders, by a microsecond or by milliseconds,
-//! over a second or over minutes. An estimator that takes that for a crystal follows it, and
-//! whoever plays by it hears its rate. One that knows of it waits until the wander has averaged
-//! out.
+//! Purpose: the phase of a clock that is steered by software (a boundary clock, a PC that is a
+//! grandmaster, a sender that follows one of them) wanders, by a microsecond or by milliseconds,
+//! over a second or over minutes. An estimator that takes the wander for the behaviour of a crystal
+//! follows it, and a player that uses that estimate changes its pitch. An estimator that knows of
+//! the wander waits until it has averaged out.
 //!
-//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s, and of three blocks in a
-//! row the middle one's distance from the line through the others is taken: a second difference, in
-//! which neither offset nor rate has a part (as in the Allan deviation, Allan 1966, and in ITU-T
-//! G.8260's for packets, which take the least late packet of a block). Its mean square V against
-//! the length L of the blocks tells three things apart:
-//! * noise of the packets, which falls with L, at least as 1/L;
-//! * a crystal, whose temperature drifts by so much per second: V = (drift L^2)^2;
-//! * wander, which is what is left. Of a process of Ornstein and Uhlenbeck with variance s^2 and
-//!   time constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as
-//!   12 s^2 T / L: to who averages for longer it is white noise of density 2 s^2 T.
+//! Model: the offsets are averaged over blocks of 0.25 s, 0.5 s, ... 64 s. Of three consecutive
+//! blocks, the distance of the middle one from the line through the others is taken: a second
+//! difference, to which neither offset nor rate contributes (as in the Allan deviation, Allan 1966,
+//! and in that of ITU-T G.8260 for packets, which takes the least late packet of a block). Its mean
+//! square V as a function of the block length L separates three contributions:
+//! * the noise of packets, which falls with L at least as 1/L;
+//! * a crystal whose temperature drifts: V = (drift L^2)^2;
+//! * wander, which is the rest. For an Ornstein-Uhlenbeck process with variance s^2 and time
+//!   constant T, V grows with L until it is 1.97 s^2 at L = 2.4 T, and then falls as 12 s^2 T / L:
+//!   for longer averages it is white noise of density 2 s^2 T.
 //!
-//! Robust: V is that of the median square, so that fewer than half of the blocks may be disturbed
-//! (steps, slews, stalls) without effect. The least late packet and the mean of all are tried, and
-//! the quieter one counts, because packets are late in bursts.
+//! Robustness: V is computed from the median of the squares, so that disturbances (steps, slews,
+//! stalls) of fewer than half of the blocks have no effect. Both the least late packet and the mean
+//! of all packets are tried, and the quieter one counts, because packets are late in bursts.
 //!
-//! Not seen: wander that is over within the shortest block, which is noise; and wander as slow as a
-//! crystal's own.
+//! Limits: wander that is over within the shortest block is seen as noise. Wander as slow as that
+//! of a crystal is not seen.
 
-use super::estimator::Sample;
+use super::super::sample::Sample;
 use crate::units::{LocalTime, Nanos};
 
-/// Length of the shortest blocks; if packets come less often, each is a block.
+/// Length of the shortest blocks; if packets come less often, each is a block. Judgement: two Syncs
+/// at the interval of AES67's media profile.
 const SHORTEST: Nanos = Nanos::from_millis(250);
-/// Lengths of blocks, each twice the one before: up to 64 s.
+/// Number of block lengths, each twice the one before. Derived: up to 64 s.
 const LEVELS: usize = 9;
-/// Over so much time, and at least so many blocks, a level's figure forgets: two changes a day
-/// are followed, and 16 blocks give a median to 60 %.
+/// Memory of a level, s. Judgement: changes within minutes are followed.
 const MEMORY_S: f64 = 256.0;
+/// Smallest memory of a level, in blocks. Derived: 16 blocks give the median of squares to a factor
+/// of 1.8.
 const LEAST_MEMORY: f64 = 16.0;
-/// Second differences before a level counts.
+/// Second differences before a level is used. Judgement: below that a median is no measure.
 const FIRST: f64 = 4.0;
-/// Gain of a median that is followed by the sign of the logarithm: 1 / 2f with the density f =
-/// 0.214 of the logarithm of a squared normal variable at its median. It is also the standard error
-/// of the logarithm after one value.
+/// Gain of a median that follows the sign of the difference of logarithms. Derived: 1 / 2f with the
+/// density f = 0.214 of the logarithm of a squared normal variable at its median. It is also the
+/// standard error of the logarithm after one value.
 const MEDIAN_GAIN: f64 = 2.33;
-/// Median of a squared normal variable of variance 1.
+/// Median of a squared normal variable of variance 1. Derived: the chi-squared distribution with
+/// one degree of freedom.
 const MEDIAN_SQUARE: f64 = 0.455;
-/// Drift of a crystal that warms up, ns/s^2 (0.02 ppm/s), with a little more.
+/// Drift of a crystal that warms up, ns/s^2. Judgement: 0.02 ppm/s and a little more.
 const CRYSTAL_DRIFT: f64 = 25.0;
-/// Noise and crystals are allowed for by this factor in mean square: twice their size.
+/// Factor (mean square) for noise and crystals before the rest counts as wander. Judgement: twice
+/// their size.
 const ALLOWED: f64 = 4.0;
-/// V / s^2 where it is greatest, and V L / S there, with the density S = 2 s^2 T. Where blocks are
-/// much longer than T, the latter is 6, and S is taken to be more than it is.
+/// Maximum of V / s^2 over the block length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST: f64 = 1.97;
+/// V L / S at that maximum, with the density S = 2 s^2 T. Derived: as above. For blocks much longer
+/// than T it is 6, and S is then overestimated.
 const GREATEST_PER_DENSITY: f64 = 2.4;
-/// V is greatest in blocks of this many time constants. Until then it grows at least in proportion
-/// to their length.
+/// V is greatest in blocks of this many time constants, and grows until then at least in proportion
+/// to their length. Derived: for an Ornstein-Uhlenbeck process.
 const GREATEST_AT: f64 = 2.4;
-/// V grows by less than this from one length to the next where it is greatest: twice as long, it
-/// would be twice as large long before.
+/// V grows by less than this from one length to the next near its maximum. Judgement: far below the
+/// maximum it grows by a factor of two or more.
 const GROWTH: f64 = 1.3;
-/// A wander that is seen to grow to the longest blocks is taken to have this time constant, s.
+/// Time constant that is assumed for a wander that still grows at the longest blocks, s. Judgement:
+/// about the longest blocks.
 const LONGEST_S: f64 = 100.0;
-/// V of white noise of variance 1.
+/// V of white noise of variance 1. Derived: 1 + 4 + 1.
 const WHITE: f64 = 6.0;
-/// Figures within this share of each other are the same: a median of 100 values is good for 20 %.
+/// Figures within this share of each other are the same. Judgement: a median of 100 values is good
+/// for 20 %.
 const SAME_SHARE: f64 = 0.1;
-/// A wander this many times larger than that which filters were made for has misled them.
+/// A wander this many times larger than the one that the filters know has misled them. Judgement:
+/// its size is known to about a half.
 const EXCEEDS: f64 = 2.0;
-/// Least time between two interruptions: enough for blocks of 4 s.
+/// Shortest time between two interruptions. Judgement: enough for blocks of 4 s.
 const INTERRUPTED_EVERY: Nanos = Nanos::from_secs(20);
-/// Times further apart than this are not one that wanders, ns: 1 s.
+/// Times further apart than this do not belong to one wandering clock, ns. Judgement: 1 s.
 const ANOTHER_TIME_NS: f64 = 1e9;
-/// Blocks further apart than this share of the usual distance have a silence between them.
+/// Blocks further apart than this many times the usual distance are separated by a silence.
+/// Judgement: one missing block is none.
 const SILENCE: f64 = 2.5;
 
-/// How far a clock's time wanders around that of a crystal.
+/// Wander of a clock's time around that of a crystal.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct PhaseWander {
+pub(in crate::clock) struct PhaseWander {
     /// Standard deviation, ns.
-    pub(super) rms_ns: f64,
-    /// Density of the white noise that is as bad for who averages for long, ns^2 s.
-    pub(super) density: f64,
-    /// What the wander makes of the rate over the blocks in which that is most, ns/s.
-    pub(super) rate_ppb: f64,
-    /// The largest standard deviation that what was measured allows, ns: the figure may be too small
-    /// by chance, and a wander that grows to the longest blocks so far may go on to grow.
-    pub(super) most_ns: f64,
+    pub(in crate::clock) rms_ns: f64,
+    /// Density of white noise that has the same effect on a long average, ns^2 s.
+    pub(in crate::clock) density: f64,
+    /// Largest effect of the wander on the rate over any of the block lengths, ns/s.
+    pub(in crate::clock) rate_ppb: f64,
+    /// Upper limit of the standard deviation, ns: the figure may be too small by chance, and a
+    /// wander that grows to the longest blocks so far may continue to grow.
+    pub(in crate::clock) most_ns: f64,
 }
 
 impl PhaseWander {
-    /// Whether it is another figure than `other`, by more than such a figure is good for.
-    pub(super) fn differs_from(&self, other: &Self) -> bool {
+    /// Whether the difference from `other` is significant.
+    pub(in crate::clock) fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: f64, b: f64| (a - b).abs() > SAME_SHARE * a.max(b);
         differ(self.rms_ns, other.rms_ns) || differ(self.density, other.density)
     }
 
-    /// Whether it is so much larger than `other` that what was learnt by that is void.
-    pub(super) fn exceeds(&self, other: &Self) -> bool {
+    /// Whether it is so much larger than `other` that what was learnt with that is void.
+    pub(in crate::clock) fn exceeds(&self, other: &Self) -> bool {
         self.rms_ns > EXCEEDS * other.rms_ns
     }
 }
 
-/// A place in a series of offsets: seconds since the first sample, ns.
+/// A point of a series of offsets: seconds since the first sample, ns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Point {
     at_s: f64,
@@ -107,19 +116,19 @@ struct Point {
 }
 
 impl Point {
-    /// The mean of two: on the line through both.
+    /// The midpoint of two points.
     fn mean(self, other: Self) -> Self {
         Self { at_s: (self.at_s + other.at_s) / 2.0, offset_ns: (self.offset_ns + other.offset_ns) / 2.0 }
     }
 
-    /// The later clock time, at a rate: the less late packet.
+    /// The point of the less late packet, at a given rate.
     fn ahead(self, other: Self, rate_ppb: f64) -> Self {
         let other_ahead_ns = other.offset_ns - self.offset_ns - rate_ppb * (other.at_s - self.at_s);
         if other_ahead_ns > 0.0 { other } else { self }
     }
 
-    /// What two points before and this one say of the noise in one of them: the second difference,
-    /// as if they were evenly spaced. `None` if they are far from that.
+    /// Second difference of this point and the two before it, scaled as if they were evenly spaced;
+    /// `None` if they are far from that.
     fn second_difference(self, last: Self, before: Self) -> Option<f64> {
         let (step, next_step) = (last.at_s - before.at_s, self.at_s - last.at_s);
         let longer = step.max(next_step);
@@ -133,7 +142,7 @@ impl Point {
     }
 }
 
-/// The median of squares, as the variance of a normal variable.
+/// The median of squares, scaled to the variance of a normal variable.
 #[derive(Clone, Copy, Debug, Default)]
 struct MedianSquare {
     log: f64,
@@ -157,7 +166,7 @@ impl MedianSquare {
         libm::exp(self.log) / MEDIAN_SQUARE
     }
 
-    /// By which factor it may be too large by chance, or too small: one standard error.
+    /// Factor by which the variance may be wrong by chance: one standard error.
     fn chance(&self) -> f64 {
         libm::exp(MEDIAN_GAIN / libm::sqrt(self.count.max(1.0)))
     }
@@ -198,14 +207,14 @@ struct Reduced {
 struct Level {
     mean: Series,
     least: Series,
-    /// The first half of the next level's block.
+    /// First half of the next level's block.
     half: Option<Reduced>,
-    /// Distance of blocks, s.
+    /// Mean distance of blocks, s.
     length_s: f64,
 }
 
 impl Level {
-    /// Takes a block; returns one of twice the length when that is full.
+    /// Takes a block. Returns a block of twice the length when one is complete.
     fn take(&mut self, block: Reduced, rate_ppb: f64) -> Option<Reduced> {
         if let Some(last) = self.mean.last {
             let step_s = block.mean.at_s - last.at_s;
@@ -232,7 +241,7 @@ impl Level {
         self.half = None;
     }
 
-    /// The quieter reduction's figure.
+    /// The figure of the quieter reduction.
     fn quieter(&self) -> MedianSquare {
         let (mean, least) = (self.mean.squares, self.least.squares);
         if least.variance() < mean.variance() { least } else { mean }
@@ -256,9 +265,9 @@ struct Filling {
 
 /// Measures the wander of a clock from its packets.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WanderMeter {
+pub(in crate::clock) struct WanderMeter {
     origin: Option<LocalTime>,
-    /// What offsets are counted less by than the first ones were, ns.
+    /// Added to offsets, so that they refer to the first origin, ns.
     base_ns: f64,
     filling: Option<Filling>,
     levels: [Level; LEVELS],
@@ -266,9 +275,9 @@ pub(super) struct WanderMeter {
 }
 
 impl WanderMeter {
-    /// Takes a forward packet; `rate_ppb` tells which one of a block is least late, and need not be
-    /// exact. Returns what is known of the wander whenever that may have changed.
-    pub(super) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
+    /// Takes a forward packet. `rate_ppb` identifies the least late packet of a block and need not
+    /// be exact. Returns the wander whenever it may have changed.
+    pub(in crate::clock) fn take(&mut self, sample: &Sample, rate_ppb: f64) -> Option<PhaseWander> {
         let origin = *self.origin.get_or_insert(sample.at);
         let offset_ns = sample.offset_ns + self.base_ns;
         let point = Point { at_s: (sample.at - origin).as_secs_f64(), offset_ns };
@@ -301,10 +310,10 @@ impl WanderMeter {
         Some(self.judge())
     }
 
-    /// The rate or the time has changed at `now`, by what is proven to be no wander: blocks on both
-    /// sides of that are not compared. Not more often than every so often, because wander that is
-    /// not yet known may be taken for such changes again and again.
-    pub(super) fn interrupt(&mut self, now: LocalTime) {
+    /// The rate or the time has changed at `now`, which is proven to be no wander, so blocks before
+    /// and after that are not compared. Calls that follow within [`INTERRUPTED_EVERY`] have no
+    /// effect, because a wander that is unknown yet may be taken for such changes repeatedly.
+    pub(in crate::clock) fn interrupt(&mut self, now: LocalTime) {
         if self.interrupted_at.is_none_or(|at| now.since(at) >= INTERRUPTED_EVERY) {
             self.interrupted_at = Some(now);
             self.filling = None;
@@ -312,9 +321,9 @@ impl WanderMeter {
         }
     }
 
-    /// Offsets are less by so much from now on, because they are counted from another origin, or
-    /// the packets are those of another clock. One that is far away is of another time.
-    pub(super) fn rebase(&mut self, less_ns: f64) {
+    /// Offsets are smaller by `less_ns` from now on, because they have another origin or belong to
+    /// another clock. A clock that is far away is another time, and the measurement starts again.
+    pub(in crate::clock) fn rebase(&mut self, less_ns: f64) {
         if less_ns.abs() > ANOTHER_TIME_NS {
             *self = Self::default();
         } else {
@@ -327,9 +336,11 @@ impl WanderMeter {
         let noise = self.levels[0].quieter();
         let noise = noise.variance() * noise.chance();
         let mut noise_share = 1.0;
-        // The greatest excess so far, its level's figure, and whether the next one is no greater.
+        // Largest excess so far, the figure of its level, and whether the following levels have
+        // shown that it is the maximum.
         let (mut greatest, mut of_greatest, mut is_over) = (0.0, 0.0, true);
-        // The greatest that may be, and what becomes of the last level's if it goes on to grow.
+        // Upper limit of the excess of all levels, and that of the last level if it continues to
+        // grow.
         let mut most_by_level = (0.0_f64, 0.0);
         for level in &self.levels {
             if !level.is_known() {
@@ -361,8 +372,8 @@ impl WanderMeter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::estimator::Direction;
     use super::*;
+    use crate::clock::Direction;
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,20 +1,22 @@
-//! Linear prediction: how a signal goes on if nothing new happens.
+//! Linear prediction: how a signal continues if nothing new happens.
 //!
-//! Model: the signal is an autoregressive process, whose coefficients are found from its past by
+//! Model: the signal is an autoregressive process. Its coefficients are found from its past by
 //! Burg's method (J. P. Burg, "Maximum entropy spectral analysis", 1967): the reflection
-//! coefficients that predict a stretch best both forwards and backwards. They never exceed 1, so
-//! that the prediction does not grow without bound. The first predicted samples differ from what
-//! came by no more than the signal's own novelty: value, slope and curvature go on.
+//! coefficients that minimise the error of predicting the past both forwards and backwards. They
+//! never exceed 1, so that the prediction does not grow without bound. The first predicted samples
+//! differ from the true ones by no more than the innovation of the signal, so value, slope and
+//! curvature are continuous.
 //!
-//! Cost: about 5 x order x frames multiplications per stretch; nothing is allocated after creation.
+//! Cost: about 5 x order x frames multiplications per prediction. Nothing is allocated after
+//! creation.
 
-/// Coefficients: room for eight resonances, and a slope.
+/// Number of coefficients. Judgement: eight resonances, and a slope.
 const ORDER: usize = 24;
-/// Each coefficient decays a little with its lag, so that the prediction fades within a few ms
-/// instead of ringing.
+/// Factor for each coefficient per lag. Judgement: the prediction fades within a few ms instead of
+/// ringing.
 const DECAY: f64 = 0.998;
 
-/// Predicts one channel after the other, from stretches of the same length.
+/// Predicts channels from pasts of the same length.
 #[derive(Debug)]
 pub(super) struct Predictor {
     past: Vec<f64>,
@@ -24,13 +26,13 @@ pub(super) struct Predictor {
 }
 
 impl Predictor {
-    /// A predictor from stretches of so many frames.
+    /// A predictor from pasts of `frames` samples.
     pub(super) fn new(frames: usize) -> Self {
         let zeros = vec![0.0; frames.max(ORDER + 1)];
         Self { past: zeros.clone(), forward: zeros.clone(), backward: zeros, coefficients: [0.0; ORDER] }
     }
 
-    /// Takes the past, oldest first; of a shorter one the rest is taken for silence before it.
+    /// Takes the past, oldest sample first. A shorter past is preceded by silence.
     pub(super) fn learn(&mut self, past: impl DoubleEndedIterator<Item = f32>) {
         self.past.fill(0.0);
         for (to, sample) in self.past.iter_mut().rev().zip(past.rev()) {
@@ -69,7 +71,8 @@ impl Predictor {
         }
     }
 
-    /// The next sample, which is then part of the past.
+    /// The next sample, which then is part of the past.
+    #[expect(clippy::cast_possible_truncation, reason = "audio is f32")]
     pub(super) fn next(&mut self) -> f32 {
         let sample: f64 =
             self.past.iter().rev().zip(&self.coefficients).map(|(past, coefficient)| past * coefficient).sum();

@@ -1,42 +1,44 @@
-//! How far the target of playout moves by itself.
+//! How far the setpoint of playout moves by itself.
 //!
-//! Purpose: playout goes on at the ratio of two crystals, so it is steady. Where its distance to
-//! the target comes and goes, the target does: the reference wanders, and more than its clock says.
-//! That is nothing to hurry after.
+//! Purpose: playout runs at the ratio of two crystals, so it is steady. If its distance from the
+//! setpoint varies, the setpoint moves: the reference wanders, and by more than its clock map says.
+//! Playout need not follow such movements fast.
 //!
-//! Model: the distance, without what was trimmed away of it, is looked at every 1 s, 2 s, ... 128
-//! s, and of three looks in a row the middle one's distance from the line through the others is
-//! taken. In that neither an offset nor a rate has a part. Of white noise it is 1.22 standard
-//! deviations; of a process of Ornstein and Uhlenbeck with time constant T it is 0.8 where looks
-//! are T / 3 apart, and more than 1 from T / 2 on. So the distance of looks that shows most is the
-//! one that tells. The host's clock has no part in it, and so no crystal's temperature is to be
-//! allowed for, as must be where a clock is measured against the host's.
+//! Model: the distance, without what was trimmed, is sampled every 1 s, 2 s, ... 128 s. Of three
+//! consecutive samples, the distance of the middle one from the line through the others is taken,
+//! to which neither an offset nor a rate contributes. For white noise it is 1.22 standard
+//! deviations. For an Ornstein-Uhlenbeck process with time constant T it is 0.8 at an interval of T
+//! / 3, and more than 1 from T / 2 on. So the interval with the largest value counts. The host's
+//! clock has no part in this, and so no crystal's drift must be allowed for.
 //!
-//! Robust: of each distance the median of the last values counts, so that fewer than half of them
-//! may be steps of the target and jumps of playout.
+//! Robustness: the median of the newest values of each interval is used, so that fewer than half of
+//! them may be steps of the setpoint or jumps of playout.
 
-/// Distances between looks, each twice the one before: up to 128 s.
+/// Number of sampling intervals, each twice the one before. Derived: up to 128 s.
 const LEVELS: usize = 8;
+/// Shortest sampling interval, s. Judgement: faster movements are jitter.
 const SHORTEST_S: f64 = 1.0;
-/// Values that a level keeps, and those that it must have to count.
+/// Values that a level keeps. Judgement: a median of 15 is good for 30 %.
 const KEPT: usize = 15;
+/// Values that a level needs to be used. Judgement: below that a median is no measure.
 const FIRST: usize = 4;
-/// Median of the size of a normal variable of variance 1.
+/// Median of the absolute value of a normal variable of variance 1. Derived: the third quartile of
+/// the normal distribution.
 const MEDIAN_SIZE: f64 = 0.6745;
-/// Standard error of the logarithm of that median after one value: 1 / (2 f m), with the density
-/// f = 0.636 of the size at the median m.
+/// Standard error of the logarithm of that median after one value. Derived: 1 / (2 f m), with the
+/// density f = 0.636 of the absolute value at the median m.
 const CHANCE: f64 = 1.17;
 
-/// Looks at one distance of time, ns.
+/// Samples at one interval, ns.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
     last_ns: Option<f64>,
     before_ns: Option<f64>,
-    /// Sizes of the last values, in a ring.
+    /// Absolute values of the newest second differences, in a ring.
     sizes_ns: [f64; KEPT],
     count: usize,
     sigma_ns: f64,
-    /// What that may be, as little as is known: one standard error more.
+    /// Upper limit of the standard deviation: one standard error more.
     at_most_ns: f64,
 }
 
@@ -62,10 +64,10 @@ impl Level {
     }
 }
 
-/// Measures how far a target moves.
+/// Measures how far a setpoint moves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TargetMotion {
-    /// What was trimmed so far, ns.
+pub(crate) struct TargetMotion {
+    /// Sum of the trims so far, ns.
     trimmed_ns: f64,
     since_look_s: f64,
     looks: u64,
@@ -73,9 +75,9 @@ pub(super) struct TargetMotion {
 }
 
 impl TargetMotion {
-    /// Playout is `behind_ns` behind, and was trimmed by `trim_ppb` over the last `block_s`; `None`
-    /// while the distance is not to be trimmed, and tells nothing.
-    pub(super) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
+    /// Playout lags the setpoint by `behind_ns`, and was trimmed by `trim_ppb` over the last
+    /// `block_s`. `None` while the distance is not to be trimmed, and says nothing.
+    pub(crate) fn take(&mut self, behind_ns: Option<f64>, trim_ppb: f64, block_s: f64) {
         self.trimmed_ns += trim_ppb * block_s;
         self.since_look_s += block_s;
         if self.since_look_s < SHORTEST_S {
@@ -101,13 +103,13 @@ impl TargetMotion {
         }
     }
 
-    /// Standard deviation of the target by itself, ns, as far as it was seen: 0 before that.
-    pub(super) fn sigma_ns(&self) -> f64 {
+    /// Standard deviation of the setpoint's own movement, ns; 0 while unknown.
+    pub(crate) fn sigma_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.sigma_ns).fold(0.0, f64::max)
     }
 
-    /// The same, where too little would be a mistake.
-    pub(super) fn at_most_ns(&self) -> f64 {
+    /// Upper limit of that standard deviation, where too small a value would do harm.
+    pub(crate) fn at_most_ns(&self) -> f64 {
         self.levels.iter().map(|level| level.at_most_ns).fold(0.0, f64::max)
     }
 }

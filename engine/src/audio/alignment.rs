@@ -1,0 +1,146 @@
+//! Whether a phase error is ignored, trimmed or jumped over.
+//!
+//! Model: clocks that have just begun to be measured still settle, so a stream that has just begun
+//! is left alone for a while. Then one crossfaded jump brings it to its setpoint. From there on,
+//! small errors are trimmed by the [rate controller](super::RateController), and large ones that
+//! last are jumped over.
+
+use crate::units::Nanos;
+
+/// Once the clocks have settled, a phase error beyond this is jumped over. Judgement: 5 frames at
+/// 48 kHz, which a trim would take minutes to remove.
+const ALIGNED: Nanos = Nanos::from_micros(100);
+/// The same in standard deviations of the setpoint, if that is more. Judgement: what the setpoint
+/// itself is uncertain by is no error.
+const ALIGNED_SIGMAS: f64 = 1.0;
+/// A phase error beyond this is jumped over at any time, if it lasts. Judgement: the trim, limited
+/// to 20 ppm, would take 100 s to remove it.
+const JUMP: Nanos = Nanos::from_millis(2);
+/// The same in standard deviations of the setpoint, if that is more. Judgement: exceeded by chance
+/// once in 16 000 (normal distribution).
+const JUMP_SIGMAS: f64 = 4.0;
+/// How long such an error must last. Judgement: longer than a host stands still as a rule.
+const JUMP_PATIENCE: Nanos = Nanos::from_millis(500);
+/// Each jump that undoes the last one doubles the patience with the next error, up to this: the
+/// reference wanders, and its wander is not known yet. Judgement: wander takes about as long to be
+/// measured.
+const LONGEST_PATIENCE: Nanos = Nanos::from_secs(16);
+/// After so many patiences without such an error, the patience is [`JUMP_PATIENCE`] again.
+/// Judgement: 16 s at the shortest patience, 8.5 min at the longest.
+const FORGIVEN_AFTER: i64 = 32;
+
+/// What is to be done about a phase error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Correction {
+    /// Nothing yet.
+    Hold,
+    /// The setpoint is moved to the present position.
+    Adopt,
+    /// The ratio is trimmed.
+    Trim,
+    /// The position jumps to the setpoint, crossfaded.
+    Jump,
+}
+
+/// What is known of the setpoint that a phase error is measured from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setpoint {
+    /// Standard deviation of the setpoint.
+    pub(crate) sigma: Nanos,
+    /// How long a stream that has begun is left alone.
+    pub(crate) settling: Nanos,
+    /// Whether the setpoint is known absolutely, by PTP. Else it is a latency, for which a small
+    /// error does not matter.
+    pub(crate) is_absolute: bool,
+}
+
+impl Setpoint {
+    /// A limit, or so many standard deviations of the setpoint if that is more.
+    fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
+        limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos() as f64))
+    }
+}
+
+/// Decides what is done about the phase errors of one stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alignment {
+    age: Nanos,
+    is_settled: bool,
+    /// How long the phase error has been large, and how long it has not.
+    error_duration: Nanos,
+    calm_duration: Nanos,
+    /// How long an error must last to be jumped over.
+    patience: Nanos,
+    last_jump: Nanos,
+}
+
+impl Default for Alignment {
+    fn default() -> Self {
+        Self {
+            age: Nanos::ZERO,
+            is_settled: false,
+            error_duration: Nanos::ZERO,
+            calm_duration: Nanos::ZERO,
+            patience: JUMP_PATIENCE,
+            last_jump: Nanos::ZERO,
+        }
+    }
+}
+
+impl Alignment {
+    /// Whether the stream has settled and the error is small enough to move the setpoint to the
+    /// present position.
+    pub(crate) fn may_adopt(&self, phase_error: Nanos) -> bool {
+        self.is_settled && phase_error.abs() <= JUMP
+    }
+
+    /// A block was played whose phase error was not to be corrected.
+    pub(crate) fn wait(&mut self, block: Nanos) {
+        self.age += block;
+    }
+
+    /// The position was moved to the setpoint for another reason.
+    pub(crate) fn moved(&mut self) {
+        self.error_duration = Nanos::ZERO;
+    }
+
+    /// Decides what to do about `phase_error` (positive if the position lags) after another block.
+    pub(crate) fn correct(&mut self, phase_error: Nanos, block: Nanos, setpoint: &Setpoint) -> Correction {
+        self.age += block;
+        let is_large = phase_error.abs() > setpoint.beyond(JUMP, JUMP_SIGMAS);
+        self.error_duration = if is_large { self.error_duration + block } else { Nanos::ZERO };
+        self.calm_duration = if self.error_duration > Nanos::ZERO { Nanos::ZERO } else { self.calm_duration + block };
+        if self.calm_duration > self.patience.times(FORGIVEN_AFTER) {
+            self.patience = JUMP_PATIENCE;
+        }
+        if self.error_duration >= self.patience {
+            return self.jump(phase_error, setpoint);
+        }
+        if self.is_settled {
+            // An error that will be jumped over is not trimmed meanwhile: that would only change
+            // the pitch.
+            return if is_large { Correction::Hold } else { Correction::Trim };
+        }
+        self.is_settled = self.age >= setpoint.settling;
+        if self.is_settled { Self::settle(phase_error, setpoint) } else { Correction::Hold }
+    }
+
+    fn jump(&mut self, phase_error: Nanos, setpoint: &Setpoint) -> Correction {
+        self.error_duration = Nanos::ZERO;
+        let undoes_last = phase_error.as_nanos().signum() == -self.last_jump.as_nanos().signum();
+        if setpoint.is_absolute && undoes_last {
+            self.patience = self.patience.times(2).min(LONGEST_PATIENCE);
+        }
+        self.last_jump = phase_error;
+        Correction::Jump
+    }
+
+    /// The clocks have settled, and by them the position is off by `phase_error`.
+    fn settle(phase_error: Nanos, setpoint: &Setpoint) -> Correction {
+        if setpoint.is_absolute {
+            let is_aligned = phase_error.abs() <= setpoint.beyond(ALIGNED, ALIGNED_SIGMAS);
+            return if is_aligned { Correction::Trim } else { Correction::Jump };
+        }
+        if phase_error.abs() <= JUMP { Correction::Adopt } else { Correction::Hold }
+    }
+}

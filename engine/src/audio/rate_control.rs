@@ -1,0 +1,184 @@
+//! Rate control: the step by which audio is read from the source, so that the sink neither starves
+//! nor lags.
+//!
+//! Model: the step is the ratio of two *measured* rates, both against the host's clock. In a
+//! receiver these are the sender's media clock (from arrivals) and the sound card (from callbacks).
+//! A slow proportional trim removes the phase error that the rates leave. There is no integrator,
+//! because the clock estimators are the integrators. The level of the buffer has no part in the
+//! control loop: it is a saw-tooth with beats at ppm x packet rate, which are inside any bandwidth.
+
+use crate::clock::TargetMotion;
+use crate::units::{Nanos, Ppb};
+
+/// Bandwidth of the phase trim for small errors, Hz. Judgement: it keeps PTP's noise out of the
+/// pitch.
+const SLOW_TRIM_HZ: f64 = 0.0007;
+/// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error ends within a minute.
+const FAST_TRIM_HZ: f64 = 0.01;
+/// Largest standard deviation of the pitch by the uncertainty of the setpoint; where that is large,
+/// the slow trim is slower. Judgement: far below what is audible.
+const TRIM_NOISE: Ppb = Ppb::new(50.0);
+/// Phase errors beyond this are trimmed fast. Judgement: 12 frames at 48 kHz.
+const LARGE_ERROR: Nanos = Nanos::from_micros(250);
+/// Fast trimming ends when the error is below this. Judgement: one frame at 48 kHz.
+const SMALL_ERROR: Nanos = Nanos::from_micros(20);
+/// Fast trimming also needs an error of this many standard deviations of the setpoint, as its clock
+/// states them or as it is seen to [move](TargetMotion). Judgement: exceeded by chance once in 16
+/// 000 (normal distribution).
+const LARGE_SIGMAS: f64 = 4.0;
+/// Fast trimming also ends below this many. Judgement: as probable as not (normal distribution).
+const SMALL_SIGMAS: f64 = 0.7;
+/// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
+/// steps are noticed from about 170 ppm on.
+const TRIM_LIMIT: Ppb = Ppb::from_ppm(20.0);
+/// Largest change of the trim, ppb per second. Judgement: the limit is reached in 20 s.
+const TRIM_SLEW: f64 = 1000.0;
+/// Corner frequency of the two-pole low-pass for the ratio, Hz. Judgement: it keeps the noise of
+/// callbacks out of the pitch.
+const SMOOTHING_HZ: f64 = 0.3;
+/// The low-pass of a young stream averages over at most this share of its age. Judgement: the first
+/// measured rates are far off.
+const YOUNG_SHARE: f64 = 0.25;
+/// Largest deviation of the ratio. Judgement: beyond it the nominal sample rate is wrong, and not
+/// the crystal.
+const AUTHORITY: Ppb = Ppb::from_ppm(500.0);
+
+/// Input of a rate controller at each block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateInput {
+    /// Length of the coming block.
+    pub block: Nanos,
+    /// Rate of the clock that the audio comes from, against the host's clock: in a receiver the
+    /// sender's media clock, in a capture the sound card's.
+    pub source_rate: Ppb,
+    /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
+    /// card's, in a capture the media clock's.
+    pub sink_rate: Ppb,
+    /// How far the position lags its setpoint, as far as that is to be trimmed. If it is positive,
+    /// the ratio must rise.
+    pub phase_error: Nanos,
+    /// Standard deviation of the part of the setpoint's error that changes: how well the reference
+    /// is known.
+    pub setpoint_sigma: Nanos,
+}
+
+/// Decides the ratio between frames read from the source and frames written to the sink.
+pub trait RateController: Send {
+    /// The ratio at the end of the coming block, relative to the nominal one.
+    fn ratio(&mut self, input: &RateInput) -> Ppb;
+}
+
+/// The engine's rate controller: the ratio of measured rates, with a slow phase trim.
+///
+/// ```
+/// use engine::audio::{RateInput, RateController, FusedRateController};
+/// use engine::{Nanos, Ppb};
+/// let mut law = FusedRateController::default();
+/// let input = RateInput { block: Nanos::from_millis(20), source_rate: Ppb::ZERO, sink_rate: Ppb::from_ppm(120.0),
+///     phase_error: Nanos::ZERO, setpoint_sigma: Nanos::ZERO };
+/// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
+/// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FusedRateController {
+    age: Nanos,
+    /// Whether a large error is being trimmed.
+    catching_up: bool,
+    trim_ppb: f64,
+    motion: TargetMotion,
+    /// State of the low-pass, ppb; `None` before the first block.
+    poles: Option<[f64; 2]>,
+}
+
+impl FusedRateController {
+    /// The trim for an error, before its slew is limited.
+    fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
+        let behind_ns = behind.as_nanos() as f64;
+        let told_ns = sigma.as_nanos() as f64;
+        let (sigma_ns, at_most_ns) = (told_ns.max(self.motion.sigma_ns()), told_ns.max(self.motion.at_most_ns()));
+        let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
+        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * at_most_ns);
+        let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
+        // ns of error times 1/s is ns/s, which is ppb.
+        let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
+        let trim = bandwidth * behind_ns;
+        trim.clamp(-TRIM_LIMIT.as_ppb(), TRIM_LIMIT.as_ppb())
+    }
+
+    fn trim_ppb(&mut self, input: &RateInput) -> f64 {
+        // A phase error of exactly zero means that none is to be trimmed, while a stream settles or
+        // will jump.
+        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos() as f64);
+        self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
+        let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;
+        let most = TRIM_SLEW * input.block.as_secs_f64();
+        self.trim_ppb += change.clamp(-most, most);
+        self.trim_ppb
+    }
+}
+
+impl RateController for FusedRateController {
+    fn ratio(&mut self, input: &RateInput) -> Ppb {
+        let fused = Ppb::from_ratio(input.source_rate.ratio() / input.sink_rate.ratio());
+        let wanted = fused.as_ppb() + self.trim_ppb(input);
+        let wanted = wanted.clamp(-AUTHORITY.as_ppb(), AUTHORITY.as_ppb());
+        let block_s = input.block.as_secs_f64();
+        self.age += input.block;
+        let young = block_s / (YOUNG_SHARE * self.age.as_secs_f64());
+        let steady = 1.0 - libm::exp(-2.0 * std::f64::consts::PI * SMOOTHING_HZ * block_s);
+        let alpha = steady.max(young).min(1.0);
+        let poles = self.poles.get_or_insert([wanted; 2]);
+        poles[0] += alpha * (wanted - poles[0]);
+        poles[1] += alpha * (poles[0] - poles[1]);
+        Ppb::new(poles[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Nanos = Nanos::from_millis(10);
+
+    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
+    /// begins off by so much.
+    fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
+        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos() as f64, 0.0);
+        for _ in 0..seconds * 100 {
+            let input = RateInput {
+                block: BLOCK,
+                source_rate: Ppb::ZERO,
+                sink_rate: Ppb::ZERO,
+                phase_error: Nanos::new(behind_ns as i64),
+                setpoint_sigma: target_sigma,
+            };
+            let ratio = law.ratio(&input);
+            largest = f64::max(largest, ratio.as_ppm().abs());
+            behind_ns -= ratio.as_ppb() * BLOCK.as_secs_f64();
+        }
+        (behind_ns / behind.as_nanos() as f64, largest)
+    }
+
+    #[test]
+    fn an_error_that_the_target_is_certain_of_is_removed_within_two_minutes() {
+        for behind in [Nanos::from_micros(300), Nanos::from_micros(-1900)] {
+            let (left, largest) = removed(behind, Nanos::from_micros(1), 120);
+            assert!(left.abs() < 0.1 && largest <= 20.0 + 1e-9, "{behind}: {left} left, {largest} ppm");
+        }
+    }
+
+    #[test]
+    fn an_error_within_what_the_target_is_uncertain_by_is_hardly_heard() {
+        for sigma in [Nanos::from_micros(50), Nanos::from_micros(250), Nanos::from_millis(1)] {
+            let (left, largest) = removed(sigma, sigma, 600);
+            assert!(largest < 0.06 && left < 1.0, "{sigma}: {left} left, {largest} ppm");
+        }
+    }
+
+    #[test]
+    fn an_error_beyond_what_a_wandering_target_explains_is_removed_all_the_same() {
+        let sigma = Nanos::from_micros(250);
+        let (left, _) = removed(Nanos::from_micros(1100), sigma, 120);
+        assert!(left < 0.3, "{left}");
+    }
+}

@@ -1,0 +1,83 @@
+//! Proof that the envelope of one-way timestamps is late.
+//!
+//! Model: packets and callbacks are late by any amount, never early. Single samples come before the
+//! envelope while the envelope is being learnt, and so do most samples of a burst. But if every
+//! sample of a quarter of a second comes before the envelope, the envelope is wrong: the first
+//! packet of a timeline was late, or a host stood still so often that the estimate followed its
+//! pauses. A filter cannot see this, because it learns its own error as noise.
+
+use super::outlier_run::{OutlierRun, Proof};
+use super::sample::Sample;
+use crate::units::Nanos;
+
+/// An envelope that is late by less is left to the filters, ns. Judgement: below the latency of any
+/// playout.
+const BEYOND_NS: f64 = 1e6;
+/// What proves that the envelope is late. Judgement: longer than the bursts of senders that send
+/// once per audio block of 4096 frames at 48 kHz.
+const PROOF: Proof = Proof { samples: 5, time: Nanos::from_millis(250) };
+
+/// Detects runs of samples that come before the envelope.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LateEnvelopeDetector {
+    run: Option<OutlierRun>,
+}
+
+impl LateEnvelopeDetector {
+    /// Takes a sample and its lateness against the envelope. Returns the earliest sample of a run
+    /// that proves the envelope to be late.
+    pub(super) fn judge(&mut self, sample: &Sample, lateness_ns: f64) -> Option<Sample> {
+        if lateness_ns > -BEYOND_NS {
+            self.run = None;
+            return None;
+        }
+        // After a silence the error of the rate counts again, and the path may be another one.
+        let run = self.run.filter(|run| run.silence(sample.at) < PROOF.time);
+        // By offset and not by lateness, because the envelope moves meanwhile; the rate of the
+        // clock does not matter over so short a time.
+        let run = OutlierRun::extended(run, sample, -sample.offset_ns);
+        let is_proven = run.proves(sample.at, PROOF);
+        self.run = Some(run).filter(|_| !is_proven);
+        is_proven.then_some(run.best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Direction;
+    use super::*;
+    use crate::units::LocalTime;
+
+    /// The first proof by samples that are late by some ms, one each so many ms: its place, and how
+    /// early its earliest sample was.
+    fn proof(every_ms: i64, late_ms: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
+        let mut detector = LateEnvelopeDetector::default();
+        late_ms.enumerate().find_map(|(i, late_ms)| {
+            let at = LocalTime::ZERO + Nanos::from_millis(every_ms * i as i64);
+            let sample = Sample { at, offset_ns: -1e6 * late_ms, direction: Direction::Forward };
+            detector.judge(&sample, 1e6 * late_ms).map(|earliest| (i, 1e-6 * earliest.offset_ns))
+        })
+    }
+
+    #[test]
+    fn a_quarter_of_a_second_of_early_samples_is_proof_of_the_earliest() {
+        assert_eq!(proof(10, (0..50).map(|i| if i == 7 { -9.0 } else { -4.0 })), Some((25, 9.0)));
+    }
+
+    #[test]
+    fn a_sample_on_time_ends_a_run() {
+        assert_eq!(proof(10, (0..500).map(|i| if i % 20 == 0 { 0.0 } else { -4.0 })), None);
+        assert_eq!(proof(10, (0..500).map(|_| -0.9)), None);
+    }
+
+    #[test]
+    fn few_samples_are_no_proof() {
+        assert_eq!(proof(100, (0..4).map(|_| -4.0)), None);
+        assert_eq!(proof(100, (0..5).map(|_| -4.0)), Some((4, 4.0)));
+    }
+
+    #[test]
+    fn a_silence_ends_a_run() {
+        assert_eq!(proof(250, (0..50).map(|_| -4.0)), None);
+    }
+}

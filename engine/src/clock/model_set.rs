@@ -1,0 +1,374 @@
+//! A set of filters that assume different process noise, all fed by the same reduction of the
+//! samples (multiple-model estimation).
+//!
+//! Model: a crystal at rest wanders little, and one that warms up wanders a lot. A filter that
+//! assumes the wrong process noise either lags or is noisy. So every filter of the set is scored by
+//! how well it predicted the offset 30 s ahead, compared with the present estimate of an agile
+//! filter, which hardly lags. The steadiest filter that no more agile one beats is active. A steady
+//! filter that is beaten by far is reset to the state of the active one, so that it is ready when
+//! the crystal comes to rest.
+
+use super::block::{Block, Reduction};
+use super::kalman::{Kalman, Prior, ProcessNoise};
+use super::sample::{Direction, Sample};
+use super::wander::PhaseWander;
+use crate::units::{LocalTime, Nanos};
+
+/// Process noise of each filter, steadiest first. A crystal at rest wanders by 1 ppb per square
+/// root of a second. One that warms up, or is exposed to the sun, drifts by up to 20 ppb per
+/// second, and the drift itself changes over minutes. The last filter forgets almost everything
+/// within a minute. Judgement: a factor of 10 between neighbours, because a filter is nearly
+/// optimal within a factor of 3.
+const PROCESS_NOISES: [ProcessNoise; 6] = [
+    ProcessNoise::of_rate(1.0),
+    ProcessNoise::of_rate(10.0),
+    ProcessNoise::of_rate(100.0),
+    ProcessNoise { rate: 10.0, drift: 0.1 },
+    ProcessNoise::of_rate(3000.0),
+    ProcessNoise { rate: 1000.0, drift: 10.0 },
+];
+/// Index of the most agile filter. Derived: the last one.
+const MOST_AGILE: usize = PROCESS_NOISES.len() - 1;
+/// Index of the filter that the others are compared with. Judgement: agile enough for any crystal,
+/// and less noisy than the last one.
+const REFERENCE: usize = 4;
+/// Index of the filter that is active until predictions have been scored. Judgement: a crystal
+/// indoors.
+const FIRST_ACTIVE: usize = 1;
+/// How far ahead predictions are scored. Judgement: about the memory of the filters.
+const HORIZON: Nanos = Nanos::from_secs(30);
+/// Number of predictions that wait to be scored. Judgement: one each 5 s.
+const SNAPSHOTS: usize = 6;
+/// Time between predictions. Derived: [`HORIZON`] holds [`SNAPSHOTS`] of them.
+#[expect(clippy::cast_possible_wrap, reason = "a small number")]
+const SNAPSHOT_INTERVAL: Nanos = Nanos::new(HORIZON.as_nanos() / SNAPSHOTS as i64);
+/// Memory of the long score, in predictions. Judgement: a quarter of an hour tells small
+/// differences apart.
+const LONG_MEMORY: f64 = 180.0;
+/// Memory of the short score, in predictions. Judgement: within a minute it notices a crystal that
+/// begins to warm up.
+const SHORT_MEMORY: f64 = 12.0;
+/// Scored predictions before a filter is selected by score. Judgement: half a minute after the
+/// first one.
+const FIRST_SELECTION: f64 = 6.0;
+/// A more agile filter beats a steadier one if its long score (mean square error) is smaller by
+/// this factor. Judgement: a steady output is worth a small error.
+const SWITCH_RATIO_LONG: f64 = 1.1;
+/// The same for the short score, which is less certain. Judgement: 12 predictions give a mean
+/// square to 40 %.
+const SWITCH_RATIO_SHORT: f64 = 2.5;
+/// A steady filter whose short score is larger than the active filter's by this factor is reset.
+/// Judgement: well beyond [`SWITCH_RATIO_SHORT`].
+const RESET_RATIO: f64 = 6.0;
+/// With every block that is shorter than usual, the usual number of samples decreases by one in
+/// this many. Judgement: halved in 5 blocks.
+const FORGET_COUNT: u32 = 8;
+/// A filter lags if it is this many standard deviations of the reference away from it. Judgement:
+/// exceeded by chance once in 16 000 (normal distribution).
+const LAG_SIGMAS: f64 = 4.0;
+/// The same must hold in so many consecutive snapshots. Judgement: one may be the reference's own
+/// error.
+const LAG_SNAPSHOTS: u32 = 2;
+/// Forward blocks of the minimum set hold at most the number of reverse samples so far, divided by
+/// this. Judgement: two reverse blocks are needed to compare the directions.
+const REVERSE_BLOCKS: u32 = 2;
+/// From one reverse block to the next, forward blocks may grow by one sample and by one in this
+/// many. Judgement: growth by a quarter keeps the mean lateness of both directions nearly equal.
+const COUNT_GROWTH: u32 = 4;
+/// A filter with a drift state becomes eligible when its drift is this many standard deviations
+/// from zero. Judgement: exceeded by chance once in 22 (normal distribution).
+const DRIFT_SIGNIFICANT: f64 = 2.0;
+/// It stays eligible while the drift is this many standard deviations from zero. Judgement:
+/// hysteresis of a factor of two.
+const DRIFT_KEPT: f64 = 1.0;
+/// An error of prediction up to so many variances of the other clock's wander does not count
+/// against a steady filter. Judgement: 2.4 standard deviations.
+const EXCUSED: f64 = 6.0;
+/// Longest block. Judgement: twice [`HORIZON`]; a block that was interrupted for longer is
+/// discarded.
+const LONGEST_BLOCK: Nanos = Nanos::from_secs(64);
+
+/// A filter, the blocks that feed it, and its scores.
+#[derive(Clone, Debug)]
+struct Member {
+    reduction: Reduction,
+    filter: Kalman,
+    /// Forward and reverse.
+    blocks: [Block; 2],
+    /// Usual number of samples in a forward block. A short block after a silence does not change it
+    /// much.
+    forward_count: u32,
+    /// Reverse samples since the present path was taken.
+    reverse_count: u32,
+    /// Number of samples in the last reverse block.
+    reverse_block: u32,
+    /// Whether the reverse direction is measured.
+    two_way: bool,
+    /// Predictions of the offset, ns, in a ring.
+    snapshots: [f64; SNAPSHOTS],
+    /// Mean square errors of prediction, ns^2, over [`SHORT_MEMORY`] and over [`LONG_MEMORY`].
+    short: f64,
+    long: f64,
+    predictions: f64,
+    /// Consecutive snapshots in which the filter was far from the reference.
+    apart: u32,
+}
+
+impl Member {
+    fn new(reduction: Reduction, wander: ProcessNoise, prior: Prior, sample: &Sample) -> Self {
+        Self {
+            reduction,
+            filter: Kalman::new(reduction, wander, prior, sample),
+            blocks: [Direction::Forward, Direction::Reverse].map(|direction| Block::new(reduction, direction)),
+            forward_count: 1,
+            reverse_count: 0,
+            reverse_block: 0,
+            two_way: prior.delay_sigma_ns > 0.0,
+            snapshots: [0.0; SNAPSHOTS],
+            short: 0.0,
+            long: 0.0,
+            predictions: 0.0,
+            apart: 0,
+        }
+    }
+
+    fn take(&mut self, sample: &Sample, now: LocalTime) {
+        let direction = sample.direction;
+        let block = &mut self.blocks[direction.index()];
+        let length = block.length(now);
+        if direction == Direction::Forward && length > LONGEST_BLOCK.times(2) {
+            block.clear();
+        }
+        let count = block.add(sample, self.filter.state()[1]);
+        if self.is_full(now, direction, count, length) {
+            let reduced = self.blocks[direction.index()].take();
+            // The mean lateness of a short block does not cancel with that of blocks of the usual
+            // size.
+            let is_short = self.reduction == Reduction::Minimum && 2 * count < self.forward_count;
+            self.filter.update(&reduced, is_short, now);
+        }
+    }
+
+    /// Whether a block ends here. Blocks of the minimum set must hold the same number of samples in
+    /// both directions, so that their mean lateness cancels. The sparser direction, mostly the
+    /// reverse one, limits that number.
+    fn is_full(&mut self, now: LocalTime, direction: Direction, count: u32, length: Nanos) -> bool {
+        let worth = self.filter.is_informative(now, direction, count);
+        if self.reduction == Reduction::Mean {
+            return worth || length >= LONGEST_BLOCK;
+        }
+        match direction {
+            Direction::Forward => {
+                let keeps_up = self.reverse_block + 1 + self.reverse_block / COUNT_GROWTH;
+                let limit = self.two_way.then(|| (self.reverse_count / REVERSE_BLOCKS).clamp(1, keeps_up));
+                let full = worth || length >= LONGEST_BLOCK || limit.is_some_and(|limit| count >= limit);
+                if full {
+                    self.forward_count = count.max(self.forward_count - self.forward_count / FORGET_COUNT);
+                }
+                full
+            }
+            Direction::Reverse => {
+                self.reverse_count = self.reverse_count.saturating_add(1);
+                let full = count >= self.forward_count;
+                if full {
+                    self.reverse_block = count;
+                }
+                full
+            }
+        }
+    }
+
+    fn score(&mut self, slot: usize, reference_ns: f64) {
+        let error_ns = self.snapshots[slot] - reference_ns;
+        let square = error_ns * error_ns;
+        self.predictions += 1.0;
+        self.long += (square - self.long) / self.predictions.min(LONG_MEMORY);
+        self.short += (square - self.short) / self.predictions.min(SHORT_MEMORY);
+    }
+
+    fn lags(&self) -> bool {
+        self.apart >= LAG_SNAPSHOTS
+    }
+
+    /// Whether this filter predicts better than `other` by more than the other clock's wander
+    /// explains. `excused` is the mean square error that does not count against a steady filter.
+    fn beats(&self, other: &Self, excused: f64) -> bool {
+        let long = self.long * SWITCH_RATIO_LONG + excused < other.long;
+        long || self.short * SWITCH_RATIO_SHORT + excused < other.short
+    }
+}
+
+/// Filters that differ in their process noise, and the index of the active one.
+#[derive(Clone, Debug)]
+pub(super) struct ModelSet {
+    members: [Member; PROCESS_NOISES.len()],
+    active: usize,
+    /// Snapshots since the last interruption.
+    snapshots: usize,
+    snapshot_at: LocalTime,
+    /// Mean square error of prediction that the other clock's wander explains, ns^2.
+    excused: f64,
+}
+
+impl ModelSet {
+    /// A set that starts from one sample.
+    pub(super) fn new(reduction: Reduction, prior: Prior, sample: &Sample) -> Self {
+        let member = |process_noise| Member::new(reduction, process_noise, prior, sample);
+        Self {
+            members: PROCESS_NOISES.map(member),
+            active: FIRST_ACTIVE,
+            snapshots: 0,
+            snapshot_at: sample.at,
+            excused: 0.0,
+        }
+    }
+
+    /// The active filter.
+    pub(super) fn active(&self) -> &Kalman {
+        &self.members[self.active].filter
+    }
+
+    /// Square of the distance between the active filter and the reference, ns^2: the covariance of
+    /// a filter that begins to lag does not show it.
+    pub(super) fn lag_variance(&self, now: LocalTime) -> f64 {
+        let lag_ns = self.members[REFERENCE].filter.offset_ns(now) - self.active().offset_ns(now);
+        lag_ns * lag_ns
+    }
+
+    /// Variance of the active filter's error that is not in its covariance, ns^2: lag, and unequal
+    /// lateness of the two directions.
+    pub(super) fn unmodelled_variance(&self, now: LocalTime) -> f64 {
+        let asymmetry_ns = self.asymmetry_ns();
+        self.lag_variance(now) + asymmetry_ns * asymmetry_ns
+    }
+
+    /// Variance of the active filter's offset, for comparison with another set, ns^2.
+    pub(super) fn variance(&self) -> f64 {
+        let active = &self.members[self.active];
+        let hidden_ns =
+            if active.two_way { active.filter.noise().asymmetry_ns() } else { active.filter.noise().block_bias_ns() };
+        active.filter.covariance()[0][0] + hidden_ns * hidden_ns
+    }
+
+    /// Error of the active filter's offset by unequal lateness of the two directions, ns; zero if
+    /// the delay is part of the offset.
+    fn asymmetry_ns(&self) -> f64 {
+        let active = &self.members[self.active];
+        if active.two_way { active.filter.noise().asymmetry_ns() } else { 0.0 }
+    }
+
+    /// Takes a sample.
+    pub(super) fn take(&mut self, sample: &Sample, now: LocalTime) {
+        for member in &mut self.members {
+            member.take(sample, now);
+        }
+        let waited = now.since(self.snapshot_at);
+        if waited >= SNAPSHOT_INTERVAL {
+            // After a silence the waiting predictions have another horizon.
+            if waited > SNAPSHOT_INTERVAL.times(2) {
+                self.snapshots = 0;
+            }
+            self.snapshot_at = now;
+            self.snapshot(now);
+        }
+    }
+
+    fn snapshot(&mut self, now: LocalTime) {
+        let slot = self.snapshots % SNAPSHOTS;
+        let full = self.snapshots >= SNAPSHOTS;
+        let reference = &self.members[REFERENCE].filter;
+        let (reference_ns, variance) = (reference.offset_ns(now), reference.variance(now, Direction::Forward));
+        let limit = LAG_SIGMAS * LAG_SIGMAS * variance + self.excused;
+        for member in &mut self.members {
+            if full {
+                member.score(slot, reference_ns);
+            }
+            member.snapshots[slot] = member.filter.offset_ns(now + HORIZON);
+            let apart_ns = reference_ns - member.filter.offset_ns(now);
+            let lags = apart_ns * apart_ns > limit;
+            member.apart = if lags { member.apart + 1 } else { 0 };
+        }
+        self.snapshots += 1;
+        if (full && self.members[0].predictions >= FIRST_SELECTION) || self.members[self.active].lags() {
+            self.select();
+        }
+    }
+
+    fn select(&mut self) {
+        let eligible = |i: usize| {
+            let limit = if i == self.active { DRIFT_KEPT } else { DRIFT_SIGNIFICANT };
+            !self.members[i].lags() && self.members[i].filter.drift_sigmas() >= limit
+        };
+        let beaten = |i: usize| {
+            let mut rivals = (i + 1..PROCESS_NOISES.len()).filter(|&rival| eligible(rival));
+            !eligible(i) || rivals.any(|rival| self.members[rival].beats(&self.members[i], self.excused))
+        };
+        self.active = (0..MOST_AGILE).find(|&i| !beaten(i)).unwrap_or(MOST_AGILE);
+        let (steadier, rest) = self.members.split_at_mut(self.active);
+        let active = &rest[0];
+        for member in steadier {
+            if member.lags() || member.short > RESET_RATIO * active.short + self.excused {
+                member.filter.adopt(&active.filter);
+                member.snapshots = active.snapshots;
+                member.apart = 0;
+                // It stays beaten until it has proven itself.
+                member.short = SWITCH_RATIO_SHORT * active.short;
+            }
+        }
+    }
+
+    /// Starts every filter again from the active one's state, changed by `change`: the differences
+    /// between the filters are discarded.
+    pub(super) fn restart(&mut self, change: impl Fn(&mut Kalman)) {
+        let active = self.active().clone();
+        self.change(|filter| {
+            filter.adopt(&active);
+            change(filter);
+        });
+        for member in &mut self.members {
+            member.apart = 0;
+        }
+    }
+
+    /// Changes every filter in the same way, and discards the blocks and predictions that began
+    /// earlier.
+    pub(super) fn change(&mut self, change: impl Fn(&mut Kalman)) {
+        for member in &mut self.members {
+            change(&mut member.filter);
+            member.blocks.iter_mut().for_each(Block::clear);
+        }
+        self.snapshots = 0;
+    }
+
+    /// Changes every filter because the delay is another one; `two_way` says whether it is going to
+    /// be measured.
+    pub(super) fn change_delay(&mut self, two_way: bool, change: impl Fn(&mut Kalman)) {
+        self.change(change);
+        for member in &mut self.members {
+            (member.forward_count, member.reverse_count, member.reverse_block) = (1, 0, 0);
+            member.two_way = two_way;
+        }
+    }
+
+    /// Limits the growth of the delay's standard deviation to `most_ns`.
+    pub(super) fn bound_delay(&mut self, most_ns: f64) {
+        for member in &mut self.members {
+            member.filter.bound_delay(most_ns);
+        }
+    }
+
+    /// Configures every filter with the measured wander of the other clock.
+    pub(super) fn set_phase_wander(&mut self, wander: PhaseWander) {
+        self.excused = EXCUSED * wander.rms_ns * wander.rms_ns;
+        for member in &mut self.members {
+            member.filter.set_phase_wander(wander);
+        }
+    }
+
+    /// Predicts every filter to `now`.
+    pub(super) fn predict(&mut self, now: LocalTime) {
+        for member in &mut self.members {
+            member.filter.predict(now);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What is known of a stream before its first packet, and what its listener wants.
+
+use super::conformance::Described;
+use crate::audio::{ChannelMap, ChannelMapError};
+use crate::resample::{NearUnityError, SincResamplerError};
+use crate::rtp::format::StreamFormat;
+use crate::units::{Nanos, Ppb, SampleRate};
+use thiserror::Error;
+
+/// Largest depth that can be configured. Judgement: far beyond any use, and little memory.
+const MAX_TARGET_DEPTH: Nanos = Nanos::from_secs(10);
+
+/// Relation of the stream's RTP timestamps to PTP time: `a=mediaclk` of its SDP (RFC 7273, 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaClock {
+    /// None, or unknown: classic Livewire, FFmpeg.
+    Unrelated,
+    /// `direct=offset` with `a=ts-refclk:ptp`: timestamp = PTP time x rate + offset, modulo 2^32.
+    Ptp {
+        /// Timestamp at the PTP epoch.
+        offset: u32,
+    },
+}
+
+/// Reference point of a depth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DepthFrom {
+    /// The time at which an ideal sender sends the packet. The depth is how long the packet's first
+    /// frame waits.
+    #[default]
+    Sending,
+    /// The time that the timestamp of the packet's first frame denotes, one packet time earlier.
+    /// The depth is the link offset of AES67-2018, 7.5.
+    Stamp,
+}
+
+/// Description of a stream, and what its listener wants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StreamConfig {
+    /// Encoding, rate and channels, from the SDP.
+    pub format: StreamFormat,
+    /// Channels that the sound card plays; [`ChannelMap::identity`] for the stream as it is.
+    pub channel_map: ChannelMap,
+    /// The only payload type that is accepted; `None` accepts any.
+    pub payload_type: Option<u8>,
+    /// Frames per packet, from the described packet time. Packets may have any other length, which
+    /// is only reported.
+    pub packet_frames: Option<u32>,
+    /// Most frames of a packet (`a=maxptime`): longer packets are refused. `None` if it was not
+    /// described.
+    pub longest_packet: Option<u32>,
+    /// Relation of the timestamps to PTP.
+    pub media_clock: MediaClock,
+    /// How long the first frame of a packet with no network delay waits until the callback that
+    /// plays it. If the timestamps are related to PTP and PTP is known, it is exactly that, and the
+    /// link offset is one packet time longer. Otherwise the smallest delay of the network is added.
+    /// A callback fetches a whole block at once, so late packets have this less one block.
+    pub target_depth: Nanos,
+    /// Reference point of [`StreamConfig::target_depth`] and [`StreamConfig::depth_limit`].
+    pub depth_from: DepthFrom,
+    /// Up to which depth late packets may increase it. [`StreamConfig::target_depth`] or less keeps
+    /// the latency constant (presentation-time playout).
+    pub depth_limit: Nanos,
+    /// Nominal rate of the sound card.
+    pub card_rate: SampleRate,
+    /// Most frames that are resampled at once; larger callbacks are served in several parts.
+    pub block_frames: usize,
+    /// Rates from an earlier session; none by default.
+    pub warm_start: WarmStart,
+}
+
+/// Rates that were measured on this host in an earlier session, so that a stream need not measure
+/// them first: [`PlayoutStats::card_rate`](super::PlayoutStats::card_rate), kept for each device,
+/// and [`IngestStats::media_rate`](super::IngestStats::media_rate), which is the same for all
+/// senders of a network if they follow PTP. New measurements correct them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WarmStart {
+    /// Rate of the sound card against the host's clock.
+    pub card_rate: Option<Ppb>,
+    /// Rate of the sender's media clock against the host's.
+    pub media_rate: Option<Ppb>,
+}
+
+impl StreamConfig {
+    /// The simplest way to receive a stream: all its channels as they are, any payload type, timing
+    /// by arrivals, a constant depth, and a card of the stream's nominal rate of which nothing is
+    /// remembered.
+    ///
+    /// ```
+    /// use engine::rtp::format::{Encoding, StreamFormat};
+    /// use engine::receive::{MediaClock, StreamConfig, stream};
+    /// use engine::{Nanos, SampleRate};
+    /// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
+    /// let plain = StreamConfig::new(format, Nanos::from_millis(20), 480);
+    /// let (ingest, playout) = stream(StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain }).unwrap();
+    /// # let _ = (ingest, playout);
+    /// ```
+    #[must_use]
+    pub fn new(format: StreamFormat, target_depth: Nanos, block_frames: usize) -> Self {
+        Self {
+            format,
+            channel_map: ChannelMap::identity(format),
+            payload_type: None,
+            packet_frames: None,
+            longest_packet: None,
+            media_clock: MediaClock::Unrelated,
+            target_depth,
+            depth_from: DepthFrom::Sending,
+            depth_limit: target_depth,
+            card_rate: format.sample_rate(),
+            block_frames,
+            warm_start: WarmStart::default(),
+        }
+    }
+
+    /// The description that packets are compared with.
+    pub(super) const fn described(&self) -> Described {
+        Described { format: self.format, payload_type: self.payload_type, packet_frames: self.packet_frames }
+    }
+
+    pub(super) fn deepest(&self) -> Nanos {
+        self.target_depth.max(self.depth_limit)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors If a depth or the channel map is out of range.
+    pub(crate) fn check(&self) -> Result<(), StreamError> {
+        for depth in [self.target_depth, self.deepest()] {
+            if depth <= Nanos::ZERO || depth > MAX_TARGET_DEPTH {
+                return Err(StreamError::TargetDepth(depth));
+            }
+        }
+        Ok(self.channel_map.check(self.format)?)
+    }
+
+    /// Media frames per card frame, by the nominal rates.
+    pub(super) fn nominal_step(&self) -> f64 {
+        f64::from(self.format.sample_rate().as_hz()) / f64::from(self.card_rate.as_hz())
+    }
+}
+
+/// A stream cannot be received as configured.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A depth is zero, or too large.
+    #[error("the target depth must be more than 0 and it and its limit at most {MAX_TARGET_DEPTH}, not {0}")]
+    TargetDepth(Nanos),
+    /// The map of channels does not fit the stream.
+    #[error(transparent)]
+    ChannelMap(#[from] ChannelMapError),
+    /// The near-unity resampler refused.
+    #[error(transparent)]
+    NearUnity(#[from] NearUnityError),
+    /// The resampler between different nominal rates refused.
+    #[error(transparent)]
+    Sinc(#[from] SincResamplerError),
+}

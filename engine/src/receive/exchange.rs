@@ -1,0 +1,105 @@
+//! Data that the two halves of a stream exchange.
+
+use crate::clock::MediaMap;
+use crate::rtp::format::MAX_PAYLOAD;
+use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, RtpTimestamp};
+
+/// The audio of one packet (or a part of a packet that is longer than AES67's), still encoded, with
+/// its position on the unwrapped media timeline. It is a plain value, so that it can be copied
+/// through a ring of fixed size.
+#[derive(Clone, Copy, Debug)]
+pub struct MediaPacket {
+    pub(super) generation: u32,
+    pub(super) position: Frames,
+    /// Host time of its arrival.
+    pub(super) at: LocalTime,
+    pub(super) length: usize,
+    pub(super) payload: [u8; MAX_PAYLOAD],
+}
+
+impl MediaPacket {
+    /// The RTP timestamp of the first frame.
+    pub(crate) fn timestamp(&self) -> RtpTimestamp {
+        RtpTimestamp::from_frames(self.position)
+    }
+
+    /// The encoded audio.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload[..self.length]
+    }
+}
+
+/// The control half's newest knowledge, for the audio half.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ControlSnapshot {
+    /// Number of restarts of the media timeline. Positions of different generations cannot be
+    /// compared.
+    pub generation: u32,
+    /// How often arrivals have shifted for good; playout by arrivals follows at once.
+    pub shifts: u32,
+    /// Map from host time to the media position whose packet arrives then without queueing.
+    pub arrivals: Option<MediaMap>,
+    /// Rate of the sender's media clock against the host's clock: the measured one, or the best
+    /// prior.
+    pub media_rate: Ppb,
+    /// Map from host time to media position by PTP; `None` while the sender does not follow PTP or
+    /// PTP is unusable.
+    pub reference: Option<MediaMap>,
+    /// Frames of the packet that began the timeline: a packet is sent this much after the time of
+    /// its first frame.
+    pub packet_frames: u32,
+    /// Whether the packets contradict the stream's description, so that this generation must not be
+    /// played.
+    pub silenced: bool,
+}
+
+/// Statistics that the audio half publishes after every callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PlayoutStats {
+    /// When the last callback came.
+    pub at: LocalTime,
+    /// Whether audio, or its concealment, is being played.
+    pub started: bool,
+    /// The restart of the media timeline that [`PlayoutStats::position`] belongs to; 0 before
+    /// playout.
+    pub generation: u32,
+    /// Media position of the next frame to be played.
+    pub position: MediaPosition,
+    /// Deviation of the ratio of media frames to card frames from the nominal one, at the end of
+    /// the last block.
+    pub ratio: Ppb,
+    /// Rate of the sound card against the host's clock.
+    pub card_rate: Ppb,
+    /// Phase error: how far playout lags its setpoint.
+    pub behind: Nanos,
+    /// The requested depth: how long a packet that met no queue waits until its playout.
+    pub asked: Nanos,
+    /// The present target depth: the requested one, and [`PlayoutStats::raised_by`].
+    pub target: Nanos,
+    /// How much late packets have increased the target, as far as it was not decreased again.
+    pub raised_by: Nanos,
+    /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
+    /// own latency is added to it.
+    pub achieved: Nanos,
+    /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
+    /// the callback that plays it. `None` while the target is known by arrivals only.
+    pub link_offset: Option<Nanos>,
+    /// Contiguous audio that the last callback found from its read position on.
+    pub fill: Nanos,
+    /// Callbacks that needed audio which had not arrived.
+    pub underruns: u64,
+    /// Frames that were concealed, for any reason.
+    pub concealed_frames: u64,
+    /// Packets that arrived after their playout had begun and were missing in it, including those
+    /// that an increased depth still saved.
+    pub late_packets: u64,
+    /// Packets that arrived after their playout, and that no increased depth saved.
+    pub dropped_packets: u64,
+    /// Packets that arrived twice.
+    pub duplicate_packets: u64,
+    /// Packets that lay further ahead than the buffer is long.
+    pub early_packets: u64,
+    /// Crossfaded jumps of the read position.
+    pub jumps: u64,
+}

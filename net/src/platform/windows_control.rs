@@ -1,0 +1,121 @@
+//! Control messages of Windows (`WSAMSG`): the destination of a datagram, and when it came.
+//!
+//! The driver of a network card stamps packets when it takes them over, by the performance counter;
+//! so does Windows from build 20348 on for cards whose drivers can. A card that is set to stamp by
+//! its own clock gives that clock's counts instead, which nothing in the message tells: they are
+//! known by being no time of the performance counter of late.
+
+use engine::{LocalTime, Nanos};
+use std::net::Ipv4Addr;
+
+/// The header of a message: its length with the header (8 bytes), level and type (4 each).
+const HEADER: usize = 16;
+/// Messages begin at multiples of this, `MAX_NATURAL_ALIGNMENT`.
+const ALIGNMENT: usize = 8;
+/// `IPPROTO_IP`, `IP_PKTINFO`.
+const PACKET_INFO: (i32, i32) = (0, 19);
+/// `SOL_SOCKET`, `SO_TIMESTAMP`.
+const TIMESTAMP: (i32, i32) = (0xFFFF, 0x300A);
+/// A stamp that is older is none of the performance counter. A process may stand still for
+/// seconds while datagrams wait for it; a socket's buffer does not last for more.
+const OLDEST: Nanos = Nanos::from_secs(10);
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+
+/// What is told of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Where it was sent to, and the index of the interface that it came by.
+    pub(super) packet_info: Option<(Ipv4Addr, u32)>,
+    /// Its stamp, in counts of an unknown clock.
+    pub(super) stamp: Option<u64>,
+}
+
+/// Reads the messages that a buffer begins with. What is cut off or unknown is passed over.
+pub(super) fn parse(mut messages: &[u8]) -> Told {
+    let mut told = Told::default();
+    while let Some((header, _)) = messages.split_at_checked(HEADER) {
+        let length = usize::from_ne_bytes(array(&header[..8]));
+        let Some(message) = messages.get(..length).filter(|message| message.len() >= HEADER) else { break };
+        let [level, kind] = [8, 12].map(|at| i32::from_ne_bytes(array(&header[at..at + 4])));
+        match ((level, kind), &message[HEADER..]) {
+            (PACKET_INFO, [a, b, c, d, index @ ..]) if index.len() >= 4 => {
+                told.packet_info = Some((Ipv4Addr::new(*a, *b, *c, *d), u32::from_ne_bytes(array(&index[..4]))));
+            }
+            (TIMESTAMP, stamp) if stamp.len() >= 8 => told.stamp = Some(u64::from_ne_bytes(array(&stamp[..8]))),
+            _ => {}
+        }
+        messages = messages.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
+    }
+    told
+}
+
+/// A part of a message, whose length is known.
+fn array<const N: usize>(part: &[u8]) -> [u8; N] {
+    part.try_into().expect("a part of this length")
+}
+
+/// Counts of the performance counter as the host's time.
+pub(super) fn time_of(count: i128, frequency_hz: i128) -> LocalTime {
+    let ns = count * NANOS_PER_SECOND / frequency_hz;
+    LocalTime::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX))
+}
+
+/// When a datagram came that is read at `now`; `None` if the stamp is no count of the performance
+/// counter.
+pub(super) fn arrival(stamp: u64, frequency_hz: i128, now: LocalTime) -> Option<LocalTime> {
+    let at = time_of(i128::from(stamp), frequency_hz);
+    (at <= now && now - at <= OLDEST).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message, and what fills it up to where the next one begins.
+    fn message((level, kind): (i32, i32), data: &[u8]) -> Vec<u8> {
+        let length = HEADER + data.len();
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend([level.to_ne_bytes(), kind.to_ne_bytes()].concat());
+        bytes.extend(data);
+        bytes.resize(length.next_multiple_of(ALIGNMENT), 0xEE);
+        bytes
+    }
+
+    fn both() -> Vec<u8> {
+        let info = [&[239, 69, 1, 2][..], &7u32.to_ne_bytes()].concat();
+        [message((0, 21), &[1, 2, 3]), message(PACKET_INFO, &info), message(TIMESTAMP, &99u64.to_ne_bytes())].concat()
+    }
+
+    #[test]
+    fn each_message_is_found_behind_those_that_are_unknown() {
+        let told = Told { packet_info: Some((Ipv4Addr::new(239, 69, 1, 2), 7)), stamp: Some(99) };
+        assert_eq!(parse(&both()), told);
+        assert_eq!(parse(&[]), Told::default());
+    }
+
+    #[test]
+    fn a_buffer_that_is_cut_off_or_wrong_is_read_as_far_as_it_goes() {
+        let whole = both();
+        for length in 0..whole.len() {
+            let told = parse(&whole[..length]);
+            assert!(told.stamp.is_none(), "{length}");
+        }
+        for length in [0usize, 15, usize::MAX, usize::MAX - 3] {
+            let mut wrong = whole.clone();
+            wrong[..8].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(parse(&wrong), Told::default(), "a message of length {length}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_of_another_clock_is_none() {
+        const MHZ_10: i128 = 10_000_000;
+        let now = LocalTime::from_nanos(3_600_000_000_000);
+        let at = |stamp| arrival(stamp, MHZ_10, now);
+        assert_eq!(at(35_999_999_000), Some(now - Nanos::from_micros(100)));
+        assert_eq!(at(36_000_000_001), None, "it has not come yet");
+        assert_eq!(at(36_000_000_000 - 110_000_000), None, "11 s ago");
+        assert_eq!(at(1_764_517_000_000_000_000), None, "a card's clock that is set by PTP");
+        assert_eq!(at(0), None);
+    }
+}
