@@ -285,3 +285,26 @@ fn is_deterministic(loaded: &Loaded, first: &Session, control: &Control) -> Opti
     }
     Some(difference.is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also that the scenarios are valid with what a document changes of them.
+    #[test]
+    fn every_command_line_in_the_documents_is_one_of_ours() {
+        let root = documents::root().expect("tests run within a checkout");
+        let commands = documents::commands_of(documents::Program::Sim).expect("the documents can be read");
+        assert!(commands.len() > 20, "{} commands are not all that the documents have", commands.len());
+        for documents::CommandLine { place, arguments, .. } in commands {
+            let words = std::iter::once("sim".to_owned()).chain(arguments);
+            let arguments = Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let scenario = arguments.scenario.scenario.as_ref().map(|path| root.join(path));
+            if let Some(path) = scenario.filter(|path| path.exists())
+                && let Err(error) = load(&path, &arguments.scenario)
+            {
+                panic!("{place}: {error}");
+            }
+        }
+    }
+}

@@ -420,6 +420,10 @@ fn describe(fault: &FaultKind) -> String {
         FaultKind::WallClockSlewPpm(rate) => format!("wall clock slewed {:+} ppm", rate.get()),
         FaultKind::WallClockStepMs(by) => format!("wall clock steps by {:+} ms", by.get()),
         FaultKind::MediaRateLimit(limit) => format!("network limited to {} Mbit/s", limit.mbit_per_s.get()),
+        FaultKind::MediaDuplicated(every) => match every.every_packets.get() {
+            1 => "every packet twice".to_owned(),
+            packets => format!("1 of {packets} packets twice"),
+        },
         FaultKind::IgmpQuerierMissing => "no IGMP querier".to_owned(),
         FaultKind::FollowUpBeforeSync => "Follow_Ups before Syncs".to_owned(),
         FaultKind::PtpMalformed(malformed) => format!("{} malformed PTP datagrams a second", malformed.per_s.get()),

@@ -139,6 +139,7 @@ const FAULTS: &[&str] = &[
     "{ wall_clock_slew_ppm = 5 }",
     "{ wall_clock_step_ms = 5 }",
     "{ media_rate_limit = { mbit_per_s = 100, queue_bytes = 60_000 } }",
+    "{ media_duplicated = { every_packets = 10, later_ms = 5 } }",
     "'igmp_querier_missing'",
     "'follow_up_before_sync'",
     "{ ptp_malformed = { per_s = 8 } }",

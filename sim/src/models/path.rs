@@ -8,7 +8,7 @@ use super::crystal::TrueTime;
 use super::listed_delays::ListedDelays;
 use super::overtaking::Overtaking;
 use super::streams::RandomStream;
-use crate::scenario::{self, Jitter, RateLimit, Stall};
+use crate::scenario::{self, EveryNth, Jitter, RateLimit, Stall};
 use engine::Nanos;
 
 /// When a packet arrives, and its copy, if they do.
@@ -36,6 +36,8 @@ pub struct NetworkPath {
     loss: RandomStream,
     bursts: Option<Bursts>,
     copies: RandomStream,
+    /// Which packets are copied besides, and how many have passed since then.
+    every_nth: Option<(EveryNth, u64)>,
     stalls: Stalls,
     bottleneck: Bottleneck,
     delays: ListedDelays,
@@ -56,6 +58,7 @@ impl NetworkPath {
             loss: stream("loss"),
             bursts: config.loss_burst.map(|burst| Bursts::new(burst, stream("loss_burst"))),
             copies: stream("duplicate"),
+            every_nth: None,
             stalls: Stalls::new(config.stall, stream("stall")),
             bottleneck: Bottleneck::new(config.rate_limit),
             delays: ListedDelays::new(config.delay_file.clone(), stream("delay_file")),
@@ -94,6 +97,19 @@ impl NetworkPath {
 
     /// When the copy of a packet that arrives at `arrival` does, if there is one.
     fn copy(&mut self, arrival: TrueTime) -> Option<TrueTime> {
+        // Both are asked for every packet, so that neither moves what the other one copies.
+        let counted = self.counted_copy(arrival);
+        self.drawn_copy(arrival).or(counted)
+    }
+
+    fn counted_copy(&mut self, arrival: TrueTime) -> Option<TrueTime> {
+        let (every, passed) = self.every_nth.as_mut()?;
+        *passed += 1;
+        let is_copied = *passed % u64::from(every.every_packets.get()) == 0;
+        is_copied.then(|| arrival + every.later_ms.nanos().as_nanos())
+    }
+
+    fn drawn_copy(&mut self, arrival: TrueTime) -> Option<TrueTime> {
         let duplicate = self.config.duplicate?;
         let copied = self.copies.uniform() < duplicate.share.get();
         let later = self.copies.lateness(&duplicate.later);
@@ -132,6 +148,11 @@ impl NetworkPath {
     /// From now on, the narrowest link is like this.
     pub fn set_rate_limit(&mut self, limit: Option<RateLimit>) {
         self.bottleneck.set(limit);
+    }
+
+    /// From now on, every so many-th packet is carried twice.
+    pub fn set_every_nth_copied(&mut self, every: Option<EveryNth>) {
+        self.every_nth = every.map(|every| (every, 0));
     }
 
     /// From now on, nothing passes, or everything again. What is under way arrives.
@@ -283,6 +304,24 @@ mod tests {
             arrivals(scenario::Path { loss_burst: Some(burst), stall: None, may_reorder: true, ..config() });
         assert!(lossy_in_any_order.iter().zip(&calm).all(|(lossy, calm)| lossy[0].is_none() || lossy == calm));
         assert!(lossy.iter().filter(|arrivals| arrivals[0].is_none()).count() > 600);
+    }
+
+    #[test]
+    fn every_nth_packet_is_copied_as_long_as_that_lasts() {
+        let every = EveryNth { every_packets: 10.try_into().unwrap(), later_ms: Millis::try_from(3.0).unwrap() };
+        let mut usual = NetworkPath::new(config(), 3, "test");
+        let mut path = NetworkPath::new(config(), 3, "test");
+        for i in 0..3000 {
+            match i {
+                1000 => path.set_every_nth_copied(Some(every)),
+                2000 => path.set_every_nth_copied(None),
+                _ => {}
+            }
+            let ([first, copy], [usual, _]) = (send(&mut path, i * 1_000_000), send(&mut usual, i * 1_000_000));
+            assert_eq!(first, usual, "a copy changes nothing of packet {i}");
+            let is_tenth = (1000..2000).contains(&i) && i % 10 == 9;
+            assert_eq!(copy, first.filter(|_| is_tenth).map(|first| first + 3_000_000), "packet {i}");
+        }
     }
 
     #[test]

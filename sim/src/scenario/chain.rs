@@ -32,12 +32,12 @@ pub struct AudioChain<'a> {
 pub struct Talker {
     /// Multicast group and port.
     pub group: MulticastGroup,
-    /// L16 or L24.
+    /// How samples are written.
     pub encoding: TalkerEncoding,
-    /// Channels.
+    /// Number of channels.
     #[serde(deserialize_with = "whole::<1, 64, _, _>")]
     pub channels: u16,
-    /// Sample rate.
+    /// Sample rate of the stream.
     pub sample_rate_hz: SampleRateHz,
     /// Frames of a packet: 240 for Livewire's standard stream, 48 for 1 ms at 48 kHz.
     #[serde(deserialize_with = "whole::<1, 1440, _, _>")]
@@ -99,7 +99,7 @@ pub enum Source {
     Wav(Spanned<PathBuf>),
     /// Sine tones.
     Tones(Vec<SourceTone>),
-    /// Nothing.
+    /// Silence.
     Silence,
 }
 
@@ -107,7 +107,7 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceTone {
-    /// Frequency.
+    /// Frequency of the tone.
     pub frequency_hz: ToneHz,
     /// Peak level.
     pub level_dbfs: LevelDbfs,
@@ -117,7 +117,7 @@ pub struct SourceTone {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-    /// Nominal rate.
+    /// Nominal sample rate.
     pub sample_rate_hz: SampleRateHz,
     /// Its crystal.
     pub clock: Crystal,

@@ -19,7 +19,7 @@ const TYPES: [(&str, &str); 8] = [
 
 /// Keys whose value is a table or one of several names, by the end of their path, and how one
 /// writes them.
-const EXAMPLES: [(&str, &str); 64] = [
+const EXAMPLES: [(&str, &str); 65] = [
     ("talker.clock", "clock = \"grandmaster\""),
     ("sender.clock", "clock = \"ptp\""),
     ("clock", "clock = { offset_ppm = 20 }"),
@@ -60,6 +60,7 @@ const EXAMPLES: [(&str, &str); 64] = [
     ("order", "order = \"drawn\""),
     ("rate_limit", "rate_limit = { mbit_per_s = 100, queue_bytes = 6000 }"),
     ("media_rate_limit", "what.media_rate_limit = { mbit_per_s = 100, queue_bytes = 6000 }"),
+    ("media_duplicated", "what.media_duplicated = { every_packets = 10 }"),
     ("reorder", "reorder = { share = 0.1, by.packets = 3 }"),
     ("by", "by.packets = 3"),
     ("corruption", "corruption = { share = 0.1 }"),

@@ -2,7 +2,7 @@
 
 use super::value::{
     CallbackFrames, MessagesPerSecond, Micros, Millis, PacketFrames, PartsPerMillion, Period, Probability,
-    RtpPayloadType, Seconds, SlewPpm, StepMicros, StepMillis,
+    RtpPayloadType, Seconds, SlewPpm, SmallCount, StepMicros, StepMillis,
 };
 use super::{Attack, Jitter, Lies, RateLimit, Stall};
 use crate::models::{Ramp, Slew, TrueTime};
@@ -20,7 +20,7 @@ pub struct Fault {
     pub for_s: Option<Seconds>,
     /// Time from one beginning to the next, to the end of the run; it happens once if not given.
     pub every_s: Option<Period>,
-    /// What it is.
+    /// What happens.
     pub what: FaultKind,
 }
 
@@ -110,6 +110,9 @@ pub enum FaultKind {
     // Faults of the catalogue's network, PTP, RTP and devices.
     /// The paths of the media have a narrow link, with a queue that drops what finds it full.
     MediaRateLimit(RateLimit),
+    /// The paths of the media carry every so many-th packet twice, counted from the fault's
+    /// beginning: a switch that mirrors a port, or a loop that spanning tree has not yet cut.
+    MediaDuplicated(EveryNth),
     /// Nobody on the network queries for members of multicast groups any more, and the switches
     /// forget those of which they hear nothing.
     IgmpQuerierMissing,
@@ -133,7 +136,7 @@ pub enum FaultKind {
     // Malice.
     /// The grandmaster lies.
     GrandmasterLies(Lies),
-    /// A stranger on the network does this.
+    /// A stranger on the network attacks PTP or the stream.
     Attack(Attack),
 }
 
@@ -212,6 +215,18 @@ impl Fault {
     }
 }
 
+/// Packets of which every so many-th is carried twice.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EveryNth {
+    /// From one packet that is carried twice to the next: with 1 all are, with 10 the 10th, the
+    /// 20th and so on.
+    pub every_packets: SmallCount,
+    /// How much later than the packet its copy arrives.
+    #[serde(default)]
+    pub later_ms: Millis,
+}
+
 /// A restart of the grandmaster.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,7 +273,7 @@ impl Malformed {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamps {
-    /// Share of them.
+    /// Share of the Delay_Reqs whose transmit timestamp is missing.
     pub share: Probability,
 }
 

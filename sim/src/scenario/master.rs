@@ -7,14 +7,14 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grandmaster {
-    /// Clock identity.
+    /// Clock identity; every master has its own.
     pub identity: Identity,
-    /// PTP domain.
+    /// PTP domain. Receivers listen to that of the grandmaster.
     pub domain: u8,
     /// Priority 1; of a master of the Livewire clock its priority, 0 to 15, of which the higher
     /// wins.
     pub priority_1: u8,
-    /// Priority 2.
+    /// Priority 2, which decides between masters of equal quality.
     #[serde(default = "middle_priority")]
     pub priority_2: u8,
     /// Clock class: 6 for a locked GPS receiver.
@@ -75,9 +75,9 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wander {
-    /// RMS.
+    /// Root mean square of the error of its time.
     pub rms_us: Micros,
-    /// Time constant.
+    /// Time constant of its correlation: errors closer together than this are alike.
     pub tau_s: Period,
 }
 

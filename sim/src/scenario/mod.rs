@@ -30,7 +30,8 @@ pub use clock::{Crystal, HostClock, TalkerClock};
 pub use error::ScenarioError;
 pub use expect::{Expectation, Metric};
 pub use fault::{
-    ExtraDelay, Fault, FaultKind, Malformed, MediaLeg, MonotonicClock, Restart, Stamps, Suspend, TalkerRestart,
+    EveryNth, ExtraDelay, Fault, FaultKind, Malformed, MediaLeg, MonotonicClock, Restart, Stamps, Suspend,
+    TalkerRestart,
 };
 pub use impairment::{Corruption, DelayFile, DelayOrder, RateLimit, Reorder, ReorderBy, UdpChecksum};
 pub use load::{Loaded, Stream};
@@ -107,7 +108,7 @@ impl Scenario {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
-    /// Whether audio is rendered, captured and listened to.
+    /// How much of the audio is rendered, captured and listened to.
     pub audio: Audio,
     /// Interval of the trace.
     pub interval_s: Period,
@@ -130,7 +131,7 @@ pub enum Audio {
     /// All is listened to and counted, and none is kept: for days, whose WAV files would be too
     /// long.
     Heard,
-    /// All.
+    /// All is listened to and counted, and kept in WAV files.
     Full,
 }
 
@@ -205,12 +206,12 @@ pub struct Path {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Jitter {
-    /// None at all.
+    /// No lateness.
     #[default]
     None,
     /// Uniform between two bounds.
     Uniform {
-        /// Least lateness.
+        /// Smallest lateness.
         min_us: Micros,
         /// Largest lateness.
         max_us: Micros,
@@ -229,7 +230,7 @@ pub enum Jitter {
     },
     /// Gamma: several queues in a row, each exponential.
     Gamma {
-        /// How many.
+        /// How many queues.
         queues: Queues,
         /// Mean lateness in each.
         mean_us: Micros,
@@ -248,7 +249,7 @@ pub enum Jitter {
         mean_us: Micros,
         /// What the share is later by.
         gap_us: Micros,
-        /// The share.
+        /// Share of the packets that are later.
         share: Probability,
     },
 }

@@ -15,7 +15,7 @@ use toml::Spanned;
 pub struct Receiver {
     /// Name in reports, and of its files.
     pub name: Spanned<String>,
-    /// What it is.
+    /// Which receiver it is: the engine, or one to compare it with.
     pub kind: ReceiverKind,
     /// Its sound card, instead of the scenario's.
     pub card: Option<Card>,

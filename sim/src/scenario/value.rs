@@ -269,7 +269,8 @@ whole!(
     Queues(u8), (1..=32), "from 1 to 32", "3"
 );
 whole!(
-    /// A small count: packets that overtake another, bits that are flipped in one.
+    /// A small count: packets that overtake another, packets from one copy to the next, bits that
+    /// are flipped in a packet.
     SmallCount(u8), (1..=255), "from 1 to 255", "1"
 );
 whole!(

@@ -101,6 +101,7 @@ impl Legs {
                 FaultKind::MediaRateLimit(limit) => {
                     leg.path.set_rate_limit(if begins { Some(limit) } else { leg.config.rate_limit });
                 }
+                FaultKind::MediaDuplicated(every) => leg.path.set_every_nth_copied(begins.then_some(every)),
                 FaultKind::MediaStall(stall) => {
                     let stall = if begins { Some(stall) } else { leg.config.stall };
                     leg.path.set_stall(now, stall);

@@ -121,3 +121,20 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_line_in_the_documents_is_one_of_ours() {
+        let commands = documents::commands_of(documents::Program::Aes67).expect("the documents can be read");
+        assert!(commands.len() > 20, "{} commands are not all that the documents have", commands.len());
+        for documents::CommandLine { place, arguments, .. } in commands {
+            let words = std::iter::once("aes67".to_owned()).chain(arguments);
+            if let Err(error) = Arguments::try_parse_from(words) {
+                assert!(!error.use_stderr(), "{place}: {error}");
+            }
+        }
+    }
+}

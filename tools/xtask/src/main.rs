@@ -15,6 +15,7 @@ mod attack;
 mod bass;
 mod cmd;
 mod debian;
+mod docs;
 mod error;
 mod files;
 mod fuzz;
@@ -38,6 +39,8 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, then run everything that CI runs
     Test(test::TestArgs),
+    /// Write the page of a scenario's keys, and check links and commands of all documents
+    Docs(docs::DocsArgs),
     /// Fetch the BASS binaries that tests of the add-on load: free for non-commercial use only, and
     /// never part of this repository
     BassFetch,
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Pauses => return interop::pauses::run(),
         Command::Forge { arguments } => return attack::forge::run(arguments),
         Command::Test(_)
+        | Command::Docs(_)
         | Command::Interop(_)
         | Command::Attack(_)
         | Command::Soak(_)
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
     }
     match cli.command {
         Command::Test(args) => test::run(&args),
+        Command::Docs(args) => docs::run(&args),
         Command::BassFetch => end(bass::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::GuestFetch => end(guest::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
         Command::SdpFetch => end(sdp::fetch(&target_folder()).map(|folder| println!("{}", folder.display()))),
@@ -132,4 +137,20 @@ fn enter_workspace_root() -> Result<(), error::Error> {
     let own_folder = env::var_os("CARGO_MANIFEST_DIR").ok_or(error::Error::NotThroughCargo)?;
     let root = Path::new(&own_folder).ancestors().nth(2).ok_or(error::Error::NotThroughCargo)?;
     env::set_current_dir(root).map_err(|source| error::Error::Root { root: root.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_line_in_the_documents_is_one_of_ours() {
+        let commands = documents::commands_of(documents::Program::Xtask).expect("the documents can be read");
+        assert!(commands.len() > 5, "{} commands are not all that the documents have", commands.len());
+        for documents::CommandLine { place, arguments, .. } in commands {
+            if let Err(error) = Cli::try_parse_from(std::iter::once("xtask".to_owned()).chain(arguments)) {
+                assert!(!error.use_stderr(), "{place}: {error}");
+            }
+        }
+    }
 }

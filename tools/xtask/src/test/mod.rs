@@ -4,7 +4,7 @@
 //! what did not run, then one line on the output: how many tests passed and failed, and how many
 //! tests and steps were skipped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -112,6 +112,7 @@ impl Run {
         match step {
             Step::Tools => tools::check(&self.setting)?,
             Step::Text => text::check()?,
+            Step::Docs => crate::docs::check(Path::new("."))?,
             Step::Peers => peers::check(&self.setting)?,
             Step::Deny => deny::check(self.setting.install, &mut self.count)?,
             Step::Macos => macos::check(&self.setting, &mut self.count)?,

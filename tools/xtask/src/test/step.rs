@@ -30,6 +30,9 @@ pub(super) enum Step {
     /// Comments and documents are no wider than 100 columns, and each constant of the loops names
     /// its source
     Text,
+    /// Links and command lines in documents lead somewhere, and the page of a scenario's keys is up
+    /// to date
+    Docs,
     /// ALSA's headers are installed; programs, libraries and files that tests use are installed or
     /// named
     Peers,
@@ -70,6 +73,7 @@ pub(super) const ALL: [Step; 19] = [
     Step::Tools,
     Step::Fmt,
     Step::Text,
+    Step::Docs,
     Step::Peers,
     Step::Clippy,
     Step::Cardless,
@@ -119,7 +123,7 @@ impl Step {
     /// The step's command, or nothing if it has to look at the machine first.
     pub(super) fn command(self, setting: &Setting) -> Option<Cmd> {
         let cmd = match self {
-            Self::Tools | Self::Text | Self::Peers | Self::Deny => return None,
+            Self::Tools | Self::Text | Self::Docs | Self::Peers | Self::Deny => return None,
             Self::Fmt => Cmd::cargo("fmt --all --check"),
             Self::Clippy => Cmd::cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings"),
             Self::Cardless => Cmd::cargo("clippy -p aes67 --no-default-features --all-targets --locked -- -D warnings"),
@@ -147,6 +151,7 @@ impl Step {
             Self::Fmt => "some files are not formatted; `cargo fmt --all` repairs them",
             Self::Text => "some lines are too wide to read beside others, or a constant names no source of its value",
             Self::Clippy | Self::Cardless => "the compiler or clippy has complaints, listed above",
+            Self::Docs => "a document leads nowhere, or `cargo xtask docs` was not run after a change of the schema",
             Self::Macos => "what is built for macOS only has errors or warnings, listed above",
             Self::Deny => "a dependency breaks a rule of deny.toml, or cargo-deny did not run; see above",
             Self::Doc => "the documentation has warnings, listed above",
