@@ -69,7 +69,7 @@ pub(super) enum Step {
 }
 
 /// Every step, in the order they run.
-pub(super) const ALL: [Step; 19] = [
+pub(super) const ALL: [Step; 20] = [
     Step::Tools,
     Step::Fmt,
     Step::Text,
