@@ -35,7 +35,7 @@ pub(super) fn check(setting: &Setting, count: &mut Count) -> Result<(), Error> {
 /// its compiler. The compiler's own library need not be fast.
 pub(super) fn command(setting: &Setting) -> Cmd {
     let folder = setting.target_dir.join("macos");
-    let cargo = debian::cargo("check --locked -p net -p aes67 -p bass-plugin -p bass-ptp", TRIPLE, &folder);
+    let cargo = debian::cargo("check --locked -p aes67-net -p aes67 -p bass-plugin -p bass-ptp", TRIPLE, &folder);
     let cargo = cargo.env("CC_aarch64_apple_darwin", "true").env("AR_aarch64_apple_darwin", "true");
     cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("RUSTFLAGS", "-Dwarnings")
 }

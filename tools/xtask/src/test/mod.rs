@@ -36,7 +36,7 @@ Examples:
   cargo xtask test --only clippy,doc        some steps, in their usual order
   cargo xtask test --install                everything, with every peer: some hundred MB of packages, as root
   cargo xtask test --install --only deny    install cargo-deny first (a few minutes)
-  cargo xtask test --only test -- -p net    some tests, by arguments of the test runner
+  cargo xtask test --only test -- -p aes67-net    some tests, by arguments of the test runner
 
 Skipped:
   A test whose peer (a program, library or privilege) is missing has not passed. It is named with the reason, and the
