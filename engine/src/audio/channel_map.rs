@@ -39,7 +39,7 @@ pub enum ChannelMapError {
 /// For each output channel the input channel that it plays, or silence; all counted from 0.
 ///
 /// ```
-/// use engine::receive::{ChannelMap, ChannelMapError};
+/// use engine::audio::{ChannelMap, ChannelMapError};
 /// // The second channel of the stream on the left, nothing on the right.
 /// let map = ChannelMap::new(&[Some(1), None])?;
 /// assert_eq!((map.outputs(), map.input(0), map.input(1)), (2, Some(1), None));
