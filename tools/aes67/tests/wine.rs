@@ -106,7 +106,8 @@ fn ptp(bench: &Bench) {
     client.wait_for("\"state\":\"LOCKED\"", 500);
     let log = bench.end(client);
     let said = last(&log);
-    assert!(said["grandmaster"].is_string() && said["delay_responses"].as_u64() > Some(3), "{log}");
+    // A lock takes two of them, and comes soon.
+    assert!(said["grandmaster"].is_string() && said["delay_responses"].as_u64() >= Some(2), "{log}");
     for linux in ["ptp4l", "setcap", "kernel", "SCHED_FIFO"] {
         assert!(!log.contains(linux), "{linux} means nothing on Windows: {log}");
     }
