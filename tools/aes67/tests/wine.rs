@@ -6,6 +6,7 @@ mod rig;
 
 use rig::{Program, Wire, assert_recorded, samples, write_noise};
 use std::fs;
+use std::process::Command;
 
 /// The hosts, and the program.
 struct Bench {
@@ -19,7 +20,7 @@ impl Bench {
             skips::tell("`cargo xtask windows --test` builds what this needs");
             return None;
         };
-        let wire = Wire::new(&["wine"])?;
+        let wire = Wire::new(&["wine", "jackd"])?;
         // Wine 8 tells no interfaces where the default route has no gateway.
         wire.ip('b', &["route replace default via 10.67.0.1 dev vb"]);
         Some(Self { wire, exe })
@@ -31,13 +32,13 @@ impl Bench {
         self.wire.start_program('b', "wine", &format!("{} {arguments}", self.exe))
     }
 
-    /// Ends the program that runs on `b` as Windows does; what it wrote. The exit code tells that
-    /// it ended by itself.
-    fn end(&self, program: Program) -> String {
-        let asked = self.wire.command('b', "wine", "taskkill /im aes67.exe").output().expect("wine runs");
-        assert!(asked.status.success(), "taskkill: {}", String::from_utf8_lossy(&asked.stderr));
+    /// Ends what runs on `b` as Windows does, by one of its programs; what it wrote. The exit code
+    /// tells that it ended by itself.
+    fn end(&self, program: Program, by: &str) -> String {
+        let asked = self.wire.command('b', "wine", by).output().expect("wine runs");
+        assert!(asked.status.success(), "{by}: {}", String::from_utf8_lossy(&asked.stderr));
         let (ended, log) = program.end();
-        assert_eq!(ended, Some(0), "after taskkill:\n{log}");
+        assert_eq!(ended, Some(0), "{by}:\n{log}");
         log.replace('\r', "")
     }
 
@@ -68,7 +69,10 @@ fn the_program_for_windows_works_on_one_wire_with_that_for_linux() {
     errors(&bench);
     ptp(&bench);
     hears(&bench);
+    ends_with_the_session(&bench);
+    plays(&bench);
     sends(&bench);
+    serves(&bench);
     // Its server would keep on using the network of these hosts, which are gone then.
     let server = bench.wire.command('b', "wineserver", "--kill").status();
     assert!(server.expect("wineserver runs").success());
@@ -97,14 +101,19 @@ fn last(log: &str) -> serde_json::Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
+/// How Windows asks a program to end.
+const TASKKILL: &str = "taskkill /im aes67.exe";
+/// The same of all programs, when the user logs off.
+const LOG_OFF: &str = "wineboot --end-session";
+
 fn ptp(bench: &Bench) {
     let master = bench.wire.start('a', "ptp --interface va --master --json");
     master.wait_for("MASTER", 20);
+    let client = bench.start("ptp --interface 10.67.0.2 --json --seconds 600");
     // Some seconds on a machine that is idle. On one where every call of Wine's server took 0.5 ms
     // it was LOCKED after 63 s, and not for long.
-    let client = bench.start("ptp --interface 10.67.0.2 --json --seconds 600");
     client.wait_for("\"state\":\"LOCKED\"", 500);
-    let log = bench.end(client);
+    let log = bench.end(client, TASKKILL);
     let said = last(&log);
     // A lock takes two of them, and comes soon.
     assert!(said["grandmaster"].is_string() && said["delay_responses"].as_u64() >= Some(2), "{log}");
@@ -140,6 +149,98 @@ fn hears(bench: &Bench) {
     let played = last(&played);
     assert_eq!(played["state"], "PLAYING", "{played}");
     show("play --output null", &played.to_string());
+}
+
+/// A recording is complete when the user logs off.
+fn ends_with_the_session(bench: &Bench) {
+    let send = send_tone(bench, "239.69.2.4");
+    let record = bench.start("record aes67://239.69.2.4 --interface vb --no-ptp --output logoff.wav --seconds 300");
+    record.wait_for("recording", 60);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let log = bench.end(record, LOG_OFF);
+    assert_eq!(send.stop().0, Some(0));
+    let recorded = samples(&bench.wire.path("logoff.wav"));
+    assert!(recorded.iter().any(|sample| *sample != 0), "{} samples of silence:\n{log}", recorded.len());
+    show("record until the user logs off", &format!("{} frames in a complete file", recorded.len() / 2));
+}
+
+/// Linux sends a tone of two channels.
+fn send_tone(bench: &Bench, group: &str) -> Program {
+    let send = bench.wire.start('a', &format!("send tone --group {group} --interface va --clock system --level -20"));
+    send.wait_for("packets, late by", 30);
+    send
+}
+
+/// ALSA's default device is JACK, for a driver that asks for other formats, too.
+const ASOUNDRC: &str = "pcm.!default { type plug slave.pcm { type jack \
+                        playback_ports { 0 system:playback_1 1 system:playback_2 } } }\n";
+
+/// Windows plays through WASAPI, which Wine's driver takes to ALSA, and that to JACK: what a client
+/// of JACK records is the tone.
+fn plays(bench: &Bench) {
+    fs::write(bench.wire.path(".asoundrc"), ASOUNDRC).expect("a file");
+    let server = format!("wine-{}", std::process::id());
+    let with = |mut command: Command| {
+        command.env("HOME", bench.wire.path("")).env("JACK_DEFAULT_SERVER", &server);
+        command.env("JACK_NO_START_SERVER", "1");
+        command
+    };
+    let start =
+        |program: &str, arguments: &str| bench.wire.start_command(with(bench.wire.command('b', program, arguments)));
+    // Without real-time priority, which would keep everything else of a busy machine from running.
+    let jack = start("jackd", &format!("-r -n {server} -d dummy -r 48000 -p 1024"));
+    let send = send_tone(bench, "239.69.2.3");
+    let play = format!("{} play aes67://239.69.2.3 --interface vb --clock arrivals --json --seconds 300", bench.exe);
+    let play = start("wine", &play);
+    play.wait_until("it plays", 100, |log| log.contains("\"state\":\"PLAYING\""));
+    let (_, ports) = start("jack_lsp", "").end();
+    let port = ports.lines().find(|line| line.ends_with(":out_000"));
+    let port = port.unwrap_or_else(|| panic!("no port of JACK's:\n{ports}\n{}\n{}", play.log(), jack.log()));
+    let (code, log) = start("jack_rec", &format!("-f heard.wav -d 5 -b 32 {port}")).end();
+    assert_eq!(code, Some(0), "{log}");
+    let said = last(&bench.end(play, TASKKILL));
+    let heard = samples(&bench.wire.path("heard.wav"));
+    // Of -20 dBFS.
+    let loud = heard.iter().filter(|sample| sample.unsigned_abs() > i32::MAX as u32 / 100).count();
+    let share = loud * 100 / heard.len().max(1);
+    show("play by WASAPI", &format!("{share} % of {} samples are the tone: {said}", heard.len()));
+    assert!(share > 50, "{share} % of {} samples are the tone\n{said}", heard.len());
+    assert_eq!(send.stop().0, Some(0));
+    jack.stop();
+}
+
+/// Seconds for which Windows serves: `AES67_WINE_SERVICE_S` says for how many more than a few.
+fn service_s() -> u32 {
+    std::env::var("AES67_WINE_SERVICE_S").map_or(20, |seconds| seconds.parse().expect("a number of seconds"))
+}
+
+/// Windows is master, sends, records and plays, all at once and for long; Linux follows its clock
+/// and hears its stream.
+fn serves(bench: &Bench) {
+    let seconds = service_s();
+    let limit = seconds + 120;
+    let send = bench.start(&format!(
+        "send tone --group 239.69.2.5 --interface vb --clock master --level -20 --sdp service.sdp --seconds {seconds}"
+    ));
+    send.wait_for("packets, late by", 60);
+    let hear =
+        |host: &str, more: &str| format!("play aes67://239.69.2.5 --interface {host} --output null --json {more}");
+    let here = bench.start(&hear("vb", &format!("--clock arrivals --seconds {seconds}")));
+    let there = bench.wire.start('a', &hear("va", ""));
+    let (code, log) = send.end_within(limit);
+    assert_eq!(code, Some(0), "{log}");
+    let (code, played) = here.end_within(limit);
+    assert_eq!(code, Some(0), "{played}");
+    let (code, followed) = there.stop();
+    assert_eq!(code, Some(0), "{followed}");
+    let packets = rig::told::<u64>(&log.replace('\r', ""), " packets");
+    assert!(packets > u64::from(seconds) * 500, "less than half of the packets were sent:\n{log}");
+    for played in [&played, &followed] {
+        assert!(played.contains("\"state\":\"PLAYING\""), "{played}");
+    }
+    show(&format!("send for {seconds} s"), log.trim());
+    show("  play here", &last(&played).to_string());
+    show("  aes67 plays there", &last(&followed).to_string());
 }
 
 /// Windows sends, on a clock that it serves; Linux records bit for bit.

@@ -63,7 +63,12 @@ impl Wire {
 
     /// Starts any program on a host.
     pub(crate) fn start_program(&self, host: char, program: &str, arguments: &str) -> Program {
-        Program(self.0.start(self.command(host, program, arguments)))
+        self.start_command(self.command(host, program, arguments))
+    }
+
+    /// Starts a [command](Self::command).
+    pub(crate) fn start_command(&self, command: Command) -> Program {
+        Program(self.0.start(command))
     }
 }
 
@@ -103,7 +108,12 @@ impl Program {
 
     /// Waits for its end; its exit code and what it wrote.
     pub(crate) fn end(self) -> (Option<i32>, String) {
-        let Stopped { code, log } = self.0.wait(60);
+        self.end_within(60)
+    }
+
+    /// The same, and at most so many seconds.
+    pub(crate) fn end_within(self, seconds: u32) -> (Option<i32>, String) {
+        let Stopped { code, log } = self.0.wait(seconds);
         (code, log)
     }
 

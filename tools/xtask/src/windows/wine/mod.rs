@@ -26,8 +26,10 @@ use crate::files::{copy, make_folder, write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What running it needs.
+/// What running the libraries needs.
 pub(super) const TOOLS: [&str; 2] = ["wine", "python3-pip"];
+/// What running the programs needs besides: a sound card.
+const SOUND_CARD: [&str; 1] = ["jackd"];
 
 /// Wine 8 lacks `bcryptprimitives.dll`, which Rust's library needs for random numbers. For tests
 /// only.
@@ -43,6 +45,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length) { retur
 /// If a tool or BASS cannot be had, or a run does not show what it should.
 pub(super) fn test(target: &Path, built: &Path, release: &Release) -> Result<(), Error> {
     debian::ensure(&TOOLS)?;
+    debian::ensure(&SOUND_CARD)?;
     let folder = target.join("windows").join("wine-tools");
     make_folder(&folder)?;
     let folder = fs::canonicalize(&folder).map_err(|source| Error::File { path: folder, source })?;

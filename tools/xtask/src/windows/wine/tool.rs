@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Names the program to the test.
 const PROGRAM: &str = "AES67_EXE";
+/// For how long the test has it serve: ten minutes.
+const SERVICE: (&str, &str) = ("AES67_WINE_SERVICE_S", "600");
 
 /// Runs the test.
 ///
@@ -14,6 +16,6 @@ const PROGRAM: &str = "AES67_EXE";
 /// If it fails.
 pub(super) fn test(prefix: &Prefix, folder: &Path) -> Result<(), Error> {
     let test = Cmd::cargo("test --locked -p aes67 --test wine -- --nocapture");
-    let test = test.env(PROGRAM, folder.join("aes67.exe").display().to_string());
+    let test = test.env(PROGRAM, folder.join("aes67.exe").display().to_string()).env(SERVICE.0, SERVICE.1);
     prefix.set(test).run()
 }
