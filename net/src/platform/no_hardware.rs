@@ -11,7 +11,10 @@ impl HardwareClock {
     /// # Errors
     /// Always.
     pub(crate) fn open(_: &str) -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "on this system network cards have no clock that programs can read"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "on this system network cards have no clock that programs can read",
+        ))
     }
 
     pub(crate) fn path(&self) -> &str {
