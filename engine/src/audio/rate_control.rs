@@ -74,8 +74,13 @@ pub trait RateController: Send {
 /// use engine::audio::{RateInput, RateController, FusedRateController};
 /// use engine::{Nanos, Ppb};
 /// let mut law = FusedRateController::default();
-/// let input = RateInput { block: Nanos::from_millis(20), source_rate: Ppb::ZERO, sink_rate: Ppb::from_ppm(120.0),
-///     phase_error: Nanos::ZERO, setpoint_sigma: Nanos::ZERO };
+/// let input = RateInput {
+///     block: Nanos::from_millis(20),
+///     source_rate: Ppb::ZERO,
+///     sink_rate: Ppb::from_ppm(120.0),
+///     phase_error: Nanos::ZERO,
+///     setpoint_sigma: Nanos::ZERO,
+/// };
 /// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```

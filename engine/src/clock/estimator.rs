@@ -159,8 +159,6 @@ pub struct Estimator {
     wander: WanderMeter,
     /// The wander that the filters were last configured with.
     known_wander: PhaseWander,
-    /// Upper limit of the wander, ns.
-    most_wander_ns: f64,
 }
 
 impl Estimator {
@@ -184,7 +182,6 @@ impl Estimator {
             is_crystal: false,
             wander: WanderMeter::default(),
             known_wander: PhaseWander::default(),
-            most_wander_ns: 0.0,
         }
     }
 
@@ -235,7 +232,6 @@ impl Estimator {
         let Some(model_sets) = &mut self.model_sets else { return };
         let rate_ppb = model_sets[MINIMUM].active().state()[1];
         let Some(wander) = self.wander.take(sample, rate_ppb) else { return };
-        self.most_wander_ns = wander.most_ns;
         if wander.differs_from(&self.known_wander) {
             if wander.exceeds(&self.known_wander) {
                 // The rate was measured while the filters followed the wander.
@@ -254,7 +250,7 @@ impl Estimator {
 
     /// Upper limit of [`Estimator::wander_ns`], ns.
     pub(super) fn most_wander_ns(&self) -> f64 {
-        self.most_wander_ns
+        self.wander.most_ns()
     }
 
     fn is_one_way(&self) -> bool {

@@ -92,7 +92,8 @@ impl StreamConfig {
     /// use engine::{Nanos, SampleRate};
     /// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
     /// let plain = StreamConfig::new(format, Nanos::from_millis(20), 480);
-    /// let (ingest, playout) = stream(StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain }).unwrap();
+    /// let by_ptp = StreamConfig { media_clock: MediaClock::Ptp { offset: 0 }, ..plain };
+    /// let (ingest, playout) = stream(by_ptp).unwrap();
     /// # let _ = (ingest, playout);
     /// ```
     #[must_use]

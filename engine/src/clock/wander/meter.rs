@@ -272,6 +272,8 @@ pub(in crate::clock) struct WanderMeter {
     filling: Option<Filling>,
     levels: [Level; LEVELS],
     interrupted_at: Option<LocalTime>,
+    /// Upper limit of the wander, ns.
+    most_ns: f64,
 }
 
 impl WanderMeter {
@@ -307,7 +309,14 @@ impl WanderMeter {
             let Some(full) = block else { break };
             block = level.take(full, rate_ppb);
         }
-        Some(self.judge())
+        let wander = self.judge();
+        self.most_ns = wander.most_ns;
+        Some(wander)
+    }
+
+    /// Upper limit of the wander that was measured last, ns.
+    pub(in crate::clock) fn most_ns(&self) -> f64 {
+        self.most_ns
     }
 
     /// The rate or the time has changed at `now`, which is proven to be no wander, so blocks before
