@@ -37,12 +37,16 @@ fn main() -> Result<()> {
         for ((&channel, [left, right]), url) in channels.iter().zip(peaks).zip(urls) {
             let stats = bass.stats(channel)?;
             println!(
-                "  {url}  {:.1} {:.1} dBFS, {} packets, {} lost, {} late, jitter {:.2} ms, level {:.1} of {:.1} ms",
+                "  {url}  {:.1} {:.1} dBFS, {} packets, {} lost, {} late, {} frames concealed, {} underruns, {} jumps, \
+                 jitter {:.2} ms, level {:.1} of {:.1} ms",
                 dbfs(left),
                 dbfs(right),
                 stats.packets_received,
                 stats.packets_lost,
                 stats.packets_late,
+                stats.concealed_frames,
+                stats.underruns,
+                stats.jumps,
                 stats.jitter_ms,
                 stats.buffer_ms,
                 stats.target_ms,

@@ -1,5 +1,6 @@
 //! What goes wrong, and when: drawn by a seed.
 
+use super::scene::{MASTER_HOST, ROLE_HOSTS, ROLES};
 use crate::attack::{self, Random};
 use std::fmt;
 
@@ -41,7 +42,7 @@ impl fmt::Display for Plan {
             Self::Attack { name, .. } => write!(f, "attack {name}")?,
             Self::MasterKilled { .. } => f.write_str("the grandmaster is killed")?,
             Self::Cable { host, .. } => write!(f, "the cable of host {host} is out")?,
-            Self::Stopped { role, .. } => write!(f, "{} stands still", super::scene::ROLES[*role])?,
+            Self::Stopped { role, .. } => write!(f, "{} stands still", ROLES[*role])?,
             Self::SenderAway { .. } => f.write_str("the sender is ended")?,
         }
         write!(f, ", {:.1} s", self.seconds())
@@ -52,11 +53,13 @@ impl fmt::Display for Plan {
 pub(super) struct Schedule {
     random: Random,
     attacks: Vec<&'static str>,
+    roles: usize,
 }
 
 impl Schedule {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { random: Random::new(&format!("soak {seed}")), attacks: attack::forged_names() }
+    /// For the first so many of the programs of ours.
+    pub(super) fn new(seed: u64, roles: usize) -> Self {
+        Self { random: Random::new(&format!("soak {seed}")), attacks: attack::forged_names(), roles }
     }
 
     fn below(&mut self, limit: usize) -> usize {
@@ -73,10 +76,13 @@ impl Schedule {
         let plan = match self.below(10) {
             0 => Plan::MasterKilled { seconds: self.between(2.0, 20.0) },
             1 | 2 => {
-                let host = ['a', 'c', 'd', 'e', 'g'][self.below(5)];
+                let host = match self.below(self.roles + 1) {
+                    0 => MASTER_HOST,
+                    role => ROLE_HOSTS[role - 1],
+                };
                 Plan::Cable { host, seconds: self.between(0.1, 10.0) }
             }
-            3 => Plan::Stopped { role: self.below(super::scene::ROLES.len()), seconds: self.between(0.1, 5.0) },
+            3 => Plan::Stopped { role: self.below(self.roles), seconds: self.between(0.1, 5.0) },
             4 => Plan::SenderAway { seconds: self.between(0.5, 10.0) },
             _ => {
                 let index = self.below(self.attacks.len());
@@ -94,7 +100,7 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_faults_and_another_one_others() {
         let plans = |seed| {
-            let mut schedule = Schedule::new(seed);
+            let mut schedule = Schedule::new(seed, ROLES.len());
             (0..100).map(|_| schedule.next()).collect::<Vec<_>>()
         };
         assert_eq!(plans(1), plans(1));

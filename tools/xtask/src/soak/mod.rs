@@ -2,7 +2,8 @@
 //! seed. Each glitch must have its cause among them; memory, threads and open files must stay flat.
 //!
 //! Model: two grandmasters of linuxptp, a sender of ours on PTP, a player, a recorder and a PTP
-//! client of ours, a slave of linuxptp, and the attacker of [`attack`](crate::attack), on one wire.
+//! client of ours, a program that plays by BASS and the add-on (where BASS was fetched), a slave of
+//! linuxptp, and the attacker of [`attack`](crate::attack), on one wire.
 //! One fault at a time, with a quiet time after it in which all must be right again: what glitches
 //! then has no cause. A pause of the machine itself is a cause, too.
 
@@ -16,7 +17,7 @@ use crate::files::absolute;
 use account::{Account, Fault};
 use clap::Args;
 use faults::Schedule;
-use scene::Scene;
+use scene::{BassHost, Programs, Scene};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -45,7 +46,8 @@ pub(crate) struct SoakArgs {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
-    /// Use this `aes67` instead of building one
+    /// Use this `aes67` instead of building one; the add-on and the example `input_lab` are taken
+    /// from the same build
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
@@ -56,8 +58,8 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
         eprintln!("error: --hours is {}, and must be above 0 and at most 1000", args.hours);
         return ExitCode::from(2);
     }
-    let program = match program(args) {
-        Ok(program) => program,
+    let programs = match programs(args) {
+        Ok(programs) => programs,
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(error.exit_code());
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
     if std::env::var_os(netns::KEEP).is_some() {
         println!("logs: {}", wire.folder().display());
     }
-    match soak(args, &wire, &program) {
+    match soak(args, &wire, &programs) {
         Ok(account) => {
             print!("{account}");
             if account.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -85,19 +87,39 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
     }
 }
 
-/// The `aes67` that runs.
-fn program(args: &SoakArgs) -> Result<PathBuf, Error> {
-    if let Some(program) = &args.program {
-        return Ok(absolute(program));
+/// What runs.
+fn programs(args: &SoakArgs) -> Result<Programs, Error> {
+    let target = absolute(&crate::target_folder());
+    let has_bass = crate::bass::is_there(&target);
+    let aes67 = match &args.program {
+        Some(program) => absolute(program),
+        None => {
+            Cmd::cargo("build --locked -p aes67").run()?;
+            if has_bass {
+                Cmd::cargo("build --locked -p bass-plugin --lib --example input_lab").run()?;
+            }
+            target.join("debug/aes67")
+        }
+    };
+    if !has_bass {
+        println!("without a program that plays by BASS: `cargo xtask bass-fetch` fetches BASS");
+        return Ok(Programs { aes67, bass: None });
     }
-    Cmd::cargo("build --locked -p aes67").run()?;
-    Ok(absolute(&crate::target_folder()).join("debug/aes67"))
+    let build = aes67.parent().unwrap_or(Path::new("."));
+    let bass = BassHost {
+        program: build.join("examples/input_lab"),
+        bass: target.join("bass/libbass.so"),
+        addon: build.join("libbass_aes67.so"),
+    };
+    Ok(Programs { aes67, bass: Some(bass) })
 }
 
-fn soak(args: &SoakArgs, wire: &netns::Wire, program: &Path) -> Result<Account, String> {
-    let mut scene = Scene::start(wire, program)?;
+fn soak(args: &SoakArgs, wire: &netns::Wire, programs: &Programs) -> Result<Account, String> {
+    let mut scene = Scene::start(wire, programs)?;
     let mut account = Account::default();
-    let mut schedule = Schedule::new(args.seed);
+    // A stream begins by its arrivals, and moves once to its place in PTP time when that is known.
+    account.faults.push(Fault { name: "the start".to_owned(), begin_s: 0.0, end_s: scene.elapsed_s() });
+    let mut schedule = Schedule::new(args.seed, scene.roles());
     let lasts_s = args.hours * 3600.0;
     while scene.elapsed_s() < lasts_s && crate::interrupt::check().is_ok() {
         let (wait_s, plan) = schedule.next();

@@ -8,23 +8,47 @@ use crate::interop::pauses::{self, Watch};
 use crate::interop::peers::{DOMAIN, Ptp4l, real_time};
 use netns::{Running, Wire, address};
 use serde_json::Value;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 /// Two grandmasters, the sender, the player, the recorder, our PTP client, linuxptp's, the
-/// attacker. `vf` is a word of `ip link`.
-pub(super) const HOSTS: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i'];
+/// attacker, the program with BASS. `vf` is a word of `ip link`.
+pub(super) const HOSTS: [char; 9] = ['a', 'b', 'c', 'd', 'e', 'g', 'h', 'i', 'j'];
+/// The first grandmaster.
+pub(super) const MASTER_HOST: char = 'a';
 const ATTACKER: char = 'i';
 const HUB: char = '0';
 /// The programs of ours, by their places in [`Scene::ours`].
-pub(super) const ROLES: [&str; 4] = ["send", "play", "record", "ptp"];
-const ROLE_HOSTS: [char; 4] = ['c', 'd', 'e', 'g'];
+pub(super) const ROLES: [&str; 5] = ["send", "play", "record", "ptp", "bass"];
+pub(super) const ROLE_HOSTS: [char; 5] = ['c', 'd', 'e', 'g', 'j'];
 const SEND: usize = 0;
+const BASS: usize = 4;
+const GROUP: &str = "239.69.1.1";
 const DESCRIPTION: &str = "studio.sdp";
 /// A clock that is used is not further off.
 const USED_WITHIN_US: f64 = 1000.0;
 /// What `play` counts, each of which can be heard.
 const COUNTS: [&str; 5] = ["concealed_frames", "underruns", "jumps", "restarts", "dropped_by_kernel"];
+/// The same in the words of the program with BASS.
+const BASS_COUNTS: [&str; 3] = ["frames concealed", "underruns", "jumps"];
+/// The tone has -20 dBFS.
+const QUIET_DBFS: f64 = -30.0;
+
+/// The programs of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Programs {
+    pub(super) aes67: PathBuf,
+    pub(super) bass: Option<BassHost>,
+}
+
+/// A program that plays by BASS and the add-on, and what it loads.
+#[derive(Clone, Debug)]
+pub(super) struct BassHost {
+    pub(super) program: PathBuf,
+    pub(super) bass: PathBuf,
+    pub(super) addon: PathBuf,
+}
 
 /// A program of ours.
 struct Ours {
@@ -37,7 +61,7 @@ struct Ours {
 
 pub(super) struct Scene<'a> {
     wire: &'a Wire,
-    program: &'a Path,
+    programs: &'a Programs,
     zero: Instant,
     watch: Watch,
     /// When the watch began, on the clock of the others.
@@ -51,25 +75,35 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Starts all of them, and waits until the player plays.
-    pub(super) fn start(wire: &'a Wire, program: &'a Path) -> Result<Self, String> {
+    pub(super) fn start(wire: &'a Wire, programs: &'a Programs) -> Result<Self, String> {
         let words = |trouble| format!("{trouble:?}");
         let zero = now();
         let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
         let watch = pauses::start_by(&own, wire, ATTACKER).map_err(words)?;
         let watch_s = zero.elapsed().as_secs_f64();
-        let first = Ptp4l::master(100).attacked().start(wire, 'a').map_err(words)?;
+        let first = Ptp4l::master(100).attacked().start(wire, MASTER_HOST).map_err(words)?;
         first.wait_for("assuming the grand master role", 15);
         let second = Ptp4l::master(110).attacked().start(wire, 'b').map_err(words)?;
         let peer = Ptp4l::slave().attacked().start(wire, 'h').map_err(words)?;
         let masters = vec![Some(first), Some(second)];
-        let mut scene =
-            Self { wire, program, zero, watch, watch_s, ours: Vec::new(), masters, peer, peer_read: 0, attacker: None };
+        let mut scene = Self {
+            wire,
+            programs,
+            zero,
+            watch,
+            watch_s,
+            ours: Vec::new(),
+            masters,
+            peer,
+            peer_read: 0,
+            attacker: None,
+        };
         let sender = scene.start_one(SEND);
         if !sender.running.poll(30, |_| wire.path(DESCRIPTION).is_file()) {
             return Err(format!("the sender does not send:\n{}", sender.running.log()));
         }
         scene.ours.push(sender);
-        for role in 1..ROLES.len() {
+        for role in 1..scene.roles() {
             let one = scene.start_one(role);
             scene.ours.push(one);
         }
@@ -79,15 +113,36 @@ impl<'a> Scene<'a> {
         Ok(scene)
     }
 
+    /// How many of [`ROLES`] there are: the last needs BASS.
+    pub(super) fn roles(&self) -> usize {
+        if self.programs.bass.is_some() { ROLES.len() } else { BASS }
+    }
+
     pub(super) fn elapsed_s(&self) -> f64 {
         self.zero.elapsed().as_secs_f64()
     }
 
     fn start_one(&self, role: usize) -> Ours {
         let host = ROLE_HOSTS[role];
-        let arguments = match ROLES[role] {
+        let command = match (&self.programs.bass, role) {
+            (Some(bass), BASS) => self.bass_command(host, bass),
+            _ => self.command(host, ROLES[role]),
+        };
+        Ours { running: self.wire.start(command), start_s: self.elapsed_s(), read: 0, counts: [0.0; COUNTS.len()] }
+    }
+
+    fn bass_command(&self, host: char, bass: &BassHost) -> Command {
+        let mut command = real_time(self.wire, host, &bass.program.to_string_lossy());
+        command.env("BASS", &bass.bass).env("BASS_AES67", &bass.addon);
+        let seconds = u32::MAX.to_string();
+        command.args([&format!("v{host}"), &DOMAIN.to_string(), &seconds, &format!("aes67://{GROUP}:5004")]);
+        command
+    }
+
+    fn command(&self, host: char, role: &str) -> Command {
+        let arguments = match role {
             "send" => format!(
-                "send tone --group 239.69.1.1 --interface vc --domain {DOMAIN} --source-channels 2 --name Studio --sap-interval 5 --sdp {DESCRIPTION}"
+                "send tone --group {GROUP} --interface vc --domain {DOMAIN} --source-channels 2 --name Studio --sap-interval 5 --sdp {DESCRIPTION}"
             ),
             "play" => format!("play {DESCRIPTION} --interface vd --domain {DOMAIN} --output null --json"),
             "record" => {
@@ -95,9 +150,9 @@ impl<'a> Scene<'a> {
             }
             _ => format!("ptp --interface vg --domain {DOMAIN} --json"),
         };
-        let mut command = real_time(self.wire, host, &self.program.to_string_lossy());
+        let mut command = real_time(self.wire, host, &self.programs.aes67.to_string_lossy());
         command.args(arguments.split(' '));
-        Ours { running: self.wire.start(command), start_s: self.elapsed_s(), read: 0, counts: [0.0; COUNTS.len()] }
+        command
     }
 
     /// When the machine stood still.
@@ -138,7 +193,7 @@ impl<'a> Scene<'a> {
                 }
             }
             Plan::MasterKilled { .. } => {
-                let master = Ptp4l::master(100).attacked().start(self.wire, 'a');
+                let master = Ptp4l::master(100).attacked().start(self.wire, MASTER_HOST);
                 self.masters[0] = Some(master.map_err(|trouble| format!("{trouble:?}"))?);
             }
             Plan::Cable { host, .. } => self.wire.ip(HUB, &format!("link set p{host} master bridge")),
@@ -164,6 +219,9 @@ impl<'a> Scene<'a> {
             let log = ours.running.log();
             let new = log.get(ours.read..).unwrap_or_default();
             let whole = new.rfind('\n').map_or(0, |end| end + 1);
+            if role == ROLES[BASS] {
+                new[..whole].lines().for_each(|line| tell_bass(line, now_s, &mut ours.counts, account));
+            }
             for line in new[..whole].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
                 let at_s = ours.start_s + line["elapsed_s"].as_f64().unwrap_or(0.0);
                 tell(&line, at_s, (role, &mut ours.counts), account);
@@ -197,6 +255,25 @@ fn tell(line: &Value, at_s: f64, (who, counts): (&'static str, &mut [f64; COUNTS
             glitch(format!("{state} while {error_us:.0} us off"));
         }
         account.worst_us = account.worst_us.max(error_us);
+    }
+}
+
+/// Notes what a line of the program with BASS says; it writes one a second.
+fn tell_bass(line: &str, at_s: f64, counts: &mut [f64], account: &mut Account) {
+    let mut glitch = |what: String| account.glitches.push(Glitch { at_s, who: ROLES[BASS], what });
+    let Some((levels, _)) = line.split_once(" dBFS, ") else { return };
+    let peak = levels.rsplit(' ').next().and_then(|peak| peak.parse::<f64>().ok());
+    // Minus infinity is silence, and no number is none of the tone either.
+    if !peak.is_some_and(|dbfs| dbfs >= QUIET_DBFS) {
+        glitch("a second without the tone".to_owned());
+    }
+    for (name, before) in BASS_COUNTS.into_iter().zip(counts) {
+        let count = line.split(", ").find_map(|part| part.strip_suffix(name)?.trim_end().parse::<f64>().ok());
+        let Some(count) = count else { continue };
+        if count > *before {
+            glitch(format!("{} {name}", count - *before));
+        }
+        *before = count;
     }
 }
 
@@ -235,6 +312,21 @@ mod tests {
         let told: Vec<&str> = account.glitches.iter().map(|glitch| &glitch.what[..]).collect();
         assert_eq!(told, ["2 underruns", "LOCKED while 2000 us off"]);
         assert_eq!(account.worst_us as u32, 2000);
+    }
+
+    #[test]
+    fn glitches_are_read_from_the_lines_of_the_program_with_bass() {
+        let (mut account, mut counts) = (Account::default(), [0.0; COUNTS.len()]);
+        for (peak, concealed, underruns) in [("-20.0", 0, 0), ("-20.1", 48, 0), ("-inf", 48, 3)] {
+            let line = format!(
+                "  aes67://239.69.1.1:5004  -20.0 {peak} dBFS, 7 packets, 1 lost, 0 late, {concealed} frames concealed, \
+                 {underruns} underruns, 0 jumps, jitter 0.01 ms, level 3.0 of 3.0 ms"
+            );
+            tell_bass(&line, 7.0, &mut counts, &mut account);
+        }
+        tell_bass("  9 s  Slave to: PTP/aabb", 9.0, &mut counts, &mut account);
+        let told: Vec<&str> = account.glitches.iter().map(|glitch| &glitch.what[..]).collect();
+        assert_eq!(told, ["48 frames concealed", "a second without the tone", "3 underruns"]);
     }
 
     #[test]
