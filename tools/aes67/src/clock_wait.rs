@@ -1,5 +1,5 @@
-//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and the words for why there
-//! is none; and the words for the host's own clock.
+//! `--wait` and `wait_s`: how long a command waits for its clock before it gives up, and the words
+//! for why there is none; and the words for the host's own clock.
 
 use crate::failure::{Failure, Result};
 use engine::Nanos;

@@ -20,9 +20,9 @@ const RATE_SIGMAS: f64 = 3.0;
 /// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
 /// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
-/// How long the estimate is suspended. Judgement: a crystal of which 0.1 ppm is known holds the time
-/// to some us for that long, and a master whose messages contradict each other for longer has
-/// changed its ways.
+/// How long the estimate is suspended. Judgement: a crystal whose rate is known to 0.1 ppm holds
+/// the time to some us for that long, and a master whose messages contradict each other for longer
+/// will do so for good.
 const SUSPENDED: Nanos = Nanos::from_secs(60);
 
 impl SlaveClock {
@@ -49,8 +49,8 @@ impl SlaveClock {
         }
     }
 
-    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended. When
-    /// exchanges that yield an impossible time end, what another one learnt from them is discarded.
+    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended;
+    /// what another one learnt from impossible exchanges is discarded when they end.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {
@@ -78,13 +78,11 @@ impl SlaveClock {
 
     /// The measured path delay, if no path can have it.
     fn impossible_delay(&self) -> Option<PathDelayClaim> {
-        let measured = self.path_delay == PathDelay::Measured && self.answered;
-        if !measured {
+        if self.path_delay != PathDelay::Measured {
             return None;
         }
-        let claim = PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() };
         let exchanges = self.round_trips.impossible(self.jitter());
-        exchanges.or_else(|| Some(claim).filter(|claim| claim.is_impossible(self.jitter())))
+        exchanges.or_else(|| Some(self.estimated_delay()).filter(|_| self.answered && !self.is_delay_possible()))
     }
 
     /// Whether Syncs that are later by `late_ns` contradict the time that exchanges take.
@@ -94,14 +92,21 @@ impl SlaveClock {
 
     /// The path delay, if the Syncs' path were longer by `late_ns`.
     pub(super) fn claim_of_later_syncs(&self, late_ns: f64) -> PathDelayClaim {
-        let delay = self.mean_path_delay() + Nanos::from_nanos_f64(late_ns / 2.0);
-        PathDelayClaim { delay, round_trip: self.round_trips.shortest() }
+        let estimated = self.estimated_delay();
+        PathDelayClaim { delay: estimated.delay + Nanos::from_nanos_f64(late_ns / 2.0), ..estimated }
     }
 
     /// Whether path delay and rate of the estimate are possible.
     fn is_estimate_possible(&self) -> bool {
-        let delay = PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() };
-        !delay.is_impossible(self.jitter()) && self.impossible_rate().is_none()
+        self.is_delay_possible() && self.impossible_rate().is_none()
+    }
+
+    fn is_delay_possible(&self) -> bool {
+        !self.estimated_delay().is_impossible(self.jitter())
+    }
+
+    fn estimated_delay(&self) -> PathDelayClaim {
+        PathDelayClaim { delay: self.mean_path_delay(), round_trip: self.round_trips.shortest() }
     }
 
     /// The rate, if no clock can have it.
