@@ -49,6 +49,10 @@ fn bad_input_is_one_clear_sentence() {
             "error: keys: line 3: the algorithms are SHA256-128 and SHA256",
         ),
         ("ptp --interface vb --seconds -1".into(), "error: "),
+        (
+            "service install studio -- play studio.sdp".into(),
+            "error: `service install studio` is for Windows; here systemd",
+        ),
         ("ptp --interface vb --unicast-master 239.1.1.1".into(), "error: 239.1.1.1 is no address of a single host"),
         ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: --unicast-master is for who follows"),
         (
