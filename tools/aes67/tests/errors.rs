@@ -133,7 +133,7 @@ fn bad_input_is_one_clear_sentence() {
 /// A file that says what to send, with a line more.
 fn send_file(wire: &Wire, first_line: &str, table: &str) {
     let rest = "[source]\ntone_hz = 997\n[[stream]]\ndestination = \"239.1.1.1\"\n";
-    fs::write(wire.path("send.toml"), format!("interface = \"vb\"\n{first_line}\n{table}\n{rest}")).unwrap();
+    fs::write(wire.path("send.toml"), format!("interface = \"vb\"\n{first_line}\n{table}\n{rest}")).expect("a file");
 }
 
 #[test]
