@@ -25,8 +25,8 @@
  *
  * (*) To the moment at which a frame is played, were there nothing behind the channel: a decoded
  * block from its pull on, a block of a playback channel until its pull, because BASS asks for what
- * it has played. It must be more than a packet takes to fill. Without PTP what the network takes
- * comes on top.
+ * it has played (in whole blocks of its device, 10 ms, of which up to one comes on top). It must be
+ * more than a packet takes to fill. Without PTP what the network takes comes on top.
  * (**) From the moment at which they are sent: the latency is one packet time more. What it was
  * raised by comes down again, crossfaded, after a minute in which no packet was late; each raise
  * after that doubles the minute, up to an hour.

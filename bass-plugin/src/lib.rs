@@ -32,6 +32,8 @@ mod config;
 mod discovery;
 mod entry;
 mod error;
+// Beside the examples, which are passed on to users as a folder and share it.
+#[path = "../examples/bass/layout.rs"]
 mod layout;
 mod open;
 mod output;

@@ -43,3 +43,13 @@ pub fn on_closing(stop: &Arc<AtomicBool>) {
 pub fn enable_escape_sequences() -> bool {
     process::enable_escape_sequences()
 }
+
+/// Has what this process writes to its standard and error output from now on go to a file: a
+/// service of Windows has neither. The file must stay open for as long as that lasts.
+///
+/// # Errors
+/// If the system refuses it.
+#[cfg(windows)]
+pub fn redirect_output(file: &std::fs::File) -> std::io::Result<()> {
+    process::redirect_output(file)
+}

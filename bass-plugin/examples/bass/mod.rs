@@ -5,8 +5,6 @@
 
 #![expect(dead_code, reason = "each example uses its part")]
 
-// The header's structures, in the add-on's own words.
-#[path = "../../src/layout.rs"]
 mod layout;
 
 use layout::{OutputSettings, OutputStats, Stats};

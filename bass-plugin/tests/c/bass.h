@@ -78,6 +78,7 @@ typedef struct {
     F(QWORD, BASS_ChannelGetLength, (DWORD channel, DWORD mode))                             \
     F(BOOL, BASS_ChannelSetPosition, (DWORD channel, QWORD position, DWORD mode))            \
     F(BOOL, BASS_ChannelGetAttribute, (DWORD channel, DWORD attribute, float *value))        \
+    F(BOOL, BASS_ChannelSetAttribute, (DWORD channel, DWORD attribute, float value))         \
     F(DWORD, BASS_ChannelIsActive, (DWORD channel))                                          \
     F(BOOL, BASS_ChannelPlay, (DWORD channel, BOOL restart))                                 \
     F(HSYNC, BASS_ChannelSetSync, (DWORD channel, DWORD type, QWORD parameter, SYNCPROC *proc, void *user)) \

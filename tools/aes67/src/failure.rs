@@ -1,7 +1,6 @@
 //! Why a command ended without success, and with which exit code.
 
 use std::fmt;
-use std::process::ExitCode;
 
 /// A result of a command.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -24,11 +23,12 @@ impl Failure {
         Self::Run(what.to_string())
     }
 
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
             Self::Input(_) => 2,
             Self::Run(_) => 1,
-        })
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod ptp_security;
 mod record;
 mod relay;
 mod send;
+mod service;
 mod session;
 #[cfg(feature = "cpal")]
 mod sound_card;
@@ -91,34 +92,48 @@ enum Command {
     Completions(completions::CompletionsArguments),
     /// Send a stream on that comes in, with other gains, channels or packets, and constant latency
     Loop(relay::LoopArguments),
+    /// Have Windows run a command when the computer starts
+    Service(service::ServiceArguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(arguments.verbose.min(2))];
+    // A service's log has the level of its own command.
+    if !matches!(arguments.command, Command::Service(_)) {
+        log_to_stderr(arguments.verbose);
+    }
+    match run(&arguments.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            session::warn(format_args!("error: {failure}"));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Writes what is logged to the error output; more of it for each `--verbose`.
+fn log_to_stderr(verbose: u8) {
+    let level = [Level::WARN, Level::INFO, Level::DEBUG][usize::from(verbose.min(2))];
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
     // A console of Windows shows escape sequences only if it is asked to.
     let has_escapes = net::process::enable_escape_sequences();
     let log = if has_escapes && std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
     log.init();
-    let done = match arguments.command {
-        Command::Ptp(arguments) => ptp::run(&arguments),
-        Command::Discover(arguments) => discover::run(&arguments),
-        Command::Lint(arguments) => lint::run(&arguments),
-        Command::Play(arguments) => play::run(&arguments),
-        Command::Record(arguments) => record::run(&arguments),
-        Command::Send(arguments) => send::run(&arguments),
-        Command::Monitor(arguments) => monitor::run(&arguments),
-        Command::Interfaces(arguments) => interfaces::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::Loop(arguments) => relay::run(&arguments),
-    };
-    match done {
-        Ok(code) => code,
-        Err(failure) => {
-            session::warn(format_args!("error: {failure}"));
-            failure.exit_code()
-        }
+}
+
+fn run(command: &Command) -> failure::Result<ExitCode> {
+    match command {
+        Command::Ptp(arguments) => ptp::run(arguments),
+        Command::Discover(arguments) => discover::run(arguments),
+        Command::Lint(arguments) => lint::run(arguments),
+        Command::Play(arguments) => play::run(arguments),
+        Command::Record(arguments) => record::run(arguments),
+        Command::Send(arguments) => send::run(arguments),
+        Command::Monitor(arguments) => monitor::run(arguments),
+        Command::Interfaces(arguments) => interfaces::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Loop(arguments) => relay::run(arguments),
+        Command::Service(arguments) => service::run(arguments),
     }
 }
 

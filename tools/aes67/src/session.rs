@@ -39,10 +39,7 @@ impl Session {
         if seconds.is_some_and(|seconds| !(0.0..1e9).contains(&seconds)) {
             return Err(Failure::input("--seconds must be 0 or more"));
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let set = Arc::clone(&stop);
-        ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).map_err(Failure::run)?;
-        net::process::on_closing(&stop);
+        let stop = stop()?;
         let started = clock::now();
         let ends = seconds.map(|seconds| started + Nanos::from_secs_f64(seconds));
         let live = io::stdout().is_terminal() && net::process::enable_escape_sequences();
@@ -130,6 +127,20 @@ impl Session {
     pub(crate) fn end_line(&mut self) {
         self.shown = 0;
     }
+}
+
+/// What ends a run: Ctrl-C, and whatever else ends programs of a console.
+fn stop() -> Result<Arc<AtomicBool>> {
+    // A service is told when any user logs off, and has to go on.
+    #[cfg(windows)]
+    if let Some(stop) = crate::service::stop() {
+        return Ok(stop);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    ctrlc::set_handler(move || set.store(true, Ordering::Relaxed)).map_err(Failure::run)?;
+    net::process::on_closing(&stop);
+    Ok(stop)
 }
 
 /// One line, at once: whoever reads a pipe wants it now.

@@ -49,6 +49,10 @@ fn bad_input_is_one_clear_sentence() {
             "error: keys: line 3: the algorithms are SHA256-128 and SHA256",
         ),
         ("ptp --interface vb --seconds -1".into(), "error: "),
+        (
+            "service install studio -- play studio.sdp".into(),
+            "error: `service install studio` is for Windows; here systemd",
+        ),
         ("ptp --interface vb --unicast-master 239.1.1.1".into(), "error: 239.1.1.1 is no address of a single host"),
         ("ptp --interface vb --unicast-master 10.0.0.1 --master".into(), "error: unicast masters are for who follows"),
         (
@@ -129,7 +133,7 @@ fn bad_input_is_one_clear_sentence() {
 /// A file that says what to send, with a line more.
 fn send_file(wire: &Wire, first_line: &str, table: &str) {
     let rest = "[source]\ntone_hz = 997\n[[stream]]\ndestination = \"239.1.1.1\"\n";
-    fs::write(wire.path("send.toml"), format!("interface = \"vb\"\n{first_line}\n{table}\n{rest}")).unwrap();
+    fs::write(wire.path("send.toml"), format!("interface = \"vb\"\n{first_line}\n{table}\n{rest}")).expect("a file");
 }
 
 #[test]

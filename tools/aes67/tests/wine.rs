@@ -73,6 +73,7 @@ fn the_program_for_windows_works_on_one_wire_with_that_for_linux() {
     plays(&bench);
     sends(&bench);
     serves(&bench);
+    runs_as_a_service(&bench);
     // Its server would keep on using the network of these hosts, which are gone then.
     let server = bench.wire.command('b', "wineserver", "--kill").status();
     assert!(server.expect("wineserver runs").success());
@@ -80,7 +81,7 @@ fn the_program_for_windows_works_on_one_wire_with_that_for_linux() {
 
 fn help(bench: &Bench) {
     let log = bench.run("--help");
-    for command in ["ptp", "discover", "play", "record", "send", "monitor", "loop", "interfaces"] {
+    for command in ["ptp", "discover", "play", "record", "send", "monitor", "loop", "interfaces", "service"] {
         assert!(log.contains(&format!("\n  {command} ")), "{log}");
     }
     show("--help", &log);
@@ -241,6 +242,55 @@ fn serves(bench: &Bench) {
     show(&format!("send for {seconds} s"), log.trim());
     show("  play here", &last(&played).to_string());
     show("  aes67 plays there", &last(&followed).to_string());
+}
+
+/// A service of Windows's own kind records for 20 s, and is stopped by the service manager: the
+/// file is complete. Another one fails, and says why in its log.
+fn runs_as_a_service(bench: &Bench) {
+    let noise = write_noise(&bench.wire.path("service.wav"), 2, 60);
+    // Wine ends its services as soon as no other program runs.
+    let other = bench.start("discover --interface vb --seconds 600");
+    let said = bench.run_to(2, "service install studio --log service.log -- record");
+    assert!(said.contains("what the service is to run is not a command of aes67"), "{said}");
+    let record = "record aes67://239.69.2.6 --interface vb --no-ptp --output by_service.wav --seconds 600";
+    let said = bench.run(&format!("service install studio --log service.log -- {record}"));
+    show("service install studio", &said);
+    let twice = bench.run_to(2, &format!("service install studio -- {record}"));
+    assert!(twice.contains("there is a service studio already"), "{twice}");
+    let asked = |arguments: &str| {
+        let (code, log) = bench.wire.start_program('b', "wine", arguments).end();
+        assert_eq!(code, Some(0), "{arguments}:\n{log}");
+    };
+    let log = || fs::read_to_string(bench.wire.path("service.log")).unwrap_or_default().replace('\r', "");
+    asked("net start studio");
+    let records = (0..300).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        log().contains("recording ")
+    });
+    assert!(records, "{}", log());
+    let send = bench.wire.start('a', "send service.wav --group 239.69.2.6 --interface va --clock system");
+    send.wait_for("packets, late by", 30);
+    std::thread::sleep(std::time::Duration::from_secs(20));
+    asked("net stop studio");
+    let log = log();
+    let (_, sent) = send.stop();
+    let recorded = samples(&bench.wire.path("by_service.wav"));
+    // Windows does not count what it drops, and the log does not tell it.
+    let told = format!("{log} 0 dropped by the kernel");
+    assert_recorded((&told, &sent), (&recorded, &noise), 2, true);
+    assert!(recorded.len() > 10 * 2 * 48_000, "{} samples of 20 s:\n{log}", recorded.len());
+    show("service: 20 s of recording", log.trim());
+    show("service uninstall studio", &bench.run("service uninstall studio"));
+    let gone = bench.run_to(2, "service uninstall studio");
+    assert!(gone.contains("there is no service studio"), "{gone}");
+    bench.run("service install wrong --log wrong.log -- ptp --interface none9");
+    // Whether `net` says that it has failed depends on how soon it does.
+    let (_, started) = bench.wire.start_program('b', "wine", "net start wrong").end();
+    let log = fs::read_to_string(bench.wire.path("wrong.log")).unwrap_or_else(|error| panic!("{error}: {started}"));
+    assert!(log.contains("error: there is no network interface none9"), "{log}");
+    bench.run("service uninstall wrong");
+    show("service: what fails", log.trim());
+    bench.end(other, TASKKILL);
 }
 
 /// Windows sends, on a clock that it serves; Linux records bit for bit.

@@ -66,21 +66,67 @@ fn started_by_cargo(words: Vec<String>) -> (Program, Vec<String>) {
     }
 }
 
-/// The commands of a listing, each with the number of its line in it, from 0. A line that ends in a
-/// backslash goes on in the next one; of a pipe, each program is a command.
-pub(crate) fn read(listing: &str) -> impl Iterator<Item = (usize, Vec<String>)> {
+/// The shell whose rules a listing follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// POSIX.
+    Posix,
+    /// That of Windows, which knows neither comments behind a command nor single quotes, and takes
+    /// a backslash as it is.
+    Cmd,
+}
+
+impl Shell {
+    /// That of a listing of this kind.
+    pub(crate) fn of(kind: &str) -> Option<Self> {
+        match kind {
+            "sh" => Some(Self::Posix),
+            "bat" => Some(Self::Cmd),
+            _ => None,
+        }
+    }
+
+    /// What the shell cannot split is no command of ours.
+    fn split(self, line: &str) -> Vec<String> {
+        match self {
+            Self::Posix => shlex::split(line).unwrap_or_default(),
+            Self::Cmd => split_of_cmd(line),
+        }
+    }
+}
+
+fn split_of_cmd(line: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut quoted, mut within) = (false, false);
+    for c in line.chars() {
+        let ends = c.is_whitespace() && !quoted;
+        if !ends && !within {
+            words.push(String::new());
+        }
+        within = !ends;
+        match (c, words.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (c, Some(word)) if within => word.push(c),
+            _ => {}
+        }
+    }
+    words
+}
+
+/// The commands of a listing, each with the number of its line in it, from 0. A line of a POSIX
+/// shell that ends in a backslash goes on in the next one; of a pipe, each program is a command.
+pub(crate) fn read(shell: Shell, listing: &str) -> impl Iterator<Item = (usize, Vec<String>)> {
     let mut commands = Vec::new();
     let mut begun: Option<(usize, String)> = None;
     for (number, line) in listing.lines().enumerate() {
         let (first, mut text) = begun.take().unwrap_or((number, String::new()));
-        if let Some(line) = line.strip_suffix('\\') {
+        if let Some(line) = line.strip_suffix('\\').filter(|_| shell == Shell::Posix) {
             text.push_str(line);
             begun = Some((first, text));
             continue;
         }
         text.push_str(line);
-        // What the shell cannot split is no command of ours.
-        let words = shlex::split(&text).unwrap_or_default();
+        let words = shell.split(&text);
         let parts = words.split(|word| matches!(word.as_str(), "|" | "&&" | "||" | ";"));
         for part in parts {
             let ends = |word: &&String| !matches!(word.as_str(), "&" | ">" | "2>" | ">>" | "<");
@@ -95,7 +141,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> Option<(Program, String)> {
-        let (_, words) = read(line).next()?;
+        let (_, words) = read(Shell::Posix, line).next()?;
         CommandLine::of(String::new(), words).map(|command| (command.program, command.arguments.join(" ")))
     }
 
@@ -112,8 +158,18 @@ mod tests {
 
     #[test]
     fn quotes_pipes_and_long_lines_are_the_shells() {
-        let commands: Vec<_> = read("sim \\\n  'a b' | sim c > d\nsim e").collect();
+        let commands: Vec<_> = read(Shell::Posix, "sim \\\n  'a b' | sim c > d\nsim e").collect();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         assert_eq!(commands, [(0, words(&["sim", "a b"])), (0, words(&["sim", "c"])), (2, words(&["sim", "e"]))]);
+    }
+
+    #[test]
+    fn windows_has_rules_of_its_own() {
+        let commands: Vec<_> = read(Shell::Cmd, "aes67 play \"Studio 1\" C:\\\nsim  it's # \"\"\n").collect();
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            commands,
+            [(0, words(&["aes67", "play", "Studio 1", "C:\\"])), (1, words(&["sim", "it's", "#", ""]))]
+        );
     }
 }

@@ -114,19 +114,22 @@ impl Document {
         anchors
     }
 
-    /// The command lines in its listings of kind `sh`.
+    /// The command lines in its listings of kind `sh` and `bat`.
     #[must_use]
     pub fn commands(&self) -> Vec<CommandLine> {
         let mut commands = Vec::new();
-        let mut is_shell = false;
+        let mut shell = None;
         for (event, range) in self.events() {
             match event {
-                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) => is_shell = &*kind == "sh",
-                Event::End(TagEnd::CodeBlock) => is_shell = false,
-                Event::Text(listing) if is_shell => {
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) => {
+                    shell = command::Shell::of(&kind);
+                }
+                Event::End(TagEnd::CodeBlock) => shell = None,
+                Event::Text(listing) => {
+                    let Some(shell) = shell else { continue };
                     let first = self.line(range.start);
                     commands.extend(
-                        command::read(&listing)
+                        command::read(shell, &listing)
                             .map(|(line, words)| (first + line, words))
                             .filter_map(|(line, words)| CommandLine::of(format!("{}:{line}", self.path), words)),
                     );
@@ -180,9 +183,9 @@ mod tests {
 
     #[test]
     fn command_lines_are_read_from_shell_listings_only() {
-        let text = "```sh\nsim a.toml  # why\necho\n```\n\n```text\nsim b.toml\n```\n";
+        let text = "```sh\nsim a.toml  # why\necho\n```\n\n```text\nsim b.toml\n```\n\n```bat\nsim c.toml\n```\n";
         let commands = document(text).commands();
-        assert_eq!(commands.len(), 1);
+        assert_eq!(commands.len(), 2);
         assert_eq!(
             (commands[0].place.as_str(), commands[0].arguments.as_slice()),
             ("a.md:2", &["a.toml".to_owned()][..])

@@ -101,6 +101,31 @@ pub const TOOLS: &[Tool] = &[
         "interop: a sound card where there is none",
     ),
     library(
+        "pulseaudio",
+        "pulseaudio pulseaudio-utils libasound2-plugins",
+        &[
+            Part::Program("pulseaudio"),
+            Part::Program("pactl"),
+            Part::Program("parec"),
+            Part::Library("alsa-lib/libasound_module_pcm_pulse.so"),
+        ],
+        "interop: a sound server",
+    ),
+    library(
+        "pipewire",
+        "pipewire pipewire-pulse wireplumber dbus-daemon pulseaudio-utils libasound2-plugins",
+        &[
+            Part::Program("pipewire"),
+            Part::Program("pipewire-pulse"),
+            Part::Program("wireplumber"),
+            Part::Program("dbus-daemon"),
+            Part::Program("pactl"),
+            Part::Program("parec"),
+            Part::Library("alsa-lib/libasound_module_pcm_pulse.so"),
+        ],
+        "interop: a sound server",
+    ),
+    library(
         "alsa",
         "libasound2-dev pkg-config",
         &[Part::Program("pkg-config"), Part::File("/usr/include/alsa/asoundlib.h")],

@@ -170,6 +170,16 @@ fn a_callback_of_a_card_decodes_from_bass() {
 }
 
 #[test]
+fn a_callback_of_pulseaudio_decodes_from_bass() {
+    case("cpal-pulseaudio");
+}
+
+#[test]
+fn a_callback_of_pipewire_decodes_from_bass() {
+    case("cpal-pipewire");
+}
+
+#[test]
 fn a_channel_of_bass_is_as_late_as_it_was_asked_to_be() {
     case("bass-latency");
 }

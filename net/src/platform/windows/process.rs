@@ -2,11 +2,14 @@
 //! understands escape sequences.
 
 pub(crate) use super::closing::on_closing;
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsRawHandle as _;
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Media::timeBeginPeriod;
 use windows_sys::Win32::System::Console::{
     ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_OUTPUT_HANDLE,
-    SetConsoleMode,
+    SetConsoleMode, SetStdHandle,
 };
 use windows_sys::Win32::System::Power::{ES_CONTINUOUS, ES_SYSTEM_REQUIRED, SetThreadExecutionState};
 use windows_sys::Win32::System::Threading::{
@@ -78,4 +81,16 @@ fn understands_escapes(of: STD_HANDLE) -> bool {
     let is_console = unsafe { GetConsoleMode(console, &raw mut mode) } != 0;
     // SAFETY: the same handle.
     is_console && unsafe { SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) } != 0
+}
+
+/// Has both outputs go to a file, which must stay open: Rust's library asks for the handle at each
+/// write.
+pub(crate) fn redirect_output(file: &File) -> io::Result<()> {
+    for output in [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: the handle is open, and a closed one would make writing fail, no more.
+        if unsafe { SetStdHandle(output, file.as_raw_handle()) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }

@@ -195,7 +195,7 @@ pub(super) fn begin(row: &Row, wire: &Wire, lasts: Duration, zero: Instant) -> R
         return Ok((zero.elapsed().as_secs_f64(), None));
     }
     let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
-    let mut command = real_time(wire, ATTACKER, &program.to_string_lossy());
+    let mut command = real_time(wire, ATTACKER, &program);
     command.args([COMMAND, row.name, &address(ATTACKER), &lasts.as_secs_f64().to_string()]);
     let attacker = wire.start(command);
     if !attacker.poll(30, |log| log.contains(BEGINS)) {

@@ -158,7 +158,7 @@ impl Scene<'_> {
         let mut command = if arguments.starts_with("discover") {
             self.wire.command(host, &self.options.program)
         } else {
-            real_time(self.wire, host, &self.options.program.to_string_lossy())
+            real_time(self.wire, host, &self.options.program)
         };
         command.args(arguments.split_whitespace());
         self.wire.start(command)

@@ -16,7 +16,7 @@ pub(crate) const COMMAND: &str = "interop-flood";
 /// Sends `count` streams to 239.69.2.1, .2 and so on.
 pub(super) fn start(wire: &Wire, host: char, bench: &Bench, count: usize) -> Result<Running, Trouble> {
     let program = bench.beside("xtask")?;
-    let mut command = real_time(wire, host, &program.to_string_lossy());
+    let mut command = real_time(wire, host, &program);
     command.args([COMMAND, &count.to_string(), &netns::address(host)]);
     let running = wire.start(command);
     running.wait_for("sending", 10);

@@ -2,6 +2,7 @@
 
 use super::bench::Trouble;
 use netns::{Running, Wire};
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
@@ -10,9 +11,9 @@ pub(crate) const DOMAIN: u8 = 10;
 
 /// A program with the priority of our own threads: on a busy machine one that has to wait would
 /// only tell of that.
-pub(crate) fn real_time(wire: &Wire, host: char, program: &str) -> Command {
+pub(crate) fn real_time(wire: &Wire, host: char, program: impl AsRef<OsStr>) -> Command {
     let mut command = wire.command(host, "chrt");
-    command.args(["-f", "60", program]);
+    command.args(["-f", "60"]).arg(program);
     command
 }
 

@@ -132,7 +132,7 @@ impl<'a> Scene<'a> {
     }
 
     fn bass_command(&self, host: char, bass: &BassHost) -> Command {
-        let mut command = real_time(self.wire, host, &bass.program.to_string_lossy());
+        let mut command = real_time(self.wire, host, &bass.program);
         command.env("BASS", &bass.bass).env("BASS_AES67", &bass.addon);
         let seconds = u32::MAX.to_string();
         command.args([&format!("v{host}"), &DOMAIN.to_string(), &seconds, &format!("aes67://{GROUP}:5004")]);
@@ -150,7 +150,7 @@ impl<'a> Scene<'a> {
             }
             _ => format!("ptp --interface vg --domain {DOMAIN} --json"),
         };
-        let mut command = real_time(self.wire, host, &self.programs.aes67.to_string_lossy());
+        let mut command = real_time(self.wire, host, &self.programs.aes67);
         command.args(arguments.split(' '));
         command
     }
@@ -165,7 +165,7 @@ impl<'a> Scene<'a> {
         match plan {
             Plan::Attack { name, seconds } => {
                 let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
-                let mut command = real_time(self.wire, ATTACKER, &own.to_string_lossy());
+                let mut command = real_time(self.wire, ATTACKER, &own);
                 command.args([forge::COMMAND, name, &address(ATTACKER), &seconds.to_string()]);
                 self.attacker = Some(self.wire.start(command));
             }

@@ -11,11 +11,6 @@ use crate::files::{copy, list, read, write};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The header's structures, which the examples share with the add-on: where they are in the
-/// workspace, where the examples expect them, and the line that says so.
-const LAYOUT: &str = "bass-plugin/src/layout.rs";
-const LAYOUT_USER: &str = "bass/mod.rs";
-const LAYOUT_PATH: &str = "#[path = \"../../src/layout.rs\"]\n";
 /// Crates that the examples use.
 const CRATES: [&str; 2] = ["cpal", "libloading"];
 
@@ -31,13 +26,6 @@ pub(super) fn make_package(examples: &Path) -> Result<Vec<String>, Error> {
     let workspace = read(Path::new("Cargo.toml"))?;
     write(&examples.join("Cargo.toml"), &manifest(&names, &workspace))?;
     copy(Path::new("Cargo.lock"), &examples.join("Cargo.lock"))?;
-    copy(Path::new(LAYOUT), &examples.join("bass/layout.rs"))?;
-    let user = read(&examples.join(LAYOUT_USER))?;
-    let Some((before, after)) = user.split_once(LAYOUT_PATH) else {
-        let reason = format!("it does not say `{}`", LAYOUT_PATH.trim_end());
-        return Err(Error::Form { path: examples.join(LAYOUT_USER), reason });
-    };
-    write(&examples.join(LAYOUT_USER), &format!("{before}{after}"))?;
     Ok(names)
 }
 

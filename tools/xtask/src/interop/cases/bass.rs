@@ -7,7 +7,7 @@ use super::super::counter::{check_stretch, counter, wav};
 use super::super::flood;
 use super::super::measure::{Stretches, identical_stretches, place_of, swapped, wav_data};
 use super::super::pauses::{self, Watch};
-use super::super::peers::{DOMAIN, Ptp4l, gstreamer};
+use super::super::peers::{DOMAIN, Ptp4l, gstreamer, real_time};
 use super::play::{Jack, send_tone};
 use netns::{Running, Wire};
 use std::path::{Path, PathBuf};
@@ -57,16 +57,15 @@ impl Host {
 
     /// A command of the host's, in the domain of all cases.
     fn command(&self, wire: &Wire, name: char, what: &str, arguments: &str) -> Command {
-        self.called(wire, name, &[what], arguments)
+        self.called(wire.command(name, &self.program), name, &[what], arguments)
     }
 
-    /// A program that knows one command only.
-    pub(super) fn command_of(&self, wire: &Wire, name: char, arguments: &str) -> Command {
-        self.called(wire, name, &[], arguments)
+    /// A program that knows one command only, with the priority of our own threads.
+    pub(super) fn real_time(&self, wire: &Wire, name: char, arguments: &str) -> Command {
+        self.called(real_time(wire, name, &self.program), name, &[], arguments)
     }
 
-    fn called(&self, wire: &Wire, name: char, what: &[&str], arguments: &str) -> Command {
-        let mut command = wire.command(name, &self.program);
+    fn called(&self, mut command: Command, name: char, what: &[&str], arguments: &str) -> Command {
         command.args(what).arg(&self.bass).arg(&self.plugin).args(arguments.split_whitespace());
         command.env("HOST_INTERFACE", format!("v{name}")).env("HOST_DOMAIN", DOMAIN.to_string());
         command

@@ -4,7 +4,11 @@
 //! As in [`super::latency`], the stream is a pulse four times a second, whose stamps `latency.py`
 //! reads from the wire, on ptp4l's time, which is this machine's own.
 //! `bass-plugin/tests/c/latency.c` tells at which moment of the same clock each pulse is in a block
-//! that the channel gives.
+//! that a decode channel gives, or in the final mix of BASS's device without sound. From what it
+//! tells of a playback channel BASS's own buffer is taken off, which comes on top of the latency.
+//!
+//! All programs have real-time priority, so that what is measured is the latency, and not how late
+//! a thread wakes up on a busy machine.
 
 use super::super::bench::{Bench, Outcome, write};
 use super::super::pauses;
@@ -17,8 +21,9 @@ use netns::{Running, Wire};
 const SETTLING_S: u32 = 9;
 /// Of a latency that is what was asked for: a packet of 1 ms would be noticed.
 const TOLERANCE_MS: f64 = 0.5;
-/// BASS's own thread, which pulls playback channels, wakes up as late as this, now and then.
-const WAKING_MS: f64 = 2.0;
+/// BASS asks for what its device has mixed, in blocks of 10 ms, so that nobody at the channel knows
+/// it more exactly: up to one of these comes on top.
+const BLOCK_MS: f64 = 10.0;
 const ASKED_MS: [f64; 2] = [20.0, 50.0];
 
 pub(super) fn run(bench: &Bench) -> Outcome {
@@ -39,12 +44,15 @@ pub(super) fn run(bench: &Bench) -> Outcome {
         let stamps = stamps(&wire, group, seconds);
         let latencies = ASKED_MS.map(|ms| ms.to_string()).join(" ");
         let arguments = format!("aes67://{} {seconds} {latencies}", wire.path(&sdp).display());
-        let told = wire.start(host.command_of(&wire, 'c', &arguments)).wait(seconds + 60);
+        let told = wire.start(host.real_time(&wire, 'c', &arguments)).wait(seconds + 60);
         bench.check(told.code == Some(0), &told.log)?;
         let stamps = stamps.stop().log;
+        let buffer_ms = value(&told.log, "buffer_ms").unwrap_or_default();
         for (kind, asked_ms) in ["decode", "playback"].into_iter().flat_map(|kind| ASKED_MS.map(|ms| (kind, ms))) {
             let told = lines_of(&told.log, &format!("{kind} {asked_ms} "));
-            let heard = Heard::read(&[stamps.as_str(), &told].concat());
+            let mut heard = Heard::read(&[stamps.as_str(), &told].concat());
+            let behind_ms = if kind == "playback" { buffer_ms } else { 0 };
+            heard.heard_ns.iter_mut().for_each(|ns| *ns -= i128::from(behind_ms) * 1_000_000);
             let from_ns = heard.heard_ns.first().unwrap_or(&0) + i128::from(SETTLING_S) * 1_000_000_000;
             let heard_ms = heard.latencies_ms(from_ns);
             let told_ms = median(latencies_told(&told));
@@ -59,10 +67,10 @@ pub(super) fn run(bench: &Bench) -> Outcome {
                 ),
             );
             bench.check(value(&told, "on_ptp") == Some(1), format!("it is not on PTP:\n{told}"))?;
-            let late_ms = if kind == "playback" { WAKING_MS } else { 0.0 };
-            let right = |ms: f64, late_ms: f64| (-TOLERANCE_MS..TOLERANCE_MS + late_ms).contains(&(ms - asked_ms));
+            let unknown_ms = if kind == "playback" { BLOCK_MS } else { 0.0 };
+            let right = |ms: f64, more: f64| (-TOLERANCE_MS..TOLERANCE_MS + more).contains(&(ms - asked_ms));
             let claim = format!("{kind}: asked {asked_ms} ms, told {told_ms} ms, measured {measured_ms} ms");
-            bench.check_undisturbed(&watch, right(told_ms, 0.0) && right(measured_ms, late_ms), claim)?;
+            bench.check_undisturbed(&watch, right(told_ms, 0.0) && right(measured_ms, unknown_ms), claim)?;
         }
     }
     Ok(())
@@ -71,7 +79,7 @@ pub(super) fn run(bench: &Bench) -> Outcome {
 /// What the script reads from the wire.
 fn stamps(wire: &Wire, group: &str, seconds: u32) -> Running {
     let mut command = wire.command('c', netns::SYSTEM_PYTHON);
-    command.args(["-c", SCRIPT, &netns::address('c'), group, &seconds.to_string(), "wire"]);
+    command.args(["-c", SCRIPT, &netns::address('c'), group, &(seconds + 60).to_string(), "wire"]);
     wire.start(command)
 }
 

@@ -1,5 +1,9 @@
-//! The example `cpal_output` on jackd's dummy card, whose plugin of ALSA's takes 1.28 s at once
-//! unless it is asked for less: what a client of JACK records behind it.
+//! The example `cpal_output` on sound servers, and what is recorded behind them: on jackd's dummy
+//! card, whose plugin of ALSA's takes 1.28 s at once unless it is asked for less, and through
+//! ALSA's plugin for PulseAudio, on that and on PipeWire.
+//!
+//! The player and the servers have real-time priority: ALSA's plugin for PulseAudio passes audio on
+//! in a thread of its own, which has to wait on a busy machine, whatever the player does.
 //!
 //! The stream is a tone. A block of 5 ms without a sample above -80 dBFS is silence that somebody
 //! put in. A click is a sample that the two before it do not predict, which they do for a sine: the
@@ -8,16 +12,18 @@
 use super::super::bench::{Bench, Outcome, Trouble, pause};
 use super::super::measure::wav_data;
 use super::super::pauses::{self, Watch};
+use super::super::peers::real_time;
 use super::bass::find_bass;
 use super::play::{Jack, send_tone};
-use netns::Wire;
+use super::pulse::Pulse;
+use netns::{Running, Wire};
 use std::f64::consts::TAU;
 use std::fmt;
 use std::process::Command;
 
 const RATE_HZ: f64 = 48_000.0;
 const TONE_HZ: f64 = 1_000.0;
-/// Full scale of what `jack_rec` writes.
+/// Full scale of samples in four bytes, which is what is recorded.
 const FULL_SCALE: f64 = 2_147_483_648.0;
 /// Frames of 5 ms.
 const BLOCK: usize = 240;
@@ -43,7 +49,7 @@ struct Way {
     says: &'static str,
 }
 
-const WAYS: [Way; 3] = [
+const ON_JACK: [Way; 3] = [
     Way { name: "960 frames", buffer: "960", options: "", is_right: true, says: "it takes 960 frames (20 ms) at once" },
     Way { name: "default buffer", buffer: "default", options: "", is_right: true, says: "which is raised to " },
     Way {
@@ -55,30 +61,80 @@ const WAYS: [Way; 3] = [
     },
 ];
 
-pub(super) fn run(bench: &Bench) -> Outcome {
+/// On servers whose plugin of ALSA's has short buffers by default, too.
+const ON_PULSE: [Way; 2] = [
+    Way {
+        name: "960 frames",
+        buffer: "960",
+        options: "",
+        is_right: true,
+        says: "asked the sound card for buffers of 960 frames; it takes ",
+    },
+    Way {
+        name: "default buffer",
+        buffer: "default",
+        options: "",
+        is_right: true,
+        says: "asked the sound card for its own buffers; it takes ",
+    },
+];
+
+/// What it plays on.
+pub(super) trait Card {
+    /// A program that finds it.
+    fn with(&self, wire: &Wire, command: Command) -> Command;
+
+    /// Records what is played for so many seconds: the samples of the left channel, in four bytes
+    /// each, little endian.
+    fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble>;
+
+    /// What its programs said.
+    fn log(&self) -> String;
+}
+
+pub(super) fn on_jack(bench: &Bench) -> Outcome {
     let wire = bench.wire(&['a', 'b'], &["jackd"])?;
+    let jack = Jack::new(&wire)?;
+    let server = jack.start(&wire);
+    play(bench, &wire, &JackCard { jack, server }, &ON_JACK)
+}
+
+pub(super) fn on_pulseaudio(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["pulseaudio", "chrt"])?;
+    play(bench, &wire, &Pulse::pulseaudio(&wire, 'b')?, &ON_PULSE)
+}
+
+pub(super) fn on_pipewire(bench: &Bench) -> Outcome {
+    let wire = bench.wire(&['a', 'b'], &["pipewire", "chrt"])?;
+    play(bench, &wire, &Pulse::pipewire(&wire, 'b')?, &ON_PULSE)
+}
+
+fn play(bench: &Bench, wire: &Wire, card: &dyn Card, ways: &[Way]) -> Outcome {
     let example = bench.beside("examples/cpal_output")?;
     let bass = find_bass()?;
     let plugin = bench.beside("libbass_aes67.so")?;
-    let jack = Jack::new(&wire)?;
-    let server = jack.start(&wire);
-    let _send = send_tone(bench, &wire)?;
-    let watch = pauses::start(bench, &wire, 'a')?;
+    let _send = send_tone(bench, wire)?;
+    let watch = pauses::start(bench, wire, 'a')?;
     let seconds = bench.seconds(8, 120);
-    for way in &WAYS {
+    for way in ways {
         let url = format!("aes67://{}{}", wire.path("tone.sdp").display(), way.options);
-        let mut player = wire.command('b', &example);
+        let mut player = real_time(wire, 'b', &example);
         player.args([&url, "vb", "0", &(SETTLING_S + seconds + 30).to_string(), way.buffer]);
         player.env("BASS", &bass).env("BASS_AES67", &plugin);
-        let player = wire.start(jack.with(&wire, player));
+        let player = wire.start(card.with(wire, player));
         let plays = player.poll(30, |log| log.contains("Audio "));
-        bench.check(plays, format!("it does not play:\n{}\n{}", player.log(), server.log()))?;
+        bench.check(plays, format!("it does not play:\n{}\n{}", player.log(), card.log()))?;
         pause(f64::from(SETTLING_S));
-        let heard = record(bench, &wire, &jack, seconds)?;
+        let bytes = card.record(bench, wire, seconds)?;
+        let sample = |four: &[u8]| f64::from(i32::from_le_bytes([four[0], four[1], four[2], four[3]])) / FULL_SCALE;
+        let heard = Heard::of(&bytes.chunks_exact(4).map(sample).collect::<Vec<_>>());
         let said = player.stop().log;
         bench.figure(way.name, &heard);
-        bench.figure("  it says", said.lines().last().unwrap_or_default());
+        let asked = said.lines().find(|line| line.starts_with("asked ")).unwrap_or_default();
+        bench.figure("  it says", format_args!("{asked};{}", said.lines().last().unwrap_or_default()));
         bench.check(said.contains(way.says), format!("it does not say `{}`:\n{said}", way.says))?;
+        let all_s = heard.blocks as f64 * BLOCK as f64 / RATE_HZ;
+        bench.check(all_s > f64::from(seconds) / 2.0, format!("{all_s:.1} s were recorded:\n{}", card.log()))?;
         judge(bench, &watch, way, &heard)?;
     }
     Ok(())
@@ -124,19 +180,31 @@ impl Heard {
     }
 }
 
-/// Records what the player gives to JACK.
-fn record(bench: &Bench, wire: &Wire, jack: &Jack, seconds: u32) -> Result<Heard, Trouble> {
-    let list = wire.start(jack.with(wire, wire.command('b', "jack_lsp"))).wait(10).log;
-    let port = list.lines().find(|line| line.ends_with(":out_000"));
-    let port = port.ok_or_else(|| Trouble::Failed(format!("the player has no port of JACK's:\n{list}")))?;
-    let file = wire.path("heard.wav");
-    let mut command: Command = wire.command('b', "jack_rec");
-    command.arg("-f").arg(&file).args(["-d", &seconds.to_string(), "-b", "32", port]);
-    let recorded = wire.start(jack.with(wire, command)).wait(seconds + 30);
-    bench.check(recorded.code == Some(0), &recorded.log)?;
-    let (bytes, _) = wav_data(&file)?;
-    let sample = |four: &[u8]| f64::from(i32::from_le_bytes([four[0], four[1], four[2], four[3]])) / FULL_SCALE;
-    Ok(Heard::of(&bytes.chunks_exact(4).map(sample).collect::<Vec<_>>()))
+struct JackCard {
+    jack: Jack,
+    server: Running,
+}
+
+impl Card for JackCard {
+    fn with(&self, wire: &Wire, command: Command) -> Command {
+        self.jack.with(wire, command)
+    }
+
+    fn record(&self, bench: &Bench, wire: &Wire, seconds: u32) -> Result<Vec<u8>, Trouble> {
+        let list = wire.start(self.with(wire, wire.command('b', "jack_lsp"))).wait(10).log;
+        let port = list.lines().find(|line| line.ends_with(":out_000"));
+        let port = port.ok_or_else(|| Trouble::Failed(format!("the player has no port of JACK's:\n{list}")))?;
+        let file = wire.path("heard.wav");
+        let mut command: Command = wire.command('b', "jack_rec");
+        command.arg("-f").arg(&file).args(["-d", &seconds.to_string(), "-b", "32", port]);
+        let recorded = wire.start(self.with(wire, command)).wait(seconds + 30);
+        bench.check(recorded.code == Some(0), &recorded.log)?;
+        Ok(wav_data(&file)?.0)
+    }
+
+    fn log(&self) -> String {
+        self.server.log()
+    }
 }
 
 #[cfg(test)]

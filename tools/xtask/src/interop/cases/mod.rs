@@ -12,6 +12,7 @@ mod play;
 mod ptp;
 mod ptp_unicast;
 mod ptp_yield;
+mod pulse;
 mod receive;
 mod send;
 
@@ -74,7 +75,13 @@ pub(super) const ALL: &[Case] = &[
     case(
         "cpal-output",
         "the example with a sound card's callback on jackd's dummy card: silent blocks and clicks",
-        cpal_output::run,
+        cpal_output::on_jack,
+    ),
+    case("cpal-pulseaudio", "the same on PulseAudio, through ALSA", cpal_output::on_pulseaudio),
+    case(
+        "cpal-pipewire",
+        "the same on PipeWire, through ALSA and PipeWire's server for PulseAudio",
+        cpal_output::on_pipewire,
     ),
     case(
         "bass-latency",

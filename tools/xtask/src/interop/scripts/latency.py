@@ -10,7 +10,7 @@ With `wire` JACK is left out, and the wire only is read.
 
 The stream is of two channels of 24 bits; its pulses are frames above a quarter of full scale, between silence. Needs libjack only: JACK's Python bindings know no times of cycles.
 """
-import ctypes, os, socket, sys, time
+import ctypes, os, signal, socket, sys, time
 address, group, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 LOUD = 0.25
 # Frames that belong to the same pulse: resampling spreads it.
@@ -92,10 +92,14 @@ def connect(jack, client, port, card):
         jack.jack_connect(client, ctypes.cast(names, ctypes.POINTER(ctypes.c_char_p))[0], jack.jack_port_name(port))
         jack.jack_free(ctypes.c_void_p(names))
 
+if sys.argv[4:] == ['wire']:
+    # Whoever stops it has no child to look for.
+    signal.alarm(int(seconds))
+    read_wire()
 child = os.fork()
 if child == 0:
     read_wire()
 try:
-    time.sleep(seconds) if sys.argv[4:] == ['wire'] else read_jack()
+    read_jack()
 finally:
     os.kill(child, 9)

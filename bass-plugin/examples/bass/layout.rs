@@ -1,5 +1,5 @@
-//! Structures of `bass_aes67.h`. Their layouts are checked here and, against the same numbers, by
-//! the header itself.
+//! Structures of `bass_aes67.h`, for the add-on and the examples. Their layouts are checked here
+//! and, against the same numbers, by the header itself.
 
 use std::ffi::c_char;
 use std::mem::{offset_of, size_of};

@@ -1,0 +1,264 @@
+//! Services of Windows.
+//!
+//! Model: the service manager starts this program as `aes67 service run NAME ...`, which hands its
+//! first thread to the manager; that starts another one, on which the command runs as it does in a
+//! console. The manager's controls set the flag that Ctrl-C sets otherwise, so that files are
+//! completed in the same way. A service hears of each user that logs off, too, and is not to end by
+//! that: hence it does not ask for the console's events.
+
+use super::Plan;
+use super::log::{LARGEST, Log};
+use crate::failure::{Failure, Result};
+use crate::session::{print, warn};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use windows_service::service::{
+    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept,
+    ServiceErrorControl, ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo,
+    ServiceStartType, ServiceState, ServiceStatus, ServiceType,
+};
+use windows_service::service_control_handler::{self, ServiceControlHandlerResult, ServiceStatusHandle};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
+use windows_service::{define_windows_service, service_dispatcher};
+
+/// The account with the fewest rights that may use the network; it has no password.
+const ACCOUNT: &str = "NT AUTHORITY\\LocalService";
+/// Between a failure and the next try: at the start of a computer the network comes seconds late.
+const RESTART: Duration = Duration::from_secs(5);
+/// How long completing files may take: as long as Windows waits at a shutdown.
+const ENDING: Duration = Duration::from_secs(20);
+/// How often the size of the log is looked at.
+const LOOK: Duration = Duration::from_secs(60);
+
+const ERROR_ACCESS_DENIED: i32 = 5;
+const ERROR_SERVICE_DOES_NOT_EXIST: i32 = 1060;
+const ERROR_SERVICE_NOT_ACTIVE: i32 = 1062;
+const ERROR_FAILED_SERVICE_CONTROLLER_CONNECT: i32 = 1063;
+const ERROR_SERVICE_EXISTS: i32 = 1073;
+
+define_windows_service!(main_of_service, serve);
+
+/// What the service manager's thread finds.
+static PLAN: OnceLock<Plan> = OnceLock::new();
+/// The end that the service manager asks for.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// What ends a run, if this is a service.
+pub(crate) fn stop() -> Option<Arc<AtomicBool>> {
+    STOP.get().cloned()
+}
+
+pub(super) fn install(plan: &Plan) -> Result<ExitCode> {
+    plan.command()?;
+    let here = std::env::current_dir().map_err(Failure::run)?;
+    let folder = plan.folder.as_ref().map_or_else(|| here.clone(), |folder| here.join(folder));
+    let log = plan.log.as_ref().map_or_else(|| default_log(&plan.name), |log| here.join(log));
+    let info = ServiceInfo {
+        name: OsString::from(&plan.name),
+        display_name: OsString::from(format!("AES67: {}", plan.name)),
+        service_type: ServiceType::OWN_PROCESS,
+        start_type: ServiceStartType::AutoStart,
+        error_control: ServiceErrorControl::Normal,
+        executable_path: std::env::current_exe().map_err(Failure::run)?,
+        launch_arguments: plan.launch(&folder, &log),
+        dependencies: Vec::new(),
+        account_name: Some(ACCOUNT.into()),
+        account_password: None,
+    };
+    let manager = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
+    // Whoever sets that it is started again must be allowed to start it.
+    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
+    let service = manager.create_service(&info, access).map_err(|error| told(&plan.name, error))?;
+    if let Err(error) = restart_after_failures(&service) {
+        warn(format_args!("Windows does not start {} again after a failure: {}", plan.name, reason(error)));
+    }
+    print(&format!(
+        "{} is installed, and runs from the next start of the computer on; now: net start \"{0}\"",
+        plan.name
+    ));
+    print(&format!(
+        "its log is {}, its account {ACCOUNT}, which must be allowed to use {}",
+        log.display(),
+        folder.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn default_log(name: &str) -> PathBuf {
+    let data = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
+    Path::new(&data).join("AES67").join(format!("{name}.log"))
+}
+
+fn restart_after_failures(service: &Service) -> windows_service::Result<()> {
+    service.set_description("Runs a command of aes67: see `aes67 service --help`")?;
+    service.update_failure_actions(ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::Never,
+        reboot_msg: None,
+        command: None,
+        // The last one counts for all that follow.
+        actions: Some(vec![ServiceAction { action_type: ServiceActionType::Restart, delay: RESTART }]),
+    })?;
+    // Not for a crash only: a command that ends with an error says so.
+    service.set_failure_actions_on_non_crash_failures(true)
+}
+
+pub(super) fn uninstall(name: &str) -> Result<ExitCode> {
+    let told = |error| told(name, error);
+    let manager = manager(ServiceManagerAccess::CONNECT)?;
+    let access =
+        ServiceAccess::QUERY_CONFIG | ServiceAccess::QUERY_STATUS | ServiceAccess::STOP | ServiceAccess::DELETE;
+    let service = manager.open_service(name, access).map_err(told)?;
+    let runs = service.query_config().map_err(told)?.executable_path;
+    if !runs.to_string_lossy().contains(" service run ") {
+        return Err(Failure::input(format!("{name} is not a service of aes67: it runs {}", runs.display())));
+    }
+    match service.stop() {
+        Ok(_) => {}
+        Err(error) if code(&error) == Some(ERROR_SERVICE_NOT_ACTIVE) => {}
+        Err(error) => return Err(told(error)),
+    }
+    let mut waited = Duration::ZERO;
+    while service.query_status().map_err(told)?.current_state != ServiceState::Stopped {
+        if waited >= ENDING {
+            return Err(Failure::run(format!("{name} has not ended after {} s, and stays", ENDING.as_secs())));
+        }
+        let step = Duration::from_millis(200);
+        std::thread::sleep(step);
+        waited += step;
+    }
+    service.delete().map_err(told)?;
+    print(&format!("{name} is removed"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs as the service manager wants it, until it is stopped.
+pub(super) fn run(plan: &Plan) -> Result<ExitCode> {
+    plan.command()?;
+    // Only once in a process.
+    let name = &PLAN.get_or_init(|| plan.clone()).name;
+    service_dispatcher::start(name, main_of_service).map_err(|error| told(name, error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The service, on the manager's thread.
+fn serve(_: Vec<OsString>) {
+    let Some(plan) = PLAN.get() else { return };
+    let stop = Arc::clone(STOP.get_or_init(Arc::default));
+    if let Err(error) = serve_by(plan, &stop) {
+        // The log if there is one already.
+        warn(format_args!("error: {error}"));
+    }
+}
+
+fn serve_by(plan: &Plan, stop: &Arc<AtomicBool>) -> Result<()> {
+    let told = |error| told(&plan.name, error);
+    let manager: Arc<OnceLock<ServiceStatusHandle>> = Arc::default();
+    let (asked, shown) = (Arc::clone(stop), Arc::clone(&manager));
+    let handler = move |control| match control {
+        ServiceControl::Stop | ServiceControl::Shutdown => {
+            asked.store(true, Ordering::Relaxed);
+            match shown.get().map(|manager| manager.set_service_status(status(ServiceState::StopPending, 0))) {
+                None | Some(Ok(())) => ServiceControlHandlerResult::NoError,
+                Some(Err(error)) => {
+                    ServiceControlHandlerResult::Other(code(&error).unwrap_or_default().cast_unsigned())
+                }
+            }
+        }
+        ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
+        _ => ServiceControlHandlerResult::NotImplemented,
+    };
+    let registered = service_control_handler::register(&plan.name, handler).map_err(told)?;
+    let manager = manager.get_or_init(|| registered);
+    manager.set_service_status(status(ServiceState::Running, 0)).map_err(told)?;
+    let code = run_command(plan).unwrap_or_else(|failure| {
+        warn(format_args!("error: {failure}"));
+        failure.code()
+    });
+    manager.set_service_status(status(ServiceState::Stopped, code)).map_err(told)
+}
+
+/// Runs the command into the log; its exit code.
+fn run_command(plan: &Plan) -> Result<u8> {
+    let path = plan.log.clone().unwrap_or_else(|| default_log(&plan.name));
+    let wrong = |error| Failure::run(format!("{}: {error}", path.display()));
+    let log = Log::open(&path).map_err(wrong)?;
+    net::process::redirect_output(log.file()).map_err(wrong)?;
+    let turning = std::thread::Builder::new().name("log".to_owned());
+    turning.spawn(move || keep_short(log)).map_err(Failure::run)?;
+    if let Some(folder) = &plan.folder {
+        let wrong = |error| Failure::run(format!("{}: {error}", folder.display()));
+        std::env::set_current_dir(folder).map_err(wrong)?;
+    }
+    let arguments = plan.command()?;
+    crate::log_to_stderr(arguments.verbose);
+    let code = crate::run(&arguments.command)?;
+    Ok(u8::from(code != ExitCode::SUCCESS))
+}
+
+/// Begins the log anew whenever it is large, as long as this process lasts.
+fn keep_short(mut log: Log) {
+    loop {
+        std::thread::sleep(LOOK);
+        let turned = log
+            .turn(LARGEST)
+            .and_then(|turned| if turned { net::process::redirect_output(log.file()) } else { Ok(()) });
+        if let Err(error) = turned {
+            warn(format_args!("the log stays as it is, and grows: {error}"));
+        }
+    }
+}
+
+/// What the manager is told; `code` of a service that has ended.
+fn status(state: ServiceState, code: u8) -> ServiceStatus {
+    let is_running = state == ServiceState::Running;
+    let stops = ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN;
+    ServiceStatus {
+        service_type: ServiceType::OWN_PROCESS,
+        current_state: state,
+        controls_accepted: if is_running { stops } else { ServiceControlAccept::empty() },
+        exit_code: if code == 0 { ServiceExitCode::NO_ERROR } else { ServiceExitCode::ServiceSpecific(code.into()) },
+        checkpoint: 0,
+        wait_hint: if state == ServiceState::StopPending { ENDING } else { Duration::ZERO },
+        process_id: None,
+    }
+}
+
+fn manager(access: ServiceManagerAccess) -> Result<ServiceManager> {
+    ServiceManager::local_computer(None::<&OsStr>, access).map_err(|error| told("the service manager", error))
+}
+
+fn code(error: &windows_service::Error) -> Option<i32> {
+    match error {
+        windows_service::Error::Winapi(error) => error.raw_os_error(),
+        _ => None,
+    }
+}
+
+/// What Windows says, which the error itself keeps back.
+fn reason(error: windows_service::Error) -> String {
+    match error {
+        windows_service::Error::Winapi(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// What Windows refuses, in a sentence.
+fn told(name: &str, error: windows_service::Error) -> Failure {
+    match code(&error) {
+        Some(ERROR_ACCESS_DENIED) => Failure::run(format!(
+            "{name}: access is denied; services are the administrator's: right would be a console that runs as such"
+        )),
+        Some(ERROR_SERVICE_DOES_NOT_EXIST) => Failure::input(format!("there is no service {name}")),
+        Some(ERROR_SERVICE_EXISTS) => Failure::input(format!(
+            "there is a service {name} already; `aes67 service uninstall \"{name}\"` removes it"
+        )),
+        Some(ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) => Failure::input(format!(
+            "`service run` is for Windows's service manager: right would be `net start \"{name}\"`"
+        )),
+        _ => Failure::run(format!("{name}: {}", reason(error))),
+    }
+}
