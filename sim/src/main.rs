@@ -8,11 +8,11 @@ mod terminal;
 
 use bench_command::Bench;
 use clap::{Parser, Subcommand};
-use sim::models::programme;
 use sim::replay;
 use sim::report::render_table;
 use sim::run::{Budget, Session, SessionError, claim_folder, first_difference, folder_name, run};
 use sim::scenario::{Audio, Loaded, ScenarioError};
+use sim::signal::programme;
 use sim::world::{Control, RunError};
 use std::error::Error;
 use std::path::{Path, PathBuf};

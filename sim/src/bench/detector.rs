@@ -9,7 +9,7 @@
 mod programmes;
 
 use crate::check::{Circumstances, CrackleDetector, FrameTimes, Listening};
-use crate::models::{Interpolator, SourceSignal};
+use crate::signal::{Interpolator, SourceSignal};
 use engine::{Frames, MediaPosition, SampleRate};
 pub use programmes::Programme;
 use rand_chacha::ChaCha8Rng;

@@ -28,7 +28,7 @@ use super::hop::{self, Hop, HopKind};
 use super::loss::{FADING, MISFIT_EXACT, trust};
 use super::residual::{Residual, Trust};
 use super::tally::{AUDIBLE, Crackle, CrackleKind, CrackleReport, Tally};
-use crate::models::{Interpolator, SourceSignal};
+use crate::signal::{Interpolator, SourceSignal};
 
 /// Residual energy, as share of the played, above which a hop does not fit. White noise through
 /// linear interpolation half-way between samples has 0.19.

@@ -3,7 +3,7 @@
 use engine::MediaPosition;
 
 use super::align::{BLOCK, BlockSums, MARGIN};
-use crate::models::Interpolator;
+use crate::signal::Interpolator;
 
 /// Samples at or below this are silence: -80 dBFS.
 const QUIET: f64 = 1e-4;

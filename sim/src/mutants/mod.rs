@@ -135,7 +135,7 @@ impl Mutant {
 
     /// Puts the fault into a receiver; a run of that length, and its stream, are what it lives
     /// through. A drift control that is off is no fault that can be put into a receiver from
-    /// outside: [`uncontrolled`](crate::world::uncontrolled) makes one.
+    /// outside: [`uncontrolled`](crate::receivers::uncontrolled) makes one.
     #[must_use]
     pub fn infect(
         self,

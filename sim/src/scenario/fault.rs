@@ -5,7 +5,6 @@ use super::value::{
     RtpPayloadType, Seconds, SlewPpm, SmallCount, StepMicros, StepMillis,
 };
 use super::{Attack, Jitter, Lies, RateLimit, Stall};
-use crate::models::{Ramp, Slew, TrueTime};
 use engine::Nanos;
 use serde::Deserialize;
 use toml::Spanned;
@@ -195,23 +194,6 @@ impl Fault {
         let length = self.for_s.map(|length| length.nanos());
         let begins = std::iter::successors(Some(self.at_s.as_ref().nanos()), move |&at| Some(at + every?));
         begins.take_while(move |&at| at <= duration).map(move |at| (at, length.map(|length| at + length)))
-    }
-
-    /// The slews of a clock that it is, in a run of some length.
-    pub(crate) fn slews(&self, rate: SlewPpm, duration: Nanos) -> impl Iterator<Item = Slew> {
-        self.times(duration).map(move |(from, to)| Slew {
-            from_ns: from.as_nanos(),
-            to_ns: to.map_or(TrueTime::MAX, Nanos::as_nanos),
-            change_ppb: rate.get() * 1e3,
-        })
-    }
-
-    /// The change of a crystal's rate that it is.
-    #[must_use]
-    pub(crate) fn ramp(&self, change: PartsPerMillion) -> Ramp {
-        let from_ns = self.at_s.as_ref().nanos().as_nanos();
-        let length = self.for_s.map_or(Nanos::from_secs(1), Seconds::nanos);
-        Ramp { from_ns, to_ns: from_ns + length.as_nanos(), change_ppb: change.get() * 1e3 }
     }
 }
 

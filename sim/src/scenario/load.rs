@@ -3,7 +3,7 @@
 use super::explain::{Complaint, choices, explain, piece};
 use super::shape::{first_wrong, keys_at};
 use super::{Audio, Scenario, ScenarioError, Source, Talker};
-use crate::models::{SourceSignal, Tone};
+use crate::signal::{SourceSignal, Tone};
 use engine::SampleRate;
 use engine::rtp::format::{MAX_PAYLOAD, StreamFormat};
 use serde::de::DeserializeOwned;

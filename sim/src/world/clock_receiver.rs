@@ -76,14 +76,14 @@ impl<L: ClockLaw> Receiver for ClockReceiver<L> {
 }
 
 /// The engine's clock as it ships: port, law, and the timeline that is published.
-pub(super) struct EngineClock {
+pub(crate) struct EngineClock {
     clock: ClockReceiver<SlaveClock>,
     reference: Reference,
 }
 
 impl EngineClock {
     /// A slave in a PTP domain.
-    pub(super) fn new(domain_number: u8) -> Self {
+    pub(crate) fn new(domain_number: u8) -> Self {
         Self::with(ReferenceConfig::default(), domain_number)
     }
 

@@ -17,7 +17,7 @@ const PEER: PeerAddress = PeerAddress::V4(GRANDMASTER_ADDRESS);
 
 /// A sender of AirPlay, which begins its session when it is switched on.
 #[derive(Default)]
-pub(super) struct YieldReceiver {
+pub(crate) struct YieldReceiver {
     session: Option<YieldSession>,
 }
 

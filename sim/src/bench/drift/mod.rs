@@ -25,8 +25,9 @@ pub use table::{render_drift_json, render_drift_table};
 pub use wandering::wandering_masters;
 
 use super::seeds::run_seeds;
+use crate::receivers::stream_config;
 use crate::scenario::{Audio, FaultKind, Loaded, Period, Scenario};
-use crate::world::{Control, RunError, World, stream_config};
+use crate::world::{Control, RunError, World};
 use measure::{Course, Displacement, RunFigures};
 use std::path::PathBuf;
 use thiserror::Error;

@@ -11,8 +11,9 @@ mod table;
 pub use measure::SlipFigures;
 pub use table::{render_slip_cells, render_slip_json, render_slip_table};
 
+use crate::receivers::stream_config;
 use crate::scenario::{Audio, DepthMillis, Fault, FaultKind, Loaded, Millis, Period, Seconds, StepMillis};
-use crate::world::{Control, EngineReceiver, RunError, World, stream_config};
+use crate::world::{Control, EngineReceiver, RunError, World};
 use measure::Course;
 use rayon::prelude::*;
 use serde::Serialize;

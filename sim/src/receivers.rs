@@ -1,16 +1,15 @@
-//! The receiver of each kind.
+//! Makes the receivers that a scenario names: the engine's and the baselines.
+//!
+//! The world runs any [`Receiver`] and knows no baseline, so the names of kinds are resolved here.
 
-use super::clock_receiver::{ClockReceiver, EngineClock};
-use super::livewire_receiver::LivewireReceiver;
-use super::receiver::{EngineReceiver, Receiver};
-use super::relay::RelayReceiver;
-use super::run::RunError;
-use super::yield_receiver::YieldReceiver;
 use crate::baselines::{
     Direct, LinuxptpLinreg, LinuxptpPi, OptionA, OptionB, OptionC, PrototypeClock, PrototypeForm, PrototypeReceiver,
     Uncorrected,
 };
 use crate::scenario::{AudioChain, Loaded, ReceiverKind, Stream, Surroundings, TalkerClock};
+use crate::world::{
+    ClockReceiver, EngineClock, EngineReceiver, LivewireReceiver, Receiver, RelayReceiver, RunError, YieldReceiver,
+};
 use engine::Ppb;
 use engine::audio::{RateController, RateInput};
 use engine::clock::ClockLaw;
@@ -50,7 +49,7 @@ impl RateController for NominalRate {
 }
 
 /// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
-pub(super) fn make_receiver(
+fn make_receiver(
     kind: ReceiverKind,
     loaded: &Loaded,
     surroundings: &Surroundings<'_>,
@@ -100,7 +99,7 @@ fn prototype_form(kind: ReceiverKind) -> PrototypeForm {
     }
 }
 
-/// What a receiver is asked for.
+/// The configuration of a receiver of this stream.
 #[must_use]
 pub fn stream_config(chain: &AudioChain<'_>, stream: &Stream) -> StreamConfig {
     let playout = chain.playout;
