@@ -6,9 +6,9 @@
 
 use crate::units::Frames;
 
-/// Tag of an empty place. Judgement: positions start near 0 and increase by 48 000 per second, so
-/// they never reach it.
-const NO_FRAME: i64 = i64::MIN;
+/// Media position of an empty place. Judgement: positions start near 0 and increase by 48 000 per
+/// second, so they never reach it.
+pub(crate) const NO_FRAME: i64 = i64::MIN;
 
 /// Result of inserting a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod reader;
 pub(crate) use alignment::{Alignment, Correction, Setpoint};
 pub(crate) use channel_map::Decoder;
 pub use channel_map::{ChannelMap, ChannelMapError};
+pub(crate) use jitter_buffer::NO_FRAME;
 pub use jitter_buffer::{Insertion, JitterBuffer};
 pub use rate_control::{FusedRateController, RateController, RateInput};
 pub(crate) use reader::Reader;

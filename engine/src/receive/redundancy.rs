@@ -22,6 +22,7 @@
 //! RTP packets), and a leg's delay does not change during an outage of less than a second.
 
 use super::arrivals::Arrivals;
+use crate::audio::NO_FRAME;
 use crate::clock::{ClockMap, RatePrior, Sample, Shift};
 pub use crate::rtp::leg::Leg;
 use crate::rtp::sequence::{Arrival, MAX_DROPOUT, SequenceCounts, SequenceNumber, SequenceTracker};
@@ -45,9 +46,6 @@ const OLD_COPY: i64 = 100;
 /// Packets without audio that are remembered, to recognise the copies of the other leg. Judgement:
 /// more keep-alives than any sender has in transit on two networks.
 const SKIPPED: usize = 16;
-/// Position of an empty place. Judgement: positions start near 0 and increase by 48 000 per second,
-/// so they never reach it.
-const NO_FRAME: i64 = i64::MIN;
 /// Shifts of both legs within this time have their cause at the sender. Judgement: longer than the
 /// proof of a shift.
 const BOTH_SHIFT: Nanos = Nanos::from_secs(2);

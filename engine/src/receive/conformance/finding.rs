@@ -1,6 +1,6 @@
 //! A difference between packets and description, as text and as a corrected description.
 
-use super::Described;
+use super::described::Described;
 use crate::rtp::format::{Encoding, MAX_CHANNELS, StreamFormat};
 use crate::units::SampleRate;
 use std::fmt;

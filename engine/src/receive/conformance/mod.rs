@@ -10,13 +10,14 @@
 //! and reordering are no evidence. A finding needs several pairs of packets that agree; a single
 //! jump of the timestamps is none.
 
+mod described;
 mod finding;
 mod rate;
 
-use crate::rtp::format::StreamFormat;
 use crate::rtp::sequence::SequenceNumber;
 use crate::rtp::wire::{RtpPacket, Ssrc};
 use crate::units::{LocalTime, Nanos, RtpTimestamp};
+pub use described::Described;
 pub use finding::Finding;
 use rate::RateWatch;
 
@@ -37,17 +38,6 @@ const MOST_FRAMES: u32 = 8192;
 /// Packet times that differ by less than this factor are the same, rounded. Judgement: descriptions
 /// round a third of a millisecond to 0.33.
 const PACKET_TIME_TOLERANCE: f64 = 1.25;
-
-/// The parts of a description that are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// Encoding, rate and channels.
-    pub format: StreamFormat,
-    /// Payload type; `None` if unknown.
-    pub payload_type: Option<u8>,
-    /// Frames per packet, from the packet time; `None` if unknown.
-    pub packet_frames: Option<u32>,
-}
 
 /// The newest packet of a source.
 #[derive(Clone, Copy, Debug)]

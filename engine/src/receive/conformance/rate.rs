@@ -1,6 +1,6 @@
 //! The rate at which timestamps advance.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::units::{LocalTime, Nanos, SampleRate};
 
 /// First window of the measurement. Derived: [`RATE_TOLERANCE`] of it is a jitter of 7 ms.
@@ -23,6 +23,7 @@ const RATE_TOLERANCE: f64 = 0.03;
 /// Rates that differ by this factor are distinguished by the short window. Judgement: see
 /// [`SHORT_WINDOW`].
 const FAR: f64 = 1.4;
+
 /// Measures the rate of the timestamps from the arrival of packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RateWatch {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::rtp::format::Encoding;
+use crate::rtp::format::StreamFormat;
 use crate::rtp::wire::{PayloadType, RtpHeader};
 use crate::units::SampleRate;
 
