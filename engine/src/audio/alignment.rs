@@ -57,7 +57,7 @@ pub(crate) struct Setpoint {
 impl Setpoint {
     /// A limit, or so many standard deviations of the setpoint if that is more.
     fn beyond(&self, limit: Nanos, sigmas: f64) -> Nanos {
-        limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos() as f64))
+        limit.max(Nanos::from_nanos_f64(sigmas * self.sigma.as_nanos_f64()))
     }
 }
 

@@ -126,7 +126,7 @@ impl Concealer {
         }
         if let State::Recovering { mut filled, mut faded } = self.state {
             for frame in audio.chunks_exact_mut(self.channels).take(self.lengths.fade_in - faded) {
-                let weight = smoothstep((faded + 1) as f32 / self.lengths.fade_in as f32);
+                let weight = smoothstep(share(faded + 1, self.lengths.fade_in));
                 for (channel, sample) in frame.iter_mut().enumerate() {
                     let substitute = self.substitute(filled, channel);
                     *sample = substitute + weight * (*sample - substitute);
@@ -195,7 +195,7 @@ impl Concealer {
             // The end of the period is crossfaded with what preceded its begin, so that its
             // repetition has no seam.
             for i in 0..self.lengths.seam {
-                let weight = smoothstep((i + 1) as f32 / self.lengths.seam as f32);
+                let weight = smoothstep(share(i + 1, self.lengths.seam));
                 let at = length - self.lengths.seam + i;
                 let before = self.past(frames - length - self.lengths.seam + i, channel);
                 let sample = &mut self.period[at * self.channels + channel];
@@ -229,12 +229,12 @@ impl Concealer {
         let mut sample = self.period[filled % self.period_frames * self.channels + channel];
         if filled < self.lead_frames {
             let lead = self.lead[filled * self.channels + channel];
-            sample = lead + smoothstep((filled + 1) as f32 / self.lead_frames as f32) * (sample - lead);
+            sample = lead + smoothstep(share(filled + 1, self.lead_frames)) * (sample - lead);
         }
         if filled < substitute {
             return sample;
         }
-        sample * (1.0 - smoothstep((filled - substitute + 1) as f32 / fade_out as f32))
+        sample * (1.0 - smoothstep(share(filled - substitute + 1, fade_out)))
     }
 
     /// The lag at which the signal before the gap is most similar to itself.
@@ -273,6 +273,12 @@ impl Concealer {
             self.oldest = (self.oldest + 1) % frames;
         }
     }
+}
+
+/// `part` as a share of `whole`.
+#[expect(clippy::cast_precision_loss, reason = "lengths of fades, far below 2^24 frames")]
+fn share(part: usize, whole: usize) -> f32 {
+    part as f32 / whole as f32
 }
 
 /// Cubic from 0 at `x` = 0 to 1 at `x` = 1, with slope 0 at both ends. The audio thread needs no

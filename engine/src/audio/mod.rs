@@ -5,8 +5,6 @@
 //! rates and a phase error into the resampling ratio, and the decision whether a phase error is
 //! trimmed or jumped over. None of them allocates after its creation, locks, or calls the system.
 
-#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
-
 mod alignment;
 mod channel_map;
 mod conceal;

@@ -98,11 +98,11 @@ pub struct FusedRateController {
 impl FusedRateController {
     /// The trim for an error, before its slew is limited.
     fn wanted_trim_ppb(&mut self, behind: Nanos, sigma: Nanos) -> f64 {
-        let behind_ns = behind.as_nanos() as f64;
-        let told_ns = sigma.as_nanos() as f64;
+        let behind_ns = behind.as_nanos_f64();
+        let told_ns = sigma.as_nanos_f64();
         let (sigma_ns, at_most_ns) = (told_ns.max(self.motion.sigma_ns()), told_ns.max(self.motion.at_most_ns()));
         let (floor, sigmas) = if self.catching_up { (SMALL_ERROR, SMALL_SIGMAS) } else { (LARGE_ERROR, LARGE_SIGMAS) };
-        self.catching_up = behind_ns.abs() > (floor.as_nanos() as f64).max(sigmas * at_most_ns);
+        self.catching_up = behind_ns.abs() > floor.as_nanos_f64().max(sigmas * at_most_ns);
         let [fast, slow] = [FAST_TRIM_HZ, SLOW_TRIM_HZ].map(|hz| 2.0 * std::f64::consts::PI * hz);
         // ns of error times 1/s is ns/s, which is ppb.
         let bandwidth = if self.catching_up { fast } else { slow.min(TRIM_NOISE.as_ppb() / sigma_ns.max(1.0)) };
@@ -113,7 +113,7 @@ impl FusedRateController {
     fn trim_ppb(&mut self, input: &RateInput) -> f64 {
         // A phase error of exactly zero means that none is to be trimmed, while a stream settles or
         // will jump.
-        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos() as f64);
+        let behind_ns = (input.phase_error != Nanos::ZERO).then_some(input.phase_error.as_nanos_f64());
         self.motion.take(behind_ns, self.trim_ppb, input.block.as_secs_f64());
         let change = self.wanted_trim_ppb(input.phase_error, input.setpoint_sigma) - self.trim_ppb;
         let most = TRIM_SLEW * input.block.as_secs_f64();
@@ -148,7 +148,7 @@ mod tests {
     /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
     /// begins off by so much.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
-        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos() as f64, 0.0);
+        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
         for _ in 0..seconds * 100 {
             let input = RateInput {
                 block: BLOCK,
@@ -161,7 +161,7 @@ mod tests {
             largest = f64::max(largest, ratio.as_ppm().abs());
             behind_ns -= ratio.as_ppb() * BLOCK.as_secs_f64();
         }
-        (behind_ns / behind.as_nanos() as f64, largest)
+        (behind_ns / behind.as_nanos_f64(), largest)
     }
 
     #[test]

@@ -112,8 +112,8 @@ impl CardClock {
     fn observe(&mut self, now: LocalTime, frames: usize) {
         let origin = *self.origin.get_or_insert(now);
         let offset = self.rate.duration(self.played) - (now - origin);
-        let sample = Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward };
-        if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos() as f64) {
+        let sample = Sample { at: now, offset_ns: offset.as_nanos_f64(), direction: Direction::Forward };
+        if now - origin < BEGINNING && self.estimator.lateness(&sample) < -(SHIFTED.as_nanos_f64()) {
             self.estimator.reacquire();
             self.shifts.reacquire();
         }
@@ -135,9 +135,9 @@ impl CardClock {
     fn belongs(&mut self, sample: &Sample, estimated_ns: f64, callback: Nanos) -> bool {
         let envelope_ns = self.estimator.lateness(sample);
         let late_ns = estimated_ns.max(envelope_ns);
-        let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos() as f64;
-        let callback_ns = callback.as_nanos() as f64;
-        let shifted_ns = SHIFTED.as_nanos() as f64;
+        let jitter_ns = USUAL_LATENESS * self.estimator.jitter().as_nanos_f64();
+        let callback_ns = callback.as_nanos_f64();
+        let shifted_ns = SHIFTED.as_nanos_f64();
         let limit_ns = shifted_ns + jitter_ns.min(callback_ns);
         self.far = (late_ns >= limit_ns).then(|| OutlierRun::extended(self.far, sample, late_ns));
         self.near = (estimated_ns >= shifted_ns).then(|| OutlierRun::extended(self.near, sample, estimated_ns));

@@ -172,7 +172,7 @@ impl Estimator {
             started_at: LocalTime::ZERO,
             updated_at: LocalTime::ZERO,
             samples: 0,
-            jitter_ns: config.jitter.as_nanos().max(1) as f64,
+            jitter_ns: config.jitter.max(Nanos::new(1)).as_nanos_f64(),
             late_envelope: LateEnvelopeDetector::default(),
             excess: Excess::default(),
             unsteady: UnsteadyDetector::default(),
@@ -325,7 +325,7 @@ impl Estimator {
             rate_sigma_ppb,
             delay_sigma_ns: match self.config.delay {
                 DelayModel::Absorbed => 0.0,
-                DelayModel::Estimated { sigma } => sigma.as_nanos() as f64,
+                DelayModel::Estimated { sigma } => sigma.as_nanos_f64(),
             },
             jitter_ns: self.jitter_ns,
         };
@@ -355,6 +355,7 @@ impl Estimator {
         filter.map_or(0.0, |filter| filter.lateness(sample.at, sample.offset_ns, sample.direction))
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "only the first few hundred samples count")]
     fn learn_jitter(&mut self, lateness_ns: f64) {
         let gain = 1.0 / (self.samples as f64 + 1.0).min(JITTER_SAMPLES);
         let largest_ns = match self.config.delay {
@@ -491,14 +492,14 @@ impl Estimator {
     /// time. The delay may differ from the old one by about `delay_sigma`, and the time by about
     /// `offset_sigma`. The rate is kept. `two_way` says whether the reverse direction is measured.
     pub(crate) fn change_path(&mut self, delay_sigma: Nanos, offset_sigma: Nanos, two_way: bool) {
-        let (delay_ns, offset_ns) = (delay_sigma.as_nanos() as f64, offset_sigma.as_nanos() as f64);
+        let (delay_ns, offset_ns) = (delay_sigma.as_nanos_f64(), offset_sigma.as_nanos_f64());
         self.each(|set| set.change_delay(two_way, |filter| filter.change_path(delay_ns, offset_ns)));
     }
 
     /// Prepares for packets from another source. Of their noise it is only known that the lateness
     /// of some of them differed by `apart`.
     pub(super) fn reopen_noise(&mut self, apart: Nanos) {
-        let apart_ns = apart.as_nanos() as f64;
+        let apart_ns = apart.as_nanos_f64();
         self.each(|set| set.change(|filter| filter.reopen_noise(apart_ns)));
     }
 
@@ -506,7 +507,7 @@ impl Estimator {
     /// not measured. The offset inherits that uncertainty. As nothing renews this knowledge, the
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn assume_delay(&mut self, mean: Nanos, sigma: Nanos, most: Nanos) {
-        let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos() as f64);
+        let [mean_ns, sigma_ns, most_ns] = [mean, sigma, most].map(|nanos| nanos.as_nanos_f64());
         self.each(|set| set.change_delay(false, |filter| filter.assume_delay(mean_ns, sigma_ns, most_ns)));
     }
 
@@ -514,7 +515,7 @@ impl Estimator {
     /// standard deviation grows with time, up to `most`.
     pub(crate) fn hold_delay(&mut self, most: Nanos) {
         for set in self.model_sets.iter_mut().flatten() {
-            set.bound_delay(most.as_nanos() as f64);
+            set.bound_delay(most.as_nanos_f64());
         }
     }
 

@@ -319,7 +319,7 @@ impl LockMachine {
 
     /// Lock threshold T for this jitter, ns.
     fn threshold_ns(jitter: Nanos) -> f64 {
-        let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos() as f64;
+        let threshold_ns = THRESHOLD_FLOOR_NS + THRESHOLD_JITTER_SHARE * jitter.as_nanos_f64();
         threshold_ns.min(CEILING_NS / HYSTERESIS)
     }
 

@@ -9,8 +9,6 @@
 //! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
 //! from whoever has them.
 
-#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
-
 mod block;
 mod card;
 mod envelope;

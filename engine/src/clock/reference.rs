@@ -305,7 +305,7 @@ impl Reference {
         let Some((said, published)) = asked.and_then(|reading| reading.map).zip(self.slew.published()) else {
             return 0.0;
         };
-        let apart_ns = (said.ptp_at(now) - published.ptp_at(now)).as_nanos().unsigned_abs() as f64;
+        let apart_ns = (said.ptp_at(now) - published.ptp_at(now)).abs().as_nanos_f64();
         if apart_ns > CONTRADICTED_SIGMAS * said.clock().sigma_ns(now) { apart_ns } else { 0.0 }
     }
 

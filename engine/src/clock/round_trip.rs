@@ -58,10 +58,10 @@ impl PathDelayClaim {
     /// Whether no path has this delay. `jitter` is that of the packets of the estimate: the mean of
     /// late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
-        let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos() as f64 / 2.0);
-        let jitter_ns = (jitter.as_nanos() as f64).min(CEILING_NS / 2.0);
+        let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos_f64() / 2.0);
+        let jitter_ns = jitter.as_nanos_f64().min(CEILING_NS / 2.0);
         let allowed_ns = -BELOW_NS - jitter_ns..=longest_ns + BEYOND_NS + jitter_ns;
-        !allowed_ns.contains(&(self.delay.as_nanos() as f64))
+        !allowed_ns.contains(&self.delay.as_nanos_f64())
     }
 
     pub(super) fn cause(&self) -> LockCause {
@@ -80,7 +80,7 @@ struct Exchange {
 
 impl Exchange {
     fn is_impossible(&self) -> bool {
-        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos() as f64);
+        let longest_ns = self.longest.map_or(f64::INFINITY, |longest| longest.as_nanos_f64());
         !(-TOLERANCE_NS..=longest_ns + TOLERANCE_NS).contains(&self.told_ns)
     }
 }
@@ -157,10 +157,10 @@ impl RoundTrips {
     fn is_shortened(&self, exchange: &Exchange, jitter: Nanos) -> bool {
         let Some(first) = self.first.filter(|_| self.compared == EXCHANGES) else { return false };
         let shortest = self.exchanges.iter().flatten().filter_map(|exchange| exchange.longest).min();
-        let explained_ns = first.longest.zip(shortest).map_or(0, |(first, now)| (first - now).as_nanos());
+        let explained_ns = first.longest.zip(shortest).map_or(0.0, |(first, now)| (first - now).as_nanos_f64());
         let shorter_ns = first.told_ns - exchange.told_ns;
-        let allowed_ns = SHORTENED_NS + (jitter.as_nanos() as f64).min(SHORTENED_BY_JITTER_NS);
-        shorter_ns - (explained_ns as f64).max(0.0) > allowed_ns
+        let allowed_ns = SHORTENED_NS + jitter.as_nanos_f64().min(SHORTENED_BY_JITTER_NS);
+        shorter_ns - explained_ns.max(0.0) > allowed_ns
     }
 
     /// The second shortest of the measured exchanges.

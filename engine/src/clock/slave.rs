@@ -230,7 +230,7 @@ impl SlaveClock {
 
     fn sample_from((local, remote): (LocalTime, PtpTime), pair: &TimestampPair) -> Sample {
         let offset = (pair.remote - remote) - (pair.local - local);
-        Sample { at: pair.local, offset_ns: offset.as_nanos() as f64, direction: pair.direction }
+        Sample { at: pair.local, offset_ns: offset.as_nanos_f64(), direction: pair.direction }
     }
 
     /// Standard deviation of the part of the error that packets show, ns; infinite before the first

@@ -61,7 +61,7 @@ impl Slew {
             self.publish(now, wanted, clock, clock.rate(), 0.0);
             return Some(behind);
         }
-        let behind_ns = behind.as_nanos() as f64;
+        let behind_ns = behind.as_nanos_f64();
         let slew_ppb = (behind_ns / TIME_CONSTANT_S).clamp(-LARGEST_SLEW_PPB, LARGEST_SLEW_PPB);
         let rate = Ppb::new(clock.rate().as_ppb() + slew_ppb);
         let published = self.published.map_or(wanted, |published| published.ptp_at(now));
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(slew.follow(now, &target, false), None);
             let after = slew.published().unwrap().ptp_at(now);
             assert_eq!(before, after, "no jump");
-            let rate = (after - last).as_nanos() as f64 / 100e6 - 1.0;
+            let rate = (after - last).as_nanos_f64() / 100e6 - 1.0;
             assert!((rate - 50e-6).abs() <= 201e-6, "{rate}");
             last = after;
         }

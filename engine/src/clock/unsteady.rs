@@ -88,6 +88,7 @@ struct Line {
 
 impl Line {
     /// Fits a line. A point is the time relative to the newest packet, s, and the lateness, ns.
+    #[expect(clippy::cast_precision_loss, reason = "a few points")]
     fn through(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
         let (t, y) = points.iter().fold((0.0, 0.0), |(t, y), point| (t + point.0 / n, y + point.1 / n));

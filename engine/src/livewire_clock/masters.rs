@@ -52,13 +52,14 @@ impl Told {
     }
 
     /// The time of a packet: of the wraps of its count the one that is nearest to `near`.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as the counter wraps")]
     pub(super) fn unwrap(packet: &ClockPacket, at: LocalTime, near: Option<PtpTime>) -> Self {
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());
         let frame = match near {
             None => i128::from(packet.frame),
             Some(near) => {
                 let reference = near.as_nanos().div_euclid(frame_ns);
-                reference + i128::from(packet.frame.wrapping_sub(reference as u32) as i32)
+                reference + i128::from(packet.frame.wrapping_sub(reference as u32).cast_signed())
             }
         };
         Self { at, time: PtpTime::from_nanos(frame * frame_ns) + packet.within_frame() }

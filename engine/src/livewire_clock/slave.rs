@@ -29,7 +29,7 @@ const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
 /// The largest standard deviation of a locked clock, ns. The law knows the uncertainty of the
 /// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
-const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos() as f64;
+const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 
 /// Counts of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

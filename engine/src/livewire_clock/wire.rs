@@ -117,6 +117,11 @@ pub struct ClockPacket {
 impl ClockPacket {
     /// A packet that tells `time`, rounded down to a microtick.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "both counters wrap at 2^32, and there are fewer than 2^16 microticks"
+    )]
     pub fn at(time: PtpTime, sequence: u16, master: MasterIdentity) -> Self {
         let ns = time.as_nanos();
         let frame_ns = i128::from(CLOCK_FRAME.as_nanos());

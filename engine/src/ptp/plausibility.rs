@@ -63,6 +63,7 @@ pub enum Fault {
 }
 
 impl fmt::Display for Fault {
+    #[expect(clippy::cast_precision_loss, reason = "shown with three places")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StandsStill { at } => {

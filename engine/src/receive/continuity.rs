@@ -23,7 +23,7 @@
 use super::redundancy::Leg;
 use crate::rtp::sequence::SequenceNumber;
 use crate::rtp::wire::{RtpPacket, Ssrc};
-use crate::units::{LocalTime, Nanos, RtpTimestamp, SampleRate};
+use crate::units::{Frames, LocalTime, Nanos, RtpTimestamp, SampleRate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -169,8 +169,8 @@ impl Line {
         if (header.ssrc, header.payload_type.get()) != (self.ssrc, self.payload_type) {
             return None;
         }
-        let ahead = i64::from(header.sequence.get().wrapping_sub(self.sequence.get()) as i16);
-        let advance = i64::from(header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        let ahead = i64::from(header.sequence.get().wrapping_sub(self.sequence.get()).cast_signed());
+        let advance = i64::from(header.timestamp.get().wrapping_sub(self.timestamp.get()).cast_signed());
         let is_on = match self.frames {
             _ if ahead == 0 => advance == 0,
             None => ahead == 1 && (1..=MOST_FRAMES).contains(&advance),
@@ -191,7 +191,7 @@ impl Line {
 
     /// Takes a packet of this line that is newer than its newest.
     fn extend(&mut self, now: LocalTime, ahead: i64, packet: &RtpPacket<'_>) {
-        let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()) as i32);
+        let advance = i64::from(packet.header.timestamp.get().wrapping_sub(self.timestamp.get()).cast_signed());
         if ahead == 1 && !self.proven {
             let frames = *self.frames.get_or_insert(advance);
             self.varies = self.varies.max((advance - frames).abs());
@@ -223,7 +223,7 @@ impl Line {
 
     /// Time between two of its packets.
     fn packet_time(&self, rate: SampleRate) -> Nanos {
-        rate.duration(crate::units::Frames::new(self.frames.unwrap_or(0)))
+        rate.duration(Frames::new(self.frames.unwrap_or(0)))
     }
 }
 
@@ -277,6 +277,7 @@ impl Continuity {
     /// Judges the packet of a datagram that has `frames` frames in the described format. `is_early`
     /// says whether it comes before it can have been sent, by what is known of the sender's clock.
     /// The packets of [`Continuity::poll_released`] come before a packet that is taken.
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has fewer than 2^16 frames")]
     pub fn judge(&mut self, datagram: Datagram<'_>, packet: &RtpPacket<'_>, frames: usize, is_early: bool) -> Verdict {
         let header = packet.header;
         let end = RtpTimestamp::new(header.timestamp.get().wrapping_add(frames as u32));
@@ -440,8 +441,9 @@ impl Continuity {
             return place.is_none();
         }
         // The description may be wrong, so the line's own packets tell the length of a frame.
-        let frames = line.frames.unwrap_or(0) * packet.payload.len() as i64 / line.length.max(1) as i64;
-        let length = self.rate.duration(crate::units::Frames::new(frames));
+        let frames =
+            line.frames.unwrap_or(0) * Frames::of(packet.payload.len()).get() / Frames::of(line.length.max(1)).get();
+        let length = self.rate.duration(Frames::new(frames));
         now.since(tail.at) >= Nanos::new(length.as_nanos() / 4 * 3)
     }
 
@@ -455,7 +457,7 @@ impl Continuity {
         let gap = now.since(line.at).min(LONGEST_PATIENCE);
         line.extend(now, ahead, packet);
         self.early_in_a_row = 0;
-        let forgotten = self.gap.as_nanos() as f64 * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
+        let forgotten = self.gap.as_nanos_f64() * (gap.as_secs_f64() / GAP_MEMORY.as_secs_f64());
         self.gap = gap.max(self.gap - Nanos::from_nanos_f64(forgotten));
         if !self.held.is_empty() {
             self.settle(index, now, packet);

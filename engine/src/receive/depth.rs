@@ -68,6 +68,11 @@ impl Quiet {
     }
 
     /// The smallest reserve of the present part.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a small number of parts, and an index below it"
+    )]
     fn newest(&mut self, now: LocalTime) -> &mut Option<Nanos> {
         let parts = self.spares.len() as i64;
         let part = now.since(self.since).as_nanos() * PARTS as i64 / self.patience.as_nanos();

@@ -100,7 +100,7 @@ impl Timeline {
     fn sample(&self, now: LocalTime, position: Frames, rate: SampleRate) -> Sample {
         let sent = rate.duration(position - self.origin_frame);
         let offset = sent - (now - self.origin_local);
-        Sample { at: now, offset_ns: offset.as_nanos() as f64, direction: Direction::Forward }
+        Sample { at: now, offset_ns: offset.as_nanos_f64(), direction: Direction::Forward }
     }
 }
 
@@ -199,6 +199,7 @@ impl Ingest {
     }
 
     /// Takes a packet that goes on with the stream, or that nothing is known against.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet has fewer than 2^16 frames")]
     fn accept(&mut self, leg: Leg, now: LocalTime, packet: &RtpPacket<'_>) -> Result<(), IngestError> {
         self.conformance.observe(now, packet);
         if let Some(finding) = self.conformance.contradiction() {
@@ -266,7 +267,7 @@ impl Ingest {
         }
         timeline.rtp.ssrc = packet.header.ssrc;
         let rate = self.config.format.sample_rate();
-        let limit = Frames::new(rate.frames_in(DISCONTINUITY.max(self.config.target_depth)) as i64);
+        let limit = Frames::from_f64(rate.frames_in(DISCONTINUITY.max(self.config.target_depth)));
         let located = timeline.rtp.locate(now, packet.header.timestamp, rate, limit);
         if !timeline.legs.decides(leg, now) {
             return located.map_err(IngestError::Discontinuity);
@@ -409,13 +410,19 @@ impl Ingest {
             if self.packets.push(packet).is_err() {
                 self.stats.overflows += 1;
             }
-            position += Frames::new((piece.len() / frame_bytes) as i64);
+            position += Frames::of(piece.len() / frame_bytes);
         }
     }
 }
 
 /// The stream's timeline by way of PTP. RTP time is PTP time x rate + offset modulo 2^32 (RFC 7273,
 /// 5.2); of the timelines that this allows, the one nearest to the packets received is meant.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "RTP time is modulo 2^32, and a remainder below 10^9 is exact"
+)]
 fn media_by_ptp(ptp: &PtpMap, offset: u32, rate: SampleRate, timeline: &Timeline) -> MediaMap {
     let since_epoch = ptp.ptp_at(timeline.rtp.newest_at) - PtpTime::EPOCH;
     let ticks = i128::from(since_epoch.as_nanos()) * i128::from(rate.as_hz())

@@ -14,7 +14,7 @@ use super::held_ratio::{HeldRatio, MeasuredRate};
 use super::target::Target;
 use crate::audio::{Correction, Decoder, Insertion, RateController, RateInput, Reader};
 use crate::clock::{CardClock, MediaMap};
-use crate::resample::Resampler;
+use crate::resample::{Resampler, input_capacity};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
 /// Playout begins once the arrivals are known to this standard deviation. Judgement: its first
@@ -74,7 +74,7 @@ impl<D: RateController> Playout<D> {
     ) -> Self {
         let channels = config.channel_map.outputs();
         // Twice the nominal need leaves room for the filter's length and for any step in range.
-        let input_frames = 2 * (resampler.max_frames() as f64 * nominal_step) as usize + 1024;
+        let input_frames = input_capacity(resampler.max_frames(), nominal_step);
         Self {
             rate: config.format.sample_rate(),
             channels,
@@ -127,7 +127,7 @@ impl<D: RateController> Playout<D> {
         }
         let played_at = self.card.callback(now, frames);
         self.receive(now);
-        let block = self.rate.duration_f64(frames as f64 * self.nominal_step);
+        let block = self.rate.duration_f64(Frames::of(frames).as_f64() * self.nominal_step);
         let latest = self.depth.latest(if is_ahead { block } else { Nanos::ZERO });
         let Some(position) = self.begin(played_at, latest) else {
             self.wait(out);
@@ -183,7 +183,7 @@ impl<D: RateController> Playout<D> {
                 Ok(packet) if packet.generation == snapshot.generation && !snapshot.silenced => {}
                 // Packets of a newer timeline wait for its snapshot; those of an older one are
                 // discarded below.
-                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation) as i32 > 0 => break,
+                Ok(packet) if packet.generation.wrapping_sub(snapshot.generation).cast_signed() > 0 => break,
                 Ok(_) => {
                     let _ = self.packets.pop();
                     continue;
@@ -249,7 +249,7 @@ impl<D: RateController> Playout<D> {
         }
         let back = libm::ceil(self.rate.frames_in(raise));
         target.shift(back);
-        self.jump(Frames::new(-(back as i64)));
+        self.jump(Frames::from_f64(-back));
     }
 
     /// Moves forward, crossfaded, by the increase that late packets do not need any more.
@@ -261,7 +261,7 @@ impl<D: RateController> Playout<D> {
         }
         let forward = libm::ceil(self.rate.frames_in(lowered));
         target.shift(-forward);
-        self.jump(Frames::new(forward as i64));
+        self.jump(Frames::from_f64(forward));
     }
 
     /// Gives up the read position: nothing was played for so long that the audio need not be
@@ -306,7 +306,7 @@ impl<D: RateController> Playout<D> {
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
-        sigma_ns < START_SIGMA.as_nanos() as f64 || now.since(since) >= START_PATIENCE
+        sigma_ns < START_SIGMA.as_nanos_f64() || now.since(since) >= START_PATIENCE
     }
 
     /// Media position of the next output frame when `cursor` is fed to the resampler next.
@@ -343,7 +343,7 @@ impl<D: RateController> Playout<D> {
     /// Jumps to the setpoint. Returns the phase error that remains.
     fn jump_to_target(&mut self, behind_frames: f64) -> Nanos {
         let jump = libm::round(behind_frames);
-        self.jump(Frames::new(jump as i64));
+        self.jump(Frames::from_f64(jump));
         self.rate.duration_f64(behind_frames - jump)
     }
 
@@ -389,7 +389,7 @@ impl<D: RateController> Playout<D> {
     /// Contiguous audio from the position being played on.
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
-        let frames = self.reader.buffer.contiguous_frames(cursor) as f64;
+        let frames = Frames::of(self.reader.buffer.contiguous_frames(cursor)).as_f64();
         let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }
@@ -426,9 +426,9 @@ impl<D: RateController> Playout<D> {
             starved |= run.is_starved;
             if !run.is_present {
                 // Before its first packet nothing is missing.
-                let early =
-                    first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, run.frames as i64));
-                stats.concealed_frames += run.frames as u64 - early as u64;
+                let frames = Frames::of(run.frames).get();
+                let early = first_frame.map_or(0, |first_frame| (first_frame - run.first).get().clamp(0, frames));
+                stats.concealed_frames += (frames - early).unsigned_abs();
             }
         });
         self.cursor = Some(end);

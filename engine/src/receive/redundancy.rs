@@ -132,7 +132,7 @@ impl Path {
         if ahead < i64::from(MAX_DROPOUT) {
             return self.sequence.insert(sequence);
         }
-        self.sequence.resume(sequence, ahead as u64);
+        self.sequence.resume(sequence, ahead.unsigned_abs());
         Arrival::InOrder
     }
 }
@@ -390,7 +390,7 @@ impl Merge {
 
     /// Index of a packet that is not newer than the newest: its unwrapped sequence number.
     fn index_of(&self, sequence: SequenceNumber) -> i64 {
-        let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()) as i16);
+        let behind = self.newest.map_or(0, |newest| newest.get().wrapping_sub(sequence.get()).cast_signed());
         self.newest_index - i64::from(behind)
     }
 

@@ -79,7 +79,7 @@ impl Syntony {
         self.against =
             is_against.then(|| self.against.unwrap_or_else(|| Against::new(now)).extend(now, self.difference));
         let wander_ns = libm::hypot(sender.phase_wander_ns(), ptp.phase_wander_ns());
-        let moved_ns = (MOVED.as_nanos() as f64).max(MOVED_SIGMAS * wander_ns);
+        let moved_ns = MOVED.as_nanos_f64().max(MOVED_SIGMAS * wander_ns);
         let enough = |against: Against| {
             let moved = self.broken || against.moved_ns.abs() >= moved_ns;
             moved && now.since(against.since) >= PATIENCE

@@ -117,7 +117,7 @@ impl Target {
         depth: Nanos,
         latest: Nanos,
     ) -> Option<MediaPosition> {
-        let packet_frames = snapshot.packet_frames as f64;
+        let packet_frames = f64::from(snapshot.packet_frames);
         let sent = snapshot.reference?.position_at(now).advanced(-packet_frames);
         let transit = self.rate.duration_f64(sent.frames_since(arrivals));
         let earliest = -EARLY - self.rate.duration_f64(packet_frames);

@@ -35,8 +35,9 @@ pub(super) struct RelayFeed {
 }
 
 impl RelayFeed {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a latency of at most MAX_LATENCY")]
     pub(super) fn new(channels: usize, rate: SampleRate, latency: Frames) -> Self {
-        let capacity_frames = 2 * latency.get() as usize + rate.frames_in(MARGIN) as usize;
+        let capacity_frames = 2 * latency.get() as usize + rate.whole_frames_in(MARGIN);
         Self {
             channels,
             latency,

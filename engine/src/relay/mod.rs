@@ -152,7 +152,7 @@ impl Relay {
             return Err(RelayError::Latency(latency));
         }
         let (ingest, ends) = connect(&input);
-        let latency = Frames::new(libm::ceil(rate.frames_in(latency)) as i64);
+        let latency = Frames::from_f64(libm::ceil(rate.frames_in(latency)));
         let decoder = Decoder::new(input.format, input.channel_map);
         let feed = RelayFeed::new(channels, rate, latency);
         Ok(Self { ingest, packets: ends.packets, decoder, offset, feed, sender, stats: RelayStats::default() })

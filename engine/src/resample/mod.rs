@@ -13,6 +13,18 @@ pub use near_unity::{NearUnityError, NearUnityResampler, Precision};
 pub use polyphase::kernel::Kernel;
 pub use sinc::{SincResampler, SincResamplerError};
 
+/// Frames of input for which a program of blocks of `max_frames` output frames should have room:
+/// twice the nominal need, for any step in range, and the length of the filter.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is exact for all blocks that fit in memory"
+)]
+pub(crate) fn input_capacity(max_frames: usize, nominal_step: f64) -> usize {
+    2 * (max_frames as f64 * nominal_step) as usize + 1024
+}
+
 /// Converts interleaved audio at a variable step.
 ///
 /// One round: [`prepare`](Self::prepare) says how much input the next block needs;

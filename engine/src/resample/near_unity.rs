@@ -25,7 +25,7 @@ use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{Row, centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
-use crate::units::MAX_CHANNELS;
+use crate::units::{Frames, MAX_CHANNELS};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use thiserror::Error;
@@ -44,6 +44,7 @@ const MAX_FRAMES: usize = 1 << 20;
 /// The history's second frame: the first output frame then needs exactly one input frame.
 const START: PhaseAccumulator = PhaseAccumulator { window: 1, fraction: 0, deviation: 0, increment: 0 };
 
+#[expect(clippy::cast_precision_loss, reason = "powers of two, and a limit with a margin of two")]
 const _: () = assert!(MAX_FRAMES as f64 * MAX_DEVIATION * 2.0 * (ONE as f64) < i64::MAX as f64 / 2.0);
 
 /// The precision of a resampler's arithmetic. Its input and output are in single precision either
@@ -127,6 +128,12 @@ impl NearUnityResampler {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a small share of at most MAX_FRAMES"
+    )]
     pub fn with(
         channels: usize,
         max_frames: usize,
@@ -164,6 +171,11 @@ impl Resampler for NearUnityResampler {
         self.max_frames
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "2^48 is exact, and the product is within 2^48 / 1000"
+    )]
     fn prepare(&mut self, frames: usize, step_end: f64) -> usize {
         self.frames = frames.clamp(1, self.max_frames);
         self.next_deviation = if step_end.is_finite() {
@@ -173,7 +185,7 @@ impl Resampler for NearUnityResampler {
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
     }
@@ -195,6 +207,7 @@ impl Resampler for NearUnityResampler {
         (self.frames, self.needed) = (0, 0);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
     fn lead_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.

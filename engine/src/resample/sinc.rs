@@ -18,6 +18,7 @@ use super::polyphase::convolver::Convolver;
 use super::polyphase::filter::{centre, table};
 use super::polyphase::kernel::Kernel;
 use super::polyphase::phase::{ONE, PhaseAccumulator};
+use crate::units::Frames;
 use thiserror::Error;
 
 /// Taps of the filter: half of them are latency, 1.3 ms at 48 kHz.
@@ -91,6 +92,12 @@ impl SincResampler {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a few times the frames of a block"
+    )]
     pub fn with(
         channels: usize,
         max_frames: usize,
@@ -132,6 +139,11 @@ impl SincResampler {
 }
 
 /// The deviation of a step from 1, in the units of a position.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "2^48 is exact, and steps are far below 2^15"
+)]
 fn deviation(step: f64) -> i64 {
     libm::round((step - 1.0) * ONE as f64) as i64
 }
@@ -155,7 +167,7 @@ impl Resampler for SincResampler {
         };
         // Rounded towards zero: over a block, the position misses an ideal ramp's by less than
         // 2^-48 of frames squared.
-        self.phase.increment = (self.next_deviation - self.phase.deviation) / self.frames as i64;
+        self.phase.increment = (self.next_deviation - self.phase.deviation) / Frames::of(self.frames).get();
         self.needed = self.phase.last_window(self.frames);
         self.needed
     }
@@ -177,6 +189,7 @@ impl Resampler for SincResampler {
         (self.frames, self.needed) = (0, 0);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
     fn lead_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.

@@ -146,6 +146,7 @@ fn decode_l16(payload: &[u8], out: &mut [f32]) {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "exact: 24 bits and a power of two")]
 fn decode_l24(payload: &[u8], out: &mut [f32]) {
     let (samples, _) = payload.as_chunks();
     for (out, &[high, middle, low]) in out.iter_mut().zip(samples) {
@@ -154,6 +155,7 @@ fn decode_l24(payload: &[u8], out: &mut [f32]) {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "clamped to 16 bits")]
 fn encode_l16(samples: &[f32], out: &mut [u8]) {
     let (out, _) = out.as_chunks_mut();
     for (out, &sample) in out.iter_mut().zip(samples) {
@@ -170,6 +172,7 @@ fn encode_l24(samples: &[f32], out: &mut [u8]) {
 }
 
 /// The nearest step, halves to even; both limits are whole steps.
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the mantissa is the integer")]
 fn quantize(sample: f32, full_scale: f32) -> i32 {
     let sample = if sample.is_nan() { 0.0 } else { sample };
     let steps = (sample * full_scale).clamp(-full_scale, full_scale - 1.0);

@@ -57,7 +57,7 @@ impl RtpTimeline {
     /// Where a packet that comes at `now` begins, if the sender has gone on in a pause.
     #[must_use]
     pub fn expected(&self, now: LocalTime, rate: SampleRate) -> Frames {
-        self.newest + Frames::new(rate.frames_in(now.since(self.newest_at)) as i64)
+        self.newest + Frames::from_f64(rate.frames_in(now.since(self.newest_at)))
     }
 
     /// The position of a timestamp.

@@ -16,7 +16,9 @@
 use super::{MediaTimeline, Source};
 use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
 use crate::clock::{CardClock, MediaMap, PtpMap};
-use crate::resample::{NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError};
+use crate::resample::{
+    NearUnityError, NearUnityResampler, Resampler, SincResampler, SincResamplerError, input_capacity,
+};
 use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
@@ -97,7 +99,7 @@ pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), 
     } else {
         Box::new(SincResampler::new(channels, packet, nominal_step)?)
     };
-    let input_frames = 2 * (packet as f64 * nominal_step) as usize + 1024;
+    let input_frames = input_capacity(packet, nominal_step);
     let input = CaptureInput {
         channels: config.channels.clone(),
         card_channels: config.card_channels,
@@ -213,7 +215,7 @@ impl CaptureSource {
             let Ok(block) = self.blocks.pop() else { return };
             self.card = block.card.or(self.card);
             self.stats.card_rate = block.rate;
-            self.stats.lost_frames += (block.first - self.taken).get().max(0) as u64;
+            self.stats.lost_frames += u64::try_from((block.first - self.taken).get()).unwrap_or(0);
             self.taken = block.first + Frames::of(block.frames);
             let Ok(chunk) = self.samples.read_chunk(block.frames * self.channels) else { return };
             self.block.clear();
@@ -300,7 +302,7 @@ impl Source for CaptureSource {
         self.receive();
         let frames = out.len() / self.channels;
         let (Some(wanted), Some(followed)) = (self.place(first), self.followed) else { return out.fill(0.0) };
-        let block = self.stream_rate.duration_f64(frames as f64);
+        let block = self.stream_rate.duration_f64(Frames::of(frames).as_f64());
         let behind = self.steer(first, wanted, block);
         self.expected = Some(first + Frames::of(frames));
         let step = self.step(followed.clock().rate(), behind, block);

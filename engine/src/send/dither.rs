@@ -33,6 +33,11 @@ impl Tpdf {
     }
 
     /// Triangular over (-1, 1).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "the two halves of 64 random bits, of which 24 are enough"
+    )]
     fn draw(&mut self) -> f32 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;

@@ -62,6 +62,12 @@ impl LatenessHistogram {
     /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end;
     /// nothing before the first packet.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a count; a quantile needs no exact one"
+    )]
     pub fn quantile(&self, share: f64) -> Nanos {
         let wanted = libm::ceil(share.clamp(0.0, 1.0) * self.count as f64) as u64;
         let mut seen = 0;
@@ -75,8 +81,9 @@ impl LatenessHistogram {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "only the two low bits are used")]
 fn bucket(late: Nanos) -> usize {
-    let ns = late.as_nanos().max(0) as u64;
+    let ns = u64::try_from(late.as_nanos()).unwrap_or(0);
     let octave = ns.checked_ilog2().unwrap_or(0);
     if octave < FIRST_OCTAVE {
         return 0;
@@ -88,6 +95,7 @@ fn bucket(late: Nanos) -> usize {
 }
 
 /// The first lateness beyond a bucket; that of the last one has no end.
+#[expect(clippy::cast_possible_wrap, reason = "indices of buckets are small")]
 fn end_of(index: usize) -> Nanos {
     if index == BUCKETS - 1 {
         return Nanos::new(i64::MAX);

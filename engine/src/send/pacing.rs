@@ -41,6 +41,7 @@ impl MediaTimeline {
 
     /// The frame that `ptp` lies in.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to FURTHEST_FRAME")]
     pub fn frame_at(self, ptp: PtpTime) -> Frames {
         // 2^92 ns are beyond any timestamp of PTP, and times a rate still far within 128 bits.
         let ns = ptp.as_nanos().clamp(-(1 << 92), 1 << 92);
@@ -98,7 +99,7 @@ impl Pacer {
     /// time yet.
     #[must_use]
     pub fn new(sample_rate: SampleRate, packet_frames: usize, delay: Nanos) -> Self {
-        let packet_frames = (packet_frames as i64).max(1);
+        let packet_frames = Frames::of(packet_frames).get().max(1);
         Self {
             timeline: MediaTimeline::new(sample_rate),
             packet_frames,
@@ -157,7 +158,7 @@ impl Pacer {
         let wanted = self.boundary_after(now, &followed.map);
         let skipped = (wanted - self.next).get().max(0) / self.packet_frames;
         self.move_to(self.next + Frames::new(skipped * self.packet_frames));
-        skipped as u64
+        skipped.unsigned_abs()
     }
 
     fn move_to(&mut self, next: Frames) {

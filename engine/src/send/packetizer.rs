@@ -69,6 +69,7 @@ impl Packetizer {
     ///
     /// # Errors
     /// If the stream cannot be sent as configured.
+    #[expect(clippy::cast_possible_truncation, reason = "16 of 32 random bits")]
     pub fn new(config: &SenderConfig) -> Result<Self, SenderError> {
         let frames = config.check()?;
         let mut identifiers = ChaCha8Rng::seed_from_u64(config.seed);

@@ -153,6 +153,7 @@ impl Announcer {
         self.outbox.pop_front()
     }
 
+    #[expect(clippy::cast_possible_wrap, reason = "sizes of datagrams and numbers of streams are far below 2^63")]
     fn base_interval(&self, size: usize) -> Nanos {
         let bits = (8 * size as i64).saturating_mul(self.others as i64 + 1);
         self.config.minimum_interval.max(Nanos::new(bits.saturating_mul(1_000_000_000 / LIMIT_BPS)))
@@ -183,7 +184,8 @@ impl Announcer {
 fn hash_of(sdp: &str, before: u16) -> u16 {
     let (basis, prime) = FNV;
     let hash = sdp.bytes().fold(basis, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(prime));
-    let folded = (hash >> 16) as u16 ^ hash as u16;
+    let [b0, b1, b2, b3] = hash.to_be_bytes();
+    let folded = u16::from_be_bytes([b0, b1]) ^ u16::from_be_bytes([b2, b3]);
     (0..3).map(|step| folded.wrapping_add(step)).find(|&hash| hash != 0 && hash != before).unwrap_or(1)
 }
 

@@ -199,13 +199,14 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
         }
         let (digits, after) = rest.split_first_chunk::<2>()?;
         let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        *octet = (high? << 4 | low?) as u8;
+        *octet = u8::try_from(high? << 4 | low?).ok()?;
         rest = after;
     }
     rest.is_empty().then_some(octets)
 }
 
 /// Reads the value of an `a=mediaclk` of a stream of `rate_hz`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32, as RTP timestamps wrap")]
 pub(super) fn media_clock(value: &str, rate_hz: u32, lints: &mut Vec<Lint>) -> MediaClockSource {
     // RFC 7273 allows a name before the clock, which ties streams together.
     let named: Vec<&str> = value.split_whitespace().filter(|word| !word.starts_with("id=")).collect();

@@ -2,7 +2,7 @@
 
 use super::clock::{MediaClockSource, ReferenceClock};
 use super::{Description, LegDescription, StreamDescription};
-use crate::units::SampleRate;
+use crate::units::{Frames, SampleRate};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
@@ -126,7 +126,7 @@ fn word(text: &str) -> Cow<'_, str> {
 
 /// Milliseconds, with two places at 44.1 kHz as AES67 has them there, else with three.
 fn milliseconds(frames: usize, rate: SampleRate) -> String {
-    let ms = frames as f64 * 1000.0 / f64::from(rate.as_hz());
+    let ms = Frames::of(frames).as_f64() * 1000.0 / f64::from(rate.as_hz());
     let text = if rate.as_hz() == 44_100 { format!("{ms:.2}") } else { format!("{ms:.3}") };
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

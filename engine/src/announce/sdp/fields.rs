@@ -140,6 +140,7 @@ pub(super) fn parse_map(value: &str) -> Option<FormatMap> {
 }
 
 /// `48000`, also `48000Hz`, `48k` or `44.1kHz`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and at most MAX_RATE_HZ")]
 fn rate_hz(text: &str) -> Option<u32> {
     let (number, unit) = number_and_unit(text)?;
     let hz = match unit.to_ascii_lowercase().as_str() {
@@ -165,6 +166,11 @@ pub(super) fn static_format(payload_type: u8) -> Option<StreamFormat> {
 
 /// A length in milliseconds as frames, and its correct spelling if it has another one; a comma and
 /// a unit are accepted.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at least 1, and at most those of MAX_PACKET_MS"
+)]
 pub(super) fn frames_of_ms(text: &str, rate: SampleRate) -> Option<(usize, Option<String>)> {
     let (number, unit) = number_and_unit(text)?;
     let ms = match unit {

@@ -117,7 +117,7 @@ impl StreamDescription {
     /// How long a packet lasts, if it is known.
     #[must_use]
     pub fn packet_time(&self) -> Option<Nanos> {
-        Some(self.format.sample_rate().duration(Frames::new(self.packet_frames? as i64)))
+        Some(self.format.sample_rate().duration(Frames::of(self.packet_frames?)))
     }
 
     /// The payload type that all packets have; `None` if there are two of them.

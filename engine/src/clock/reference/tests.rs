@@ -28,7 +28,7 @@ fn run(reference: &mut Reference, span: std::ops::Range<i64>, sources: &Sources)
         let Some(timeline) = reference.timeline() else { continue };
         let shown = timeline.ptp_at(at(ms));
         if let Some(last) = last {
-            let ppm = ((shown - last).as_nanos() as f64 / 100e6 - 1.0) * 1e6;
+            let ppm = ((shown - last).as_nanos_f64() / 100e6 - 1.0) * 1e6;
             (least, most) = (f64::min(least, ppm), f64::max(most, ppm));
         }
         last = Some(shown);

@@ -186,7 +186,7 @@ fn a_master_that_never_answers_is_followed_one_way_and_the_uncertainty_says_so()
         assert_eq!((reading.state, reading.path_delay), (LockState::Locked, PathDelay::Assumed));
         let sigma_ns = bench.sigma_ns();
         assert!((150e3..160e3).contains(&sigma_ns), "{sigma_ns} ns");
-        assert!((bench.error().as_nanos() as f64).abs() < 3.0 * sigma_ns, "{} +- {sigma_ns}", bench.error());
+        assert!((bench.error().as_nanos_f64()).abs() < 3.0 * sigma_ns, "{} +- {sigma_ns}", bench.error());
         assert!(
             bench.error().abs() < (delay - Nanos::from_micros(75)).abs() + Nanos::from_micros(1),
             "{}",

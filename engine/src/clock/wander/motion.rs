@@ -50,6 +50,7 @@ impl Level {
         self.before_ns = self.last_ns.replace(place_ns);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
     fn learn(&mut self, size_ns: f64) {
         self.sizes_ns[self.count % KEPT] = size_ns;
         self.count += 1;

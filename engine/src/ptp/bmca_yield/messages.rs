@@ -49,6 +49,7 @@ impl TlvBuffer {
         Self { bytes: Vec::with_capacity(CAPACITY) }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "TLVs of at most some hundred bytes")]
     fn add(mut self, tlv_type: u16, parts: &[&[u8]]) -> Self {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         self.bytes.extend(tlv_type.to_be_bytes());

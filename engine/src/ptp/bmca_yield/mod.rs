@@ -229,7 +229,7 @@ impl<L: ClockLaw> YieldSession<L> {
     /// timeline from the start.
     #[must_use]
     pub fn uncertainty(&self, local: LocalTime) -> Option<Nanos> {
-        self.map(local).map(|map| Nanos::new(map.clock().sigma_ns(local) as i64))
+        self.map(local).map(|map| Nanos::from_nanos_f64(map.clock().sigma_ns(local)))
     }
 
     /// Tells of a packet that went to the peer and came back within `round_trip`.

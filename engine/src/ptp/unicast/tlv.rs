@@ -100,12 +100,12 @@ impl UnicastTlv {
         match (tlv.tlv_type, tlv.value) {
             (REQUEST_UNICAST_TRANSMISSION, &[_, log, d0, d1, d2, d3, ..]) => Some(Self::Request {
                 service,
-                log_interval: log as i8,
+                log_interval: log.cast_signed(),
                 duration_s: u32::from_be_bytes([d0, d1, d2, d3]),
             }),
             (GRANT_UNICAST_TRANSMISSION, &[_, log, d0, d1, d2, d3, _, flags, ..]) => Some(Self::Grant {
                 service,
-                log_interval: log as i8,
+                log_interval: log.cast_signed(),
                 duration_s: u32::from_be_bytes([d0, d1, d2, d3]),
                 renewal_invited: flags & RENEWAL_INVITED != 0,
             }),
@@ -117,6 +117,7 @@ impl UnicastTlv {
 
     /// As bytes, with type and length.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most LONGEST_TLV bytes")]
     pub fn emit(&self) -> Vec<u8> {
         let (tlv_type, value) = match *self {
             Self::Request { service, log_interval, duration_s } => {
@@ -139,7 +140,7 @@ impl UnicastTlv {
 }
 
 fn period(service: Service, log_interval: i8, duration_s: u32) -> Vec<u8> {
-    let mut value = vec![service.to_byte(), log_interval as u8];
+    let mut value = vec![service.to_byte(), log_interval.cast_unsigned()];
     value.extend(duration_s.to_be_bytes());
     value
 }

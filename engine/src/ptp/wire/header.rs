@@ -206,6 +206,7 @@ impl CorrectionField {
 
     /// Nanoseconds with their fraction; exact below 2^37 ns (137 s).
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub const fn as_nanos_f64(self) -> f64 {
         self.0 as f64 / 65_536.0
     }

@@ -60,6 +60,7 @@ impl RateWatch {
 
     /// Takes a packet that came `pause` after the one before it, and whose timestamp is `advance`
     /// frames later.
+    #[expect(clippy::cast_precision_loss, reason = "frames of a second")]
     pub(super) fn observe(&mut self, now: LocalTime, pause: Nanos, advance: u32) {
         if pause > PAUSE {
             self.restart();

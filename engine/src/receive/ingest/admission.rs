@@ -89,7 +89,7 @@ impl Ingest {
             }
             // A packet is sent when its last frame was captured. So a packet of another length
             // counts as one of the usual length with the same end.
-            let longer = self.continuity.packet_frames().map_or(0, |usual| frames as i64 - usual);
+            let longer = self.continuity.packet_frames().map_or(0, |usual| Frames::of(frames).get() - usual);
             let position = packet.header.timestamp.unwrap_near(timeline.rtp.newest) + Frames::new(longer);
             let sample = timeline.sample(datagram.at, position, self.config.format.sample_rate());
             is_early = is_own && timeline.legs.is_early(datagram.leg, &sample);
@@ -112,7 +112,7 @@ impl Ingest {
     ///
     /// # Errors If the packet is not a whole number of frames, or is longer than described.
     pub(super) fn frames_of(&self, packet: &RtpPacket<'_>) -> Result<Frames, IngestError> {
-        let frames = self.config.format.frames_in_payload(packet.payload.len())? as i64;
+        let frames = Frames::of(self.config.format.frames_in_payload(packet.payload.len())?).get();
         match self.config.longest_packet {
             Some(longest) if frames > i64::from(longest) => Err(IngestError::TooLong { frames, longest }),
             _ => Ok(Frames::new(frames)),

@@ -61,6 +61,7 @@ impl HeardOnce {
 }
 
 /// The low bits of FNV-1a depend on those of the text alone.
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
 const fn places(fingerprint: u64) -> Range<usize> {
     let first = (fingerprint ^ fingerprint >> 32) as usize % (FINGERPRINTS / PLACES) * PLACES;
     first..first + PLACES
