@@ -157,8 +157,16 @@ pub enum LockCause {
         /// Rate against the host's clock.
         rate: Ppb,
     },
-    /// A rule of another [`ClockLaw`](super::ClockLaw) than the engine's, in its own words.
-    OtherLaw(&'static str),
+    /// The state machine has no such transition, so that the clock stays in its state: a fault of
+    /// this engine, worth a report. Reported once for a run of attempts.
+    IllegalTransition {
+        /// The state that would have been entered.
+        to: LockState,
+        /// Attempts so far, including those that were not reported.
+        attempts: u32,
+    },
+    /// A rule of another [`ClockServo`](super::ClockServo) than the engine's, in its own words.
+    OtherServo(&'static str),
 }
 
 impl fmt::Display for LockCause {
@@ -183,12 +191,15 @@ impl fmt::Display for LockCause {
                 }
             }
             Self::ImpossibleRate { rate } => write!(f, "the master's time runs by {rate} against this host's clock"),
-            Self::OtherLaw(reason) => f.write_str(reason),
+            Self::IllegalTransition { to, attempts } => {
+                write!(f, "a fault of this program: there is no transition to {to} ({attempts} attempts)")
+            }
+            Self::OtherServo(reason) => f.write_str(reason),
         }
     }
 }
 
-/// A change of the lock state.
+/// A change of the lock state, or an illegal one that was refused: then both states are the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LockTransition {
     /// Host time of the change.
@@ -201,7 +212,7 @@ pub struct LockTransition {
     pub cause: LockCause,
 }
 
-/// Possible transitions. Definition: any other one is a defect of the state machine.
+/// Possible transitions. Definition: any other one is a fault of the state machine and is refused.
 const TRANSITIONS: [(LockState, LockState); 9] = [
     (LockState::Listening, LockState::Acquiring),
     (LockState::Acquiring, LockState::Locked),
@@ -247,6 +258,9 @@ pub(super) struct LockMachine {
     needed: (u32, u32),
     /// Whether a lock was ever lost by anything but silence.
     was_wrong: bool,
+    /// Attempts at illegal transitions, and the state that the last run of them would have entered.
+    illegal: u32,
+    refused: Option<LockState>,
     /// The last transition, until it is polled. Without polling, the machine goes on.
     pending: Option<LockTransition>,
 }
@@ -262,6 +276,8 @@ impl LockMachine {
             reverse: 0,
             needed: (MIN_FORWARD, MIN_REVERSE),
             was_wrong: false,
+            illegal: 0,
+            refused: None,
             pending: None,
         }
     }
@@ -392,7 +408,11 @@ impl LockMachine {
     }
 
     fn enter(&mut self, to: LockState, now: LocalTime, cause: LockCause) {
-        debug_assert!(TRANSITIONS.contains(&(self.state, to)), "no transition from {} to {to}", self.state);
+        if !TRANSITIONS.contains(&(self.state, to)) {
+            self.refuse(to, now);
+            return;
+        }
+        self.refused = None;
         self.pending = Some(LockTransition { at: now, from: self.state, to, cause });
         // A lock needs evidence gathered since the last one was lost, and a holdover's end needs
         // Syncs since it began.
@@ -403,6 +423,15 @@ impl LockMachine {
         self.was_wrong |= to == LockState::Unlocked;
         self.state = to;
         self.entered_at = now;
+    }
+
+    /// Stays in the present state, and reports the first attempt of a run.
+    fn refuse(&mut self, to: LockState, now: LocalTime) {
+        self.illegal = self.illegal.saturating_add(1);
+        if self.refused.replace(to) != Some(to) {
+            let cause = LockCause::IllegalTransition { to, attempts: self.illegal };
+            self.pending = Some(LockTransition { at: now, from: self.state, to: self.state, cause });
+        }
     }
 }
 
