@@ -35,7 +35,7 @@ const FILLING_SHARE: i64 = 5;
 const FILLING: Nanos = Nanos::from_secs(2);
 
 /// How the ratio comes about.
-pub(crate) enum Law {
+pub(crate) enum Controller {
     /// From measured rates, for hosts that go by a sound card.
     Fused(FusedRateController),
     /// The host pulls by the sender's clock: there is nothing to correct, and samples stay as they
@@ -43,10 +43,10 @@ pub(crate) enum Law {
     Paced,
 }
 
-impl RateController for Law {
+impl RateController for Controller {
     fn ratio(&mut self, input: &RateInput) -> Ppb {
         match self {
-            Self::Fused(law) => law.ratio(input),
+            Self::Fused(controller) => controller.ratio(input),
             Self::Paced => Ppb::ZERO,
         }
     }
@@ -70,7 +70,7 @@ impl Samples {
 
 /// The audio half of a channel.
 pub(crate) struct Audio {
-    playout: Playout<Law>,
+    playout: Playout<Controller>,
     channels: usize,
     rate: SampleRate,
     samples: Samples,
@@ -100,7 +100,7 @@ impl Waiting {
 
 impl Audio {
     pub(crate) fn new(
-        playout: Playout<Law>,
+        playout: Playout<Controller>,
         channels: usize,
         rate: SampleRate,
         samples: Samples,
@@ -219,7 +219,7 @@ mod tests {
     fn stream(samples: Samples, playback: bool) -> (Ingest, Audio) {
         let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2).unwrap();
         let config = StreamConfig::new(format, Nanos::from_millis(20), 1024);
-        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Law::Paced).build().unwrap();
+        let (ingest, playout) = StreamBuilder::new(config).rate_controller(Controller::Paced).build().unwrap();
         (ingest, Audio::new(playout, 2, SampleRate::HZ_48000, samples, playback))
     }
 

@@ -289,9 +289,9 @@ fn of_newest_stream(number: u32) -> u32 {
     let Some(status) = stream.status() else { return 0 };
     let packet_time = stream.packet_time(&status);
     match number {
-        option::BUFFER_LEVEL => level_percent(stream.waiting(), status.playout.target),
+        option::BUFFER_LEVEL => level_percent(stream.waiting(), status.playout.target_depth),
         option::BUFFER_PACKETS => ratio(stream.waiting(), packet_time) as u32,
-        option::TARGET_PACKETS => ratio(status.playout.target, packet_time) as u32,
+        option::TARGET_PACKETS => ratio(status.playout.target_depth, packet_time) as u32,
         _ => (packet_time.as_nanos() / 1000) as u32,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::abi::{self, SAMPLE_FLOAT, STREAM_DECODE, STREAM_FLAGS};
 use crate::addon::{self, Instance};
-use crate::audio::{Audio, Law, Samples};
+use crate::audio::{Audio, Controller, Samples};
 use crate::bass::{self, Bass};
 use crate::clock;
 use crate::discovery;
@@ -61,7 +61,7 @@ fn prepare(bass: &Bass, url: &str, flags: u32) -> Result<(Arc<Stream>, Audio), B
     let format = config.format;
     let mut legs = LegConfig::of(&description, &[interface])?;
     legs.iter_mut().for_each(|leg| leg.source = parsed.options.source.or(leg.source));
-    let (receiver, playout) = Receiver::start_by(config, &legs, timeline.clone(), law(&parsed))?;
+    let (receiver, playout) = Receiver::start_by(config, &legs, timeline.clone(), controller(&parsed))?;
     wait_for_packets(&receiver, parsed.options.wait_ms)?;
     let audio = Audio::new(playout, format.channels(), format.sample_rate(), samples, playback);
     let url = CString::new(url.split(['\r', '\n']).next().unwrap_or_default()).unwrap_or_default();
@@ -146,8 +146,8 @@ fn check_latency(url: &Url, description: &StreamDescription) -> Result<(), BassE
     )))
 }
 
-fn law(url: &Url) -> Law {
-    if url.options.paced_by_ptp { Law::Paced } else { Law::Fused(FusedRateController::default()) }
+fn controller(url: &Url) -> Controller {
+    if url.options.paced_by_ptp { Controller::Paced } else { Controller::Fused(FusedRateController::default()) }
 }
 
 /// # Errors

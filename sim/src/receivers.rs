@@ -12,7 +12,7 @@ use crate::world::{
 };
 use engine::Ppb;
 use engine::audio::{RateController, RateInput};
-use engine::clock::ClockLaw;
+use engine::clock::ClockServo;
 use engine::receive::{MediaClock, StreamConfig, WarmStart};
 
 /// The receiver number `index` of a scenario.
@@ -87,7 +87,7 @@ fn make_receiver(
 }
 
 /// The clock of a law that claims no uncertainty.
-fn bare(law: impl ClockLaw + 'static, domain: u8) -> Box<dyn Receiver> {
+fn bare(law: impl ClockServo + 'static, domain: u8) -> Box<dyn Receiver> {
     Box::new(ClockReceiver::new(law, domain, false))
 }
 

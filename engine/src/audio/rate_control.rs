@@ -73,7 +73,7 @@ pub trait RateController: Send {
 /// ```
 /// use engine::audio::{RateInput, RateController, FusedRateController};
 /// use engine::{Nanos, Ppb};
-/// let mut law = FusedRateController::default();
+/// let mut controller = FusedRateController::default();
 /// let input = RateInput {
 ///     block: Nanos::from_millis(20),
 ///     source_rate: Ppb::ZERO,
@@ -81,7 +81,7 @@ pub trait RateController: Send {
 ///     phase_error: Nanos::ZERO,
 ///     setpoint_sigma: Nanos::ZERO,
 /// };
-/// let ratio = (0..1000).map(|_| law.ratio(&input)).last().unwrap();
+/// let ratio = (0..1000).map(|_| controller.ratio(&input)).last().unwrap();
 /// assert!((ratio.as_ppm() + 120.0).abs() < 0.02, "{ratio}");
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -148,7 +148,7 @@ mod tests {
     /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
     /// begins off by so much.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
-        let (mut law, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
+        let (mut controller, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
         for _ in 0..seconds * 100 {
             let input = RateInput {
                 block: BLOCK,
@@ -157,7 +157,7 @@ mod tests {
                 phase_error: Nanos::new(behind_ns as i64),
                 setpoint_sigma: target_sigma,
             };
-            let ratio = law.ratio(&input);
+            let ratio = controller.ratio(&input);
             largest = f64::max(largest, ratio.as_ppm().abs());
             behind_ns -= ratio.as_ppb() * BLOCK.as_secs_f64();
         }

@@ -11,9 +11,9 @@
 //! A timeline that has never followed PTP has an arbitrary origin. It paces senders, but says
 //! nothing of RTP timestamps; see [`Reference::reading`].
 
-use super::law::{ClockReading, PathDelay};
 use super::lock::{CEILING_NS, LockState};
 use super::map::{ClockMap, PtpMap};
+use super::servo::{ClockReading, PathDelay};
 use super::slew::Slew;
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};

@@ -1,6 +1,6 @@
-//! The interface of a clock law, which estimates PTP time from PTP timestamps.
+//! The interface of a clock servo, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own law is [`super::SlaveClock`]. The trait permits other laws to be compared on
+//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared on
 //! the same packets.
 
 use super::lock::{LockCause, LockState, LockTransition};
@@ -22,7 +22,7 @@ pub struct TimestampPair {
     pub remote: PtpTime,
 }
 
-/// The output of a clock law at one moment.
+/// The output of a clock servo at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockReading {
     /// State of the lock.
@@ -58,7 +58,7 @@ pub enum PathDelay {
 }
 
 /// Estimates PTP time from PTP timestamps.
-pub trait ClockLaw {
+pub trait ClockServo {
     /// Takes a timestamp pair of the present master.
     fn observe(&mut self, pair: &TimestampPair);
 
@@ -85,7 +85,7 @@ pub trait ClockLaw {
     }
 
     /// Somebody else begins (`contested`) or ceases to send in the name of the master. During the
-    /// contest, [`ClockLaw::agreement`] compares with what was known before, and only timestamps
+    /// contest, [`ClockServo::agreement`] compares with what was known before, and only timestamps
     /// that agree are observed, unless no time is held.
     fn contest(&mut self, _now: LocalTime, _contested: bool) {}
 

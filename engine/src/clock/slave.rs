@@ -1,4 +1,4 @@
-//! The engine's clock law: estimator, lock state machine, and proof of steps.
+//! The engine's clock servo: estimator, lock state machine, and proof of steps.
 //!
 //! Model: one [`Estimator`] with the path delay as a state takes Syncs and Delay_Reqs
 //! independently. The lock state machine judges its uncertainty. In holdover nothing is computed:
@@ -15,13 +15,13 @@
 //! certain with time.
 
 use super::estimator::{DelayModel, Estimator, EstimatorConfig};
-use super::law::{Agreement, ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{CEILING_NS, LockCause, LockInputs, LockMachine, LockTransition};
 use super::map::PtpMap;
 use super::newest::Newest;
 use super::presumed_delay::{DelayKnowledge, Origin, PresumedDelay};
 use super::round_trip::{PathDelayClaim, RoundTrips};
 use super::sample::{Direction, Sample};
+use super::servo::{Agreement, ClockReading, ClockServo, PathDelay, TimestampPair};
 use super::step::{Judgement, ROUTE_DIFFERENCE_NS, StepDetector};
 use super::unsteady::{FORWARD, UnsteadyDetector};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
@@ -455,7 +455,7 @@ impl SlaveClock {
     }
 }
 
-impl ClockLaw for SlaveClock {
+impl ClockServo for SlaveClock {
     fn observe(&mut self, pair: &TimestampPair) {
         let sample = self.sample(pair);
         let sample = self.propagated(sample);

@@ -8,9 +8,9 @@
 //! clock is used at all; our own estimate decides whether it is believed.
 
 use super::estimator::DelayModel;
-use super::law::{ClockLaw, ClockReading, PathDelay, TimestampPair};
 use super::lock::{LockState, LockTransition};
 use super::sample::Direction;
+use super::servo::{ClockReading, ClockServo, PathDelay, TimestampPair};
 use super::slave::{SlaveClock, SlaveClockConfig};
 use crate::units::{LocalTime, Nanos, Ppb, PtpTime};
 use std::fmt;

@@ -5,8 +5,8 @@
 //! agree. They count only after so many contradicting ones in a row that the master's must be among
 //! them: then its time has changed. Early packets beside others that agree, and more packets than a
 //! master sends, are signs of another sender. Late packets are no sign, because any packet may be
-//! late. Until two seconds after the last sign the law holds the time by what was [known
-//! before](crate::clock::ClockLaw::contest), and only what agrees with that counts.
+//! late. Until two seconds after the last sign the servo holds the time by what was [known
+//! before](crate::clock::ClockServo::contest), and only what agrees with that counts.
 //!
 //! Breakdown point: an attacker who sends in the master's name and from its address moves the clock
 //! by no more than that anchor allows. He keeps a clock that was never locked from locking.
@@ -16,7 +16,7 @@ use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
 /// Timestamps that contradict the held time by more than a locked clock may be wrong are left out
-/// at first. The law is given smaller contradictions at once, so that it does not stay locked to a
+/// at first. The servo is given smaller contradictions at once, so that it does not stay locked to a
 /// time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Contradicting packets in a row that prove that the master's time has changed.
@@ -43,7 +43,7 @@ pub(super) struct Contest {
 /// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Whether the packet is given to the law.
+    /// Whether the packet is given to the servo.
     pub(super) counts: bool,
     /// Whether a contest has begun.
     pub(super) begins: bool,

@@ -37,8 +37,8 @@ pub enum ClockDiagnosis {
         /// How late packets are on average.
         jitter: Nanos,
     },
-    /// The clock law rejects its time.
-    Law {
+    /// The clock servo rejects its time.
+    Servo {
         /// The master.
         master: Master,
         /// Why.
@@ -69,7 +69,7 @@ impl fmt::Display for ClockDiagnosis {
             Self::Jitter { master, jitter } => {
                 write!(f, "packets of {master} are late by {jitter} on average: the time is not known to a millisecond")
             }
-            Self::Law { master, cause } => write!(f, "{master}: {cause}"),
+            Self::Servo { master, cause } => write!(f, "{master}: {cause}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Model: one device of the network is the master and sends a [packet](ClockPacket) with its time
 //! every 30 to 40 ms to [`GROUP`]. Nobody answers, so only the time of arrival is known: the
 //! path's delay is presumed as with a PTP master that answers no Delay_Req, and the uncertainty
-//! says so. The law is PTP's, too: [`SlaveClock`](crate::clock::SlaveClock).
+//! says so. The servo is PTP's, too: [`SlaveClock`](crate::clock::SlaveClock).
 //!
 //! The time is a count of clock frames of 250 us from some moment in the life of the first master,
 //! and is neither TAI nor UTC nor any time of day. It is given as a [`PtpTime`](crate::PtpTime) of

@@ -6,16 +6,16 @@ use super::event::ClockEvent;
 use super::masters::{Master, Masters, Told};
 use super::wire::{ClockPacket, ClockPacketError, MacAddress};
 use super::{MASTER_TIMEOUT, PACKET_INTERVAL};
-use crate::clock::{ClockLaw, ClockReading, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::clock::{ClockReading, ClockServo, Direction, LockState, SlaveClock, SlaveClockConfig, TimestampPair};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos, PtpTime};
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the law detects silence: holdover begins after three of them, so that seven or
+/// Interval by which the servo detects silence: holdover begins after three of them, so that seven or
 /// eight packets in a row must be lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
-/// How often the law is told that time has passed.
+/// How often the servo is told that time has passed.
 const ADVANCE: Nanos = Nanos::from_millis(100);
 /// Events that wait to be polled.
 const MAX_EVENTS: usize = 16;
@@ -23,11 +23,11 @@ const MAX_EVENTS: usize = 16;
 /// error that a locked clock may have.
 const SAME_TIME: Nanos = Nanos::from_millis(1);
 /// Another master's time counts as a continuation of the last one's if it differs by no more than
-/// two paths of a local network do, some switches. The law treats such a difference as another
+/// two paths of a local network do, some switches. The servo treats such a difference as another
 /// route.
 const SAME_BUT_FOR_PATH: Nanos = Nanos::from_micros(200);
 
-/// The largest standard deviation of a locked clock, ns. The law knows the uncertainty of the
+/// The largest standard deviation of a locked clock, ns. The servo knows the uncertainty of the
 /// timestamps; the presumed path delay is as uncertain as the packets jitter, and is added to it.
 const LARGEST_SIGMA_NS: f64 = SAME_TIME.as_nanos_f64();
 
@@ -213,10 +213,10 @@ impl LivewireClock {
             if self.reading(now).state == LockState::Locked {
                 return None;
             }
-            let law = self.clock.obstacle().map(|cause| ClockDiagnosis::Law { master, cause });
+            let servo = self.clock.obstacle().map(|cause| ClockDiagnosis::Servo { master, cause });
             let jitter = self.jitter();
             let is_uncertain = self.clock.reading(now).state == LockState::Locked;
-            return law.or_else(|| is_uncertain.then_some(ClockDiagnosis::Jitter { master, jitter }));
+            return servo.or_else(|| is_uncertain.then_some(ClockDiagnosis::Jitter { master, jitter }));
         }
         if let Some((master, packets)) = self.masters.nearest(now) {
             return Some(ClockDiagnosis::Few { master, packets });
@@ -298,7 +298,7 @@ impl LivewireClock {
             return;
         }
         self.clock.observe(&pair);
-        // The delay cannot be requested: to the law that is the same as a request without an
+        // The delay cannot be requested: to the servo that is the same as a request without an
         // answer.
         self.clock.request_unanswered(told.at);
         self.tell_transition();

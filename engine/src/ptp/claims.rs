@@ -8,7 +8,7 @@
 //!
 //! Breakdown point: while a time is held, an attacker's message replaces the master's only if it
 //! agrees better with the held time, so that he moves the clock by no more than the
-//! [anchor](crate::clock::ClockLaw::contest) allows, however much he sends. With one message in
+//! [anchor](crate::clock::ClockServo::contest) allows, however much he sends. With one message in
 //! each interval he keeps a clock that was never locked from locking. The number of messages that
 //! are held back is bounded; with more than that, the master's own may be missing, and the clock
 //! goes into holdover.

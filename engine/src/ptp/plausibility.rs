@@ -1,4 +1,4 @@
-//! Whether a master's messages agree with each other: only timestamps that do reach the clock law.
+//! Whether a master's messages agree with each other: only timestamps that do reach the clock servo.
 //!
 //! Model: from one Sync to the next, the master's time advances by the local time between them,
 //! except for delay variation and steps. A step makes one Sync implausible, and the following ones
@@ -9,7 +9,7 @@
 //! A single implausible message is left out, and so is each message with an impossible correction.
 //! When several are implausible, all are left out until they agree again, and a [`Fault`] gives the
 //! reason. Errors that remain are smaller than a path delay, and are left to the [clock
-//! law](crate::clock::SlaveClock).
+//! servo](crate::clock::SlaveClock).
 
 use super::wire::CorrectionField;
 use crate::clock::{Difference, Direction, TimestampPair};
@@ -115,7 +115,7 @@ impl Plausibility {
         true
     }
 
-    /// Whether the law may have these timestamps.
+    /// Whether the servo may have these timestamps.
     pub(super) fn admits(&mut self, pair: &TimestampPair) -> bool {
         let fits = match pair.direction {
             Direction::Forward => self.judge_sync(pair),

@@ -57,9 +57,9 @@ pub enum StateCause {
     AnotherMaster,
     /// ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES.
     AnnounceReceiptTimeout,
-    /// MASTER_CLOCK_SELECTED: the clock law follows the master.
+    /// MASTER_CLOCK_SELECTED: the clock servo follows the master.
     MasterClockSelected,
-    /// SYNCHRONIZATION_FAULT: the clock law no longer vouches for the time.
+    /// SYNCHRONIZATION_FAULT: the clock servo no longer vouches for the time.
     SynchronizationFault,
 }
 

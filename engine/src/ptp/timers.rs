@@ -10,7 +10,7 @@ pub(super) enum Timer {
     AnnounceReceipt,
     /// As slave: the next Delay_Req.
     DelayRequest,
-    /// As slave: the clock law is told that time has passed.
+    /// As slave: the clock servo is told that time has passed.
     Clock,
     /// As slave: timestamps that were held back are judged.
     Claims,

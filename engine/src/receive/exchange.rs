@@ -72,16 +72,16 @@ pub struct PlayoutStats {
     /// Rate of the sound card against the host's clock.
     pub card_rate: Ppb,
     /// Phase error: how far playout lags its setpoint.
-    pub behind: Nanos,
+    pub phase_error: Nanos,
     /// The requested depth: how long a packet that met no queue waits until its playout.
-    pub asked: Nanos,
-    /// The present target depth: the requested one, and [`PlayoutStats::raised_by`].
-    pub target: Nanos,
+    pub requested_depth: Nanos,
+    /// The present target depth: the requested one, and [`PlayoutStats::depth_increase`].
+    pub target_depth: Nanos,
     /// How much late packets have increased the target, as far as it was not decreased again.
-    pub raised_by: Nanos,
+    pub depth_increase: Nanos,
     /// The actual depth: how far playout is behind the arrivals at the last callback. The card's
     /// own latency is added to it.
-    pub achieved: Nanos,
+    pub actual_depth: Nanos,
     /// The actual link offset (AES67-2018, 7.5): from the time that a frame's timestamp denotes to
     /// the callback that plays it. `None` while the target is known by arrivals only.
     pub link_offset: Option<Nanos>,

@@ -150,7 +150,7 @@ impl<D: RateController> Playout<D> {
     /// nothing of the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
-        if self.stats.started && now.since(last) > self.depth.deepest() {
+        if self.stats.started && now.since(last) > self.depth.maximum() {
             self.resumed_at = Some(now);
         }
     }
@@ -227,7 +227,7 @@ impl<D: RateController> Playout<D> {
                 self.increase_delay(now, late);
             }
         } else if late <= Frames::ZERO && self.cursor.is_some() {
-            self.depth.came_with(now, self.rate.duration(Frames::ZERO - late));
+            self.depth.observe_spare(now, self.rate.duration(Frames::ZERO - late));
         }
         let cursor = self.cursor.unwrap_or(packet.position);
         let samples = self.decoder.decode(&packet.payload[..packet.length]);
@@ -243,11 +243,11 @@ impl<D: RateController> Playout<D> {
     /// this packet and similar ones are played.
     fn increase_delay(&mut self, now: LocalTime, late: Frames) {
         let Some(target) = &mut self.target else { return };
-        let raise = self.depth.raise(now, self.rate.duration(late));
-        if raise == Nanos::ZERO {
+        let increase = self.depth.increase_for(now, self.rate.duration(late));
+        if increase == Nanos::ZERO {
             return;
         }
-        let back = libm::ceil(self.rate.frames_in(raise));
+        let back = libm::ceil(self.rate.frames_in(increase));
         target.shift(back);
         self.jump(Frames::from_f64(-back));
     }
@@ -255,11 +255,11 @@ impl<D: RateController> Playout<D> {
     /// Moves forward, crossfaded, by the increase that late packets do not need any more.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
-        let lowered = self.depth.lower(now);
-        if lowered == Nanos::ZERO {
+        let decrease = self.depth.decrease(now);
+        if decrease == Nanos::ZERO {
             return;
         }
-        let forward = libm::ceil(self.rate.frames_in(lowered));
+        let forward = libm::ceil(self.rate.frames_in(decrease));
         target.shift(-forward);
         self.jump(Frames::from_f64(forward));
     }
@@ -294,7 +294,7 @@ impl<D: RateController> Playout<D> {
         if !target.is_by_ptp() && !self.knows_arrivals(now) {
             return None;
         }
-        let cursor = position.advanced(self.resampler.lead_frames() + 0.5).frame();
+        let cursor = position.advanced(self.resampler.input_latency_frames() + 0.5).frame();
         self.cursor = Some(cursor);
         self.target = Some(target);
         self.stats.started = true;
@@ -311,7 +311,7 @@ impl<D: RateController> Playout<D> {
 
     /// Media position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
-        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
     /// Compares playout with its setpoint. Returns the phase error that is to be trimmed, after a
@@ -323,8 +323,8 @@ impl<D: RateController> Playout<D> {
         let behind_frames = wanted.frames_since(position);
         let behind = self.rate.duration_f64(behind_frames);
         let correction = target.correct(behind, block);
-        self.stats.behind = behind;
-        self.stats.achieved = target.depth() + behind;
+        self.stats.phase_error = behind;
+        self.stats.actual_depth = target.depth() + behind;
         let packet = self.rate.duration(Frames::new(i64::from(self.snapshot.packet_frames)));
         self.stats.link_offset = target.is_by_ptp().then(|| depth + packet + behind);
         if self.follows_shift && !self.card.is_in_doubt() {
@@ -352,14 +352,14 @@ impl<D: RateController> Playout<D> {
     /// because the shift was the reason for it. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
-        let is_deep_enough = self.stats.achieved.times(2) >= self.depth.asked();
-        if is_deep_enough && self.depth.was_raised_lately(now) {
+        let is_deep_enough = self.stats.actual_depth.times(2) >= self.depth.requested();
+        if is_deep_enough && self.depth.was_increased_lately(now) {
             target.shift(behind_frames);
             return Nanos::ZERO;
         }
-        let lowered_frames = self.rate.frames_in(self.depth.lower_again(now));
-        target.shift(-lowered_frames);
-        let behind_frames = behind_frames + lowered_frames;
+        let decrease_frames = self.rate.frames_in(self.depth.undo_increase(now));
+        target.shift(-decrease_frames);
+        let behind_frames = behind_frames + decrease_frames;
         if behind_frames.abs() < self.rate.frames_in(WORTH_A_JUMP) {
             return self.rate.duration_f64(behind_frames);
         }
@@ -390,7 +390,7 @@ impl<D: RateController> Playout<D> {
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = Frames::of(self.reader.buffer.contiguous_frames(cursor)).as_f64();
-        let ahead = if frames > 0.0 { frames + self.resampler.lead_frames() } else { 0.0 };
+        let ahead = if frames > 0.0 { frames + self.resampler.input_latency_frames() } else { 0.0 };
         self.rate.duration_f64(ahead)
     }
 
@@ -436,9 +436,9 @@ impl<D: RateController> Playout<D> {
     }
 
     fn publish(&mut self) {
-        self.stats.asked = self.depth.asked();
-        self.stats.target = self.depth.target();
-        self.stats.raised_by = self.depth.raised_by();
+        self.stats.requested_depth = self.depth.requested();
+        self.stats.target_depth = self.depth.target();
+        self.stats.depth_increase = self.depth.increase();
         self.publisher.write(self.stats);
     }
 }

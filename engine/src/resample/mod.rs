@@ -51,5 +51,5 @@ pub trait Resampler: Send {
 
     /// How many input frames lie between the media position of the next output frame and the next
     /// input frame.
-    fn lead_frames(&self) -> f64;
+    fn input_latency_frames(&self) -> f64;
 }

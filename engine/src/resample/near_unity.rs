@@ -78,7 +78,7 @@ pub struct NearUnityError {
 ///
 /// let mut resampler = NearUnityResampler::new(1, 64)?;
 /// let mut output = [0.0; 64];
-/// assert_eq!((resampler.prepare(64, 1.0), resampler.lead_frames()), (64, 48.0));
+/// assert_eq!((resampler.prepare(64, 1.0), resampler.input_latency_frames()), (64, 48.0));
 /// let mut input = [0.0; 64];
 /// input[0] = 0.1;
 /// resampler.process(&input, &mut output);
@@ -208,7 +208,7 @@ impl Resampler for NearUnityResampler {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.
         let whole = TAPS as f64 - (self.phase.window + centre(TAPS)) as f64;

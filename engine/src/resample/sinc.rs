@@ -190,7 +190,7 @@ impl Resampler for SincResampler {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact: less than 2^52 of the smallest unit")]
-    fn lead_frames(&self) -> f64 {
+    fn input_latency_frames(&self) -> f64 {
         // The next input frame comes after the history. Derived from the state, so there is no sum
         // that could drift.
         let whole = self.taps() as f64 - (self.phase.window + centre(self.taps())) as f64;

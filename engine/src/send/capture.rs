@@ -71,7 +71,7 @@ pub struct CaptureStats {
     /// Rate of the card against the host's clock.
     pub card_rate: Ppb,
     /// How far the stream lags its setpoint.
-    pub behind: Nanos,
+    pub phase_error: Nanos,
     /// Frames that were concealed because they were not captured in time.
     pub concealed_frames: u64,
     /// Jumps of the stream's position.
@@ -232,12 +232,12 @@ impl CaptureSource {
 
     /// Position of the next output frame when `cursor` is fed to the resampler next.
     fn position_of(&self, cursor: Frames) -> MediaPosition {
-        MediaPosition::at_frame(cursor).advanced(-self.resampler.lead_frames())
+        MediaPosition::at_frame(cursor).advanced(-self.resampler.input_latency_frames())
     }
 
     /// Moves to `wanted` at once.
     fn jump(&mut self, wanted: MediaPosition) {
-        self.cursor = Some(wanted.advanced(self.resampler.lead_frames() + 0.5).frame());
+        self.cursor = Some(wanted.advanced(self.resampler.input_latency_frames() + 0.5).frame());
         self.reader.concealer.splice();
         self.stats.jumps += 1;
         self.alignment.moved();
@@ -252,7 +252,7 @@ impl CaptureSource {
             return Nanos::ZERO;
         };
         let behind = self.card_rate.duration_f64(wanted.frames_since(self.position_of(cursor)));
-        self.stats.behind = behind;
+        self.stats.phase_error = behind;
         let setpoint = Setpoint { sigma: Nanos::ZERO, settling: SETTLING, is_absolute: true };
         match self.alignment.correct(behind, block, &setpoint) {
             Correction::Hold | Correction::Adopt => Nanos::ZERO,

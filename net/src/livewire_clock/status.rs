@@ -95,7 +95,7 @@ impl fmt::Display for LivewireStatus {
         let rate_ppm = self.rate().unwrap_or_default().as_ppm();
         write!(f, ", δ {delta_us:+.1}µs, Freq: {rate_ppm:+.2}ppm [{state}]")?;
         match &self.diagnosis {
-            Some(ClockDiagnosis::Law { cause, .. }) => write!(f, ": {cause}"),
+            Some(ClockDiagnosis::Servo { cause, .. }) => write!(f, ": {cause}"),
             _ => Ok(()),
         }
     }

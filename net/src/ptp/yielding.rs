@@ -256,7 +256,7 @@ impl Driver {
     }
 
     fn status(&self) -> YieldStatus {
-        use engine::clock::ClockLaw;
+        use engine::clock::ClockServo;
         let now = clock::now();
         YieldStatus {
             at: now,
@@ -266,7 +266,7 @@ impl Driver {
             uncertainty: self.session.uncertainty(now),
             round_trip: self.session.round_trip(),
             clock_identity: self.session.clock_identity(),
-            clock: self.session.law().reading(now),
+            clock: self.session.servo().reading(now),
             counters: *self.session.counters(),
             on_own_ports: self.on_own_ports,
         }

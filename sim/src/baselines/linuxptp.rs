@@ -15,7 +15,7 @@ use super::linuxptp_pi::PiServo;
 use super::moving_median::MovingMedian;
 use super::virtual_clock::VirtualClock;
 use engine::clock::{
-    ClockLaw, ClockReading, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
+    ClockReading, ClockServo, Direction, LockCause, LockState, LockTransition, PathDelay, TimestampPair,
 };
 use engine::{LocalTime, Nanos, Ppb, PtpTime};
 
@@ -114,13 +114,13 @@ impl<S: Servo> Ptp4l<S> {
     fn enter(&mut self, to: LockState, at: LocalTime, reason: &'static str) {
         let from = self.state.unwrap_or(LockState::Listening);
         if to != from {
-            self.pending = Some(LockTransition { at, from, to, cause: LockCause::OtherLaw(reason) });
+            self.pending = Some(LockTransition { at, from, to, cause: LockCause::OtherServo(reason) });
             self.state = Some(to);
         }
     }
 }
 
-impl<S: Servo> ClockLaw for Ptp4l<S> {
+impl<S: Servo> ClockServo for Ptp4l<S> {
     fn observe(&mut self, pair: &TimestampPair) {
         match pair.direction {
             Direction::Forward => self.sync(pair),

@@ -8,8 +8,8 @@
 //! Model: three Syncs with their Follow_Ups, an Announce and a Signaling message offer our clock.
 //! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
 //! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
-//! are timestamp pairs for a [`ClockLaw`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. The law is told of each request without an answer, and presumes a path delay; if answers
+//! are timestamp pairs for a [`ClockServo`]; after each a Delay_Req is sent, which HomePods do not
+//! answer. The servo is told of each request without an answer, and presumes a path delay; if answers
 //! come, it measures the delay. A round trip of other packets, such as an echo, bounds the delay
 //! that is presumed.
 //!
@@ -35,7 +35,7 @@ use super::sync_exchange::SyncExchange;
 use super::timers::{Timer, Timers};
 use super::transmit::{Outbox, PeerAddress, Transmit, TransmitToken};
 use super::wire::{Announce, Body, ClockIdentity, Header, Message, MessageType, PortIdentity, WireError};
-use crate::clock::{ClockLaw, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
+use crate::clock::{ClockServo, Direction, PathDelay, PtpMap, SlaveClock, SlaveClockConfig, TimestampPair};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use messages::Writer;
@@ -86,7 +86,7 @@ struct Parent {
 /// ```
 pub struct YieldSession<L = SlaveClock> {
     config: YieldConfig,
-    law: L,
+    servo: L,
     state: YieldState,
     offer: Offer,
     parent: Option<Parent>,
@@ -107,20 +107,20 @@ impl YieldSession<SlaveClock> {
     /// A session with the engine's clock, which begins to offer our clock at `now`.
     #[must_use]
     pub fn new(config: YieldConfig, now: LocalTime) -> Self {
-        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+        Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
-impl<L: ClockLaw> YieldSession<L> {
-    /// A session with another clock law.
-    pub fn with_law(config: YieldConfig, now: LocalTime, law: L) -> Self {
+impl<L: ClockServo> YieldSession<L> {
+    /// A session with another clock servo.
+    pub fn with_servo(config: YieldConfig, now: LocalTime, servo: L) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Announce, now);
         timers.set(Timer::Sync, now);
         timers.set(Timer::AnnounceReceipt, now + LISTEN);
         Self {
             config,
-            law,
+            servo,
             state: YieldState::Offering,
             offer: Offer::new(),
             parent: None,
@@ -150,7 +150,7 @@ impl<L: ClockLaw> YieldSession<L> {
             Body::DelayReq { .. } => self.answer(now, &header),
             body => self.handle_master_message(now, &header, &body),
         }
-        self.drain_law();
+        self.drain_servo();
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl<L: ClockLaw> YieldSession<L> {
             self.keep_own_timeline(now);
         }
         if self.timers.take(Timer::Clock, now).is_some() {
-            self.law.advance(now);
+            self.servo.advance(now);
             self.timers.set(Timer::Clock, now + SYNC_INTERVAL);
         }
         if self.timers.take(Timer::Announce, now).is_some() {
@@ -169,7 +169,7 @@ impl<L: ClockLaw> YieldSession<L> {
         if self.timers.take(Timer::Sync, now).is_some() {
             self.send_sync(now);
         }
-        self.drain_law();
+        self.drain_servo();
     }
 
     /// When [`YieldSession::handle_timeout`] is due next.
@@ -212,10 +212,10 @@ impl<L: ClockLaw> YieldSession<L> {
         &self.counters
     }
 
-    /// The clock law.
+    /// The clock servo.
     #[must_use]
-    pub fn law(&self) -> &L {
-        &self.law
+    pub fn servo(&self) -> &L {
+        &self.servo
     }
 
     /// The receiver's time at our time `local`, in ns of its own timeline; `None` until the first
@@ -236,7 +236,7 @@ impl<L: ClockLaw> YieldSession<L> {
     pub fn handle_round_trip(&mut self, round_trip: Nanos) {
         if round_trip > Nanos::ZERO && self.round_trip.is_none_or(|least| round_trip < least) {
             self.round_trip = Some(round_trip);
-            self.law.round_trip(round_trip);
+            self.servo.round_trip(round_trip);
         }
     }
 
@@ -257,7 +257,7 @@ impl<L: ClockLaw> YieldSession<L> {
     /// goes ahead then either way.
     #[must_use]
     pub fn sync_outcome(&self, now: LocalTime, deadline: LocalTime) -> SyncOutcome {
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         match self.state {
             YieldState::OwnTimeline => SyncOutcome::Converged { by: Convergence::OwnTimeline },
             YieldState::Following if reading.state.is_usable() => {
@@ -277,7 +277,7 @@ impl<L: ClockLaw> YieldSession<L> {
     pub fn map(&self, now: LocalTime) -> Option<PtpMap> {
         match self.state {
             YieldState::Offering => None,
-            YieldState::Following => self.law.reading(now).map,
+            YieldState::Following => self.servo.reading(now).map,
             YieldState::OwnTimeline => Some(self.offer.map),
         }
     }
@@ -329,9 +329,9 @@ impl<L: ClockLaw> YieldSession<L> {
         }
         let last = self.last_master.replace(key(&data));
         if last.is_some_and(|last| last != key(&data)) {
-            self.law.change_master(now);
+            self.servo.change_master(now);
             // The path is the same as before: its round trip still holds.
-            self.round_trip.iter().for_each(|&round_trip| self.law.round_trip(round_trip));
+            self.round_trip.iter().for_each(|&round_trip| self.servo.round_trip(round_trip));
         }
         if self.parent.is_none() {
             self.stop_offering();
@@ -347,7 +347,7 @@ impl<L: ClockLaw> YieldSession<L> {
     /// Our clock becomes the timeline; if the peer's was followed, ours carries it on, so that
     /// nothing steps.
     fn keep_own_timeline(&mut self, now: LocalTime) {
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         self.state = YieldState::OwnTimeline;
         self.timers.stop(Timer::AnnounceReceipt);
         self.timers.stop(Timer::Clock);
@@ -376,7 +376,7 @@ impl<L: ClockLaw> YieldSession<L> {
             Body::Sync { origin_timestamp } => {
                 counters.syncs += 1;
                 if let log2 @ SHORTEST_SYNC_INTERVAL..=LONGEST_SYNC_INTERVAL = header.log_message_interval {
-                    self.law.set_sync_interval(Nanos::from_log2_secs(log2));
+                    self.servo.set_sync_interval(Nanos::from_log2_secs(log2));
                 }
                 parent.sync.sync(now, self.config.peer, header, origin_timestamp, counters)
             }
@@ -407,10 +407,10 @@ impl<L: ClockLaw> YieldSession<L> {
     fn request_delay(&mut self, now: LocalTime) {
         if self.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         } else if self.delay.is_unstamped() {
             self.counters.unstamped_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         }
         let sequence_id = self.delay.request();
         self.send(|writer| writer.delay_req(sequence_id));
@@ -428,8 +428,8 @@ impl<L: ClockLaw> YieldSession<L> {
             Direction::Forward => self.last_sync = Some(*pair),
             Direction::Reverse => self.learn_round_trip(pair),
         }
-        self.law.observe(pair);
-        self.drain_law();
+        self.servo.observe(pair);
+        self.drain_servo();
     }
 
     /// The delays of a Sync and of the Delay_Req right after it add up to a round trip, whatever
@@ -441,8 +441,8 @@ impl<L: ClockLaw> YieldSession<L> {
         self.handle_round_trip((request.remote - sync.remote) - (request.local - sync.local));
     }
 
-    fn drain_law(&mut self) {
-        while let Some(transition) = self.law.poll_transition() {
+    fn drain_servo(&mut self) {
+        while let Some(transition) = self.servo.poll_transition() {
             self.events.push(YieldEvent::Lock(transition));
         }
     }

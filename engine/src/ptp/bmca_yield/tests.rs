@@ -44,7 +44,7 @@ impl HomePod {
         PtpTime::from_timestamp(5, 0) + (now - START)
     }
 
-    fn send<L: ClockLaw>(&self, session: &mut YieldSession<L>, now: LocalTime, flags: Flags, body: Body) {
+    fn send<L: ClockServo>(&self, session: &mut YieldSession<L>, now: LocalTime, flags: Flags, body: Body) {
         let header = Header {
             major_sdo_id: 1,
             flags: flags | Flags::UNICAST | Flags::PTP_TIMESCALE,
@@ -58,7 +58,7 @@ impl HomePod {
         session.handle_datagram(now, peer_address(), &bytes[..length]).unwrap();
     }
 
-    fn announce<L: ClockLaw>(&self, session: &mut YieldSession<L>, now: LocalTime) {
+    fn announce<L: ClockServo>(&self, session: &mut YieldSession<L>, now: LocalTime) {
         let announce = Announce {
             grandmaster_priority_1: self.priority_1,
             grandmaster_clock_quality: ClockQuality { clock_class: 6, ..ClockQuality::default() },
@@ -68,7 +68,7 @@ impl HomePod {
         self.send(session, now, Flags::default(), Body::Announce(announce));
     }
 
-    fn sync<L: ClockLaw>(&mut self, session: &mut YieldSession<L>, now: LocalTime) {
+    fn sync<L: ClockServo>(&mut self, session: &mut YieldSession<L>, now: LocalTime) {
         self.sequence_id = self.sequence_id.wrapping_add(1);
         self.send(session, now, Flags::TWO_STEP, Body::Sync { origin_timestamp: PtpTime::EPOCH });
         let precise_origin_timestamp = self.time(now - DELAY);
@@ -76,7 +76,7 @@ impl HomePod {
     }
 
     /// Runs until `end_ms`: Syncs every 125 ms, Announces every second.
-    fn run<L: ClockLaw>(&mut self, session: &mut YieldSession<L>, from_ms: i64, end_ms: i64) -> Vec<Transmit> {
+    fn run<L: ClockServo>(&mut self, session: &mut YieldSession<L>, from_ms: i64, end_ms: i64) -> Vec<Transmit> {
         let mut sent = Vec::new();
         for ms in (from_ms..end_ms).step_by(125) {
             if ms % 1_000 == 0 {
@@ -102,7 +102,7 @@ impl HomePod {
 }
 
 /// What the session sends; everything leaves at once.
-fn drain<L: ClockLaw>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
+fn drain<L: ClockServo>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
     let mut sent = Vec::new();
     while let Some(transmit) = session.poll_transmit() {
         assert_eq!(transmit.destination, Destination::Unicast(peer_address()));
@@ -115,7 +115,7 @@ fn drain<L: ClockLaw>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Tran
 }
 
 /// Runs until `end_ms` without a peer.
-fn silence<L: ClockLaw>(session: &mut YieldSession<L>, end_ms: i64) -> Vec<(LocalTime, Transmit)> {
+fn silence<L: ClockServo>(session: &mut YieldSession<L>, end_ms: i64) -> Vec<(LocalTime, Transmit)> {
     let mut sent = Vec::new();
     while let Some(due) = session.poll_timeout().filter(|due| *due <= at(end_ms)) {
         session.handle_timeout(due);
@@ -130,7 +130,7 @@ fn types(sent: &[(LocalTime, Transmit)]) -> Vec<(i64, MessageType)> {
     sent.iter().map(|(due, transmit)| ((*due - START).as_nanos() / 1_000_000, of(transmit))).collect()
 }
 
-fn events<L: ClockLaw>(session: &mut YieldSession<L>) -> Vec<String> {
+fn events<L: ClockServo>(session: &mut YieldSession<L>) -> Vec<String> {
     let told = std::iter::from_fn(|| session.poll_event());
     told.filter(|event| !matches!(event, YieldEvent::Lock(_))).map(|event| event.to_string()).collect()
 }
@@ -287,14 +287,14 @@ fn an_answer_after_all_refines_the_estimate() {
     assert!(two_way < 5_000 && two_way < one_way, "{one_way} ns one-way, {two_way} ns two-way");
 }
 
-/// A law that is locked one way once it has heard of an unanswered request.
+/// A servo that is locked one way once it has heard of an unanswered request.
 #[derive(Default)]
 struct OneWay {
     unanswered: u32,
     changes_of_master: u32,
 }
 
-impl ClockLaw for OneWay {
+impl ClockServo for OneWay {
     fn observe(&mut self, _pair: &TimestampPair) {}
     fn change_master(&mut self, _now: LocalTime) {
         self.changes_of_master += 1;
@@ -317,24 +317,24 @@ impl ClockLaw for OneWay {
 
 #[test]
 fn the_outcome_says_whether_and_how_it_converged() {
-    let (mut session, mut peer) = (YieldSession::with_law(config(), START, OneWay::default()), HomePod::new());
+    let (mut session, mut peer) = (YieldSession::with_servo(config(), START, OneWay::default()), HomePod::new());
     peer.run(&mut session, 0, 125);
     assert_eq!(session.sync_outcome(at(125), at(200)), SyncOutcome::Pending);
     assert_eq!(session.sync_outcome(at(200), at(200)), SyncOutcome::TimedOut { has_estimate: false });
     peer.run(&mut session, 125, 500);
-    assert_eq!(session.law().unanswered, 3);
+    assert_eq!(session.servo().unanswered, 3);
     let converged = SyncOutcome::Converged { by: Convergence::OneWay };
     assert_eq!(session.sync_outcome(at(500), at(200)), converged, "better late than never");
 }
 
 #[test]
 fn the_law_hears_of_another_clock_at_the_same_address() {
-    let (mut session, mut peer) = (YieldSession::with_law(config(), START, OneWay::default()), HomePod::new());
+    let (mut session, mut peer) = (YieldSession::with_servo(config(), START, OneWay::default()), HomePod::new());
     peer.run(&mut session, 0, 2_000);
-    assert_eq!(session.law().changes_of_master, 0);
+    assert_eq!(session.servo().changes_of_master, 0);
     let identity = PortIdentity { clock_identity: ClockIdentity([8; 8]), port_number: 1 };
     HomePod { identity, grandmaster: identity.clock_identity, ..peer }.run(&mut session, 2_000, 4_000);
-    assert_eq!(session.law().changes_of_master, 1);
+    assert_eq!(session.servo().changes_of_master, 1);
 }
 
 #[test]

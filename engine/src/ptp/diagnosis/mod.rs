@@ -103,8 +103,8 @@ pub enum Trouble {
     NoFollowUp,
     /// Its messages do not agree with each other.
     Fault(Fault),
-    /// The clock law rejects its time.
-    Law(LockCause),
+    /// The clock servo rejects its time.
+    Servo(LockCause),
     /// It answers no Delay_Req.
     NoAnswer {
         /// How many in a row.
@@ -186,7 +186,7 @@ impl fmt::Display for Trouble {
                 "its Syncs say that Follow_Ups tell their time, but none arrives on UDP port 320, which may be blocked",
             ),
             Self::Fault(fault) => fault.fmt(f),
-            Self::Law(cause) => cause.fmt(f),
+            Self::Servo(cause) => cause.fmt(f),
             Self::NoAnswer { requests } => {
                 write!(f, "it has not answered {requests} Delay_Reqs, so the path delay is not known")
             }

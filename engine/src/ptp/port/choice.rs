@@ -19,7 +19,7 @@ const FIRST_LOCK_TIMEOUT: Nanos = Nanos::from_secs(30);
 /// How long a master is passed over.
 const PASSED_OVER: Nanos = Nanos::from_secs(60);
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     pub(super) fn best_master(&self, now: LocalTime) -> Option<Candidate> {
         self.masters.best(|of| evidence(&self.senders, self.negotiation.is_some(), now, of))
     }
@@ -27,7 +27,7 @@ impl<L: ClockLaw> Port<L> {
     /// Passes over the selected master if the clock has not been locked to it for too long.
     pub(super) fn judge_master(&mut self, now: LocalTime) {
         let Some(followed) = self.master().map(|master| master.sender) else { return };
-        if self.law.reading(now).state == LockState::Locked {
+        if self.servo.reading(now).state == LockState::Locked {
             self.slave.locked_at = Some(now);
             return;
         }

@@ -9,18 +9,18 @@ const MISSING: u32 = 4;
 /// With a longer Sync interval a lock, which takes eight Syncs, takes longer than a user waits.
 const SELDOM: Nanos = Nanos::from_secs(2);
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// Why the clock is of no use at `now`; `None` if it is, if we serve the time ourselves, or if
     /// the lock merely takes time.
     #[must_use]
     pub fn diagnosis(&self, now: LocalTime) -> Option<Diagnosis> {
         let serves = matches!(self.state, PortState::Master | PortState::Passive);
-        if serves || self.law.reading(now).state == LockState::Locked {
+        if serves || self.servo.reading(now).state == LockState::Locked {
             return None;
         }
         match self.slave.parent() {
             Some(parent) => {
-                let trouble = self.slave.trouble(now).or_else(|| self.law.obstacle().map(Trouble::Law));
+                let trouble = self.slave.trouble(now).or_else(|| self.servo.obstacle().map(Trouble::Servo));
                 let trouble = trouble.or_else(|| self.slave.slowness());
                 trouble.map(|trouble| Diagnosis::Master { grandmaster: parent.data.grandmaster, trouble })
             }

@@ -16,7 +16,7 @@ use crate::clock::PtpMap;
 /// due all the time.
 const SHORTEST_INTERVAL: i8 = -7;
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// M1 and M2 of the state decision: becomes master.
     pub(super) fn serve(&mut self, now: LocalTime, cause: StateCause) {
         if self.state == PortState::Master {
@@ -64,7 +64,7 @@ impl<L: ClockLaw> Port<L> {
         let followed = self.slave.parent().map(|parent| parent.properties.held());
         self.stop_following(now);
         self.timers.stop(Timer::Clock);
-        let reading = self.law.reading(now);
+        let reading = self.servo.reading(now);
         let held = reading.map.filter(|_| reading.state.is_usable());
         let (map, continues) = match (self.config.served_time, held) {
             (ServedTime::Given(map), _) => (map, false),

@@ -12,7 +12,7 @@ pub(super) struct MasterState {
     pub(super) open_sync: Option<u16>,
     pub(super) map: PtpMap,
     pub(super) properties: TimeProperties,
-    /// Whether the map served is the law's own, so that nothing steps when the law takes over
+    /// Whether the map served is the servo's own, so that nothing steps when the servo takes over
     /// again.
     pub(super) continues: bool,
     /// How often PTP time stepped because we began or ended to serve.

@@ -8,7 +8,7 @@
 //! left.
 //!
 //! Model: the ordinary clock of IEEE 1588-2019 with end-to-end delay (9.2, 9.3 and 11.3). Intervals
-//! of other clocks are taken from their messages. The [`ClockLaw`] turns timestamps into time.
+//! of other clocks are taken from their messages. The [`ClockServo`] turns timestamps into time.
 //!
 //! Assumptions: the host's clock is never steered, so as master the port serves a map of it. Peers
 //! are named by their address alone, because PTP's ports are fixed.
@@ -35,7 +35,7 @@ use super::timers::{Timer, Timers};
 use super::transmit::{Destination, NO_INTERVAL, Outbox, PeerAddress, Transmit, TransmitToken};
 use super::unicast::Negotiation;
 use super::wire::{Announce, Body, Flags, Header, Message, MessageType, PortIdentity, Tlvs, WireError};
-use crate::clock::{ClockLaw, ClockReading, LockState, PathDelay, SlaveClock, SlaveClockConfig};
+use crate::clock::{ClockReading, ClockServo, LockState, PathDelay, SlaveClock, SlaveClockConfig};
 use crate::event_queue::EventQueue;
 use crate::units::{LocalTime, Nanos};
 use master_state::MasterState;
@@ -55,7 +55,7 @@ const ANNOUNCE_INTERVALS: RangeInclusive<i8> = -7..=4;
 /// (AES67-2018, A.4).
 const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 
-/// A PTP port with its clock. The clock law is the engine's own unless another is given for
+/// A PTP port with its clock. The clock servo is the engine's own unless another is given for
 /// comparison.
 ///
 /// ```
@@ -79,7 +79,7 @@ const USUAL_ANNOUNCE_INTERVAL: Nanos = Nanos::from_secs(1);
 /// ```
 pub struct Port<L = SlaveClock> {
     config: PortConfig,
-    law: L,
+    servo: L,
     state: PortState,
     masters: ForeignMasters,
     senders: SyncSenders,
@@ -101,18 +101,18 @@ impl Port<SlaveClock> {
     /// A port with the engine's clock, which begins to listen at `now`.
     #[must_use]
     pub fn new(config: PortConfig, now: LocalTime) -> Self {
-        Self::with_law(config, now, SlaveClock::new(SlaveClockConfig::default()))
+        Self::with_servo(config, now, SlaveClock::new(SlaveClockConfig::default()))
     }
 }
 
-impl<L: ClockLaw> Port<L> {
-    /// A port with another clock law.
-    pub fn with_law(config: PortConfig, now: LocalTime, law: L) -> Self {
+impl<L: ClockServo> Port<L> {
+    /// A port with another clock servo.
+    pub fn with_servo(config: PortConfig, now: LocalTime, servo: L) -> Self {
         let identity = config.identity;
         let seed = u64::from_be_bytes(identity.clock_identity.0) ^ u64::from(identity.port_number);
         let mut port = Self {
             config,
-            law,
+            servo,
             state: PortState::Listening,
             masters: ForeignMasters::default(),
             senders: SyncSenders::default(),
@@ -163,7 +163,7 @@ impl<L: ClockLaw> Port<L> {
             Body::DelayReq { .. } => self.answer(now, source, &header),
             body => self.handle_master_message(now, source, &header, &body),
         }
-        self.drain_law();
+        self.drain_servo();
         Ok(())
     }
 
@@ -185,7 +185,7 @@ impl<L: ClockLaw> Port<L> {
         if let Some(due) = self.timers.take(Timer::Sync, now) {
             self.send_sync(now, due);
         }
-        self.drain_law();
+        self.drain_servo();
     }
 
     /// When [`Port::handle_timeout`] is due next.
@@ -213,12 +213,12 @@ impl<L: ClockLaw> Port<L> {
         self.events.pop()
     }
 
-    /// The clock's reading at `now`: as slave that of the clock law, as MASTER or PASSIVE the time
+    /// The clock's reading at `now`: as slave that of the clock servo, as MASTER or PASSIVE the time
     /// that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
-        let law = self.law.reading(now);
-        let epoch = law.epoch.wrapping_add(self.master.steps());
+        let servo = self.servo.reading(now);
+        let epoch = servo.epoch.wrapping_add(self.master.steps());
         match self.state {
             PortState::Master | PortState::Passive => ClockReading {
                 state: LockState::Locked,
@@ -226,14 +226,14 @@ impl<L: ClockLaw> Port<L> {
                 epoch,
                 path_delay: PathDelay::Measured,
             },
-            _ => ClockReading { epoch, ..law },
+            _ => ClockReading { epoch, ..servo },
         }
     }
 
-    /// The clock law.
+    /// The clock servo.
     #[must_use]
-    pub fn law(&self) -> &L {
-        &self.law
+    pub fn servo(&self) -> &L {
+        &self.servo
     }
 
     /// The master that is followed.

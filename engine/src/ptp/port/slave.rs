@@ -1,8 +1,8 @@
 //! The port as slave: following a master.
 //!
-//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock law.
+//! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock servo.
 //! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. Apart from the pairs, the
-//! law is told of changes of the master and of requests without an answer.
+//! servo is told of changes of the master and of requests without an answer.
 
 use super::slave_state::key;
 use super::*;
@@ -16,7 +16,7 @@ const UNANSWERED_LIMIT: u32 = 4;
 /// Sync intervals that are believed, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// S1 of the state decision: follows `best`.
     pub(super) fn follow(&mut self, now: LocalTime, best: Candidate) {
         let before = self.slave.parent.as_ref().map(key);
@@ -29,7 +29,7 @@ impl<L: ClockLaw> Port<L> {
         self.slave.since = now;
         let last = self.slave.last_parent.replace(key(&best));
         if last.is_some_and(|last| last != key(&best)) {
-            self.law.change_master(now);
+            self.servo.change_master(now);
         }
         self.stop_serving();
         self.events.push(PortEvent::MasterSelected(best.data));
@@ -44,7 +44,7 @@ impl<L: ClockLaw> Port<L> {
 
     fn drop_parent(&mut self, now: LocalTime) -> Option<Candidate> {
         if self.slave.claims.is_contested() {
-            self.law.contest(now, false);
+            self.servo.contest(now, false);
         }
         self.timers.stop(Timer::Claims);
         self.slave.drop_parent()
@@ -80,7 +80,7 @@ impl<L: ClockLaw> Port<L> {
             Some(fault) if before.map(kind) != Some(kind(fault)) => self.events.push(PortEvent::Doubted(fault)),
             None if before.is_some() => {
                 if !matches!(before, Some(Fault::Correction { .. })) {
-                    self.law.reacquire(now);
+                    self.servo.reacquire(now);
                 }
                 self.events.push(PortEvent::Trusted);
             }
@@ -89,16 +89,16 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn observe(&mut self, now: LocalTime, pair: &TimestampPair) {
-        self.law.observe(pair);
+        self.servo.observe(pair);
         self.slave.heard = true;
         self.calibrate(now);
-        self.drain_law();
+        self.drain_servo();
     }
 
-    /// UNCALIBRATED becomes SLAVE when the law calls the time usable, and SLAVE becomes
+    /// UNCALIBRATED becomes SLAVE when the servo calls the time usable, and SLAVE becomes
     /// UNCALIBRATED when it no longer does.
     fn calibrate(&mut self, now: LocalTime) {
-        let usable = self.law.reading(now).state.is_usable();
+        let usable = self.servo.reading(now).state.is_usable();
         match self.state {
             PortState::Uncalibrated if usable && self.slave.heard => {
                 self.transition(now, StateCause::MasterClockSelected);
@@ -109,7 +109,7 @@ impl<L: ClockLaw> Port<L> {
     }
 
     pub(super) fn advance_clock(&mut self, now: LocalTime) {
-        self.law.advance(now);
+        self.servo.advance(now);
         self.calibrate(now);
         self.timers.set(Timer::Clock, now + self.slave.sync_interval);
     }
@@ -122,13 +122,13 @@ impl<L: ClockLaw> Port<L> {
         }
         if self.slave.delay.is_unanswered() {
             self.counters.unanswered_requests += 1;
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
             self.count_unanswered(now);
         } else if self.slave.delay.is_unstamped() {
-            // To the law this is the same as no answer: the delay cannot be measured.
+            // To the servo this is the same as no answer: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
             self.slave.unstamped = self.slave.unstamped.saturating_add(1);
-            self.law.request_unanswered(now);
+            self.servo.request_unanswered(now);
         }
         let Some(parent) = self.slave.parent else { return };
         let sequence_id = self.slave.delay.request();
@@ -180,8 +180,8 @@ impl<L: ClockLaw> Port<L> {
         }
     }
 
-    pub(super) fn drain_law(&mut self) {
-        while let Some(transition) = self.law.poll_transition() {
+    pub(super) fn drain_servo(&mut self) {
+        while let Some(transition) = self.servo.poll_transition() {
             if matches!(transition.cause, LockCause::MasterStepped { .. } | LockCause::MasterChanged { .. }) {
                 self.hasten_delay_request(transition.at);
             }

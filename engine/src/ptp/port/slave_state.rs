@@ -38,7 +38,7 @@ pub(super) struct SlaveState {
     pub(super) claims: Claims,
     /// When the last request left whose answer was used.
     pub(super) answer_used: Option<LocalTime>,
-    /// Round trip of the exchange that the law is given next.
+    /// Round trip of the exchange that the servo is given next.
     pub(super) longest: Option<Nanos>,
     /// When its last Sync was received, usable or not.
     pub(super) sync_heard: Option<LocalTime>,

@@ -6,7 +6,7 @@
 use super::*;
 use crate::ptp::unicast::{Negotiation, Service, UnicastTlv};
 
-impl<L: ClockLaw> Port<L> {
+impl<L: ClockServo> Port<L> {
     /// The negotiation that `config` asks for.
     pub(super) fn negotiation(config: &PortConfig, now: LocalTime) -> Option<Negotiation> {
         let log_intervals = [config.log_announce_interval, config.log_sync_interval, config.log_min_delay_req_interval];

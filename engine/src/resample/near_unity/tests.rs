@@ -23,7 +23,7 @@ pub(in super::super) fn pull(
     let (mut output, mut positions, mut fed) = (Vec::new(), Vec::new(), 0);
     let channels = resampler.channels();
     for (frames, step) in blocks {
-        positions.push(fed as f64 - resampler.lead_frames());
+        positions.push(fed as f64 - resampler.input_latency_frames());
         let needed = resampler.prepare(frames, step);
         let input: Vec<f32> = (0..needed * channels).map(|i| source(fed + i / channels, i % channels)).collect();
         let from = output.len();
@@ -102,7 +102,7 @@ fn step_one_is_a_delay_of_the_lead_bit_for_bit() {
     let mut resampler = NearUnityResampler::new(3, 100).unwrap();
     let blocks = odd_sizes(100, 1).take(60).map(|frames| (frames, 1.0));
     let (output, _) = pull(&mut resampler, blocks, noise);
-    assert_eq!(resampler.lead_frames().to_bits(), 48.0f64.to_bits());
+    assert_eq!(resampler.input_latency_frames().to_bits(), 48.0f64.to_bits());
     for (i, sample) in output.iter().enumerate().skip(48 * 3) {
         assert_eq!(sample.to_bits(), noise(i / 3 - 48, i % 3).to_bits(), "sample {i}");
     }
@@ -141,7 +141,7 @@ fn the_lead_stays_in_its_band_and_keeps_count() {
         let n = frames as f64;
         ideal += 0.5 * n * (step + step_end) + 0.5 * (step_end - step);
         (step, fed) = (step_end, fed + needed);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         assert!(lead > 46.998 && lead < 48.002, "lead {lead} after {i} blocks");
         assert!((fed as f64 - lead - ideal).abs() < 1e-4, "{} for {ideal}", fed as f64 - lead);
     }
@@ -169,7 +169,7 @@ fn blocks_of_any_size_give_the_same_bits() {
         let (a, _) = pull(&mut whole, sizes.into_iter().map(|n| (n, step)), noise);
         let (b, _) = pull(&mut singly, core::iter::repeat_n((1, step), total), noise);
         assert!(a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits())), "step {step}");
-        assert_eq!(whole.lead_frames().to_bits(), singly.lead_frames().to_bits());
+        assert_eq!(whole.input_latency_frames().to_bits(), singly.input_latency_frames().to_bits());
     }
 }
 
@@ -313,13 +313,13 @@ proptest! {
         let (mut fed, blocks) = (0, 20_000);
         resampler.prepare(1, step);
         resampler.process(&vec![0.0; resampler.needed], &mut output[..1]);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         for _ in 0..blocks {
             let needed = resampler.prepare(frames, step);
             resampler.process(&[0.0; 132][..needed], &mut output[..frames]);
             fed += needed;
         }
-        let consumed = fed as f64 - (resampler.lead_frames() - lead);
+        let consumed = fed as f64 - (resampler.input_latency_frames() - lead);
         prop_assert!((consumed / (blocks * frames) as f64 - step).abs() < 1e-12, "{}", consumed);
     }
 }

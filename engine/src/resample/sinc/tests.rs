@@ -85,7 +85,7 @@ fn the_lead_never_drifts() {
     for i in 0..20_000 {
         let needed = resampler.prepare(480, 1.0 + 1e-4 * libm::sin(f64::from(i) * 0.01));
         resampler.process(&vec![0.0; needed * 2], &mut output);
-        let lead = resampler.lead_frames();
+        let lead = resampler.input_latency_frames();
         assert!((62.0..=65.0).contains(&lead), "lead {lead} after {i} blocks");
     }
 }

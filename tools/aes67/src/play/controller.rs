@@ -3,9 +3,9 @@
 use engine::Ppb;
 use engine::audio::{FusedRateController, RateController, RateInput};
 
-/// The engine's law, or none.
+/// The engine's controller, or none.
 #[derive(Debug)]
-pub(super) enum Law {
+pub(super) enum Controller {
     /// As fast as it is sent, by measured rates.
     Measured(FusedRateController),
     /// As fast as the card has it: nothing is resampled, and now and then the position jumps,
@@ -13,10 +13,10 @@ pub(super) enum Law {
     Free,
 }
 
-impl RateController for Law {
+impl RateController for Controller {
     fn ratio(&mut self, input: &RateInput) -> Ppb {
         match self {
-            Self::Measured(law) => law.ratio(input),
+            Self::Measured(controller) => controller.ratio(input),
             Self::Free => Ppb::ZERO,
         }
     }

@@ -8,10 +8,10 @@
 #[cfg(feature = "cpal")]
 mod card;
 mod card_rates;
+mod controller;
 mod counts;
 mod floor;
 mod late;
-mod law;
 mod mix;
 mod output;
 mod player;
@@ -351,7 +351,7 @@ impl<'a> PlaySession<'a> {
             if followed.late.look(clock::now(), followed.counts.dropped) && asked {
                 session.tell(format_args!(
                     "warning: packets of {} keep coming too late for a latency of {}: give a longer one (--latency, or latency= in the URL), or none, which finds what it needs",
-                    stream.target.name, status.playout.target
+                    stream.target.name, status.playout.target_depth
                 ));
             }
         }

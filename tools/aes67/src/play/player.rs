@@ -1,8 +1,8 @@
 //! Streams and the output that plays them, from its opening to its loss.
 
 use super::card_rates::CardRates;
+use super::controller::Controller;
 use super::floor;
-use super::law::Law;
 use super::mix::Mixer;
 use super::output::{Lost, Output, Playing};
 use super::{Clock, PlayArguments};
@@ -83,9 +83,12 @@ impl Player {
             let config = stream_config(arguments, &stream.target, &opened, &map, card_rate, floor)?;
             let played = (0..outputs).filter(|&output| map[output].is_some());
             let meter = Arc::new(Meter::of(outputs, played));
-            let law =
-                if arguments.clock == Clock::Free { Law::Free } else { Law::Measured(FusedRateController::default()) };
-            let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), law)?;
+            let controller = if arguments.clock == Clock::Free {
+                Controller::Free
+            } else {
+                Controller::Measured(FusedRateController::default())
+            };
+            let (receiver, playout) = Receiver::start_by(config, &stream.legs, stream.timeline.clone(), controller)?;
             playouts.push((playout, Arc::clone(&meter)));
             channels.push(PlayingStream { receiver, meter, latency: config.target_depth });
         }

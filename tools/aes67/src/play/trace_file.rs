@@ -75,7 +75,7 @@ impl Interval {
         let fill_ms = ms(playout.fill);
         self.looks += 1;
         self.ratio_ppm += playout.ratio.as_ppm();
-        self.depth_ms += ms(playout.achieved);
+        self.depth_ms += ms(playout.actual_depth);
         self.fill_min_ms = self.fill_min_ms.min(fill_ms);
         self.fill_max_ms = self.fill_max_ms.max(fill_ms);
     }
@@ -118,7 +118,7 @@ impl Interval {
             packets_dropped: since(counts.dropped, before.dropped),
             packets_refused: since(counts.refusals.total(), before.refusals.total()),
             concealed_ms: ms(rate.duration(concealed)),
-            depth_raised_ms: ms(status.playout.raised_by),
+            depth_raised_ms: ms(status.playout.depth_increase),
             card_rate_error_ppm: None,
             leg_a_lost: (counts.leg_lost[0] - before.leg_lost[0]) as i32,
             leg_b_lost: (counts.leg_lost[1] - before.leg_lost[1]) as i32,

@@ -82,7 +82,7 @@ impl View<'_> {
     /// `PLAYING, buffer 38.1 ms, ...`.
     pub(super) fn line(&self) -> String {
         let (playout, counts) = (&self.status.playout, &self.counts);
-        let latency = playout.link_offset.unwrap_or(playout.achieved) + self.card_latency.unwrap_or_default();
+        let latency = playout.link_offset.unwrap_or(playout.actual_depth) + self.card_latency.unwrap_or_default();
         let card = self.card_latency.map(|card| format!(" ({card} the card's)")).unwrap_or_default();
         let by = match self.timeline {
             Some(_) if playout.started && playout.link_offset.is_none() => " by arrivals",
@@ -114,7 +114,7 @@ impl View<'_> {
             clock: self.clock(),
             clock_line: clock_line(self.timeline),
             buffer_us: playout.fill.as_nanos() / 1000,
-            achieved_us: playout.achieved.as_nanos() / 1000,
+            achieved_us: playout.actual_depth.as_nanos() / 1000,
             link_offset_us: playout.link_offset.map(|offset| offset.as_nanos() / 1000),
             card_latency_us: self.card_latency.map(|card| card.as_nanos() / 1000),
             latency_us: self.latency().map(|latency| latency.as_nanos() / 1000),

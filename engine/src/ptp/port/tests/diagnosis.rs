@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a port says at `now`; empty if there is nothing to say.
-fn said<L: ClockLaw>(port: &Port<L>, now: LocalTime) -> String {
+fn said<L: ClockServo>(port: &Port<L>, now: LocalTime) -> String {
     port.diagnosis(now).map_or_else(String::new, |diagnosis| diagnosis.to_string())
 }
 

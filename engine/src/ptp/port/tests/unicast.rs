@@ -25,7 +25,7 @@ impl UnicastMaster {
         self.served[service as usize].is_some_and(|until| now < until)
     }
 
-    fn take<L: ClockLaw>(&mut self, port: &mut Port<L>, now: LocalTime, transmit: &Transmit) {
+    fn take<L: ClockServo>(&mut self, port: &mut Port<L>, now: LocalTime, transmit: &Transmit) {
         assert_eq!(transmit.destination, Destination::Unicast(address(self.master.identity)));
         let message = Message::parse(&transmit.datagram).unwrap();
         assert!(message.header.flags.contains(Flags::UNICAST));
@@ -59,7 +59,7 @@ impl UnicastMaster {
         }
     }
 
-    fn signal<L: ClockLaw>(&self, port: &mut Port<L>, now: LocalTime, tlvs: &[u8]) {
+    fn signal<L: ClockServo>(&self, port: &mut Port<L>, now: LocalTime, tlvs: &[u8]) {
         let header = Header { source_port_identity: port_identity(self.master.identity), ..self.master.header };
         let body = Body::Signaling { target_port_identity: port.config.identity };
         let mut bytes = [0; 128];
@@ -119,7 +119,7 @@ fn the_best_of_the_table_is_followed_and_its_grants_are_renewed() {
     assert_eq!(port.reading(now).state, LockState::Locked);
     assert_eq!(port.master().unwrap().sender, port_identity(2));
     assert!(error(&port, &best, now) < Nanos::from_micros(1));
-    assert!((port.law().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
+    assert!((port.servo().mean_path_delay() - DELAY).abs() < Nanos::from_micros(1));
     let lost = names(&events)
         .iter()
         .filter(|name| name.contains("lost") || name.contains("unicast master 192.0.2.2 has"))
