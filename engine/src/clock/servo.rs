@@ -1,7 +1,7 @@
 //! The interface of a clock servo, which estimates PTP time from PTP timestamps.
 //!
-//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared on
-//! the same packets.
+//! The engine's own servo is [`super::SlaveClock`]. The trait permits other servos to be compared
+//! on the same packets.
 
 use super::lock::{LockCause, LockState, LockTransition};
 use super::map::PtpMap;

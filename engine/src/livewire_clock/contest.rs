@@ -16,8 +16,8 @@ use crate::clock::Agreement;
 use crate::units::{LocalTime, Nanos};
 
 /// Timestamps that contradict the held time by more than a locked clock may be wrong are left out
-/// at first. The servo is given smaller contradictions at once, so that it does not stay locked to a
-/// time that drifts away.
+/// at first. The servo is given smaller contradictions at once, so that it does not stay locked to
+/// a time that drifts away.
 const APART: Nanos = Nanos::from_millis(1);
 /// Contradicting packets in a row that prove that the master's time has changed.
 const PROOF: u32 = 8;

@@ -12,8 +12,8 @@ use crate::units::{LocalTime, Nanos, PtpTime};
 use std::net::Ipv4Addr;
 use thiserror::Error;
 
-/// Interval by which the servo detects silence: holdover begins after three of them, so that seven or
-/// eight packets in a row must be lost.
+/// Interval by which the servo detects silence: holdover begins after three of them, so that seven
+/// or eight packets in a row must be lost.
 const SILENCE_INTERVAL: Nanos = Nanos::from_millis(100);
 /// How often the servo is told that time has passed.
 const ADVANCE: Nanos = Nanos::from_millis(100);

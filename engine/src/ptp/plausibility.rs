@@ -1,4 +1,5 @@
-//! Whether a master's messages agree with each other: only timestamps that do reach the clock servo.
+//! Whether a master's messages agree with each other: only timestamps that do reach the clock
+//! servo.
 //!
 //! Model: from one Sync to the next, the master's time advances by the local time between them,
 //! except for delay variation and steps. A step makes one Sync implausible, and the following ones

@@ -58,7 +58,7 @@ fn bad_input_is_one_clear_sentence() {
         ("send tone --group 239.1.1.1 --interface vb --unicast-master 10.0.0.x".into(), "error: 10.0.0.x: "),
         (
             "send tone --group 10.0.0.1 --interface vb".into(),
-            "error: 10.0.0.1 is no multicast address: groups are within",
+            "error: 10.0.0.1 is not a multicast address: groups are within",
         ),
         ("send none.wav --group 239.1.1.1 --interface vb".into(), "error: none.wav: cannot be read: No such file"),
         (
@@ -106,8 +106,8 @@ fn bad_input_is_one_clear_sentence() {
         ("loop two.sdp --interface vb --group 239.1.1.2".into(), "error: two.sdp has several streams: choose one as"),
         ("play http://10.0.0.1/a.sdp --interface vb --output null".into(), "error: http://10.0.0.1/a.sdp: http:// is"),
         ("play aes67://239.1.1.1?source=239.1.1.1 --interface vb --output null".into(), "error: nothing can come from"),
-        ("lint rtsp://".into(), "error: rtsp:// is no address of a description; right would be rtsp://HOST"),
-        ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is no multicast address"),
+        ("lint rtsp://".into(), "error: rtsp:// is not the address of a description; write rtsp://HOST"),
+        ("discover --interface vb --sap-group 10.0.0.1".into(), "error: 10.0.0.1 is not a multicast address"),
     ];
     for (arguments, message) in cases {
         let done = wire.aes67('b', &arguments);
@@ -153,7 +153,7 @@ fn a_refused_port_says_how_to_be_allowed() {
         &done,
         arguments,
         2,
-        "error: UDP port 319 is refused to this program: allow it once with `sudo setcap cap_net_bind_service+ep ",
+        "error: UDP port 319 is not permitted to this program: allow it once with `sudo setcap cap_net_bind_service+ep ",
     );
     // Playing goes on without.
     let done = run("play aes67://239.1.1.1 --interface vb --output null --seconds 1");

@@ -9,9 +9,9 @@
 //! If within 3 s the peer announces a better data set (9.3.4 of IEEE 1588-2019), we say that we
 //! stop, and follow it; otherwise our clock is the timeline, and known at once. The peer's Syncs
 //! are timestamp pairs for a [`ClockServo`]; after each a Delay_Req is sent, which HomePods do not
-//! answer. The servo is told of each request without an answer, and presumes a path delay; if answers
-//! come, it measures the delay. A round trip of other packets, such as an echo, bounds the delay
-//! that is presumed.
+//! answer. The servo is told of each request without an answer, and presumes a path delay; if
+//! answers come, it measures the delay. A round trip of other packets, such as an echo, bounds the
+//! delay that is presumed.
 //!
 //! Contract (sans-IO): as that of [`crate::ptp::Port`]. Where ports 319 and 320 are taken, send
 //! from any other.

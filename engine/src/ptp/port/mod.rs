@@ -213,8 +213,8 @@ impl<L: ClockServo> Port<L> {
         self.events.pop()
     }
 
-    /// The clock's reading at `now`: as slave that of the clock servo, as MASTER or PASSIVE the time
-    /// that we serve.
+    /// The clock's reading at `now`: as slave that of the clock servo, as MASTER or PASSIVE the
+    /// time that we serve.
     #[must_use]
     pub fn reading(&self, now: LocalTime) -> ClockReading {
         let servo = self.servo.reading(now);

@@ -151,8 +151,8 @@ impl<L: ClockServo> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // The servo is given smaller contradictions at once, so that it does not stay locked to a
-            // time that drifts away.
+            // The servo is given smaller contradictions at once, so that it does not stay locked to
+            // a time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
