@@ -1,4 +1,4 @@
-//! What all commands that follow PTP can be told of it.
+//! Options of all commands that follow PTP.
 
 use crate::failure::{Failure, Result};
 use crate::ptp_plan::{ProfileName, PtpPlan};
@@ -13,22 +13,22 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 #[derive(Args, Clone)]
 pub(crate) struct PtpOptions {
-    /// PTP domain; that of the description, or else of the profile, if it is left out
+    /// PTP domain; by default that of the description, or else of the profile
     #[arg(long, alias = "ptp-domain", value_name = "N", value_parser = clap::value_parser!(u8).range(0..=127))]
     domain: Option<u8>,
 
-    /// PTP profile: which domain is meant if none is given, how often we announce ourselves and
-    /// send Syncs as master, and how often unicast masters are asked to. A slave of multicast takes
-    /// all intervals from the wire. aes67 if it is left out
+    /// PTP profile: the default domain, the intervals of our Announces and Syncs as master, and
+    /// those requested of unicast masters. A multicast slave takes all intervals from the wire.
+    /// Default: aes67
     #[arg(long, value_enum, value_name = "PROFILE")]
     profile: Option<ProfileName>,
 
-    /// Masters that serve only who asks (unicast negotiation), by address or name: the best of them
-    /// is followed, and nobody else
+    /// Masters that serve on request (unicast negotiation), by address or name: the best of them is
+    /// followed, and no other master
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     unicast_master: Vec<String>,
 
-    /// For how long unicast masters are asked; grants are renewed after three quarters of it
+    /// Requested duration of unicast grants; they are renewed after three quarters of it
     #[arg(
         long,
         value_name = "SECONDS",
@@ -39,7 +39,7 @@ pub(crate) struct PtpOptions {
     unicast_duration: u32,
 
     /// The only clock that is accepted as master, by its identity as `aes67 ptp` shows it; may be
-    /// given several times. Behind a boundary clock it is that one's identity
+    /// given several times. Behind a boundary clock it is the identity of that one
     #[arg(long, value_name = "IDENTITY")]
     accept_master: Vec<ClockIdentity>,
 
@@ -56,7 +56,7 @@ impl PtpOptions {
         self.profile.unwrap_or_default().profile()
     }
 
-    /// What is given here, and else what a configuration file says.
+    /// The values of these options, or else those of a configuration file.
     pub(crate) fn or(&self, file: &PtpPlan) -> Self {
         let given = self.clone();
         let accept_master = if given.accept_master.is_empty() { file.masters() } else { given.accept_master };
@@ -71,7 +71,7 @@ impl PtpOptions {
         }
     }
 
-    /// The domain, where a description tells `described`.
+    /// The domain; `described` is that of the description.
     pub(crate) fn domain(&self, described: Option<u8>) -> u8 {
         self.domain.or(described).unwrap_or(self.profile().domain_number.default)
     }
@@ -81,7 +81,7 @@ impl PtpOptions {
         self.apply(PtpConfig::slave(interface.clone(), self.domain(described)))
     }
 
-    /// The same client, as these options want it.
+    /// The same client with these options.
     pub(crate) fn apply(&self, config: PtpConfig) -> Result<PtpConfig> {
         let mut config = config.with_profile(self.profile());
         config.port.accept_masters = acceptable(&self.accept_master, "--accept-master")?;

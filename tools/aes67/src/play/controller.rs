@@ -1,15 +1,14 @@
-//! How fast a stream is played.
+//! The rate at which a stream is played.
 
 use engine::Ppb;
 use engine::audio::{FusedRateController, RateController, RateInput};
 
-/// The engine's controller, or none.
+/// The engine's rate controller, or none.
 #[derive(Debug)]
 pub(super) enum Controller {
-    /// As fast as it is sent, by measured rates.
+    /// At the sender's rate, from measured rates.
     Measured(FusedRateController),
-    /// As fast as the card has it: nothing is resampled, and now and then the position jumps,
-    /// crossfaded.
+    /// At the card's rate: nothing is resampled, and the position jumps now and then, crossfaded.
     Free,
 }
 

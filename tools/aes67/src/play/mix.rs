@@ -1,4 +1,4 @@
-//! Several streams on one output: their sum, by each one's channel map.
+//! Several streams on one output: their sum, by the channel map of each.
 
 use super::controller::Controller;
 use crate::meter::Meter;

@@ -1,8 +1,8 @@
 //! `aes67 send`: files, a sound card, stdin or computed signals as streams, with their descriptions
 //! and announcements.
 //!
-//! Model: one source, any number of streams that pick channels of it, one clock. The command line
-//! says the same as a configuration file ([`plan`]).
+//! Model: one source, any number of streams that pick channels of it, and one clock. The command
+//! line and a configuration file express the same ([`plan`]).
 
 mod locate;
 mod material;
@@ -40,7 +40,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A clock that is not known after this long is worth a word.
+/// The wait for a clock is reported after this time.
 const PATIENCE: Nanos = Nanos::from_secs(5);
 
 const EXAMPLES: &str = "\
@@ -65,15 +65,15 @@ WAV on a pipe ends with the pipe, whatever its header says. Floats beyond full s
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArguments {
     /// WAV, FLAC or MP3 files, `tone`, `ident` (every channel beeps its number), `card` or
-    /// `card:NAME`, or `-` for stdin
+    /// `card:NAME`, or `-` for standard input
     #[arg(required_unless_present_any = ["config", "init"])]
     source: Vec<String>,
 
-    /// Take everything from this file, TOML or JSON
+    /// Take all settings from this file, TOML or JSON
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "group", "to", "interface", "split"])]
     config: Option<PathBuf>,
 
-    /// Ask what is needed, and write it to this file for --config
+    /// Ask for the settings, and write them to this file for --config
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "aes67-send.toml", conflicts_with_all = ["config", "source"])]
     init: Option<PathBuf>,
 
@@ -81,7 +81,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     group: Vec<String>,
 
-    /// The same, or the address of one receiver
+    /// The same, but also the address of one receiver
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     to: Vec<String>,
 
@@ -89,7 +89,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "LIST", conflicts_with = "split")]
     channels: Option<String>,
 
-    /// Streams of so many channels each, as many as it takes, to groups that count up
+    /// Split the source into streams of this many channels, to consecutive groups
     #[arg(long, value_name = "CHANNELS", value_parser = clap::value_parser!(u16).range(1..=64))]
     split: Option<u16>,
 
@@ -97,7 +97,7 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
-    /// What the stream is paced by
+    /// The clock that paces the stream
     #[arg(long, value_enum, default_value = "ptp")]
     clock: Clock,
 
@@ -118,11 +118,11 @@ pub(crate) struct SendArguments {
     #[arg(long)]
     no_wait: bool,
 
-    /// What the stream is called
+    /// Name of the stream
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// How samples are written
+    /// Encoding of samples
     #[arg(long, value_enum, ignore_case = true, default_value = "l24")]
     format: Format,
 
@@ -138,11 +138,11 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     source_port: Option<u16>,
 
-    /// How many routers packets may pass
+    /// TTL of the packets
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: u8,
 
-    /// Class of the packets: 34 is AF41, 46 is EF
+    /// DSCP of the packets: 34 is AF41, 46 is EF
     #[arg(long, default_value_t = 34, value_parser = clap::value_parser!(u8).range(0..=63))]
     dscp: u8,
 
@@ -154,23 +154,23 @@ pub(crate) struct SendArguments {
     #[arg(long, default_value_t = -20.0, allow_negative_numbers = true)]
     level: f64,
 
-    /// Channels of a tone, of idents, of a card, or of bare samples on stdin
+    /// Channels of a tone, of idents, of a card, or of raw samples on standard input
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     source_channels: Option<u16>,
 
-    /// Sample rate of the same, in Hz
+    /// Sample rate of these, in Hz
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
 
-    /// What comes in on stdin
+    /// Format of standard input
     #[arg(long, value_enum, default_value = "wav")]
     stdin: StdinFormat,
 
-    /// Begin again at the end of the files
+    /// Start again at the end of the files
     #[arg(long = "loop")]
     repeat: bool,
 
-    /// Write the description to this file, too; a folder, if there are several streams
+    /// Also write the description to this file; a folder, if there are several streams
     #[arg(long, value_name = "FILE")]
     sdp: Option<PathBuf>,
 
@@ -262,7 +262,7 @@ pub(crate) fn run(arguments: &SendArguments) -> Result<ExitCode> {
     outcome(&status, &clock)
 }
 
-/// A run that has sent nothing has failed, whoever ended it.
+/// A run that has sent nothing has failed, whatever ended it.
 fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     if status.streams.iter().any(|stream| stream.packets > 0) {
         return Ok(ExitCode::SUCCESS);
@@ -273,7 +273,7 @@ fn outcome(status: &SenderStatus, clock: &SenderClock) -> Result<ExitCode> {
     Err(Failure::run(format!("nothing was sent: {}", no_clock(status, clock))))
 }
 
-/// Why the clock is not known; or, if it is, that it was the audio that did not come.
+/// Why the clock is not known; or, if it is, that the audio did not come.
 fn no_clock(status: &SenderStatus, clock: &SenderClock) -> String {
     match (clock, &status.system) {
         (SenderClock::Ptp(ptp), _) => clock_wait::nothing_sent(ptp),
@@ -369,8 +369,9 @@ fn interfaces(plan: &Plan) -> Result<Vec<Interface>> {
 }
 
 fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Result<SenderClock> {
-    // Timestamps are the clock's time or nothing is sent, unless that is asked for: a stream that
-    // begins on another timeline jumps. A master that is lost later is held without end.
+    // Timestamps are the clock's time, or nothing is sent, unless requested otherwise: a stream
+    // that begins on another timeline jumps later. The time of a master that is lost later is held
+    // without limit.
     let fallback_after = (!plan.wait_for_clock).then_some(Nanos::ZERO);
     let mut config = match plan.clock {
         Clock::System => return Ok(SenderClock::System),
@@ -387,7 +388,7 @@ fn sender_clock(plan: &Plan, options: &PtpOptions, interface: &Interface) -> Res
     Ok(SenderClock::Ptp(PtpClient::shared(config)?))
 }
 
-/// Tells once what is waited for, and once that it has come.
+/// Reports once what is awaited, and once that it has come.
 #[derive(Default)]
 struct Waiting {
     told: bool,
@@ -423,7 +424,7 @@ impl Waiting {
     }
 }
 
-/// What others are told of the streams: descriptions in files, and announcements.
+/// Descriptions in files, and announcements.
 struct Told {
     streams: Vec<ToldStream>,
     interface: Interface,
@@ -443,7 +444,7 @@ impl Told {
         let started_s = (clock::now_with_system().1.as_nanos() / 1_000_000_000) as u64;
         let interval = Nanos::from_secs(i64::from(plan.announce_interval_s.max(1)));
         let announcer = || SapAnnouncer::to_groups(interface, interval, seed(), &plan.announce_groups);
-        // A session is known by its number, and those of one sender must differ.
+        // A session is identified by its number, and those of one sender must differ.
         let streams = (started_s..).zip(prepared).map(|(number, stream)| {
             let host = interface.address.into();
             let description =
@@ -458,7 +459,7 @@ impl Told {
         })
     }
 
-    /// Tells of streams once they flow: before that their clock is not known.
+    /// Announces streams once they flow, because their clock is not known before that.
     fn tell(&mut self, status: &SenderStatus, clock: &SenderClock) -> Result<()> {
         let reference_clock = self.reference_clock(status, clock);
         for (stream, told) in status.streams.iter().zip(&mut self.streams) {
@@ -472,7 +473,7 @@ impl Told {
             {
                 match write(path, &text) {
                     Ok(()) => told.written = true,
-                    // A stream that is on the air does not end for a file that nobody waits for.
+                    // A stream on the air does not end because of a file that nobody waits for.
                     Err(failure) if told.written => warn(format_args!("warning: {failure}")),
                     Err(failure) => return Err(failure),
                 }
