@@ -1,5 +1,5 @@
 //! Clocks: PTP clients, shared by all streams of an interface and domain, and the system's clock;
-//! and what a host is told of the one that was asked for last.
+//! and what a host sees of the clock that was requested last.
 
 use crate::error::BassError;
 use crate::settings::{self, ClockChoice, Settings};
@@ -12,8 +12,7 @@ use net::stream::ReceiverStatus;
 use net::timeline::{SystemTimeline, Timeline};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Clocks that were asked for, the newest last; and why the last PTP client that was asked for is
-/// not there.
+/// Requested clocks, the newest last; and why the PTP client that was requested last is missing.
 struct Known {
     clocks: Vec<Asked>,
     fault: Option<String>,
@@ -54,8 +53,8 @@ impl Known {
     }
 }
 
-/// The client of an interface and domain. One that runs with other settings is shared as it is: its
-/// ports cannot be opened twice, and two clocks would differ.
+/// The client of an interface and domain. A client that is running with other settings is shared
+/// unchanged: its ports cannot be opened twice, and two clocks would differ.
 ///
 /// # Errors
 /// If PTP's ports are refused.
@@ -153,7 +152,7 @@ pub(crate) fn newest() -> Option<Timeline> {
 }
 
 /// The clock that the newest stream, or else `BASS_AES67_ClockStart`, follows. `newest_stream` is
-/// the status of that stream's receiver, whose arrivals are told of where no clock is followed.
+/// the status of that stream's receiver, whose arrivals are shown where no clock is followed.
 pub(crate) fn view(newest_stream: Option<&ReceiverStatus>) -> ClockView {
     let settings = settings::get();
     let mut view = match newest() {
