@@ -1,8 +1,8 @@
 //! Units: times, durations, rates and media positions that cannot be mixed by mistake.
 //!
 //! Every clock has its own time type. Subtracting two times of the same clock gives [`Nanos`];
-//! there is no way to subtract times of different clocks, because that difference means nothing
-//! without a map between the clocks (see [`crate::clock`]).
+//! times of different clocks cannot be subtracted, because that difference has no meaning without a
+//! map between the clocks (see [`crate::clock`]).
 //!
 //! ```compile_fail
 //! use engine::{LocalTime, PtpTime};
@@ -15,8 +15,8 @@
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
-/// The most channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3 only asks
-/// receivers for 8.
+/// Maximum number of channels of a stream: those of SMPTE ST 2110-30 level C. AES67-2018 7.3
+/// requires only 8 of receivers.
 pub const MAX_CHANNELS: usize = 64;
 
 /// Nanoseconds in a second.
@@ -30,7 +30,7 @@ pub(crate) const SECOND_NS: f64 = NANOS_PER_SECOND as f64;
 pub struct LocalTime(i64);
 
 impl LocalTime {
-    /// The earliest time there is.
+    /// The earliest representable time.
     pub const ZERO: Self = Self(0);
 
     /// From nanoseconds.
@@ -530,8 +530,7 @@ impl RtpTimestamp {
         Self(position.0 as u32)
     }
 
-    /// The unwrapped position, among all that carry this timestamp, that lies nearest to
-    /// `reference`.
+    /// The position closest to `reference` among all unwrapped positions with this timestamp.
     ///
     /// ```
     /// use engine::{Frames, RtpTimestamp};

@@ -1,9 +1,9 @@
 //! Audio parts that receiving, capturing and relaying share.
 //!
 //! Between a clock map and samples there are always the same parts: a [`JitterBuffer`] by media
-//! position, concealment of what is missing in it, a [`RateController`] that turns two measured
-//! rates and a phase error into the resampling ratio, and the decision whether a phase error is
-//! trimmed or jumped over. None of them allocates after its creation, locks, or calls the system.
+//! position, concealment of missing audio, a [`RateController`] that turns two measured rates and a
+//! phase error into the resampling ratio, and the decision whether a phase error is trimmed or
+//! jumped over. None of them allocates after its creation, locks, or calls the system.
 
 mod alignment;
 mod channel_map;

@@ -15,8 +15,8 @@ use crate::units::{Nanos, Ppb};
 const SLOW_TRIM_HZ: f64 = 0.0007;
 /// Bandwidth of the phase trim for large errors, Hz. Judgement: a large error ends within a minute.
 const FAST_TRIM_HZ: f64 = 0.01;
-/// Largest standard deviation of the pitch by the uncertainty of the setpoint; where that is large,
-/// the slow trim is slower. Judgement: far below what is audible.
+/// Largest standard deviation of the pitch due to the uncertainty of the setpoint; if that is
+/// large, the slow trim is slower. Judgement: far below what is audible.
 const TRIM_NOISE: Ppb = Ppb::new(50.0);
 /// Phase errors beyond this are trimmed fast. Judgement: 12 frames at 48 kHz.
 const LARGE_ERROR: Nanos = Nanos::from_micros(250);
@@ -26,7 +26,8 @@ const SMALL_ERROR: Nanos = Nanos::from_micros(20);
 /// states them or as it is seen to [move](TargetMotion). Judgement: exceeded by chance once in 16
 /// 000 (normal distribution).
 const LARGE_SIGMAS: f64 = 4.0;
-/// Fast trimming also ends below this many. Judgement: as probable as not (normal distribution).
+/// Fast trimming also ends below this many. Judgement: exceeded by chance in half of the cases
+/// (normal distribution).
 const SMALL_SIGMAS: f64 = 0.7;
 /// Largest phase trim. Judgement: inaudible as a change of pitch even if it comes and goes; abrupt
 /// steps are noticed from about 170 ppm on.
@@ -54,7 +55,7 @@ pub struct RateInput {
     /// Rate of the clock that the audio goes to, against the host's clock: in a receiver the sound
     /// card's, in a capture the media clock's.
     pub sink_rate: Ppb,
-    /// How far the position lags its setpoint, as far as that is to be trimmed. If it is positive,
+    /// How far the position lags its setpoint, as far as this is to be trimmed. If it is positive,
     /// the ratio must rise.
     pub phase_error: Nanos,
     /// Standard deviation of the part of the setpoint's error that changes: how well the reference
@@ -145,8 +146,8 @@ mod tests {
 
     const BLOCK: Nanos = Nanos::from_millis(10);
 
-    /// How far playout is off after some seconds, and the largest trim meanwhile, ppm, when it
-    /// begins off by so much.
+    /// Phase error after some seconds, and the largest trim meanwhile, ppm, for an initial phase
+    /// error.
     fn removed(behind: Nanos, target_sigma: Nanos, seconds: i64) -> (f64, f64) {
         let (mut controller, mut behind_ns, mut largest) = (FusedRateController::default(), behind.as_nanos_f64(), 0.0);
         for _ in 0..seconds * 100 {

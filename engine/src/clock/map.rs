@@ -59,14 +59,14 @@ impl ClockMap {
         self.offset_ns + self.rate_ppb * (t - self.at).as_secs_f64()
     }
 
-    /// The host time at which the other clock reaches the place of the host's clock at `nominal`.
-    /// Solves t + offset(t) = nominal, where the offset is linear in t.
+    /// The host time at which the other clock reaches the reading that the host's clock has at
+    /// `nominal`. Solves t + offset(t) = nominal, where the offset is linear in t.
     fn local_at(&self, nominal: LocalTime) -> LocalTime {
         let correction = self.offset_ns(nominal) / self.rate().ratio();
         nominal - Nanos::from_nanos_f64(libm::round(correction))
     }
 
-    /// How much faster the other clock runs than the host's.
+    /// Rate of the other clock against the host's.
     #[must_use]
     pub fn rate(&self) -> Ppb {
         Ppb::new(self.rate_ppb)

@@ -7,7 +7,7 @@
 //!
 //! Model: the host's clock is never steered, so there is no control loop to keep stable, only an
 //! estimate to keep good. This module knows no PTP, no RTP and no sound card; it takes timestamps
-//! from whoever has them.
+//! from any source.
 
 mod block;
 mod card;

@@ -1,16 +1,16 @@
 //! Which path delays are possible.
 //!
 //! Model: no packet arrives before it was sent. So the round trip, from a Delay_Resp and the least
-//! late Sync near it, is not negative. It is not longer either than the time from sending the
-//! Delay_Req to receiving the Delay_Resp, which the host's clock alone measures. Jitter does not
-//! affect these bounds, so nobody can relax them by making it large. The estimate is checked as
-//! well, because it comes from more packets, but its bounds depend on jitter.
+//! late Sync near it, is not negative. Nor is it longer than the time from sending the Delay_Req to
+//! receiving the Delay_Resp, which the host's clock alone measures. Jitter does not affect these
+//! bounds, so nobody can relax them by making it large. The estimate is checked as well, because it
+//! comes from more packets, but its bounds depend on jitter.
 //!
 //! If the times of a master's Syncs and Delay_Resps drift apart, the round trip becomes ever
 //! shorter, long before it is negative. A path that becomes shorter shortens the time until the
 //! Delay_Resp by the same amount. If that does not happen, the times do not agree.
 //!
-//! Breakdown point: one exchange of five may be a stranger's or have damaged timestamps.
+//! Breakdown point: one exchange of five may be forged or have damaged timestamps.
 
 use super::lock::{CEILING_NS, LockCause};
 use super::sample::{Direction, Sample};
@@ -32,9 +32,9 @@ const OLDEST_OF_UNKNOWN_RATE: Nanos = Nanos::from_secs(2);
 /// Tolerated error of the round trip, ns. Judgement: timestamps by a program err by some 100 us,
 /// and the time errs by half of this.
 const TOLERANCE_NS: f64 = CEILING_NS * 3.0 / 4.0;
-/// How much the round trip may become shorter than the time until the Delay_Resp does, ns. Derived:
-/// with the two exchanges of the proof, a time that departs from a crystal's by 250 ppm is found
-/// before its error reaches the ceiling.
+/// A round trip may become shorter by this much more than the time until the Delay_Resp does, ns.
+/// Derived: a time whose rate differs from a crystal's by 250 ppm is then detected, with the two
+/// exchanges of the proof, before its error reaches the ceiling.
 const SHORTENED_NS: f64 = CEILING_NS * 2.0 / 5.0;
 /// Largest allowance for jitter on top of that, ns. Judgement: jitter must not relax the bound
 /// without limit.
@@ -55,8 +55,8 @@ pub(super) struct PathDelayClaim {
 }
 
 impl PathDelayClaim {
-    /// Whether no path has this delay. `jitter` is that of the packets of the estimate: the mean of
-    /// late packets is late, too.
+    /// Whether no path can have this delay. `jitter` is that of the packets of the estimate: the
+    /// mean of late packets is late, too.
     pub(super) fn is_impossible(&self, jitter: Nanos) -> bool {
         let longest_ns = self.round_trip.map_or(f64::INFINITY, |both| both.as_nanos_f64() / 2.0);
         let jitter_ns = jitter.as_nanos_f64().min(CEILING_NS / 2.0);
@@ -96,7 +96,7 @@ pub(super) struct RoundTrips {
     /// The exchange with the shortest round trip among the first possible ones.
     first: Option<Exchange>,
     compared: usize,
-    /// That of the exchange that is taken next.
+    /// The duration of the exchange that is taken next.
     longest: Option<Nanos>,
     /// The newest Delay_Resp, which waits for the next Sync: if the time has stepped between the
     /// Sync before it and itself, the next one shows it.
@@ -194,8 +194,8 @@ mod tests {
         Sample { at: LocalTime::ZERO + Nanos::from_millis(ms), offset_ns: 1e3 * offset_us, direction }
     }
 
-    /// Exchanges of which the master's Delay_Resps tell `answers_us`, with Syncs that take 100 us,
-    /// and a round trip of 300 us.
+    /// Exchanges with a master whose Delay_Resps are answered within `answers_us`, with Syncs that
+    /// take 100 us, and a round trip of 300 us.
     fn told(answers_us: &[f64]) -> RoundTrips {
         let mut trips = RoundTrips::default();
         for (i, &answer_us) in (0..).zip(answers_us) {

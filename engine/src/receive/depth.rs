@@ -1,5 +1,5 @@
 //! The target depth: the requested one, increased when packets come too late, and decreased again
-//! after they have come in time for long.
+//! after no packet was late for some time.
 //!
 //! Model: a packet that misses its playout by some time would have been played if the depth had
 //! been larger by that time. So the target is increased by it, once, and the packet is still
@@ -12,8 +12,8 @@
 use super::config::{DepthFrom, StreamConfig};
 use crate::units::{LocalTime, Nanos};
 
-/// The target is increased in steps of this size. Judgement: packets that are each a little later
-/// than the last one cost few jumps, and an error of this size is jumped over anyway.
+/// The target is increased in steps of this size. Judgement: packets that are successively later
+/// then cause few jumps, and an error of this size is jumped over anyway.
 const STEP: Nanos = Nanos::from_millis(2);
 /// Increases within this time have the same cause. Judgement: longer than the proof that packets
 /// come later for good.
@@ -24,7 +24,7 @@ const QUIET: Nanos = Nanos::from_secs(60);
 /// Upper limit of that time when it is doubled. Judgement: a delay once an hour then costs two
 /// crossfades an hour.
 const LONGEST_QUIET: Nanos = Nanos::from_secs(3600);
-/// Parts of the quiet time. Judgement: what packets had in reserve at the end of a disturbance is
+/// Parts of the quiet time. Judgement: the reserves of packets at the end of a disturbance are then
 /// discarded a sixth of the time later than necessary.
 const PARTS: usize = 6;
 /// Reserve of the packets after the target is decreased. Derived: one step.
@@ -33,7 +33,7 @@ const RESERVE: Nanos = STEP;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
     from: DepthFrom,
-    /// The configured depth, and the configured limit of it.
+    /// The configured depth, and its configured limit.
     configured: (Nanos, Nanos),
     requested: Nanos,
     limit: Nanos,
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(depth.requested(), Nanos::ZERO, "nothing is left");
     }
 
-    /// Packets that come each second with so much to spare.
+    /// Packets that come each second with this reserve.
     fn quiet(depth: &mut Depth, seconds: std::ops::Range<i64>, spare_ms: i64) -> Vec<(i64, Nanos)> {
         let mut decrease = Vec::new();
         for second in seconds {
@@ -351,7 +351,7 @@ mod tests {
         let mut depth = depth(ms(200));
         let mut now = 0;
         for necessary in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
-            // Two of one trouble: the second one follows no lowering.
+            // Two of one disturbance: the second one does not follow a decrease.
             depth.increase_for(at(now), ms(4));
             depth.increase_for(at(now), ms(4));
             assert_eq!(quiet(&mut depth, now..now + necessary + 1, 40), [(now + necessary, ms(8))]);

@@ -17,11 +17,11 @@ use crate::clock::{CardClock, MediaMap};
 use crate::resample::{Resampler, input_capacity};
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, SampleRate};
 
-/// Playout begins once the arrivals are known to this standard deviation. Judgement: its first
-/// position is then nearly its last.
+/// Playout begins once the arrivals are known to this standard deviation. Judgement: its initial
+/// position is then nearly its final one.
 const START_SIGMA: Nanos = Nanos::from_micros(200);
-/// Playout begins after about this time anyway. Judgement: a first packet that was delayed would
-/// otherwise mute a stream for seconds.
+/// Playout begins after about this time in any case. Judgement: a first packet that was delayed
+/// would otherwise mute a stream for seconds.
 const START_PATIENCE: Nanos = Nanos::from_millis(400);
 /// After a shift of the arrivals, a smaller remaining error is trimmed. Judgement: the card's clock
 /// has shifted as well, because the host's clock was set.
@@ -42,10 +42,10 @@ pub struct Playout<D> {
     /// Position of the next frame for the resampler; `None` until the first packets have come.
     cursor: Option<Frames>,
     target: Option<Target>,
-    /// Since when the arrivals are known, but not well enough to begin.
+    /// Since when the arrivals have been known, but not well enough to begin.
     waiting_since: Option<LocalTime>,
-    /// Begin of the first timeline's audio. By PTP playout begins earlier, and nothing is missing
-    /// there.
+    /// Beginning of the first timeline's audio. By PTP playout begins earlier, and nothing is
+    /// missing there.
     first_frame: Option<Frames>,
     snapshot: ControlSnapshot,
     /// Whether arrivals have shifted and playout has not followed yet.
@@ -101,14 +101,15 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with what
-    /// the card plays next. `now` is the time of the callback. Silence before the first packets.
+    /// Fills `out` (interleaved by the channel map's outputs; a whole number of frames) with the
+    /// audio that the card plays next. `now` is the time of the callback. Silence before the first
+    /// packets.
     pub fn pull(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, true);
     }
 
-    /// The same for an output that requests what it has played since its last request. `now` is
-    /// when the first frame was played; packets that have come until this call can be used.
+    /// The same for an output that requests the audio that it has played since its last request.
+    /// `now` is when the first frame was played; packets that arrived before this call can be used.
     pub fn pull_played(&mut self, now: LocalTime, out: &mut [f32]) {
         self.pull_fetched(now, out, false);
     }
@@ -146,8 +147,8 @@ impl<D: RateController> Playout<D> {
         &self.stats
     }
 
-    /// Notices that no callbacks came for longer than any depth lasts: the packets of that time say
-    /// nothing of the network.
+    /// Detects that no callbacks came for longer than any depth: packets of that time say nothing
+    /// about the network.
     fn notice_standstill(&mut self, now: LocalTime) {
         let last = std::mem::replace(&mut self.stats.at, now);
         if self.stats.started && now.since(last) > self.depth.maximum() {
@@ -155,7 +156,7 @@ impl<D: RateController> Playout<D> {
         }
     }
 
-    /// Takes over the control half's newest knowledge and packets.
+    /// Takes the latest data and packets of the control half.
     fn receive(&mut self, now: LocalTime) {
         let mut snapshot = *self.control.read();
         let is_new = snapshot.generation != self.snapshot.generation;
@@ -197,14 +198,13 @@ impl<D: RateController> Playout<D> {
         self.decrease_delay(now);
     }
 
-    /// Whether audio of this generation is left, and the ring has room for what comes meanwhile.
+    /// Whether audio of this generation is left, and the ring has room for new packets.
     fn has_more_to_play(&self) -> bool {
         let has_room = 2 * self.packets.slots() < self.packets.buffer().capacity();
         has_room && self.cursor.is_some_and(|cursor| self.reader.buffer.has_arrived_beyond(cursor))
     }
 
-    /// Continues while the sender's timeline is unknown: with the concealment of what was heard
-    /// last.
+    /// Continues while the sender's timeline is unknown, by concealment of the last audio.
     fn wait(&mut self, out: &mut [f32]) {
         if self.stats.started {
             self.render(out, self.nominal_step * self.stats.ratio.ratio());
@@ -252,7 +252,7 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(-back));
     }
 
-    /// Moves forward, crossfaded, by the increase that late packets do not need any more.
+    /// Moves forward, crossfaded, by the part of the increase that is no longer needed.
     fn decrease_delay(&mut self, now: LocalTime) {
         let Some(target) = &mut self.target else { return };
         let decrease = self.depth.decrease(now);
@@ -264,7 +264,7 @@ impl<D: RateController> Playout<D> {
         self.jump(Frames::from_f64(forward));
     }
 
-    /// Gives up the read position: nothing was played for so long that the audio need not be
+    /// Abandons the read position: nothing was played for so long that the audio need not be
     /// continuous.
     fn return_to_target(&mut self) {
         if self.cursor.take().is_some() {
@@ -302,7 +302,7 @@ impl<D: RateController> Playout<D> {
         Some(self.position_of(cursor))
     }
 
-    /// Whether arrivals are known well enough to begin, or have not become so in time.
+    /// Whether arrivals are known well enough to begin, or did not become so in time.
     fn knows_arrivals(&mut self, now: LocalTime) -> bool {
         let since = *self.waiting_since.get_or_insert(now);
         let sigma_ns = self.snapshot.arrivals.map_or(f64::INFINITY, |arrivals| arrivals.clock().sigma_ns(now));
@@ -348,7 +348,7 @@ impl<D: RateController> Playout<D> {
     }
 
     /// Follows a shift of the arrivals. If late packets have increased the depth meanwhile, and so
-    /// made up for most of the shift, playout stays there. Otherwise the increase is undone,
+    /// compensated most of the shift, playout stays there. Otherwise the increase is undone,
     /// because the shift was the reason for it. Returns the phase error that remains.
     fn follow_shift(&mut self, now: LocalTime, behind_frames: f64) -> Nanos {
         let Some(target) = &mut self.target else { return Nanos::ZERO };
@@ -386,7 +386,7 @@ impl<D: RateController> Playout<D> {
         self.nominal_step * ratio.ratio()
     }
 
-    /// Contiguous audio from the position being played on.
+    /// Contiguous audio after the playback position.
     fn fill(&self) -> Nanos {
         let Some(cursor) = self.cursor else { return Nanos::ZERO };
         let frames = Frames::of(self.reader.buffer.contiguous_frames(cursor)).as_f64();
@@ -412,8 +412,8 @@ impl<D: RateController> Playout<D> {
         self.stats.position = self.cursor.map_or(self.stats.position, |cursor| self.position_of(cursor));
     }
 
-    /// Reads the next frames, concealing what is missing. Returns whether audio was missing that
-    /// had not arrived.
+    /// Reads the next frames, and conceals missing ones. Returns whether audio was missing that had
+    /// not arrived.
     fn fetch(&mut self, samples: &mut [f32]) -> bool {
         let Some(cursor) = self.cursor else {
             self.reader.concealer.conceal(samples);

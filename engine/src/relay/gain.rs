@@ -1,4 +1,4 @@
-//! The gain of one channel, which changes in a ramp so that nobody hears a click.
+//! The gain of one channel, which changes in a ramp, without a click.
 
 use crate::units::{Nanos, SampleRate};
 

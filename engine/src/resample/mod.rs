@@ -1,9 +1,9 @@
 //! Resampling from the sender's media clock to the sound card's.
 //!
-//! Purpose: a [`Resampler`] is pulled: it is told how many frames the card wants and by which step
-//! (media frames per card frame) to move, says how many input frames it needs for that, and knows
-//! at every moment which media position its next output frame lies on. That position is what
-//! playout is controlled by, so it is public.
+//! Purpose: a [`Resampler`] is pulled: its caller states how many frames the card needs and the
+//! step (media frames per card frame), and it returns the number of input frames that it requires.
+//! It knows the media position of its next output frame at any moment. Playout is controlled by
+//! that position, so it is public.
 
 mod near_unity;
 mod polyphase;
@@ -33,7 +33,7 @@ pub trait Resampler: Send {
     /// Channels of input and output.
     fn channels(&self) -> usize;
 
-    /// Most output frames of one block.
+    /// Maximum number of output frames of one block.
     fn max_frames(&self) -> usize;
 
     /// Announces a block of `frames` output frames over which the step moves linearly from where it

@@ -11,8 +11,8 @@ pub use super::packet_time::{MAX_PAYLOAD, PacketTime};
 use crate::SampleRate;
 pub use crate::units::MAX_CHANNELS;
 
-/// The sample rates that are accepted, Hz: those of devices in use. A rate that is read from a text
-/// must be within these, because memory is allocated in proportion to it.
+/// Accepted sample rates, Hz: those of devices in use. A rate that is read from a text must be
+/// within these, because memory is allocated in proportion to it.
 pub const SAMPLE_RATES_HZ: RangeInclusive<u32> = 8_000..=384_000;
 
 /// The format of a stream: `a=rtpmap` of its SDP.
@@ -77,8 +77,8 @@ impl StreamFormat {
     /// limit is the sender's.
     ///
     /// # Errors
-    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload has another format
-    /// than was announced.
+    /// [`FormatError::Empty`], or [`FormatError::PartialFrame`]: the payload does not have the
+    /// announced format.
     pub const fn frames_in_payload(self, length: usize) -> Result<usize, FormatError> {
         whole_frames(length, self.bytes_per_frame())
     }
@@ -101,8 +101,8 @@ impl StreamFormat {
     }
 
     /// Encodes interleaved samples to the start of `out`, and returns the number of bytes. Samples
-    /// are rounded to the nearest step, halves to even; what is outside of the range is clipped,
-    /// and NaN is silence. No dither is added.
+    /// are rounded to the nearest step, halves to even; samples out of range are clipped, and NaN
+    /// is silence. No dither is added.
     ///
     /// # Errors
     /// [`FormatError::Empty`] or [`FormatError::PartialFrame`], which count samples here, and
@@ -197,15 +197,15 @@ pub enum FormatError {
     PartialFrame {
         /// Bytes of the payload, or the number of samples.
         length: usize,
-        /// The same for one frame.
+        /// Bytes of one frame, or samples.
         frame_length: usize,
     },
     /// The buffer to write to is shorter than the audio.
     #[error("a buffer of {available} for {needed} samples or bytes")]
     OutputTooSmall {
-        /// What is needed.
+        /// Required length.
         needed: usize,
-        /// What is there.
+        /// Actual length.
         available: usize,
     },
 }

@@ -10,8 +10,8 @@
 //! callback, [`CaptureSource`] to the sender. They share lock-free rings.
 //!
 //! Assumption: the sender's [`delay`](super::SenderConfig::delay) covers the blocks of the card,
-//! the lateness of its callbacks, and a millisecond of filter delay. What has not been captured
-//! when its packet leaves is concealed, and counted.
+//! the lateness of its callbacks, and a millisecond of filter delay. Audio that has not been
+//! captured when its packet leaves is concealed, and counted.
 
 use super::{MediaTimeline, Source};
 use crate::audio::{Alignment, Correction, FusedRateController, RateController, RateInput, Reader, Setpoint};
@@ -23,16 +23,36 @@ use crate::rtp::format::MAX_CHANNELS;
 use crate::units::{Frames, LocalTime, MediaPosition, Nanos, Ppb, SampleRate};
 use thiserror::Error;
 
-/// Audio that waits between the halves, and that is kept, at most. Judgement: longer than the
-/// blocks of any card.
+/// Longest audio that waits between the halves, and that is kept. Judgement: longer than the blocks
+/// of any card.
 const BUFFER: Nanos = Nanos::from_millis(500);
-/// Blocks that wait between the halves at most. Judgement: that time in blocks of 24 frames at 48
-/// kHz.
+/// Maximum number of blocks that wait between the halves. Judgement: that time in blocks of 24
+/// frames at 48 kHz.
 const MOST_BLOCKS: usize = 1024;
-/// How long a card that has begun is left alone while its clock settles. Judgement: as long as
+/// How long a new card is left uncorrected while its clock settles. Judgement: as long as in
 /// playout.
 const SETTLING: Nanos = Nanos::from_secs(5);
+
 /// Configuration of a capture.
+///
+/// ```
+/// use engine::SampleRate;
+/// use engine::send::{CaptureConfig, CaptureError, capture};
+/// let config = CaptureConfig {
+///     card_rate: SampleRate::HZ_48000,
+///     card_channels: 8,
+///     channels: vec![0, 1],
+///     stream_rate: SampleRate::HZ_48000,
+///     packet_frames: 48,
+///     remembered: None,
+/// };
+/// let (input, source) = capture(&config)?;
+/// // `input` goes to the card's callback, and `source` to a [`Sender`](super::Sender).
+/// # let _ = (input, source);
+/// let config = CaptureConfig { channels: vec![8], ..config };
+/// assert!(matches!(capture(&config), Err(CaptureError::Channels(..))), "the card has channels 0 to 7");
+/// # Ok::<(), CaptureError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptureConfig {
     /// Nominal rate of the card.
@@ -49,17 +69,17 @@ pub struct CaptureConfig {
     pub remembered: Option<Ppb>,
 }
 
-/// A card cannot be captured as configured.
+/// Why a card cannot be captured as configured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// No channels, too many, or one that the card does not have.
+    /// There are no channels, too many, or one that the card does not have.
     #[error("channels {0:?} of a card that has {1}: right would be 1 to {MAX_CHANNELS} of those")]
     Channels(Vec<usize>, usize),
-    /// The near-unity resampler refused.
+    /// The near-unity resampler refused its configuration.
     #[error(transparent)]
     NearUnity(#[from] NearUnityError),
-    /// The resampler between different nominal rates refused.
+    /// The resampler for different nominal rates refused its configuration.
     #[error(transparent)]
     Sinc(#[from] SincResamplerError),
 }
@@ -82,7 +102,8 @@ pub struct CaptureStats {
 
 /// Makes the two halves of a capture.
 ///
-/// # Errors If the configuration is out of range.
+/// # Errors
+/// If the configuration is out of range.
 pub fn capture(config: &CaptureConfig) -> Result<(CaptureInput, CaptureSource), CaptureError> {
     let channels = config.channels.len();
     if !(1..=MAX_CHANNELS).contains(&channels) || config.channels.iter().any(|&channel| channel >= config.card_channels)
@@ -154,8 +175,8 @@ pub struct CaptureInput {
 
 impl CaptureInput {
     /// Takes a block of all channels of the card, interleaved. `now` is when its last frame was
-    /// captured, as far as the callback knows. Neither allocates nor waits. What does not fit,
-    /// because nobody sends, is lost.
+    /// captured, as far as the callback knows. Neither allocates nor waits. Audio that does not
+    /// fit, because nobody sends, is lost.
     pub fn push(&mut self, now: LocalTime, samples: &[f32]) {
         let frames = samples.len() / self.card_channels;
         let first = self.captured;

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn the_mean_is_the_sample_and_the_noise_is_the_same_everywhere() {
-        // Rounded without dither all of these would err by up to half a step, always the same way.
+        // Rounded without dither, all of these would have an error of up to half a step in the same
+        // direction.
         for tenths in 0..10 {
             let wanted = 100.0 + f64::from(tenths) / 10.0 + 0.05;
             let mut samples = vec![wanted as f32 / STEPS; 200_000];

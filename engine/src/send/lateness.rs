@@ -1,11 +1,11 @@
-//! A histogram of how late packets left.
+//! A histogram of the lateness of packets.
 //!
-//! Model: buckets of a fixed ratio (a quarter of an octave, so a quantile errs by 19 % at most)
-//! from 1 us to a second. Constant memory, and no allocation.
+//! Model: buckets of a fixed ratio (a quarter of an octave, so the error of a quantile is 19 % at
+//! most) from 1 us to a second. Constant memory, and no allocation.
 
 use crate::units::Nanos;
 
-/// Buckets per doubling. Judgement: a quantile errs by 19 % at most.
+/// Buckets per doubling. Judgement: the error of a quantile is 19 % at most.
 const PER_OCTAVE: usize = 4;
 /// Binary logarithm of the smallest lateness that is resolved, ns. Judgement: about 1 us.
 const FIRST_OCTAVE: u32 = 10;
@@ -60,7 +60,7 @@ impl LatenessHistogram {
     }
 
     /// The lateness that the given share of packets did not exceed, rounded up to its bucket's end;
-    /// nothing before the first packet.
+    /// zero before the first packet.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -94,7 +94,7 @@ fn bucket(late: Nanos) -> usize {
     index.min(BUCKETS - 1)
 }
 
-/// The first lateness beyond a bucket; that of the last one has no end.
+/// The first lateness beyond a bucket; the last one has no end.
 #[expect(clippy::cast_possible_wrap, reason = "indices of buckets are small")]
 fn end_of(index: usize) -> Nanos {
     if index == BUCKETS - 1 {

@@ -62,7 +62,7 @@ fn an_illegal_transition_is_refused_counted_and_reported_once() {
     };
     assert_eq!(machine.poll_transition(), Some(refused));
     assert_eq!((machine.poll_transition(), machine.state(), machine.illegal), (None, LockState::Locked, 10));
-    // It works on: silence begins a holdover.
+    // It still works: silence begins a holdover.
     let silence = run(&mut machine, 3_000..4_000, 100.0, true, false);
     assert_eq!(silence, [(3_375, LockState::Holdover)]);
     // Another run of attempts is reported again.
@@ -107,7 +107,7 @@ fn a_holdover_lasts_until_the_held_time_is_of_no_use() {
     run(&mut machine, 0..10_000, 100.0, true, true);
     assert_eq!(run(&mut machine, 10_000..11_000, 100.0, true, false), [(10_375, LockState::Holdover)]);
     assert_eq!(run(&mut machine, 11_000..20_000, 90_000.0, true, false), []);
-    // Syncs are back: it is locked once they make it certain.
+    // Syncs are back: it locks once they make it certain.
     assert_eq!(run(&mut machine, 20_000..21_000, 21_000.0, true, true), []);
     assert_eq!(run(&mut machine, 21_000..21_125, 19_000.0, true, true), [(21_000, LockState::Locked)]);
 

@@ -101,7 +101,7 @@ impl HomePod {
     }
 }
 
-/// What the session sends; everything leaves at once.
+/// The messages of the session; each leaves at once.
 fn drain<L: ClockServo>(session: &mut YieldSession<L>, now: LocalTime) -> Vec<Transmit> {
     let mut sent = Vec::new();
     while let Some(transmit) = session.poll_transmit() {
@@ -152,7 +152,7 @@ fn offers_three_syncs_an_announce_and_a_signaling() {
     assert_eq!(types(&sent), expected);
 }
 
-/// Lengths, flags and TLVs as they were seen on the wire.
+/// Lengths, flags and TLVs as observed on the wire.
 #[test]
 fn messages_look_as_on_the_wire() {
     let sent = silence(&mut session(), 100);
@@ -207,7 +207,7 @@ fn a_worse_peer_follows_us() {
     let (mut session, mut peer) = (session(), HomePod { priority_1: 251, ..HomePod::new() });
     peer.run(&mut session, 0, 4_000);
     assert_eq!(session.state(), YieldState::OwnTimeline);
-    // It asks, and is answered.
+    // It sends a request, and is answered.
     peer.send(&mut session, at(4_000), Flags::default(), Body::DelayReq { origin_timestamp: PtpTime::EPOCH });
     let answer = drain(&mut session, at(4_000)).pop().unwrap();
     let receive_timestamp = PtpTime::EPOCH + Nanos::new(at(4_000).as_nanos());
@@ -242,14 +242,14 @@ fn yields_to_a_home_pod_and_follows_its_uptime_one_way() {
     assert_eq!(session.counters().unanswered_requests, session.counters().follow_ups - 1);
     let converged = SyncOutcome::Converged { by: Convergence::OneWay };
     assert_eq!(session.sync_outcome(at(60_000), at(60_000)), converged);
-    // What it knows is the peer's uptime, apart from the path's delay, which nobody can tell.
+    // The peer's uptime, except for the path delay, which is unknowable.
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);
     assert!(error.abs() < Nanos::from_micros(230), "300 us and not 75 us: {error}");
     let uncertainty = session.uncertainty(at(60_000)).unwrap();
     assert!((Nanos::from_micros(150)..Nanos::from_micros(180)).contains(&uncertainty), "{uncertainty}");
     assert_eq!((session.round_trip(), session.clock_identity()), (None, ClockIdentity([9; 8])));
-    // An echo came back: the delay is half of that, give or take.
+    // An echo came back: the delay is about half of that.
     session.handle_round_trip(DELAY + DELAY + Nanos::from_micros(40));
     let estimate = session.receiver_time_ns(at(60_000)).unwrap();
     let error = Nanos::new((estimate - peer.time(at(60_000)).as_nanos()) as i64);

@@ -1,8 +1,8 @@
 //! The port as slave: following a master.
 //!
 //! Model: Syncs and Delay_Resps of the selected master become timestamp pairs for the clock servo.
-//! Delay_Reqs are sent at the rate that the master's Delay_Resps tell. Apart from the pairs, the
-//! servo is told of changes of the master and of requests without an answer.
+//! Delay_Reqs are sent at the rate in the master's Delay_Resps. The servo is also informed of
+//! changes of the master and of unanswered requests.
 
 use super::slave_state::key;
 use super::*;
@@ -10,10 +10,10 @@ use crate::clock::{LockCause, TimestampPair};
 use crate::ptp::config::DelayRequestMode;
 use crate::ptp::plausibility::Fault;
 
-/// Unanswered Delay_Reqs in a row after which an event is told, and hybrid mode falls back to
-/// multicast.
+/// Consecutive unanswered Delay_Reqs after which an event is reported, and hybrid mode falls back
+/// to multicast.
 const UNANSWERED_LIMIT: u32 = 4;
-/// Sync intervals that are believed, 2^n s.
+/// Accepted Sync intervals, 2^n s.
 pub(super) const SYNC_INTERVALS: (i8, i8) = (-7, 4);
 
 impl<L: ClockServo> Port<L> {
@@ -50,14 +50,15 @@ impl<L: ClockServo> Port<L> {
         self.slave.drop_parent()
     }
 
-    /// Leaves the slave states because no master is left. The clock goes on, in holdover at first.
+    /// Leaves the slave states because no master is left. The clock continues, at first in
+    /// holdover.
     pub(super) fn lose_master(&mut self, now: LocalTime) {
         if self.stop_following(now) {
             self.transition(now, StateCause::AnnounceReceiptTimeout);
         }
     }
 
-    /// Stops following; false if nobody was followed.
+    /// Stops following. Returns false if no master was followed.
     pub(super) fn stop_following(&mut self, now: LocalTime) -> bool {
         let Some(lost) = self.drop_parent(now) else { return false };
         self.timers.stop(Timer::DelayRequest);
@@ -67,7 +68,7 @@ impl<L: ClockServo> Port<L> {
         true
     }
 
-    /// Tells each finding about the master once.
+    /// Reports each finding about the master once.
     pub(super) fn tell_findings(&mut self, now: LocalTime) {
         let Some(parent) = self.slave.parent else { return };
         if self.slave.sync.contradicts_its_flag() && !std::mem::replace(&mut self.slave.contradiction, true) {
@@ -125,7 +126,7 @@ impl<L: ClockServo> Port<L> {
             self.servo.request_unanswered(now);
             self.count_unanswered(now);
         } else if self.slave.delay.is_unstamped() {
-            // To the servo this is the same as no answer: the delay cannot be measured.
+            // The servo treats this like a missing answer: the delay cannot be measured.
             self.counters.unstamped_requests += 1;
             self.slave.unstamped = self.slave.unstamped.saturating_add(1);
             self.servo.request_unanswered(now);
@@ -171,7 +172,7 @@ impl<L: ClockServo> Port<L> {
         self.timers.set(Timer::DelayRequest, now + wait);
     }
 
-    /// Asks for the delay within a Sync interval, because the answer shows whether an apparent step
+    /// Sends a Delay_Req within a Sync interval, because the answer shows whether an apparent step
     /// was real; the time is uniformly distributed, as in [`Port::schedule_delay_request`].
     fn hasten_delay_request(&mut self, now: LocalTime) {
         if self.slave.parent.is_some() && !self.slave.delay.is_unanswered() {

@@ -1,4 +1,4 @@
-//! The port as slave: from the messages of the master to the timestamps that the servo gets.
+//! The port as slave: from the messages of the master to the timestamps for the servo.
 //!
 //! Model: while a time is held, timestamps that agree with it are used at once. Those that
 //! contradict it are held back for an interval: if others [compete](super::claims) with them, they
@@ -27,8 +27,8 @@ impl<L: ClockServo> Port<L> {
             }
             return;
         }
-        // Two addresses use one clock identity: the address counts from which the master's
-        // Announces and Syncs come.
+        // Two addresses use one clock identity: the one that sends the master's Announces and Syncs
+        // counts.
         let pursued = self.slave.parent().filter(|parent| parent.address != source);
         if pursued.is_some_and(|of| evidence(&self.senders, false, now, of) == Evidence::Sends) {
             self.counters.other_source += 1;
@@ -89,7 +89,7 @@ impl<L: ClockServo> Port<L> {
         self.servo.reading(now).state.is_usable()
     }
 
-    /// Notes a sign that somebody else sends in the master's name.
+    /// Records a sign of another sender in the master's name.
     fn contest(&mut self, now: LocalTime) {
         let Some(master) = self.master().map(|master| master.sender) else { return };
         if self.slave.claims.contest(now, self.slave.claim_interval) {
@@ -109,7 +109,7 @@ impl<L: ClockServo> Port<L> {
         self.judge_answers(now);
         if self.slave.claims.settle(now) {
             self.servo.contest(now, false);
-            // An interval that was given meanwhile may have been forged.
+            // An interval in a message of that time may be forged.
             self.slave.delay_interval = Nanos::from_log2_secs(self.config.log_min_delay_req_interval);
             self.schedule_delay_request(now);
             self.events.push(PortEvent::Settled);
@@ -151,8 +151,8 @@ impl<L: ClockServo> Port<L> {
         match agreement {
             _ if self.slave.claims.is_contested() => self.hold_sync(now, pair),
             Some(Agreement::Contradicts(_) | Agreement::Unclear) if is_crowded => self.hold_sync(now, pair),
-            // The servo is given smaller contradictions at once, so that it does not stay locked to
-            // a time that drifts away.
+            // The servo gets smaller contradictions at once, so that it does not stay locked to a
+            // time that drifts away.
             Some(Agreement::Contradicts(off)) if off > claims::APART => self.hold_sync(now, pair),
             _ => self.judge(now, &pair),
         }
@@ -203,8 +203,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Without a held time the Syncs are used only if they agree with each other, because nothing
-    /// else tells which are the master's.
+    /// Without a held time, the Syncs are used only if they agree with each other, because nothing
+    /// else shows which are the master's.
     fn judge_unheld(&mut self, now: LocalTime, pairs: &[TimestampPair]) {
         if claims::agree(pairs) {
             pairs.iter().for_each(|pair| self.judge(now, pair));
@@ -214,8 +214,8 @@ impl<L: ClockServo> Port<L> {
         }
     }
 
-    /// Takes the answers that are complete: they have come, and the time at which the request left
-    /// is known.
+    /// Handles the answers that are complete: the answer came, and the departure time of the
+    /// request is known.
     fn take_answers(&mut self, now: LocalTime, admitted: bool) {
         while let Some(answer) = self.slave.delay.poll_answer() {
             if !admitted {
@@ -268,7 +268,7 @@ impl<L: ClockServo> Port<L> {
     }
 
     /// Learns the Sync interval. Forged Syncs can only make it look shorter, so it does not become
-    /// shorter while the clock is locked or somebody sends in the master's name.
+    /// shorter while the clock is locked or another sender uses the master's name.
     pub(super) fn learn_sync_interval(&mut self, now: LocalTime, log2: i8) {
         let told = match log2 {
             NO_INTERVAL => self.slave.sync_interval,
@@ -287,7 +287,7 @@ impl<L: ClockServo> Port<L> {
         self.servo.set_sync_interval(self.slave.sync_interval);
     }
 
-    /// Gives the servo timestamps that are plausible.
+    /// Passes plausible timestamps to the servo.
     fn judge(&mut self, now: LocalTime, pair: &TimestampPair) {
         let agreement = self.servo.agreement(pair);
         if matches!(agreement, Some(Agreement::Agrees(_))) {
@@ -316,7 +316,7 @@ impl<L: ClockServo> Port<L> {
     }
 }
 
-/// The pair that agrees best with the time that is held.
+/// The pair that agrees best with the held time.
 fn nearest<L: ClockServo>(servo: &L, pairs: impl Iterator<Item = TimestampPair>) -> Option<TimestampPair> {
     let off = |pair: TimestampPair| match servo.agreement(&pair) {
         Some(Agreement::Agrees(off)) => Some((off, pair)),

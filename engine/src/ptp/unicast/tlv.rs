@@ -12,7 +12,7 @@ const RENEWAL_INVITED: u8 = 0x01;
 /// Length of the longest TLV: a grant with its type and length.
 pub const LONGEST_TLV: usize = 12;
 
-/// What a master sends by unicast to whoever asks.
+/// Services that a master provides by unicast on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// Announces.
@@ -35,7 +35,7 @@ impl Service {
         }
     }
 
-    /// From the byte whose upper half is a messageType; `None` for those that are not negotiated
+    /// From the byte whose upper half is a messageType; `None` for types that are not negotiated
     /// here.
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.to_byte() == byte & 0xF0)
@@ -67,20 +67,20 @@ impl std::fmt::Display for Service {
 pub enum UnicastTlv {
     /// REQUEST_UNICAST_TRANSMISSION.
     Request {
-        /// What is asked for.
+        /// The requested service.
         service: Service,
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// For how long.
+        /// Requested duration.
         duration_s: u32,
     },
     /// GRANT_UNICAST_TRANSMISSION.
     Grant {
-        /// What is granted.
+        /// The granted service.
         service: Service,
         /// Interval between messages, 2^n s.
         log_interval: i8,
-        /// For how long; 0 if it is denied.
+        /// Granted duration; 0 if it is denied.
         duration_s: u32,
         /// Whether another request is likely to be granted.
         renewal_invited: bool,
@@ -92,8 +92,8 @@ pub enum UnicastTlv {
 }
 
 impl UnicastTlv {
-    /// Reads a TLV; `None` if it is another one, shorter than it should be, or of a service that is
-    /// not negotiated here.
+    /// Reads a TLV; `None` if it is of another type, too short, or of a service that is not
+    /// negotiated here.
     #[must_use]
     pub fn parse(tlv: &Tlv<'_>) -> Option<Self> {
         let service = Service::from_byte(*tlv.value.first()?)?;

@@ -1,4 +1,4 @@
-//! What a description says of packets.
+//! The description that packets must match.
 
 use crate::rtp::format::StreamFormat;
 

@@ -1,4 +1,5 @@
-//! The near-unity resampler against what it promises: bits, positions, distortion, and rubato.
+//! Tests the guarantees of the near-unity resampler: bits, positions, distortion, and comparison
+//! with rubato.
 
 use super::super::SincResampler;
 use super::*;
@@ -34,7 +35,7 @@ pub(in super::super) fn pull(
     (output, positions)
 }
 
-/// White noise that depends on nothing but its place.
+/// White noise that depends only on the position.
 pub(in super::super) fn noise(frame: usize, channel: usize) -> f32 {
     let hash = ((frame as u64) << 8 | channel as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -119,8 +120,7 @@ fn every_output_is_the_ramp_at_its_position() {
         for k in 1..=frames {
             let sample = f64::from(*output.next().unwrap());
             if position > 100.0 {
-                // A few units in the last place, and what the filter's ripple makes of the ramp's
-                // height.
+                // A few units in the last place, and the effect of the filter's ripple on the ramp.
                 assert!((sample - position).abs() < 2e-5 + 6e-7 * position, "{sample} at {position}");
             }
             position += step + (step_end - step) * k as f64 / frames as f64;
@@ -153,7 +153,7 @@ fn it_reports_the_same_positions_as_sinc() {
     let (_, near) = pull(&mut NearUnityResampler::new(1, 64).unwrap(), steps.clone(), |_, _| 0.0);
     let (_, sinc) = pull(&mut SincResampler::new(1, 64, 1.0).unwrap(), steps, |_, _| 0.0);
     for (near, sinc) in near.iter().zip(&sinc) {
-        // Half of 128 taps and of 96.
+        // The delays of the filters: half of 128 taps and half of 96 taps.
         assert!((near - sinc - 16.0).abs() < 1e-6, "{near} and {sinc}");
     }
 }
@@ -244,7 +244,7 @@ fn single_precision_has_the_same_bits_on_every_kernel() {
     }
 }
 
-/// Blocks and steps as a playout law might ask for them, and worse.
+/// Blocks and steps as a rate controller might request them, and worse.
 fn any_blocks() -> impl Strategy<Value = Vec<(usize, f64)>> {
     proptest::collection::vec((1usize..=130, 0.999f64..=1.001), 1..40)
 }

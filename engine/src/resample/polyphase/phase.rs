@@ -1,6 +1,6 @@
 //! The position of the next output frame, as an integer.
 //!
-//! Sums of integers are exact in any order, so what a block needs is known before it is computed,
+//! Sums of integers are exact in any order, so the input of a block is known before it is computed,
 //! blocks of any size give the same positions, and the position cannot drift from the frames
 //! consumed.
 
@@ -64,7 +64,7 @@ impl PhaseAccumulator {
         ((self.fraction + (1 << (PHASE_BITS - 1))) >> PHASE_BITS) as usize
     }
 
-    /// How far past `phase` the position lies, in frames.
+    /// Distance of the position after `phase`, in frames.
     #[inline(always)]
     #[expect(
         clippy::cast_precision_loss,

@@ -1,4 +1,4 @@
-//! A port among scripted masters, and ports among themselves.
+//! A port with scripted masters, and ports with each other.
 
 mod authentication;
 mod diagnosis;
@@ -116,7 +116,7 @@ impl Master {
 }
 
 /// Runs for `time`: all masters send an Announce at their interval and a Sync every 125 ms, and
-/// answers its requests where the test has it do so.
+/// answer requests if the test says so.
 fn run<L: ClockServo>(
     masters: &mut [&mut Master],
     port: &mut Port<L>,
@@ -196,7 +196,7 @@ fn names(events: &[PortEvent]) -> Vec<String> {
     events.iter().map(name).collect()
 }
 
-/// A servo that notes what it is told.
+/// A servo that records its calls.
 #[derive(Default)]
 struct Notes {
     pairs: Vec<TimestampPair>,

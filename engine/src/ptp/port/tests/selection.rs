@@ -36,8 +36,8 @@ fn nobody_who_names_us_as_grandmaster_is_followed() {
     }
 }
 
-/// Announces are not time: a port is slave of a master only once it has heard its Syncs, however
-/// well the servo knows the time of the one before.
+/// Announces carry no time: a port becomes slave of a master only once it has received its Syncs,
+/// however well the servo knows the time of the previous one.
 #[test]
 fn a_selected_master_is_not_followed_before_its_time_is_heard() {
     let (mut port, mut now) = (noting_port(slave_config()), LocalTime::ZERO);

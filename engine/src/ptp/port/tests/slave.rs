@@ -42,8 +42,8 @@ fn a_port_is_slave_only_while_the_clock_vouches_for_its_time() {
     assert_eq!(events[0].to_string(), "UNCALIBRATED -> SLAVE: the master's time is known");
 }
 
-/// "Locked to a grandmaster that no longer exists": whatever it was that went on, without Announces
-/// nobody is followed, and without Syncs nothing is locked.
+/// "Locked to a grandmaster that no longer exists": without Announces no master is followed, and
+/// without Syncs nothing is locked, whatever else continues.
 #[test]
 fn nothing_stays_locked_to_a_grandmaster_that_is_gone() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -131,7 +131,7 @@ fn the_law_and_the_user_hear_of_unanswered_requests() {
     assert!(port.counters().unanswered_requests <= unanswered + 1);
 }
 
-/// A driver that does not tell when a message left.
+/// A driver that does not report departure times.
 #[test]
 fn the_law_hears_of_requests_whose_time_is_not_known() {
     let (mut port, master, mut now) = (noting_port(slave_config()), Master::new(1), LocalTime::ZERO);
@@ -151,7 +151,7 @@ fn the_law_hears_of_requests_whose_time_is_not_known() {
     assert!(port.servo().pairs.is_empty());
 }
 
-/// What a hybrid port asks, as destinations.
+/// The destinations of a hybrid port's requests.
 fn requests(port: &mut Port<Notes>, master: &mut Master, now: &mut LocalTime, time: Nanos) -> Vec<Destination> {
     let end = *now + time;
     let mut destinations = Vec::new();
@@ -223,7 +223,7 @@ fn what_is_not_for_us_is_counted_and_changes_nothing() {
         for master in &mut foreign {
             master.announce(&mut port, now);
         }
-        // Syncs without an Announce are nobody's.
+        // Syncs without an Announce belong to no master.
         Master::new(3).sync(&mut port, now);
         port.handle_timeout(now);
     }
@@ -247,7 +247,7 @@ fn another_sdo_and_minor_version_1_are_followed_where_wanted() {
     assert_eq!(Message::parse(&request.datagram).unwrap().header.major_sdo_id, 1);
 }
 
-/// An uptime is no date: a timescale that began a moment ago is followed as it is, and the
+/// An uptime is not a date: a timescale that began a moment ago is followed unchanged, and the
 /// properties are for display only.
 #[test]
 fn any_timescale_is_followed_as_it_is() {
@@ -266,7 +266,7 @@ fn any_timescale_is_followed_as_it_is() {
     }
 }
 
-/// As where a host's clock stands still.
+/// As with a host clock that stands still.
 #[test]
 fn syncs_that_come_all_at_once_leave_no_timer_that_is_always_due() {
     let (mut port, mut master, mut now) = (new_port(slave_config()), Master::new(1), LocalTime::ZERO);
