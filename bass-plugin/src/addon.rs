@@ -33,7 +33,8 @@ impl Instance {
         Box::into_raw(Box::new(self)).cast()
     }
 
-    /// # Safety The pointer comes from [`Instance::into_raw`], and nobody uses it after this call.
+    /// # Safety
+    /// The pointer comes from [`Instance::into_raw`], and nobody uses it after this call.
     pub(crate) unsafe fn from_raw(instance: *mut c_void) -> Box<Self> {
         // SAFETY: as the caller says.
         unsafe { Box::from_raw(instance.cast()) }
@@ -71,7 +72,8 @@ pub(crate) static ADDON: AddonFunctions = AddonFunctions {
 
 /// Produces audio for BASS: always the whole length, never the end.
 ///
-/// # Safety As BASS guarantees: a buffer of `length` bytes, and the pointer that it got from us.
+/// # Safety
+/// As BASS guarantees: a buffer of `length` bytes, and the pointer that it got from us.
 pub(crate) unsafe extern "system" fn stream_proc(_: u32, buffer: *mut c_void, length: u32, user: *mut c_void) -> u32 {
     if buffer.is_null() {
         return length;

@@ -76,8 +76,9 @@ pub(crate) fn thousandths(ppm: f64) -> u32 {
 
 /// Writes a structure for a host that may know a shorter version: its first member is its size.
 ///
-/// # Safety `out` is null or points to a structure whose first `u32` is its size in bytes, all of
-/// which may be written.
+/// # Safety
+/// `out` is null or points to a structure whose first `u32` is its size in bytes, all of which may
+/// be written.
 unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
     if out.is_null() {
         return Err(BassError::parameter("no structure to be filled"));
@@ -102,7 +103,8 @@ unsafe fn write_sized<T: Copy>(out: *mut T, value: T) -> Result<(), BassError> {
 
 /// A host's text; `None` for null and for an empty text.
 ///
-/// # Safety The pointer is null or points to a string that ends in a zero.
+/// # Safety
+/// The pointer is null or points to a string that ends in a zero.
 unsafe fn text_from(pointer: *const c_char) -> Option<String> {
     // SAFETY: as the caller says.
     unsafe { text::from_host(pointer.cast::<c_void>(), false) }.filter(|text| !text.is_empty())

@@ -15,7 +15,7 @@ use engine::{Frames, LocalTime, Nanos, Ppb, SampleRate};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Most frames that are converted at a time.
+/// Maximum number of frames that are converted at a time.
 const SCRATCH_FRAMES: usize = 8192;
 /// A playback channel that was not called for this long was stopped, and fills its buffer again.
 /// The exception is a call that requests what was played meanwhile, as when BASS's update period is

@@ -106,7 +106,8 @@ static STATUS: Recent = Recent::new();
 
 /// Handles options for BASS.
 ///
-/// # Safety As BASS guarantees: the value is what the flags say.
+/// # Safety
+/// As BASS guarantees: the value is what the flags say.
 pub(crate) unsafe extern "system" fn handle(option: u32, flags: u32, value: *mut c_void) -> i32 {
     let (number, wide) = (option & !UNICODE, option & UNICODE != 0);
     let done = guarded(None, || match flags & (config::SET | config::POINTER) {
@@ -185,7 +186,8 @@ unsafe fn set_text(number: u32, value: *const c_void, wide: bool) -> Option<()> 
 
 /// Returns an error with the reason, if that is more than the valid values.
 ///
-/// # Safety As [`set_text`].
+/// # Safety
+/// As [`set_text`].
 unsafe fn change_text(number: u32, value: *const c_void, wide: bool) -> Result<(), Option<String>> {
     let is_trust = matches!(number, option::PTP_ACCEPT_MASTERS..=option::PTP_SA_FILE | option::SAP_SOURCES);
     if !is_trust && !matches!(number, option::INTERFACE | option::PTP_UNICAST_MASTERS) {

@@ -82,7 +82,8 @@ fn unregister() {
 
 /// Opens a URL for BASS.
 ///
-/// # Safety As BASS guarantees: the URL ends in a zero, and is UTF-16 if the flags say so.
+/// # Safety
+/// As BASS guarantees: the URL ends in a zero, and is UTF-16 if the flags say so.
 unsafe extern "system" fn create_url(
     url: *const c_char,
     _offset: u32,

@@ -453,7 +453,7 @@ fn send_group(sockets: &mut [Socket], group: &mut [Waiting<'_>], faulty: &mut [b
     match &first {
         Some((to, error)) if !std::mem::replace(faulty, true) => tracing::warn!("sending media to {to}: {error}"),
         None if std::mem::replace(faulty, false) => {
-            tracing::warn!("sending media works again on {}", socket.interface())
+            tracing::warn!("sending media works again on {}", socket.interface());
         }
         _ => {}
     }

@@ -38,7 +38,7 @@ pub fn uncontrolled(loaded: &Loaded, index: usize) -> Result<Box<dyn Receiver>, 
     }
 }
 
-/// A drift law that is none: the ratio stays nominal.
+/// A rate controller without effect: the ratio stays nominal.
 #[derive(Debug)]
 struct NominalRate;
 
@@ -48,7 +48,8 @@ impl RateController for NominalRate {
     }
 }
 
-/// A receiver for a scenario: with playout if that has an audio chain, and else its clock alone.
+/// A receiver for a scenario: with playout if that has an audio chain, and otherwise only its
+/// clock.
 fn make_receiver(
     kind: ReceiverKind,
     loaded: &Loaded,
@@ -73,7 +74,7 @@ fn make_receiver(
         (ReceiverKind::OptionA, Some(config)) => Box::new(Direct::new(config, OptionA, domain)),
         (ReceiverKind::OptionB, Some(config)) => Box::new(Direct::new(config, OptionB, domain)),
         (ReceiverKind::OptionC, Some(config)) => Box::new(Direct::new(config, OptionC, domain)),
-        // Without a stream, what is left of a receiver that is fed directly is its PTP clock.
+        // Without a stream, only the PTP clock of a directly fed receiver remains.
         (ReceiverKind::Uncorrected | ReceiverKind::OptionA | ReceiverKind::OptionB | ReceiverKind::OptionC, None) => {
             bare(LinuxptpPi::default(), domain)
         }

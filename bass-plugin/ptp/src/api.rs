@@ -88,7 +88,8 @@ unsafe extern "system" fn BASS_PTP_GetErrorText(buffer: *mut c_char, size: c_int
 
 /// Copies a text to the program.
 ///
-/// # Safety `buffer` is null, or points to an array of `size` bytes.
+/// # Safety
+/// `buffer` is null, or points to an array of `size` bytes.
 unsafe fn give(text: &str, buffer: *mut c_char, size: c_int) -> c_int {
     match usize::try_from(size) {
         Ok(size) if size > 0 && !buffer.is_null() => {

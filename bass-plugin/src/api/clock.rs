@@ -121,7 +121,8 @@ extern "system" fn BASS_AES67_GetClockStats() -> *const c_char {
 
 /// Writes a number of the host.
 ///
-/// # Safety `out` is null or points to a `T`.
+/// # Safety
+/// `out` is null or points to a `T`.
 unsafe fn give<T>(out: *mut T, value: Result<T, BassError>) -> i32 {
     let out = if out.is_null() { Err(BassError::parameter("no place for the answer")) } else { Ok(out) };
     let given = out.and_then(|out| {

@@ -63,7 +63,8 @@ unsafe extern "system" fn BASS_AES67_OutputCreate(channel: u32, settings: *const
     })
 }
 
-/// # Safety `settings` is null, or points to a structure of the header, of either form.
+/// # Safety
+/// `settings` is null, or points to a structure of the header, of either form.
 unsafe fn made_from(channel: u32, settings: *const c_void) -> Result<Kept, BassError> {
     if settings.is_null() {
         return Err(BassError::parameter("no settings: the group at least is needed"));

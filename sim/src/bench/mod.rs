@@ -49,7 +49,7 @@ const ROWS: f64 = 0.1;
 const SETTLED_S: f64 = 600.0;
 const SETTLED_SHARE: f64 = 1.0 / 6.0;
 
-/// A bench could not be run.
+/// Why a bench could not be run.
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// A scenario is wrong.
@@ -61,7 +61,7 @@ pub enum BenchError {
         path = .0.display()
     )]
     NotOnlyClocks(PathBuf),
-    /// A run came to grief.
+    /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }

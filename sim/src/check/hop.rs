@@ -1,4 +1,4 @@
-//! One hop of played audio with the reference that it is held against.
+//! One hop of played audio with its reference.
 
 use engine::MediaPosition;
 
@@ -8,7 +8,7 @@ use crate::signal::Interpolator;
 /// Samples at or below this are silence: -80 dBFS.
 const QUIET: f64 = 1e-4;
 
-/// What a hop turned out to be.
+/// The result of aligning a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HopKind {
     /// It fits the path.

@@ -44,7 +44,7 @@ impl Segment {
     }
 }
 
-/// A change of frequency that takes its time.
+/// A gradual change of frequency.
 #[derive(Clone, Copy, Debug)]
 pub struct Ramp {
     /// Start.
@@ -64,7 +64,7 @@ impl Ramp {
     }
 }
 
-/// A change of frequency for a time: what a time service does to a clock that it steers.
+/// A temporary change of frequency, as by a time service that steers a clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Slew {
     /// Start.

@@ -1,5 +1,4 @@
-//! Models of the world around the receivers: clocks, network, grandmaster, talker, and what a
-//! perfect receiver would play.
+//! Models of the world around the receivers: clocks, network, grandmaster and talker.
 
 mod bottleneck;
 mod bursts;

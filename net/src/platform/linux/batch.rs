@@ -6,7 +6,7 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-/// Most datagrams of one call; the kernel takes 1024.
+/// Maximum number of datagrams of one call; the kernel takes 1024.
 const MOST: usize = 256;
 
 /// Sends all datagrams in order without waiting. Returns, for each, why the kernel refused it, if
