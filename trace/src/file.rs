@@ -58,16 +58,16 @@ const PLAYBACK: usize = 7;
 
 /// Length of the longest file that is read, in bytes: more than the rows below take.
 const LONGEST_FILE: u64 = 2_000_000_000;
-/// Most rows that are read: two weeks of four receivers with a row a second. They take some 2 GB of
-/// memory.
+/// Maximum number of rows that are read: two weeks of four receivers with a row a second. They take
+/// some 2 GB of memory.
 const MOST_ROWS: usize = 5_000_000;
-/// Most receivers whose rows are read: more than a picture can distinguish.
+/// Maximum number of receivers whose rows are read: more than a picture can distinguish.
 const MOST_RECEIVERS: usize = 100;
 /// Longest name of a receiver, in characters.
 const LONGEST_NAME: usize = 255;
 /// Latest time of a row, s: 30 years.
 const LATEST_S: f64 = 1e9;
-/// Most characters of a field that an error repeats.
+/// Maximum number of characters of a field that an error repeats.
 const LONGEST_PIECE: usize = 60;
 
 /// Why a file is not a trace.

@@ -14,7 +14,8 @@ use engine::{LocalTime, Nanos};
 use net::stream::{LegConfig, LegStatus, MediaListener, MediaSink};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most consecutive corrections: payload type, size of frames, rate, and one in reserve.
+/// Maximum number of consecutive corrections: payload type, size of frames, rate, and one in
+/// reserve.
 const MOST_CORRECTIONS: usize = 4;
 /// If the arrivals of a stream do not show its rate within this time, the described rate is used.
 const LONG_ENOUGH: Nanos = Nanos::from_secs(10);
