@@ -1,11 +1,11 @@
 //! The clock of linuxptp's ptp4l, with its defaults for software timestamps.
 //!
-//! Model, from its documentation and published sources: the path delay is the moving median of ((t2
-//! - t3) r + (t4 - t1)) / 2, with the t1 and t2 of the last Sync and r the servo's idea of the rate
-//! ratio. Every Sync gives the offset t2 - t1 - delay, once a delay is known, and the servo answers
-//! with a frequency, and once at its start with a step. All timestamps are those of the clock that
-//! it steers. Requests in transit at the step are discarded, and so are all delays when the master
-//! changes.
+//! Model, from its documentation and published sources: with t1 and t2 of the last Sync and the
+//! servo's estimate r of the rate ratio, the path delay is the moving median of half the sum of
+//! (t2 - t3) r and t4 - t1. Every Sync gives the offset t2 - t1 - delay, once a delay is known. The
+//! servo answers with a frequency, and once at its start with a step. All timestamps are those of
+//! the clock that it steers. Requests in transit at the step are discarded, and so are all delays
+//! when the master changes.
 //!
 //! Left out: sanity checks of the frequency, which only fire far outside the conditions compared
 //! here, and `ptp4l`'s own master role.
