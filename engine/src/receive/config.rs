@@ -76,7 +76,7 @@ pub struct StreamConfig {
 /// senders of a network if they follow PTP. New measurements correct them.
 ///
 /// ```
-/// use engine::receive::{StreamConfig, WarmStart};
+/// use engine::receive::{StreamConfig, WarmStart, stream};
 /// use engine::rtp::format::{Encoding, StreamFormat};
 /// use engine::{Nanos, Ppb, SampleRate};
 /// let format = StreamFormat::new(Encoding::L24, SampleRate::HZ_48000, 2)?;
@@ -84,8 +84,9 @@ pub struct StreamConfig {
 ///     warm_start: WarmStart { card_rate: Some(Ppb::from_ppm(-31.5)), media_rate: None },
 ///     ..StreamConfig::new(format, Nanos::from_millis(10), 480)
 /// };
-/// assert_eq!(config.check(), Ok(()));
-/// # Ok::<(), engine::rtp::format::FormatError>(())
+/// let (ingest, playout) = stream(config)?;
+/// # let _ = (ingest, playout);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WarmStart {
