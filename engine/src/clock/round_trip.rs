@@ -41,8 +41,8 @@ const UNEXPLAINED_NS: f64 = CEILING_NS * 2.0 / 5.0;
 /// Largest allowance for jitter on top of that where the round trip is shorter, ns. Judgement:
 /// jitter must not relax the bound without limit.
 const SHORTENED_BY_JITTER_NS: f64 = CEILING_NS / 4.0;
-/// The same where it is longer, in jitters. Judgement: the least of five exchanges may be that late,
-/// and without this bound Syncs that are held back are a longer path.
+/// The same where it is longer, in jitters. Judgement: the least of five exchanges may be that
+/// late, and without this bound Syncs that are held back are a longer path.
 const LONGER_JITTERS: f64 = 4.0;
 /// How far an estimated delay may be below zero, ns. Judgement: after a program has timestamped a
 /// message, it often takes a while to leave, and is hardly ever earlier.
@@ -163,8 +163,8 @@ impl RoundTrips {
         false
     }
 
-    /// Whether a sample may be true: a Delay_Resp makes a round trip with the Syncs before it that is
-    /// neither negative nor longer than the exchange took.
+    /// Whether a sample may be true: a Delay_Resp makes a round trip with the Syncs before it that
+    /// is neither negative nor longer than the exchange took.
     pub(super) fn admits(&self, sample: &Sample, rate_ppb: Option<f64>) -> bool {
         let is_answer = sample.direction == Direction::Reverse;
         let exchange = is_answer.then(|| self.exchange(sample, self.longest, rate_ppb)).flatten();

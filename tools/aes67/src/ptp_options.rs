@@ -31,8 +31,8 @@ pub(crate) struct PtpOptions {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     unicast_master: Vec<String>,
 
-    /// For how long unicast masters are asked, 300 if it is left out; grants are renewed after three
-    /// quarters of it
+    /// For how long unicast masters are asked, 300 if it is left out; grants are renewed after
+    /// three quarters of it
     #[arg(
         long,
         value_name = "SECONDS",

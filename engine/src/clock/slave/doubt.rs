@@ -20,8 +20,8 @@ const RATE_SIGMAS: f64 = 3.0;
 /// Delay_Resps that yield an impossible path delay, after which the clock reacquires. Judgement:
 /// the length of the window of exchanges.
 const IMPOSSIBLE: u32 = 5;
-/// How long the estimate is suspended. Judgement: a crystal of which 0.1 ppm is known holds the time
-/// to some us for that long, and a master whose messages contradict each other for longer has
+/// How long the estimate is suspended. Judgement: a crystal of which 0.1 ppm is known holds the
+/// time to some us for that long, and a master whose messages contradict each other for longer has
 /// changed its ways.
 const SUSPENDED: Nanos = Nanos::from_secs(60);
 
@@ -49,8 +49,9 @@ impl SlaveClock {
         }
     }
 
-    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended. When
-    /// exchanges that yield an impossible time end, what another one learnt from them is discarded.
+    /// Judges an exchange while the clock is not locked. An estimate that was good is suspended.
+    /// When exchanges that yield an impossible time end, what another one learnt from them is
+    /// discarded.
     pub(super) fn count_impossible(&mut self, now: LocalTime) {
         let doubt = self.doubt();
         if let Some(doubt) = doubt.filter(|_| self.was_good) {

@@ -9,8 +9,8 @@ use super::*;
 /// Interval at which they are noted; those before the last ones are used. Judgement: a wrong time
 /// that changes slowly enough to be followed is noticed within seconds.
 const NOTED_EVERY: Nanos = Nanos::from_secs(10);
-/// Standard deviation of the change of the rate since then. Judgement: a crystal changes its rate by
-/// 1 ppm within minutes when it becomes warmer, and a master that restarts by as much.
+/// Standard deviation of the change of the rate since then. Judgement: a crystal changes its rate
+/// by 1 ppm within minutes when it becomes warmer, and a master that restarts by as much.
 const CHANGED: Ppb = Ppb::from_ppm(2.0);
 
 #[derive(Clone, Copy, Debug)]

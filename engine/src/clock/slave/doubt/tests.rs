@@ -116,8 +116,8 @@ fn syncs_that_are_held_back_are_not_believed_and_the_time_is_kept() {
     }
 }
 
-/// Less than the Delay_Resps can prove is taken for a longer path, and the way back must not cost the
-/// lock.
+/// Less than the Delay_Resps can prove is taken for a longer path, and the way back must not cost
+/// the lock.
 #[test]
 fn syncs_that_are_held_back_by_little_cost_half_of_it_and_no_lock() {
     for (seed, syncs_later_us) in [(1, 200.0), (2, 300.0), (3, 380.0)] {
